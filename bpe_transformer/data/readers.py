@@ -1,0 +1,268 @@
+"""From files of one format to record batches: lines, parallel lines, whole documents, tables, JSON lines, Parquet.
+
+Every reader keeps account in a `Tally`, decodes UTF-8 (strictly, or with `errors="replace"`), and names file and place
+in what it raises. Lines end with "\\n" or "\\r\\n" and with nothing else: a form feed or U+2028 is part of its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bpe_transformer.data.ledger import Tally
+from bpe_transformer.data.table_cache import BATCH_ROWS, BatchBuilder
+from bpe_transformer.errors import CorpusError, InvalidUtf8Error
+
+Errors = Literal["strict", "replace"]
+Reader = Callable[[Tally], Iterator[pa.RecordBatch]]
+
+
+def text_schema(columns: Sequence[str], types: Mapping[str, str] | None = None) -> pa.Schema:
+    """Columns of strings, but for those with an Arrow type name in `types`."""
+    return pa.schema([(name, pa.type_for_alias((types or {}).get(name, "string"))) for name in columns])
+
+
+def decode(data: bytes, path: Path, offset: int, errors: Errors, tally: Tally) -> str:
+    """`data`, found at byte `offset` of `path`, as text; replaced bytes leave a note."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as problem:
+        place = offset + problem.start
+        if errors == "strict":
+            raise InvalidUtf8Error(
+                f"{path}: byte {place} (0x{data[problem.start]:02x}) is not UTF-8 ({problem.reason}); "
+                "convert the file, or pass errors='replace' (--errors replace) to go on with U+FFFD in its place"
+            ) from None
+        tally.note(f"{path}: invalid UTF-8 from byte {place} on replaced by U+FFFD")
+        return data.decode(errors="replace")
+
+
+def lines(path: Path, errors: Errors, tally: Tally, *, skip_bom: bool = False) -> Iterator[str]:
+    """The lines of `path` without their ends."""
+    offset = 0
+    with open(path, "rb") as stream:
+        for line in stream:
+            text = decode(line, path, offset, errors, tally)
+            if skip_bom and offset == 0:
+                text = text.removeprefix("\ufeff")
+            offset += len(line)
+            yield text.removesuffix("\n").removesuffix("\r")
+
+
+def num_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
+    """One row for every line that is not blank."""
+
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        batch = BatchBuilder(text_schema([column]))
+        for path in paths:
+            for line in lines(path, errors, tally):
+                size = num_bytes(line)
+                if not line or line.isspace():
+                    tally.drop("blank line", size)
+                    continue
+                tally.keep(size)
+                yield from batch.add((line,), size)
+        yield from batch.rest()
+
+    return read
+
+
+def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, float] = (0.0, 1.0)) -> Reader:
+    """The whole file as one row; `span` cuts it, as shares of its characters."""
+
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        text = decode(path.read_bytes(), path, 0, errors, tally)
+        text = text[int(span[0] * len(text)) : int(span[1] * len(text))]
+        tally.keep(num_bytes(text))
+        batch = BatchBuilder(text_schema([column]))
+        yield from chain(batch.add((text,), num_bytes(text)), batch.rest())
+
+    return read
+
+
+def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
+    """Row n holds line n of every file. Blank lines stay, because dropping one side would shift the other."""
+
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        batch = BatchBuilder(text_schema(list(paths)))
+        sides = [lines(path, errors, tally) for path in paths.values()]
+        for row in zip_longest(*sides):
+            if None in row:
+                raise CorpusError(_lengths_differ(list(paths.values())))
+            size = sum(map(num_bytes, row))
+            tally.keep(size)
+            yield from batch.add(row, size)
+        yield from batch.rest()
+
+    return read
+
+
+def _lengths_differ(paths: Sequence[Path]) -> str:
+    lengths = []
+    for path in paths:
+        with open(path, "rb") as stream:
+            lengths.append(f"{path} has {sum(1 for _ in stream):,} lines")
+    return f"{', '.join(lengths)}: parallel files need equally many, line n of one translating line n of the other"
+
+
+def table_reader(
+    paths: Sequence[Path], columns: Sequence[str] | None, types: Mapping[str, str], errors: Errors
+) -> Reader:
+    """Rows of .csv (quoted as in RFC 4180) or .tsv (never quoted) files with a header line.
+
+    Every value is a string unless `types` names an Arrow type for its column. `columns` are those that must be there;
+    None takes the first header's.
+    """
+
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        batch: BatchBuilder | None = None
+        expected = list(columns) if columns is not None else None
+        for path in paths:
+            rows = _csv_rows(path, errors, tally)
+            header = next(rows, (0, None))[1]
+            if header is None:
+                raise CorpusError(f"{path} is empty; a table starts with a line of column names")
+            expected = header if expected is None else expected
+            places = _places(path, header, expected)
+            batch = batch or BatchBuilder(text_schema(expected, types))
+            casts = [_CASTS.get(types.get(name, "string")) for name in expected]
+            for line_number, row in rows:
+                if len(row) != len(header):
+                    raise CorpusError(
+                        f"{path}, line {line_number}: {len(row)} fields where the header has {len(header)}; "
+                        "correct the line or the separator"
+                    )
+                size = sum(map(num_bytes, row))
+                values = [
+                    row[place] if cast is None else _cast(cast, row[place], path, line_number)
+                    for place, cast in zip(places, casts, strict=True)
+                ]
+                tally.keep(size)
+                yield from batch.add(values, size)
+        if batch is not None:
+            yield from batch.rest()
+
+    return read
+
+
+_CASTS: dict[str, Callable[[str], object]] = {"int64": int, "float64": float}
+
+
+def _cast(cast: Callable[[str], object], value: str, path: Path, line_number: int) -> object:
+    try:
+        return cast(value)
+    except ValueError:
+        raise CorpusError(
+            f"{path}, line {line_number}: {value!r} is not a number; correct it or drop the line"
+        ) from None
+
+
+def _places(path: Path, header: Sequence[str], expected: Sequence[str]) -> list[int]:
+    if len(set(header)) != len(header):
+        raise CorpusError(f"{path} has the column names {', '.join(header)}; each may occur once")
+    missing = [name for name in expected if name not in header]
+    if missing:
+        raise CorpusError(
+            f"{path} has no column {', '.join(missing)}, only {', '.join(header)}; add it to the header line"
+        )
+    return [header.index(name) for name in expected]
+
+
+def _csv_rows(path: Path, errors: Errors, tally: Tally) -> Iterator[tuple[int, list[str]]]:
+    """Line number (from 1) and fields of every row; lines without anything in them are no rows."""
+    text = lines(path, errors, tally, skip_bom=True)
+    if path.suffix.lower() == ".tsv":
+        yield from ((number, line.split("\t")) for number, line in enumerate(text, 1) if line)
+        return
+    csv.field_size_limit(2**31 - 1)  # the default refuses documents over 128 kB
+    rows = csv.reader((f"{line}\n" for line in text), strict=True)
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+    except csv.Error as problem:
+        raise CorpusError(f"{path}, line {rows.line_num}: {problem}; quote fields as RFC 4180 does") from None
+
+
+def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
+    """One JSON object a line. The first rows fix columns and types; a key they do not have is refused, not dropped."""
+
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        schema: pa.Schema | None = None
+        rows = chain.from_iterable(_json_rows(path, errors, tally) for path in paths)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            keys = dict.fromkeys(key for _, row in chunk for key in row)
+            if schema is not None and (unknown := [key for key in keys if key not in schema.names]):
+                place = next(place for place, row in chunk if unknown[0] in row)
+                raise CorpusError(
+                    f"{place}: the key {unknown[0]!r} is in none of the first {BATCH_ROWS:,} rows; use the same keys"
+                )
+            try:
+                columns = {
+                    key: pa.array([row.get(key) for _, row in chunk], type=schema.field(key).type if schema else None)
+                    for key in (schema.names if schema is not None else keys)
+                }
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
+                raise CorpusError(
+                    f"{chunk[0][0]} and on: values of unlike types in one column ({problem}); make them alike"
+                ) from None
+            batch = pa.RecordBatch.from_pydict(columns, schema=schema)
+            schema = batch.schema
+            yield batch
+
+    return read
+
+
+def _json_rows(path: Path, errors: Errors, tally: Tally) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(lines(path, errors, tally, skip_bom=True), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as problem:
+            raise CorpusError(
+                f"{path}, line {number}: not JSON ({problem}); a .jsonl file has one object a line"
+            ) from None
+        if not isinstance(row, dict):
+            raise CorpusError(
+                f"{path}, line {number}: a {type(row).__name__}, not an object; a .jsonl file has one object a line"
+            )
+        tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
+        yield f"{path}, line {number}", row
+
+
+def parquet_reader(paths: Sequence[Path]) -> Reader:
+    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        schema: pa.Schema | None = None
+        for path in paths:
+            try:
+                with pq.ParquetFile(path) as file:
+                    schema = schema or file.schema_arrow.remove_metadata()
+                    if not file.schema_arrow.equals(schema):
+                        raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
+                    for batch in file.iter_batches(BATCH_ROWS):
+                        tally.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
+                        yield batch.cast(schema)
+            except pa.ArrowInvalid as problem:
+                raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
+
+    return read
+
+
+def _text_bytes(column: pa.Array) -> int:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return pc.sum(pc.binary_length(column)).as_py() or 0
+    return 0
