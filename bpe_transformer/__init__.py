@@ -1,0 +1,43 @@
+"""A tokenizer-first NLP pipeline: text becomes tokens, tokens become a model, and every step can be looked at.
+
+Names load on first use, so that `import bpe_transformer` costs nothing: the tokenizer needs only numpy and the native
+core; `data`, `models` and `training` bring in datasets and torch when they are touched.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer import (
+        Encodings,
+        MergeStep,
+        MergeTrace,
+        PretokenCounts,
+        Tokenizer,
+        learn_bpe,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Encodings": "bpe_transformer.tokenizer",
+    "MergeStep": "bpe_transformer.tokenizer",
+    "MergeTrace": "bpe_transformer.tokenizer",
+    "PretokenCounts": "bpe_transformer.tokenizer",
+    "Tokenizer": "bpe_transformer.tokenizer",
+    "learn_bpe": "bpe_transformer.tokenizer",
+}
+
+__all__ = ["Encodings", "MergeStep", "MergeTrace", "PretokenCounts", "Tokenizer", "__version__", "learn_bpe"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'bpe_transformer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

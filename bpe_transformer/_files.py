@@ -1,0 +1,61 @@
+"""Outputs are written beside their place and renamed: a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
+
+    >>> with atomic_file("counts.tsv") as part:
+    ...     _ = part.write_text("low\\t5\\n")
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a fresh directory beside `path`; when the block ends without an error its entries take their place in `path`.
+
+    Entries of `path` that the block did not write stay as they are. A single entry is replaced atomically; several are
+    replaced one after another, each whole.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        yield part
+        if target.exists():
+            for entry in sorted(part.iterdir()):
+                place = target / entry.name
+                if place.is_dir() and entry.is_dir():
+                    shutil.rmtree(place)
+                entry.replace(place)
+        else:
+            part.chmod(0o777 & ~_umask())
+            part.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,119 @@
+// Distinct pre-tokens and how often each occurs.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "scanner.hpp"
+
+namespace bpe {
+
+struct Text {
+  const uint8_t* data;
+  size_t size;
+};
+
+// Adds without wrapping: a count that would pass 2^64 - 1 stays there.
+inline uint64_t saturating_add(uint64_t a, uint64_t b) {
+  const uint64_t sum = a + b;
+  return sum < a ? UINT64_MAX : sum;
+}
+
+// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that counting
+// one costs a single cache line; longer ones live in an arena, blocks of which never move.
+class WordCounts {
+ public:
+  WordCounts() : slots_(kFirstSlots) {}
+
+  void add(std::string_view word, uint64_t count) {
+    if (word.size() <= kInline) add_short(pack(word), count);
+    else add_long(word, count);
+  }
+
+  void merge(const WordCounts& other);
+  void count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
+
+  size_t size() const { return used_ + long_used_; }
+  uint64_t total() const;
+  bool saturated() const;
+
+  // Calls visit(word, count) in no particular order; short words are read from a local copy that lasts for the call.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.high == 0) continue;
+      char bytes[16];
+      __builtin_memcpy(bytes, &slot.low, 8);
+      __builtin_memcpy(bytes + 8, &slot.high, 8);
+      visit(std::string_view(bytes, slot.high >> 56), slot.count);
+    }
+    for (const LongSlot& slot : long_slots_)
+      if (slot.size) visit(std::string_view(slot.data, slot.size), slot.count);
+  }
+
+ private:
+  static constexpr size_t kInline = 15;
+  static constexpr size_t kFirstSlots = 1024;
+  static constexpr size_t kBlock = 1 << 20;
+
+  struct Key {
+    uint64_t low, high;  // bytes 0-7; bytes 8-14 and the length in the top byte (never 0 for a word)
+  };
+  struct Slot {
+    uint64_t low = 0, high = 0, count = 0;
+  };
+  struct LongSlot {
+    const char* data = nullptr;
+    size_t size = 0;
+    uint64_t hash = 0, count = 0;
+  };
+
+  static Key pack(std::string_view word) {
+    Key key{0, 0};
+    const size_t n = word.size();
+    __builtin_memcpy(&key.low, word.data(), n < 8 ? n : 8);
+    if (n > 8) __builtin_memcpy(&key.high, word.data() + 8, n - 8);
+    key.high |= uint64_t{n} << 56;
+    return key;
+  }
+  static uint64_t mix(uint64_t a, uint64_t b) {
+    const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+  static uint64_t hash_long(std::string_view word);
+
+  void add_short(Key key, uint64_t count) {
+    for (size_t i = mix(key.low, key.high);; ++i) {
+      Slot& slot = slots_[i & (slots_.size() - 1)];
+      if (slot.low == key.low && slot.high == key.high) {
+        slot.count = saturating_add(slot.count, count);
+        return;
+      }
+      if (slot.high == 0) {
+        slot = {key.low, key.high, count};
+        if (++used_ * 2 > slots_.size()) grow();
+        return;
+      }
+    }
+  }
+  void add_long(std::string_view word, uint64_t count);
+  void grow();
+  void grow_long();
+  const char* store(std::string_view word);
+
+  std::vector<Slot> slots_;
+  size_t used_ = 0;
+  std::vector<LongSlot> long_slots_;
+  size_t long_used_ = 0;
+  std::vector<std::vector<char>> blocks_;
+};
+
+// Counts the pre-tokens of texts, each scanned as a whole: how they are cut for threads does not show in the counts.
+void count_texts(WordCounts& into, Pattern pattern, const std::vector<Text>& texts, int num_threads);
+
+// The same for the pre-tokens that begin in [begin, stop) of a text that goes on to `end`; both ends are safe cuts.
+void count_range(WordCounts& into, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
+                 int num_threads);
+
+}  // namespace bpe

@@ -1,0 +1,327 @@
+#include "learner.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+
+namespace bpe {
+
+namespace {
+
+uint64_t scramble(uint64_t key) {
+  key *= 0x9E3779B97F4A7C15ull;
+  return key ^ (key >> 32);
+}
+
+}  // namespace
+
+// --- pairs -----------------------------------------------------------------------------------------------------------
+
+size_t Learner::PairTable::place(uint64_t key) const {
+  const size_t mask = pairs_.size() - 1;
+  size_t i = scramble(key) & mask;
+  while (pairs_[i].key != key && pairs_[i].key != kEmpty) i = (i + 1) & mask;
+  return i;
+}
+
+Learner::Pair* Learner::PairTable::find(uint64_t key) {
+  Pair& pair = pairs_[place(key)];
+  return pair.key == key ? &pair : nullptr;
+}
+
+Learner::Pair& Learner::PairTable::insert(uint64_t key, uint64_t drop_below) {
+  size_t i = place(key);
+  if (pairs_[i].key == key) return pairs_[i];
+  if ((used_ + 1) * 2 > pairs_.size()) {
+    rebuild(drop_below);
+    i = place(key);
+  }
+  ++used_;
+  pairs_[i] = {key, 0, nullptr, 0};
+  return pairs_[i];
+}
+
+void Learner::PairTable::rebuild(uint64_t drop_below) {
+  size_t kept = 0;
+  for (const Pair& pair : pairs_) kept += pair.key != kEmpty && pair.count >= drop_below;
+  size_t size = 1 << 12;
+  while (size < kept * 3) size *= 2;
+  std::vector<Pair> old(size, Pair{kEmpty, 0, nullptr, 0});
+  old.swap(pairs_);
+  used_ = kept;
+  for (const Pair& pair : old)
+    if (pair.key != kEmpty && pair.count >= drop_below) pairs_[place(pair.key)] = pair;
+}
+
+template <class Keep>
+void Learner::PairTable::remove_if_not(Keep&& keep) {
+  for (Pair& pair : pairs_)
+    if (pair.key != kEmpty && !keep(pair)) pair.count = 0;
+  rebuild(1);
+}
+
+void Learner::PairTable::clear() {
+  pairs_.assign(1 << 12, Pair{kEmpty, 0, nullptr, 0});
+  used_ = 0;
+}
+
+Learner::Position* Learner::allocate(size_t count) {
+  constexpr size_t kBlock = 1 << 18;
+  if (count > block_left_) {
+    const size_t size = std::max(kBlock, count);
+    blocks_.push_back(std::make_unique_for_overwrite<Position[]>(size));
+    if (size > kBlock) return blocks_.back().get();  // a block of its own; the one at hand stays in use
+    block_next_ = blocks_.back().get();
+    block_left_ = size;
+  }
+  Position* const list = block_next_;
+  block_next_ += count;
+  block_left_ -= count;
+  return list;
+}
+
+// --- words -----------------------------------------------------------------------------------------------------------
+
+Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const std::vector<std::string>& base,
+                 uint32_t first_merge_id, uint32_t max_merges, uint64_t min_frequency, std::vector<std::string> never)
+    : bytes_(base), never_(std::move(never)), min_frequency_(std::max<uint64_t>(min_frequency, 1)), next_id_(first_merge_id) {
+  bytes_.resize(first_merge_id);
+  length_.assign(first_merge_id, 1);
+  left_.of.resize(first_merge_id);
+  right_.of.resize(first_merge_id);
+  lay_out(words, alphabet);
+  // Far below the count at which that many merges end (measured on natural text), so a second scan is rare.
+  constexpr uint64_t kMargin = 64;
+  scan_pairs(std::max<uint64_t>(1, tokens_left_ / (uint64_t{std::max<uint32_t>(max_merges, 1)} * kMargin)));
+}
+
+void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet) {
+  struct Word {
+    uint64_t count;
+    Position start;
+    uint32_t length;
+  };
+  std::vector<Id> ids;
+  std::vector<Word> order;
+  order.reserve(words.size());
+  unsigned __int128 total = 0;
+  words.each([&](std::string_view word, uint64_t count) {
+    const size_t start = ids.size();
+    alphabet.split(word, ids);
+    if (ids.size() + words.size() + 2 >= kHole) throw std::length_error("more than 2^32 symbols in distinct words");
+    order.push_back({count, static_cast<Position>(start), static_cast<uint32_t>(ids.size() - start)});
+    total += static_cast<unsigned __int128>(count) * (ids.size() - start);
+  });
+  if (total > UINT64_MAX) throw std::overflow_error("the corpus counts more than 2^64 symbols");
+  tokens_left_ = static_cast<uint64_t>(total);
+  num_words_ = order.size();
+  std::sort(order.begin(), order.end(), [](const Word& a, const Word& b) { return a.count != b.count ? a.count > b.count : a.start < b.start; });
+  slots_.reserve(ids.size() + order.size() + 1);
+  slots_.push_back(kGap);
+  for (const Word& word : order) {
+    slots_.insert(slots_.end(), ids.begin() + word.start, ids.begin() + word.start + word.length);
+    slots_.push_back(kGap);
+    if (word.count != 1) counts_.push_back(word.count);
+  }
+}
+
+void Learner::index_words() {
+  gap_bits_.assign(slots_.size() / 64 + 1, 0);
+  for (size_t i = 1; i < slots_.size(); ++i)
+    if (slots_[i] == kGap) gap_bits_[i / 64] |= uint64_t{1} << (i % 64);
+  gaps_before_.resize(gap_bits_.size());
+  uint32_t before = 0;
+  for (size_t i = 0; i < gap_bits_.size(); ++i) {
+    gaps_before_[i] = before;
+    before += static_cast<uint32_t>(std::popcount(gap_bits_[i]));
+  }
+}
+
+// The number of gaps before a position, which is the number of its word.
+uint64_t Learner::word_of(Position position) const {
+  const uint64_t below = gap_bits_[position / 64] & ((uint64_t{1} << (position % 64)) - 1);
+  return gaps_before_[position / 64] + static_cast<uint64_t>(std::popcount(below));
+}
+
+// Every token shrinks to one slot, so that a scan reads no more than the tokens that are left.
+void Learner::compact() {
+  size_t to = 0;
+  for (size_t from = 0; from < slots_.size();) {
+    const Id id = slots_[from];
+    slots_[to++] = id;
+    from += id == kGap ? 1 : length_[id];
+  }
+  slots_.resize(to);
+  std::fill(length_.begin(), length_.end(), 1);
+}
+
+void Learner::scan_pairs(uint64_t threshold) {
+  compact();
+  index_words();
+  table_.clear();
+  queue_ = {};
+  blocks_.clear();
+  block_left_ = 0;
+  threshold_ = threshold;
+  const auto each_pair = [this](auto&& visit) {
+    uint64_t word = 0, count = count_of(0);
+    for (Position i = 1; i + 1 < slots_.size(); ++i) {
+      if (slots_[i] == kGap) count = count_of(++word);
+      else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
+    }
+  };
+  each_pair([this](Position, uint64_t key, uint64_t count) {
+    Pair& pair = table_.insert(key, 0);
+    pair.count += count;
+    ++pair.length;
+  });
+  table_.remove_if_not([this](const Pair& pair) {
+    return pair.count >= threshold_ && allowed(static_cast<Id>(pair.key >> 32), static_cast<Id>(pair.key));
+  });
+  table_.each([this](Pair& pair) {
+    pair.list = allocate(pair.length);
+    pair.length = 0;
+    queue_.push({pair.count, pair.key});
+  });
+  each_pair([this](Position position, uint64_t key, uint64_t) {
+    if (Pair* const pair = table_.find(key)) pair->list[pair->length++] = position;
+  });
+}
+
+bool Learner::allowed(Id left, Id right) const {
+  for (const std::string& word : never_) {
+    const std::string &a = bytes_[left], &b = bytes_[right];
+    if (a.size() + b.size() == word.size() && word.starts_with(a) && word.ends_with(b)) return false;
+  }
+  return true;
+}
+
+// --- merging ---------------------------------------------------------------------------------------------------------
+
+// Makes the head of the queue tell the truth: counts sink while candidates wait.
+void Learner::settle() {
+  while (!queue_.empty()) {
+    const Candidate top = queue_.top();
+    const Pair* const pair = table_.find(top.key);
+    if (pair && pair->count == top.count) return;
+    queue_.pop();
+    if (pair && pair->count >= threshold_) queue_.push({pair->count, top.key});
+  }
+}
+
+bool Learner::step(MergeRecord& record) {
+  for (;;) {
+    settle();
+    if (!queue_.empty()) {
+      const Candidate best = queue_.top();
+      if (best.count < min_frequency_) return false;
+      queue_.pop();
+      settle();
+      if (!queue_.empty() || threshold_ == 1) {
+        const Candidate runner = queue_.empty() ? Candidate{0, key_of(kNoId, kNoId)} : queue_.top();
+        apply(best, record);
+        record.runner_left = static_cast<Id>(runner.key >> 32);
+        record.runner_right = static_cast<Id>(runner.key);
+        record.runner_count = runner.count;
+        return true;
+      }
+      queue_.push(best);  // the runner-up may lie below the threshold
+    } else if (threshold_ == 1) {
+      return false;
+    }
+    scan_pairs(std::max<uint64_t>(1, threshold_ / 16));
+  }
+}
+
+void Learner::join(const Pair& pair, Id left, Id right, Id made) {
+  constexpr uint32_t kAhead = 16;
+  const uint32_t a = length_[left], b = length_[right];
+  joined_.clear();
+  for (uint32_t i = 0; i < pair.length; ++i) {
+    if (i + kAhead < pair.length) __builtin_prefetch(&slots_[pair.list[i + kAhead]], 1);
+    const Position start = pair.list[i];
+    if (slots_[start] != left) continue;
+    const Position middle = start + a;
+    if (slots_[middle] != right) continue;
+    slots_[middle - 1] = kHole;
+    slots_[middle] = kHole;
+    slots_[start] = made;
+    slots_[middle + b - 1] = made;
+    joined_.push_back(start);
+  }
+}
+
+void Learner::note(Side& side, Id neighbour, Position start, uint64_t count) {
+  Neighbour& sum = side.of[neighbour];
+  if (sum.occurrences++ == 0) side.touched.push_back(neighbour);
+  sum.count += count;
+  side.occurrences.emplace_back(neighbour, start);
+}
+
+void Learner::lower(uint64_t key, uint64_t by) {
+  if (Pair* const pair = table_.find(key)) pair->count -= std::min(pair->count, by);
+}
+
+// Records the pairs of the new id with its neighbours on one side.
+void Learner::give_birth(Side& side, bool made_is_right, Id made) {
+  bool any = false;
+  for (const Id id : side.touched) {
+    Neighbour& sum = side.of[id];
+    const Id left = made_is_right ? id : made, right = made_is_right ? made : id;
+    sum.cursor = nullptr;
+    if (sum.count >= threshold_ && allowed(left, right)) {
+      any = true;
+      const uint64_t key = key_of(left, right);
+      Pair& pair = table_.insert(key, threshold_);
+      pair.count = sum.count;
+      pair.length = sum.occurrences;
+      pair.list = sum.cursor = allocate(sum.occurrences);
+      queue_.push({sum.count, key});
+    }
+    sum.count = 0;
+    sum.occurrences = 0;
+  }
+  if (any)
+    for (const auto& [id, start] : side.occurrences)
+      if (Position*& cursor = side.of[id].cursor) *cursor++ = start;
+  side.touched.clear();
+  side.occurrences.clear();
+}
+
+void Learner::apply(const Candidate& best, MergeRecord& record) {
+  const Id left = static_cast<Id>(best.key >> 32), right = static_cast<Id>(best.key), made = next_id_++;
+  Pair* const pair = table_.find(best.key);
+  pair->count = 0;
+  length_.push_back(length_[left] + length_[right]);
+  bytes_.push_back(bytes_[left] + bytes_[right]);
+  left_.of.emplace_back();
+  right_.of.emplace_back();
+  join(*pair, left, right, made);
+
+  uint64_t merged = 0, touched = 0, last_word = UINT64_MAX;
+  for (const Position start : joined_) {
+    const uint64_t word = word_of(start);
+    const uint64_t count = count_of(word);
+    merged += count;
+    touched += word != last_word;
+    last_word = word;
+    const Id before = slots_[start - 1], after = slots_[start + length_[made]];
+    if (before != kGap) note(left_, before, start - length_[before], count);
+    if (after != kGap && after != made) note(right_, after, start, count);  // two new ids in a row count once, as `before`
+  }
+  for (const Id id : left_.touched)
+    if (const uint64_t key = key_of(id == made ? right : id, left); key != best.key) lower(key, left_.of[id].count);
+  for (const Id id : right_.touched)
+    if (const uint64_t key = key_of(right, id); key != best.key) lower(key, right_.of[id].count);
+  give_birth(left_, true, made);
+  give_birth(right_, false, made);
+
+  tokens_left_ -= merged;
+  record.left = left;
+  record.right = right;
+  record.count = best.count;
+  record.words_touched = touched;
+  record.tokens_left = tokens_left_;
+}
+
+}  // namespace bpe

@@ -1,0 +1,32 @@
+// Runs work(thread) on `num_threads` threads, the caller's included; the first exception is thrown to the caller.
+#pragma once
+
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace bpe {
+
+template <class Work>
+void run_threads(int num_threads, Work&& work) {
+  if (num_threads <= 1) return work(0);
+  std::exception_ptr first;
+  std::mutex guard;
+  auto guarded = [&](int thread) {
+    try {
+      work(thread);
+    } catch (...) {
+      const std::lock_guard lock(guard);
+      if (!first) first = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(num_threads) - 1);
+  for (int i = 1; i < num_threads; ++i) threads.emplace_back(guarded, i);
+  guarded(0);
+  for (std::thread& thread : threads) thread.join();
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace bpe

@@ -1,0 +1,203 @@
+// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy. The patterns themselves, as regular
+// expressions, live in tokenizer/patterns.py, and a property test holds the two against each other.
+#pragma once
+
+#include <cstdint>
+
+#include "unicode.hpp"
+
+namespace bpe {
+
+enum class Pattern : int { kGpt2 = 0, kCl100k = 1, kO200k = 2, kWhitespace = 3 };
+
+namespace scan {
+
+using unicode::decode;
+using unicode::Symbol;
+using namespace unicode;
+
+inline uint8_t folded(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
+
+// Bytes of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 if none. Ignoring case, 's also covers U+017F.
+template <bool kIgnoreCase>
+inline int contraction(const uint8_t* p, const uint8_t* end) {
+  if (end - p < 2 || p[0] != '\'') return 0;
+  const uint8_t a = kIgnoreCase ? folded(p[1]) : p[1];
+  if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
+  if (end - p < 3) return 0;
+  if (kIgnoreCase && p[1] == 0xC5 && p[2] == 0xBF) return 3;
+  const uint8_t b = kIgnoreCase ? folded(p[2]) : p[2];
+  return (a == 'l' && b == 'l') || ((a == 'v' || a == 'r') && b == 'e') ? 3 : 0;
+}
+
+// Skips symbols whose classes meet (kWanted) or avoid (!kWanted) `mask`.
+template <bool kWanted>
+inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
+  while (p < end) {
+    const Symbol s = decode(p, end);
+    if (((s.classes & mask) != 0) != kWanted) break;
+    p += s.length;
+  }
+  return p;
+}
+
+inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }
+
+// A run of white space from p. Up to its last newline if `kNewlines` and it holds one; else the whole run at the end of
+// the text, and all but its last symbol before something that is not white space.
+template <bool kNewlines, bool kEndFirst>
+inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
+  const uint8_t* q = p;
+  const uint8_t* last = p;             // start of the last symbol of the run
+  const uint8_t* after_newline = nullptr;
+  while (q < end) {
+    const Symbol s = decode(q, end);
+    if (!(s.classes & kSpace)) break;
+    if (kNewlines && is_newline(*q)) after_newline = q + 1;
+    last = q;
+    q += s.length;
+  }
+  if (kEndFirst && q == end) return q;
+  if (kNewlines && after_newline) return after_newline;
+  if (q == end) return q;
+  return last > p ? last : q;
+}
+
+// Letters of o200k from p: upper* lower+, else upper+; nullptr if neither matches. See patterns.py.
+inline const uint8_t* cased_word(const uint8_t* p, const uint8_t* end) {
+  const uint8_t* q = p;
+  const uint8_t* both_end = nullptr;  // end of the last symbol that is upper and lower at once
+  while (q < end) {
+    const Symbol s = decode(q, end);
+    if (!(s.classes & kUpper)) break;
+    q += s.length;
+    if (s.classes & kLower) both_end = q;
+  }
+  const uint8_t* const lower = skip<true>(q, end, kLower);
+  if (lower > q) return lower;
+  return both_end ? both_end : nullptr;
+}
+
+struct Gpt2 {
+  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
+    if (const int n = contraction<false>(p, end)) return p + n;
+    Symbol s = decode(p, end);
+    const uint8_t* q = p;
+    if (*p == ' ' && p + 1 < end) {
+      const Symbol after = decode(p + 1, end);
+      if (!(after.classes & kSpace)) s = after, q = p + 1;
+    }
+    if (s.classes & kSpace) return white_space<false, false>(p, end);
+    if (s.classes & kLetter) return skip<true>(q, end, kLetter);
+    if (s.classes & kNumber) return skip<true>(q, end, kNumber);
+    return skip<false>(q, end, kSpace | kLetter | kNumber);
+  }
+};
+
+template <bool kSlash>
+inline const uint8_t* punctuation(const uint8_t* p, const uint8_t* end) {
+  const uint8_t* q = skip<false>(p, end, kSpace | kLetter | kNumber);
+  while (q < end && (is_newline(*q) || (kSlash && *q == '/'))) ++q;
+  return q;
+}
+
+inline const uint8_t* up_to_three_numbers(const uint8_t* p, const uint8_t* end) {
+  for (int n = 0; n < 3 && p < end; ++n) {
+    const Symbol s = decode(p, end);
+    if (!(s.classes & kNumber)) break;
+    p += s.length;
+  }
+  return p;
+}
+
+struct Cl100k {
+  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
+    if (const int n = contraction<true>(p, end)) return p + n;
+    const Symbol s = decode(p, end);
+    if (s.classes & kLetter) return skip<true>(p, end, kLetter);
+    if (s.classes & kNumber) return up_to_three_numbers(p, end);
+    const uint8_t* const q = p + s.length;
+    if (q < end) {
+      const Symbol after = decode(q, end);
+      if ((after.classes & kLetter) && !is_newline(*p)) return skip<true>(q, end, kLetter);
+      if (*p == ' ' && !(after.classes & (kSpace | kNumber))) return punctuation<false>(q, end);
+    }
+    if (!(s.classes & kSpace)) return punctuation<false>(p, end);
+    return white_space<true, true>(p, end);
+  }
+};
+
+struct O200k {
+  static const uint8_t* word(const uint8_t* p, const uint8_t* end) {
+    const Symbol s = decode(p, end);
+    const bool may_lead = !(s.classes & (kLetter | kNumber)) && !is_newline(*p);
+    const uint8_t* const after = p + s.length;
+    const uint8_t* match = nullptr;
+    if (may_lead && after < end) match = cased_word(after, end);
+    if (!match) match = cased_word(p, end);
+    if (!match) {  // upper letters alone
+      const uint8_t* const start = may_lead ? after : p;
+      const uint8_t* const q = skip<true>(start, end, kUpper);
+      if (q == start) return nullptr;
+      match = q;
+    }
+    return match + contraction<true>(match, end);
+  }
+
+  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
+    if (const uint8_t* const q = word(p, end)) return q;
+    const Symbol s = decode(p, end);
+    if (s.classes & kNumber) return up_to_three_numbers(p, end);
+    if (*p == ' ' && p + 1 < end) {
+      const Symbol after = decode(p + 1, end);
+      if (!(after.classes & (kSpace | kLetter | kNumber))) return punctuation<true>(p + 1, end);
+    }
+    if (!(s.classes & kSpace)) return punctuation<true>(p, end);
+    return white_space<true, false>(p, end);
+  }
+};
+
+struct Whitespace {
+  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
+    const Symbol s = decode(p, end);
+    if (!(s.classes & kSpace)) return skip<false>(p, end, kSpace);
+    if (*p == ' ' && p + 1 < end && !(decode(p + 1, end).classes & kSpace)) return skip<false>(p + 1, end, kSpace);
+    return white_space<false, false>(p, end);
+  }
+};
+
+// Calls emit(start, end) for the pre-tokens that begin in [begin, stop); looks ahead up to `end`.
+template <class Grammar, class Emit>
+inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  for (const uint8_t* p = begin; p < stop;) {
+    const uint8_t* const q = Grammar::next(p, end);
+    emit(p, q);
+    p = q;
+  }
+}
+
+}  // namespace scan
+
+template <class Emit>
+inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  switch (pattern) {
+    case Pattern::kGpt2: return scan::each<scan::Gpt2>(begin, stop, end, emit);
+    case Pattern::kCl100k: return scan::each<scan::Cl100k>(begin, stop, end, emit);
+    case Pattern::kO200k: return scan::each<scan::O200k>(begin, stop, end, emit);
+    case Pattern::kWhitespace: return scan::each<scan::Whitespace>(begin, stop, end, emit);
+  }
+}
+
+// The first place at or after p where a newline meets a letter, or end. No pattern has a pre-token across such a place, so
+// a text may be cut there without changing how it splits.
+inline const uint8_t* safe_cut(const uint8_t* p, const uint8_t* end) {
+  while (p < end) {
+    const void* const newline = __builtin_memchr(p, '\n', static_cast<size_t>(end - p));
+    if (!newline) return end;
+    p = static_cast<const uint8_t*>(newline) + 1;
+    if (p < end && (unicode::decode(p, end).classes & unicode::kLetter)) return p;
+  }
+  return end;
+}
+
+}  // namespace bpe

@@ -1,0 +1,54 @@
+"""The exception types. Every message gives the value, its cause and the remedy, in one line.
+
+All derive from `BpeTransformerError`, which is what the command line turns into a one-line message and exit code 1.
+"""
+
+from __future__ import annotations
+
+
+class BpeTransformerError(Exception):
+    """Base of everything this library raises on purpose."""
+
+
+class CorpusError(BpeTransformerError, ValueError):
+    """A corpus is missing, empty, malformed, or its columns do not fit the task."""
+
+
+class InvalidUtf8Error(CorpusError):
+    """Bytes that are not UTF-8, with the file and the byte position."""
+
+
+class PatternError(BpeTransformerError, ValueError):
+    """An unknown pattern name or a regular expression that does not compile."""
+
+
+class LearningError(BpeTransformerError, ValueError):
+    """A vocabulary cannot be learned as asked (too small, empty counts, contradictory options)."""
+
+
+class SpecialTokenError(BpeTransformerError, ValueError):
+    """Text holds a special token that was not allowed, or a special token is missing."""
+
+
+class EncodingError(BpeTransformerError, ValueError):
+    """Text cannot be encoded (a character outside the alphabet, a lone surrogate)."""
+
+
+class DecodingError(BpeTransformerError, ValueError):
+    """Ids cannot be decoded (out of range)."""
+
+
+class FormatError(BpeTransformerError, ValueError):
+    """A file is not in the format it should be in, or a format cannot hold this tokenizer."""
+
+
+class DigestMismatchError(BpeTransformerError, ValueError):
+    """A data cache or checkpoint belongs to another tokenizer."""
+
+
+class ConfigError(BpeTransformerError, ValueError):
+    """One or more settings are invalid; the message lists every problem at once."""
+
+
+class CheckpointError(BpeTransformerError, ValueError):
+    """A checkpoint is missing, incomplete, or does not fit the model."""

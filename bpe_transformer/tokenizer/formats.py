@@ -1,0 +1,285 @@
+"""`tokenizer.json`, the format of the `tokenizers` package: what we save, and what of it we can load."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpe_transformer._files import atomic_directory
+from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.learner import gpt2_byte_order
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.trace import MergeTrace
+
+TOKENIZER_FILE = "tokenizer.json"
+TRACE_FILE = "trace.parquet"
+
+_PROBE = (
+    "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
+    "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
+)
+# GPT-2's printable stand-in for every byte ("bytes_to_unicode" in its encoder.py): itself, or the next free code point from 256
+_CHAR_OF_BYTE = {
+    byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())
+}
+_BYTE_OF_CHAR = {char: byte for byte, char in _CHAR_OF_BYTE.items()}
+
+
+# --- writing -----------------------------------------------------------------------------------------------------------
+
+
+def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
+    """See `Tokenizer.save`."""
+    document = to_json(tokenizer.model)
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    _verify(tokenizer, text)
+    with atomic_directory(directory) as part:
+        (part / TOKENIZER_FILE).write_text(text, encoding="utf-8")
+        if tokenizer.trace is not None:
+            tokenizer.trace.save(part / TRACE_FILE, digest=tokenizer.digest)
+        else:
+            (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
+
+
+def to_json(model: BpeModel) -> dict[str, Any]:
+    """A model as the content of a `tokenizer.json`. Raises `FormatError` for what the format cannot hold."""
+    names = [_name(model, id, token) for id, token in enumerate(model.tokens)]
+    vocab = {name: id for id, name in enumerate(names)}
+    if len(vocab) < len(names):
+        twice = next(name for id, name in enumerate(names) if vocab[name] != id)
+        raise FormatError(f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word")
+    specials = model.special_tokens.items()
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": id,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+            for token, id in sorted(specials, key=lambda item: item[1])
+        ],
+        "normalizer": None,
+        "pre_tokenizer": _pre_tokenizer(model),
+        "post_processor": None,
+        "decoder": _decoder(model),
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": model.unk_token,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": model.end_of_word,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": vocab,
+            "merges": [[names[a], names[b]] for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)],
+        },
+    }
+
+
+def _name(model: BpeModel, id: int, token: bytes) -> str:
+    if model.unit == "byte" and id not in model.special_tokens.values():
+        return "".join(_CHAR_OF_BYTE[byte] for byte in token)
+    return token.decode()
+
+
+def _split(expression: str, behavior: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": False}
+
+
+_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+_DROP_WHITE_SPACE = _split(r"\A\s+|\s+\z", "Removed")
+
+
+def _pre_tokenizer(model: BpeModel) -> dict[str, Any]:
+    steps = [_split(patterns.expression(model.pattern), "Isolated")]
+    if model.unit == "byte":
+        steps.append(_BYTE_LEVEL)
+    elif model.end_of_word is not None:
+        steps.append(_DROP_WHITE_SPACE)
+    return {"type": "Sequence", "pretokenizers": steps}
+
+
+def _decoder(model: BpeModel) -> dict[str, Any]:
+    if model.unit == "byte":
+        return _BYTE_LEVEL
+    if model.end_of_word is not None:
+        return {"type": "BPEDecoder", "suffix": model.end_of_word}
+    return {"type": "Fuse"}
+
+
+def _verify(tokenizer: Tokenizer, text: str) -> None:
+    """Refuses a file that, read back, does not give equal ids on a probe text."""
+    probe = _PROBE
+    if tokenizer.unit == "char" and tokenizer.unk_token is None:  # only what the alphabet covers
+        tokens = [token for id, token in enumerate(tokenizer.model.surfaces) if id not in tokenizer.special_tokens.values()]
+        probe = b"".join(tokens).decode()
+    expected = tokenizer.encode_ordinary(probe)
+    if from_json(json.loads(text)).encode_ordinary(probe) != expected:
+        raise FormatError("tokenizer.json read back does not give equal ids; nothing was written, please report this")
+    try:
+        import tokenizers
+    except ImportError:
+        return
+    try:
+        ids = tokenizers.Tokenizer.from_str(text).encode(probe, add_special_tokens=False).ids
+    except Exception as cause:  # the package raises plain Exception
+        raise FormatError(f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know") from cause
+    if ids != expected:
+        raise FormatError(
+            f"the tokenizers package gives other ids with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+        )
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | os.PathLike[str]) -> Tokenizer:
+    """See `Tokenizer.load`."""
+    file = Path(path)
+    if file.is_dir():
+        file = file / TOKENIZER_FILE
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise FormatError(f"{file} cannot be read: {cause.strerror}; give a tokenizer.json or the directory it is in") from cause
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise FormatError(f"{file} is not a tokenizer.json: {cause}; check the file") from cause
+    try:
+        tokenizer = from_json(document)
+    except FormatError as cause:
+        raise FormatError(f"{file}: {cause}") from cause
+    trace = file.with_name(TRACE_FILE)
+    if trace.is_file():
+        tokenizer.trace = MergeTrace.load(trace, digest=tokenizer.digest)
+    return tokenizer
+
+
+def from_json(document: Any) -> Tokenizer:
+    """A tokenizer from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
+    try:
+        return Tokenizer(_model(document))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as cause:
+        if isinstance(cause, BpeTransformerError):
+            raise
+        raise FormatError(f"not a tokenizer.json of a BPE vocabulary: {type(cause).__name__} {cause}; check the file") from cause
+
+
+def _model(document: Any) -> BpeModel:
+    model = document["model"]
+    if model.get("type", "BPE") != "BPE":
+        raise FormatError(f"model.type is {model['type']!r}; only BPE vocabularies can be loaded")
+    for key in ("dropout", "continuing_subword_prefix", "byte_fallback", "ignore_merges", "fuse_unk"):
+        if model.get(key):
+            raise FormatError(f"model.{key} is {model[key]!r}, which is not supported; export the vocabulary without it")
+    for key in ("normalizer", "truncation", "padding"):
+        if document.get(key) is not None:
+            raise FormatError(f"{key} is set, which is not supported; export the vocabulary without it")
+    if (post := document.get("post_processor")) is not None and post.get("type") != "ByteLevel":
+        raise FormatError(f"post_processor is {post.get('type')!r}, which is not supported; export the vocabulary without it")
+    pattern, byte_level = _read_pre_tokenizer(document.get("pre_tokenizer"), model.get("end_of_word_suffix"))
+    names, specials = _read_vocabulary(model["vocab"], document.get("added_tokens") or [])
+    unk = model.get("unk_token")
+    if unk is not None and unk not in specials:
+        specials[unk] = names.index(unk)
+    tokens = tuple(_token_bytes(name, byte_level and id not in specials.values()) for id, name in enumerate(names))
+    columns = _read_merges(model["merges"], {name: id for id, name in enumerate(names)}, model.get("end_of_word_suffix"))
+    loaded = BpeModel(
+        unit="byte" if byte_level else "char",
+        pattern=pattern,
+        tokens=tokens,
+        left=columns[0],
+        right=columns[1],
+        made=columns[2],
+        special_tokens=specials,
+        unk_token=None if byte_level else unk,
+        end_of_word=model.get("end_of_word_suffix"),
+    )
+    _check_base(loaded)
+    return loaded
+
+
+def _read_pre_tokenizer(node: Any, end_of_word: str | None) -> tuple[str, bool]:
+    """(pattern, whether it works on bytes)."""
+    steps = node["pretokenizers"] if node and node["type"] == "Sequence" else [node] if node else []
+    byte_level = bool(steps) and steps[-1]["type"] == "ByteLevel"
+    last = steps[-1] if byte_level else None
+    if last is not None and last.get("add_prefix_space"):
+        raise FormatError("pre_tokenizer.add_prefix_space is set, which is not supported; export the vocabulary without it")
+    splits = [step for step in steps if step is not last]
+    if not byte_level and end_of_word is not None and splits and splits[-1] == _DROP_WHITE_SPACE:
+        splits = splits[:-1]
+    if last is not None and last.get("use_regex", True) and not splits:
+        return "gpt2", True
+    if len(splits) == 1 and splits[0]["type"] == "WhitespaceSplit" and end_of_word is not None:
+        return "whitespace", False
+    if len(splits) != 1 or splits[0]["type"] != "Split" or splits[0]["behavior"] != "Isolated" or splits[0]["invert"]:
+        kinds = [step.get("type") for step in steps]
+        raise FormatError(f"pre_tokenizer {kinds} is not supported; it has to be one isolating Split, with ByteLevel for bytes")
+    expression = splits[0]["pattern"]["Regex"]
+    return patterns.canonical(expression), byte_level
+
+
+def _read_vocabulary(vocab: dict[str, int], added: list[dict[str, Any]]) -> tuple[list[str], dict[str, int]]:
+    """(names by id, special tokens)."""
+    by_id: dict[int, str] = {}
+    for name, id in [*vocab.items(), *((token["content"], token["id"]) for token in added)]:
+        if isinstance(id, bool) or not isinstance(id, int):
+            raise FormatError(f"the id of {name!r} is {id!r}, not a whole number")
+        if by_id.setdefault(id, name) != name:
+            raise FormatError(f"id {id} is given to both {by_id[id]!r} and {name!r}")
+    if not by_id or set(by_id) != set(range(len(by_id))):
+        missing = next((id for id in range(len(by_id)) if id not in by_id), 0)
+        raise FormatError(f"ids have to run from 0 without a gap; id {missing} is missing")
+    for token in added:
+        if token.get("lstrip") or token.get("rstrip") or token.get("single_word"):
+            raise FormatError(f"added token {token['content']!r} strips or needs word borders, which is not supported")
+    return [by_id[id] for id in range(len(by_id))], {token["content"]: token["id"] for token in added}
+
+
+def _read_merges(merges: list[Any], ids: dict[str, int], end_of_word: str | None) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    """Columns left, right, made."""
+    columns = np.empty((3, len(merges)), np.uint32)
+    for rank, merge in enumerate(merges):
+        left, right = merge.split(" ") if isinstance(merge, str) else merge
+        try:
+            columns[:, rank] = ids[left], ids[right], ids[left + right]
+        except KeyError as cause:
+            raise FormatError(f"merge {rank} ({left!r}, {right!r}) needs the token {cause.args[0]!r}, which has no id") from cause
+    return columns
+
+
+def _token_bytes(name: str, byte_level: bool) -> bytes:
+    if not byte_level:
+        return name.encode()
+    try:
+        return bytes(_BYTE_OF_CHAR[char] for char in name)
+    except KeyError as cause:
+        raise FormatError(f"token {name!r} holds {cause.args[0]!r}, which stands for no byte") from cause
+
+
+def _check_base(model: BpeModel) -> None:
+    base = [model.tokens[id] for id in model.base_ids]
+    if model.unit == "byte":
+        if sorted(base) != [bytes([byte]) for byte in range(256)]:
+            raise FormatError(f"the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(base)} base tokens")
+        return
+    mark = (model.end_of_word or "").encode()
+    for token in base:
+        text = (token.removesuffix(mark) if mark else token).decode()
+        if len(text) != 1:
+            raise FormatError(f"token {token.decode()!r} is neither one character nor made by a merge")

@@ -1,0 +1,98 @@
+r"""The split patterns: the only place where they are written down.
+
+Each named pattern has a scanner in the native core that splits exactly as its regular expression here does; any other
+regular expression runs through the `regex` package. `gpt2`, `cl100k` and `o200k` split as tiktoken's `r50k_base`,
+`cl100k_base` and `o200k_base` do. They avoid possessive intervals (`{1,3}+`), which Ruby-flavoured engines such as the one
+in `tokenizers` read as something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from bpe_transformer import _core
+from bpe_transformer.errors import PatternError
+
+if TYPE_CHECKING:
+    import regex
+
+_CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
+PATTERNS: dict[str, str] = {
+    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "cl100k": (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+    "o200k": (
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTION}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTION}?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "whitespace": r" ?\S+|\s+(?!\S)|\s+",
+}
+DEFAULT_PATTERN = "cl100k"
+
+_NUMBER = {name: number for number, name in enumerate(_core.PATTERNS)}
+_NAME = {expression: name for name, expression in PATTERNS.items()}
+
+
+def canonical(pattern: str) -> str:
+    """The name of a named pattern, given by name or by its expression; else the expression itself.
+
+    Raises `PatternError` if it is neither a name nor a regular expression.
+
+    >>> canonical(r" ?\\S+|\\s+(?!\\S)|\\s+")
+    'whitespace'
+    """
+    if pattern in PATTERNS:
+        return pattern
+    if pattern in _NAME:
+        return _NAME[pattern]
+    compiled(pattern)
+    return pattern
+
+
+def expression(pattern: str) -> str:
+    """The regular expression of a pattern."""
+    return PATTERNS.get(pattern, pattern)
+
+
+def scanner_number(pattern: str) -> int | None:
+    """The native scanner of a canonical pattern, None if it runs through `regex`."""
+    return _NUMBER.get(pattern)
+
+
+@lru_cache(maxsize=64)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """A pattern, by name or expression, as a compiled `regex` object."""
+    import regex
+
+    if not pattern:
+        raise PatternError(f"the pattern is empty; give a regular expression or one of {', '.join(PATTERNS)}")
+    if pattern.isidentifier() and pattern not in PATTERNS:
+        raise PatternError(f"pattern={pattern!r} is not a known name; choose one of {', '.join(PATTERNS)} or give a regular expression")
+    try:
+        return regex.compile(expression(pattern))
+    except regex.error as cause:
+        raise PatternError(f"pattern={pattern!r} does not compile: {cause}; correct it or name one of {', '.join(PATTERNS)}") from cause
+
+
+def split(pattern: str, text: str) -> Iterator[str]:
+    """The pre-tokens of `text` by the `regex` package. What the pattern leaves between its matches is kept, as it is.
+
+    >>> list(split("gpt2", "low lower's"))
+    ['low', ' lower', "'s"]
+    """
+    end = 0
+    for match in compiled(pattern).finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()]
+        if match.end() > match.start():
+            yield match.group()
+        end = match.end()
+    if end < len(text):
+        yield text[end:]

@@ -1,0 +1,139 @@
+"""The merge trace: for every merge of a vocabulary, what decided it and what it did. Kept as columns, read as steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer._files import atomic_file
+from bpe_transformer.errors import FormatError
+
+_NO_ID = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class MergeStep:
+    """One merge: `left` and `right` become `new_id`.
+
+    `count` is how often the pair occurred in the learning corpus when it was merged; `runner_up` the best other pair
+    then (None if there was none) and `runner_up_count` its count; `tied` whether the tie rule (smallest left id, then
+    right id) decided between the two. `words_touched` counts the distinct words that held the pair, `tokens_left` all
+    tokens of the corpus after the merge.
+    """
+
+    rank: int
+    left: int
+    right: int
+    new_id: int
+    count: int
+    runner_up: tuple[int, int] | None
+    runner_up_count: int
+    tied: bool
+    words_touched: int
+    tokens_left: int
+
+
+@dataclass(frozen=True, eq=False)
+class MergeTrace(Sequence[MergeStep]):
+    """All steps of a learning run, by rank. Columns are arrays of the same length; `trace[rank]` is a `MergeStep`.
+
+    The column of `MergeStep.count` is `counts`, since a sequence has a method `count`. `tokens_at_start` counts the tokens of the corpus before the first merge. Runner-up ids of 2^32 - 1 stand for none.
+    """
+
+    first_merge_id: int
+    tokens_at_start: int
+    left: NDArray[np.uint32]
+    right: NDArray[np.uint32]
+    counts: NDArray[np.uint64]
+    runner_left: NDArray[np.uint32]
+    runner_right: NDArray[np.uint32]
+    runner_count: NDArray[np.uint64]
+    words_touched: NDArray[np.uint64]
+    tokens_left: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    @overload
+    def __getitem__(self, index: int) -> MergeStep: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[MergeStep]: ...
+    def __getitem__(self, index: int | slice) -> MergeStep | list[MergeStep]:
+        if isinstance(index, slice):
+            return [self._step(rank) for rank in range(*index.indices(len(self)))]
+        rank = index + len(self) if index < 0 else index
+        if not 0 <= rank < len(self):
+            raise IndexError(f"rank {index} is out of range; the trace has {len(self)} merges, 0 to {len(self) - 1}")
+        return self._step(rank)
+
+    def __iter__(self) -> Iterator[MergeStep]:
+        return (self._step(rank) for rank in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MergeTrace):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def ties(self) -> int:
+        """How many merges the tie rule decided."""
+        return int(self._tied().sum())
+
+    def _tied(self) -> NDArray[np.bool_]:
+        return (self.runner_left != _NO_ID) & (self.runner_count == self.counts)
+
+    def _step(self, rank: int) -> MergeStep:
+        runner_left = int(self.runner_left[rank])
+        runner_up = None if runner_left == _NO_ID else (runner_left, int(self.runner_right[rank]))
+        return MergeStep(
+            rank=rank,
+            left=int(self.left[rank]),
+            right=int(self.right[rank]),
+            new_id=self.first_merge_id + rank,
+            count=int(self.counts[rank]),
+            runner_up=runner_up,
+            runner_up_count=int(self.runner_count[rank]),
+            tied=runner_up is not None and int(self.runner_count[rank]) == int(self.counts[rank]),
+            words_touched=int(self.words_touched[rank]),
+            tokens_left=int(self.tokens_left[rank]),
+        )
+
+    def save(self, path: str | os.PathLike[str], *, digest: str) -> None:
+        """Writes the columns as Parquet; the file's metadata names the digest of the tokenizer the trace belongs to."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SCALARS}
+        metadata = {"digest": digest, **{name: str(getattr(self, name)) for name in _SCALARS}}
+        table = pa.table(columns).replace_schema_metadata(metadata)
+        with atomic_file(path) as part:
+            pq.write_table(table, part, compression="zstd")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, digest: str) -> MergeTrace:
+        """Reads what `save` wrote. Raises `FormatError` if it is not such a file or belongs to another tokenizer."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(Path(path))
+            metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+            scalars = {name: int(metadata[name]) for name in _SCALARS}
+            columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls) if f.name not in _SCALARS}
+            found = metadata["digest"]
+        except (pa.ArrowException, KeyError, ValueError) as cause:
+            raise FormatError(f"{path} is not a merge trace ({cause}); delete it, or learn the tokenizer again") from cause
+        if found != digest:
+            raise FormatError(f"{path} is the trace of tokenizer {found[:12]}, not of {digest[:12]} beside it; delete it or restore the right one")
+        return cls(**scalars, **columns)
+
+
+_SCALARS = ("first_merge_id", "tokens_at_start")

@@ -1,0 +1,64 @@
+"""The command line. One file a subcommand, loaded only when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from bpe_transformer import __version__
+
+# The one place that lists the commands; the help line stands here so that listing them imports none.
+COMMANDS = {
+    "learn": "Learn a BPE vocabulary from corpora.",
+    "trace": "Show the merges step by step.",
+    "tokens": "Show how a text is tokenized.",
+    "encode": "Turn text into ids.",
+    "decode": "Turn ids into text.",
+    "corpora": "List the corpora that can be named.",
+    "prepare": "Tokenize a corpus and cache it for training.",
+    "train": "Train a translation or language model.",
+    "evaluate": "Score a trained model on a held-out split.",
+    "translate": "Translate text with a trained model.",
+    "generate": "Continue a text with a trained language model.",
+    "attention": "Show what a model attends to.",
+    "demo": "Run the whole way, from a corpus to trained models.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a subcommand in `bpe_transformer.cli.NAME` as its `command`, importing it on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"bpe_transformer.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: bpe-transformer learn python-stdlib -o tok --vocab-size 8000",
+)
+@click.version_option(__version__, prog_name="bpe-transformer")
+def cli() -> None:
+    """Learn BPE vocabularies, look at every merge, and train Transformers on the tokens."""
+
+
+def main() -> None:
+    """The `bpe-transformer` command: one-line errors on standard error, exit code 1; wrong usage exits with 2."""
+    from bpe_transformer.cli._common import run
+
+    run(cli)
+
+
+__all__ = ["COMMANDS", "cli", "main"]
