@@ -1,0 +1,48 @@
+"""What a person looks at. Plain data here (`trace`, `tokens`, `attention`); pictures of it in `render`.
+
+    rich.print(tokenize_text(tok, "세 마리"))      # or in a notebook, as the value of a cell
+    for step in replay_trace({"low": 5, "lower": 2}, tok): ...
+
+Data comes first: every class has documented fields and `as_dict()` for JSON, and none needs Rich until it is drawn.
+"""
+
+from bpe_transformer.inspection.attention import Alignment, AttentionMap
+from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
+from bpe_transformer.inspection.trace import (
+    Alphabet,
+    Derivation,
+    EncodedWord,
+    PairCount,
+    Segmentation,
+    TraceRow,
+    TraceStep,
+    TraceTable,
+    base_alphabet,
+    derive,
+    encode_word,
+    replay_trace,
+    trace_table,
+)
+from bpe_transformer.inspection.visible import visible
+
+__all__ = [
+    "Alignment",
+    "Alphabet",
+    "AttentionMap",
+    "Derivation",
+    "EncodedWord",
+    "PairCount",
+    "Segmentation",
+    "TokenSpan",
+    "TokenizedText",
+    "TraceRow",
+    "TraceStep",
+    "TraceTable",
+    "base_alphabet",
+    "derive",
+    "encode_word",
+    "replay_trace",
+    "tokenize_text",
+    "trace_table",
+    "visible",
+]

@@ -1,0 +1,100 @@
+"""A tokenized text: its spans in colour and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from bpe_transformer.inspection.render._dispatch import render
+from bpe_transformer.inspection.render._parts import LABEL, add_row, plain_table, times
+from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan
+from bpe_transformer.inspection.visible import SEPARATOR, visible
+
+# Neighbours differ; the separator between them says the same without colour.
+_SHADES = ("black on #a8d8ea", "black on #f6d6ad", "black on #c5e3bf", "black on #e3c6e8")
+_SPECIAL = "bold black on #ffd84d"
+_UNKNOWN = "bold white on #b3001b"
+MAX_ROWS = 200
+
+
+@render.register
+def _(text: TokenizedText) -> RenderableType:
+    return render_text(text)
+
+
+def render_text(text: TokenizedText, *, max_rows: int | None = MAX_ROWS, table: bool = True) -> RenderableType:
+    """Spans, table and summary; `max_rows` bounds the table (None: all rows)."""
+    parts: list[RenderableType] = [Spans(text.spans), Text()] if text.spans else []
+    if table and text.spans:
+        parts += [_table(text.spans[:max_rows])]
+        hidden = len(text.spans) - len(text.spans[:max_rows])
+        parts += [Text(f"… {times(hidden, 'more token')}", LABEL)] if hidden else []
+        parts += [Text()]
+    parts.append(_summary(text))
+    return Group(*parts)
+
+
+class Spans:
+    """The tokens one after another with `│` between them; a line ends where the text's own line ends."""
+
+    def __init__(self, spans: Sequence[TokenSpan]) -> None:
+        self.spans = spans
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text(overflow="fold")
+        for number, span in enumerate(self.spans):
+            written = written_span(span)
+            if line and line.cell_len + cell_len(written) + 1 > options.max_width:
+                yield line
+                line = Text(overflow="fold")
+            line.append(written, _style(span, number))
+            line.append(SEPARATOR, LABEL)
+            if span.source.endswith(b"\n"):
+                yield line
+                line = Text(overflow="fold")
+        if line:
+            yield line
+
+
+def written_span(span: TokenSpan) -> str:
+    """What stands for a span: the token, and for an unknown character also the character."""
+    return f"{visible(span.source)}→{visible(span.token)}" if span.kind == "unknown" else visible(span.token)
+
+
+def _style(span: TokenSpan, number: int) -> str:
+    return {"special": _SPECIAL, "unknown": _UNKNOWN}.get(span.kind, _SHADES[number % len(_SHADES)])
+
+
+def _table(spans: Sequence[TokenSpan]) -> Table:
+    headings = [("#", "right"), ("id", "right"), ("token", "left"), ("bytes", "left")]
+    table = plain_table([*headings, ("byte", "right"), ("char", "right"), ("rank", "right"), ("kind", "left")])
+    for number, span in enumerate(spans):
+        add_row(
+            table,
+            str(number),
+            str(span.id),
+            written_span(span),
+            span.source.hex(" "),
+            f"{span.byte_start}–{span.byte_end}",
+            f"{span.char_start}–{span.char_end}",
+            "–" if span.rank is None else str(span.rank),
+            span.kind,
+        )
+    return table
+
+
+def _summary(text: TokenizedText) -> Text:
+    facts = [times(len(text.spans), "token"), times(len(text.text), "character"), times(text.num_bytes, "byte")]
+    if text.spans:
+        facts.append(f"{text.bytes_per_token:.2f} bytes a token")
+    facts.append(f"{text.num_unknown:,} unknown")
+    return Text(", ".join(facts), LABEL)
+
+
+@render.register
+def _(span: TokenSpan) -> RenderableType:
+    return _table([span])

@@ -1,0 +1,85 @@
+"""How a token is written so that nothing in it can be missed or mistaken.
+
+A space is `·`, a newline `↵`, a carriage return `␍`, a tab `⇥`. Bytes that are no whole character stand in brackets
+(`⟨ea b0⟩`), and so do characters that a terminal would not draw (`⟨U+200D⟩`). A character that is itself one of these
+marks stands as its code point, so that a written token means exactly one thing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+MARKS = {" ": "·", "\n": "↵", "\r": "␍", "\t": "⇥"}
+SEPARATOR = "│"  # what a view puts between two tokens
+_RESERVED = frozenset(MARKS.values()) | {SEPARATOR, "⟨", "⟩", "◌"}
+# control, format, surrogate, private, unassigned; line, paragraph and every space but U+0020
+_UNDRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+
+
+def visible(token: bytes | str) -> str:
+    """`token` as a person should see it.
+
+    >>> visible(b" low\\n")
+    '·low↵'
+    >>> visible("한".encode()[:2])
+    '⟨ed 95⟩'
+    >>> visible("·")
+    '⟨U+00B7⟩'
+    """
+    text = token.decode("utf-8", errors="surrogateescape") if isinstance(token, bytes) else token
+    parts: list[str] = []
+    partial: list[str] = []  # bytes that belong to no whole character, in hexadecimal
+    for char in text:
+        if isinstance(token, bytes) and 0xDC80 <= ord(char) <= 0xDCFF:
+            partial.append(f"{ord(char) - 0xDC00:02x}")
+            continue
+        if partial:
+            parts.append(_bracketed(partial))
+            partial = []
+        parts.append(_visible_char(char, first=not parts))
+    if partial:
+        parts.append(_bracketed(partial))
+    return "".join(parts)
+
+
+def _visible_char(char: str, *, first: bool) -> str:
+    if char in MARKS:
+        return MARKS[char]
+    if char.isascii() and char.isprintable():
+        return char
+    if char in _RESERVED or unicodedata.category(char) in _UNDRAWN or _is_selector(char):
+        return f"⟨U+{ord(char):04X}⟩"
+    if first and _joins_the_one_before(char):
+        return "◌" + char  # nothing stands before it to carry it
+    return char
+
+
+def _is_selector(char: str) -> bool:
+    """Variation selectors: invisible, and terminals disagree on the width they give the character before."""
+    return 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF
+
+
+def _joins_the_one_before(char: str) -> bool:
+    """Combining marks, and the vowels and final consonants of decomposed Hangul."""
+    return unicodedata.category(char) in {"Mn", "Mc", "Me"} or 0x1160 <= ord(char) <= 0x11FF
+
+
+def _bracketed(partial: list[str]) -> str:
+    return f"⟨{' '.join(partial)}⟩"
+
+
+def readable(token: bytes) -> str | None:
+    """The token as text, or None when it is not whole characters. For programs: the JSON of every view uses it."""
+    try:
+        return token.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def token_dict(token: bytes) -> dict[str, str | None]:
+    """A token for JSON: its text (null when it is not whole characters) and always its bytes.
+
+    >>> token_dict(b"es")
+    {'text': 'es', 'hex': '6573'}
+    """
+    return {"text": readable(token), "hex": token.hex()}

@@ -1,0 +1,115 @@
+"""What the commands that read text share: standard input in bounded memory, and the policy for special tokens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from bpe_transformer.cli._common import stdin_bytes
+from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+BATCH_BYTES = 1 << 20
+
+
+def text_options(*errors: str) -> Callable[[Command], Command]:
+    """`--allow-special`, `--special-as-text`, and `--errors` with these choices, the first the default."""
+    allow = click.option(
+        "--allow-special", multiple=True, metavar="TOKEN|all", help="Encode this special token as one, repeatable."
+    )
+    plain = click.option("--special-as-text", is_flag=True, help="Special tokens not allowed are plain text, no error.")
+    bad = click.option(
+        "--errors", type=click.Choice(errors), default=errors[0], show_default=True, help="On bad UTF-8."
+    )
+    return lambda command: allow(plain(bad(command)))
+
+
+@dataclass(frozen=True)
+class SpecialPolicy:
+    """Which special tokens a text may hold, as `Tokenizer.encode` takes it."""
+
+    allowed: frozenset[str] | Literal["all"]
+    as_text: bool
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, allow: tuple[str, ...], as_text: bool) -> SpecialPolicy:
+        """Raises `SpecialTokenError` for a name that is no special token of `tokenizer`."""
+        if "all" in allow:
+            return cls("all", as_text)
+        unknown = next((name for name in allow if name not in tokenizer.special_tokens), None)
+        if unknown is not None:
+            known = " ".join(tokenizer.special_tokens) or "none"
+            raise SpecialTokenError(f"{unknown!r} is no special token of this tokenizer; it has: {known}")
+        return cls(frozenset(allow), as_text)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"allowed_special": self.allowed, "disallowed_special": () if self.as_text else "all"}
+
+    def check(self, tokenizer: Tokenizer, text: str, place: str) -> None:
+        """Raises `SpecialTokenError`, with the options that help, if `text` holds a token that is not allowed."""
+        if self.as_text or self.allowed == "all":
+            return
+        found = next((name for name in tokenizer.special_tokens if name not in self.allowed and name in text), None)
+        if found is not None:
+            raise SpecialTokenError(
+                f"{place} holds the special token {found!r}, which is not allowed; "
+                f"pass --allow-special '{found}' to encode it as one, or --special-as-text to take it as plain text"
+            )
+
+
+def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None) -> str:
+    """Bytes of standard input as text; `errors` is "strict", "replace" or, for bytes kept as they are, "keep".
+
+    Raises `InvalidUtf8Error` with the byte's position in the whole input.
+    """
+    if errors == "keep":
+        errors = "surrogateescape"
+    try:
+        return raw.decode("utf-8", errors=errors)
+    except UnicodeDecodeError as problem:
+        where = f"position {offset + problem.start}" + (f" (line {line:,})" if line is not None else "")
+        raise InvalidUtf8Error(
+            f"standard input is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; "
+            "convert it, or go on with --errors replace"
+        ) from None
+
+
+def read_text(errors: str) -> str:
+    """All of standard input."""
+    return decoded(stdin_bytes().read(), errors)
+
+
+def line_batches(*, at_once: bool) -> Iterator[list[bytes]]:
+    """The lines of standard input without their newlines, about a MiB at a time; `at_once`: as soon as they arrive.
+
+    A line ends at `\\n` alone. Needs memory for a batch or the longest line, not for the input.
+    """
+    stream = stdin_bytes()
+    read = stream.read1 if at_once or sys.stdin.isatty() else stream.read  # type: ignore[attr-defined]
+    begun: list[bytes] = []  # pieces of a line whose end has not arrived
+    while piece := read(BATCH_BYTES):
+        last = len(piece) < BATCH_BYTES and read == stream.read  # the input ends here, with or without a newline
+        head, newline, rest = piece.rpartition(b"\n")
+        if last and rest:
+            head, newline, rest = piece, b"\n", b""
+        if newline:
+            yield b"".join([*begun, head]).split(b"\n")
+            begun = []
+        if rest:
+            begun.append(rest)
+    if begun:
+        yield [b"".join(begun)]
+
+
+def at_once_option(command: Command) -> Command:
+    """`--at-once`, for a program that writes a line and waits for the answer."""
+    text = "Answer each line as it arrives; else a MiB at a time, and a mistake in it writes nothing."
+    return click.option("--at-once", is_flag=True, help=text)(command)
