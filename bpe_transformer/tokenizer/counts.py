@@ -169,14 +169,18 @@ class _Counter:
             else:
                 position = 0
                 while position < size:
-                    position = self.native.count_range(self.scanner, data, position, min(position + _FILE_STEP, size), self.num_threads)
+                    position = self.native.count_range(
+                        self.scanner, data, position, min(position + _FILE_STEP, size), self.num_threads
+                    )
                     self.num_bytes = before + position
                     report(self.num_bytes)
                 self.num_documents += 1
         report(self.num_bytes)
 
     def counts(self) -> PretokenCounts:
-        return PretokenCounts(self.native, pattern=self.pattern, num_documents=self.num_documents, num_bytes=self.num_bytes)
+        return PretokenCounts(
+            self.native, pattern=self.pattern, num_documents=self.num_documents, num_bytes=self.num_bytes
+        )
 
 
 def threads(num_threads: int | None) -> int:
@@ -193,4 +197,7 @@ def utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as cause:
-        raise CorpusError(f"character {cause.start} of a text is a lone surrogate, U+{ord(text[cause.start]):04X}, which UTF-8 cannot hold; replace it first") from cause
+        raise CorpusError(
+            f"character {cause.start} of a text is a lone surrogate, U+{ord(text[cause.start]):04X}, "
+            "which UTF-8 cannot hold; replace it first"
+        ) from cause

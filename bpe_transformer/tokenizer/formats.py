@@ -25,9 +25,7 @@ _PROBE = (
     "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
 )
 # GPT-2's printable stand-in for every byte ("bytes_to_unicode" in its encoder.py): itself, or the next free code point from 256
-_CHAR_OF_BYTE = {
-    byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())
-}
+_CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
 _BYTE_OF_CHAR = {char: byte for byte, char in _CHAR_OF_BYTE.items()}
 
 
@@ -53,7 +51,9 @@ def to_json(model: BpeModel) -> dict[str, Any]:
     vocab = {name: id for id, name in enumerate(names)}
     if len(vocab) < len(names):
         twice = next(name for id, name in enumerate(names) if vocab[name] != id)
-        raise FormatError(f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word")
+        raise FormatError(
+            f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word"
+        )
     specials = model.special_tokens.items()
     return {
         "version": "1.0",
@@ -125,7 +125,9 @@ def _verify(tokenizer: Tokenizer, text: str) -> None:
     """Refuses a file that, read back, does not give equal ids on a probe text."""
     probe = _PROBE
     if tokenizer.unit == "char" and tokenizer.unk_token is None:  # only what the alphabet covers
-        tokens = [token for id, token in enumerate(tokenizer.model.surfaces) if id not in tokenizer.special_tokens.values()]
+        tokens = [
+            token for id, token in enumerate(tokenizer.model.surfaces) if id not in tokenizer.special_tokens.values()
+        ]
         probe = b"".join(tokens).decode()
     expected = tokenizer.encode_ordinary(probe)
     if from_json(json.loads(text)).encode_ordinary(probe) != expected:
@@ -135,14 +137,31 @@ def _verify(tokenizer: Tokenizer, text: str) -> None:
     except ImportError:
         return
     try:
-        ids = tokenizers.Tokenizer.from_str(text).encode(probe, add_special_tokens=False).ids
+        theirs = tokenizers.Tokenizer.from_str(text)
+        ids = theirs.encode(probe, add_special_tokens=False).ids
+        spans = [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(probe)]
     except Exception as cause:  # the package raises plain Exception
-        raise FormatError(f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know") from cause
-    if ids != expected:
         raise FormatError(
-            f"the tokenizers package gives other ids with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
+        ) from cause
+    # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
+    if ids != expected or spans != _spans(tokenizer, probe):
+        raise FormatError(
+            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
+
+
+def _spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """(start, end) in characters of every pre-token that is encoded."""
+    spans, start = [], 0
+    for piece in patterns.split(tokenizer.pattern, text):
+        word = piece.strip() if tokenizer.end_of_word is not None else piece
+        if word:
+            offset = start + piece.index(word)
+            spans.append((offset, offset + len(word)))
+        start += len(piece)
+    return spans
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -156,7 +175,9 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as cause:
-        raise FormatError(f"{file} cannot be read: {cause.strerror}; give a tokenizer.json or the directory it is in") from cause
+        raise FormatError(
+            f"{file} cannot be read: {cause.strerror}; give a tokenizer.json or the directory it is in"
+        ) from cause
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise FormatError(f"{file} is not a tokenizer.json: {cause}; check the file") from cause
     try:
@@ -176,7 +197,9 @@ def from_json(document: Any) -> Tokenizer:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as cause:
         if isinstance(cause, BpeTransformerError):
             raise
-        raise FormatError(f"not a tokenizer.json of a BPE vocabulary: {type(cause).__name__} {cause}; check the file") from cause
+        raise FormatError(
+            f"not a tokenizer.json of a BPE vocabulary: {type(cause).__name__} {cause}; check the file"
+        ) from cause
 
 
 def _model(document: Any) -> BpeModel:
@@ -185,19 +208,25 @@ def _model(document: Any) -> BpeModel:
         raise FormatError(f"model.type is {model['type']!r}; only BPE vocabularies can be loaded")
     for key in ("dropout", "continuing_subword_prefix", "byte_fallback", "ignore_merges", "fuse_unk"):
         if model.get(key):
-            raise FormatError(f"model.{key} is {model[key]!r}, which is not supported; export the vocabulary without it")
+            raise FormatError(
+                f"model.{key} is {model[key]!r}, which is not supported; export the vocabulary without it"
+            )
     for key in ("normalizer", "truncation", "padding"):
         if document.get(key) is not None:
             raise FormatError(f"{key} is set, which is not supported; export the vocabulary without it")
     if (post := document.get("post_processor")) is not None and post.get("type") != "ByteLevel":
-        raise FormatError(f"post_processor is {post.get('type')!r}, which is not supported; export the vocabulary without it")
+        raise FormatError(
+            f"post_processor is {post.get('type')!r}, which is not supported; export the vocabulary without it"
+        )
     pattern, byte_level = _read_pre_tokenizer(document.get("pre_tokenizer"), model.get("end_of_word_suffix"))
     names, specials = _read_vocabulary(model["vocab"], document.get("added_tokens") or [])
     unk = model.get("unk_token")
     if unk is not None and unk not in specials:
         specials[unk] = names.index(unk)
     tokens = tuple(_token_bytes(name, byte_level and id not in specials.values()) for id, name in enumerate(names))
-    columns = _read_merges(model["merges"], {name: id for id, name in enumerate(names)}, model.get("end_of_word_suffix"))
+    columns = _read_merges(
+        model["merges"], {name: id for id, name in enumerate(names)}, model.get("end_of_word_suffix")
+    )
     loaded = BpeModel(
         unit="byte" if byte_level else "char",
         pattern=pattern,
@@ -219,7 +248,9 @@ def _read_pre_tokenizer(node: Any, end_of_word: str | None) -> tuple[str, bool]:
     byte_level = bool(steps) and steps[-1]["type"] == "ByteLevel"
     last = steps[-1] if byte_level else None
     if last is not None and last.get("add_prefix_space"):
-        raise FormatError("pre_tokenizer.add_prefix_space is set, which is not supported; export the vocabulary without it")
+        raise FormatError(
+            "pre_tokenizer.add_prefix_space is set, which is not supported; export the vocabulary without it"
+        )
     splits = [step for step in steps if step is not last]
     if not byte_level and end_of_word is not None and splits and splits[-1] == _DROP_WHITE_SPACE:
         splits = splits[:-1]
@@ -229,7 +260,9 @@ def _read_pre_tokenizer(node: Any, end_of_word: str | None) -> tuple[str, bool]:
         return "whitespace", False
     if len(splits) != 1 or splits[0]["type"] != "Split" or splits[0]["behavior"] != "Isolated" or splits[0]["invert"]:
         kinds = [step.get("type") for step in steps]
-        raise FormatError(f"pre_tokenizer {kinds} is not supported; it has to be one isolating Split, with ByteLevel for bytes")
+        raise FormatError(
+            f"pre_tokenizer {kinds} is not supported; it has to be one isolating Split, with ByteLevel for bytes"
+        )
     expression = splits[0]["pattern"]["Regex"]
     return patterns.canonical(expression), byte_level
 
@@ -251,7 +284,9 @@ def _read_vocabulary(vocab: dict[str, int], added: list[dict[str, Any]]) -> tupl
     return [by_id[id] for id in range(len(by_id))], {token["content"]: token["id"] for token in added}
 
 
-def _read_merges(merges: list[Any], ids: dict[str, int], end_of_word: str | None) -> np.ndarray[Any, np.dtype[np.uint32]]:
+def _read_merges(
+    merges: list[Any], ids: dict[str, int], end_of_word: str | None
+) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """Columns left, right, made."""
     columns = np.empty((3, len(merges)), np.uint32)
     for rank, merge in enumerate(merges):
@@ -259,7 +294,9 @@ def _read_merges(merges: list[Any], ids: dict[str, int], end_of_word: str | None
         try:
             columns[:, rank] = ids[left], ids[right], ids[left + right]
         except KeyError as cause:
-            raise FormatError(f"merge {rank} ({left!r}, {right!r}) needs the token {cause.args[0]!r}, which has no id") from cause
+            raise FormatError(
+                f"merge {rank} ({left!r}, {right!r}) needs the token {cause.args[0]!r}, which has no id"
+            ) from cause
     return columns
 
 
@@ -276,10 +313,12 @@ def _check_base(model: BpeModel) -> None:
     base = [model.tokens[id] for id in model.base_ids]
     if model.unit == "byte":
         if sorted(base) != [bytes([byte]) for byte in range(256)]:
-            raise FormatError(f"the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(base)} base tokens")
+            raise FormatError(
+                f"the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(base)} base tokens"
+            )
         return
     mark = (model.end_of_word or "").encode()
-    for token in base:
-        text = (token.removesuffix(mark) if mark else token).decode()
-        if len(text) != 1:
+    for id, token in zip(model.base_ids, base, strict=True):
+        character = token[: -len(mark)] if id in model.word_ends else token
+        if len(character.decode()) != 1:
             raise FormatError(f"token {token.decode()!r} is neither one character nor made by a merge")

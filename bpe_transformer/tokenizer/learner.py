@@ -17,7 +17,7 @@ _STEP = 64  # merges between two reports of progress, and the wait after Ctrl-C
 
 
 def gpt2_byte_order() -> list[int]:
-    """The 256 bytes in GPT-2's order: those that print in Latin-1 first, then the others ("bytes_to_unicode", GPT-2's encoder.py)."""
+    """The 256 bytes in GPT-2's order ("bytes_to_unicode" in its encoder.py): those that print in Latin-1, then the others."""
     printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     return printing + [byte for byte in range(256) if byte not in set(printing)]
 
@@ -59,7 +59,9 @@ def learn_bpe(
         raise CorpusError("the corpus is empty: there is no pre-token to learn from; check the files and columns")
     words = counts._native if end_of_word is None else counts._native.words()
     if len(words) == 0:
-        raise CorpusError("the corpus holds white space only: there is no word to learn from; check the files and columns")
+        raise CorpusError(
+            "the corpus holds white space only: there is no word to learn from; check the files and columns"
+        )
     base = _base_tokens(words, unit, end_of_word, alphabet_order)
     _check_size(vocab_size, base, specials, unit)
     tokens = [*base, *(utf8(token) for token in specials)]
@@ -147,7 +149,9 @@ def _check(unit: str, alphabet_order: str, end_of_word: str | None, unk_token: s
             if value is not None:
                 raise LearningError(f'{name}={value!r} goes with unit="char"; bytes cover every text, leave it out')
     elif alphabet_order != "byte":
-        raise LearningError(f'alphabet_order={alphabet_order!r} goes with unit="byte"; characters stand in code-point order')
+        raise LearningError(
+            f'alphabet_order={alphabet_order!r} goes with unit="byte"; characters stand in code-point order'
+        )
     if end_of_word is not None and (not end_of_word or any(c.isspace() for c in end_of_word)):
         raise LearningError(f'end_of_word={end_of_word!r} must be some text without white space, such as "</w>"')
 

@@ -47,18 +47,24 @@ class BpeModel:
         """By id, the bytes that a token stands for in text: the end-of-word mark stands for one space."""
         if self.end_of_word is None:
             return list(self.tokens)
-        return [self._word_end(token) + b" " if id in self.word_ends else token for id, token in enumerate(self.tokens)]
+        return [self._unmarked(token) + b" " if id in self.word_ends else token for id, token in enumerate(self.tokens)]
 
     @cached_property
     def word_ends(self) -> frozenset[int]:
-        """Ids of the tokens that end a word."""
+        """Ids of the tokens that end a word: base tokens with the mark, and merges whose right side ends one.
+
+        Not simply all that end with the mark's text, since that may occur in a corpus as well.
+        """
         if self.end_of_word is None:
             return frozenset()
-        specials = set(self.special_tokens.values())
         mark = self.end_of_word.encode()
-        return frozenset(id for id, token in enumerate(self.tokens) if token.endswith(mark) and id not in specials)
+        ends = {id for id in self.base_ids if self.tokens[id].endswith(mark) and len(self.tokens[id]) > len(mark)}
+        for right, made in zip(self.right.tolist(), self.made.tolist(), strict=True):
+            if right in ends:
+                ends.add(made)
+        return frozenset(ends)
 
-    def _word_end(self, token: bytes) -> bytes:
+    def _unmarked(self, token: bytes) -> bytes:
         return token.removesuffix((self.end_of_word or "").encode())
 
     def alphabet(self) -> _core.Alphabet:
@@ -72,7 +78,8 @@ class BpeModel:
         last: dict[int, int] = {}
         for id in self.base_ids:
             table = last if id in self.word_ends else inner
-            table[ord((self._word_end(self.tokens[id]) if id in self.word_ends else self.tokens[id]).decode())] = id
+            character = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
+            table[ord(character.decode())] = id
         unknown = -1 if self.unk_token is None else self.special_tokens[self.unk_token]
         return _core.Alphabet.of_characters(inner, last, self.end_of_word is not None, unknown)
 

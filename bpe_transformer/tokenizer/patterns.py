@@ -74,11 +74,15 @@ def compiled(pattern: str) -> regex.Pattern[str]:
     if not pattern:
         raise PatternError(f"the pattern is empty; give a regular expression or one of {', '.join(PATTERNS)}")
     if pattern.isidentifier() and pattern not in PATTERNS:
-        raise PatternError(f"pattern={pattern!r} is not a known name; choose one of {', '.join(PATTERNS)} or give a regular expression")
+        raise PatternError(
+            f"pattern={pattern!r} is not a known name; choose one of {', '.join(PATTERNS)} or give a regular expression"
+        )
     try:
         return regex.compile(expression(pattern))
     except regex.error as cause:
-        raise PatternError(f"pattern={pattern!r} does not compile: {cause}; correct it or name one of {', '.join(PATTERNS)}") from cause
+        raise PatternError(
+            f"pattern={pattern!r} does not compile: {cause}; correct it or name one of {', '.join(PATTERNS)}"
+        ) from cause
 
 
 def split(pattern: str, text: str) -> Iterator[str]:

@@ -206,8 +206,9 @@ class Tokenizer:
         start = 0
         for part, special in self._split_specials(data, policy):
             pieces = patterns.split(self.pattern, part.decode("utf-8", "surrogateescape"))
+            encoded = [piece.encode("utf-8", "surrogateescape") for piece in pieces]
             try:
-                ids += self._encoder.encode_pieces([p.encode("utf-8", "surrogateescape") for p in pieces])
+                ids += self._encoder.encode_pieces(encoded)
             except _core.UnknownCharacter as cause:
                 code_point, _, position = cause.args
                 self._fail(_core.UnknownCharacter(code_point, 0, start + position), (data,))
@@ -255,7 +256,7 @@ class Tokenizer:
             where = f"byte {position}" if len(texts) == 1 else f"byte {position} of text {index}"
             raise EncodingError(
                 f"character {name} at {where} is not in this vocabulary's alphabet; "
-                "learn it with unk_token=\"<unk>\", on text that holds the character, or with unit=\"byte\""
+                'learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'
             ) from None
         for index, text in enumerate(texts):
             if not isinstance(text, (str, bytes)):
@@ -272,7 +273,9 @@ class Tokenizer:
 
     # --- ids to text ---------------------------------------------------------------------------------------------------
 
-    def decode(self, ids: Sequence[int] | NDArray[np.integer], *, errors: str = "replace", skip_special_tokens: bool = False) -> str:
+    def decode(
+        self, ids: Sequence[int] | NDArray[np.integer], *, errors: str = "replace", skip_special_tokens: bool = False
+    ) -> str:
         """The text of ids. Bytes that are not UTF-8 on their own, such as half a character, follow `errors` (as in
         `bytes.decode`); `decode_bytes` gives them exactly. Raises `DecodingError` for an id out of range.
         """
@@ -286,7 +289,9 @@ class Tokenizer:
         array = self._ids(ids)
         data, bad = self._decoder.decode(array)
         if bad >= 0:
-            raise DecodingError(f"id {array[bad]} at position {bad} is out of range; this vocabulary has ids 0 to {self.vocab_size - 1}")
+            raise DecodingError(
+                f"id {array[bad]} at position {bad} is out of range; this vocabulary has ids 0 to {self.vocab_size - 1}"
+            )
         return data[:-1] if len(array) and int(array[-1]) in self.model.word_ends else data
 
     def _ids(self, ids: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
@@ -297,7 +302,9 @@ class Tokenizer:
         if array.size == 0:
             return np.empty(0, np.int64)
         if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise DecodingError(f"ids of type {array.dtype} and shape {array.shape}; give a flat sequence of whole numbers in range")
+            raise DecodingError(
+                f"ids of type {array.dtype} and shape {array.shape}; give a flat sequence of whole numbers in range"
+            )
         return np.ascontiguousarray(array, np.int64)
 
     # --- files ---------------------------------------------------------------------------------------------------------

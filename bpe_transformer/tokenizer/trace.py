@@ -43,7 +43,8 @@ class MergeStep:
 class MergeTrace(Sequence[MergeStep]):
     """All steps of a learning run, by rank. Columns are arrays of the same length; `trace[rank]` is a `MergeStep`.
 
-    The column of `MergeStep.count` is `counts`, since a sequence has a method `count`. `tokens_at_start` counts the tokens of the corpus before the first merge. Runner-up ids of 2^32 - 1 stand for none.
+    The column of `MergeStep.count` is `counts`, since a sequence has a method `count`. `tokens_at_start` counts the tokens
+    of the corpus before the first merge. Runner-up ids of 2^32 - 1 stand for none.
     """
 
     first_merge_id: int
@@ -88,7 +89,8 @@ class MergeTrace(Sequence[MergeStep]):
         return int(self._tied().sum())
 
     def _tied(self) -> NDArray[np.bool_]:
-        return (self.runner_left != _NO_ID) & (self.runner_count == self.counts)
+        tied: NDArray[np.bool_] = (self.runner_left != _NO_ID) & (self.runner_count == self.counts)
+        return tied
 
     def _step(self, rank: int) -> MergeStep:
         runner_left = int(self.runner_left[rank])
@@ -126,14 +128,19 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             table = pq.read_table(Path(path))
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            scalars = {name: int(metadata[name]) for name in _SCALARS}
+            first_merge_id, tokens_at_start = (int(metadata[name]) for name in _SCALARS)
             columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls) if f.name not in _SCALARS}
             found = metadata["digest"]
         except (pa.ArrowException, KeyError, ValueError) as cause:
-            raise FormatError(f"{path} is not a merge trace ({cause}); delete it, or learn the tokenizer again") from cause
+            raise FormatError(
+                f"{path} is not a merge trace ({cause}); delete it, or learn the tokenizer again"
+            ) from cause
         if found != digest:
-            raise FormatError(f"{path} is the trace of tokenizer {found[:12]}, not of {digest[:12]} beside it; delete it or restore the right one")
-        return cls(**scalars, **columns)
+            raise FormatError(
+                f"{path} is the trace of tokenizer {found[:12]}, not of {digest[:12]} beside it; "
+                "delete it or restore the right one"
+            )
+        return cls(first_merge_id, tokens_at_start, **columns)
 
 
 _SCALARS = ("first_merge_id", "tokens_at_start")

@@ -1,0 +1,26 @@
+"""Fixtures for all rooms: small tokenizers, learned here and now."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+
+LOW_LOWER = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
+TEXTS = [
+    "The lower the newest, the widest: it's 1,234 low-lower prices!\n\n  And so on, until the end of the line.\n",
+    "다람쥐 헌 쳇바퀴에 타고파. 한국어 문장 세 마리와 다섯 권, 그리고 스무 살.\n",
+    "def newest(low, lower):\n    return [low, lower, 'widest']  # 3 of them\n",
+] * 4
+
+
+@pytest.fixture(scope="session")
+def low_lower() -> Tokenizer:
+    """The textbook vocabulary, in character units, with every merge there is."""
+    return learn_bpe(PretokenCounts.from_words(LOW_LOWER), 1000, unit="char")
+
+
+@pytest.fixture(scope="session")
+def mixed() -> Tokenizer:
+    """A byte vocabulary of English, Korean and code with the usual special tokens."""
+    return learn_bpe(PretokenCounts.from_iterator(TEXTS), 500, special_tokens=["<pad>", "<s>", "</s>"])

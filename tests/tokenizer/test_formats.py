@@ -1,0 +1,164 @@
+"""tokenizer.json: the `tokenizers` package is the oracle, hostile files the test."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import FormatError
+
+TEXT = "The lower it's, 한국어 문장 newest\n\n  12345 widest!? <pad> é 👩‍👩‍👧\tx"
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k", "whitespace"])
+def test_saved_bytes_load_and_encode_alike(tmp_path: Path, pattern: str) -> None:
+    counts = PretokenCounts.from_iterator([TEXT, TEXT * 2], pattern)
+    tok = learn_bpe(counts, 350, special_tokens=["<pad>", "</s>"])
+    tok.save(tmp_path)
+    ours, theirs = Tokenizer.load(tmp_path), tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert (ours.digest, ours.trace, ours.pattern, ours.special_tokens) == (
+        tok.digest,
+        tok.trace,
+        pattern,
+        tok.special_tokens,
+    )
+    ids = tok.encode(TEXT, allowed_special="all")
+    assert ours.encode(TEXT, allowed_special="all") == theirs.encode(TEXT).ids == ids
+    assert theirs.decode(ids, skip_special_tokens=False) == tok.decode(ids) == TEXT
+    assert theirs.get_vocab_size() == tok.vocab_size
+
+
+@pytest.mark.parametrize("end_of_word", [None, "</w>"])
+def test_saved_characters_load_and_encode_alike(tmp_path: Path, end_of_word: str | None) -> None:
+    counts = PretokenCounts.from_iterator(["low lower  newest", " 한국어 low"], "whitespace")
+    tok = learn_bpe(counts, 60, unit="char", end_of_word=end_of_word, unk_token="<unk>", special_tokens=["<pad>"])
+    tok.save(tmp_path)
+    ours, theirs = Tokenizer.load(tmp_path), tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert ours.digest == tok.digest
+    for text in ("low newest", " lower  한x국 low ", "widest\n"):
+        ids = tok.encode(text)
+        assert ours.encode(text) == theirs.encode(text).ids == ids
+        assert theirs.decode(ids, skip_special_tokens=False) == tok.decode(ids)
+
+
+def test_merges_and_ids_equal_tokenizers_on_real_text(tmp_path: Path) -> None:
+    # a real text that lies on every machine, and no special token, so that both count ids alike
+    source = Path(sysconfig.get_paths()["stdlib"], "argparse.py").read_text(encoding="utf-8")
+    file = tmp_path / "text.txt"
+    file.write_text(source + TEXT * 50, encoding="utf-8", newline="")
+    theirs = tokenizers.Tokenizer(models.BPE())
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    theirs.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    # whole text at once: `train` would cut the file at line ends
+    theirs.train_from_iterator([source + TEXT * 50], trainer)
+    ours = learn_bpe(PretokenCounts.from_files(file, "gpt2"), 2000, alphabet_order="gpt2")
+    ours.save(tmp_path / "ours")
+    mine = json.loads((tmp_path / "ours" / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    other = json.loads(theirs.to_str())["model"]
+    assert mine["merges"] == other["merges"]
+    assert mine["vocab"] == other["vocab"]
+    assert ours.encode_ordinary(source) == theirs.encode(source).ids
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer.load(tmp_path / "tokenizer.json").encode_ordinary(source) == ours.encode_ordinary(source)
+
+
+def test_an_overwritten_tokenizer_leaves_no_trace_behind(tmp_path: Path, mixed: Tokenizer) -> None:
+    mixed.save(tmp_path)
+    Tokenizer(mixed.model).save(tmp_path)
+    assert Tokenizer.load(tmp_path).trace is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tokenizer.json"]
+
+
+def test_a_trace_of_another_tokenizer_is_refused(tmp_path: Path, mixed: Tokenizer, low_lower: Tokenizer) -> None:
+    mixed.save(tmp_path)
+    low_lower.save(tmp_path / "other")
+    (tmp_path / "other" / "trace.parquet").replace(tmp_path / "trace.parquet")
+    with pytest.raises(FormatError, match="is the trace of tokenizer"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "trace.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(FormatError, match="is not a merge trace"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_pattern_that_tokenizers_reads_differently_is_refused(tmp_path: Path) -> None:
+    tok = learn_bpe(PretokenCounts.from_iterator([TEXT], r"\p{N}{1,3}+|\D"), 260)  # a repeated interval to Oniguruma
+    with pytest.raises(FormatError, match="splits otherwise"):
+        tok.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_tokens_of_one_name_are_refused(tmp_path: Path) -> None:
+    tok = learn_bpe(PretokenCounts.from_words({"ba": 1, "a_b": 5, "a_c": 5}), 50, unit="char", end_of_word="_")
+    with pytest.raises(FormatError, match="choose another end_of_word"):
+        tok.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mark_that_occurs_in_the_corpus_is_told_apart(tmp_path: Path) -> None:
+    tok = learn_bpe(PretokenCounts.from_words({"ba": 1, "a_b": 5, "_": 1}), 50, unit="char", end_of_word="_")
+    tok.save(tmp_path)
+    assert Tokenizer.load(tmp_path).decode(tok.encode("a_b ba _ a_b")) == "a_b ba _ a_b"
+
+
+def broken(**changes: Any) -> Any:
+    tok = learn_bpe(PretokenCounts.from_words({"low": 2}), 258)
+    from bpe_transformer.tokenizer.formats import to_json
+
+    document = copy.deepcopy(to_json(tok.model))
+    for path, value in changes.items():
+        node = document
+        *parents, last = path.split("__")
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "not a tokenizer.json"),
+        ({}, "not a tokenizer.json"),
+        ({"model": None}, "not a tokenizer.json"),
+        ({"model": {"type": "Unigram"}}, "only BPE"),
+        (broken(model__merges=[["l", "o"], ["lo", "x"]]), "merge 1 .*needs the token 'lox'"),
+        (broken(model__merges=[["l"]]), "not a tokenizer.json"),
+        (broken(model__merges="low"), "not a tokenizer.json"),
+        (broken(model__vocab={"a": 0, "b": 0}), "id 0 is given to both"),
+        (broken(model__vocab={"a": 0, "b": 7}), "id 1 is missing"),
+        (broken(model__vocab={"a": "x"}), "not a whole number"),
+        (broken(model__vocab={"a": 0}, model__merges=[]), "base alphabet .* 256 bytes"),
+        (broken(model__vocab={"\u3042": 0}), "stands for no byte"),
+        (broken(model__vocab={}), "id 0 is missing"),
+        (broken(model__dropout=0.1), "model.dropout"),
+        (broken(normalizer={"type": "NFC"}), "normalizer is set"),
+        (broken(pre_tokenizer={"type": "Metaspace"}), "pre_tokenizer"),
+        (broken(pre_tokenizer=None), "pre_tokenizer"),
+    ],
+)
+def test_hostile_files(tmp_path: Path, document: Any, message: str) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(FormatError, match=message):
+        Tokenizer.load(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"model": 1e999}'])
+def test_files_that_are_no_json(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(content)
+    with pytest.raises(FormatError, match="tokenizer.json"):
+        Tokenizer.load(file)
+    with pytest.raises(FormatError, match="cannot be read"):
+        Tokenizer.load(tmp_path / "nowhere")
