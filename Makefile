@@ -1,0 +1,58 @@
+# Everything runs in .venv, which `make setup` makes and keeps up to date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+CXX ?= c++
+NATIVE := $(wildcard bpe_transformer/_native/*.cpp bpe_transformer/_native/*.hpp bpe_transformer/_native/CMakeLists.txt)
+
+.PHONY: setup demo test lint bench clean check-compiler
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
+	@echo "make setup   only prepare .venv, with the native core built"
+	@echo "make clean   remove .venv and what was built"
+
+setup: $(STAMP)
+
+check-compiler:
+	@command -v $(firstword $(CXX)) >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || command -v clang++ >/dev/null 2>&1 || { \
+	  echo "error: no C++ compiler found, and the tokenizer core is C++20; install one" \
+	       "(Debian/Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "error: $$($(PYTHON) --version) is too old; Python 3.10 or newer is needed, for example make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "error: this Python has no venv module; install it (Debian/Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+
+$(STAMP): pyproject.toml $(NATIVE) | check-compiler
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=23"
+	$(BIN)/pip install --quiet --editable ".[test,lint]"
+	touch $@
+
+demo: setup
+	$(BIN)/bpe-transformer demo
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# the package as it is installed, cli and corpora inside, so that types are checked across them
+	@rm -rf build/typing && mkdir -p build/typing/bpe_transformer
+	@ln -s $(CURDIR)/bpe_transformer/* $(CURDIR)/cli $(CURDIR)/corpora build/typing/bpe_transformer/
+	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+	$(BIN)/python bpe_transformer/_native/generate_unicode.py --verify
+
+bench: setup
+	$(BIN)/pip install --quiet -r tests/benchmarks/peers.txt
+	$(BIN)/python tests/benchmarks/encoding.py
+	$(BIN)/python tests/benchmarks/learning.py
+
+clean:
+	rm -rf $(VENV) build dist
