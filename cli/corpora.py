@@ -27,8 +27,7 @@ def command(as_json: bool, width: int | None) -> None:
 
     corpora = list_corpora()
     if as_json:
-        facts = [{**asdict(info), "train": dict(info.train)} for info in corpora]
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        click.echo(json.dumps([asdict(info) for info in corpora], ensure_ascii=False, indent=1))
         return
     console = output(width)
     if console.is_terminal or width is not None:
@@ -47,10 +46,11 @@ def _table(corpora: list[CorpusInfo]) -> object:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    least = {"size": 9, "licence": 10, "columns": 8, "splits": 16}  # so that 80 columns break no word
     for heading in ("name", "kind", "size", "licence", "columns", "splits"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "kind"))
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "kind", "splits"), min_width=least.get(heading))
     for info in corpora:
-        row = (info.name, info.kind, info.size, info.licence, " ".join(info.columns), " ".join(info.splits))
+        row = (info.name, info.kind, info.size, info.licence, " ".join(info.columns), "\n".join(info.splits))
         table.add_row(*row)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 @click.option("--src", help="Column to translate from. [default: the first]")
 @click.option("--tgt", help="Column to translate to. [default: the second]")
 @click.option("--column", help="Column of a language model's text. [default: the corpus's text column]")
-@click.option(
-    "--max-len", type=click.IntRange(min=3), default=128, show_default=True, help="Longest side of a pair, in ids."
-)
+@click.option("--max-len", type=click.IntRange(min=3), help="Longest side of a pair, in ids. [default: the models']")
 @click.option("--num-proc", type=click.IntRange(min=1), help="Processes. [default: one, with a thread a core]")
 @click.option("--from", "source_dir", type=click.Path(), help="Folder with the files of a public corpus.")
 @click.option("--split", default="train", show_default=True, help="Split or a share of one: test, train[:1000].")
@@ -42,7 +41,7 @@ def command(
     src: str | None,
     tgt: str | None,
     column: str | None,
-    max_len: int,
+    max_len: int | None,
     num_proc: int | None,
     source_dir: str | None,
     split: str,
@@ -52,15 +51,21 @@ def command(
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     """
+    import datasets
+
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import corpus_info, load_corpus, prepare_language_model, prepare_translation
+    from bpe_transformer.training.config import ModelConfig
 
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     tokenizer = Tokenizer.load(tokenizer_dir)
     info = corpus_info(corpus, split.partition("[")[0])
     if (task or _task(info)) == "translation":
         src, tgt = _sides(info, src, tgt)
         dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)
-        prepared = prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=max_len, num_proc=num_proc)
+        limit = max_len if max_len is not None else ModelConfig().max_len
+        prepared = prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=limit, num_proc=num_proc)
     else:
         dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)
         text = column or (info.text_columns[0] if info.text_columns else "text")

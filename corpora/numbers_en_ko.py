@@ -100,7 +100,8 @@ class Draw:
         """1 … 10^max_digits - 1: every number of digits equally likely, and more often than not round, as in use."""
         digits = self.between(1, max_digits)
         significant = digits if self.chance(0.4) else self.between(1, min(3, digits))
-        return self.between(10 ** (significant - 1), 10**significant - 1) * 10 ** (digits - significant)
+        figures = self.between(int(10 ** (significant - 1)), int(10**significant) - 1)
+        return figures * int(10 ** (digits - significant))
 
 
 def _written(draw: Draw, number: int) -> str:
@@ -114,7 +115,7 @@ def _scaled(draw: Draw, max_digits: int) -> tuple[str, int]:
     """A figure with a scale, such as 2.5 million, and the number it means."""
     power: int = draw.choose([power for power in (6, 9) if power < max_digits])
     scale = english.SCALES[power // 3]
-    whole = draw.between(1, min(999, 10 ** (max_digits - power) - 1))
+    whole = draw.magnitude(min(3, max_digits - power))
     if draw.chance(0.5):
         return f"{whole} {scale}", whole * 10**power
     tenth = draw.between(1, 9)

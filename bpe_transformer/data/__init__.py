@@ -12,11 +12,11 @@ if TYPE_CHECKING:
         TranslationBatch,
         collate_translation,
     )
-    from bpe_transformer.data.corpora import corpus_info, list_corpora, load_corpus
+    from bpe_transformer.data.corpora import corpus_info, load_corpus
     from bpe_transformer.data.counting import count_corpus
     from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
     from bpe_transformer.data.preprocess import Prepared, SpecialIds, prepare_language_model, prepare_translation
-    from bpe_transformer.data.recipes import CorpusInfo
+    from bpe_transformer.data.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.table_cache import read_stage
 
 _HOME = {
@@ -33,7 +33,7 @@ _HOME = {
     "collate_translation": "batching",
     "corpus_info": "corpora",
     "count_corpus": "counting",
-    "list_corpora": "corpora",
+    "list_corpora": "recipes",
     "load_corpus": "corpora",
     "prepare_language_model": "preprocess",
     "prepare_translation": "preprocess",

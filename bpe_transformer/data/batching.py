@@ -42,9 +42,9 @@ class TokenBatchSampler:
         shuffle: bool = True,
     ) -> None:
         sides = np.asarray(lengths, dtype=np.int64)
-        sides = sides.reshape(len(sides), -1)
         if sides.size == 0:
             raise CorpusError("there is no row to batch; prepare a corpus with at least one")
+        sides = sides.reshape(len(sides), -1)
         self._longest = sides.max(axis=1)
         self._sum = sides.sum(axis=1)
         if self._longest.max() > max_tokens:

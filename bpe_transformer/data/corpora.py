@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     import datasets
 
 
-def list_corpora() -> list[CorpusInfo]:
-    """The corpora that can be loaded by name, sorted by it."""
-    return [recipe.info for recipe in all_recipes().values()]
-
-
 def corpus_info(name: str, split: str = "train") -> CorpusInfo:
     """What is known of a listed corpus or a local path. The columns of a local table are read from its first rows.
 
@@ -221,4 +216,3 @@ def text_columns(info: CorpusInfo, dataset: datasets.Dataset) -> list[str]:
     return [name for name in info.text_columns if name in dataset.column_names]
 
 
-__all__ = ["CorpusInfo", "corpus_info", "list_corpora", "load_corpus", "text_columns"]

@@ -14,6 +14,7 @@ import datasets
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bpe_transformer._files import atomic_directory
 from bpe_transformer.data.ledger import Amount, Ledger, Stage
@@ -65,6 +66,17 @@ class Prepared:
     digest: str
     task: Task
     ledger: Ledger
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Ids a row: (N, 2), src and tgt, for translation; (N, 1) for a language model."""
+        columns = ["src_ids", "tgt_ids"] if self.task == "translation" else ["ids"]
+        batches = self.dataset.select_columns(columns).with_format("arrow").iter(10_000)
+        parts = [
+            np.stack([pc.list_value_length(batch[column]).to_numpy() for column in columns], axis=1)
+            for batch in batches
+        ]
+        return np.concatenate(parts).astype(np.int64)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes `directory`: the rows as `datasets` saves them, and what they are in prepared.json."""

@@ -96,6 +96,11 @@ def all_recipes() -> Mapping[str, Recipe]:
     return MappingProxyType(dict(sorted(found.items())))
 
 
+def list_corpora() -> list[CorpusInfo]:
+    """The corpora that can be loaded by name, sorted by it."""
+    return [recipe.info for recipe in all_recipes().values()]
+
+
 def find_recipe(name: str) -> Recipe:
     """
     Raises:
@@ -127,7 +132,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
             licence=data["licence"],
             size=data["size"],
             source=data["source"],
-            train=MappingProxyType(data.get("train", {})),
+            train=data.get("train", {}),
             text_columns=tuple(data.get("text_columns", columns)),
             checksum=data["checksum"],
         )

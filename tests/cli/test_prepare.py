@@ -1,0 +1,91 @@
+"""`bpe-transformer prepare`, as a process: the ledger on standard error, one-line errors, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.data import Prepared
+
+COMMAND = Path(sys.executable).with_name("bpe-transformer")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tokenizer, a parallel pair and a text."""
+    folder = tmp_path_factory.mktemp("prepare")
+    counts = PretokenCounts.from_iterator(["one two three", "하나 둘 셋"])
+    learn_bpe(counts, 280, special_tokens=["<pad>", "<s>", "</s>"]).save(folder / "tok")
+    (folder / "x.en.txt").write_text("one\n\nqqqqqqqqqqqqqqqqqqqq\n")
+    (folder / "x.ko.txt").write_text("하나\n둘\n셋\n", encoding="utf-8")
+    (folder / "short.ko.txt").write_text("하나\n", encoding="utf-8")
+    (folder / "bad.txt").write_bytes(b"one\nt\xffwo\n")
+    return folder
+
+
+def prepare(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"HF_DATASETS_CACHE": str(home / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
+    command = [COMMAND, "prepare", *arguments, "--tokenizer", "tok"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, check=False)
+
+
+def test_a_parallel_pair_with_its_ledger(home: Path) -> None:
+    done = prepare(home, "x.en.txt,x.ko.txt", "-o", "pairs", "--max-len", "12")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    rows = [line.split() for line in done.stderr.splitlines()]
+    assert ["encode", "dropped", "empty", "1", "3"] in rows
+    assert ["encode", "dropped", "longer", "than", "max_len=12", "1", "23"] in rows
+    assert "1 rows for translation written to pairs" in done.stderr
+    prepared = Prepared.load(home / "pairs", Tokenizer.load(home / "tok"))
+    assert prepared.task == "translation"
+    assert len(prepared.dataset) == prepared.ledger.kept.examples == 1
+
+
+def test_text_as_a_language_model_and_columns_turned_round(home: Path) -> None:
+    assert prepare(home, "x.en.txt", "-o", "text").returncode == 0
+    assert Prepared.load(home / "text", Tokenizer.load(home / "tok")).task == "language-model"
+    assert prepare(home, "x.en.txt,x.ko.txt", "-o", "back", "--src", "ko").returncode == 0
+    tokenizer = Tokenizer.load(home / "tok")
+    first = Prepared.load(home / "back", tokenizer).dataset[0]
+    assert tokenizer.decode(first["src_ids"], skip_special_tokens=True) == "하나"
+    assert tokenizer.decode(first["tgt_ids"], skip_special_tokens=True) == "one"
+
+
+def test_invalid_utf8_is_refused_or_replaced(home: Path) -> None:
+    refused = prepare(home, "bad.txt", "-o", "bad")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "bad.txt: byte 5 (0xff)" in refused.stderr
+    assert "--errors replace" in refused.stderr
+    assert not (home / "bad").exists()
+    replaced = prepare(home, "bad.txt", "-o", "bad", "--errors", "replace")
+    assert replaced.returncode == 0
+    assert "invalid UTF-8 from byte 5" in replaced.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.en.txt,short.ko.txt"], "x.en.txt has 3 lines, short.ko.txt has 1 lines"),
+        (["none.txt"], "none.txt does not exist"),
+        (["numbers-en-k0"], "did you mean numbers-en-ko"),
+        (["x.en.txt", "--task", "translation"], "too few to translate between"),
+        (["x.en.txt,x.ko.txt", "--src", "fr"], "no column 'fr'"),
+        (["multi30k"], "--from DIR"),
+        (["multi30k", "--from", "tok"], "tok has no multi30k/train.en"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(home: Path, arguments: list[str], message: str) -> None:
+    done = prepare(home, *arguments, "-o", "never")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert not (home / "never").exists()
+    assert not list(home.glob(".never*"))
