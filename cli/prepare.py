@@ -60,7 +60,7 @@ def command(
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     tokenizer = Tokenizer.load(tokenizer_dir)
-    info = corpus_info(corpus, split.partition("[")[0])
+    info = corpus_info(corpus, split.partition("[")[0], errors=errors)
     if (task or _task(info)) == "translation":
         src, tgt = _sides(info, src, tgt)
         dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)

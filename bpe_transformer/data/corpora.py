@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import datasets
 
 
-def corpus_info(name: str, split: str = "train") -> CorpusInfo:
-    """What is known of a listed corpus or a local path. The columns of a local table are read from its first rows.
+def corpus_info(name: str, split: str = "train", *, errors: readers.Errors = "strict") -> CorpusInfo:
+    """What is known of a listed corpus or a local path. A local table is read to know its columns.
 
     Raises:
         CorpusError: neither a listed corpus nor a path.
@@ -34,7 +34,7 @@ def corpus_info(name: str, split: str = "train") -> CorpusInfo:
         return _local_info(corpus, "parallel", corpus.columns, corpus.columns)
     if corpus.is_text:
         return _local_info(corpus, "text", ("text",), ("text",))
-    dataset = local_files.load(corpus, "replace")
+    dataset = local_files.load(corpus, errors)
     columns = tuple(dataset.column_names)
     strings = tuple(name for name in columns if _is_text(dataset.features[name]))
     if set(columns) == {"word", "count"}:
@@ -214,5 +214,3 @@ def _stdlib_rows(top: Path, paths: list[str], only_docstrings: bool, tally: Tall
 def text_columns(info: CorpusInfo, dataset: datasets.Dataset) -> list[str]:
     """The text columns that this split has; a split may lack a language that others have."""
     return [name for name in info.text_columns if name in dataset.column_names]
-
-

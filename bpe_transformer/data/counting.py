@@ -115,7 +115,7 @@ def _part(
                 raise CorpusError(f"{name} is empty: it holds no text; give a corpus with at least one line")
             return _Part(files, None, (), words=False)
     dataset = load_corpus(name, split, source_dir=source_dir, errors=errors)
-    info = corpus_info(name, split.partition("[")[0])
+    info = corpus_info(name, split.partition("[")[0], errors=errors)
     used = list(columns) if columns is not None else text_columns(info, dataset)
     missing = [column for column in used if column not in dataset.column_names]
     if missing or not used:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 
 from bpe_transformer.corpora import python_stdlib
-from bpe_transformer.data import corpus_info, count_corpus, list_corpora, load_corpus, read_stage, sources
-from bpe_transformer.data.recipes import Recipe, all_recipes, parse_recipe
+from bpe_transformer.data import (
+    corpus_info,
+    count_corpus,
+    list_corpora,
+    load_corpus,
+    read_stage,
+    sources,
+    table_cache,
+)
+from bpe_transformer.data.recipes import Recipe, RecipeFile, all_recipes, parse_recipe
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
 
 
@@ -104,6 +114,26 @@ def test_an_unknown_checksum_lets_any_file_pass(two_languages: tuple[Recipe, Pat
     recipe, folder = two_languages
     (folder / "mine" / "train.de").write_text("eins\nzwo\n")
     assert sources.locate(recipe, recipe.splits["train"].files["de"], folder).name == "train.de"
+
+
+def test_a_download_is_unpacked_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    upstream = tmp_path / "train.en.gz"
+    upstream.write_bytes(gzip.compress(b"one\ntwo\n"))
+    recipe = parse_recipe("mine", RECIPE.format(sha=""))
+    right = RecipeFile("train.en", url=upstream.as_uri(), sha256=hashlib.sha256(b"one\ntwo\n").hexdigest())
+    path = sources.locate(recipe, right, None)
+    assert path.read_text() == "one\ntwo\n"
+    upstream.unlink()
+    assert sources.locate(recipe, right, None) == path  # from the cache
+    other = tmp_path / "other.en.gz"
+    other.write_bytes(gzip.compress(b"eins\n"))
+    wrong = RecipeFile("other.en", url=other.as_uri(), sha256="0" * 64)
+    with pytest.raises(CorpusError, match="other.en.gz has SHA-256"):
+        sources.locate(recipe, wrong, None)
+    assert not list((table_cache.cache_folder() / "downloads").rglob("*other*"))
+    with pytest.raises(CorpusError, match="--from DIR"):
+        sources.locate(recipe, RecipeFile("x", url=(tmp_path / "none").as_uri()), None)
 
 
 def test_a_missing_file_says_where_to_put_it(tmp_path: Path) -> None:
