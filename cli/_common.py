@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+class ReaderLeft(Exception):
+    """Whoever read standard output has seen enough (`| head`). No OSError: click would end with 1 at the sight of one."""
+
+
+def write_data(data: bytes) -> None:
+    """Writes to standard output and flushes it. Raises `ReaderLeft` when nobody reads any more."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise ReaderLeft from None
+
+
 def run(command: click.Command) -> None:
     """Runs `command` as the process: data on standard output, everything else on standard error.
 
@@ -29,15 +43,15 @@ def run(command: click.Command) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         command.main(standalone_mode=False)
-        sys.stdout.flush()  # here, where a closed pipe is still caught
+        write_data(b"")  # flushes here, where a closed pipe is still caught
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as problem:
         problem.show()
         sys.exit(problem.exit_code)
-    except BrokenPipeError:
-        # the reader has left (`| head`): point stdout elsewhere so that the interpreter's last flush stays quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeft:
+        # stdout points elsewhere, so that the interpreter's last flush stays quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted: nothing half-written was left", err=True)
@@ -64,14 +78,14 @@ def output(width: int | None = None) -> Console:
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # Rich would exit with 1; `run` ends as the other commands do
+            raise ReaderLeft  # Rich would exit with 1
 
     return Output(width=width, highlight=False)
 
 
 def print_json(data: object) -> None:
     """The `--json` form of a view, on standard output."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    write_data((json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "surrogatepass"))
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])

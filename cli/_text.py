@@ -93,13 +93,14 @@ def line_batches(*, at_once: bool) -> Iterator[list[bytes]]:
     A line ends at `\\n` alone. Needs memory for a batch or the longest line, not for the input.
     """
     stream = stdin_bytes()
-    read = stream.read1 if at_once or sys.stdin.isatty() else stream.read  # type: ignore[attr-defined]
+    in_full = not at_once and not sys.stdin.isatty()
+    read = stream.read if in_full else stream.read1  # type: ignore[attr-defined]
     begun: list[bytes] = []  # pieces of a line whose end has not arrived
     while piece := read(BATCH_BYTES):
-        last = len(piece) < BATCH_BYTES and read == stream.read  # the input ends here, with or without a newline
+        ends = in_full and len(piece) < BATCH_BYTES
+        if ends and not piece.endswith(b"\n"):
+            piece += b"\n"
         head, newline, rest = piece.rpartition(b"\n")
-        if last and rest:
-            head, newline, rest = piece, b"\n", b""
         if newline:
             yield b"".join([*begun, head]).split(b"\n")
             begun = []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from bpe_transformer.cli._common import write_data
 from bpe_transformer.cli._text import at_once_option, line_batches
 from bpe_transformer.errors import DecodingError
 
@@ -47,9 +47,9 @@ def command(tokenizer: str, ids: tuple[str, ...], whole: bool, skip_special: boo
         if whole:
             together += [token for row in rows for token in row]
         else:
-            _write(b"".join(learned.decode_bytes(row) + b"\n" for row in rows))
+            write_data(b"".join(learned.decode_bytes(row) + b"\n" for row in rows))
     if whole:
-        _write(learned.decode_bytes(together))
+        write_data(learned.decode_bytes(together))
 
 
 def _parsed(raw: bytes, line: int, tokenizer: Tokenizer) -> list[int]:
@@ -77,8 +77,3 @@ def _parsed(raw: bytes, line: int, tokenizer: Tokenizer) -> list[int]:
                 "so decode with the tokenizer that encoded"
             )
     return found
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

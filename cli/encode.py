@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli._common import stdin_bytes
+from bpe_transformer.cli._common import stdin_bytes, write_data
 from bpe_transformer.cli._text import SpecialPolicy, at_once_option, decoded, line_batches, text_options
 
 if TYPE_CHECKING:
@@ -83,5 +82,4 @@ def _encode_lines(
 def _write(rows: Sequence[Sequence[int]], form: str) -> None:
     """All rows of a batch at once: a batch with a mistake in it writes nothing."""
     lines = [json.dumps(list(ids)) if form == "json" else " ".join(map(str, ids)) for ids in rows]
-    sys.stdout.buffer.write(("\n".join(lines) + "\n").encode())
-    sys.stdout.buffer.flush()
+    write_data(("\n".join(lines) + "\n").encode())

@@ -176,14 +176,12 @@ def _tell(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
     read = f"{times(summary['words'], 'word')}, {summary['distinct_words']:,} distinct"
     if summary["documents"]:
         read = f"{times(summary['documents'], 'document')}, {times(summary['bytes'], 'byte')}, {read}"
-    special = " ".join(summary["special_tokens"]) or "none"
-    vocabulary = (
-        f"{summary['vocab_size']:,} = {summary['base_tokens']:,} base + {len(summary['special_tokens'])} special"
-    )
+    parts = f"{summary['base_tokens']:,} base + {len(summary['special_tokens'])} special"
     rows = [
         ("corpus", read),
-        ("vocabulary", f"{vocabulary} + {summary['merges']:,} merges, {summary['ties']:,} decided by the tie rule"),
-        ("special tokens", special),
+        ("vocabulary", f"{summary['vocab_size']:,} = {parts} + {times(summary['merges'], 'merge')}"),
+        ("ties", f"{times(summary['ties'], 'merge')} decided by the tie rule"),
+        ("special tokens", " ".join(summary["special_tokens"]) or "none"),
         ("digest", summary["digest"]),
         ("saved", f"{summary['output']}/tokenizer.json"),
     ]

@@ -1,0 +1,56 @@
+"""`tokens`: spans and table of a text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bpe_transformer import Tokenizer
+
+Run = Callable[..., Any]
+
+
+def test_spans_and_table(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:
+    done = bpe("tokens", byte_tokenizer, "three 뷁", "--width", 80)
+    assert done.stderr == b""
+    shown = done.stdout.decode()
+    assert shown.splitlines()[0].rstrip().endswith("⟨eb⟩│⟨b7⟩│⟨81⟩│")
+    assert f"{len(loaded.encode('three 뷁'))} tokens, 7 characters, 9 bytes" in shown
+    assert "kind" in shown
+    assert "kind" not in bpe("tokens", byte_tokenizer, "three", "--no-table").stdout.decode()
+
+
+def test_json(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:
+    text = "세 마리 three"
+    facts = json.loads(bpe("tokens", byte_tokenizer, "--json", input=text.encode()).stdout)
+    assert facts.keys() == {
+        *("text", "digest", "num_tokens", "num_bytes", "num_chars", "bytes_per_token", "num_unknown", "spans"),
+    }
+    assert [span["id"] for span in facts["spans"]] == loaded.encode(text)
+    assert facts["digest"] == loaded.digest
+
+
+def test_long_table_is_cut_unless_asked(bpe: Run, byte_tokenizer: Path) -> None:
+    text = b"x" * 250
+    assert "50 more tokens" in bpe("tokens", byte_tokenizer, input=text).stdout.decode()
+    assert "more tokens" not in bpe("tokens", byte_tokenizer, "--all", input=text).stdout.decode()
+
+
+def test_special_tokens(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path) -> None:
+    message = fails("tokens", byte_tokenizer, "<s>three")
+    assert "'<s>'" in message
+    assert "--allow-special" in message
+    assert "special" in bpe("tokens", byte_tokenizer, "<s>three", "--allow-special", "<s>").stdout.decode()
+    assert bpe("tokens", byte_tokenizer, "<s>three", "--special-as-text").returncode == 0
+    assert "it has: <pad> <s> </s>" in fails("tokens", byte_tokenizer, "x", "--allow-special", "<mask>")
+
+
+def test_empty_text(bpe: Run, byte_tokenizer: Path) -> None:
+    assert b"0 tokens, 0 characters" in bpe("tokens", byte_tokenizer, "").stdout
+
+
+def test_bad_input(fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path) -> None:
+    assert "byte 0xff at position 2" in fails("tokens", byte_tokenizer, input=b"ab\xff")
+    assert str(tmp_path / "none") in fails("tokens", tmp_path / "none", "text")
