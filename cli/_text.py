@@ -65,8 +65,8 @@ class SpecialPolicy:
             )
 
 
-def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None) -> str:
-    """Bytes of standard input as text; `errors` is "strict", "replace" or, for bytes kept as they are, "keep".
+def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None, name: str = "standard input") -> str:
+    """The bytes of `name` as text; `errors` is "strict", "replace" or, for bytes kept as they are, "keep".
 
     Raises `InvalidUtf8Error` with the byte's position in the whole input.
     """
@@ -77,7 +77,7 @@ def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None) -
     except UnicodeDecodeError as problem:
         where = f"position {offset + problem.start}" + (f" (line {line:,})" if line is not None else "")
         raise InvalidUtf8Error(
-            f"standard input is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; "
+            f"{name} is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; "
             "convert it, or go on with --errors replace"
         ) from None
 

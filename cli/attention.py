@@ -24,7 +24,8 @@ KINDS = {
     epilog="""\b
 Examples:
   bpe-transformer attention runs/numbers "three cats"
-  bpe-transformer attention runs/numbers "three cats" --target "고양이 세 마리" --layer 0 --head all
+  bpe-transformer attention runs/numbers "three cats" --target "고양이 세 마리"
+  bpe-transformer attention runs/numbers "three cats" --layer 0 --head all
   bpe-transformer attention runs/numbers "three cats" --kind encoder --json
 """
 )

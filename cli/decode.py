@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Examples:
   bpe-transformer decode tok 14 12
   bpe-transformer decode tok < corpus.ids > corpus.txt
-  bpe-transformer encode tok --whole < page.html | bpe-transformer decode tok --whole | cmp - page.html
+  bpe-transformer encode tok --whole < page.html > ids
+  bpe-transformer decode tok --whole < ids | cmp - page.html
 """
 )
 @click.argument("tokenizer", type=click.Path())

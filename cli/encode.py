@@ -57,7 +57,7 @@ def command(
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
     if text is not None or whole:
         raw = text.encode("utf-8", "surrogateescape") if text is not None else stdin_bytes().read()
-        source = decoded(raw, errors)
+        source = decoded(raw, errors, name="standard input" if text is None else "the text")
         policy.check(learned, source, "the text")
         _write([learned.encode(raw if errors == "keep" else source, **policy.arguments)], form)
     else:

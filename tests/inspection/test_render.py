@@ -76,6 +76,17 @@ rank  pair  count  runner-up  count       words  tokens left
 """
 
 
+def test_narrow_heading_is_folded_not_cut(low_lower: Tokenizer) -> None:
+    lines = drawn(encode_word("lowest", low_lower, occurs=False), width=40)
+    assert " ".join(lines[:2]) == "lowest   never occurred in the corpus; it encodes without <unk>"
+
+
+def test_narrow_table_keeps_numbers_whole(korean: Tokenizer) -> None:
+    lines = drawn(trace_table(korean, 0, 5), width=40)
+    assert [line.split()[0] for line in lines if line[:4].strip().isdigit()] == ["0", "1", "2", "3", "4"]
+    assert "tokens left" not in "".join(lines)
+
+
 def test_table_of_merges(low_lower: Tokenizer) -> None:
     assert drawn(trace_table(low_lower, 0, 2))[:3] == TABLE.splitlines()
     wide = drawn(trace_table(low_lower, 0, 2), width=120)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -41,6 +43,17 @@ class Flow:
         return Measurement(min(max(widths), options.max_width), min(together, options.max_width))
 
 
+class Heading:
+    """A title with a line to its right where there is room, and folded where there is not."""
+
+    def __init__(self, title: Text) -> None:
+        self.title = title
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        fits = self.title.cell_len + 2 <= options.max_width
+        yield Rule(self.title, align="left", style=LABEL) if fits else self.title
+
+
 def spaced(tokens: Iterable[bytes], new: bytes | None = None) -> Text:
     """Tokens with a space between them (a space in a token is written `·`); `new` stands out."""
     text = Text(overflow="fold")
@@ -60,12 +73,15 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     return grid
 
 
-def plain_table(columns: Sequence[tuple[str, str]], *, indent: int = 0) -> Table:
-    """A table without lines; each column is its heading and "left" or "right"."""
+def plain_table(columns: Sequence[tuple[str, Literal["left", "right", "mark"]]]) -> Table:
+    """A table without lines. A column is its heading and its kind: text (left), numbers (right) or a single mark.
+
+    Where the width runs out, text is folded and numbers and marks stay whole.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=LABEL)
-    for number, (heading, side) in enumerate(columns):
-        pad = " " * indent if number == 0 else ""
-        table.add_column(Text(pad + heading), justify="right" if side == "right" else "left", overflow="fold")
+    for heading, kind in columns:
+        side: Literal["left", "right"] = "right" if kind == "right" else "left"
+        table.add_column(Text(heading), justify=side, overflow="fold", no_wrap=kind != "left")
     return table
 
 

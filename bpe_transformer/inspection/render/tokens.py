@@ -15,9 +15,9 @@ from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan
 from bpe_transformer.inspection.visible import SEPARATOR, visible
 
 # Neighbours differ; the separator between them says the same without colour.
-_SHADES = ("black on #a8d8ea", "black on #f6d6ad", "black on #c5e3bf", "black on #e3c6e8")
-_SPECIAL = "bold black on #ffd84d"
-_UNKNOWN = "bold white on #b3001b"
+_SHADES = ("black on cyan", "black on yellow", "black on green", "black on magenta")  # in every terminal's palette
+_SPECIAL = "bold black on white"
+_UNKNOWN = "bold white on red"
 MAX_ROWS = 200
 
 
@@ -70,8 +70,12 @@ def _style(span: TokenSpan, number: int) -> str:
 
 
 def _table(spans: Sequence[TokenSpan]) -> Table:
-    headings = [("#", "right"), ("id", "right"), ("token", "left"), ("bytes", "left")]
-    table = plain_table([*headings, ("byte", "right"), ("char", "right"), ("rank", "right"), ("kind", "left")])
+    table = plain_table(
+        [
+            *(("#", "right"), ("id", "right"), ("token", "left"), ("bytes", "left")),
+            *(("byte", "right"), ("char", "right"), ("rank", "right"), ("kind", "mark")),
+        ]
+    )
     for number, span in enumerate(spans):
         add_row(
             table,

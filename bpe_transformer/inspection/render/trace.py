@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from bpe_transformer.inspection.render._parts import (
     NEW,
     STRONG,
     Flow,
+    Heading,
     add_row,
     facts,
     number,
@@ -38,6 +38,7 @@ from bpe_transformer.inspection.visible import visible
 MAX_WORDS = 12
 MAX_PAIRS = 24
 MAX_ALPHABET = 100
+NARROW = 60  # columns below which the table of merges leaves out words and tokens left
 WIDE = 100  # columns from which the table of merges also shows ids and the new token
 
 
@@ -57,7 +58,7 @@ def _(step: TraceStep) -> RenderableType:
     left = f"{times(step.words_touched, 'word')} changed, {times(step.tokens_left, 'token')} left"
     title = Text.assemble((f"merge {step.rank + 1:,}", STRONG), f"   vocabulary {step.vocab_size:,}, {left}")
     return Group(
-        Rule(title, align="left", style=LABEL),
+        Heading(title),
         Padding(_words(step), (0, 0, 0, 2), expand=False),
         Padding(facts(_facts_of(step)), (1, 0, 1, 2), expand=False),
     )
@@ -67,7 +68,7 @@ def _words(step: TraceStep) -> Table:
     pairs = list(zip(step.before, step.after, strict=True))
     if len(pairs) > MAX_WORDS:
         pairs.sort(key=lambda pair: pair[0].ids == pair[1].ids)  # stable: what changed comes first
-    table = plain_table([("word", "left"), ("count", "right"), ("before", "left"), ("after", "left"), ("", "left")])
+    table = plain_table([("word", "left"), ("count", "right"), ("before", "left"), ("after", "left"), ("", "mark")])
     for old, new in pairs[:MAX_WORDS]:
         changed = old.ids != new.ids
         add_row(
@@ -128,13 +129,16 @@ class _Merges:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.max_width >= WIDE
-        columns = [("rank", "right"), ("pair", "left")]
-        columns += [("new token", "left"), ("id", "right")] if wide else []
-        columns += [("count", "right"), ("runner-up", "left"), ("count", "right"), ("", "left")]
-        columns += [("words", "right"), ("tokens left", "right")]
-        grid = plain_table(columns)
+        grid = plain_table(
+            [
+                *(("rank", "right"), ("pair", "left")),
+                *((("new token", "left"), ("id", "right")) if wide else ()),
+                *(("count", "right"), ("runner-up", "left"), ("count", "right"), ("", "mark")),
+                *((("words", "right"), ("tokens left", "right")) if options.max_width >= NARROW else ()),
+            ]
+        )
         for row in self.table.rows:
-            add_row(grid, *self._cells(row, wide))
+            add_row(grid, *self._cells(row, wide)[: len(grid.columns)])
         yield grid
         first, last = self.table.rows[0].rank, self.table.rows[-1].rank
         note = f"ranks {first:,} to {last:,} of {self.table.total:,} merges, tokenizer {self.table.digest[:12]}"
@@ -197,4 +201,4 @@ def _(word: EncodedWord) -> RenderableType:
     rows = _stages(word.derivation) if word.derivation else []
     rows += [("tokens", written), ("ids", " ".join(str(span.id) for span in spans))]
     title = Text.assemble((visible(word.text.text), STRONG), f"   {seen}; it encodes {unknown}")
-    return Group(Rule(title, align="left", style=LABEL), Padding(facts(rows), (0, 0, 0, 2), expand=False))
+    return Group(Heading(title), Padding(facts(rows), (0, 0, 0, 2), expand=False))
