@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.attention import KeyValueCache, MultiHeadAttention
+from bpe_transformer.models.dropout import Dropout
 from bpe_transformer.models.positional import make_positions
 
 
@@ -22,7 +23,7 @@ class TokenEmbedding(nn.Module):
         # variance 1/d_model: unit variance after the scaling, and logits of unit variance when the matrix is tied
         nn.init.normal_(self.tokens.weight, std=d_model**-0.5)
         self.positions = make_positions(positions, d_model=d_model, max_len=max_len)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """ids (B, T), positions (T,) or (B, T) -> (B, T, C)"""
@@ -60,7 +61,7 @@ class Residual(nn.Module):
             raise ConfigError(f"norm={norm!r} is unknown; choose 'pre' or 'post'")
         self.pre = norm == "pre"
         self.norm = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """(B, T, C): what the sublayer is given."""

@@ -1,0 +1,179 @@
+"""Trained models on disk, and unfinished training runs. Weights are safetensors; nothing is pickled.
+
+A checkpoint directory holds `model.safetensors`, `config.json` (what the model is and how it came to be) and the
+tokenizer's `tokenizer.json`. While a run is going on it also holds `training.safetensors`: everything that
+`--resume` needs, in one file, so that it is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from bpe_transformer._files import atomic_directory, atomic_file
+from bpe_transformer.errors import CheckpointError, DigestMismatchError
+from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.config import Settings
+
+WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint is: everything but the weights and the tokenizer.
+
+    Attributes:
+        task: "translation" or "language-model".
+        digest: of the tokenizer; the ids mean nothing under another one.
+        vocab_size: ids, special tokens included.
+        pad_id: of the tokenizer's <pad>.
+        columns: of the corpus: source and target, or the text.
+        corpus: its name, for people.
+        outcome: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
+    """
+
+    task: str
+    digest: str
+    vocab_size: int
+    pad_id: int
+    columns: tuple[str, ...]
+    corpus: str
+    settings: Settings
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for config.json."""
+        facts = {name: getattr(self, name) for name in ("task", "digest", "vocab_size", "pad_id", "corpus")}
+        return {
+            "format": _FORMAT,
+            **facts,
+            "columns": list(self.columns),
+            "settings": self.settings.to_dict(),
+            "outcome": dict(self.outcome),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelCard:
+        """The inverse of `to_dict`. Raises KeyError or `ConfigError` when it is not one."""
+        return cls(
+            task=data["task"],
+            digest=data["digest"],
+            vocab_size=data["vocab_size"],
+            pad_id=data["pad_id"],
+            columns=tuple(data["columns"]),
+            corpus=data["corpus"],
+            settings=Settings.from_dict(data["settings"]),
+            outcome=data["outcome"],
+        )
+
+
+def build_model(card: ModelCard) -> TranslationModel | LanguageModel:
+    """A fresh model of the card's shape; seeded by `torch.manual_seed`."""
+    shape = {name: getattr(card.settings.model, name) for name in card.settings.model.__dataclass_fields__}
+    if card.task == "translation":
+        return TranslationModel(vocab_size=card.vocab_size, pad_id=card.pad_id, **shape)
+    return LanguageModel(vocab_size=card.vocab_size, **shape)
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Every parameter once (tied ones under their first name), detached and copied."""
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def set_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
+    """Copies `weights` into the model; `CheckpointError` unless names and shapes are exactly the model's."""
+    expected = dict(model.named_parameters())
+    wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name].shape]
+    wrong += [name for name in weights if name not in expected]
+    if wrong:
+        raise CheckpointError(
+            f"{source} does not fit the model of its {CONFIG}: {len(wrong)} tensors differ, {wrong[0]} first; "
+            "train it again or restore the two files together"
+        )
+    with torch.no_grad():
+        for name, parameter in expected.items():
+            parameter.copy_(weights[name])
+
+
+def save_checkpoint(
+    directory: str | os.PathLike[str], weights: Mapping[str, Tensor], card: ModelCard, tokenizer: Tokenizer
+) -> None:
+    """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays."""
+    with atomic_directory(directory) as part:
+        save_file(dict(weights), part / WEIGHTS, metadata={"format": "pt", "digest": card.digest})
+        text = json.dumps(card.to_dict(), ensure_ascii=False, indent=2)
+        (part / CONFIG).write_text(text + "\n", encoding="utf-8")
+        tokenizer.save(part)
+
+
+def load_checkpoint(
+    directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None
+) -> tuple[TranslationModel | LanguageModel, ModelCard, Tokenizer]:
+    """The model in evaluation mode, its card, and its tokenizer (the one given, or the one saved with it).
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or weights and card do not fit.
+        DigestMismatchError: the tokenizer is not the one that the model was trained with.
+    """
+    folder = Path(directory)
+    card = load_card(folder)
+    if tokenizer is None:
+        tokenizer = Tokenizer.load(folder)
+    if tokenizer.digest != card.digest:
+        raise DigestMismatchError(
+            f"{folder} was trained with the tokenizer {card.digest[:12]}…, not with {tokenizer.digest[:12]}…; "
+            "its ids would mean other tokens: use the tokenizer.json that training saved there, or train again"
+        )
+    weights, _ = _read(folder / WEIGHTS)
+    model = build_model(card)
+    set_weights(model, weights, source=str(folder / WEIGHTS))
+    return model.eval(), card, tokenizer
+
+
+def load_card(directory: str | os.PathLike[str]) -> ModelCard:
+    """The card alone; `CheckpointError` when there is none or it is damaged."""
+    path = Path(directory) / CONFIG
+    try:
+        return ModelCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{directory} holds no trained model ({CONFIG} is missing); make one with train"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Writes tensors and plain facts as one file, replaced as a whole."""
+    with atomic_file(path) as part:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, part, {"facts": json.dumps(facts)})
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The inverse of `save_state`; `CheckpointError` when the file is missing or damaged."""
+    tensors, metadata = _read(path)
+    try:
+        return tensors, json.loads(metadata["facts"])
+    except (ValueError, KeyError) as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing; the directory holds no whole checkpoint: train again") from None
+    except (SafetensorError, OSError) as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None

@@ -1,0 +1,78 @@
+"""Scores: sacreBLEU, exact match, perplexity and bits per byte."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bpe_transformer.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Bleu:
+    """Corpus BLEU (0 to 100) and the signature that says how it was computed."""
+
+    score: float
+    signature: str
+
+
+@dataclass(frozen=True)
+class ExactMatch:
+    """How many of `total` outputs equal their reference, and where the others are (row numbers from 0)."""
+
+    matches: int
+    total: int
+    misses: tuple[int, ...]
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return self.matches / self.total
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Bleu:
+    """sacreBLEU with its 13a tokenization, cased, one reference a row (Post 2018).
+
+    >>> bleu(["Ein Hund rennt im Schnee."], ["Ein Hund rennt im Schnee."]).score
+    100.0
+    """
+    from sacrebleu.metrics import BLEU
+
+    _check(hypotheses, references)
+    metric = BLEU(tokenize="13a", lowercase=False)
+    score = metric.corpus_score(list(hypotheses), [list(references)])
+    return Bleu(round(float(score.score), 10), str(metric.get_signature()))
+
+
+def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> ExactMatch:
+    """Whole texts, compared character by character.
+
+    >>> exact_match(["세 마리", "네 권"], ["세 마리", "다섯 권"])
+    ExactMatch(matches=1, total=2, misses=(1,))
+    """
+    _check(hypotheses, references)
+    misses = tuple(row for row, (h, r) in enumerate(zip(hypotheses, references, strict=True)) if h != r)
+    return ExactMatch(len(hypotheses) - len(misses), len(hypotheses), misses)
+
+
+def perplexity(nats: float, ids: int) -> float:
+    """exp of the mean negative log-likelihood; comparable only under one tokenizer."""
+    return math.exp(nats / ids)
+
+
+def bits_per_byte(nats: float, num_bytes: int) -> float:
+    """Negative log-likelihood of a whole text in bits, by its UTF-8 bytes: comparable under any tokenizer.
+
+    >>> round(bits_per_byte(math.log(2) * 16, 8), 6)
+    2.0
+    """
+    return nats / math.log(2) / num_bytes
+
+
+def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    if len(hypotheses) != len(references) or not references:
+        raise CorpusError(
+            f"{len(hypotheses)} hypotheses and {len(references)} references cannot be scored; "
+            "give as many of one as of the other, and at least one"
+        )

@@ -1,0 +1,92 @@
+"""From prepared rows to a trained checkpoint: one call a task."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from bpe_transformer.data import Prepared, SpecialIds
+from bpe_transformer.errors import DigestMismatchError
+from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.checkpoint import ModelCard, build_model
+from bpe_transformer.training.config import Settings
+from bpe_transformer.training.tasks import LanguageModelTask, TranslationTask
+from bpe_transformer.training.trainer import Outcome, ProgressCallback, Trainer
+
+
+def train_translation(
+    train: Prepared,
+    validation: Prepared,
+    tokenizer: Tokenizer,
+    *,
+    settings: Settings,
+    directory: str | os.PathLike[str],
+    src: str = "src",
+    tgt: str = "tgt",
+    corpus: str = "",
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Outcome:
+    """Trains an encoder-decoder and leaves a checkpoint in `directory`; `load_translator` reads it.
+
+    src, tgt, corpus: what the columns and the corpus are called, kept in the checkpoint.
+    Ctrl-C ends it after the running step, resumable; `Outcome.finished` says so.
+
+    Raises:
+        DigestMismatchError: the rows were prepared with another tokenizer.
+        CheckpointError: `resume`, and there is nothing to resume or it was run with other settings.
+    """
+    card = _card("translation", (train, validation), tokenizer, settings, (src, tgt), corpus)
+    model = build_model(card)
+    assert isinstance(model, TranslationModel)
+    task = TranslationTask(model, train, validation, settings)
+    return Trainer(task, card, tokenizer, Path(directory), progress=progress).run(resume=resume)
+
+
+def train_language_model(
+    train: Prepared,
+    validation: Prepared,
+    tokenizer: Tokenizer,
+    *,
+    settings: Settings,
+    directory: str | os.PathLike[str],
+    column: str = "text",
+    corpus: str = "",
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Outcome:
+    """Trains a decoder-only model and leaves a checkpoint in `directory`; otherwise as `train_translation`."""
+    card = _card("language-model", (train, validation), tokenizer, settings, (column,), corpus)
+    model = build_model(card)
+    assert isinstance(model, LanguageModel)
+    task = LanguageModelTask(model, train, validation, settings)
+    return Trainer(task, card, tokenizer, Path(directory), progress=progress).run(resume=resume)
+
+
+def _card(
+    task: str,
+    prepared: tuple[Prepared, ...],
+    tokenizer: Tokenizer,
+    settings: Settings,
+    columns: tuple[str, ...],
+    corpus: str,
+) -> ModelCard:
+    for rows in prepared:
+        if rows.digest != tokenizer.digest:
+            raise DigestMismatchError(
+                f"the rows were prepared with the tokenizer {rows.digest[:12]}…, not with {tokenizer.digest[:12]}…; "
+                "prepare them again, or train with the tokenizer they belong to"
+            )
+    torch.manual_seed(settings.training.seed)  # of the initial weights
+    return ModelCard(
+        task=task,
+        digest=tokenizer.digest,
+        vocab_size=tokenizer.vocab_size,
+        pad_id=SpecialIds.of(tokenizer).pad,
+        columns=columns,
+        corpus=corpus,
+        settings=settings,
+    )

@@ -1,0 +1,396 @@
+"""The training loop. It prints nothing: progress goes to a callback, results to the run's directory.
+
+A run can be stopped at any step by Ctrl-C and taken up again, and then ends with the very weights of a run that was
+never stopped (on the same machine, with the same number of threads). Killed, it goes on from the last validation.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bpe_transformer._files import atomic_file
+from bpe_transformer.errors import CheckpointError
+from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.checkpoint import (
+    STATE,
+    WEIGHTS,
+    ModelCard,
+    load_state,
+    save_checkpoint,
+    save_state,
+    set_weights,
+    weights_of,
+)
+from bpe_transformer.training.memory import keep_freed_memory
+from bpe_transformer.training.schedules import learning_rate
+from bpe_transformer.training.tasks import Task
+
+_SNAPSHOTS = "snapshots"  # weights at the last validations, for their average
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a run stands after a step. Losses in nats an id; `loss` is smoothed and averaged over the last steps."""
+
+    step: int
+    epoch: int  # epochs begun, from 1
+    epochs: int
+    share: float  # of the run that is over, 0 to 1
+    loss: float
+    lr: float
+    ids_per_second: float  # target ids trained on
+    seconds: float  # of training in all, earlier sittings included
+    validation_loss: float | None  # when this step ended with a validation
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `finished` is False after Ctrl-C: the run can be resumed."""
+
+    directory: Path
+    finished: bool
+    steps: int
+    epochs: int
+    seconds: float
+    validation_loss: float | None
+    chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
+    history: tuple[dict[str, Any], ...]
+
+
+@dataclass
+class _State:
+    """What of a run is no tensor; saved with the tensors."""
+
+    step: int = 0
+    epoch: int = 0  # epochs that are over
+    batch: int = 0  # batches done in this one
+    seconds: float = 0.0
+    best_loss: float | None = None
+    best_step: int = 0
+    snapshots: list[int] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains `task.model` by the settings of `card` and leaves a checkpoint in `directory`."""
+
+    def __init__(
+        self,
+        task: Task,
+        card: ModelCard,
+        tokenizer: Tokenizer,
+        directory: Path,
+        *,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        self.task, self.card, self.tokenizer, self.directory = task, card, tokenizer, directory
+        self.settings = card.settings
+        self.report = progress or (lambda _: None)
+        self.state = _State()
+        self.named = dict(task.model.named_parameters())
+        self.optimizer = _optimizer(self.named, self.settings.training)
+        self.pace = _Pace()
+        self._began = time.monotonic()
+
+    def run(self, *, resume: bool) -> Outcome:
+        """Trains to the end, to the time limit, or to Ctrl-C.
+
+        Raises:
+            CheckpointError: `resume`, and there is nothing to resume or it belongs to other settings.
+        """
+        keep_freed_memory()
+        torch.manual_seed(self.settings.training.seed)
+        if resume:
+            self._restore()
+        else:
+            shutil.rmtree(self.directory / _SNAPSHOTS, ignore_errors=True)
+        self._began = time.monotonic() - self.state.seconds
+        with _interrupts() as interrupted:
+            stopped = self._train(interrupted)
+        if stopped:
+            self._save_state()
+            return self._outcome(finished=False, chosen=f"step {self.state.best_step}")
+        return self._finish()
+
+    def _train(self, interrupted: Callable[[], bool]) -> bool:
+        """True if it was interrupted."""
+        training, state = self.settings.training, self.state
+        while state.epoch < training.epochs and not self._late():
+            plan = self.task.plan(state.epoch)
+            while state.batch < len(plan) and not self._late():
+                lr, rows = self._learning_rate(state.batch / len(plan)), plan[state.batch]
+                self._step(rows, lr)
+                state.step += 1
+                state.batch += 1
+                if over := state.batch == len(plan):
+                    state.epoch, state.batch = state.epoch + 1, 0
+                due = over if not training.eval_steps else state.step % training.eval_steps == 0
+                validation_loss = self._validate() if due else None
+                share = self._share(state.batch / len(plan))
+                try:
+                    self._tell(share, lr, validation_loss, state.epoch + (not over))
+                except KeyboardInterrupt:
+                    return True
+                if interrupted():
+                    return True
+                if over:
+                    break
+        return False
+
+    def _step(self, rows: list[int], lr: float) -> None:
+        training = self.settings.training
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.task.model.train()
+        started = time.monotonic()
+        with _precision(training.precision):
+            loss = self.task.loss(rows)
+        mean = loss.total / loss.ids
+        self.optimizer.zero_grad(set_to_none=True)
+        mean.backward()  # type: ignore[no-untyped-call]
+        if training.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.named.values(), training.clip_norm)
+        self.optimizer.step()
+        self.pace.add(float(mean.detach()), loss.ids, time.monotonic() - started)
+
+    def _learning_rate(self, within: float) -> float:
+        step, share = self.state.step + 1, self._share(within)
+        return learning_rate(step, share, model=self.settings.model, training=self.settings.training)
+
+    def _share(self, within: float) -> float:
+        """The share of the run that is over, by epochs or by the clock, whichever is further; `within` this epoch."""
+        training = self.settings.training
+        by_epochs = (self.state.epoch + within) / training.epochs
+        by_clock = 0.0 if training.minutes is None else self._seconds() / (60 * training.minutes)
+        return min(1.0, max(by_epochs, by_clock))
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _late(self) -> bool:
+        minutes = self.settings.training.minutes
+        return minutes is not None and self._seconds() >= 60 * minutes
+
+    def _tell(self, share: float, lr: float, validation_loss: float | None, epoch: int) -> None:
+        self.report(
+            Progress(
+                step=self.state.step,
+                epoch=epoch,
+                epochs=self.settings.training.epochs,
+                share=share,
+                loss=self.pace.loss,
+                lr=lr,
+                ids_per_second=self.pace.rate,
+                seconds=self._seconds(),
+                validation_loss=validation_loss,
+            )
+        )
+
+    def evaluate(self) -> float:
+        """Plain loss on the validation set, nats an id."""
+        self.task.model.eval()
+        with torch.inference_mode(), _precision(self.settings.training.precision):
+            losses = [(float(loss.total), loss.ids) for loss in self.task.validation_losses()]
+        return sum(total for total, _ in losses) / sum(ids for _, ids in losses)
+
+    def _validate(self) -> float:
+        """Scores the weights, keeps them for the average and, if they are the best so far, as the checkpoint."""
+        state = self.state
+        loss = self.evaluate()
+        state.history.append(
+            {
+                "step": state.step,
+                "epoch": state.epoch,
+                "seconds": round(self._seconds(), 1),
+                "train_loss": self.pace.loss,
+            }
+            | {"validation_loss": loss}
+        )
+        weights = weights_of(self.task.model)
+        if state.best_loss is None or loss < state.best_loss:
+            state.best_loss, state.best_step = loss, state.step
+            self._save_checkpoint(weights, loss, f"step {state.step}")
+        forgotten = self._snapshot(weights)
+        self._save_state()
+        for step in forgotten:
+            self._snapshot_path(step).unlink(missing_ok=True)
+        return loss
+
+    def _snapshot(self, weights: dict[str, Tensor]) -> list[int]:
+        """Keeps the weights for the average; returns the steps that are no longer needed."""
+        kept, state = self.settings.training.average_last, self.state
+        if kept < 2:
+            return []
+        with atomic_file(self._snapshot_path(state.step)) as part:
+            _save_weights(weights, part)
+        state.snapshots.append(state.step)
+        forgotten, state.snapshots = state.snapshots[:-kept], state.snapshots[-kept:]
+        return forgotten
+
+    def _finish(self) -> Outcome:
+        """Validates the end of the run and the average of the last snapshots; the better one stays."""
+        state = self.state
+        if not state.history or state.history[-1]["step"] != state.step:
+            self._validate()
+        chosen = f"step {state.best_step}"
+        last = weights_of(self.task.model)
+        if len(state.snapshots) > 1:
+            set_weights(self.task.model, self._average(), source=_SNAPSHOTS)
+            loss = self.evaluate()
+            if state.best_loss is None or loss < state.best_loss:
+                chosen = f"average of the last {len(state.snapshots)}"
+                self._save_checkpoint(weights_of(self.task.model), loss, chosen)
+                set_weights(self.task.model, last, source=WEIGHTS)
+                return self._outcome(finished=True, chosen=chosen, validation_loss=loss)
+            set_weights(self.task.model, last, source=WEIGHTS)
+        return self._outcome(finished=True, chosen=chosen)
+
+    def _average(self) -> dict[str, Tensor]:
+        parts = [load_file(self._snapshot_path(step)) for step in self.state.snapshots]
+        return {name: torch.stack([part[name] for part in parts]).mean(dim=0) for name in self.named}
+
+    def _snapshot_path(self, step: int) -> Path:
+        return self.directory / _SNAPSHOTS / f"step-{step}.safetensors"
+
+    def _outcome(self, *, finished: bool, chosen: str, validation_loss: float | None = None) -> Outcome:
+        state = self.state
+        return Outcome(
+            directory=self.directory,
+            finished=finished,
+            steps=state.step,
+            epochs=state.epoch,
+            seconds=self._seconds(),
+            validation_loss=state.best_loss if validation_loss is None else validation_loss,
+            chosen=chosen,
+            history=tuple(state.history),
+        )
+
+    def _save_checkpoint(self, weights: dict[str, Tensor], loss: float, chosen: str) -> None:
+        outcome = {
+            "steps": self.state.step,
+            "epochs": self.state.epoch,
+            "seconds": round(self._seconds(), 1),
+            "validation_loss": loss,
+            "weights": chosen,
+        }
+        save_checkpoint(self.directory, weights, replace(self.card, outcome=outcome), self.tokenizer)
+
+    def _save_state(self) -> None:
+        self.state.seconds = self._seconds()
+        tensors = {f"model.{name}": value for name, value in weights_of(self.task.model).items()}
+        for name, parameter in self.named.items():
+            for part, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{part}.{name}"] = value
+        tensors["random"] = torch.get_rng_state()
+        facts = {"card": self.card.to_dict(), "state": asdict(self.state)}
+        save_state(self.directory / STATE, tensors, facts)
+
+    def _restore(self) -> None:
+        path = self.directory / STATE
+        if not path.exists():
+            raise CheckpointError(f"{path} is missing, so there is nothing to resume; start the run without --resume")
+        tensors, facts = load_state(path)
+        check_resumable(ModelCard.from_dict(facts["card"]), self.card)
+        model = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
+        set_weights(self.task.model, model, source=str(path))
+        for name, parameter in self.named.items():
+            parts = ("step", "exp_avg", "exp_avg_sq")
+            found = {part: tensors[key] for part in parts if (key := f"optimizer.{part}.{name}") in tensors}
+            if found:
+                self.optimizer.state[parameter] = found
+        torch.set_rng_state(tensors["random"])
+        self.state = _State(**facts["state"])
+
+
+def check_resumable(saved: ModelCard, asked: ModelCard) -> None:
+    """`CheckpointError`, naming every difference, unless only the end of the run (`epochs`, `minutes`) was changed."""
+    before, now = _identity(saved), _identity(asked)
+    changed = [f"{name} was {before[name]!r}, now {now[name]!r}" for name in now if before.get(name) != now[name]]
+    if changed:
+        raise CheckpointError(
+            f"the run cannot be resumed with other settings: {'; '.join(changed)}; leave them as they were "
+            "(epochs and minutes may change), or start the run without --resume"
+        )
+
+
+def _identity(card: ModelCard) -> dict[str, Any]:
+    settings = card.settings.to_dict()
+    free = ("epochs", "minutes")
+    training = {name: value for name, value in settings["training"].items() if name not in free}
+    facts = {"task": card.task, "digest": card.digest, "columns": card.columns}
+    return {**facts, **settings["model"], **training}
+
+
+def _optimizer(named: dict[str, Any], training: Any) -> torch.optim.Optimizer:
+    """AdamW; decay on matrices only, since gains and biases have no scale to hold down."""
+    matrices = [value for value in named.values() if value.dim() > 1]
+    vectors = [value for value in named.values() if value.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    betas = (training.adam_beta1, training.adam_beta2)
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=training.adam_eps, fused=True)
+
+
+def _precision(name: str) -> torch.autocast:
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=name == "bfloat16")
+
+
+def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(weights, path)
+
+
+class _Pace:
+    """Loss and speed, as means that forget: a step counts half after about 14 more."""
+
+    def __init__(self) -> None:
+        self._loss = self._ids = self._seconds = self._weight = 0.0
+
+    def add(self, loss: float, ids: int, seconds: float) -> None:
+        keep = 0.95
+        self._loss = keep * self._loss + ids * loss
+        self._ids = keep * self._ids + ids
+        self._seconds = keep * self._seconds + seconds
+
+    @property
+    def loss(self) -> float:
+        return self._loss / max(self._ids, 1.0)
+
+    @property
+    def rate(self) -> float:
+        return self._ids / max(self._seconds, 1e-9)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Notes Ctrl-C instead of raising in the middle of a step; a second one raises as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only the main thread may handle signals; there, KeyboardInterrupt arrives as ever
+        return
+    seen: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, _: object) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(seen)
+    finally:
+        signal.signal(signal.SIGINT, before)
