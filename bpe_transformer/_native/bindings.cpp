@@ -32,6 +32,19 @@ Array<T> to_array(std::vector<T>&& values) {
   return Array<T>(kept->data(), {kept->size()}, owner);
 }
 
+Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
+  const size_t size = ids.size();
+  uint32_t* const data = ids.release();
+  nb::capsule owner(data ? data : new uint32_t[1], [](void* p) noexcept { delete[] static_cast<uint32_t*>(p); });
+  return Array<uint32_t>(static_cast<uint32_t*>(owner.data()), {size}, owner);
+}
+
+nb::list to_list(const bpe::IdBuffer& ids) {
+  nb::list list;
+  for (size_t i = 0; i < ids.size(); ++i) list.append(ids.data()[i]);
+  return list;
+}
+
 // A read-only view of any object with the buffer protocol, for as long as it lives.
 class Buffer {
  public:
@@ -216,13 +229,15 @@ void bind_learner(nb::module_& m) {
       });
 }
 
-std::vector<uint32_t> concatenate(const std::vector<std::vector<uint32_t>>& parts) {
-  if (parts.size() == 1) return parts[0];
+bpe::IdBuffer concatenate(std::vector<bpe::IdBuffer>&& parts) {
+  if (parts.size() == 1) return std::move(parts[0]);
   size_t total = 0;
   for (const auto& part : parts) total += part.size();
-  std::vector<uint32_t> ids;
+  bpe::IdBuffer ids;
   ids.reserve(total);
-  for (const auto& part : parts) ids.insert(ids.end(), part.begin(), part.end());
+  ids.resize(total);
+  uint32_t* to = ids.data();
+  for (const auto& part : parts) to = std::copy_n(part.data(), part.size(), to);
   return ids;
 }
 
@@ -241,7 +256,7 @@ void bind_encoder(nb::module_& m) {
       .def("encode", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy) {
         const bpe::Text text = text_of(object);
         const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
-        std::vector<uint32_t> ids;
+        bpe::IdBuffer ids;
         const auto work = [&] {
           Encoder::Borrowed cache(self);
           self.encode(static_cast<bpe::Pattern>(pattern), text, policies, *cache, ids);
@@ -252,32 +267,32 @@ void bind_encoder(nb::module_& m) {
           const nb::gil_scoped_release release;
           work();
         }
-        return ids;
+        return to_list(ids);
       })
       .def("encode_pieces", [](const Encoder& self, const nb::list& pieces) {
         Encoder::Borrowed cache(self);
-        std::vector<uint32_t> ids;
+        bpe::IdBuffer ids;
         size_t position = 0;
         for (const nb::handle piece : pieces) {
           const std::string_view bytes = view_of(piece);
           try {
-            self.encode_piece(bytes, *cache, ids);
+            self.encode_piece(bytes, bytes.size(), *cache, ids);
           } catch (const bpe::UnknownCharacter& cause) {
             throw bpe::UnknownInText(cause, 0, position + cause.position);
           }
           position += bytes.size();
         }
-        return ids;
+        return to_list(ids);
       })
       .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
         const std::vector<bpe::Text> texts = texts_of(objects);
         const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
         Encoder::Batch batch;
-        std::vector<uint32_t> ids;
+        bpe::IdBuffer ids;
         {
           const nb::gil_scoped_release release;
           batch = self.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
-          ids = concatenate(batch.parts);
+          ids = concatenate(std::move(batch.parts));
         }
         return std::make_pair(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
       });

@@ -13,11 +13,11 @@ uint64_t WordCounts::hash_long(std::string_view word) {
   for (; i + 8 <= word.size(); i += 8) {
     uint64_t eight;
     __builtin_memcpy(&eight, word.data() + i, 8);
-    hash = mix(hash, eight);
+    hash = ShortKey::mix(hash, eight);
   }
   uint64_t tail = 0;
   __builtin_memcpy(&tail, word.data() + i, word.size() - i);
-  return mix(hash, tail);
+  return ShortKey::mix(hash, tail);
 }
 
 void WordCounts::add_long(std::string_view word, uint64_t count) {
@@ -41,9 +41,9 @@ void WordCounts::grow() {
   std::vector<Slot> old(slots_.size() * 2);
   old.swap(slots_);
   for (const Slot& slot : old) {
-    if (slot.high == 0) continue;
-    size_t i = mix(slot.low, slot.high);
-    while (slots_[i & (slots_.size() - 1)].high != 0) ++i;
+    if (slot.key.high == 0) continue;
+    size_t i = slot.key.hash();
+    while (slots_[i & (slots_.size() - 1)].key.high != 0) ++i;
     slots_[i & (slots_.size() - 1)] = slot;
   }
 }
@@ -72,7 +72,7 @@ const char* WordCounts::store(std::string_view word) {
 
 void WordCounts::merge(const WordCounts& other) {
   for (const Slot& slot : other.slots_)
-    if (slot.high != 0) add_short({slot.low, slot.high}, slot.count);
+    if (slot.key.high != 0) add_short(slot.key, slot.count);
   for (const LongSlot& slot : other.long_slots_)
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
@@ -90,8 +90,9 @@ bool WordCounts::saturated() const {
 }
 
 void WordCounts::count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
-  each_pretoken(pattern, begin, stop, end, [this](const uint8_t* from, const uint8_t* to) {
-    add(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), 1);
+  each_pretoken(pattern, begin, stop, end, [this, end](const uint8_t* from, const uint8_t* to) {
+    const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+    add(word, 1, static_cast<size_t>(end - from));
   });
 }
 

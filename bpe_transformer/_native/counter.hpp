@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "key.hpp"
 #include "scanner.hpp"
 
 namespace bpe {
@@ -26,8 +27,9 @@ class WordCounts {
  public:
   WordCounts() : slots_(kFirstSlots) {}
 
-  void add(std::string_view word, uint64_t count) {
-    if (word.size() <= kInline) add_short(pack(word), count);
+  // `readable` bytes from word.data() on may be read.
+  void add(std::string_view word, uint64_t count, size_t readable = 0) {
+    if (word.size() <= ShortKey::kMaxBytes) add_short(ShortKey::of(word, readable), count);
     else add_long(word, count);
   }
 
@@ -42,26 +44,22 @@ class WordCounts {
   template <class Visit>
   void each(Visit&& visit) const {
     for (const Slot& slot : slots_) {
-      if (slot.high == 0) continue;
+      if (slot.key.high == 0) continue;
       char bytes[16];
-      __builtin_memcpy(bytes, &slot.low, 8);
-      __builtin_memcpy(bytes + 8, &slot.high, 8);
-      visit(std::string_view(bytes, slot.high >> 56), slot.count);
+      __builtin_memcpy(bytes, &slot.key, 16);
+      visit(std::string_view(bytes, slot.key.high >> 56), slot.count);
     }
     for (const LongSlot& slot : long_slots_)
       if (slot.size) visit(std::string_view(slot.data, slot.size), slot.count);
   }
 
  private:
-  static constexpr size_t kInline = 15;
   static constexpr size_t kFirstSlots = 1024;
   static constexpr size_t kBlock = 1 << 20;
 
-  struct Key {
-    uint64_t low, high;  // bytes 0-7; bytes 8-14 and the length in the top byte (never 0 for a word)
-  };
   struct Slot {
-    uint64_t low = 0, high = 0, count = 0;
+    ShortKey key;
+    uint64_t count = 0;
   };
   struct LongSlot {
     const char* data = nullptr;
@@ -69,29 +67,17 @@ class WordCounts {
     uint64_t hash = 0, count = 0;
   };
 
-  static Key pack(std::string_view word) {
-    Key key{0, 0};
-    const size_t n = word.size();
-    __builtin_memcpy(&key.low, word.data(), n < 8 ? n : 8);
-    if (n > 8) __builtin_memcpy(&key.high, word.data() + 8, n - 8);
-    key.high |= uint64_t{n} << 56;
-    return key;
-  }
-  static uint64_t mix(uint64_t a, uint64_t b) {
-    const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  }
   static uint64_t hash_long(std::string_view word);
 
-  void add_short(Key key, uint64_t count) {
-    for (size_t i = mix(key.low, key.high);; ++i) {
+  void add_short(ShortKey key, uint64_t count) {
+    for (size_t i = key.hash();; ++i) {
       Slot& slot = slots_[i & (slots_.size() - 1)];
-      if (slot.low == key.low && slot.high == key.high) {
+      if (slot.key == key) {
         slot.count = saturating_add(slot.count, count);
         return;
       }
-      if (slot.high == 0) {
-        slot = {key.low, key.high, count};
+      if (slot.key.high == 0) {
+        slot = {key, count};
         if (++used_ * 2 > slots_.size()) grow();
         return;
       }

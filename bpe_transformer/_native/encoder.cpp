@@ -11,16 +11,9 @@ namespace bpe {
 
 namespace {
 
-uint64_t scramble(uint64_t a, uint64_t b) {
-  const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
 
 }  // namespace
-
-PieceCache::Entry& PieceCache::at(uint64_t low, uint64_t high) { return entries_[scramble(low, high) & (entries_.size() - 1)]; }
 
 Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials)
     : alphabet_(std::move(alphabet)), specials_(std::move(specials)) {
@@ -29,7 +22,7 @@ Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vecto
   rules_.resize(size);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const uint64_t key = key_of(merges[rank].left, merges[rank].right);
-    size_t i = scramble(key, 0) & (size - 1);
+    size_t i = ShortKey::mix(key, 0) & (size - 1);
     while (rules_[i].rank != kNoId && rules_[i].key != key) i = (i + 1) & (size - 1);
     if (rules_[i].rank == kNoId) rules_[i] = {key, static_cast<uint32_t>(rank), merges[rank].made};
   }
@@ -40,7 +33,7 @@ Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vecto
 const Encoder::Rule* Encoder::rule(uint32_t left, uint32_t right) const {
   const uint64_t key = key_of(left, right);
   const size_t mask = rules_.size() - 1;
-  for (size_t i = scramble(key, 0) & mask;; i = (i + 1) & mask) {
+  for (size_t i = ShortKey::mix(key, 0) & mask;; i = (i + 1) & mask) {
     if (rules_[i].key == key) return &rules_[i];
     if (rules_[i].rank == kNoId) return nullptr;
   }
@@ -49,7 +42,7 @@ const Encoder::Rule* Encoder::rule(uint32_t left, uint32_t right) const {
 // --- one pre-token ---------------------------------------------------------------------------------------------------
 
 // Quadratic in the worst case and fastest for the few symbols that a word has.
-void Encoder::merge_short(std::vector<uint32_t>& ids, size_t from) const {
+void Encoder::merge_short(IdBuffer& ids, size_t from) const {
   const Rule* rules[64];
   size_t n = ids.size() - from;
   uint32_t* const id = ids.data() + from;
@@ -71,7 +64,7 @@ void Encoder::merge_short(std::vector<uint32_t>& ids, size_t from) const {
 }
 
 // n log n, for pre-tokens of any length: a queue of merges by rank and place over a linked list.
-void Encoder::merge_long(std::vector<uint32_t>& ids, size_t from) const {
+void Encoder::merge_long(IdBuffer& ids, size_t from) const {
   struct Wait {
     uint32_t rank, place, left, right;
     bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
@@ -103,47 +96,48 @@ void Encoder::merge_long(std::vector<uint32_t>& ids, size_t from) const {
     if (previous[wait.place] != kNone) candidate(previous[wait.place], wait.place, [&](const Wait& w) { queue.push(w); });
     if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Wait& w) { queue.push(w); });
   }
-  ids.erase(std::remove(ids.begin() + static_cast<ptrdiff_t>(from), ids.end(), kGone), ids.end());
+  ids.resize(static_cast<size_t>(std::remove(id, id + n, kGone) - ids.data()));
 }
 
-void Encoder::encode_piece(std::string_view piece, PieceCache& cache, std::vector<uint32_t>& out) const {
-  const std::string_view word = alphabet_.word_of(piece);
-  if (word.empty()) return;
-  PieceCache::Entry* entry = nullptr;
-  uint64_t low = 0, high = 0;
-  if (word.size() <= PieceCache::kMaxBytes) {
-    std::memcpy(&low, word.data(), std::min<size_t>(word.size(), 8));
-    if (word.size() > 8) std::memcpy(&high, word.data() + 8, word.size() - 8);
-    high |= uint64_t{word.size()} << 56;
-    entry = &cache.at(low, high);
-    if (entry->low == low && entry->high == high) {
-      for (const uint32_t id : entry->ids) {
-        if (id == kNoId) return;
-        out.push_back(id);
-      }
-      return;
-    }
-  }
+void Encoder::encode_new(std::string_view word, IdBuffer& out) const {
   const size_t from = out.size();
+  out.reserve(word.size());
   alphabet_.split(word, out);
   if (out.size() - from <= 64) merge_short(out, from);
   else merge_long(out, from);
-  const size_t n = out.size() - from;
-  if (entry && n <= PieceCache::kMaxIds) {
-    *entry = {low, high, {kNoId, kNoId, kNoId, kNoId}};
-    std::copy_n(out.data() + from, n, entry->ids);
+}
+
+void Encoder::encode_piece(std::string_view piece, size_t readable, PieceCache& cache, IdBuffer& out) const {
+  std::string_view word = piece;
+  if (alphabet_.marks_end) {
+    word = alphabet_.word_of(piece);
+    readable -= static_cast<size_t>(word.data() - piece.data());
   }
+  if (word.empty()) return;
+  if (word.size() > ShortKey::kMaxBytes) return encode_new(word, out);
+  const ShortKey key = ShortKey::of(word, readable);
+  PieceCache::Entry& entry = cache.at(key);
+  if (PieceCache::holds(entry, key)) {
+    out.reserve(PieceCache::kMaxIds);
+    std::memcpy(out.data() + out.size(), entry.ids, sizeof entry.ids);
+    out.resize(out.size() + PieceCache::count(entry));
+    return;
+  }
+  const size_t from = out.size();
+  encode_new(word, out);
+  if (const size_t n = out.size() - from; n <= PieceCache::kMaxIds) PieceCache::put(entry, key, out.data() + from, n);
 }
 
 // --- a text ----------------------------------------------------------------------------------------------------------
 
-void Encoder::encode_plain(Pattern pattern, Text text, PieceCache& cache, std::vector<uint32_t>& out) const {
+void Encoder::encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const {
   const uint8_t* const end = text.data + text.size;
   const uint8_t* at = text.data;
   try {
     each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
       at = from;
-      encode_piece(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), cache, out);
+      const std::string_view piece(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+      encode_piece(piece, static_cast<size_t>(end - from), cache, out);
     });
   } catch (const UnknownCharacter& cause) {
     const std::string_view piece(reinterpret_cast<const char*>(at), static_cast<size_t>(end - at));
@@ -176,7 +170,7 @@ size_t Encoder::find_special(Text text, size_t from, const std::vector<SpecialPo
 }
 
 void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, PieceCache& cache,
-                     std::vector<uint32_t>& out) const {
+                     IdBuffer& out) const {
   const bool plain = std::all_of(policy.begin(), policy.end(), [](SpecialPolicy p) { return p == SpecialPolicy::kPlain; });
   if (plain) return encode_plain(pattern, text, cache, out);
   for (size_t from = 0; from < text.size;) {
@@ -197,11 +191,11 @@ void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy
 
 Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
                                      int num_threads) const {
-  constexpr size_t kPartBytes = 1 << 19;
+  const size_t part_bytes = num_threads > 1 ? 1 << 19 : SIZE_MAX;
   std::vector<size_t> starts;  // first text of each part
-  size_t bytes = kPartBytes;
+  size_t bytes = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (bytes >= kPartBytes) starts.push_back(i), bytes = 0;
+    if (i == 0 || bytes >= part_bytes) starts.push_back(i), bytes = 0;
     bytes += texts[i].size + 1;
   }
   Batch batch;
@@ -211,7 +205,7 @@ Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& t
   run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), starts.size())), [&](int) {
     Borrowed cache(*this);
     for (size_t part; (part = next.fetch_add(1)) < starts.size();) {
-      std::vector<uint32_t>& ids = batch.parts[part];
+      IdBuffer& ids = batch.parts[part];
       const size_t stop = part + 1 < starts.size() ? starts[part + 1] : texts.size();
       for (size_t i = starts[part]; i < stop; ++i) {
         try {

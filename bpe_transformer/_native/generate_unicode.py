@@ -76,7 +76,9 @@ def main() -> int:
     if "--verify" not in sys.argv[1:]:
         TABLE.write_text(text, encoding="utf-8")
         return 0
-    same = TABLE.read_text(encoding="utf-8").split("\n", 1)[1].replace(" ", "") == text.split("\n", 1)[1].replace(" ", "")
+    same = TABLE.read_text(encoding="utf-8").split("\n", 1)[1].replace(" ", "") == text.split("\n", 1)[1].replace(
+        " ", ""
+    )
     print("unicode_tables.hpp is up to date" if same else f"unicode_tables.hpp differs from regex {regex.__version__}")
     return 0 if same else 1
 

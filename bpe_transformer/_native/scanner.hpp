@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "unicode.hpp"
 
@@ -34,11 +37,38 @@ inline int contraction(const uint8_t* p, const uint8_t* end) {
 template <bool kWanted>
 inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
   while (p < end) {
+    const uint8_t ascii = kAscii.of[*p];
+    if (!(ascii & kNotAscii)) {
+      if (((ascii & mask) != 0) != kWanted) break;
+      ++p;
+      continue;
+    }
     const Symbol s = decode(p, end);
     if (((s.classes & mask) != 0) != kWanted) break;
     p += s.length;
   }
   return p;
+}
+
+// skip<true>(p, end, kLetter), sixteen ASCII letters at a time.
+inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
+#ifdef __SSE2__
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    // signed comparison after moving 'a'..'z' to the bottom of the range
+    const __m128i moved = _mm_sub_epi8(lower, _mm_set1_epi8(static_cast<char>('a' + 128)));
+    const int is_letter = _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(-128 + 26)));
+    if (is_letter == 0xFFFF) {
+      p += 16;
+      continue;
+    }
+    p += __builtin_ctz(~is_letter);
+    if (*p < 0x80) return p;
+    break;
+  }
+#endif
+  return skip<true>(p, end, kLetter);
 }
 
 inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }
@@ -88,7 +118,7 @@ struct Gpt2 {
       if (!(after.classes & kSpace)) s = after, q = p + 1;
     }
     if (s.classes & kSpace) return white_space<false, false>(p, end);
-    if (s.classes & kLetter) return skip<true>(q, end, kLetter);
+    if (s.classes & kLetter) return letters(q, end);
     if (s.classes & kNumber) return skip<true>(q, end, kNumber);
     return skip<false>(q, end, kSpace | kLetter | kNumber);
   }
@@ -114,12 +144,12 @@ struct Cl100k {
   static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
     if (const int n = contraction<true>(p, end)) return p + n;
     const Symbol s = decode(p, end);
-    if (s.classes & kLetter) return skip<true>(p, end, kLetter);
+    if (s.classes & kLetter) return letters(p, end);
     if (s.classes & kNumber) return up_to_three_numbers(p, end);
     const uint8_t* const q = p + s.length;
     if (q < end) {
       const Symbol after = decode(q, end);
-      if ((after.classes & kLetter) && !is_newline(*p)) return skip<true>(q, end, kLetter);
+      if ((after.classes & kLetter) && !is_newline(*p)) return letters(q, end);
       if (*p == ' ' && !(after.classes & (kSpace | kNumber))) return punctuation<false>(q, end);
     }
     if (!(s.classes & kSpace)) return punctuation<false>(p, end);

@@ -11,6 +11,17 @@ namespace bpe::unicode {
 
 inline uint8_t class_of(uint32_t cp) { return kPages[(uint32_t{kPageOf[cp >> 8]} << 8) | (cp & 255)]; }
 
+// Classes of the ASCII bytes; kNotAscii for all others, which have to be decoded.
+inline constexpr uint8_t kNotAscii = 1u << 7;
+struct AsciiClasses {
+  uint8_t of[256];
+  constexpr AsciiClasses() : of() {
+    for (unsigned byte = 0; byte < 256; ++byte)
+      of[byte] = byte < 128 ? kPages[(uint32_t{kPageOf[0]} << 8) | byte] : kNotAscii;
+  }
+};
+inline constexpr AsciiClasses kAscii;
+
 struct Symbol {
   uint32_t code_point;  // 0xFFFFFFFF for a byte that is not part of UTF-8
   uint8_t length;       // bytes, 1 to 4
@@ -24,7 +35,7 @@ inline bool continues(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 // Decodes the symbol at p (p < end). Overlong forms, surrogates and values past U+10FFFF are invalid bytes.
 inline Symbol decode(const uint8_t* p, const uint8_t* end) {
   const uint8_t a = p[0];
-  if (a < 0x80) return {a, 1, kPages[(uint32_t{kPageOf[0]} << 8) | a]};
+  if (a < 0x80) return {a, 1, kAscii.of[a]};
   const ptrdiff_t left = end - p;
   if (a >= 0xC2 && a <= 0xDF && left >= 2 && continues(p[1])) {
     const uint32_t cp = (uint32_t{a} & 0x1F) << 6 | (p[1] & 0x3F);

@@ -126,7 +126,7 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(Path(path))
+            table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             first_merge_id, tokens_at_start = (int(metadata[name]) for name in _SCALARS)
             columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls) if f.name not in _SCALARS}
