@@ -180,29 +180,35 @@ def beam_search(
     """The best hypotheses of every row of start (B,), best first, at most `beam` each.
 
     A sentence keeps its `beam` most probable unfinished prefixes. One that ends among the `beam` best candidates of
-    its step becomes a hypothesis, scored by log-probability / `length_penalty` (alpha=0: none); the sentence is done
-    when it has `beam` of them. After `limits` (B,) ids only eos may follow. beam=1 is greedy search.
+    its step becomes a hypothesis, scored by log-probability / `length_penalty` (alpha=0: none). The sentence is done
+    when it has `beam` of them and no prefix, scored at its present length, is above the best: counting alone would end
+    a sentence on early, improbable ends. After `limits` (B,) ids only eos may follow. beam=1 is greedy search.
     """
     if beam < 1:
         raise ConfigError(f"beam={beam} must be at least 1")
     finished: list[list[Hypothesis]] = [[] for _ in range(start.size(0))]
     state = _Beams.begin(stepper, start, beam)
     while state.active.numel():
+        length = state.ids.size(2)  # of what is written after this step, and of a hypothesis with its eos
+        penalty = length_penalty(length, alpha)
         scores, parents, tokens = _candidates(state, stepper.step(state.ids[:, :, -1].flatten()), eos_id, limits)
         ends = tokens == eos_id
         for row, rank in torch.nonzero(ends[:, :beam] & scores[:, :beam].isfinite()).tolist():
-            ids = state.ids[row, parents[row, rank], 1:].tolist()
-            total = float(scores[row, rank])
-            hypothesis = Hypothesis(ids, total, total / length_penalty(len(ids) + 1, alpha))
-            finished[int(state.active[row])].append(hypothesis)
+            ids, total = state.ids[row, parents[row, rank], 1:].tolist(), float(scores[row, rank])
+            finished[int(state.active[row])].append(Hypothesis(ids, total, total / penalty))
+        best = ends.int().argsort(dim=1, stable=True)[:, :beam]  # the first `beam` that go on
+        hopes = (scores.gather(1, best[:, :1])[:, 0] / penalty).tolist()
         going = [
             row
             for row, sentence in enumerate(state.active.tolist())
-            if len(finished[sentence]) < beam and state.ids.size(2) <= int(limits[sentence])
+            if length <= int(limits[sentence]) and not _done(finished[sentence], beam, hopes[row])
         ]
-        best = ends.int().argsort(dim=1, stable=True)[:, :beam]  # the first `beam` that go on
         state = state.advance(stepper, torch.tensor(going, dtype=torch.long), best, scores, parents, tokens)
     return [sorted(hypotheses, key=lambda h: -h.score)[:beam] for hypotheses in finished]
+
+
+def _done(finished: list[Hypothesis], beam: int, hope: float) -> bool:
+    return len(finished) >= beam and max(hypothesis.score for hypothesis in finished) >= hope
 
 
 class _Beams(NamedTuple):

@@ -60,6 +60,22 @@ def test_beam_search_finds_what_greedy_misses() -> None:
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
 
 
+def test_early_improbable_ends_do_not_end_the_search() -> None:
+    # a sure text of six ids, with eos second best all the way: after two steps two hypotheses have ended, both bad
+    sure = {(1,) * length: [0.001, 0.989, 0.01] for length in range(6)} | {(1,) * 6: [0.001, 0.001, 0.998]}
+    dull = {
+        prefix: [0.3, 0.3, 0.4]
+        for length in range(1, 8)
+        for prefix in itertools.product((0, 1), repeat=length)
+        if 0 in prefix
+    }
+    for alpha in (0.0, 1.0):
+        (found,) = beam_search(
+            Table(1, {**sure, **dull}), torch.tensor([9]), eos_id=EOS, limits=torch.tensor([7]), beam=2, alpha=alpha
+        )
+        assert found[0].ids == [1] * 6
+
+
 def test_length_penalty_is_gnmts_and_prefers_longer_texts() -> None:
     assert length_penalty(1, 0.6) == 1.0
     assert length_penalty(7, 1.0) == 2.0
