@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +30,14 @@ def start_torch(threads: int | None = None) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def quiet_datasets() -> None:
+    """Leaves out the bars of `datasets` where nobody watches them move."""
+    if not sys.stderr.isatty():
+        import datasets
+
+        datasets.disable_progress_bars()
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bpe_transformer.cli._common import messages, progress
-from bpe_transformer.cli._runs import counter, given_settings, setting_options, sides, start_torch
+from bpe_transformer.cli._runs import counter, given_settings, quiet_datasets, setting_options, sides, start_torch
 from bpe_transformer.training.config import FIELDS, PRESETS, TASKS, Settings
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def command(corpus: str, output: str, tokenizer_dir: str | None, resume: bool, o
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
     """
     start_torch(options["threads"])
+    quiet_datasets()
     from bpe_transformer.data import corpus_info
 
     run = Path(output)

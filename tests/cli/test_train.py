@@ -1,0 +1,185 @@
+"""`train` and what is done with its runs: evaluate, translate, generate."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpe_transformer import Tokenizer
+
+Run = Callable[..., Any]
+
+SMALL = ("--d-model", "32", "--n-layers", "1", "--n-heads", "2", "--d-ff", "64", "--vocab-size", "300")
+QUICK = (*SMALL, "--dropout", "0", "--label-smoothing", "0", "--lr", "0.005", "--warmup", "20", "--max-tokens", "200")
+NUMBERS = {"one": "하나", "two": "둘", "three": "셋", "four": "넷", "five": "다섯", "six": "여섯"}
+
+
+@pytest.fixture(scope="module")
+def parallel(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A parallel pair of files: every pair of English numbers with its Korean one."""
+    folder = tmp_path_factory.mktemp("pairs")
+    pairs = [(f"{a} {b} {b} {a}", " ".join(NUMBERS[n] for n in (a, b, b, a))) for a in NUMBERS for b in NUMBERS] * 4
+    for place, language in enumerate(("en", "ko")):
+        text = "".join(pair[place] + "\n" for pair in pairs)
+        (folder / f"a.{language}.txt").write_text(text, encoding="utf-8")
+    return f"{folder}/a.en.txt,{folder}/a.ko.txt"
+
+
+@pytest.fixture(scope="module")
+def trained(process: Run, parallel: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory: Path = tmp_path_factory.mktemp("runs") / "numbers"
+    done = process("train", parallel, "-o", directory, *QUICK, "--epochs", "60")
+    message = done.stderr.decode()
+    assert done.returncode == 0, message
+    assert done.stdout == b""
+    assert "training: 137 rows" in message
+    assert "validation: 7 rows" in message  # a twentieth is held out
+    assert "trained:" in message
+    return directory
+
+
+@pytest.fixture(scope="module")
+def reader(process: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("runs")
+    lines = "".join(f"def add_{name}(x): return x + {number}\n" for number, name in enumerate(NUMBERS)) * 20
+    (folder / "code.txt").write_text(lines, encoding="utf-8")
+    done = process("train", folder / "code.txt", "-o", folder / "code", *QUICK, "--max-len", "32", "--epochs", "30")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / "code"
+
+
+def test_a_run_holds_model_settings_and_tokenizer(trained: Path) -> None:
+    card = json.loads((trained / "config.json").read_text())
+    assert card["task"] == "translation"
+    assert card["columns"] == ["en", "ko"]
+    assert card["settings"]["model"]["d_model"] == 32
+    assert card["digest"] == Tokenizer.load(trained).digest == Tokenizer.load(trained / "tokenizer").digest
+    assert not list(trained.glob("*.part"))
+
+
+def test_translate_answers_line_by_line(bpe: Run, trained: Path) -> None:
+    assert bpe("translate", trained, "two five five two", "six one one six").stdout.decode() == (
+        "둘 다섯 다섯 둘\n여섯 하나 하나 여섯\n"
+    )
+    piped = bpe(
+        "translate", trained, "--beam", "1", input=b"three four four three\n\nsix six six six\r\none six six one"
+    )
+    assert piped.stdout.decode() == "셋 넷 넷 셋\n\n여섯 여섯 여섯 여섯\n하나 여섯 여섯 하나\n"
+    assert piped.returncode == 0
+
+
+def test_evaluate_prints_score_and_signature(bpe: Run, trained: Path, parallel: str) -> None:
+    done = bpe("evaluate", trained, parallel, "--split", "train[:30]", "--split", "train[30:50]")
+    first, second = done.stdout.decode().splitlines()
+    assert first.startswith("train[:30]  BLEU 100.00  30 rows  nrefs:1|case:mixed")
+    assert "tok:13a" in second
+    (result,) = json.loads(bpe("evaluate", trained, parallel, "--split", "train[:9]", "--json").stdout)
+    assert (result["score"], result["rows"], result["metric"]) == (pytest.approx(100), 9, "bleu")
+    assert len(result["outputs"]) == 9
+
+
+def test_evaluate_lists_what_does_not_match(bpe: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.en.txt").write_text("one two two one\nsix six six six\n", encoding="utf-8")
+    (tmp_path / "x.ko.txt").write_text("하나 둘 둘 하나\n일곱\n", encoding="utf-8")
+    corpus = f"{tmp_path}/x.en.txt,{tmp_path}/x.ko.txt"
+    done = bpe("evaluate", trained, corpus, "--split", "train", "--metric", "exact-match")
+    assert done.stdout.decode().splitlines() == [
+        "train  exact match 50.0 %  1 of 2 rows",
+        "  six six six six -> 여섯 여섯 여섯 여섯 (not 일곱)",
+    ]
+
+
+def test_a_language_model_is_scored_and_goes_on_with_a_text(bpe: Run, reader: Path) -> None:
+    corpus = reader.parent / "code.txt"
+    (result,) = json.loads(bpe("evaluate", reader, corpus, "--split", "train[:60]", "--json").stdout)
+    assert result["metric"] == "bits-per-byte"
+    assert 0 < result["score"] < 2
+    assert result["bytes"] == sum(len(line) for line in corpus.read_text().splitlines()[:60])
+    line = bpe("evaluate", reader, corpus, "--split", "train[:60]").stdout.decode()
+    assert line.startswith(f"train[:60]  {result['score']:.3f} bits a byte  perplexity ")
+    written = bpe("generate", reader, "def add_", "--temperature", "0", "--max-new", "20").stdout.decode()
+    assert written.startswith("def add_")
+    assert "return x" in written
+    several = bpe("generate", reader, "--samples", "2", "--seed", "3", "--max-new", "5", input=b"def\n").stdout
+    assert several.decode().count("\n---\n") == 1
+    assert several == bpe("generate", reader, "def", "--samples", "2", "--seed", "3", "--max-new", "5").stdout
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(start: Run, bpe: Run, parallel: str, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    process = start("train", parallel, "-o", directory, *QUICK, "--epochs", "100000")
+    assert process.stderr is not None
+    seen = b""
+    while b"step" not in seen:  # the first validation
+        seen = process.stderr.readline()
+        assert seen, "training ended by itself"
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read().decode()
+    assert process.wait(timeout=30) == 130
+    assert "stopped:" in rest
+    assert "--resume" in rest
+    steps = json.loads((directory / "config.json").read_text())["outcome"]["steps"]
+    done = bpe("train", parallel, "-o", directory, "--resume", "--minutes", "0.05")
+    assert done.returncode == 0, done.stderr.decode()
+    card = json.loads((directory / "config.json").read_text())
+    assert card["settings"]["model"]["d_model"] == 32  # the run's settings, not the preset's
+    assert card["outcome"]["steps"] >= steps
+
+
+def test_a_model_is_not_replaced_unasked(fails: Run, trained: Path, parallel: str) -> None:
+    before = (trained / "model.safetensors").read_bytes()
+    assert "go on with --resume, replace it with --overwrite" in fails("train", parallel, "-o", trained, *QUICK)
+    assert (trained / "model.safetensors").read_bytes() == before
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(
+    fails: Run, parallel: str, trained: Path, reader: Path, byte_tokenizer: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    message = fails("train", parallel, "-o", run, "--n-heads", "3", "--dropout", "2", "--epochs", "0")
+    assert all(part in message for part in ("n_heads=3", "dropout=2.0", "epochs=0"))
+    assert "nothing" in fails("train", tmp_path / "nothing.txt", "-o", run)
+    (tmp_path / "empty.txt").write_text("")
+    assert "empty" in fails("train", tmp_path / "empty.txt", "-o", run)
+    (tmp_path / "bad.txt").write_bytes(b"fine\nnot \xff fine\n")
+    message = fails("train", tmp_path / "bad.txt", "-o", run)
+    assert "bad.txt" in message
+    assert "9" in message
+    assert "de" in fails("train", parallel, "-o", run, "--tgt", "de")
+    assert "259" in fails("train", parallel, "-o", run, "--vocab-size", "100")
+    assert "no run to resume" in fails("train", parallel, "-o", run, "--resume")
+    assert not run.exists()
+    assert "another" not in fails("translate", tmp_path / "nowhere", "x")
+    assert "use generate" in fails("translate", reader, "x")
+    assert "use translate" in fails("generate", trained, "x")
+    assert "learn" not in fails("evaluate", trained, "low-lower", "--split", "train")
+
+
+def test_a_checkpoint_with_another_tokenizer_is_refused(
+    fails: Run, trained: Path, loaded: Tokenizer, tmp_path: Path
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    loaded.save(copy)
+    for command in (("translate", copy, "one"), ("evaluate", copy, "numbers-en-ko", "--split", "test[:2]")):
+        assert "was trained with the tokenizer" in fails(*command)
+
+
+def test_training_with_a_given_tokenizer(bpe: Run, parallel: str, byte_tokenizer: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = bpe("train", parallel, "-o", run, "--tokenizer", byte_tokenizer, *QUICK, "--epochs", "1")
+    assert done.returncode == 0, done.stderr.decode()
+    assert not (run / "tokenizer").exists()
+    assert Tokenizer.load(run).digest == Tokenizer.load(byte_tokenizer).digest
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "generate"])
+def test_help_has_an_example_and_loads_no_torch(bpe: Run, command: str) -> None:
+    assert f"  bpe-transformer {command} " in bpe(command, "--help").stdout.decode()
