@@ -242,8 +242,9 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
             display.update(task, completed=now.share, description=line)
             if now.validation_loss is not None:
                 display.console.print(
-                    f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  training loss {now.loss:.3f}  "
-                    f"validation loss {now.validation_loss:.3f}  {now.ids_per_second:,.0f} ids/s"
+                    f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  loss {now.loss:.3f}  "
+                    f"validation {now.validation_loss:.3f}  {now.ids_per_second:,.0f} ids/s",
+                    soft_wrap=True,
                 )
 
         yield report
@@ -264,6 +265,8 @@ def _tell_outcome(console: Console, outcome: Outcome, output: str) -> None:
         f"{outcome.steps:,} steps, {outcome.epochs} epochs, {outcome.seconds / 60:.1f} min, validation loss {loss}"
     )
     if outcome.finished:
-        console.print(f"trained: {account}; {output} holds the weights of {outcome.chosen}", markup=False)
+        console.print(
+            f"trained: {account}; {output} holds the weights of {outcome.chosen}", markup=False, soft_wrap=True
+        )
     else:
-        console.print(f"stopped: {account}; go on with the same command and --resume", markup=False)
+        console.print(f"stopped: {account}; go on with the same command and --resume", markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from bpe_transformer._files import atomic_directory, atomic_file
@@ -111,7 +111,8 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays."""
     with atomic_directory(directory) as part:
-        save_file(dict(weights), part / WEIGHTS, metadata={"format": "pt", "digest": card.digest})
+        # not save_file, which lets nobody but the owner read what it writes
+        (part / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": card.digest}))
         text = json.dumps(card.to_dict(), ensure_ascii=False, indent=2)
         (part / CONFIG).write_text(text + "\n", encoding="utf-8")
         tokenizer.save(part)

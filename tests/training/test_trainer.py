@@ -238,6 +238,8 @@ def test_nothing_half_written_is_left(copied: Any) -> None:
     names = {path.name for path in copied[0].iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json", "training.safetensors", "snapshots"} <= names
     assert not [name for name in names if name.endswith(".part")]
+    modes = {(copied[0] / name).stat().st_mode & 0o777 for name in names if name != "snapshots"}
+    assert len(modes) == 1  # the weights are as readable as the rest
 
 
 def test_a_language_model_learns_scores_and_writes(
