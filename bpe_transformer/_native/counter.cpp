@@ -7,6 +7,32 @@
 
 namespace bpe {
 
+// Short words on their way into the table: its slots come from memory while the next words are read.
+class WordCounts::Waiting {
+ public:
+  explicit Waiting(WordCounts& counts) : counts_(counts) {}
+  void add(ShortKey key, uint64_t count) {
+    const uint64_t hash = key.hash();
+    counts_.prefetch(hash);
+    words_[size_++] = {key, hash, count};
+    if (size_ == kWords) flush();
+  }
+  void flush() {
+    for (size_t i = 0; i < size_; ++i) counts_.add_short(words_[i].key, words_[i].hash, words_[i].count);
+    size_ = 0;
+  }
+
+ private:
+  static constexpr size_t kWords = 32;
+  struct Word {
+    ShortKey key;
+    uint64_t hash, count;
+  };
+  WordCounts& counts_;
+  Word words_[kWords];
+  size_t size_ = 0;
+};
+
 uint64_t WordCounts::hash_long(std::string_view word) {
   uint64_t hash = word.size();
   size_t i = 0;
@@ -71,8 +97,10 @@ const char* WordCounts::store(std::string_view word) {
 }
 
 void WordCounts::merge(const WordCounts& other) {
+  Waiting waiting(*this);
   for (const Slot& slot : other.slots_)
-    if (slot.key.high != 0) add_short(slot.key, slot.count);
+    if (slot.key.high != 0) waiting.add(slot.key, slot.count);
+  waiting.flush();
   for (const LongSlot& slot : other.long_slots_)
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
@@ -90,10 +118,13 @@ bool WordCounts::saturated() const {
 }
 
 void WordCounts::count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
-  each_pretoken(pattern, begin, stop, end, [this, end](const uint8_t* from, const uint8_t* to) {
+  Waiting waiting(*this);
+  each_pretoken(pattern, begin, stop, end, [&](const uint8_t* from, const uint8_t* to) {
     const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-    add(word, 1, static_cast<size_t>(end - from));
+    if (word.size() <= ShortKey::kMaxBytes) waiting.add(ShortKey::of(word, static_cast<size_t>(end - from)), 1);
+    else add_long(word, 1);
   });
+  waiting.flush();
 }
 
 namespace {

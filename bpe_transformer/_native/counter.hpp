@@ -40,20 +40,17 @@ class WordCounts {
   uint64_t total() const;
   bool saturated() const;
 
-  // Calls visit(word, count) in no particular order; short words are read from a local copy that lasts for the call.
+  // Calls visit(word, count) in no particular order. The words stay where they are until something is added.
   template <class Visit>
   void each(Visit&& visit) const {
-    for (const Slot& slot : slots_) {
-      if (slot.key.high == 0) continue;
-      char bytes[16];
-      __builtin_memcpy(bytes, &slot.key, 16);
-      visit(std::string_view(bytes, slot.key.high >> 56), slot.count);
-    }
+    for (const Slot& slot : slots_)
+      if (slot.key.high != 0) visit(slot.key.view(), slot.count);
     for (const LongSlot& slot : long_slots_)
       if (slot.size) visit(std::string_view(slot.data, slot.size), slot.count);
   }
 
  private:
+  class Waiting;
   static constexpr size_t kFirstSlots = 1024;
   static constexpr size_t kBlock = 1 << 20;
 
@@ -69,8 +66,9 @@ class WordCounts {
 
   static uint64_t hash_long(std::string_view word);
 
-  void add_short(ShortKey key, uint64_t count) {
-    for (size_t i = key.hash();; ++i) {
+  void add_short(ShortKey key, uint64_t count) { add_short(key, key.hash(), count); }
+  void add_short(ShortKey key, uint64_t hash, uint64_t count) {
+    for (size_t i = hash;; ++i) {
       Slot& slot = slots_[i & (slots_.size() - 1)];
       if (slot.key == key) {
         slot.count = saturating_add(slot.count, count);
@@ -78,11 +76,12 @@ class WordCounts {
       }
       if (slot.key.high == 0) {
         slot = {key, count};
-        if (++used_ * 2 > slots_.size()) grow();
+        if (++used_ * 4 > slots_.size() * 3) grow();
         return;
       }
     }
   }
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1); }
   void add_long(std::string_view word, uint64_t count);
   void grow();
   void grow_long();

@@ -1,11 +1,14 @@
 // Short words as two integers: equal words, equal keys. What the counter and the encoder's cache look up by.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace bpe {
+
+static_assert(std::endian::native == std::endian::little, "keys hold a word's bytes in memory order");
 
 struct ShortKey {
   static constexpr size_t kMaxBytes = 15;
@@ -29,6 +32,9 @@ struct ShortKey {
     key.high |= uint64_t{n} << 56;
     return key;
   }
+
+  // The word itself, read in place.
+  std::string_view view() const { return {reinterpret_cast<const char*>(this), high >> 56}; }
 
   uint64_t hash() const { return mix(low, high); }
 

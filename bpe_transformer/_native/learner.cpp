@@ -97,32 +97,33 @@ Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const std::v
 
 void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet) {
   struct Word {
+    std::string_view bytes;
     uint64_t count;
-    Position start;
-    uint32_t length;
   };
-  std::vector<Id> ids;
-  std::vector<Word> order;
-  order.reserve(words.size());
-  unsigned __int128 total = 0;
+  std::vector<Word> often, once;  // most words of a large corpus occur once, and need no sorting
+  size_t bytes = 0;
   words.each([&](std::string_view word, uint64_t count) {
-    const size_t start = ids.size();
-    alphabet.split(word, ids);
-    if (ids.size() + words.size() + 2 >= kHole) throw std::length_error("more than 2^32 symbols in distinct words");
-    order.push_back({count, static_cast<Position>(start), static_cast<uint32_t>(ids.size() - start)});
-    total += static_cast<unsigned __int128>(count) * (ids.size() - start);
+    (count == 1 ? once : often).push_back({word, count});
+    bytes += word.size();
   });
+  num_words_ = often.size() + once.size();
+  if (bytes + num_words_ + 2 >= kHole) throw std::length_error("more than 2^32 bytes in distinct words");
+  std::sort(often.begin(), often.end(), [](const Word& a, const Word& b) { return a.count > b.count; });
+  slots_.reserve(bytes + num_words_ + 1);
+  slots_.push_back(kGap);
+  counts_.reserve(often.size());
+  unsigned __int128 total = 0;
+  for (const std::vector<Word>* part : {&often, &once}) {
+    for (const Word& word : *part) {
+      const size_t start = slots_.size();
+      alphabet.split(word.bytes, slots_);
+      total += static_cast<unsigned __int128>(word.count) * (slots_.size() - start);
+      slots_.push_back(kGap);
+      if (word.count != 1) counts_.push_back(word.count);
+    }
+  }
   if (total > UINT64_MAX) throw std::overflow_error("the corpus counts more than 2^64 symbols");
   tokens_left_ = static_cast<uint64_t>(total);
-  num_words_ = order.size();
-  std::sort(order.begin(), order.end(), [](const Word& a, const Word& b) { return a.count != b.count ? a.count > b.count : a.start < b.start; });
-  slots_.reserve(ids.size() + order.size() + 1);
-  slots_.push_back(kGap);
-  for (const Word& word : order) {
-    slots_.insert(slots_.end(), ids.begin() + word.start, ids.begin() + word.start + word.length);
-    slots_.push_back(kGap);
-    if (word.count != 1) counts_.push_back(word.count);
-  }
 }
 
 void Learner::index_words() {
@@ -170,19 +171,42 @@ void Learner::scan_pairs(uint64_t threshold) {
       else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
     }
   };
+  const auto wanted = [this](const Pair& pair) {
+    return pair.count >= threshold_ && allowed(static_cast<Id>(pair.key >> 32), static_cast<Id>(pair.key));
+  };
+  const auto record = [this](Pair& pair) {
+    pair.list = allocate(pair.length);
+    pair.length = 0;
+    queue_.push({pair.count, pair.key});
+  };
+  constexpr Id kDense = 1024;
+  if (next_id_ <= kDense) {  // few ids, such as bytes: a square of them is faster than hashing
+    std::vector<Pair> square(size_t{next_id_} * next_id_);
+    const auto at = [&](uint64_t key) -> Pair& { return square[(key >> 32) * next_id_ + static_cast<Id>(key)]; };
+    each_pair([&](Position, uint64_t key, uint64_t count) {
+      Pair& pair = at(key);
+      pair.key = key;
+      pair.count += count;
+      ++pair.length;
+    });
+    for (Pair& pair : square) {
+      if (pair.length == 0 || !wanted(pair)) continue;
+      record(pair);
+    }
+    each_pair([&](Position position, uint64_t key, uint64_t) {
+      if (Pair& pair = at(key); pair.list) pair.list[pair.length++] = position;
+    });
+    for (const Pair& pair : square)
+      if (pair.list) table_.insert(pair.key, 0) = pair;
+    return;
+  }
   each_pair([this](Position, uint64_t key, uint64_t count) {
     Pair& pair = table_.insert(key, 0);
     pair.count += count;
     ++pair.length;
   });
-  table_.remove_if_not([this](const Pair& pair) {
-    return pair.count >= threshold_ && allowed(static_cast<Id>(pair.key >> 32), static_cast<Id>(pair.key));
-  });
-  table_.each([this](Pair& pair) {
-    pair.list = allocate(pair.length);
-    pair.length = 0;
-    queue_.push({pair.count, pair.key});
-  });
+  table_.remove_if_not(wanted);
+  table_.each(record);
   each_pair([this](Position position, uint64_t key, uint64_t) {
     if (Pair* const pair = table_.find(key)) pair->list[pair->length++] = position;
   });

@@ -50,7 +50,17 @@ inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
   return p;
 }
 
-// skip<true>(p, end, kLetter), sixteen ASCII letters at a time.
+// The end of the Hangul syllables (U+AC00 to U+D7A3, three bytes each) from p: letters all of them.
+inline const uint8_t* hangul(const uint8_t* p, const uint8_t* end) {
+  while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && continues(p[1]) && continues(p[2])) {
+    const uint32_t cp = (uint32_t{p[0]} & 0x0F) << 12 | (uint32_t{p[1]} & 0x3F) << 6 | (p[2] & 0x3F);
+    if (cp - 0xAC00 > 0xD7A3 - 0xAC00) break;
+    p += 3;
+  }
+  return p;
+}
+
+// skip<true>(p, end, kLetter), with short ways for ASCII letters, sixteen at a time, and for Hangul.
 inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
 #ifdef __SSE2__
   while (end - p >= 16) {
@@ -68,7 +78,19 @@ inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
     break;
   }
 #endif
-  return skip<true>(p, end, kLetter);
+  for (;;) {
+    p = hangul(p, end);
+    if (p == end) return p;
+    const uint8_t ascii = kAscii.of[*p];
+    if (!(ascii & kNotAscii)) {
+      if (!(ascii & kLetter)) return p;
+      ++p;
+      continue;
+    }
+    const Symbol s = decode(p, end);
+    if (!(s.classes & kLetter)) return p;
+    p += s.length;
+  }
 }
 
 inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }

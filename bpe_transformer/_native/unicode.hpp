@@ -65,6 +65,9 @@ inline size_t valid_prefix(const uint8_t* data, size_t size) {
         continue;
       }
     }
+    // E1 to EC and EE, EF with any two continuations: three bytes that need no further check
+    while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && p[0] != 0xE0 && p[0] != 0xED && continues(p[1]) && continues(p[2])) p += 3;
+    if (p == end) break;
     const Symbol s = decode(p, end);
     if (s.code_point == kInvalid) break;
     p += s.length;
