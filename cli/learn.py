@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from bpe_transformer import PretokenCounts, Tokenizer
 
-DEFAULT_SPECIAL = ("<pad>", "<s>", "</s>")
 DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
 
 
@@ -71,6 +70,7 @@ def command(
     if special and no_special:
         raise click.UsageError("--special and --no-special contradict each other; give one of them")
     from bpe_transformer import learn_bpe
+    from bpe_transformer.data import SPECIAL_TOKENS
 
     with progress() as display:
         counts = count(
@@ -86,7 +86,7 @@ def command(
         tokenizer = learn_bpe(
             counts,
             vocab_size=vocab_size,
-            special_tokens=() if no_special else special or DEFAULT_SPECIAL,
+            special_tokens=() if no_special else special or SPECIAL_TOKENS,
             unit=unit,
             end_of_word=end_of_word,
             unk_token=unk_token or (DEFAULT_UNK if unit == "char" else None),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from bpe_transformer.cli._common import messages
+from bpe_transformer.cli._runs import quiet_datasets, sides
 
 if TYPE_CHECKING:
     from bpe_transformer.data import CorpusInfo, Ledger
@@ -51,18 +51,15 @@ def command(
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     """
-    import datasets
-
+    quiet_datasets()
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import corpus_info, load_corpus, prepare_language_model, prepare_translation
     from bpe_transformer.training.config import ModelConfig
 
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
     tokenizer = Tokenizer.load(tokenizer_dir)
     info = corpus_info(corpus, split.partition("[")[0], errors=errors)
     if (task or _task(info)) == "translation":
-        src, tgt = _sides(info, src, tgt)
+        src, tgt = sides(info, src, tgt)
         dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)
         limit = max_len if max_len is not None else ModelConfig().max_len
         prepared = prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=limit, num_proc=num_proc)
@@ -80,21 +77,6 @@ def command(
 
 def _task(info: CorpusInfo) -> str:
     return "translation" if info.kind == "parallel" else "language-model"
-
-
-def _sides(info: CorpusInfo, src: str | None, tgt: str | None) -> tuple[str, str]:
-    """The columns to translate from and to; those not named are the corpus's first ones."""
-    from bpe_transformer.errors import CorpusError
-
-    rest = [name for name in info.text_columns if name not in (src, tgt)]
-    src = src or (rest.pop(0) if rest else None)
-    tgt = tgt or (rest.pop(0) if rest else None)
-    if src is None or tgt is None:
-        raise CorpusError(
-            f"{info.name} has the text columns {', '.join(info.text_columns)}, too few to translate between; "
-            "name two with --src and --tgt, or use --task language-model"
-        )
-    return src, tgt
 
 
 def _table(ledger: Ledger) -> object:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bpe_transformer.data import CorpusInfo, Prepared
     from bpe_transformer.training import Outcome, Progress
 
-SPECIAL_TOKENS = ("<pad>", "<s>", "</s>")
 # keys of a recipe's [train] that are no settings
 _PLAN_KEYS = ("task", "preset", "src", "tgt", "column", "validation", "metric")
 
@@ -155,6 +154,7 @@ def _tokenizer(
 ) -> Tokenizer:
     """The tokenizer given, that of the run to resume, or one learned from the rows to train on."""
     from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+    from bpe_transformer.data import SPECIAL_TOKENS
     from bpe_transformer.errors import CorpusError
 
     own = run / "tokenizer"

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora import corpus_info, load_corpus
     from bpe_transformer.data.counting import count_corpus
     from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
-    from bpe_transformer.data.preprocess import Prepared, SpecialIds, prepare_language_model, prepare_translation
+    from bpe_transformer.data.preprocess import (
+        SPECIAL_TOKENS,
+        Prepared,
+        SpecialIds,
+        prepare_language_model,
+        prepare_translation,
+    )
     from bpe_transformer.data.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.table_cache import read_stage
 
@@ -26,6 +32,7 @@ _HOME = {
     "LedgerRow": "ledger",
     "PackedBlocks": "batching",
     "Prepared": "preprocess",
+    "SPECIAL_TOKENS": "preprocess",
     "SpecialIds": "preprocess",
     "Stage": "ledger",
     "TokenBatchSampler": "batching",
@@ -41,6 +48,7 @@ _HOME = {
 }
 
 __all__ = [
+    "SPECIAL_TOKENS",
     "Amount",
     "CorpusInfo",
     "Ledger",

@@ -31,6 +31,9 @@ _ROWS = "rows"
 _KEPT, _EMPTY, _TOO_LONG = 0, 1, 2
 
 
+SPECIAL_TOKENS = ("<pad>", "<s>", "</s>")  # by convention, across the whole pipeline: padding, beginning, end
+
+
 @dataclass(frozen=True)
 class SpecialIds:
     """The ids that frame a sequence: padding, beginning and end."""
@@ -46,13 +49,13 @@ class SpecialIds:
             SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
         """
         known = tokenizer.special_tokens
-        missing = [token for token in ("<pad>", "<s>", "</s>") if token not in known]
+        missing = [token for token in SPECIAL_TOKENS if token not in known]
         if missing:
             raise SpecialTokenError(
                 f"the tokenizer has no special token {', '.join(missing)}, which training needs; "
                 "learn it with special_tokens=['<pad>', '<s>', '</s>']"
             )
-        return cls(known["<pad>"], known["<s>"], known["</s>"])
+        return cls(*(known[token] for token in SPECIAL_TOKENS))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ class TrainingConfig:
     adam_eps: float = _field(1e-9, _setting("gradient", "added to the root", low=0))
     weight_decay: float = _field(0.0, _setting("per step, times lr", "decoupled decay of matrices", low=0))
     average_last: int = _field(3, _setting("validations", "average the weights of the last ones; 1: do not", low=1))
-    precision: str = _field("float32", _setting("kind", "matrix products in", choices=("float32", "bfloat16")))
+    precision: str = _field(
+        "float32",
+        _setting("kind", "matrix products in; auto: bfloat16 if it is fast", choices=("float32", "bfloat16", "auto")),
+    )
     seed: int = _field(1, _setting("number", "of weights, order and dropout", low=0))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bpe_transformer.data import PackedBlocks, Prepared, TokenBatchSampler, TranslationBatch, collate_translation
@@ -14,6 +13,7 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import LanguageModel, TranslationModel
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.losses import projected_cross_entropy
+from bpe_transformer.training.precision import product_dtype
 
 
 class Loss(NamedTuple):
@@ -47,7 +47,7 @@ class TranslationTask:
         self.model = model
         self._train, self._validation = train.dataset, validation.dataset
         self._smoothing = training.label_smoothing
-        self._dtype = getattr(torch, training.precision)
+        self._dtype = product_dtype(training.precision)
         self._sampler = TokenBatchSampler(train.lengths, max_tokens=training.max_tokens, seed=training.seed)
         lengths = validation.lengths
         shown = max(1, int(np.searchsorted(lengths[:, 1].cumsum(), training.eval_tokens, side="right")))
@@ -92,7 +92,7 @@ class LanguageModelTask:
         training = settings.training
         self.model = model
         self._smoothing = training.label_smoothing
-        self._dtype = getattr(torch, training.precision)
+        self._dtype = product_dtype(training.precision)
         self._seed = training.seed
         block_len = settings.model.max_len
         self._rows = max(1, training.max_tokens // block_len)

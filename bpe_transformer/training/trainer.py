@@ -34,6 +34,7 @@ from bpe_transformer.training.checkpoint import (
     weights_of,
 )
 from bpe_transformer.training.memory import keep_freed_memory
+from bpe_transformer.training.precision import multiplying_in, product_dtype
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
 
@@ -100,6 +101,7 @@ class Trainer:
     ) -> None:
         self.task, self.card, self.tokenizer, self.directory = task, card, tokenizer, directory
         self.settings = card.settings
+        self.dtype = product_dtype(card.settings.training.precision)
         self.report = progress or (lambda _: None)
         self.state = _State()
         self.named = dict(task.model.named_parameters())
@@ -158,7 +160,7 @@ class Trainer:
             group["lr"] = lr
         self.task.model.train()
         started = time.monotonic()
-        with _precision(training.precision):
+        with multiplying_in(self.dtype):
             loss = self.task.loss(rows)
         mean = loss.total / loss.ids
         self.optimizer.zero_grad(set_to_none=True)
@@ -204,7 +206,7 @@ class Trainer:
     def evaluate(self) -> float:
         """Plain loss on the validation set, nats an id."""
         self.task.model.eval()
-        with torch.inference_mode(), _precision(self.settings.training.precision):
+        with torch.inference_mode(), multiplying_in(self.dtype):
             losses = [(float(loss.total), loss.ids) for loss in self.task.validation_losses()]
         return sum(total for total, _ in losses) / sum(ids for _, ids in losses)
 
@@ -343,10 +345,6 @@ def _optimizer(named: dict[str, Any], training: Any) -> torch.optim.Optimizer:
     groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     betas = (training.adam_beta1, training.adam_beta2)
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=training.adam_eps, fused=True)
-
-
-def _precision(name: str) -> torch.autocast:
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=name == "bfloat16")
 
 
 def _save_weights(weights: dict[str, Tensor], path: Path) -> None:

@@ -59,3 +59,15 @@ def test_every_field_has_a_unit_and_a_meaning() -> None:
 def test_the_settings_cost_no_torch() -> None:
     code = "import sys; import bpe_transformer.training.config; assert not {'torch', 'datasets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_auto_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from bpe_transformer.training.precision import product_dtype
+
+    assert product_dtype("float32") == torch.float32
+    assert product_dtype("bfloat16") == torch.bfloat16
+    for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has}, raising=False)
+        assert product_dtype("auto") == dtype
