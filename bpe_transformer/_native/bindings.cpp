@@ -276,7 +276,7 @@ void bind_encoder(nb::module_& m) {
         for (const nb::handle piece : pieces) {
           const std::string_view bytes = view_of(piece);
           try {
-            self.encode_piece(bytes, bytes.size(), *cache, ids);
+            self.encode_piece(bytes, *cache, ids);
           } catch (const bpe::UnknownCharacter& cause) {
             throw bpe::UnknownInText(cause, 0, position + cause.position);
           }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <queue>
+#include <utility>
 
 #include "parallel.hpp"
 
@@ -11,7 +12,11 @@ namespace bpe {
 
 namespace {
 
+constexpr size_t kShort = 64;  // symbols; above, merging by a queue is faster
+
 uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
+
+uint8_t tag_of(uint64_t hash) { return static_cast<uint8_t>(hash >> 57 | 0x80); }
 
 }  // namespace
 
@@ -20,22 +25,29 @@ Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vecto
   size_t size = 64;
   while (size < merges.size() * 3) size *= 2;
   rules_.resize(size);
+  tags_.resize(size);
+  made_.reserve(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
+    made_.push_back(merges[rank].made);
     const uint64_t key = key_of(merges[rank].left, merges[rank].right);
-    size_t i = ShortKey::mix(key, 0) & (size - 1);
-    while (rules_[i].rank != kNoId && rules_[i].key != key) i = (i + 1) & (size - 1);
-    if (rules_[i].rank == kNoId) rules_[i] = {key, static_cast<uint32_t>(rank), merges[rank].made};
+    const uint64_t hash = ShortKey::mix(key, 0);
+    size_t i = hash & (size - 1);
+    while (tags_[i] && rules_[i].key != key) i = (i + 1) & (size - 1);
+    if (tags_[i]) continue;  // the same pair again, at a higher rank: never reached
+    rules_[i] = {key, static_cast<uint32_t>(rank)};
+    tags_[i] = tag_of(hash);
   }
   for (const SpecialToken& special : specials_)
     if (!special.bytes.empty() && first_bytes_.find(special.bytes[0]) == std::string::npos) first_bytes_ += special.bytes[0];
 }
 
-const Encoder::Rule* Encoder::rule(uint32_t left, uint32_t right) const {
-  const uint64_t key = key_of(left, right);
+uint32_t Encoder::rank(uint32_t left, uint32_t right) const {
+  const uint64_t key = key_of(left, right), hash = ShortKey::mix(key, 0);
+  const uint8_t tag = tag_of(hash);
   const size_t mask = rules_.size() - 1;
-  for (size_t i = ShortKey::mix(key, 0) & mask;; i = (i + 1) & mask) {
-    if (rules_[i].key == key) return &rules_[i];
-    if (rules_[i].rank == kNoId) return nullptr;
+  for (size_t i = hash & mask;; i = (i + 1) & mask) {
+    if (tags_[i] == tag && rules_[i].key == key) return rules_[i].rank;
+    if (tags_[i] == 0) return kNoId;
   }
 }
 
@@ -43,22 +55,21 @@ const Encoder::Rule* Encoder::rule(uint32_t left, uint32_t right) const {
 
 // Quadratic in the worst case and fastest for the few symbols that a word has.
 void Encoder::merge_short(IdBuffer& ids, size_t from) const {
-  const Rule* rules[64];
+  uint32_t ranks[kShort];  // of each symbol with the next
   size_t n = ids.size() - from;
   uint32_t* const id = ids.data() + from;
-  for (size_t i = 0; i + 1 < n; ++i) rules[i] = rule(id[i], id[i + 1]);
+  for (size_t i = 0; i + 1 < n; ++i) ranks[i] = rank(id[i], id[i + 1]);
   while (n > 1) {
-    size_t best = n;
-    uint32_t best_rank = kNoId;
-    for (size_t i = 0; i + 1 < n; ++i)
-      if (rules[i] && rules[i]->rank < best_rank) best_rank = rules[i]->rank, best = i;
-    if (best == n) break;
-    id[best] = rules[best]->made;
-    std::copy(id + best + 2, id + n, id + best + 1);
-    if (best + 2 < n) std::copy(rules + best + 2, rules + n - 1, rules + best + 1);
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < n; ++i)
+      if (ranks[i] < ranks[best]) best = i;
+    if (ranks[best] == kNoId) break;
+    id[best] = made_[ranks[best]];
     --n;
-    if (best > 0) rules[best - 1] = rule(id[best - 1], id[best]);
-    if (best + 1 < n) rules[best] = rule(id[best], id[best + 1]);
+    for (size_t i = best + 1; i < n; ++i) id[i] = id[i + 1];
+    for (size_t i = best + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];
+    if (best > 0) ranks[best - 1] = rank(id[best - 1], id[best]);
+    if (best + 1 < n) ranks[best] = rank(id[best], id[best + 1]);
   }
   ids.resize(from + n);
 }
@@ -75,7 +86,7 @@ void Encoder::merge_long(IdBuffer& ids, size_t from) const {
   std::vector<uint32_t> next(n), previous(n);
   std::vector<Wait> heap;
   const auto candidate = [&](uint32_t place, uint32_t other, auto&& use) {
-    if (const Rule* const found = rule(id[place], id[other])) use(Wait{found->rank, place, id[place], id[other]});
+    if (const uint32_t found = rank(id[place], id[other]); found != kNoId) use(Wait{found, place, id[place], id[other]});
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1 < n ? i + 1 : kNone;
@@ -89,7 +100,7 @@ void Encoder::merge_long(IdBuffer& ids, size_t from) const {
     queue.pop();
     const uint32_t other = next[wait.place];
     if (id[wait.place] != wait.left || other == kNone || id[other] != wait.right) continue;
-    id[wait.place] = rule(wait.left, wait.right)->made;
+    id[wait.place] = made_[wait.rank];
     id[other] = kGone;
     next[wait.place] = next[other];
     if (next[other] != kNone) previous[next[other]] = wait.place;
@@ -103,46 +114,100 @@ void Encoder::encode_new(std::string_view word, IdBuffer& out) const {
   const size_t from = out.size();
   out.reserve(word.size());
   alphabet_.split(word, out);
-  if (out.size() - from <= 64) merge_short(out, from);
+  if (out.size() - from <= kShort) merge_short(out, from);
   else merge_long(out, from);
 }
 
-void Encoder::encode_piece(std::string_view piece, size_t readable, PieceCache& cache, IdBuffer& out) const {
-  std::string_view word = piece;
-  if (alphabet_.marks_end) {
-    word = alphabet_.word_of(piece);
-    readable -= static_cast<size_t>(word.data() - piece.data());
-  }
-  if (word.empty()) return;
-  if (word.size() > ShortKey::kMaxBytes) return encode_new(word, out);
-  const ShortKey key = ShortKey::of(word, readable);
-  PieceCache::Entry& entry = cache.at(key);
-  if (PieceCache::holds(entry, key)) {
-    out.reserve(PieceCache::kMaxIds);
-    std::memcpy(out.data() + out.size(), entry.ids, sizeof entry.ids);
-    out.resize(out.size() + PieceCache::count(entry));
-    return;
-  }
+void Encoder::encode_medium(std::string_view word, const LongKey& key, PieceCache& cache, IdBuffer& out) const {
+  auto& entry = cache.large.at(key);
+  if (entry.key == key) return cache.large.append(entry, out);
   const size_t from = out.size();
   encode_new(word, out);
-  if (const size_t n = out.size() - from; n <= PieceCache::kMaxIds) PieceCache::put(entry, key, out.data() + from, n);
+  if (const size_t n = out.size() - from; n <= cache.large.kMaxIds) cache.large.put(entry, key, out.data() + from, n);
 }
+
+void Encoder::encode_short(std::string_view word, const ShortKey& key, PieceCache& cache, IdBuffer& out) const {
+  auto& entry = cache.small.at(key);
+  if (entry.key == key) return cache.small.append(entry, out);
+  const size_t from = out.size();
+  encode_medium(word, LongKey::of(word, 0), cache, out);  // where short words with many ids are
+  if (const size_t n = out.size() - from; n <= cache.small.kMaxIds) cache.small.put(entry, key, out.data() + from, n);
+}
+
+void Encoder::encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const {
+  const std::string_view word = alphabet_.word_of(piece);
+  if (word.empty()) return;
+  if (word.size() <= ShortKey::kMaxBytes) encode_short(word, ShortKey::of(word, 0), cache, out);
+  else if (word.size() <= LongKey::kMaxBytes) encode_medium(word, LongKey::of(word, 0), cache, out);
+  else encode_new(word, out);
+}
+
+// Pre-tokens on their way to the cache: its entries come from memory while the next pre-tokens are read.
+class Encoder::Waiting {
+ public:
+  Waiting(const Encoder& encoder, PieceCache& cache, IdBuffer& out, const uint8_t* end)
+      : encoder_(encoder), cache_(cache), out_(out), end_(end) {}
+
+  void add(const uint8_t* from, size_t size) {
+    Piece& piece = pieces_[size_++];
+    piece.from = from;
+    piece.size = size;
+    const std::string_view word(reinterpret_cast<const char*>(from), size);
+    if (size <= ShortKey::kMaxBytes) {
+      piece.key = ShortKey::of(word, static_cast<size_t>(end_ - from));
+      __builtin_prefetch(&cache_.small.at(piece.key));
+    }
+    if (size_ == kPieces) flush();
+  }
+  void flush() {
+    const size_t size = std::exchange(size_, 0);
+    for (size_t i = 0; i < size; ++i) {
+      const Piece& piece = pieces_[i];
+      at = piece.from;
+      const std::string_view word(reinterpret_cast<const char*>(piece.from), piece.size);
+      if (piece.size <= ShortKey::kMaxBytes) encoder_.encode_short(word, piece.key, cache_, out_);
+      else encoder_.encode_piece(word, cache_, out_);
+    }
+  }
+
+  const uint8_t* at = nullptr;  // the pre-token at work, for errors
+
+ private:
+  static constexpr size_t kPieces = 32;
+  struct Piece {
+    const uint8_t* from;
+    size_t size;
+    ShortKey key;
+  };
+  const Encoder& encoder_;
+  PieceCache& cache_;
+  IdBuffer& out_;
+  const uint8_t* const end_;
+  Piece pieces_[kPieces];
+  size_t size_ = 0;
+};
 
 // --- a text ----------------------------------------------------------------------------------------------------------
 
 void Encoder::encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const {
   const uint8_t* const end = text.data + text.size;
-  const uint8_t* at = text.data;
+  Waiting waiting(*this, cache, out, end);
   try {
-    each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
-      at = from;
-      const std::string_view piece(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-      encode_piece(piece, static_cast<size_t>(end - from), cache, out);
-    });
+    if (alphabet_.marks_end) {
+      each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+        waiting.at = from;
+        encode_piece(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), cache, out);
+      });
+    } else {
+      each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+        waiting.add(from, static_cast<size_t>(to - from));
+      });
+      waiting.flush();
+    }
   } catch (const UnknownCharacter& cause) {
-    const std::string_view piece(reinterpret_cast<const char*>(at), static_cast<size_t>(end - at));
+    const std::string_view piece(reinterpret_cast<const char*>(waiting.at), static_cast<size_t>(end - waiting.at));
     const size_t skipped = alphabet_.marks_end ? static_cast<size_t>(alphabet_.word_of(piece).data() - piece.data()) : 0;
-    throw UnknownInText(cause, 0, static_cast<size_t>(at - text.data) + skipped + cause.position);
+    throw UnknownInText(cause, 0, static_cast<size_t>(waiting.at - text.data) + skipped + cause.position);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "alphabet.hpp"
 #include "counter.hpp"
+#include "key.hpp"
 #include "scanner.hpp"
 
 namespace bpe {
@@ -70,29 +71,40 @@ class IdBuffer {
   size_t size_ = 0, capacity_ = 0;
 };
 
-// What one thread remembers: the ids of short pre-tokens, in a table of fixed size where the newest stays. 8 MiB.
-class PieceCache {
+// Ids of words in a table of fixed size where the newest stays.
+template <class Key, size_t kIds, size_t kEntries>
+class PieceTable {
  public:
-  static constexpr size_t kMaxIds = 4;
+  static constexpr size_t kMaxIds = kIds;
   struct Entry {
-    ShortKey key;  // with the number of ids in bits 60-62, which a length leaves free
-    uint32_t ids[kMaxIds] = {};
+    Key key;
+    uint32_t ids[kIds] = {};  // kNoId after the last
   };
-  PieceCache() : entries_(1 << 18) {}
-  Entry& at(ShortKey key) { return entries_[key.hash() & (entries_.size() - 1)]; }
+  PieceTable() : entries_(kEntries) {}
+  Entry& at(const Key& key) { return entries_[key.hash() & (kEntries - 1)]; }
 
-  static constexpr uint64_t kCountBits = uint64_t{7} << 60;
-  static bool holds(const Entry& entry, ShortKey key) {
-    return entry.key.low == key.low && (entry.key.high & ~kCountBits) == key.high;
+  // Appends the ids of a key that the entry holds.
+  static void append(const Entry& entry, IdBuffer& out) {
+    out.reserve(kIds);
+    uint32_t* const to = out.data() + out.size();
+    __builtin_memcpy(to, entry.ids, sizeof entry.ids);
+    size_t count = 1;
+    for (size_t i = 1; i < kIds; ++i) count += entry.ids[i] != kNoId;
+    out.resize(out.size() + count);
   }
-  static size_t count(const Entry& entry) { return entry.key.high >> 60; }
-  static void put(Entry& entry, ShortKey key, const uint32_t* ids, size_t count) {
-    entry.key = {key.low, key.high | uint64_t{count} << 60};
-    for (size_t i = 0; i < count; ++i) entry.ids[i] = ids[i];
+  static void put(Entry& entry, const Key& key, const uint32_t* ids, size_t count) {
+    entry.key = key;
+    for (size_t i = 0; i < kIds; ++i) entry.ids[i] = i < count ? ids[i] : kNoId;
   }
 
  private:
   std::vector<Entry> entries_;
+};
+
+// What one thread remembers, in 8 MiB: short words with few ids close together, others with more room.
+struct PieceCache {
+  PieceTable<ShortKey, 4, 1 << 17> small;
+  PieceTable<LongKey, 8, 1 << 16> large;
 };
 
 class Encoder {
@@ -104,8 +116,8 @@ class Encoder {
   // Appends the ids of one text. Special tokens are split off first, as the policy of each (one a special token) says.
   void encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, PieceCache& cache,
               IdBuffer& out) const;
-  // Appends the ids of one pre-token; `readable` bytes from piece.data() on may be read.
-  void encode_piece(std::string_view piece, size_t readable, PieceCache& cache, IdBuffer& out) const;
+  // Appends the ids of one pre-token.
+  void encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const;
 
   struct Batch {
     std::vector<IdBuffer> parts;  // ids of consecutive texts, cut into parts
@@ -129,12 +141,15 @@ class Encoder {
   };
 
  private:
+  class Waiting;
   struct Rule {
     uint64_t key = UINT64_MAX;
-    uint32_t rank = kNoId, made = 0;
+    uint32_t rank = kNoId;
   };
+  uint32_t rank(uint32_t left, uint32_t right) const;  // kNoId if the two do not merge
   void encode_new(std::string_view word, IdBuffer& out) const;
-  const Rule* rule(uint32_t left, uint32_t right) const;
+  void encode_short(std::string_view word, const ShortKey& key, PieceCache& cache, IdBuffer& out) const;
+  void encode_medium(std::string_view word, const LongKey& key, PieceCache& cache, IdBuffer& out) const;
   void merge_short(IdBuffer& ids, size_t from) const;
   void merge_long(IdBuffer& ids, size_t from) const;
   void encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const;
@@ -142,6 +157,8 @@ class Encoder {
 
   Alphabet alphabet_;
   std::vector<Rule> rules_;
+  std::vector<uint8_t> tags_;     // seven bits of each rule's hash, 0 where there is none: most pairs do not merge
+  std::vector<uint32_t> made_;    // by rank
   std::vector<SpecialToken> specials_;
   std::string first_bytes_;  // distinct first bytes of the special tokens
   mutable std::mutex guard_;

@@ -44,4 +44,32 @@ struct ShortKey {
   }
 };
 
+// The same for words of up to 31 bytes.
+struct LongKey {
+  static constexpr size_t kMaxBytes = 31;
+  uint64_t words[4] = {};  // the length in the top byte of the last
+
+  bool operator==(const LongKey&) const = default;
+
+  static LongKey of(std::string_view word, size_t readable) {
+    LongKey key;
+    const size_t n = word.size();
+    if (readable >= 32) {
+      __builtin_memcpy(key.words, word.data(), 32);
+      for (size_t i = 0; i < 4; ++i) {
+        const size_t inside = n > 8 * i ? n - 8 * i : 0;  // bytes of the word in this part
+        if (inside < 8) key.words[i] &= (uint64_t{1} << (8 * inside)) - 1;
+      }
+    } else {
+      __builtin_memcpy(key.words, word.data(), n);
+    }
+    key.words[3] |= uint64_t{n} << 56;
+    return key;
+  }
+
+  uint64_t hash() const {
+    return ShortKey::mix(ShortKey::mix(words[0], words[1]), ShortKey::mix(words[2], words[3]));
+  }
+};
+
 }  // namespace bpe

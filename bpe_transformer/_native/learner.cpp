@@ -29,6 +29,8 @@ Learner::Pair* Learner::PairTable::find(uint64_t key) {
   return pair.key == key ? &pair : nullptr;
 }
 
+void Learner::PairTable::prefetch(uint64_t key) const { __builtin_prefetch(&pairs_[scramble(key) & (pairs_.size() - 1)], 1); }
+
 Learner::Pair& Learner::PairTable::insert(uint64_t key, uint64_t drop_below) {
   size_t i = place(key);
   if (pairs_[i].key == key) return pairs_[i];
@@ -135,6 +137,15 @@ void Learner::index_words() {
   for (size_t i = 0; i < gap_bits_.size(); ++i) {
     gaps_before_[i] = before;
     before += static_cast<uint32_t>(std::popcount(gap_bits_[i]));
+  }
+  first_single_ = static_cast<Position>(slots_.size());
+  longest_word_ = 0;
+  uint64_t word = 0;
+  for (Position i = 1, start = 1; i < slots_.size(); ++i) {
+    if (slots_[i] != kGap) continue;
+    longest_word_ = std::max(longest_word_, i - start);
+    if (word++ == counts_.size()) first_single_ = start;
+    start = i + 1;
   }
 }
 
@@ -257,22 +268,16 @@ bool Learner::step(MergeRecord& record) {
   }
 }
 
-void Learner::join(const Pair& pair, Id left, Id right, Id made) {
-  constexpr uint32_t kAhead = 16;
-  const uint32_t a = length_[left], b = length_[right];
-  joined_.clear();
-  for (uint32_t i = 0; i < pair.length; ++i) {
-    if (i + kAhead < pair.length) __builtin_prefetch(&slots_[pair.list[i + kAhead]], 1);
-    const Position start = pair.list[i];
-    if (slots_[start] != left) continue;
-    const Position middle = start + a;
-    if (slots_[middle] != right) continue;
-    slots_[middle - 1] = kHole;
-    slots_[middle] = kHole;
-    slots_[start] = made;
-    slots_[middle + b - 1] = made;
-    joined_.push_back(start);
-  }
+// Makes one token of the pair at `start`, unless the list is stale there.
+bool Learner::join(Position start, Id left, Id right, Id made) {
+  if (slots_[start] != left) return false;
+  const Position middle = start + length_[left];
+  if (slots_[middle] != right) return false;
+  slots_[middle - 1] = kHole;
+  slots_[middle] = kHole;
+  slots_[start] = made;
+  slots_[middle + length_[right] - 1] = made;
+  return true;
 }
 
 void Learner::note(Side& side, Id neighbour, Position start, uint64_t count) {
@@ -282,13 +287,25 @@ void Learner::note(Side& side, Id neighbour, Position start, uint64_t count) {
   side.occurrences.emplace_back(neighbour, start);
 }
 
-void Learner::lower(uint64_t key, uint64_t by) {
-  if (Pair* const pair = table_.find(key)) pair->count -= std::min(pair->count, by);
+// Takes from the pairs that a merge broke up: those of its left or right id with the neighbours on one side.
+void Learner::lower(const Side& side, uint64_t merged_key, Id made) {
+  const Id left = static_cast<Id>(merged_key >> 32), right = static_cast<Id>(merged_key);
+  const auto key = [&](Id id) {
+    if (&side == &right_) return key_of(right, id);
+    return key_of(id == made ? right : id, left);  // two new ids in a row were left right left right
+  };
+  for (const Id id : side.touched) table_.prefetch(key(id));
+  for (const Id id : side.touched) {
+    if (key(id) == merged_key) continue;
+    if (Pair* const pair = table_.find(key(id))) pair->count -= std::min(pair->count, side.of[id].count);
+  }
 }
 
 // Records the pairs of the new id with its neighbours on one side.
 void Learner::give_birth(Side& side, bool made_is_right, Id made) {
   bool any = false;
+  for (const Id id : side.touched)
+    if (side.of[id].count >= threshold_) table_.prefetch(made_is_right ? key_of(id, made) : key_of(made, id));
   for (const Id id : side.touched) {
     Neighbour& sum = side.of[id];
     const Id left = made_is_right ? id : made, right = made_is_right ? made : id;
@@ -313,33 +330,42 @@ void Learner::give_birth(Side& side, bool made_is_right, Id made) {
 }
 
 void Learner::apply(const Candidate& best, MergeRecord& record) {
+  constexpr uint32_t kAhead = 24;
   const Id left = static_cast<Id>(best.key >> 32), right = static_cast<Id>(best.key), made = next_id_++;
   Pair* const pair = table_.find(best.key);
   pair->count = 0;
+  const Position* const list = pair->list;
+  const uint32_t listed = pair->length;
   length_.push_back(length_[left] + length_[right]);
   bytes_.push_back(bytes_[left] + bytes_[right]);
   left_.of.emplace_back();
   right_.of.emplace_back();
-  join(*pair, left, right, made);
 
-  uint64_t merged = 0, touched = 0, last_word = UINT64_MAX;
-  for (const Position start : joined_) {
-    const uint64_t word = word_of(start);
-    const uint64_t count = count_of(word);
+  uint64_t merged = 0, touched = 0;
+  Position previous = 0;  // place of the join before; 0, a gap, for none
+  const auto account = [&](Position start) {
+    const uint64_t count = start >= first_single_ ? 1 : counts_[word_of(start)];
     merged += count;
-    touched += word != last_word;
-    last_word = word;
+    touched += previous == 0 || start - previous > longest_word_ || word_of(start) != word_of(previous);
+    previous = start;
     const Id before = slots_[start - 1], after = slots_[start + length_[made]];
     if (before != kGap) note(left_, before, start - length_[before], count);
     if (after != kGap && after != made) note(right_, after, start, count);  // two new ids in a row count once, as `before`
+  };
+  // A join is accounted for after the next one, which may be its neighbour.
+  Position waiting = 0;
+  for (uint32_t i = 0; i < listed; ++i) {
+    if (i + kAhead < listed) __builtin_prefetch(&slots_[list[i + kAhead]], 1);
+    if (!join(list[i], left, right, made)) continue;
+    if (waiting) account(waiting);
+    waiting = list[i];
   }
-  for (const Id id : left_.touched)
-    if (const uint64_t key = key_of(id == made ? right : id, left); key != best.key) lower(key, left_.of[id].count);
-  for (const Id id : right_.touched)
-    if (const uint64_t key = key_of(right, id); key != best.key) lower(key, right_.of[id].count);
+  if (waiting) account(waiting);
+
+  lower(left_, best.key, made);
+  lower(right_, best.key, made);
   give_birth(left_, true, made);
   give_birth(right_, false, made);
-
   tokens_left_ -= merged;
   record.left = left;
   record.right = right;

@@ -62,6 +62,7 @@ class Learner {
    public:
     PairTable() : pairs_(1 << 12, Pair{kEmpty, 0, nullptr, 0}) {}
     Pair* find(uint64_t key);
+    void prefetch(uint64_t key) const;
     Pair& insert(uint64_t key, uint64_t drop_below);  // the key's pair, made with count 0 if missing; may move all pairs
     void clear();
     template <class Keep>
@@ -107,10 +108,10 @@ class Learner {
   uint64_t count_of(uint64_t word) const { return word < counts_.size() ? counts_[word] : 1; }
   bool allowed(Id left, Id right) const;
   void apply(const Candidate& best, MergeRecord& record);
-  void join(const Pair& pair, Id left, Id right, Id made);
+  bool join(Position start, Id left, Id right, Id made);
   void note(Side& side, Id neighbour, Position start, uint64_t count);
   void give_birth(Side& side, bool made_is_right, Id made);
-  void lower(uint64_t key, uint64_t by);
+  void lower(const Side& side, uint64_t merged_key, Id made);
   Position* allocate(size_t count);
 
   std::vector<Id> slots_;
@@ -118,6 +119,8 @@ class Learner {
   std::vector<uint64_t> counts_;           // by word, down to the last that is not 1
   std::vector<uint64_t> gap_bits_;         // one bit a slot
   std::vector<uint32_t> gaps_before_;      // by 64 slots
+  Position first_single_ = 0;              // where words that occur once begin
+  Position longest_word_ = 0;              // slots
   uint64_t num_words_ = 0;
   uint64_t tokens_left_ = 0;
   std::vector<std::string> bytes_;         // by id
@@ -129,7 +132,6 @@ class Learner {
   size_t block_left_ = 0;
   Position* block_next_ = nullptr;
 
-  std::vector<Position> joined_;
   Side left_, right_;
   uint64_t threshold_ = 1;
   uint64_t min_frequency_;
