@@ -78,7 +78,7 @@ Example:
     "--translation-minutes", type=click.FloatRange(min=0.01), default=2.5, show_default=True, help="Training time."
 )
 @click.option(
-    "--language-minutes", type=click.FloatRange(min=0.01), default=0.75, show_default=True, help="Training time."
+    "--language-minutes", type=click.FloatRange(min=0.01), default=1.75, show_default=True, help="Training time."
 )
 def command(output: str, translation_minutes: float, language_minutes: float) -> None:
     """Run the whole way: learn a vocabulary, look at it, train two models, look at them. About 5 minutes on two cores.

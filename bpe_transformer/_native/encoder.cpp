@@ -156,6 +156,8 @@ class Encoder::Waiting {
     if (size <= ShortKey::kMaxBytes) {
       piece.key = ShortKey::of(word, static_cast<size_t>(end_ - from));
       __builtin_prefetch(&cache_.small.at(piece.key));
+    } else if (size <= LongKey::kMaxBytes) {
+      __builtin_prefetch(&cache_.large.at(LongKey::of(word, static_cast<size_t>(end_ - from))));
     }
     if (size_ == kPieces) flush();
   }
@@ -165,8 +167,10 @@ class Encoder::Waiting {
       const Piece& piece = pieces_[i];
       at = piece.from;
       const std::string_view word(reinterpret_cast<const char*>(piece.from), piece.size);
+      const size_t readable = static_cast<size_t>(end_ - piece.from);
       if (piece.size <= ShortKey::kMaxBytes) encoder_.encode_short(word, piece.key, cache_, out_);
-      else encoder_.encode_piece(word, cache_, out_);
+      else if (piece.size <= LongKey::kMaxBytes) encoder_.encode_medium(word, LongKey::of(word, readable), cache_, out_);
+      else encoder_.encode_new(word, out_);
     }
   }
 

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "alphabet.hpp"
@@ -77,10 +80,14 @@ class PieceTable {
  public:
   static constexpr size_t kMaxIds = kIds;
   struct Entry {
-    Key key;
-    uint32_t ids[kIds] = {};  // kNoId after the last
+    Key key;  // no word's while all is zero
+    uint32_t ids[kIds];  // kNoId after the last
   };
-  PieceTable() : entries_(kEntries) {}
+  // Zeroed pages come from the system as they are first written, so a table that is hardly used costs little.
+  PieceTable() : memory_(std::calloc(kEntries + 1, sizeof(Entry))) {
+    if (!memory_) throw std::bad_alloc();
+    entries_ = reinterpret_cast<Entry*>((reinterpret_cast<uintptr_t>(memory_.get()) + sizeof(Entry) - 1) & ~(sizeof(Entry) - 1));
+  }
   Entry& at(const Key& key) { return entries_[key.hash() & (kEntries - 1)]; }
 
   // Appends the ids of a key that the entry holds.
@@ -98,13 +105,18 @@ class PieceTable {
   }
 
  private:
-  std::vector<Entry> entries_;
+  static_assert(std::is_trivially_copyable_v<Entry> && (sizeof(Entry) & (sizeof(Entry) - 1)) == 0);
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<void, Free> memory_;
+  Entry* entries_;  // in memory_, none across two cache lines
 };
 
-// What one thread remembers, in 8 MiB: short words with few ids close together, others with more room.
+// What one thread remembers, in 32 MiB at most: short words with few ids close together, others with more room.
 struct PieceCache {
-  PieceTable<ShortKey, 4, 1 << 17> small;
-  PieceTable<LongKey, 8, 1 << 16> large;
+  PieceTable<ShortKey, 4, 1 << 19> small;
+  PieceTable<LongKey, 8, 1 << 18> large;
 };
 
 class Encoder {
