@@ -37,9 +37,7 @@ class Alphabet:
     @staticmethod
     def of_bytes(id_of_byte: Sequence[int]) -> Alphabet: ...
     @staticmethod
-    def of_characters(
-        inner: Mapping[int, int], last: Mapping[int, int], marks_end: bool, unknown: int
-    ) -> Alphabet: ...
+    def of_characters(inner: Mapping[int, int], last: Mapping[int, int], marks_end: bool, unknown: int) -> Alphabet: ...
 
 class Learner:
     def __init__(
