@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -58,7 +58,7 @@ def command(
     output: str,
     vocab_size: int,
     pattern: str | None,
-    unit: str,
+    unit: Literal["byte", "char"],
     end_of_word: str | None,
     unk_token: str | None,
     special: tuple[str, ...],

@@ -72,7 +72,7 @@ def command(corpus: str, output: str, tokenizer_dir: str | None, resume: bool, o
     with progress() as display:
         train, validation = _load(corpus, info, options)
         tokenizer = _tokenizer(train, columns, tokenizer_dir, run, plan.settings, display, resume=resume)
-        prepared = [_prepare(rows, tokenizer, plan) for rows in (train, validation)]
+        prepared = _prepare(train, tokenizer, plan), _prepare(validation, tokenizer, plan)
     for name, rows in zip(("training", "validation"), prepared, strict=True):
         _tell_ledger(console, name, rows)
     outcome = _train(prepared, tokenizer, plan, run, corpus, resume, console)
@@ -186,7 +186,7 @@ def _prepare(rows: datasets.Dataset, tokenizer: Tokenizer, plan: _Plan) -> Prepa
 
 
 def _train(
-    prepared: list[Prepared],
+    prepared: tuple[Prepared, Prepared],
     tokenizer: Tokenizer,
     plan: _Plan,
     run: Path,
