@@ -52,13 +52,6 @@ def test_every_code_point_has_the_classes_of_regex() -> None:
         assert _core.split(patterns.scanner_number(pattern), text) == by_regex(pattern, text)
 
 
-def test_tables_are_of_a_version_of_regex_at_hand() -> None:
-    source = _core.unicode_source.split()[1]
-    if source != regex.__version__:
-        pytest.skip(f"tables were made with regex {source}, this is {regex.__version__}")
-    assert source == regex.__version__
-
-
 TIKTOKEN = {  # as tiktoken 0.14 has them (tiktoken_ext/openai_public.py): ours must mean the same
     "gpt2": r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s""",
     "cl100k": r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s""",
