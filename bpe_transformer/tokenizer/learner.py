@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,34 +65,29 @@ def learn_bpe(
         )
     base = _base_tokens(words, unit, end_of_word, alphabet_order)
     _check_size(vocab_size, base, specials, unit)
-    tokens = [*base, *(utf8(token) for token in specials)]
-    model = BpeModel(
+    none = np.empty(0, np.uint32)
+    unmerged = BpeModel(
         unit=unit,
         pattern=counts.pattern,
-        tokens=tuple(tokens),
-        left=np.empty(0, np.uint32),
-        right=np.empty(0, np.uint32),
-        made=np.empty(0, np.uint32),
+        tokens=(*base, *(utf8(token) for token in specials)),
+        left=none,
+        right=none,
+        made=none,
         special_tokens={token: len(base) + i for i, token in enumerate(specials)},
         unk_token=unk_token,
         end_of_word=end_of_word,
     )
-    trace = _run(words, model, vocab_size - len(tokens), min_frequency, progress)
+    trace = _run(words, unmerged, vocab_size - len(unmerged.tokens), min_frequency, progress)
+    return Tokenizer(_merged(unmerged, trace), trace=trace)
+
+
+def _merged(model: BpeModel, trace: MergeTrace) -> BpeModel:
+    """`model` with the merges of `trace`."""
+    tokens = list(model.tokens)
     for left, right in zip(trace.left.tolist(), trace.right.tolist(), strict=True):
         tokens.append(tokens[left] + tokens[right])
     made = np.arange(len(model.tokens), len(tokens), dtype=np.uint32)
-    learned = BpeModel(
-        unit=unit,
-        pattern=counts.pattern,
-        tokens=tuple(tokens),
-        left=trace.left,
-        right=trace.right,
-        made=made,
-        special_tokens=model.special_tokens,
-        unk_token=unk_token,
-        end_of_word=end_of_word,
-    )
-    return Tokenizer(learned, trace=trace)
+    return replace(model, tokens=tuple(tokens), left=trace.left, right=trace.right, made=made)
 
 
 def _run(
