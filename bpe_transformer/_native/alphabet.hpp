@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "unicode.hpp"
@@ -31,6 +32,8 @@ struct Alphabet {
   std::unordered_map<uint32_t, uint32_t> inner;     // characters: code point → id
   std::unordered_map<uint32_t, uint32_t> last;      // characters that end a word, if marks_end
   uint32_t unknown = kNoId;
+  std::vector<uint32_t> fallback;                   // ids of the 256 bytes of characters that have no id, or empty
+  bool fuse_unknown = false;                        // neighbouring unknown characters become one
 
   // White space is not part of a word whose end is marked: the mark stands for it.
   std::string_view word_of(std::string_view piece) const {
@@ -61,13 +64,20 @@ struct Alphabet {
       for (; p < end; ++p) out.push_back(id_of_byte[*p]);
       return;
     }
+    bool after_unknown = false;
     while (p < end) {
       const unicode::Symbol s = unicode::decode(p, end);
       const auto& map = marks_end && p + s.length == end ? last : inner;
       const auto found = s.code_point == unicode::kInvalid ? map.end() : map.find(s.code_point);
-      if (found != map.end()) out.push_back(found->second);
-      else if (unknown != kNoId) out.push_back(unknown);
-      else throw UnknownCharacter(static_cast<size_t>(p - begin), s.code_point == unicode::kInvalid ? *p : s.code_point, s.length);
+      const bool was_unknown = std::exchange(after_unknown, false);
+      if (found != map.end()) {
+        out.push_back(found->second);
+      } else if (!fallback.empty()) {
+        for (const uint8_t* byte = p; byte < p + s.length; ++byte) out.push_back(fallback[*byte]);
+      } else if (unknown != kNoId) {
+        if (!(fuse_unknown && was_unknown)) out.push_back(unknown);
+        after_unknown = true;
+      } else throw UnknownCharacter(static_cast<size_t>(p - begin), s.code_point == unicode::kInvalid ? *p : s.code_point, s.length);
       p += s.length;
     }
   }

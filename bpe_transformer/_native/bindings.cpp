@@ -186,13 +186,17 @@ void bind_learner(nb::module_& m) {
         return alphabet;
       })
       .def_static("of_characters", [](std::unordered_map<uint32_t, uint32_t> inner,
-                                      std::unordered_map<uint32_t, uint32_t> last, bool marks_end, int64_t unknown) {
+                                      std::unordered_map<uint32_t, uint32_t> last, bool marks_end, int64_t unknown,
+                                      std::vector<uint32_t> fallback, bool fuse_unknown) {
+        if (!fallback.empty() && fallback.size() != 256) throw nb::value_error("byte fallback takes 256 ids");
         Alphabet alphabet;
         alphabet.bytes = false;
         alphabet.marks_end = marks_end;
         alphabet.inner = std::move(inner);
         alphabet.last = std::move(last);
         alphabet.unknown = unknown < 0 ? bpe::kNoId : static_cast<uint32_t>(unknown);
+        alphabet.fallback = std::move(fallback);
+        alphabet.fuse_unknown = fuse_unknown;
         return alphabet;
       });
   nb::class_<Learner>(m, "Learner")
@@ -245,13 +249,17 @@ void bind_encoder(nb::module_& m) {
   using bpe::Encoder;
   nb::class_<Encoder>(m, "Encoder")
       .def("__init__", [](Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& left,
-                          const Input<uint32_t>& right, const Input<uint32_t>& made, const nb::list& specials) {
+                          const Input<uint32_t>& right, const Input<uint32_t>& made, const nb::list& specials,
+                          const nb::list& whole) {
         std::vector<bpe::Merge> merges(left.size());
         for (size_t i = 0; i < merges.size(); ++i) merges[i] = {left.data()[i], right.data()[i], made.data()[i]};
-        std::vector<bpe::SpecialToken> tokens;
-        for (const nb::handle special : specials)
-          tokens.push_back({to_string(special[0]), nb::cast<uint32_t>(special[1])});
-        new (self) Encoder(alphabet, merges, std::move(tokens));
+        const auto named = [](const nb::list& list) {
+          std::vector<bpe::SpecialToken> tokens;
+          tokens.reserve(list.size());
+          for (const nb::handle token : list) tokens.push_back({to_string(token[0]), nb::cast<uint32_t>(token[1])});
+          return tokens;
+        };
+        new (self) Encoder(alphabet, merges, named(specials), named(whole));
       })
       .def("encode", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy) {
         const bpe::Text text = text_of(object);

@@ -20,7 +20,8 @@ uint8_t tag_of(uint64_t hash) { return static_cast<uint8_t>(hash >> 57 | 0x80); 
 
 }  // namespace
 
-Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials)
+Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
+                 const std::vector<SpecialToken>& whole)
     : alphabet_(std::move(alphabet)), specials_(std::move(specials)) {
   size_t size = 64;
   while (size < merges.size() * 3) size *= 2;
@@ -37,6 +38,8 @@ Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vecto
     rules_[i] = {key, static_cast<uint32_t>(rank)};
     tags_[i] = tag_of(hash);
   }
+  whole_.reserve(whole.size());
+  for (const SpecialToken& token : whole) whole_.emplace(token.bytes, token.id);
   for (const SpecialToken& special : specials_)
     if (!special.bytes.empty() && first_bytes_.find(special.bytes[0]) == std::string::npos) first_bytes_ += special.bytes[0];
 }
@@ -111,6 +114,8 @@ void Encoder::merge_long(IdBuffer& ids, size_t from) const {
 }
 
 void Encoder::encode_new(std::string_view word, IdBuffer& out) const {
+  if (!whole_.empty())
+    if (const auto found = whole_.find(word); found != whole_.end()) return out.push_back(found->second);
   const size_t from = out.size();
   out.reserve(word.size());
   alphabet_.split(word, out);

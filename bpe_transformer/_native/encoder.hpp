@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <vector>
 
 #include "alphabet.hpp"
@@ -41,6 +42,11 @@ struct UnknownInText : std::runtime_error {
       : std::runtime_error(cause.what()), code_point(cause.code_point), text(text), position(position) {}
   uint32_t code_point;
   size_t text, position;  // byte position in the text
+};
+
+struct BytesHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view bytes) const { return std::hash<std::string_view>{}(bytes); }
 };
 
 enum class SpecialPolicy : uint8_t { kPlain, kAllow, kForbid };
@@ -121,7 +127,9 @@ struct PieceCache {
 
 class Encoder {
  public:
-  Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials);
+  // A pre-token that is one of `whole` takes its id; all others are merged.
+  Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
+          const std::vector<SpecialToken>& whole);
 
   const std::vector<SpecialToken>& specials() const { return specials_; }
 
@@ -171,6 +179,7 @@ class Encoder {
   std::vector<Rule> rules_;
   std::vector<uint8_t> tags_;     // seven bits of each rule's hash, 0 where there is none: most pairs do not merge
   std::vector<uint32_t> made_;    // by rank
+  std::unordered_map<std::string, uint32_t, BytesHash, std::equal_to<>> whole_;
   std::vector<SpecialToken> specials_;
   std::string first_bytes_;  // distinct first bytes of the special tokens
   mutable std::mutex guard_;

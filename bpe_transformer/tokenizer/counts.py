@@ -12,6 +12,7 @@ from typing import Literal
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error, LearningError
 from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -30,9 +31,11 @@ class PretokenCounts:
     Counts of the same pattern add up with `+`. Does not keep the texts, their order or their borders.
     """
 
-    def __init__(self, native: _core.WordCounts, *, pattern: str, num_documents: int, num_bytes: int) -> None:
+    def __init__(
+        self, native: _core.WordCounts, *, pretokenization: PreTokenization, num_documents: int, num_bytes: int
+    ) -> None:
         self._native = native
-        self.pattern = pattern
+        self.pretokenization = pretokenization
         self.num_documents = num_documents
         self.num_bytes = num_bytes
 
@@ -40,7 +43,7 @@ class PretokenCounts:
     def from_files(
         cls,
         paths: PathLike | Sequence[PathLike],
-        pattern: str = patterns.DEFAULT_PATTERN,
+        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
         num_threads: int | None = None,
         *,
         errors: Literal["strict", "replace"] = "strict",
@@ -63,7 +66,10 @@ class PretokenCounts:
 
     @classmethod
     def from_iterator(
-        cls, texts: Iterable[str], pattern: str = patterns.DEFAULT_PATTERN, num_threads: int | None = None
+        cls,
+        texts: Iterable[str],
+        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        num_threads: int | None = None,
     ) -> PretokenCounts:
         """Counts texts, each a document of its own: no pre-token runs from one into the next."""
         counter = _Counter(pattern, num_threads)
@@ -73,7 +79,7 @@ class PretokenCounts:
         return counter.counts()
 
     @classmethod
-    def from_words(cls, words: Mapping[str, int], pattern: str = "whitespace") -> PretokenCounts:
+    def from_words(cls, words: Mapping[str, int], pattern: str | PreTokenization = "whitespace") -> PretokenCounts:
         """Takes counts as given, one entry a pre-token; `pattern` is what the learned tokenizer will split with.
 
         Raises `CorpusError` for a count that is not a positive 64-bit integer.
@@ -85,7 +91,12 @@ class PretokenCounts:
             if not word:
                 raise CorpusError("a word is empty; leave it out")
             native.add(utf8(word), count)
-        return cls(native, pattern=patterns.canonical(pattern), num_documents=0, num_bytes=0)
+        return cls(native, pretokenization=PreTokenization.of(pattern), num_documents=0, num_bytes=0)
+
+    @property
+    def pattern(self) -> str:
+        """The split pattern, by name if it has one."""
+        return self.pretokenization.pattern
 
     def __len__(self) -> int:
         """Distinct pre-tokens."""
@@ -109,30 +120,31 @@ class PretokenCounts:
         """The counts of both corpora. Raises `LearningError` if they were split with different patterns."""
         if not isinstance(other, PretokenCounts):
             return NotImplemented
-        if self.pattern != other.pattern:
+        if self.pretokenization != other.pretokenization:
             raise LearningError(
-                f"counts split with {self.pattern!r} and {other.pattern!r} do not add up; count both with one pattern"
+                f"counts split with {str(self.pretokenization)!r} and {str(other.pretokenization)!r} do not add up; "
+                "count both with one pattern"
             )
         native = _core.WordCounts()
         native.merge(self._native)
         native.merge(other._native)
         return PretokenCounts(
             native,
-            pattern=self.pattern,
+            pretokenization=self.pretokenization,
             num_documents=self.num_documents + other.num_documents,
             num_bytes=self.num_bytes + other.num_bytes,
         )
 
     def __repr__(self) -> str:
-        return f"PretokenCounts({len(self)} distinct, {self.total} in all, pattern={self.pattern!r})"
+        return f"PretokenCounts({len(self)} distinct, {self.total} in all, pattern={str(self.pretokenization)!r})"
 
 
 class _Counter:
     """Counts on: keeps what has been seen so far."""
 
-    def __init__(self, pattern: str, num_threads: int | None) -> None:
-        self.pattern = patterns.canonical(pattern)
-        self.scanner = patterns.scanner_number(self.pattern)
+    def __init__(self, pattern: str | PreTokenization, num_threads: int | None) -> None:
+        self.split = PreTokenization.of(pattern)
+        self.scanner = self.split.scanner
         self.num_threads = threads(num_threads)
         self.native = _core.WordCounts()
         self.num_documents = 0
@@ -146,9 +158,14 @@ class _Counter:
             self.num_bytes += len(text) if text.isascii() else len(utf8(text))
         if self.scanner is not None:
             self.native.count_texts(self.scanner, texts, self.num_threads)
+        elif self.split.pattern_scanner is not None:
+            spans = [span for text in texts for span in self.split.spans(self.split.normalize(text))]
+            self.native.add_pieces([span for span, protected in spans if protected])
+            plain = tuple(span for span, protected in spans if not protected)
+            self.native.count_texts(self.split.pattern_scanner, plain, self.num_threads)
         else:
             for text in texts:
-                self.native.add_pieces(list(patterns.split(self.pattern, text)))
+                self.native.add_pieces(list(self.split.split(self.split.normalize(text))))
 
     def add_file(self, file: Path, errors: str, report: Callable[[int], None]) -> None:
         if file.stat().st_size == 0:  # an empty file cannot be mapped
@@ -179,7 +196,7 @@ class _Counter:
 
     def counts(self) -> PretokenCounts:
         return PretokenCounts(
-            self.native, pattern=self.pattern, num_documents=self.num_documents, num_bytes=self.num_bytes
+            self.native, pretokenization=self.split, num_documents=self.num_documents, num_bytes=self.num_bytes
         )
 
 

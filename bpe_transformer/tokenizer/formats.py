@@ -14,6 +14,7 @@ from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.learner import gpt2_byte_order
 from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.trace import MergeTrace
 
@@ -47,6 +48,11 @@ def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
 
 def to_json(model: BpeModel) -> dict[str, Any]:
     """A model as the content of a `tokenizer.json`. Raises `FormatError` for what the format cannot hold."""
+    for fact in ("added_tokens", "byte_fallback", "fuse_unk", "ignore_merges", "space_mark", "bos_token", "eos_token"):
+        if getattr(model, fact):
+            raise FormatError(f"{fact} is set, which cannot be written to tokenizer.json yet")
+    if model.pretokenization != PreTokenization(model.pattern):
+        raise FormatError(f"pre-tokens of {model.pretokenization} cannot be written to tokenizer.json yet")
     names = [_name(model, id, token) for id, token in enumerate(model.tokens)]
     vocab = {name: id for id, name in enumerate(names)}
     if len(vocab) < len(names):
@@ -229,7 +235,7 @@ def _model(document: Any) -> BpeModel:
     )
     loaded = BpeModel(
         unit="byte" if byte_level else "char",
-        pattern=pattern,
+        pretokenization=PreTokenization(pattern),
         tokens=tokens,
         left=columns[0],
         right=columns[1],

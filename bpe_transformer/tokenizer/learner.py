@@ -68,7 +68,7 @@ def learn_bpe(
     none = np.empty(0, np.uint32)
     unmerged = BpeModel(
         unit=unit,
-        pattern=counts.pattern,
+        pretokenization=counts.pretokenization,
         tokens=(*base, *(utf8(token) for token in specials)),
         left=none,
         right=none,

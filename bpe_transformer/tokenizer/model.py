@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 Unit = Literal["byte", "char"]
+PrefixSpace = Literal["never", "first", "always"]
 Ids = NDArray[np.uint32]
 
 
@@ -24,11 +25,22 @@ class BpeModel:
     """`tokens[id]` are a token's bytes, with the end-of-word mark where it has one; specials are the bytes of their text.
 
     Merge number `rank` makes `made[rank]` of `left[rank]` and `right[rank]`. A base token is what no merge makes and is
-    not special: one byte, or one character, with or without the end-of-word mark.
+    neither special nor added: one byte, or one character, with or without the end-of-word mark; imported vocabularies may
+    hold longer ones, which only `ignore_merges` reaches, and ids without a token, which have no bytes.
+
+    - `special_tokens` are text only where the caller says so; `added_tokens` are always looked for in a text first.
+    - `byte_fallback` (characters only): the base tokens `<0x00>` … `<0xFF>` stand for the bytes of characters outside the
+      alphabet, as in SentencePiece.
+    - `fuse_unk`: neighbouring unknown characters of a pre-token become one `unk_token`.
+    - `ignore_merges`: a pre-token that is a token as a whole takes its id, whatever the merges say (tiktoken, Llama 3).
+    - `space_mark`: how tokens write a space, such as "▁"; both stand for a space in text.
+    - `prefix_space`: whether a text, or each part of it between special and added tokens, is encoded as if a space went
+      before it.
+    - `bos_token`, `eos_token`: special tokens that encoding adds on request.
     """
 
     unit: Unit
-    pattern: str
+    pretokenization: PreTokenization
     tokens: tuple[bytes, ...]
     left: Ids
     right: Ids
@@ -36,18 +48,46 @@ class BpeModel:
     special_tokens: Mapping[str, int]
     unk_token: str | None = None
     end_of_word: str | None = None
+    added_tokens: Mapping[str, int] = field(default_factory=dict)
+    byte_fallback: bool = False
+    fuse_unk: bool = False
+    ignore_merges: bool = False
+    space_mark: str | None = None
+    prefix_space: PrefixSpace = "never"
+    bos_token: str | None = None
+    eos_token: str | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The split pattern, by name if it has one."""
+        return self.pretokenization.pattern
 
     @cached_property
     def base_ids(self) -> list[int]:
-        derived = {*self.made.tolist(), *self.special_tokens.values()}
-        return [id for id in range(len(self.tokens)) if id not in derived]
+        derived = {*self.made.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
+        return [id for id, token in enumerate(self.tokens) if id not in derived and token]
+
+    @cached_property
+    def fallback_ids(self) -> tuple[int, ...]:
+        """With `byte_fallback`, the ids that stand for the 256 bytes; else empty."""
+        if not self.byte_fallback:
+            return ()
+        id_of = {self.tokens[id]: id for id in self.base_ids}
+        return tuple(id_of[fallback_token(byte)] for byte in range(256))
 
     @cached_property
     def surfaces(self) -> list[bytes]:
-        """By id, the bytes that a token stands for in text: the end-of-word mark stands for one space."""
-        if self.end_of_word is None:
-            return list(self.tokens)
-        return [self._unmarked(token) + b" " if id in self.word_ends else token for id, token in enumerate(self.tokens)]
+        """By id, the bytes that a token stands for in text: the end-of-word mark and the space mark stand for one space."""
+        surfaces = list(self.tokens)
+        if self.end_of_word is not None:
+            surfaces = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(surfaces)]
+        if self.space_mark is not None:
+            mark = self.space_mark.encode()
+            kept = {*self.special_tokens.values(), *self.added_tokens.values()}
+            surfaces = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(surfaces)]
+        for byte, id in enumerate(self.fallback_ids):
+            surfaces[id] = bytes([byte])
+        return surfaces
 
     @cached_property
     def word_ends(self) -> frozenset[int]:
@@ -72,30 +112,59 @@ class BpeModel:
         if self.unit == "byte":
             id_of_byte = [0] * 256
             for id in self.base_ids:
-                id_of_byte[self.tokens[id][0]] = id
+                if len(self.tokens[id]) == 1:
+                    id_of_byte[self.tokens[id][0]] = id
             return _core.Alphabet.of_bytes(id_of_byte)
         inner: dict[int, int] = {}
         last: dict[int, int] = {}
+        fallback = set(self.fallback_ids)
         for id in self.base_ids:
-            table = last if id in self.word_ends else inner
-            character = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
-            table[ord(character.decode())] = id
+            ends = id in self.word_ends
+            character = (self._unmarked(self.tokens[id]) if ends else self.tokens[id]).decode()
+            if id not in fallback and len(character) == 1:
+                (last if ends else inner)[ord(character)] = id
+        if self.space_mark is not None and ord(self.space_mark) in inner:
+            inner[ord(" ")] = inner[ord(self.space_mark)]
         unknown = -1 if self.unk_token is None else self.special_tokens[self.unk_token]
-        return _core.Alphabet.of_characters(inner, last, self.end_of_word is not None, unknown)
+        marks_end = self.end_of_word is not None
+        return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
+
+    def whole_tokens(self) -> list[tuple[bytes, int]]:
+        """With `ignore_merges`, every token by its bytes in text, special and added ones left out; else none."""
+        if not self.ignore_merges:
+            return []
+        kept = {*self.special_tokens.values(), *self.added_tokens.values()}
+        return [(surface, id) for id, surface in enumerate(self.surfaces) if surface and id not in kept]
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that decides how text becomes ids, as hexadecimal digits."""
-        facts = {
+        facts: dict[str, Any] = {
             "unit": self.unit,
-            "pattern": patterns.expression(self.pattern),
+            **self.pretokenization.facts(),
             "end_of_word": self.end_of_word,
             "unk_token": self.unk_token,
             "special_tokens": dict(sorted(self.special_tokens.items())),
         }
+        if self.added_tokens:
+            facts["added_tokens"] = dict(sorted(self.added_tokens.items()))
+        for name in ("byte_fallback", "fuse_unk", "ignore_merges", "space_mark", "bos_token", "eos_token"):
+            if value := getattr(self, name):
+                facts[name] = value
+        if self.prefix_space != "never":
+            facts["prefix_space"] = self.prefix_space
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for token in self.tokens:
             digest.update(len(token).to_bytes(4, "little") + token)
         for column in (self.left, self.right, self.made):
             digest.update(column.astype("<u4").tobytes())
         return digest.hexdigest()
+
+
+def fallback_token(byte: int) -> bytes:
+    """The token that stands for a byte under byte fallback.
+
+    >>> fallback_token(10)
+    b'<0x0A>'
+    """
+    return f"<0x{byte:02X}>".encode()

@@ -33,6 +33,9 @@ PATTERNS: dict[str, str] = {
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
     "whitespace": r" ?\S+|\s+(?!\S)|\s+",
+    # SentencePiece writes a space as U+2581, so both begin a word
+    "metaspace": "[ \u2581]+[^ \u2581]*|[^ \u2581]+",
+    "none": r"(?s:.+)",
 }
 DEFAULT_PATTERN = "cl100k"
 
@@ -69,8 +72,6 @@ def scanner_number(pattern: str) -> int | None:
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> regex.Pattern[str]:
     """A pattern, by name or expression, as a compiled `regex` object."""
-    import regex
-
     if not pattern:
         raise PatternError(f"the pattern is empty; give a regular expression or one of {', '.join(PATTERNS)}")
     if pattern.isidentifier() and pattern not in PATTERNS:
@@ -78,11 +79,20 @@ def compiled(pattern: str) -> regex.Pattern[str]:
             f"pattern={pattern!r} is not a known name; choose one of {', '.join(PATTERNS)} or give a regular expression"
         )
     try:
-        return regex.compile(expression(pattern))
+        return compiled_expression(expression(pattern))
+    except PatternError as cause:
+        raise PatternError(f"{cause} or name one of {', '.join(PATTERNS)}") from cause.__cause__
+
+
+@lru_cache(maxsize=64)
+def compiled_expression(expression: str) -> regex.Pattern[str]:
+    """Any regular expression as a compiled `regex` object. Raises `PatternError`."""
+    import regex
+
+    try:
+        return regex.compile(expression)
     except regex.error as cause:
-        raise PatternError(
-            f"pattern={pattern!r} does not compile: {cause}; correct it or name one of {', '.join(PATTERNS)}"
-        ) from cause
+        raise PatternError(f"pattern={expression!r} does not compile: {cause}; correct it") from cause
 
 
 def split(pattern: str, text: str) -> Iterator[str]:

@@ -75,9 +75,14 @@ class Tokenizer:
     def __init__(self, model: BpeModel, *, trace: MergeTrace | None = None) -> None:
         self.model = model
         self.trace = trace
-        self._scanner = patterns.scanner_number(model.pattern)
-        self._specials = [(token.encode(), id) for token, id in model.special_tokens.items()]
-        self._encoder = _core.Encoder(model.alphabet(), model.left, model.right, model.made, self._specials)
+        self._scanner = model.pretokenization.scanner
+        # special tokens first, then those that are always looked for: the order of `_policy`
+        self._specials = [
+            (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
+        ]
+        self._encoder = _core.Encoder(
+            model.alphabet(), model.left, model.right, model.made, self._specials, model.whole_tokens()
+        )
         self._decoder = _core.Decoder(model.surfaces)
 
     # --- facts ---------------------------------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ class Tokenizer:
         """
         policy = self._policy(allowed_special, disallowed_special)
         if self._scanner is None:
-            return self._encode_by_regex(text, policy)
+            return self._encode_in_parts(text, policy)
         try:
             return self._encoder.encode(self._scanner, text, policy)
         except (ValueError, TypeError) as cause:
@@ -181,7 +186,7 @@ class Tokenizer:
         batch = tuple(texts)
         policy = self._policy(allowed_special, disallowed_special)
         if self._scanner is None:
-            rows = [self._encode_by_regex(text, policy) for text in batch]
+            rows = [self._encode_in_parts(text, policy) for text in batch]
             offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
             return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
         try:
@@ -198,25 +203,47 @@ class Tokenizer:
                 f"allowed_special names {min(unknown)!r}, which is no special token; this vocabulary has {list(names)}"
             )
         both = {name: _core.ALLOW for name in allow} | {name: _core.FORBID for name in forbid - allow}
-        return bytes(both.get(name, _core.PLAIN) for name in names)
+        return bytes(both.get(name, _core.PLAIN) for name in names) + bytes(
+            [_core.ALLOW] * len(self.model.added_tokens)
+        )
 
-    def _encode_by_regex(self, text: str | bytes, policy: bytes) -> list[int]:
+    def _encode_in_parts(self, text: str | bytes, policy: bytes) -> list[int]:
+        """For texts that have to be normalised, or split by a regular expression, which the native core leaves to Python."""
         data = self._bytes(text)
+        split = self.model.pretokenization
         ids: list[int] = []
         start = 0
         for part, special in self._split_specials(data, policy):
-            pieces = patterns.split(self.pattern, part.decode("utf-8", "surrogateescape"))
-            encoded = [piece.encode("utf-8", "surrogateescape") for piece in pieces]
-            try:
-                ids += self._encoder.encode_pieces(encoded)
-            except _core.UnknownCharacter as cause:
-                code_point, _, position = cause.args
-                self._fail(_core.UnknownCharacter(code_point, 0, start + position), (data,))
+            normalized = split.normalize(part.decode("utf-8", "surrogateescape"))
+            before = start  # of the span; in bytes of the normalised text, which errors may name
+            for span, protected in split.spans(normalized):
+                encoded = span.encode("utf-8", "surrogateescape")
+                try:
+                    ids += self._encode_span(encoded, protected)
+                except _core.UnknownCharacter as cause:
+                    code_point, _, position = cause.args
+                    self._fail(_core.UnknownCharacter(code_point, 0, before + position), (data,))
+                before += len(encoded)
             start += len(part)
             if special is not None:
-                ids.append(special)
-                start += len(self.model.tokens[special])
+                token, id = self._specials[special]
+                ids.append(id)
+                start += len(token)
         return ids
+
+    def _encode_span(self, span: bytes, protected: bool) -> list[int]:
+        """Normalised text that is protected, so one pre-token, or holds nothing protected."""
+        scanner = self.model.pretokenization.pattern_scanner
+        if scanner is not None and not protected:
+            return self._encoder.encode(scanner, span, self._nothing_special)
+        if protected:
+            return self._encoder.encode_pieces([span])
+        pieces = patterns.split(self.pattern, span.decode("utf-8", "surrogateescape"))
+        return self._encoder.encode_pieces([piece.encode("utf-8", "surrogateescape") for piece in pieces])
+
+    @cached_property
+    def _nothing_special(self) -> bytes:
+        return bytes([_core.PLAIN] * len(self._specials))
 
     def _bytes(self, text: str | bytes) -> bytes:
         try:
@@ -225,20 +252,20 @@ class Tokenizer:
             self._fail(cause, (text,))
 
     def _split_specials(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
-        """Ordinary stretches of `data`, each with the special token that ends it."""
+        """Ordinary stretches of `data`, each with the number in `_specials` of the token that ends it."""
         import regex
 
-        active = [(token, id, p) for (token, id), p in zip(self._specials, policy, strict=True) if p != _core.PLAIN]
+        active = {token: number for number, (token, _) in enumerate(self._specials) if policy[number] != _core.PLAIN}
         if not active:
             yield data, None
             return
-        longest_first = sorted((token for token, _, _ in active), key=len, reverse=True)
+        longest_first = sorted(active, key=len, reverse=True)
         start = 0
         for match in regex.finditer(b"|".join(map(regex.escape, longest_first)), data):
-            token, id, kind = next(entry for entry in active if entry[0] == match.group())
-            if kind == _core.FORBID:
-                self._fail(_core.ForbiddenSpecial([t for t, _ in self._specials].index(token), match.start()), (data,))
-            yield data[start : match.start()], id
+            number = active[match.group()]
+            if policy[number] == _core.FORBID:
+                self._fail(_core.ForbiddenSpecial(number, match.start()), (data,))
+            yield data[start : match.start()], number
             start = match.end()
         yield data[start:], None
 

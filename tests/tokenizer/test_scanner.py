@@ -25,7 +25,7 @@ def by_regex(pattern: str, text: str) -> list[bytes]:
     return [piece.encode() for piece in patterns.split(pattern, text)]
 
 
-@pytest.mark.parametrize("pattern", patterns.PATTERNS)
+@pytest.mark.parametrize("pattern", _core.PATTERNS)
 @given(_TEXT)
 @example("a  \n  ")
 @example("  \n x")
@@ -35,7 +35,7 @@ def test_scanner_equals_regex(pattern: str, text: str) -> None:
     assert _core.split(patterns.scanner_number(pattern), text) == by_regex(pattern, text)
 
 
-@pytest.mark.parametrize("pattern", patterns.PATTERNS)
+@pytest.mark.parametrize("pattern", _core.PATTERNS)
 @given(st.binary(max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_bytes_that_are_not_utf8_split_as_symbols(pattern: str, data: bytes) -> None:
@@ -48,7 +48,7 @@ def test_bytes_that_are_not_utf8_split_as_symbols(pattern: str, data: bytes) -> 
 def test_every_code_point_has_the_classes_of_regex() -> None:
     # one scan of all code points, each between letters: any class that differs moves a border
     text = "".join(f"a{chr(c)}" for c in range(0x110000) if not 0xD800 <= c < 0xE000)
-    for pattern in patterns.PATTERNS:
+    for pattern in _core.PATTERNS:
         assert _core.split(patterns.scanner_number(pattern), text) == by_regex(pattern, text)
 
 
