@@ -37,7 +37,14 @@ class Alphabet:
     @staticmethod
     def of_bytes(id_of_byte: Sequence[int]) -> Alphabet: ...
     @staticmethod
-    def of_characters(inner: Mapping[int, int], last: Mapping[int, int], marks_end: bool, unknown: int) -> Alphabet: ...
+    def of_characters(
+        inner: Mapping[int, int],
+        last: Mapping[int, int],
+        marks_end: bool,
+        unknown: int,
+        fallback: Sequence[int],
+        fuse_unknown: bool,
+    ) -> Alphabet: ...
 
 class Learner:
     def __init__(
@@ -75,6 +82,7 @@ class Encoder:
         right: NDArray[np.uint32],
         made: NDArray[np.uint32],
         specials: list[tuple[bytes, int]],
+        whole: list[tuple[bytes, int]],
     ) -> None: ...
     def encode(self, pattern: int, text: str | bytes, policy: bytes) -> list[int]: ...
     def encode_pieces(self, pieces: list[bytes]) -> list[int]: ...

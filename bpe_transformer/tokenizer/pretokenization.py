@@ -117,6 +117,6 @@ class PreTokenization:
         return cls(facts["pattern"], facts.get("normalization"), tuple(protected))
 
     def __str__(self) -> str:
-        more = [self.normalization] if self.normalization else []
+        more: list[str] = [self.normalization] if self.normalization else []
         more += [f"{len(self.protected)} protected"] if self.protected else []
         return ", ".join([self.pattern, *more])
