@@ -14,6 +14,7 @@
 #include "counter.hpp"
 #include "encoder.hpp"
 #include "learner.hpp"
+#include "tally.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -291,6 +292,14 @@ void bind_encoder(nb::module_& m) {
           position += bytes.size();
         }
         return to_list(ids);
+      })
+      .def("tally", [](const Encoder& self, const bpe::WordCounts& words, size_t num_ids, int num_threads) {
+        std::vector<uint64_t> sums;
+        {
+          const nb::gil_scoped_release release;
+          sums = bpe::tally(self, words, num_ids, num_threads);
+        }
+        return to_array(std::move(sums));
       })
       .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
         const std::vector<bpe::Text> texts = texts_of(objects);
