@@ -334,6 +334,19 @@ class Tokenizer:
             )
         return np.ascontiguousarray(array, np.int64)
 
+    # --- other sizes ---------------------------------------------------------------------------------------------------
+
+    def truncate(self, vocab_size: int) -> Tokenizer:
+        """The smaller vocabulary of the first merges, at once: what learning that size on the same counts would have given.
+
+        Ids stay. Only special and added tokens that stand above all merges, as in GPT-2's vocabulary, move down to follow
+        the last merge that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
+        do not fit, or if ids do not follow the order of merges, as in some imported vocabularies.
+        """
+        from bpe_transformer.tokenizer.resize import truncate
+
+        return truncate(self, vocab_size)
+
     # --- files ---------------------------------------------------------------------------------------------------------
 
     def save(self, directory: str | os.PathLike[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import overload
 
@@ -41,10 +41,13 @@ class MergeStep:
 
 @dataclass(frozen=True, eq=False)
 class MergeTrace(Sequence[MergeStep]):
-    """All steps of a learning run, by rank. Columns are arrays of the same length; `trace[rank]` is a `MergeStep`.
+    """All steps of a learning run, by rank. Columns are arrays of the same length; `trace[i]` is a `MergeStep`.
 
-    The column of `MergeStep.count` is `counts`, since a sequence has a method `count`. `tokens_at_start` counts the tokens
-    of the corpus before the first merge. Runner-up ids of 2^32 - 1 stand for none.
+    `first_rank` is the rank of `trace[0]`, the merge that makes `first_merge_id`: 0, unless the run went on from a `base`
+    vocabulary, the merges of which are not part of it. The column of `MergeStep.count` is `counts`, since a sequence has a
+    method `count`. `tokens_at_start` counts the tokens of the corpus before the first of these merges. Runner-up ids of
+    2^32 - 1 stand for none. `characters_left_out` and `occurrences_left_out` say how many distinct characters of the corpus
+    were given no token, and how often they occur in it.
     """
 
     first_merge_id: int
@@ -57,6 +60,9 @@ class MergeTrace(Sequence[MergeStep]):
     runner_count: NDArray[np.uint64]
     words_touched: NDArray[np.uint64]
     tokens_left: NDArray[np.uint64]
+    first_rank: int = 0
+    characters_left_out: int = 0
+    occurrences_left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.left)
@@ -67,14 +73,14 @@ class MergeTrace(Sequence[MergeStep]):
     def __getitem__(self, index: slice) -> list[MergeStep]: ...
     def __getitem__(self, index: int | slice) -> MergeStep | list[MergeStep]:
         if isinstance(index, slice):
-            return [self._step(rank) for rank in range(*index.indices(len(self)))]
-        rank = index + len(self) if index < 0 else index
-        if not 0 <= rank < len(self):
-            raise IndexError(f"rank {index} is out of range; the trace has {len(self)} merges, 0 to {len(self) - 1}")
-        return self._step(rank)
+            return [self._step(i) for i in range(*index.indices(len(self)))]
+        i = index + len(self) if index < 0 else index
+        if not 0 <= i < len(self):
+            raise IndexError(f"step {index} is out of range; the trace has {len(self)} merges, 0 to {len(self) - 1}")
+        return self._step(i)
 
     def __iter__(self) -> Iterator[MergeStep]:
-        return (self._step(rank) for rank in range(len(self)))
+        return (self._step(i) for i in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MergeTrace):
@@ -92,20 +98,24 @@ class MergeTrace(Sequence[MergeStep]):
         tied: NDArray[np.bool_] = (self.runner_left != _NO_ID) & (self.runner_count == self.counts)
         return tied
 
-    def _step(self, rank: int) -> MergeStep:
-        runner_left = int(self.runner_left[rank])
-        runner_up = None if runner_left == _NO_ID else (runner_left, int(self.runner_right[rank]))
+    def head(self, steps: int) -> MergeTrace:
+        """The first `steps` steps, as a trace."""
+        return replace(self, **{f.name: getattr(self, f.name)[:steps] for f in fields(self) if f.name not in _SCALARS})
+
+    def _step(self, i: int) -> MergeStep:
+        runner_left = int(self.runner_left[i])
+        runner_up = None if runner_left == _NO_ID else (runner_left, int(self.runner_right[i]))
         return MergeStep(
-            rank=rank,
-            left=int(self.left[rank]),
-            right=int(self.right[rank]),
-            new_id=self.first_merge_id + rank,
-            count=int(self.counts[rank]),
+            rank=self.first_rank + i,
+            left=int(self.left[i]),
+            right=int(self.right[i]),
+            new_id=self.first_merge_id + i,
+            count=int(self.counts[i]),
             runner_up=runner_up,
-            runner_up_count=int(self.runner_count[rank]),
-            tied=runner_up is not None and int(self.runner_count[rank]) == int(self.counts[rank]),
-            words_touched=int(self.words_touched[rank]),
-            tokens_left=int(self.tokens_left[rank]),
+            runner_up_count=int(self.runner_count[i]),
+            tied=runner_up is not None and int(self.runner_count[i]) == int(self.counts[i]),
+            words_touched=int(self.words_touched[i]),
+            tokens_left=int(self.tokens_left[i]),
         )
 
     def save(self, path: str | os.PathLike[str], *, digest: str) -> None:
@@ -128,7 +138,7 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            first_merge_id, tokens_at_start = (int(metadata[name]) for name in _SCALARS)
+            scalars = {name: int(metadata[name]) for name in _SCALARS}
             columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls) if f.name not in _SCALARS}
             found = metadata["digest"]
         except (pa.ArrowException, KeyError, ValueError) as cause:
@@ -140,7 +150,7 @@ class MergeTrace(Sequence[MergeStep]):
                 f"{path} is the trace of tokenizer {found[:12]}, not of {digest[:12]} beside it; "
                 "delete it or restore the right one"
             )
-        return cls(first_merge_id, tokens_at_start, **columns)
+        return cls(**scalars, **columns)
 
 
-_SCALARS = ("first_merge_id", "tokens_at_start")
+_SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out")
