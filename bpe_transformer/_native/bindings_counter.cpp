@@ -1,0 +1,80 @@
+// Pre-token counts for Python.
+#include <algorithm>
+#include <memory>
+
+#include "bindings.hpp"
+#include "counter.hpp"
+
+void bind_counter(nb::module_& m) {
+  using bpe::WordCounts;
+  nb::class_<WordCounts>(m, "WordCounts")
+      .def(nb::init<>())
+      .def("__len__", &WordCounts::size)
+      .def_prop_ro("total", &WordCounts::total)
+      .def_prop_ro("saturated", &WordCounts::saturated)
+      .def("add", [](WordCounts& self, const nb::bytes& word, uint64_t count) {
+        if (word.size() && count) self.add(view_of(word), count);
+      })
+      .def("merge", &WordCounts::merge, nb::call_guard<nb::gil_scoped_release>())
+      .def("add_pieces", [](WordCounts& self, const nb::list& pieces) {
+        for (const nb::handle piece : pieces)
+          if (const std::string_view word = view_of(piece); !word.empty()) self.add(word, 1);
+      })
+      .def("count_texts", [](WordCounts& self, int pattern, const nb::tuple& objects, int num_threads) {
+        const std::vector<bpe::Text> texts = texts_of(objects);
+        const nb::gil_scoped_release release;
+        bpe::count_texts(self, static_cast<bpe::Pattern>(pattern), texts, num_threads);
+      })
+      // Counts the pre-tokens of buffer[start:stop] and goes on to the next safe cut; returns where it stopped.
+      .def("count_range", [](WordCounts& self, int pattern, nb::handle object, size_t start, size_t stop, int num_threads) {
+        const Buffer buffer(object);
+        const nb::gil_scoped_release release;
+        const uint8_t* const end = buffer.data() + buffer.size();
+        const uint8_t* const cut = stop < buffer.size() ? bpe::safe_cut(buffer.data() + stop, end) : end;
+        bpe::count_range(self, static_cast<bpe::Pattern>(pattern), buffer.data() + start, cut, end, num_threads);
+        return static_cast<size_t>(cut - buffer.data());
+      })
+      .def("words", [](const WordCounts& self) {  // of bpe::Alphabet::word_of: white space at the ends dropped
+        auto words = std::make_unique<WordCounts>();
+        bpe::Alphabet alphabet;
+        alphabet.marks_end = true;
+        self.each([&](std::string_view piece, uint64_t count) {
+          if (const std::string_view word = alphabet.word_of(piece); !word.empty()) words->add(word, count);
+        });
+        return words.release();
+      }, nb::rv_policy::take_ownership)
+      // (code points inside words, code points that end a word if `marks_end`), both sorted
+      .def("characters", [](const WordCounts& self, bool marks_end) {
+        std::vector<uint8_t> seen(0x110000);
+        bool valid = true;
+        self.each([&](std::string_view word, uint64_t) {
+          const auto* p = reinterpret_cast<const uint8_t*>(word.data());
+          const auto* const end = p + word.size();
+          while (p < end) {
+            const bpe::unicode::Symbol s = bpe::unicode::decode(p, end);
+            p += s.length;
+            if (s.code_point == bpe::unicode::kInvalid) valid = false;
+            else seen[s.code_point] |= marks_end && p == end ? 2 : 1;
+          }
+        });
+        if (!valid) throw nb::value_error("a word is not UTF-8");
+        std::vector<uint32_t> inner, last;
+        for (uint32_t cp = 0; cp < seen.size(); ++cp) {
+          if (seen[cp] & 1) inner.push_back(cp);
+          if (seen[cp] & 2) last.push_back(cp);
+        }
+        return std::make_pair(std::move(inner), std::move(last));
+      })
+      // most frequent first, then by bytes
+      .def("items", [](const WordCounts& self) {
+        std::vector<std::pair<std::string, uint64_t>> items;
+        items.reserve(self.size());
+        self.each([&](std::string_view word, uint64_t count) { items.emplace_back(word, count); });
+        std::sort(items.begin(), items.end(), [](const auto& a, const auto& b) {
+          return a.second != b.second ? a.second > b.second : a.first < b.first;
+        });
+        nb::list out;
+        for (const auto& [word, count] : items) out.append(nb::make_tuple(to_bytes(word), count));
+        return out;
+      });
+}

@@ -1,0 +1,91 @@
+// The encoder for Python.
+#include <algorithm>
+
+#include "bindings.hpp"
+#include "encoder.hpp"
+#include "tally.hpp"
+
+namespace {
+
+bpe::IdBuffer concatenate(std::vector<bpe::IdBuffer>&& parts) {
+  if (parts.size() == 1) return std::move(parts[0]);
+  size_t total = 0;
+  for (const auto& part : parts) total += part.size();
+  bpe::IdBuffer ids;
+  ids.reserve(total);
+  ids.resize(total);
+  uint32_t* to = ids.data();
+  for (const auto& part : parts) to = std::copy_n(part.data(), part.size(), to);
+  return ids;
+}
+
+}  // namespace
+
+void bind_encoder(nb::module_& m) {
+  using bpe::Encoder;
+  nb::class_<Encoder>(m, "Encoder")
+      .def("__init__", [](Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& left,
+                          const Input<uint32_t>& right, const Input<uint32_t>& made, const nb::list& specials,
+                          const nb::list& whole) {
+        std::vector<bpe::Merge> merges(left.size());
+        for (size_t i = 0; i < merges.size(); ++i) merges[i] = {left.data()[i], right.data()[i], made.data()[i]};
+        const auto named = [](const nb::list& list) {
+          std::vector<bpe::SpecialToken> tokens;
+          tokens.reserve(list.size());
+          for (const nb::handle token : list) tokens.push_back({to_string(token[0]), nb::cast<uint32_t>(token[1])});
+          return tokens;
+        };
+        new (self) Encoder(alphabet, merges, named(specials), named(whole));
+      })
+      .def("encode", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy) {
+        const bpe::Text text = text_of(object);
+        const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+        bpe::IdBuffer ids;
+        const auto work = [&] {
+          Encoder::Borrowed cache(self);
+          self.encode(static_cast<bpe::Pattern>(pattern), text, policies, *cache, ids);
+        };
+        if (text.size < 4096) {
+          work();
+        } else {
+          const nb::gil_scoped_release release;
+          work();
+        }
+        return to_list(ids);
+      })
+      .def("encode_pieces", [](const Encoder& self, const nb::list& pieces) {
+        Encoder::Borrowed cache(self);
+        bpe::IdBuffer ids;
+        size_t position = 0;
+        for (const nb::handle piece : pieces) {
+          const std::string_view bytes = view_of(piece);
+          try {
+            self.encode_piece(bytes, *cache, ids);
+          } catch (const bpe::UnknownCharacter& cause) {
+            throw bpe::UnknownInText(cause, 0, position + cause.position);
+          }
+          position += bytes.size();
+        }
+        return to_list(ids);
+      })
+      .def("tally", [](const Encoder& self, const bpe::WordCounts& words, size_t num_ids, int num_threads) {
+        std::vector<uint64_t> sums;
+        {
+          const nb::gil_scoped_release release;
+          sums = bpe::tally(self, words, num_ids, num_threads);
+        }
+        return to_array(std::move(sums));
+      })
+      .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
+        const std::vector<bpe::Text> texts = texts_of(objects);
+        const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+        Encoder::Batch batch;
+        bpe::IdBuffer ids;
+        {
+          const nb::gil_scoped_release release;
+          batch = self.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
+          ids = concatenate(std::move(batch.parts));
+        }
+        return std::make_pair(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
+      });
+}
