@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer._files import atomic_file
 from bpe_transformer.errors import FormatError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NO_ID = 0xFFFFFFFF
 
@@ -123,7 +126,7 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SCALARS}
+        columns = {name: getattr(self, name) for name in _COLUMNS}
         metadata = {"digest": digest, **{name: str(getattr(self, name)) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
         with atomic_file(path) as part:
@@ -139,9 +142,9 @@ class MergeTrace(Sequence[MergeStep]):
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             scalars = {name: int(metadata[name]) for name in _SCALARS}
-            columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls) if f.name not in _SCALARS}
+            columns = {name: _column(table.column(name)) for name in _COLUMNS}
             found = metadata["digest"]
-        except (pa.ArrowException, KeyError, ValueError) as cause:
+        except (pa.ArrowException, KeyError, ValueError, TypeError) as cause:
             raise FormatError(
                 f"{path} is not a merge trace ({cause}); delete it, or learn the tokenizer again"
             ) from cause
@@ -153,4 +156,14 @@ class MergeTrace(Sequence[MergeStep]):
         return cls(**scalars, **columns)
 
 
+def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
+    """The same numbers as an array. Arrow's own `to_numpy` imports pandas, which takes longer than reading the file."""
+    kind = np.dtype(str(chunked.type))
+    if kind.kind != "u" or chunked.null_count:
+        raise ValueError(f"a column of {chunked.type} with {chunked.null_count} empty cells")
+    parts = [np.frombuffer(c.buffers()[1], kind, len(c), c.offset * kind.itemsize) for c in chunked.chunks if len(c)]
+    return np.concatenate(parts) if parts else np.empty(0, kind)
+
+
 _SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out")
+_COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)
