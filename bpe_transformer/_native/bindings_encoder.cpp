@@ -68,13 +68,15 @@ void bind_encoder(nb::module_& m) {
         }
         return to_list(ids);
       })
-      .def("tally", [](const Encoder& self, const bpe::WordCounts& words, size_t num_ids, int num_threads) {
-        std::vector<uint64_t> sums;
+      .def("tally", [](const Encoder& self, const bpe::Alphabet& alphabet, const bpe::WordCounts& words,
+                       const Input<uint32_t>& extents, int num_threads) {
+        const std::vector<uint32_t> by_id(extents.data(), extents.data() + extents.size());
+        bpe::Tally sums;
         {
           const nb::gil_scoped_release release;
-          sums = bpe::tally(self, words, num_ids, num_threads);
+          sums = bpe::tally(self, alphabet, words, by_id, num_threads);
         }
-        return to_array(std::move(sums));
+        return std::make_pair(to_array(std::move(sums.used)), sums.in_words);
       })
       .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
         const std::vector<bpe::Text> texts = texts_of(objects);
