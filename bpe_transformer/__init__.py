@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PretokenCounts,
         Tokenizer,
         learn_bpe,
+        learn_superwords,
     )
 
 __version__ = "0.1.0"
@@ -28,9 +29,19 @@ _HOME = {
     "PretokenCounts": "bpe_transformer.tokenizer",
     "Tokenizer": "bpe_transformer.tokenizer",
     "learn_bpe": "bpe_transformer.tokenizer",
+    "learn_superwords": "bpe_transformer.tokenizer",
 }
 
-__all__ = ["Encodings", "MergeStep", "MergeTrace", "PretokenCounts", "Tokenizer", "__version__", "learn_bpe"]
+__all__ = [
+    "Encodings",
+    "MergeStep",
+    "MergeTrace",
+    "PretokenCounts",
+    "Tokenizer",
+    "__version__",
+    "learn_bpe",
+    "learn_superwords",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -30,7 +30,7 @@ class WordCounts:
     def count_texts(self, pattern: int, texts: tuple[str | bytes, ...], num_threads: int) -> None: ...
     def count_range(self, pattern: int, buffer: Buffer, start: int, stop: int, num_threads: int) -> int: ...
     def words(self) -> WordCounts: ...
-    def characters(self, marks_end: bool) -> tuple[list[int], list[int]]: ...
+    def characters(self, marks_end: bool) -> tuple[list[int], list[int], list[int]]: ...
     def items(self) -> list[tuple[bytes, int]]: ...
 
 class Alphabet:
@@ -51,16 +51,17 @@ class Learner:
         self,
         words: WordCounts,
         alphabet: Alphabet,
-        base: list[bytes],
-        first_merge_id: int,
+        base: Encoder | None,
+        tokens: list[bytes],
         max_merges: int,
         min_frequency: int,
+        max_token_bytes: int,
         never: list[bytes],
+        apart: list[int],
+        record: bool,
     ) -> None: ...
     @property
     def tokens(self) -> int: ...
-    @property
-    def words(self) -> int: ...
     def run(
         self, n: int
     ) -> tuple[

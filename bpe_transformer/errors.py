@@ -5,6 +5,11 @@ All derive from `BpeTransformerError`, which is what the command line turns into
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer import Tokenizer
+
 
 class BpeTransformerError(Exception):
     """Base of everything this library raises on purpose."""
@@ -24,6 +29,14 @@ class PatternError(BpeTransformerError, ValueError):
 
 class LearningError(BpeTransformerError, ValueError):
     """A vocabulary cannot be learned as asked (too small, empty counts, contradictory options)."""
+
+
+class LearningInterrupted(KeyboardInterrupt):
+    """Ctrl-C while merging. `tokenizer` has the merges so far."""
+
+    def __init__(self, message: str, tokenizer: Tokenizer) -> None:
+        super().__init__(message)
+        self.tokenizer = tokenizer
 
 
 class SpecialTokenError(BpeTransformerError, ValueError):

@@ -43,27 +43,40 @@ void bind_counter(nb::module_& m) {
         });
         return words.release();
       }, nb::rv_policy::take_ownership)
-      // (code points inside words, code points that end a word if `marks_end`), both sorted
+      // (code points, how often each occurs inside words, and as the last of one if `marks_end`), by code point
       .def("characters", [](const WordCounts& self, bool marks_end) {
-        std::vector<uint8_t> seen(0x110000);
+        struct Seen {
+          uint64_t inside = 0, last = 0;
+        };
+        std::vector<Seen> seen(0x110000);
         bool valid = true;
-        self.each([&](std::string_view word, uint64_t) {
-          const auto* p = reinterpret_cast<const uint8_t*>(word.data());
-          const auto* const end = p + word.size();
-          while (p < end) {
-            const bpe::unicode::Symbol s = bpe::unicode::decode(p, end);
-            p += s.length;
-            if (s.code_point == bpe::unicode::kInvalid) valid = false;
-            else seen[s.code_point] |= marks_end && p == end ? 2 : 1;
-          }
-        });
-        if (!valid) throw nb::value_error("a word is not UTF-8");
-        std::vector<uint32_t> inner, last;
-        for (uint32_t cp = 0; cp < seen.size(); ++cp) {
-          if (seen[cp] & 1) inner.push_back(cp);
-          if (seen[cp] & 2) last.push_back(cp);
+        {
+          const nb::gil_scoped_release release;
+          self.each([&](std::string_view word, uint64_t count) {
+            const auto* p = reinterpret_cast<const uint8_t*>(word.data());
+            const auto* const end = p + word.size();
+            while (p < end) {
+              const bpe::unicode::Symbol s = bpe::unicode::decode(p, end);
+              p += s.length;
+              if (s.code_point == bpe::unicode::kInvalid) {
+                valid = false;
+              } else {
+                uint64_t& sum = marks_end && p == end ? seen[s.code_point].last : seen[s.code_point].inside;
+                sum = bpe::saturating_add(sum, count);
+              }
+            }
+          });
         }
-        return std::make_pair(std::move(inner), std::move(last));
+        if (!valid) throw nb::value_error("a word is not UTF-8");
+        std::vector<uint32_t> code_points;
+        std::vector<uint64_t> inside, last;
+        for (uint32_t cp = 0; cp < seen.size(); ++cp) {
+          if (seen[cp].inside == 0 && seen[cp].last == 0) continue;
+          code_points.push_back(cp);
+          inside.push_back(seen[cp].inside);
+          last.push_back(seen[cp].last);
+        }
+        return nb::make_tuple(std::move(code_points), std::move(inside), std::move(last));
       })
       // most frequent first, then by bytes
       .def("items", [](const WordCounts& self) {

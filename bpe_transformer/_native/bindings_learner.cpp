@@ -29,14 +29,17 @@ void bind_learner(nb::module_& m) {
         return alphabet;
       });
   nb::class_<Learner>(m, "Learner")
-      .def("__init__", [](Learner* self, const bpe::WordCounts& words, const Alphabet& alphabet, const nb::list& base,
-                          uint32_t first_merge_id, uint32_t max_merges, uint64_t min_frequency, const nb::list& never) {
-        const std::vector<std::string> base_bytes = to_strings(base), never_bytes = to_strings(never);
+      .def("__init__", [](Learner* self, const bpe::WordCounts& words, const Alphabet& alphabet, const bpe::Encoder* base,
+                          const nb::list& tokens, uint32_t max_merges, uint64_t min_frequency, size_t max_token_bytes,
+                          const nb::list& never, std::vector<uint32_t> apart, bool record) {
+        std::vector<std::string> token_bytes = to_strings(tokens);
+        const bpe::LearnerOptions options{max_merges, min_frequency, max_token_bytes, to_strings(never), std::move(apart),
+                                          record};
         const nb::gil_scoped_release release;
-        new (self) Learner(words, alphabet, base_bytes, first_merge_id, max_merges, min_frequency, never_bytes);
-      })
+        new (self) Learner(words, alphabet, base, std::move(token_bytes), options);
+      }, "words"_a, "alphabet"_a, "base"_a.none(), "tokens"_a, "max_merges"_a, "min_frequency"_a, "max_token_bytes"_a,
+         "never"_a, "apart"_a, "record"_a)
       .def_prop_ro("tokens", &Learner::tokens)
-      .def_prop_ro("words", &Learner::words)
       // Up to n merges, as columns; fewer when no pair is left.
       .def("run", [](Learner& self, size_t n) {
         std::vector<uint32_t> left, right, runner_left, runner_right;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace bpe {
 
@@ -84,20 +86,32 @@ Learner::Position* Learner::allocate(size_t count) {
 
 // --- words -----------------------------------------------------------------------------------------------------------
 
-Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const std::vector<std::string>& base,
-                 uint32_t first_merge_id, uint32_t max_merges, uint64_t min_frequency, std::vector<std::string> never)
-    : bytes_(base), never_(std::move(never)), min_frequency_(std::max<uint64_t>(min_frequency, 1)), next_id_(first_merge_id) {
-  bytes_.resize(first_merge_id);
-  length_.assign(first_merge_id, 1);
-  left_.of.resize(first_merge_id);
-  right_.of.resize(first_merge_id);
-  lay_out(words, alphabet);
+Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base, std::vector<std::string> tokens,
+                 const LearnerOptions& options)
+    : bytes_(std::move(tokens)),
+      never_(options.never.begin(), options.never.end()),
+      max_token_bytes_(options.max_token_bytes),
+      min_frequency_(std::max<uint64_t>(options.min_frequency, 1)),
+      record_(options.record),
+      next_id_(static_cast<Id>(bytes_.size())) {
+  length_.assign(next_id_, 1);
+  left_.of.resize(next_id_);
+  right_.of.resize(next_id_);
+  for (const Id id : options.apart) {
+    if (apart_.size() <= id) apart_.resize(id + 1);
+    apart_[id] = 1;
+  }
+  for (const std::string& bytes : never_) {
+    if (never_sizes_.size() <= bytes.size()) never_sizes_.resize(bytes.size() + 1);
+    never_sizes_[bytes.size()] = 1;
+  }
+  lay_out(words, alphabet, base);
   // Far below the count at which that many merges end (measured on natural text), so a second scan is rare.
   constexpr uint64_t kMargin = 64;
-  scan_pairs(std::max<uint64_t>(1, tokens_left_ / (uint64_t{std::max<uint32_t>(max_merges, 1)} * kMargin)));
+  scan_pairs(std::max<uint64_t>(1, tokens_left_ / (uint64_t{std::max<uint32_t>(options.max_merges, 1)} * kMargin)));
 }
 
-void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet) {
+void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet, const Encoder* base) {
   struct Word {
     std::string_view bytes;
     uint64_t count;
@@ -108,17 +122,25 @@ void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet) {
     (count == 1 ? once : often).push_back({word, count});
     bytes += word.size();
   });
-  num_words_ = often.size() + once.size();
-  if (bytes + num_words_ + 2 >= kHole) throw std::length_error("more than 2^32 bytes in distinct words");
   std::sort(often.begin(), often.end(), [](const Word& a, const Word& b) { return a.count > b.count; });
-  slots_.reserve(bytes + num_words_ + 1);
+  if (!base) slots_.reserve(bytes + words.size() + 1);
   slots_.push_back(kGap);
   counts_.reserve(often.size());
+  std::optional<Encoder::Borrowed> cache;
+  if (base) cache.emplace(*base);
+  IdBuffer encoded;
   unsigned __int128 total = 0;
   for (const std::vector<Word>* part : {&often, &once}) {
     for (const Word& word : *part) {
       const size_t start = slots_.size();
-      alphabet.split(word.bytes, slots_);
+      if (base) {
+        encoded.resize(0);
+        base->encode_piece(word.bytes, **cache, encoded);
+        slots_.insert(slots_.end(), encoded.data(), encoded.data() + encoded.size());
+      } else {
+        alphabet.split(word.bytes, slots_);
+      }
+      if (slots_.size() >= kHole) throw std::length_error("more than 2^32 tokens in distinct words");
       total += static_cast<unsigned __int128>(word.count) * (slots_.size() - start);
       slots_.push_back(kGap);
       if (word.count != 1) counts_.push_back(word.count);
@@ -224,11 +246,10 @@ void Learner::scan_pairs(uint64_t threshold) {
 }
 
 bool Learner::allowed(Id left, Id right) const {
-  for (const std::string& word : never_) {
-    const std::string &a = bytes_[left], &b = bytes_[right];
-    if (a.size() + b.size() == word.size() && word.starts_with(a) && word.ends_with(b)) return false;
-  }
-  return true;
+  if ((left < apart_.size() && apart_[left]) || (right < apart_.size() && apart_[right])) return false;
+  const std::string &a = bytes_[left], &b = bytes_[right];
+  const size_t size = a.size() + b.size();
+  return size <= max_token_bytes_ && !(size < never_sizes_.size() && never_sizes_[size] && never_.contains(a + b));
 }
 
 // --- merging ---------------------------------------------------------------------------------------------------------
@@ -251,9 +272,9 @@ bool Learner::step(MergeRecord& record) {
       const Candidate best = queue_.top();
       if (best.count < min_frequency_) return false;
       queue_.pop();
-      settle();
-      if (!queue_.empty() || threshold_ == 1) {
-        const Candidate runner = queue_.empty() ? Candidate{0, key_of(kNoId, kNoId)} : queue_.top();
+      if (record_) settle();
+      if (!record_ || !queue_.empty() || threshold_ == 1) {
+        const Candidate runner = !record_ || queue_.empty() ? Candidate{0, key_of(kNoId, kNoId)} : queue_.top();
         apply(best, record);
         record.runner_left = static_cast<Id>(runner.key >> 32);
         record.runner_right = static_cast<Id>(runner.key);
@@ -346,8 +367,10 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
   const auto account = [&](Position start) {
     const uint64_t count = start >= first_single_ ? 1 : counts_[word_of(start)];
     merged += count;
-    touched += previous == 0 || start - previous > longest_word_ || word_of(start) != word_of(previous);
-    previous = start;
+    if (record_) {
+      touched += previous == 0 || start - previous > longest_word_ || word_of(start) != word_of(previous);
+      previous = start;
+    }
     const Id before = slots_[start - 1], after = slots_[start + length_[made]];
     if (before != kGap) note(left_, before, start - length_[before], count);
     if (after != kGap && after != made) note(right_, after, start, count);  // two new ids in a row count once, as `before`

@@ -12,10 +12,13 @@
 #include <memory>
 #include <queue>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "alphabet.hpp"
 #include "counter.hpp"
+#include "encoder.hpp"
 
 namespace bpe {
 
@@ -28,12 +31,21 @@ struct MergeRecord {
   uint64_t tokens_left;    // in the whole corpus, after the merge
 };
 
+struct LearnerOptions {
+  uint32_t max_merges = 0;                 // expected, to choose the first threshold
+  uint64_t min_frequency = 1;
+  size_t max_token_bytes = SIZE_MAX;
+  std::vector<std::string> never;          // bytes that no merge may make, such as a special token's
+  std::vector<uint32_t> apart;             // ids that no merge may take, such as <unk>
+  bool record = true;                      // whether runner-up and words touched are found out: costs time
+};
+
 class Learner {
  public:
-  // `base` holds the bytes of ids 0, 1, …; merges make ids from first_merge_id on. `never` are byte strings that no merge
-  // may make (special tokens). Throws UnknownCharacter, std::length_error and std::overflow_error.
-  Learner(const WordCounts& words, const Alphabet& alphabet, const std::vector<std::string>& base, uint32_t first_merge_id,
-          uint32_t max_merges, uint64_t min_frequency, std::vector<std::string> never);
+  // `tokens` holds the bytes of ids 0, 1, …; merges make the ids after them. Words begin as `alphabet` splits them, or as
+  // `base` encodes them if there is one. Throws UnknownCharacter, std::length_error and std::overflow_error.
+  Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base, std::vector<std::string> tokens,
+          const LearnerOptions& options);
 
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
@@ -42,7 +54,6 @@ class Learner {
   bool step(MergeRecord& record);
 
   uint64_t tokens() const { return tokens_left_; }
-  uint64_t words() const { return num_words_; }
 
  private:
   using Id = uint32_t;
@@ -99,7 +110,7 @@ class Learner {
 
   static uint64_t key_of(Id left, Id right) { return uint64_t{left} << 32 | right; }
 
-  void lay_out(const WordCounts& words, const Alphabet& alphabet);
+  void lay_out(const WordCounts& words, const Alphabet& alphabet, const Encoder* base);
   void index_words();
   void scan_pairs(uint64_t threshold);
   void compact();
@@ -121,10 +132,12 @@ class Learner {
   std::vector<uint32_t> gaps_before_;      // by 64 slots
   Position first_single_ = 0;              // where words that occur once begin
   Position longest_word_ = 0;              // slots
-  uint64_t num_words_ = 0;
   uint64_t tokens_left_ = 0;
   std::vector<std::string> bytes_;         // by id
-  std::vector<std::string> never_;
+  std::vector<uint8_t> apart_;             // by id, up to the last that is
+  std::unordered_set<std::string> never_;
+  std::vector<uint8_t> never_sizes_;       // by size in bytes, whether one of never_ has it
+  size_t max_token_bytes_;
 
   PairTable table_;
   std::priority_queue<Candidate> queue_;
@@ -135,6 +148,7 @@ class Learner {
   Side left_, right_;
   uint64_t threshold_ = 1;
   uint64_t min_frequency_;
+  bool record_;
   Id next_id_;
 };
 

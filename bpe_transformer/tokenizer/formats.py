@@ -12,7 +12,7 @@ import numpy as np
 from bpe_transformer._files import atomic_directory
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.tokenizer import patterns
-from bpe_transformer.tokenizer.learner import gpt2_byte_order
+from bpe_transformer.tokenizer.alphabet import gpt2_byte_order
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 from bpe_transformer.tokenizer.tokenizer import Tokenizer

@@ -130,11 +130,17 @@ class BpeModel:
         return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
 
     def whole_tokens(self) -> list[tuple[bytes, int]]:
-        """With `ignore_merges`, every token by its bytes in text, special and added ones left out; else none."""
-        if not self.ignore_merges:
-            return []
-        kept = {*self.special_tokens.values(), *self.added_tokens.values()}
-        return [(surface, id) for id, surface in enumerate(self.surfaces) if surface and id not in kept]
+        """Tokens that a pre-token of the same bytes becomes, whatever the merges say.
+
+        With `ignore_merges` all but special and added ones; with protected spans the added ones, which may be such spans.
+        """
+        whole = []
+        if self.ignore_merges:
+            kept = {*self.special_tokens.values(), *self.added_tokens.values()}
+            whole = [(surface, id) for id, surface in enumerate(self.surfaces) if surface and id not in kept]
+        if self.pretokenization.protected:
+            whole += [(text.encode(), id) for text, id in self.added_tokens.items()]
+        return whole
 
     @cached_property
     def digest(self) -> str:

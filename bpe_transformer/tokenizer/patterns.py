@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_STOPS = ".!?;:。！？"
 
 PATTERNS: dict[str, str] = {
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
@@ -33,6 +34,8 @@ PATTERNS: dict[str, str] = {
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
     "whitespace": r" ?\S+|\s+(?!\S)|\s+",
+    # for tokens that span words: up to a digit, behind a sentence's punctuation, or to the end of the line
+    "superword": rf"\p{{N}}{{1,3}}|[^\r\n\p{{N}}{_STOPS}]+[{_STOPS}]*|[{_STOPS}]+|[\r\n]+",
     # SentencePiece writes a space as U+2581, so both begin a word
     "metaspace": "[ \u2581]+[^ \u2581]*|[^ \u2581]+",
     "none": r"(?s:.+)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bpe_transformer.tokenizer import patterns
 if TYPE_CHECKING:
     import regex
 
+_ESCAPED = re.compile(r"\\(\W)")
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 
@@ -100,6 +102,16 @@ class PreTokenization:
         if not self.protected:
             return None
         return patterns.compiled_expression("|".join(f"(?:{expression})" for expression in self.protected))
+
+    @property
+    def literals(self) -> list[str]:
+        """The texts of those `protected` expressions that match one text only.
+
+        >>> PreTokenization(protected=(r"C\\+\\+", r"\\d+")).literals
+        ['C++']
+        """
+        plain = [e for e in self.protected if set(_ESCAPED.sub("", e)).isdisjoint(r"\.^$*+?{}[]|()")]
+        return [_ESCAPED.sub(r"\1", expression) for expression in plain]
 
     def facts(self) -> dict[str, Any]:
         """What `from_facts` restores it from, as JSON has it; the pattern as its expression."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpe_transformer.errors import LearningError
+from bpe_transformer.tokenizer.counts import PretokenCounts
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.usage import token_usage
+
+_BATCH = 1024  # texts encoded at a time
 
 
 def truncate(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
@@ -68,3 +75,88 @@ def _check_cut(model: BpeModel, vocab_size: int, on_top: int) -> None:
             f"vocab_size={vocab_size} is too small for the base alphabet ({len(model.base_ids)} tokens) and the special and "
             f"added tokens ({len(model.special_tokens) + len(model.added_tokens)}), which all stay; ask for at least {smallest}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """A vocabulary without the tokens that a corpus never needs. See `Tokenizer.prune`.
+
+    `new_ids`: by old id, the id in `tokenizer`, or -1 for a token that was dropped; shape (old vocab_size,). Rows of an
+    embedding matrix to keep are `numpy.flatnonzero(new_ids >= 0)`. `kept_as_parts`: kept tokens that the corpus never
+    holds, but that others are made of. `corpus_tokens`: tokens of the corpus, the same before and after.
+    """
+
+    tokenizer: Tokenizer
+    new_ids: NDArray[np.int64]
+    kept_as_parts: int
+    corpus_tokens: int
+
+    @property
+    def dropped(self) -> int:
+        """How many ids were dropped."""
+        return len(self.new_ids) - self.tokenizer.vocab_size
+
+    def __str__(self) -> str:
+        old, new = len(self.new_ids), self.tokenizer.vocab_size
+        return (
+            f"{old:,} ids became {new:,}: {self.dropped:,} dropped ({self.dropped / max(old, 1):.1%}), "
+            f"{self.kept_as_parts:,} unused ones kept as parts of others; {self.corpus_tokens:,} tokens of corpus as before"
+        )
+
+
+def prune(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> Pruned:
+    """See `Tokenizer.prune`."""
+    model = tokenizer.model
+    used = _usage(tokenizer, corpus)
+    needed = used > 0
+    # A token that is made on the way to a used one is part of it, so merges that make nothing needed are never applied to
+    # the corpus, and its encoding does not notice that they are gone.
+    before = -1
+    while before != (before := int(needed.sum())):
+        for left, right, made in zip(model.left[::-1], model.right[::-1], model.made[::-1], strict=True):
+            if needed[made]:
+                needed[left] = needed[right] = True
+    named = [*model.special_tokens.values(), *model.added_tokens.values()]
+    alphabet = [id for id in model.base_ids if id in model.fallback_ids or _is_symbol(model, id)]
+    kept = needed.copy()
+    kept[[*alphabet, *named]] = True
+    new_ids = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int64)
+    merges = kept[model.made] & needed[model.made]
+    ids = new_ids.tolist()
+    pruned = replace(
+        model,
+        tokens=tuple(token for token, keep in zip(model.tokens, kept.tolist(), strict=True) if keep),
+        left=new_ids[model.left[merges]].astype(np.uint32),
+        right=new_ids[model.right[merges]].astype(np.uint32),
+        made=new_ids[model.made[merges]].astype(np.uint32),
+        special_tokens={text: ids[id] for text, id in model.special_tokens.items()},
+        added_tokens={text: ids[id] for text, id in model.added_tokens.items()},
+    )
+    parts = needed & (used == 0)
+    parts[[*alphabet, *named]] = False
+    return Pruned(Tokenizer(pruned), new_ids, int(parts.sum()), int(used.sum()))
+
+
+def _is_symbol(model: BpeModel, id: int) -> bool:
+    """Whether a base token is one byte or character, not a longer one of an imported vocabulary."""
+    token = model.tokens[id]
+    if model.unit == "byte":
+        return len(token) == 1
+    return id in model.word_ends or len(token.decode()) == 1
+
+
+def _usage(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> NDArray[np.uint64]:
+    if isinstance(corpus, PretokenCounts):
+        if tokenizer.model.prefix_space != "never":
+            raise LearningError(
+                "this vocabulary puts a space before texts, which counts do not show; prune it with the texts themselves"
+            )
+        return token_usage(tokenizer, corpus).counts
+    if isinstance(corpus, str):
+        raise LearningError("the corpus to prune for is one string; give a list of texts, or PretokenCounts")
+    used = np.zeros(tokenizer.vocab_size, np.uint64)
+    texts = iter(corpus)
+    while batch := list(islice(texts, _BATCH)):
+        ids = tokenizer.encode_batch(batch, allowed_special="all").ids
+        used += np.bincount(ids, minlength=tokenizer.vocab_size).astype(np.uint64)
+    return used

@@ -21,6 +21,9 @@ from bpe_transformer.tokenizer.trace import MergeTrace
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from bpe_transformer.tokenizer.counts import PretokenCounts
+    from bpe_transformer.tokenizer.resize import Pruned
+
 Specials = Collection[str] | Literal["all"]
 _NONE: frozenset[str] = frozenset()
 
@@ -346,6 +349,23 @@ class Tokenizer:
         from bpe_transformer.tokenizer.resize import truncate
 
         return truncate(self, vocab_size)
+
+    def prune(self, corpus: PretokenCounts | Iterable[str]) -> Pruned:
+        """The vocabulary without the tokens that a corpus, given as counts or texts, never needs, and the new ids.
+
+        Base alphabet, special and added tokens stay, and so do unused tokens that used ones are made of. The corpus is
+        encoded exactly as before, but for the ids: `pruned.new_ids[old ids] == pruned.tokenizer.encode(...)`; other texts
+        may take more tokens. The result has no trace. Raises `LearningError` for counts split otherwise, and what
+        encoding raises.
+
+        >>> counts = PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6, "widest": 3})
+        >>> tok = learn_bpe(counts, vocab_size=270)
+        >>> print(tok.prune(["low lower"]))                                        # doctest: +SKIP
+        270 ids became 260: 10 dropped (3.7%), ...
+        """
+        from bpe_transformer.tokenizer.resize import prune
+
+        return prune(self, corpus)
 
     # --- files ---------------------------------------------------------------------------------------------------------
 

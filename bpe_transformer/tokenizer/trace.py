@@ -105,6 +105,11 @@ class MergeTrace(Sequence[MergeStep]):
         """The first `steps` steps, as a trace."""
         return replace(self, **{f.name: getattr(self, f.name)[:steps] for f in fields(self) if f.name not in _SCALARS})
 
+    def joined(self, later: MergeTrace) -> MergeTrace:
+        """This trace and that of a run that went on from its last merge, as one."""
+        columns = [f.name for f in fields(self) if f.name not in _SCALARS]
+        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in columns})
+
     def _step(self, i: int) -> MergeStep:
         runner_left = int(self.runner_left[i])
         runner_up = None if runner_left == _NO_ID else (runner_left, int(self.runner_right[i]))
