@@ -51,6 +51,10 @@ class DecodingError(BpeTransformerError, ValueError):
     """Ids cannot be decoded (out of range)."""
 
 
+class TruncationWarning(UserWarning):
+    """`max_len` cut ids off a text; says how many."""
+
+
 class FormatError(BpeTransformerError, ValueError):
     """A file is not in the format it should be in, or a format cannot hold this tokenizer."""
 

@@ -54,14 +54,15 @@ struct Alphabet {
                   : std::string_view();
   }
 
-  // Appends the base ids of a word. Throws UnknownCharacter.
-  template <class Out>
-  void split(std::string_view word, Out& out) const {
+  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one before
+  // it is not to be written again. Throws UnknownCharacter.
+  template <class Emit>
+  void each_symbol(std::string_view word, Emit&& emit) const {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(word.data());
     const uint8_t* const begin = p;
     const uint8_t* const end = p + word.size();
     if (bytes) {
-      for (; p < end; ++p) out.push_back(id_of_byte[*p]);
+      for (; p < end; ++p) emit(id_of_byte[*p], static_cast<size_t>(p + 1 - begin), false);
       return;
     }
     bool after_unknown = false;
@@ -70,16 +71,27 @@ struct Alphabet {
       const auto& map = marks_end && p + s.length == end ? last : inner;
       const auto found = s.code_point == unicode::kInvalid ? map.end() : map.find(s.code_point);
       const bool was_unknown = std::exchange(after_unknown, false);
+      const size_t at = static_cast<size_t>(p - begin);
       if (found != map.end()) {
-        out.push_back(found->second);
+        emit(found->second, at + s.length, false);
       } else if (!fallback.empty()) {
-        for (const uint8_t* byte = p; byte < p + s.length; ++byte) out.push_back(fallback[*byte]);
+        for (uint32_t i = 0; i < s.length; ++i) emit(fallback[p[i]], at + i + 1, false);
       } else if (unknown != kNoId) {
-        if (!(fuse_unknown && was_unknown)) out.push_back(unknown);
+        emit(unknown, at + s.length, fuse_unknown && was_unknown);
         after_unknown = true;
-      } else throw UnknownCharacter(static_cast<size_t>(p - begin), s.code_point == unicode::kInvalid ? *p : s.code_point, s.length);
+      } else {
+        throw UnknownCharacter(at, s.code_point == unicode::kInvalid ? *p : s.code_point, s.length);
+      }
       p += s.length;
     }
+  }
+
+  // Appends the base ids of a word. Throws UnknownCharacter.
+  template <class Out>
+  void split(std::string_view word, Out& out) const {
+    each_symbol(word, [&](uint32_t id, size_t, bool joins) {
+      if (!joins) out.push_back(id);
+    });
   }
 };
 

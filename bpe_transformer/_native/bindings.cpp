@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bindings.hpp"
+#include "decoder.hpp"
 
 NB_MODULE(_core, m) {
   m.attr("unicode_source") = bpe::unicode::kSource;
@@ -11,19 +12,23 @@ NB_MODULE(_core, m) {
   m.attr("FORBID") = static_cast<int>(bpe::SpecialPolicy::kForbid);
   m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace");  // by number, as in bpe::Pattern
 
-  // Both carry plain numbers in `args`; the tokenizer turns them into the library's errors.
-  static nb::object forbidden, unknown;
+  // They carry plain numbers in `args`; the tokenizer turns them into the library's errors.
+  static nb::object forbidden, unknown, bad_id;
   forbidden = nb::steal(PyErr_NewException("bpe_transformer._core.ForbiddenSpecial", PyExc_ValueError, nullptr));
   unknown = nb::steal(PyErr_NewException("bpe_transformer._core.UnknownCharacter", PyExc_ValueError, nullptr));
   m.attr("ForbiddenSpecial") = forbidden;
+  bad_id = nb::steal(PyErr_NewException("bpe_transformer._core.BadId", PyExc_ValueError, nullptr));
   m.attr("UnknownCharacter") = unknown;
+  m.attr("BadId") = bad_id;
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
     try {
       std::rethrow_exception(p);
     } catch (const bpe::ForbiddenSpecial& problem) {
-      PyErr_SetObject(forbidden.ptr(), nb::make_tuple(problem.token, problem.position).ptr());
+      PyErr_SetObject(forbidden.ptr(), nb::make_tuple(problem.token, problem.text, problem.position).ptr());
     } catch (const bpe::UnknownInText& problem) {
       PyErr_SetObject(unknown.ptr(), nb::make_tuple(problem.code_point, problem.text, problem.position).ptr());
+    } catch (const bpe::BadId& problem) {
+      PyErr_SetObject(bad_id.ptr(), nb::make_tuple(problem.position).ptr());
     }
   });
 

@@ -1,35 +1,102 @@
 // The decoder for Python.
 #include "bindings.hpp"
+#include "decoder.hpp"
 
-// Concatenates the bytes of ids. Returns (bytes, -1), or (b"", index of the first id that is out of range).
+namespace {
+
+using bpe::Decoder;
+
+// Ids read from a Python object, for one call of decode.
+class Ids {
+ public:
+  explicit Ids(nb::handle object) {
+    if (PyList_CheckExact(object.ptr()) || PyTuple_CheckExact(object.ptr())) {
+      read(object.ptr());
+    } else if (!nb::try_cast(object, array_, false)) {
+      throw nb::type_error("ids");  // the tokenizer converts what else may hold ids, or says why it does not
+    }
+  }
+  std::string_view decode(const Decoder& decoder, bool skip_special, bpe::Scratch& scratch) const {
+    const auto of = [&](auto id) {
+      return decoder.decode(static_cast<const decltype(id)*>(array_.data()), array_.shape(0), skip_special, scratch);
+    };
+    if (!array_.is_valid()) return decoder.decode(list_.data(), list_.size(), skip_special, scratch);
+    const nb::dlpack::dtype type = array_.dtype();
+    if (type.code != static_cast<uint8_t>(nb::dlpack::dtype_code::Int) &&
+        type.code != static_cast<uint8_t>(nb::dlpack::dtype_code::UInt))
+      throw nb::type_error("ids");
+    const bool is_signed = type.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Int);
+    switch (type.bits) {
+      case 16: return is_signed ? of(int16_t{}) : of(uint16_t{});
+      case 32: return is_signed ? of(int32_t{}) : of(uint32_t{});
+      case 64: return is_signed ? of(int64_t{}) : of(uint64_t{});
+      default: throw nb::type_error("ids");
+    }
+  }
+
+ private:
+  void read(PyObject* sequence) {
+    const auto size = static_cast<size_t>(PySequence_Fast_GET_SIZE(sequence));
+    PyObject** const items = PySequence_Fast_ITEMS(sequence);
+    list_.reserve(size);
+    for (size_t i = 0; i < size; ++i) {
+      if (!PyLong_CheckExact(items[i])) throw nb::type_error("ids");
+      int overflow = 0;
+      list_.push_back(PyLong_AsLongLongAndOverflow(items[i], &overflow));
+      if (overflow) throw nb::type_error("ids");
+    }
+  }
+  std::vector<long long> list_;
+  nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu> array_;
+};
+
+nb::object to_str(std::string_view text, const char* errors) {
+  return nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), errors));
+}
+
+nb::object checked(nb::object object) {
+  if (!object.is_valid()) throw nb::python_error();
+  return object;
+}
+
+}  // namespace
+
+// Every method raises BadId for an id out of range, and TypeError for what it cannot read as ids.
 void bind_decoder(nb::module_& m) {
-  struct Decoder {
-    std::string blob;
-    std::vector<size_t> starts{0};
-  };
   nb::class_<Decoder>(m, "Decoder")
-      .def("__init__", [](Decoder* self, const nb::list& tokens) {
-        new (self) Decoder();
-        for (const nb::handle token : tokens) {
-          self->blob += view_of(token);
-          self->starts.push_back(self->blob.size());
-        }
+      .def("__init__", [](Decoder* self, const nb::list& surfaces, const nb::bytes& flags, int prefix) {
+        if (flags.size() != surfaces.size()) throw nb::value_error("a flag a token");
+        std::vector<std::string_view> views;
+        views.reserve(surfaces.size());
+        for (const nb::handle surface : surfaces) views.push_back(view_of(surface));
+        const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
+        new (self) Decoder(views, {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
       })
-      .def("decode", [](const Decoder& self, const Input<int64_t>& ids) {
-        std::string out;
-        ptrdiff_t bad = -1;
-        {
-          const nb::gil_scoped_release release;
-          for (size_t i = 0; i < ids.size(); ++i) {
-            const int64_t id = ids.data()[i];
-            if (id < 0 || static_cast<size_t>(id) + 1 >= self.starts.size()) {
-              bad = static_cast<ptrdiff_t>(i);
-              break;
-            }
-            const size_t start = self.starts[static_cast<size_t>(id)];
-            out.append(self.blob, start, self.starts[static_cast<size_t>(id) + 1] - start);
-          }
+      .def("bytes", [](const Decoder& self, nb::handle ids, bool skip_special) {
+        bpe::Scratch scratch;
+        return to_bytes(Ids(ids).decode(self, skip_special, scratch));
+      })
+      .def("text", [](const Decoder& self, nb::handle ids, bool skip_special, const char* errors) {
+        bpe::Scratch scratch;
+        return checked(to_str(Ids(ids).decode(self, skip_special, scratch), errors));
+      })
+      .def("texts", [](const Decoder& self, const nb::list& rows, bool skip_special, const char* errors) {
+        bpe::Scratch scratch;
+        nb::list texts;
+        for (const nb::handle row : rows) texts.append(checked(to_str(Ids(row).decode(self, skip_special, scratch), errors)));
+        return texts;
+      })
+      // The texts of ids one after another: text i has ids[offsets[i]:offsets[i + 1]], as Encodings has them.
+      .def("texts_at", [](const Decoder& self, const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool skip_special,
+                          const char* errors) {
+        bpe::Scratch scratch;
+        nb::list texts;
+        for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+          const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
+          if (from < 0 || to < from || static_cast<size_t>(to) > ids.size()) throw nb::value_error("offsets do not fit the ids");
+          const auto count = static_cast<size_t>(to - from);
+          texts.append(checked(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors)));
         }
-        return bad < 0 ? nb::make_tuple(to_bytes(out), -1) : nb::make_tuple(nb::bytes("", 0), bad);
+        return texts;
       });
 }

@@ -19,6 +19,21 @@ bpe::IdBuffer concatenate(std::vector<bpe::IdBuffer>&& parts) {
   return ids;
 }
 
+// Calls encode(piece, start) for pre-tokens that follow each other, with the byte where each starts.
+template <class Encode>
+void each_piece(const nb::list& pieces, Encode&& encode) {
+  size_t position = 0;
+  for (const nb::handle piece : pieces) {
+    const std::string_view bytes = view_of(piece);
+    try {
+      encode(bytes, position);
+    } catch (const bpe::UnknownCharacter& cause) {
+      throw bpe::UnknownInText(cause, 0, position + cause.position);
+    }
+    position += bytes.size();
+  }
+}
+
 }  // namespace
 
 void bind_encoder(nb::module_& m) {
@@ -26,7 +41,7 @@ void bind_encoder(nb::module_& m) {
   nb::class_<Encoder>(m, "Encoder")
       .def("__init__", [](Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& left,
                           const Input<uint32_t>& right, const Input<uint32_t>& made, const nb::list& specials,
-                          const nb::list& whole) {
+                          const nb::list& whole, int prefix) {
         std::vector<bpe::Merge> merges(left.size());
         for (size_t i = 0; i < merges.size(); ++i) merges[i] = {left.data()[i], right.data()[i], made.data()[i]};
         const auto named = [](const nb::list& list) {
@@ -35,7 +50,7 @@ void bind_encoder(nb::module_& m) {
           for (const nb::handle token : list) tokens.push_back({to_string(token[0]), nb::cast<uint32_t>(token[1])});
           return tokens;
         };
-        new (self) Encoder(alphabet, merges, named(specials), named(whole));
+        new (self) Encoder(alphabet, merges, named(specials), named(whole), static_cast<bpe::PrefixSpace>(prefix));
       })
       .def("encode", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy) {
         const bpe::Text text = text_of(object);
@@ -53,20 +68,55 @@ void bind_encoder(nb::module_& m) {
         }
         return to_list(ids);
       })
+      .def("encode_plain", [](const Encoder& self, int pattern, const nb::bytes& object) {
+        bpe::IdBuffer ids;
+        {
+          const bpe::Text text = text_of(object);
+          const nb::gil_scoped_release release;
+          Encoder::Borrowed cache(self);
+          self.encode_plain(static_cast<bpe::Pattern>(pattern), text, *cache, ids);
+        }
+        return to_list(ids);
+      })
       .def("encode_pieces", [](const Encoder& self, const nb::list& pieces) {
         Encoder::Borrowed cache(self);
         bpe::IdBuffer ids;
-        size_t position = 0;
-        for (const nb::handle piece : pieces) {
-          const std::string_view bytes = view_of(piece);
-          try {
-            self.encode_piece(bytes, *cache, ids);
-          } catch (const bpe::UnknownCharacter& cause) {
-            throw bpe::UnknownInText(cause, 0, position + cause.position);
-          }
-          position += bytes.size();
-        }
+        each_piece(pieces, [&](std::string_view piece, size_t) { self.encode_piece(piece, *cache, ids); });
         return to_list(ids);
+      })
+      // (ids, [start, end, start, end, …]) in bytes of the text; `widths` has the base symbols of every id.
+      .def("encode_spans", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy,
+                              const Input<uint32_t>& widths) {
+        const bpe::Text text = text_of(object);
+        const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+        bpe::IdBuffer ids;
+        std::vector<int64_t> spans;
+        {
+          const nb::gil_scoped_release release;
+          Encoder::Borrowed cache(self);
+          self.encode_spans(static_cast<bpe::Pattern>(pattern), text, policies, widths.data(), *cache, ids, spans);
+        }
+        return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
+      })
+      .def("plain_spans", [](const Encoder& self, int pattern, const nb::bytes& object, const Input<uint32_t>& widths) {
+        bpe::IdBuffer ids;
+        std::vector<int64_t> spans;
+        {
+          const bpe::Text text = text_of(object);
+          const nb::gil_scoped_release release;
+          Encoder::Borrowed cache(self);
+          self.plain_spans(static_cast<bpe::Pattern>(pattern), text, widths.data(), *cache, ids, spans);
+        }
+        return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
+      })
+      .def("pieces_spans", [](const Encoder& self, const nb::list& pieces, const Input<uint32_t>& widths) {
+        Encoder::Borrowed cache(self);
+        bpe::IdBuffer ids;
+        std::vector<int64_t> spans;
+        each_piece(pieces, [&](std::string_view piece, size_t position) {
+          self.piece_spans(piece, static_cast<int64_t>(position), widths.data(), *cache, ids, spans);
+        });
+        return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
       })
       .def("tally", [](const Encoder& self, const bpe::Alphabet& alphabet, const bpe::WordCounts& words,
                        const Input<uint32_t>& extents, int num_threads) {

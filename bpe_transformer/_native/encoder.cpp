@@ -21,8 +21,8 @@ uint8_t tag_of(uint64_t hash) { return static_cast<uint8_t>(hash >> 57 | 0x80); 
 }  // namespace
 
 Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
-                 const std::vector<SpecialToken>& whole)
-    : alphabet_(std::move(alphabet)), specials_(std::move(specials)) {
+                 const std::vector<SpecialToken>& whole, PrefixSpace prefix)
+    : alphabet_(std::move(alphabet)), specials_(std::move(specials)), prefix_(prefix) {
   size_t size = 64;
   while (size < merges.size() * 3) size *= 2;
   rules_.resize(size);
@@ -245,22 +245,8 @@ size_t Encoder::find_special(Text text, size_t from, const std::vector<SpecialPo
 
 void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, PieceCache& cache,
                      IdBuffer& out) const {
-  const bool plain = std::all_of(policy.begin(), policy.end(), [](SpecialPolicy p) { return p == SpecialPolicy::kPlain; });
-  if (plain) return encode_plain(pattern, text, cache, out);
-  for (size_t from = 0; from < text.size;) {
-    size_t token = 0;
-    const size_t at = find_special(text, from, policy, token);
-    if (at < text.size && policy[token] == SpecialPolicy::kForbid) throw ForbiddenSpecial(token, at);
-    try {
-      encode_plain(pattern, {text.data + from, at - from}, cache, out);
-    } catch (UnknownInText& problem) {
-      problem.position += from;
-      throw;
-    }
-    if (at == text.size) return;
-    out.push_back(specials_[token].id);
-    from = at + specials_[token].bytes.size();
-  }
+  each_part(text, policy, [&](Text part, size_t, size_t) { encode_plain(pattern, part, cache, out); },
+            [&](size_t token, size_t) { out.push_back(specials_[token].id); });
 }
 
 Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
@@ -285,6 +271,9 @@ Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& t
         try {
           encode(pattern, texts[i], policy, *cache, ids);
         } catch (UnknownInText& problem) {
+          problem.text = i;
+          throw;
+        } catch (ForbiddenSpecial& problem) {
           problem.text = i;
           throw;
         }

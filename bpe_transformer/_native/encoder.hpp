@@ -33,6 +33,7 @@ struct SpecialToken {
 struct ForbiddenSpecial : std::runtime_error {
   ForbiddenSpecial(size_t token, size_t position) : std::runtime_error("special token"), token(token), position(position) {}
   size_t token;     // index into the encoder's special tokens
+  size_t text = 0;  // of a batch
   size_t position;  // byte
 };
 
@@ -50,6 +51,7 @@ struct BytesHash {
 };
 
 enum class SpecialPolicy : uint8_t { kPlain, kAllow, kForbid };
+enum class PrefixSpace : uint8_t { kNever, kFirst, kAlways };  // before which parts between special tokens one is put
 
 // A growing array of ids that can be written to past its end.
 class IdBuffer {
@@ -129,15 +131,27 @@ class Encoder {
  public:
   // A pre-token that is one of `whole` takes its id; all others are merged.
   Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
-          const std::vector<SpecialToken>& whole);
+          const std::vector<SpecialToken>& whole, PrefixSpace prefix);
 
   const std::vector<SpecialToken>& specials() const { return specials_; }
 
   // Appends the ids of one text. Special tokens are split off first, as the policy of each (one a special token) says.
   void encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, PieceCache& cache,
               IdBuffer& out) const;
+  // Appends the ids of text that no special token is looked for in, nor a space put before.
+  void encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const;
   // Appends the ids of one pre-token.
   void encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const;
+
+  // As `encode`, with the bytes of the text that each id stands for: spans[2 * i] to spans[2 * i + 1]. `widths` has the
+  // base symbols of every id; a token of several symbols covers them all, one without any bytes of its own none.
+  void encode_spans(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, const uint32_t* widths,
+                    PieceCache& cache, IdBuffer& out, std::vector<int64_t>& spans) const;
+  void plain_spans(Pattern pattern, Text text, const uint32_t* widths, PieceCache& cache, IdBuffer& out,
+                   std::vector<int64_t>& spans) const;
+  // The same for one pre-token, which begins at byte `start`.
+  void piece_spans(std::string_view piece, int64_t start, const uint32_t* widths, PieceCache& cache, IdBuffer& out,
+                   std::vector<int64_t>& spans) const;
 
   struct Batch {
     std::vector<IdBuffer> parts;  // ids of consecutive texts, cut into parts
@@ -172,8 +186,37 @@ class Encoder {
   void encode_medium(std::string_view word, const LongKey& key, PieceCache& cache, IdBuffer& out) const;
   void merge_short(IdBuffer& ids, size_t from) const;
   void merge_long(IdBuffer& ids, size_t from) const;
-  void encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const;
   size_t find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const;
+
+  // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of these.
+  // Byte n of `part` is byte start + n - shift of the text: a part may begin with a space that the text does not have.
+  template <class Plain, class Special>
+  void each_part(Text text, const std::vector<SpecialPolicy>& policy, Plain&& plain, Special&& special) const {
+    const auto part = [&](size_t from, size_t to) {
+      if (from == to) return;
+      const bool prefixed = prefix_ == PrefixSpace::kAlways || (prefix_ == PrefixSpace::kFirst && from == 0);
+      try {
+        if (!prefixed) return plain(Text{text.data + from, to - from}, from, size_t{0});
+        std::string spaced(1, ' ');
+        spaced.append(reinterpret_cast<const char*>(text.data + from), to - from);
+        plain(Text{reinterpret_cast<const uint8_t*>(spaced.data()), spaced.size()}, from, size_t{1});
+      } catch (UnknownInText& problem) {
+        problem.position = from + (prefixed && problem.position ? problem.position - 1 : problem.position);
+        throw;
+      }
+    };
+    if (std::all_of(policy.begin(), policy.end(), [](SpecialPolicy p) { return p == SpecialPolicy::kPlain; }))
+      return part(0, text.size);
+    for (size_t from = 0; from < text.size;) {
+      size_t token = 0;
+      const size_t at = find_special(text, from, policy, token);
+      if (at < text.size && policy[token] == SpecialPolicy::kForbid) throw ForbiddenSpecial(token, at);
+      part(from, at);
+      if (at == text.size) return;
+      special(token, at);
+      from = at + specials_[token].bytes.size();
+    }
+  }
 
   Alphabet alphabet_;
   std::vector<Rule> rules_;
@@ -181,6 +224,7 @@ class Encoder {
   std::vector<uint32_t> made_;    // by rank
   std::unordered_map<std::string, uint32_t, BytesHash, std::equal_to<>> whole_;
   std::vector<SpecialToken> specials_;
+  PrefixSpace prefix_;
   std::string first_bytes_;  // distinct first bytes of the special tokens
   mutable std::mutex guard_;
   mutable std::vector<std::unique_ptr<PieceCache>> idle_;

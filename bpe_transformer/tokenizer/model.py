@@ -104,6 +104,30 @@ class BpeModel:
                 ends.add(made)
         return frozenset(ends)
 
+    @cached_property
+    def separate_ids(self) -> frozenset[int]:
+        """Ids of the tokens that stand between parts of a text: special and added ones, not the one for unknown characters."""
+        unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
+        return frozenset({*self.special_tokens.values(), *self.added_tokens.values()} - unknown)
+
+    @cached_property
+    def widths(self) -> Ids:
+        """By id, of how many base symbols (bytes, or characters) a token is made."""
+        widths = np.ones(len(self.tokens), np.uint32)
+        symbols = {*range(len(self.tokens))} - {*self.special_tokens.values(), *self.fallback_ids}
+        for id in symbols:
+            token = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
+            widths[id] = len(token) if self.unit == "byte" else len(token.decode("utf-8", "replace"))
+        return widths
+
+    def decoder_flags(self) -> bytes:
+        """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between parts of a text."""
+        special = frozenset(self.special_tokens.values())
+        return bytes(
+            (id in special) | (id in self.word_ends) << 1 | (id in self.separate_ids) << 2
+            for id in range(len(self.tokens))
+        )
+
     def _unmarked(self, token: bytes) -> bytes:
         return token.removesuffix((self.end_of_word or "").encode())
 

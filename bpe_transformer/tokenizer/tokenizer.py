@@ -3,70 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
+from bpe_transformer.tokenizer import specials
 from bpe_transformer.tokenizer.counts import threads
-from bpe_transformer.tokenizer.model import BpeModel, Unit
+from bpe_transformer.tokenizer.encodings import Encodings, Frame
+from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
+from bpe_transformer.tokenizer.offsets import Offsets, characters
+from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
+from bpe_transformer.tokenizer.problems import (
+    encoding_problem,
+    id_array,
+    id_out_of_range,
+    lacks_mark,
+    no_room,
+    not_utf8,
+)
+from bpe_transformer.tokenizer.specials import NONE, Specials
+from bpe_transformer.tokenizer.streaming import DecodeStream
 from bpe_transformer.tokenizer.trace import MergeTrace
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from bpe_transformer.tokenizer.counts import PretokenCounts
     from bpe_transformer.tokenizer.resize import Pruned
 
-Specials = Collection[str] | Literal["all"]
-_NONE: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, eq=False)
-class Encodings(Sequence[NDArray[np.uint32]]):
-    """The ids of several texts, one after another: text `i` has `ids[offsets[i]:offsets[i + 1]]`.
-
-    >>> encodings.offsets, encodings[1]                                     # doctest: +SKIP
-    (array([0, 2, 5]), array([104, 97, 12], dtype=uint32))
-    """
-
-    ids: NDArray[np.uint32]
-    offsets: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @overload
-    def __getitem__(self, index: int) -> NDArray[np.uint32]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[NDArray[np.uint32]]: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.uint32] | list[NDArray[np.uint32]]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"text {index} is out of range; there are {len(self)}")
-        index %= len(self)
-        return self.ids[self.offsets[index] : self.offsets[index + 1]]
-
-    def __iter__(self) -> Iterator[NDArray[np.uint32]]:
-        return (self[i] for i in range(len(self)))
-
-    def tolist(self) -> list[list[int]]:
-        return [part.tolist() for part in self]
-
-    def to_arrow(self) -> pa.LargeListArray:
-        """A `LargeListArray` of uint32 over the same memory."""
-        import pyarrow as pa
-
-        offsets = pa.Array.from_buffers(pa.int64(), len(self.offsets), [None, pa.py_buffer(self.offsets)])
-        ids = pa.Array.from_buffers(pa.uint32(), len(self.ids), [None, pa.py_buffer(self.ids)])
-        return pa.LargeListArray.from_arrays(offsets, ids)
+Decoded = TypeVar("Decoded", str, bytes)
 
 
 class Tokenizer:
@@ -83,10 +53,13 @@ class Tokenizer:
         self._specials = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
         ]
+        prefix = get_args(PrefixSpace).index(model.prefix_space)
         self._encoder = _core.Encoder(
-            model.alphabet(), model.left, model.right, model.made, self._specials, model.whole_tokens()
+            model.alphabet(), model.left, model.right, model.made, self._specials, model.whole_tokens(), prefix
         )
-        self._decoder = _core.Decoder(model.surfaces)
+        self._parts = PartEncoder(model, self._encoder, self._specials)
+        self._nothing_allowed = self._policy(NONE, "all")
+        self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), prefix)
 
     # --- facts ---------------------------------------------------------------------------------------------------------
 
@@ -134,7 +107,7 @@ class Tokenizer:
     def token_bytes(self, id: int) -> bytes:
         """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range."""
         if not 0 <= id < self.vocab_size:
-            raise DecodingError(f"id {id} is out of range; this vocabulary has ids 0 to {self.vocab_size - 1}")
+            raise DecodingError(id_out_of_range(id, self.vocab_size))
         return self.model.tokens[id]
 
     @cached_property
@@ -157,21 +130,44 @@ class Tokenizer:
     # --- text to ids ---------------------------------------------------------------------------------------------------
 
     def encode(
-        self, text: str | bytes, *, allowed_special: Specials = _NONE, disallowed_special: Specials = "all"
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Specials = NONE,
+        disallowed_special: Specials = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
     ) -> list[int]:
         """The ids of a text, or of bytes, which need not be UTF-8.
 
         Special tokens follow tiktoken's policy: those in `allowed_special` become their ids; one of
         `disallowed_special` (by default all that are not allowed) in the text raises `SpecialTokenError`; the rest is plain
-        text. Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
+        text. `add_bos` and `add_eos` put the vocabulary's `bos_token` and `eos_token` around the ids.
+
+        With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
+        cut; `encode_batch` counts them in `num_cut` instead.
+
+        Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
         """
-        policy = self._policy(allowed_special, disallowed_special)
-        if self._scanner is None:
-            return self._encode_in_parts(text, policy)
+        plain = allowed_special is NONE and disallowed_special == "all"
+        policy = self._nothing_allowed if plain else self._policy(allowed_special, disallowed_special)
         try:
-            return self._encoder.encode(self._scanner, text, policy)
+            if self._scanner is not None:
+                ids = self._encoder.encode(self._scanner, text, policy)
+            else:
+                ids = self._parts.encode(text_bytes(text), policy)
         except (ValueError, TypeError) as cause:
             self._fail(cause, (text,))
+        if add_bos or add_eos or max_len is not None:
+            ids, num_cut = self._frame(add_bos, add_eos, max_len).around(ids)
+            if num_cut:
+                warnings.warn(
+                    f"max_len={max_len} cut {num_cut} of {num_cut + len(ids)} ids off a text",
+                    TruncationWarning,
+                    stacklevel=2,
+                )
+        return ids
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
         """The ids of a text in which special tokens mean nothing: `encode(text, disallowed_special=())`."""
@@ -182,160 +178,189 @@ class Tokenizer:
         texts: Iterable[str | bytes],
         num_threads: int | None = None,
         *,
-        allowed_special: Specials = _NONE,
+        allowed_special: Specials = NONE,
         disallowed_special: Specials = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
     ) -> Encodings:
-        """The ids of many texts, on several threads (default: all cores); each as `encode` gives them."""
+        """The ids of many texts, on several threads (default: all cores); each as `encode` gives them.
+
+        What `max_len` cuts is counted in `num_cut` of the result, without a warning.
+        """
         batch = tuple(texts)
         policy = self._policy(allowed_special, disallowed_special)
-        if self._scanner is None:
-            rows = [self._encode_in_parts(text, policy) for text in batch]
-            offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-            return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
         try:
-            return Encodings(*self._encoder.encode_batch(self._scanner, batch, policy, threads(num_threads)))
+            if self._scanner is not None:
+                plain = Encodings(*self._encoder.encode_batch(self._scanner, batch, policy, threads(num_threads)))
+            else:
+                plain = self._in_parts(batch, policy)
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)
+        frame = self._frame(add_bos, add_eos, max_len)
+        return plain if frame == Frame() else frame.around_each(plain)
+
+    def encode_offsets(
+        self,
+        text: str | bytes,
+        unit: Literal["byte", "char"] = "byte",
+        *,
+        allowed_special: Specials = NONE,
+        disallowed_special: Specials = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+    ) -> tuple[list[int], Offsets]:
+        """The ids of a text, and where in it each token is, (T, 2): `text[start:end]`, in bytes of its UTF-8 or in characters.
+
+        Offsets are always into the text as it was given, also where it was normalised: a token that holds any of what
+        normalisation made of several characters stands for all of these. With `unit="char"` a token stands for every
+        character of which it holds a byte, so neighbours may share one. White space that an end-of-word mark replaces
+        belongs to no token; a token that stands for nothing in the text, such as `bos`, has an empty span.
+
+        >>> tok.encode_offsets("숲 low", "char")                            # doctest: +SKIP
+        ([236, 136, 178, 261], array([[0, 1], [0, 1], [0, 1], [1, 5]]))
+        """
+        policy = self._policy(allowed_special, disallowed_special)
+        try:
+            data = text_bytes(text)
+            if self._scanner is not None:
+                ids, flat = self._encoder.encode_spans(self._scanner, data, policy, self.model.widths)
+                spans = flat.reshape(-1, 2)
+            else:
+                ids, spans = self._parts.encode_spans(data, policy, self.model.widths)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, (text,))
+        frame = self._frame(add_bos, add_eos, None)
+        end = len(data)
+        if frame.bos is not None:
+            spans = np.concatenate([[[0, 0]], spans])
+        if frame.eos is not None:
+            spans = np.concatenate([spans, [[end, end]]])
+        return frame.around(ids)[0], characters(data, spans) if unit == "char" else spans
+
+    def count(
+        self, text: str | bytes, *, allowed_special: Specials = NONE, disallowed_special: Specials = "all"
+    ) -> int:
+        """How many ids `encode` gives for a text."""
+        return len(self.encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special))
+
+    def count_batch(
+        self,
+        texts: Iterable[str | bytes],
+        num_threads: int | None = None,
+        *,
+        allowed_special: Specials = NONE,
+        disallowed_special: Specials = "all",
+    ) -> NDArray[np.int64]:
+        """How many ids each of many texts has, (N,)."""
+        encodings = self.encode_batch(
+            texts, num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special
+        )
+        return np.diff(encodings.offsets)
 
     def _policy(self, allowed: Specials, disallowed: Specials) -> bytes:
+        return specials.policy(self.model.special_tokens, len(self.model.added_tokens), allowed, disallowed)
+
+    def _frame(self, add_bos: bool, add_eos: bool, max_len: int | None) -> Frame:
+        for name, asked in (("bos", add_bos), ("eos", add_eos)):
+            if asked and getattr(self.model, f"{name}_token") is None:
+                raise SpecialTokenError(lacks_mark(name))
         names = self.model.special_tokens
-        allow = set(names) if allowed == "all" else set(allowed)
-        forbid = set(names) - allow if disallowed == "all" else set(disallowed)
-        if unknown := allow - names.keys():
-            raise SpecialTokenError(
-                f"allowed_special names {min(unknown)!r}, which is no special token; this vocabulary has {list(names)}"
-            )
-        both = {name: _core.ALLOW for name in allow} | {name: _core.FORBID for name in forbid - allow}
-        return bytes(both.get(name, _core.PLAIN) for name in names) + bytes(
-            [_core.ALLOW] * len(self.model.added_tokens)
+        frame = Frame(
+            names[self.model.bos_token] if add_bos and self.model.bos_token is not None else None,
+            names[self.model.eos_token] if add_eos and self.model.eos_token is not None else None,
+            max_len,
         )
+        if max_len is not None and max_len < frame.num_marks:
+            raise EncodingError(no_room(max_len, frame.num_marks))
+        return frame
 
-    def _encode_in_parts(self, text: str | bytes, policy: bytes) -> list[int]:
-        """For texts that have to be normalised, or split by a regular expression, which the native core leaves to Python."""
-        data = self._bytes(text)
-        split = self.model.pretokenization
-        ids: list[int] = []
-        start = 0
-        for part, special in self._split_specials(data, policy):
-            normalized = split.normalize(part.decode("utf-8", "surrogateescape"))
-            before = start  # of the span; in bytes of the normalised text, which errors may name
-            for span, protected in split.spans(normalized):
-                encoded = span.encode("utf-8", "surrogateescape")
-                try:
-                    ids += self._encode_span(encoded, protected)
-                except _core.UnknownCharacter as cause:
-                    code_point, _, position = cause.args
-                    self._fail(_core.UnknownCharacter(code_point, 0, before + position), (data,))
-                before += len(encoded)
-            start += len(part)
-            if special is not None:
-                token, id = self._specials[special]
-                ids.append(id)
-                start += len(token)
-        return ids
-
-    def _encode_span(self, span: bytes, protected: bool) -> list[int]:
-        """Normalised text that is protected, so one pre-token, or holds nothing protected."""
-        scanner = self.model.pretokenization.pattern_scanner
-        if scanner is not None and not protected:
-            return self._encoder.encode(scanner, span, self._nothing_special)
-        if protected:
-            return self._encoder.encode_pieces([span])
-        pieces = patterns.split(self.pattern, span.decode("utf-8", "surrogateescape"))
-        return self._encoder.encode_pieces([piece.encode("utf-8", "surrogateescape") for piece in pieces])
-
-    @cached_property
-    def _nothing_special(self) -> bytes:
-        return bytes([_core.PLAIN] * len(self._specials))
-
-    def _bytes(self, text: str | bytes) -> bytes:
-        try:
-            return text.encode() if isinstance(text, str) else bytes(text)
-        except (UnicodeEncodeError, TypeError) as cause:
-            self._fail(cause, (text,))
-
-    def _split_specials(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
-        """Ordinary stretches of `data`, each with the number in `_specials` of the token that ends it."""
-        import regex
-
-        active = {token: number for number, (token, _) in enumerate(self._specials) if policy[number] != _core.PLAIN}
-        if not active:
-            yield data, None
-            return
-        longest_first = sorted(active, key=len, reverse=True)
-        start = 0
-        for match in regex.finditer(b"|".join(map(regex.escape, longest_first)), data):
-            number = active[match.group()]
-            if policy[number] == _core.FORBID:
-                self._fail(_core.ForbiddenSpecial(number, match.start()), (data,))
-            yield data[start : match.start()], number
-            start = match.end()
-        yield data[start:], None
+    def _in_parts(self, texts: Sequence[str | bytes], policy: bytes) -> Encodings:
+        rows: list[list[int]] = []
+        for index, text in enumerate(texts):
+            try:
+                rows.append(self._parts.encode(text_bytes(text), policy))
+            except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:
+                what, _, position = cause.args
+                raise type(cause)(what, index, position) from None
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
 
     def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
-        if isinstance(cause, _core.ForbiddenSpecial):
-            index, position = cause.args
-            token = list(self.model.special_tokens)[index]
-            raise SpecialTokenError(
-                f"the text holds the special token {token!r} (byte {position}), which is not allowed; to get its id, pass "
-                f"allowed_special={{{token!r}}}; to encode it as plain text, pass disallowed_special=() or leave it out of that"
-            ) from None
-        if isinstance(cause, _core.UnknownCharacter):
-            code_point, index, position = cause.args
-            name = f"{chr(code_point)!r} (U+{code_point:04X})"
-            where = f"byte {position}" if len(texts) == 1 else f"byte {position} of text {index}"
-            raise EncodingError(
-                f"character {name} at {where} is not in this vocabulary's alphabet; "
-                'learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'
-            ) from None
-        for index, text in enumerate(texts):
-            if not isinstance(text, (str, bytes)):
-                raise EncodingError(f"text {index} is {type(text).__name__}; encode takes str or bytes") from None
-            if isinstance(text, str) and not text.isascii():
-                try:
-                    text.encode()
-                except UnicodeEncodeError as surrogate:
-                    raise EncodingError(
-                        f"character {surrogate.start} of text {index} is a lone surrogate, "
-                        f"U+{ord(text[surrogate.start]):04X}, which UTF-8 cannot hold; replace it, or pass bytes"
-                    ) from None
-        raise cause
+        raise encoding_problem(cause, texts, self.model) or cause from None
 
     # --- ids to text ---------------------------------------------------------------------------------------------------
 
     def decode(
-        self, ids: Sequence[int] | NDArray[np.integer], *, errors: str = "replace", skip_special_tokens: bool = False
+        self,
+        ids: Sequence[int] | NDArray[np.integer[Any]],
+        *,
+        errors: str = "replace",
+        skip_special_tokens: bool = False,
     ) -> str:
         """The text of ids. Bytes that are not UTF-8 on their own, such as half a character, follow `errors` (as in
-        `bytes.decode`); `decode_bytes` gives them exactly. Raises `DecodingError` for an id out of range.
+        `bytes.decode`); `decode_bytes` gives them exactly. Raises `DecodingError` for an id out of range, and for such bytes
+        with `errors="strict"`.
         """
-        array = self._ids(ids)
-        if skip_special_tokens and self.model.special_tokens:
-            array = array[~np.isin(array, list(self.model.special_tokens.values()))]
-        return self.decode_bytes(array).decode("utf-8", errors)
-
-    def decode_bytes(self, ids: Sequence[int] | NDArray[np.integer]) -> bytes:
-        """The bytes of ids: for a byte vocabulary exactly those that were encoded."""
-        array = self._ids(ids)
-        data, bad = self._decoder.decode(array)
-        if bad >= 0:
-            raise DecodingError(
-                f"id {array[bad]} at position {bad} is out of range; this vocabulary has ids 0 to {self.vocab_size - 1}"
-            )
-        return data[:-1] if len(array) and int(array[-1]) in self.model.word_ends else data
-
-    def _ids(self, ids: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
         try:
-            array = np.asarray(ids)
-        except (OverflowError, ValueError, TypeError) as cause:
-            raise DecodingError(f"ids must be a flat sequence of whole numbers: {cause}") from cause
-        if array.size == 0:
-            return np.empty(0, np.int64)
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise DecodingError(
-                f"ids of type {array.dtype} and shape {array.shape}; give a flat sequence of whole numbers in range"
-            )
-        return np.ascontiguousarray(array, np.int64)
+            return self._decoder.text(ids, skip_special_tokens, errors)
+        except (TypeError, _core.BadId, UnicodeDecodeError) as cause:
+            return self._again(cause, ids, lambda array: self._decoder.text(array, skip_special_tokens, errors))
+
+    def decode_batch(
+        self,
+        rows: Encodings | Iterable[Sequence[int] | NDArray[np.integer[Any]]],
+        *,
+        errors: str = "replace",
+        skip_special_tokens: bool = False,
+    ) -> list[str]:
+        """The texts of many rows of ids; each as `decode` gives it."""
+        if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.offsets.dtype == np.int64:
+            with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # told with its row below
+                return self._decoder.texts_at(rows.ids, rows.offsets, skip_special_tokens, errors)
+        rows = list(rows)
+        try:
+            return self._decoder.texts(rows, skip_special_tokens, errors)
+        except (TypeError, _core.BadId, UnicodeDecodeError):
+            texts = []
+            for index, row in enumerate(rows):
+                try:
+                    texts.append(self.decode(row, errors=errors, skip_special_tokens=skip_special_tokens))
+                except DecodingError as cause:
+                    raise DecodingError(f"row {index}: {cause}") from cause
+            return texts
+
+    def decode_bytes(
+        self, ids: Sequence[int] | NDArray[np.integer[Any]], *, skip_special_tokens: bool = False
+    ) -> bytes:
+        """The bytes of ids: for a byte vocabulary exactly those that were encoded. Raises `DecodingError`."""
+        try:
+            return self._decoder.bytes(ids, skip_special_tokens)
+        except (TypeError, _core.BadId) as cause:
+            return self._again(cause, ids, lambda array: self._decoder.bytes(array, skip_special_tokens))
+
+    def decode_stream(
+        self, ids: Iterable[int] = (), *, errors: str = "replace", skip_special_tokens: bool = False
+    ) -> DecodeStream:
+        """The text of ids while they come: an iterator over pieces of text, none of which ends inside a character.
+
+        What is left at the end, such as half a character, follows `errors`. To feed it by hand, call `push` and `finish` of
+        the result.
+        """
+        return DecodeStream(self, ids, errors, skip_special_tokens)
+
+    def _again(self, cause: Exception, ids: object, decode: Callable[[NDArray[np.integer[Any]]], Decoded]) -> Decoded:
+        """Decodes what the native core does not read itself, such as a list of NumPy's integers, or says what is wrong."""
+        if isinstance(cause, UnicodeDecodeError):
+            raise DecodingError(not_utf8(cause)) from cause
+        array = id_array(ids)
+        try:
+            return decode(array)
+        except _core.BadId as bad:
+            position = bad.args[0]
+            raise DecodingError(id_out_of_range(int(array[position]), self.vocab_size, position)) from None
+        except UnicodeDecodeError as problem:
+            raise DecodingError(not_utf8(problem)) from problem
 
     # --- other sizes ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,100 @@
+// Turns ids back into the bytes that they stand for.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bpe {
+
+// An id that the vocabulary does not have.
+struct BadId : std::runtime_error {
+  explicit BadId(size_t position) : std::runtime_error("id out of range"), position(position) {}
+  size_t position;  // in the ids
+};
+
+// Bytes to be overwritten; holds what was asked for last and forgets what it held.
+class Scratch {
+ public:
+  uint8_t* room(size_t size) {
+    if (size > capacity_) {
+      capacity_ = std::max(size, capacity_ * 2);
+      data_ = std::make_unique_for_overwrite<uint8_t[]>(capacity_);
+    }
+    return data_.get();
+  }
+
+ private:
+  std::unique_ptr<uint8_t[]> data_;
+  size_t capacity_ = 0;
+};
+
+class Decoder {
+ public:
+  enum Flag : uint8_t {
+    kSpecial = 1,   // may be asked to be left out
+    kEndsWord = 2,  // its last byte, a space, is not written after the last word
+    kSeparate = 4,  // a token that stands between parts of the text
+  };
+  enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding put a space before the text
+
+  Decoder(const std::vector<std::string_view>& surfaces, const std::vector<uint8_t>& flags, Prefix prefix);
+
+  size_t size() const { return spans_.size(); }
+
+  // The text of ids, in `scratch` until it is used again. Throws BadId.
+  template <class Id>
+  std::string_view decode(const Id* ids, size_t count, bool skip_special, Scratch& scratch) const {
+    size_t total = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (static_cast<uint64_t>(ids[i]) >= spans_.size()) throw BadId(i);
+      total += spans_[static_cast<size_t>(ids[i])].size;
+    }
+    uint8_t* const begin = scratch.room(total + kStep);
+    uint8_t* to = begin;
+    if (!skip_special && !marked_) {
+      for (size_t i = 0; i < count; ++i) to = put(spans_[static_cast<size_t>(ids[i])], 0, to);
+    } else {
+      bool starts = prefix_ != Prefix::kNever, ends_word = false;
+      for (size_t i = 0; i < count; ++i) {
+        const Span span = spans_[static_cast<size_t>(ids[i])];
+        const bool separate = span.flags & kSeparate;
+        if (!(skip_special && (span.flags & kSpecial))) {
+          const bool drop = starts && !separate && span.size && blob_[span.start] == ' ';
+          to = put(span, drop, to);
+          if (!separate || prefix_ == Prefix::kFirst) starts = false;
+          ends_word = span.flags & kEndsWord;
+        }
+        if (separate && prefix_ == Prefix::kAlways) starts = true;
+      }
+      if (ends_word) --to;
+    }
+    return {reinterpret_cast<const char*>(begin), static_cast<size_t>(to - begin)};
+  }
+
+ private:
+  static constexpr size_t kStep = 16;  // bytes copied at once, wanted or not: most tokens are shorter
+  struct Span {
+    uint64_t start;
+    uint32_t size;
+    uint32_t flags;
+  };
+  uint8_t* put(const Span& span, size_t skip, uint8_t* to) const {
+    const uint8_t* from = blob_.data() + span.start;
+    std::memcpy(to, from + skip, kStep);
+    if (span.size > kStep) std::memcpy(to, from + skip, span.size - skip);
+    return to + span.size - skip;
+  }
+
+  std::vector<uint8_t> blob_;  // the bytes of all tokens, and more, so that a step may read past the last
+  std::vector<Span> spans_;    // by id
+  Prefix prefix_;
+  bool marked_ = false;   // whether the flags matter though no token is left out
+};
+
+}  // namespace bpe

@@ -1,0 +1,100 @@
+"""The ids of several texts in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Ids = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Encodings(Sequence[Ids]):
+    """The ids of several texts, one after another: text `i` has `ids[offsets[i]:offsets[i + 1]]`.
+
+    `num_cut[i]` says how many ids of text `i` were cut off by `max_len`; all are 0 without it.
+
+    >>> encodings.offsets, encodings[1]                                     # doctest: +SKIP
+    (array([0, 2, 5]), array([104, 97, 12], dtype=uint32))
+    """
+
+    ids: Ids  # (T,), uint32, or uint16 from files of a small vocabulary
+    offsets: NDArray[np.int64]  # (N + 1,)
+    num_cut: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]  # (N,)
+
+    def __post_init__(self) -> None:
+        if self.num_cut is None:
+            object.__setattr__(self, "num_cut", np.zeros(len(self), np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Ids: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Ids]: ...
+    def __getitem__(self, index: int | slice) -> Ids | list[Ids]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"text {index} is out of range; there are {len(self)}")
+        index %= len(self)
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def __iter__(self) -> Iterator[Ids]:
+        return (self[i] for i in range(len(self)))
+
+    def tolist(self) -> list[list[int]]:
+        return [part.tolist() for part in self]
+
+    def to_arrow(self) -> pa.LargeListArray:
+        """A `LargeListArray` over the same memory."""
+        import pyarrow as pa
+
+        offsets = pa.Array.from_buffers(pa.int64(), len(self.offsets), [None, pa.py_buffer(self.offsets)])
+        kind = pa.from_numpy_dtype(self.ids.dtype)
+        ids = pa.Array.from_buffers(kind, len(self.ids), [None, pa.py_buffer(self.ids)])
+        return pa.LargeListArray.from_arrays(offsets, ids)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What goes around the ids of a text: `bos` before and `eos` after it, at most `max_len` ids together."""
+
+    bos: int | None = None
+    eos: int | None = None
+    max_len: int | None = None
+
+    @property
+    def num_marks(self) -> int:
+        return (self.bos is not None) + (self.eos is not None)
+
+    def around(self, ids: list[int]) -> tuple[list[int], int]:
+        """The framed ids, and how many of a text's own were cut off its end."""
+        room = len(ids) if self.max_len is None else min(len(ids), self.max_len - self.num_marks)
+        before = [] if self.bos is None else [self.bos]
+        after = [] if self.eos is None else [self.eos]
+        return [*before, *ids[:room], *after], len(ids) - room
+
+    def around_each(self, plain: Encodings) -> Encodings:
+        """The same for many texts at once."""
+        lengths = np.diff(plain.offsets)
+        kept = lengths if self.max_len is None else np.minimum(lengths, self.max_len - self.num_marks)
+        offsets = np.zeros(len(plain.offsets), np.int64)
+        np.cumsum(kept + self.num_marks, out=offsets[1:])
+        ids = np.empty(offsets[-1], plain.ids.dtype)
+        is_text = np.ones(len(ids), np.bool_)
+        for mark, place in ((self.bos, offsets[:-1]), (self.eos, offsets[1:] - 1)):
+            if mark is not None:
+                ids[place] = mark
+                is_text[place] = False
+        position = np.arange(len(plain.ids)) - np.repeat(plain.offsets[:-1], lengths)
+        ids[is_text] = plain.ids[position < np.repeat(kept, lengths)]
+        return Encodings(ids, offsets, lengths - kept)

@@ -1,0 +1,216 @@
+"""Where tokens are in a text: bytes and characters, also where the text was normalised or white space dropped."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import EncodingError, SpecialTokenError
+from bpe_transformer.tokenizer.offsets import normalize_aligned
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
+# marks, Hangul letters, Indic vowels that join, ligatures, half-width kana: what normalisation works on
+LIVELY = st.text(
+    st.sampled_from(
+        "aeoA \u0301\u0323\u0300\u1112\u1161\u11ab한가\u09c7\u09be\u0b47\u0b56ﬁ①Å\u212bｶﾞ\u0344\u0f73¼ｇ\u3099か"
+    ),
+    max_size=25,
+)
+
+
+def split_by(tok: Tokenizer, **facts: object) -> Tokenizer:
+    return Tokenizer(replace(tok.model, pretokenization=PreTokenization(**facts)))  # type: ignore[arg-type]
+
+
+@given(TEXT)
+@settings(max_examples=100, deadline=None)
+def test_byte_tokens_are_the_text(mixed: Tokenizer, text: str) -> None:
+    data = text.encode()
+    ids, spans = mixed.encode_offsets(text)
+    assert ids == mixed.encode_ordinary(text)
+    assert (spans.dtype, spans.shape) == (np.int64, (len(ids), 2))
+    assert [data[start:end] for start, end in spans] == [mixed.token_bytes(id) for id in ids]
+    assert np.array_equal(spans[1:, 0], spans[:-1, 1])
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=100, deadline=None)
+@example(b"a\xff\xed\xa0\x80\xf0\x9f")
+def test_bytes_that_are_no_text(mixed: Tokenizer, data: bytes) -> None:
+    ids, spans = mixed.encode_offsets(data, disallowed_special=())
+    assert b"".join(data[start:end] for start, end in spans) == data
+    _, in_characters = mixed.encode_offsets(data, "char", disallowed_special=())
+    text = data.decode("utf-8", "surrogateescape")
+    for id, (start, end) in zip(ids, in_characters, strict=True):
+        assert mixed.token_bytes(id) in text[start:end].encode("utf-8", "surrogateescape")
+
+
+@given(TEXT)
+@settings(max_examples=100, deadline=None)
+def test_characters_are_those_that_a_token_touches(mixed: Tokenizer, text: str) -> None:
+    starts = np.cumsum([0, *(len(character.encode()) for character in text)])
+    _, spans = mixed.encode_offsets(text)
+    _, in_characters = mixed.encode_offsets(text, "char")
+    for (start, end), (first, after) in zip(spans, in_characters, strict=True):
+        assert starts[first] <= start < starts[first + 1]
+        assert starts[after - 1] < end <= starts[after]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(LIVELY)
+@settings(max_examples=150, deadline=None)
+@example("a\u0301\u0323b")
+@example("\u1112\u1161\u11ab한")
+def test_normalised_segments_are_those_of_the_original(form: str, text: str) -> None:
+    normalized, starts, ends = normalize_aligned(form, text)  # type: ignore[arg-type]
+    assert normalized == unicodedata.normalize(form, text)
+    assert len(starts) == len(ends) == len(normalized.encode())
+    made, data = normalized.encode(), text.encode()
+    at = position = 0
+    for (start, end), group in groupby(zip(starts.tolist(), ends.tolist(), strict=True)):
+        size = len(list(group))
+        assert start == at
+        piece, of_piece = data[start:end], made[position : position + size]
+        assert of_piece == (piece if end - start == 1 else unicodedata.normalize(form, piece.decode()).encode())
+        at, position = end, position + size
+    assert at == len(data)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(LIVELY)
+@settings(max_examples=60, deadline=None)
+def test_offsets_under_normalisation(mixed: Tokenizer, form: str, text: str) -> None:
+    tok = split_by(mixed, normalization=form)
+    ids, spans = tok.encode_offsets(text, disallowed_special=())
+    assert ids == tok.encode_ordinary(text) == mixed.encode_ordinary(unicodedata.normalize(form, text))
+    covered = np.zeros(len(text.encode()), bool)
+    for start, end in spans:
+        assert 0 <= start < end <= len(covered)
+        covered[start:end] = True
+    assert covered.all()
+    assert (np.diff(spans[:, 0]) >= 0).all()
+    assert (np.diff(spans[:, 1]) >= 0).all()
+
+
+def test_normalised_text_by_hand(mixed: Tokenizer) -> None:
+    tok = split_by(mixed, normalization="NFC")
+    text = "한 cafe\u0301 low"  # three letters of a syllable; an accent of its own
+    text = unicodedata.normalize("NFD", text)
+    _, spans = tok.encode_offsets(text, "char")
+    pieces = [text[start:end] for start, end in spans]
+    assert pieces[-1].strip() == "low"
+    assert "e\u0301" in pieces
+    assert set(pieces[: pieces.index("e\u0301")]) >= {unicodedata.normalize("NFD", "한")}
+
+
+def test_special_added_and_framing_tokens(mixed: Tokenizer) -> None:
+    model = replace(
+        mixed.model, tokens=(*mixed.model.tokens, b"C++"), added_tokens={"C++": 402}, bos_token="<s>", eos_token="</s>"
+    )
+    tok = Tokenizer(model)
+    ids, spans = tok.encode_offsets("숲<pad>low C++", allowed_special="all", add_bos=True, add_eos=True)
+    where = dict(zip(ids, spans.tolist(), strict=True))
+    assert where[tok.special_tokens["<pad>"]] == [3, 8]
+    assert where[402] == [12, 15]
+    assert where[tok.special_tokens["<s>"]] == [0, 0]
+    assert where[tok.special_tokens["</s>"]] == [15, 15]
+    with pytest.raises(SpecialTokenError, match="byte 3"):
+        tok.encode_offsets("숲<pad>")
+    with pytest.raises(EncodingError, match="int"):
+        tok.encode_offsets(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pattern", ["whitespace", r"\s*\S+"])
+def test_end_of_word_marks_leave_white_space_out(pattern: str) -> None:
+    learned = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), 100, unit="char", end_of_word="</w>")
+    tok = split_by(learned, pattern=pattern)
+    text = " low \t lower  "
+    ids, spans = tok.encode_offsets(text)
+    assert ids == tok.encode(text)
+    assert [text[start:end] for start, end in spans] == ["low", "lower"]
+
+
+def test_unknown_characters_one_by_one_and_fused() -> None:
+    learned = learn_bpe(
+        PretokenCounts.from_words({"low": 5}), 100, unit="char", unk_token="<unk>", special_tokens=["<unk>"]
+    )
+    for pattern in ("whitespace", r"\s*\S+"):
+        tok = split_by(learned, pattern=pattern)
+        _, spans = tok.encode_offsets("low한글xlow", "char")
+        assert spans.tolist() == [[0, 3], [3, 4], [4, 5], [5, 6], [6, 9]]
+        fused = Tokenizer(replace(tok.model, fuse_unk=True))
+        ids, spans = fused.encode_offsets("low한글xlow", "char")
+        assert ids == fused.encode("low한글xlow")
+        assert spans.tolist() == [[0, 3], [3, 6], [6, 9]]
+
+
+def with_fallback(**facts: object) -> Tokenizer:
+    """Characters l o w ▁, merges, and a token for every byte."""
+    base = ["▁", "l", "o", "w"]
+    tokens = [
+        b"<unk>",
+        *(f"<0x{byte:02X}>".encode() for byte in range(256)),
+        *(c.encode() for c in base),
+        b"lo",
+        b"low",
+    ]
+    first = 257
+    model = replace(
+        learn_bpe(PretokenCounts.from_words({"low": 1}), 4, unit="char").model,
+        tokens=(*tokens, "▁low".encode()),
+        left=np.array([first + 1, 261, first], np.uint32),
+        right=np.array([first + 2, first + 3, 262], np.uint32),
+        made=np.array([261, 262, 263], np.uint32),
+        special_tokens={"<unk>": 0},
+        unk_token="<unk>",
+        byte_fallback=True,
+        space_mark="▁",
+        pretokenization=PreTokenization("metaspace"),
+    )
+    return Tokenizer(replace(model, **facts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pattern", ["metaspace", "[ ▁]+[^ ▁]*|[^ ▁]+|x(?!x)"])
+def test_byte_fallback_and_space_marks(pattern: str) -> None:
+    tok = with_fallback(pretokenization=PreTokenization(pattern))
+    text = "low▁low 한low"
+    ids, spans = tok.encode_offsets(text)
+    data = text.encode()
+    assert ids == tok.encode(text)
+    assert [data[start:end] for start, end in spans] == [
+        b"low", "▁low".encode(), b" ", *(bytes([byte]) for byte in "한".encode()), b"low",
+    ]  # fmt: skip
+    _, in_characters = tok.encode_offsets(text, "char")
+    assert in_characters.tolist() == [[0, 3], [3, 7], [7, 8], [8, 9], [8, 9], [8, 9], [9, 12]]
+
+
+@pytest.mark.parametrize("pattern", ["metaspace", "[ ▁]+[^ ▁]*|[^ ▁]+|x(?!x)"])
+@pytest.mark.parametrize("prefix", ["first", "always"])
+def test_a_space_that_was_put_before_the_text(pattern: str, prefix: str) -> None:
+    tok = with_fallback(
+        pretokenization=PreTokenization(pattern), prefix_space=prefix, special_tokens={"<unk>": 0, "<s>": 264},
+        tokens=(*with_fallback().model.tokens, b"<s>"),
+    )  # fmt: skip
+    ids, spans = tok.encode_offsets("low<s>low", allowed_special="all")
+    assert ids == tok.encode("low<s>low", allowed_special="all")
+    assert spans.tolist() == [[0, 3], [3, 6], [6, 9]]
+    assert ids == [263, 264, 262 if prefix == "first" else 263]
+    assert tok.decode(ids) == "low<s>low"
+    assert "".join(tok.decode_stream(ids)) == "low<s>low"
+    assert tok.encode("", allowed_special="all") == []
+
+
+def test_a_whole_token_that_no_merge_leads_to() -> None:
+    learned = learn_bpe(PretokenCounts.from_words({"low": 1}), 256)
+    model = replace(learned.model, tokens=(*learned.model.tokens, " 한글".encode()), ignore_merges=True)
+    ids, spans = Tokenizer(model).encode_offsets("a 한글", "char")
+    assert (ids, spans.tolist()) == ([97, 256], [[0, 1], [1, 4]])
