@@ -82,6 +82,11 @@ def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None, n
         ) from None
 
 
+def argument_text(text: str, errors: str) -> str:
+    """A text given on the command line, where bytes that are no UTF-8 arrive as surrogates."""
+    return decoded(text.encode("utf-8", "surrogateescape"), errors, name="the text given")
+
+
 def read_text(errors: str) -> str:
     """All of standard input."""
     return decoded(stdin_bytes().read(), errors)

@@ -7,23 +7,27 @@ Data comes first: every class has documented fields and `as_dict()` for JSON, an
 """
 
 from bpe_transformer.inspection.attention import Alignment, AttentionMap
-from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
-from bpe_transformer.inspection.trace import (
+from bpe_transformer.inspection.replay import (
     Alphabet,
-    Derivation,
-    EncodedWord,
     PairCount,
     Segmentation,
-    TraceRow,
     TraceStep,
-    TraceTable,
     base_alphabet,
+    replay_trace,
+)
+from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
+from bpe_transformer.inspection.trace import TraceRow, TraceTable, trace_table
+from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
+from bpe_transformer.inspection.words import (
+    Derivation,
+    EncodedWord,
+    WordStage,
+    WordTimeline,
     derive,
     encode_word,
-    replay_trace,
-    trace_table,
+    word_timeline,
 )
-from bpe_transformer.inspection.visible import visible
 
 __all__ = [
     "Alignment",
@@ -33,11 +37,16 @@ __all__ = [
     "EncodedWord",
     "PairCount",
     "Segmentation",
+    "TextWhy",
+    "TokenNode",
     "TokenSpan",
+    "TokenWhy",
     "TokenizedText",
     "TraceRow",
     "TraceStep",
     "TraceTable",
+    "WordStage",
+    "WordTimeline",
     "base_alphabet",
     "derive",
     "encode_word",
@@ -45,4 +54,7 @@ __all__ = [
     "tokenize_text",
     "trace_table",
     "visible",
+    "why_text",
+    "why_token",
+    "word_timeline",
 ]

@@ -1,121 +1,18 @@
-"""The merge history as plain data: every step replayed on given words, or a window over a trace of any size.
-
-Both work from what a tokenizer has saved (its base alphabet, merges and trace); nothing here learns again.
-"""
+"""The merge history of a tokenizer of any size, as rows of a table. Read from what is saved; nothing here learns again."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.errors import EncodingError, LearningError
+from bpe_transformer.errors import LearningError
 from bpe_transformer.inspection._view import View
-from bpe_transformer.inspection.tokens import TokenizedText, tokenize_text
-from bpe_transformer.inspection.visible import token_dict, visible
+from bpe_transformer.inspection.visible import token_dict
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import MergeStep, Tokenizer
 
 Pair = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Segmentation(View):
-    """One word as it stands after some number of merges."""
-
-    word: bytes
-    count: int  # occurrences in the corpus
-    ids: tuple[int, ...]
-    tokens: tuple[bytes, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        tokens = [token_dict(token) for token in self.tokens]
-        return {"word": token_dict(self.word), "count": self.count, "ids": list(self.ids), "tokens": tokens}
-
-
-@dataclass(frozen=True, slots=True)
-class PairCount(View):
-    """Two adjacent tokens and how often they stand side by side."""
-
-    left: int
-    right: int
-    tokens: tuple[bytes, bytes]
-    count: int
-
-    @property
-    def pair(self) -> Pair:
-        return self.left, self.right
-
-    def as_dict(self) -> dict[str, Any]:
-        tokens = [token_dict(token) for token in self.tokens]
-        return {"left": self.left, "right": self.right, "tokens": tokens, "count": self.count}
-
-
-@dataclass(frozen=True, slots=True)
-class TraceStep(View):
-    """One merge on the words it is replayed on: what was counted, which pair won, and what became of the words."""
-
-    rank: int
-    winner: PairCount
-    runner_up: PairCount | None  # the pair that would have been merged otherwise; None when there was only one
-    tied: bool  # the runner-up had the same count, and the smaller ids decided
-    new_id: int
-    new_token: bytes
-    vocab_size: int  # after this merge, special tokens included
-    pairs: tuple[PairCount, ...]  # highest count first, then smallest (left id, right id)
-    before: tuple[Segmentation, ...]
-    after: tuple[Segmentation, ...]
-
-    @property
-    def words_touched(self) -> int:
-        """Distinct words in which the pair occurred."""
-        return sum(old.ids != new.ids for old, new in zip(self.before, self.after, strict=True))
-
-    @property
-    def tokens_left(self) -> int:
-        """Tokens in the whole corpus after this merge."""
-        return sum(len(word.ids) * word.count for word in self.after)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "rank": self.rank,
-            "winner": self.winner.as_dict(),
-            "runner_up": self.runner_up.as_dict() if self.runner_up else None,
-            "tied": self.tied,
-            "new_id": self.new_id,
-            "new_token": token_dict(self.new_token),
-            "vocab_size": self.vocab_size,
-            "words_touched": self.words_touched,
-            "tokens_left": self.tokens_left,
-            "pairs": [pair.as_dict() for pair in self.pairs],
-            "before": [word.as_dict() for word in self.before],
-            "after": [word.as_dict() for word in self.after],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Alphabet(View):
-    """What a vocabulary starts from: the base tokens in the order of their ids, and the special tokens."""
-
-    tokens: tuple[bytes, ...]
-    special_tokens: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"tokens": [token_dict(token) for token in self.tokens], "special_tokens": list(self.special_tokens)}
-
-
-@dataclass(frozen=True, slots=True)
-class Derivation(View):
-    """How one word comes together: its segmentation before any merge, then after each merge that changed it."""
-
-    stages: tuple[Segmentation, ...]
-    ranks: tuple[int, ...]  # ranks[i] made stages[i + 1]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"ranks": list(self.ranks), "stages": [stage.as_dict() for stage in self.stages]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,89 +62,6 @@ class TraceTable(View):
         return {"total": self.total, "digest": self.digest, "has_trace": self.has_trace, "rows": rows}
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedWord(View):
-    """One word as it is encoded, and how that came about."""
-
-    text: TokenizedText
-    derivation: Derivation | None  # None: the word has a character outside the alphabet
-    occurs: bool  # in the corpus that the vocabulary was learned from
-
-    def as_dict(self) -> dict[str, Any]:
-        derivation = self.derivation.as_dict() if self.derivation else None
-        return {"text": self.text.as_dict(), "derivation": derivation, "occurs": self.occurs}
-
-
-def base_alphabet(tokenizer: Tokenizer) -> Alphabet:
-    """The base tokens of `tokenizer` and its special tokens, both in the order of their ids."""
-    special = sorted(tokenizer.special_tokens.items(), key=lambda item: item[1])
-    names = tuple(name for name, _ in special)
-    return Alphabet(tuple(tokenizer.token_bytes(token) for token in _base_ids(tokenizer)), names)
-
-
-def replay_trace(counts: Mapping[str, int] | Mapping[bytes, int], tokenizer: Tokenizer) -> Iterator[TraceStep]:
-    """Replays the merges of `tokenizer`, in the order in which they were learned, on `counts` (word → occurrences).
-
-    On the counts it was learned from, every step agrees with `tokenizer.trace`. On other words the merges and the
-    segmentations are the same, while counts, runner-up and ties describe those words; it ends with the last merge
-    that occurs in them, and merges that do not occur are passed over.
-
-    Every step counts every pair again, as the textbook does: meant for words that fit on a screen. For a trace of
-    corpus scale take `trace_table`.
-
-    Raises:
-        EncodingError: a character of a word is not in the base alphabet.
-    """
-    base = _base_map(tokenizer)
-    smallest = len(base) + len(tokenizer.special_tokens)
-    words = [_start(word, count, tokenizer, base) for word, count in counts.items()]
-    for rank, pair in enumerate(tokenizer.merges):
-        ranked = _ranked_pairs(words, tokenizer)
-        if not ranked:
-            return
-        chosen = next((entry for entry in ranked if entry.pair == pair), None)
-        if chosen is None:
-            continue
-        new_id = int(tokenizer.model.made[rank])
-        merged = [_merge(word, pair, new_id, tokenizer) for word in words]
-        runner_up = next((entry for entry in ranked if entry.pair != pair), None)
-        yield TraceStep(
-            rank=rank,
-            winner=chosen,
-            runner_up=runner_up,
-            tied=runner_up is not None and runner_up.count == chosen.count,
-            new_id=new_id,
-            new_token=tokenizer.token_bytes(new_id),
-            vocab_size=smallest + rank + 1,
-            pairs=tuple(ranked),
-            before=tuple(words),
-            after=tuple(merged),
-        )
-        words = merged
-
-
-def derive(word: str | bytes, tokenizer: Tokenizer) -> Derivation:
-    """The merges that put `word` together, lowest rank first, and what it looks like after each.
-
-    It treats `word` as one pre-token; the last stage equals `tokenizer.encode` where the split pattern agrees.
-
-    Raises:
-        EncodingError: a character of `word` is not in the base alphabet.
-    """
-    merges = tokenizer.merges
-    rank_of = {pair: rank for rank, pair in enumerate(merges)}
-    stages = [_start(word, 0, tokenizer, _base_map(tokenizer))]
-    ranks: list[int] = []
-    while True:
-        ids = stages[-1].ids
-        found = [rank_of[pair] for pair in pairwise(ids) if pair in rank_of]
-        if not found:
-            return Derivation(tuple(stages), tuple(ranks))
-        rank = min(found)
-        stages.append(_merge(stages[-1], merges[rank], int(tokenizer.model.made[rank]), tokenizer))
-        ranks.append(rank)
-
-
 def trace_table(tokenizer: Tokenizer, start: int = 0, stop: int | None = 20) -> TraceTable:
     """The merges of rank `start` up to but without `stop` (None: to the end), with what the learner noted.
 
@@ -289,70 +103,3 @@ def _row(rank: int, pair: Pair, step: MergeStep | None, tokenizer: Tokenizer) ->
         words_touched=step.words_touched,
         tokens_left=step.tokens_left,
     )
-
-
-def encode_word(word: str, tokenizer: Tokenizer, *, occurs: bool) -> EncodedWord:
-    """Encodes `word` and derives it; `occurs` says whether it stood in the learning corpus."""
-    try:
-        derivation = derive(word, tokenizer)
-    except EncodingError:
-        derivation = None
-    return EncodedWord(tokenize_text(tokenizer, word), derivation, occurs)
-
-
-def _base_ids(tokenizer: Tokenizer) -> list[int]:
-    later = {*tokenizer.special_tokens.values(), *tokenizer.model.made.tolist()}
-    return [token for token in range(tokenizer.vocab_size) if token not in later]
-
-
-def _base_map(tokenizer: Tokenizer) -> dict[bytes, int]:
-    return {tokenizer.token_bytes(token): token for token in _base_ids(tokenizer)}
-
-
-def _start(word: str | bytes, count: int, tokenizer: Tokenizer, base: Mapping[bytes, int]) -> Segmentation:
-    """`word` as base tokens: its bytes, or its characters with the end-of-word mark on the last."""
-    raw = word.encode() if isinstance(word, str) else bytes(word)
-    if tokenizer.end_of_word:
-        raw = raw.decode().strip().encode()  # the mark stands for the space around a word
-    pieces = [bytes([byte]) for byte in raw] if tokenizer.unit == "byte" else [char.encode() for char in raw.decode()]
-    if tokenizer.end_of_word and pieces:
-        pieces[-1] += tokenizer.end_of_word.encode()
-    unknown = next((piece for piece in pieces if piece not in base), None)
-    if unknown is not None:
-        raise EncodingError(
-            f"{visible(unknown)!r} in the word {visible(raw)!r} is not in the alphabet of this tokenizer; "
-            "choose words made of characters it was learned from, or learn with unit='byte'"
-        )
-    return Segmentation(raw, count, tuple(base[piece] for piece in pieces), tuple(pieces))
-
-
-def _ranked_pairs(words: list[Segmentation], tokenizer: Tokenizer) -> list[PairCount]:
-    """Every adjacent pair that may be merged, with its count, in the order in which pairs are chosen."""
-    never = {name.encode() for name in tokenizer.special_tokens}  # no merge makes a special token
-    counted: Counter[Pair] = Counter()
-    for word in words:
-        for pair in pairwise(word.ids):
-            counted[pair] += word.count
-    ranked = sorted(((pair, count) for pair, count in counted.items() if count), key=lambda item: (-item[1], item[0]))
-    pairs = [
-        PairCount(left, right, (tokenizer.token_bytes(left), tokenizer.token_bytes(right)), count)
-        for (left, right), count in ranked
-    ]
-    return [pair for pair in pairs if b"".join(pair.tokens) not in never]
-
-
-def _merge(word: Segmentation, pair: Pair, new_id: int, tokenizer: Tokenizer) -> Segmentation:
-    """`word` with every occurrence of `pair`, from left to right, replaced by `new_id`."""
-    ids: list[int] = []
-    tokens: list[bytes] = []
-    at = 0
-    while at < len(word.ids):
-        if word.ids[at : at + 2] == pair:
-            ids.append(new_id)
-            tokens.append(tokenizer.token_bytes(new_id))
-            at += 2
-        else:
-            ids.append(word.ids[at])
-            tokens.append(word.tokens[at])
-            at += 1
-    return Segmentation(word.word, word.count, tuple(ids), tuple(tokens)) if tuple(ids) != word.ids else word

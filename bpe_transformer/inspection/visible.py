@@ -7,9 +7,11 @@ marks stands as its code point, so that a written token means exactly one thing.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MARKS = {" ": "·", "\n": "↵", "\r": "␍", "\t": "⇥"}
+_MEANT = {mark: char for char, mark in MARKS.items()}
 SEPARATOR = "│"  # what a view puts between two tokens
 _RESERVED = frozenset(MARKS.values()) | {SEPARATOR, "⟨", "⟩", "◌"}
 # control, format, surrogate, private, unassigned; line, paragraph and every space but U+0020
@@ -40,6 +42,26 @@ def visible(token: bytes | str) -> str:
     if partial:
         parts.append(_bracketed(partial))
     return "".join(parts)
+
+
+def from_visible(written: str) -> bytes | None:
+    """The token that `visible` writes so; None if it writes none so.
+
+    >>> from_visible("·low↵"), from_visible("⟨ed 95⟩"), from_visible("⟨nothing⟩")
+    (b' low\\n', b'\\xed\\x95', None)
+    """
+    token = b""
+    for plain, bracketed in re.findall(r"([^⟨]+)|⟨([^⟩]*)⟩?", written):
+        try:
+            if plain:
+                token += "".join(_MEANT.get(char, char) for char in plain.replace("◌", "")).encode()
+            elif bracketed.startswith("U+"):
+                token += chr(int(bracketed[2:], 16)).encode("utf-8", "surrogatepass")
+            else:
+                token += bytes.fromhex(bracketed)
+        except (ValueError, OverflowError):
+            return None
+    return token if visible(token) == written else None
 
 
 def _visible_char(char: str, *, first: bool) -> str:

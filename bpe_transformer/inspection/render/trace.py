@@ -22,17 +22,10 @@ from bpe_transformer.inspection.render._parts import (
     times,
 )
 from bpe_transformer.inspection.render.tokens import written_span
-from bpe_transformer.inspection.trace import (
-    Alphabet,
-    Derivation,
-    EncodedWord,
-    PairCount,
-    Segmentation,
-    TraceRow,
-    TraceStep,
-    TraceTable,
-)
+from bpe_transformer.inspection.replay import Alphabet, PairCount, Segmentation, TraceStep
+from bpe_transformer.inspection.trace import TraceRow, TraceTable
 from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.words import Derivation, EncodedWord
 
 # More than this no one reads; the data classes and --json hold everything.
 MAX_WORDS = 12
