@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -21,13 +22,16 @@ from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 TEXTS = ["세 마리 고양이가 책을 읽었다.", "three cats read books; aaaa aaa aaaaab", "<s>newest</s> lower"]
-LEARNED = {
-    "bytes": learn_bpe(PretokenCounts.from_iterator(TEXTS), 320, special_tokens=["<s>", "</s>"]),
-    "characters": learn_bpe(PretokenCounts.from_iterator(TEXTS, "whitespace"), 80, unit="char", unk_token="<unk>"),
-    "marked": learn_bpe(
-        PretokenCounts.from_iterator(TEXTS, "whitespace"), 90, unit="char", unk_token="<unk>", end_of_word="</w>"
-    ),
-}
+KINDS = ["bytes", "characters", "marked"]
+
+
+@cache
+def learned(kind: str) -> Tokenizer:
+    if kind == "bytes":
+        return learn_bpe(PretokenCounts.from_iterator(TEXTS), 320, special_tokens=["<s>", "</s>"])
+    counts = PretokenCounts.from_iterator(TEXTS, "whitespace")
+    mark = "</w>" if kind == "marked" else None
+    return learn_bpe(counts, 90, unit="char", unk_token="<unk>", end_of_word=mark)
 
 
 def imported(
@@ -94,11 +98,11 @@ def holds(tokenizer: Tokenizer, text: str) -> None:
             assert missed["rank"] >= taker["rank"] or not missed["met"]
 
 
-@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("kind", KINDS)
 @given(text=st.text(st.sampled_from("세마리 고양threcatsdbook;.newlo<>/ü"), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=40)
-def test_replay_gives_the_encoders_ids(name: str, text: str) -> None:
-    holds(LEARNED[name], text)
+def test_replay_gives_the_encoders_ids(kind: str, text: str) -> None:
+    holds(learned(kind), text)
 
 
 PAIRS = st.lists(st.tuples(st.text("abc", min_size=1, max_size=3), st.text("abc", min_size=1, max_size=3)), max_size=14)
@@ -120,10 +124,10 @@ def test_replay_holds_for_merges_in_any_order(merges: list[tuple[str, str]], wor
             assert b"".join(leaf.token for leaf in why.tree.leaves()) == why.token
 
 
-@pytest.mark.parametrize("name", LEARNED)
-def test_smallest_vocabulary_is_the_smallest(name: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_smallest_vocabulary_is_the_smallest(kind: str) -> None:
     """Every learned token: in the vocabulary named it is one token, in the next smaller one it is not."""
-    tokenizer = LEARNED[name]
+    tokenizer = learned(kind)
     for rank in range(len(tokenizer.merges)):
         why = why_token(tokenizer, int(tokenizer.model.made[rank]))
         assert why.smallest is not None
