@@ -52,4 +52,5 @@ NB_MODULE(_core, m) {
   bind_learner(m);
   bind_encoder(m);
   bind_decoder(m);
+  bind_recover(m);
 }

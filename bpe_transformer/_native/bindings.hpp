@@ -103,3 +103,4 @@ void bind_counter(nb::module_& m);
 void bind_learner(nb::module_& m);
 void bind_encoder(nb::module_& m);
 void bind_decoder(nb::module_& m);
+void bind_recover(nb::module_& m);

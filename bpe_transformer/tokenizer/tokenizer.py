@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer import specials
+from bpe_transformer.tokenizer.conversions import Conversions
 from bpe_transformer.tokenizer.counts import threads
 from bpe_transformer.tokenizer.encodings import Encodings, Frame
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Decoded = TypeVar("Decoded", str, bytes)
 
 
-class Tokenizer:
+class Tokenizer(Conversions):
     """A learned BPE vocabulary, ready to encode and decode. Made by `learn_bpe` or `Tokenizer.load`; does not change.
 
     One object may be used by many threads at a time.
@@ -391,25 +391,6 @@ class Tokenizer:
         from bpe_transformer.tokenizer.resize import prune
 
         return prune(self, corpus)
-
-    # --- files ---------------------------------------------------------------------------------------------------------
-
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
-
-        The file is read back and has to give equal ids before it takes its place; with the `tokenizers` package
-        installed, that has to agree too. Raises `FormatError` if not: nothing is written then.
-        """
-        from bpe_transformer.tokenizer.formats import save
-
-        save(self, directory)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Reads a `tokenizer.json`, or the directory it is in, with the trace if one lies beside it. Raises `FormatError`."""
-        from bpe_transformer.tokenizer.formats import load
-
-        return load(path)
 
 
 def _restore(model: BpeModel, trace: MergeTrace | None) -> Tokenizer:

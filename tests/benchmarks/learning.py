@@ -66,7 +66,7 @@ def check_equal(path: Path, vocab_size: int) -> None:
     from tokenizers import models, pre_tokenizers, trainers
 
     from bpe_transformer import PretokenCounts, learn_bpe
-    from bpe_transformer.tokenizer.formats import to_json
+    from bpe_transformer.tokenizer.formats.tokenizer_json import to_json
 
     text = path.read_text(encoding="utf-8")
     counts = PretokenCounts.from_files(path, pattern="gpt2")

@@ -113,7 +113,7 @@ def test_a_mark_that_occurs_in_the_corpus_is_told_apart(tmp_path: Path) -> None:
 
 def broken(**changes: Any) -> Any:
     tok = learn_bpe(PretokenCounts.from_words({"low": 2}), 258)
-    from bpe_transformer.tokenizer.formats import to_json
+    from bpe_transformer.tokenizer.formats.tokenizer_json import to_json
 
     document = copy.deepcopy(to_json(tok.model))
     for path, value in changes.items():

@@ -9,41 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from bpe_transformer._files import atomic_directory
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.tokenizer import patterns
-from bpe_transformer.tokenizer.alphabet import gpt2_byte_order
+from bpe_transformer.tokenizer.formats import byte_names
+from bpe_transformer.tokenizer.formats.checks import parse_json, read_text
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
-from bpe_transformer.tokenizer.tokenizer import Tokenizer
-from bpe_transformer.tokenizer.trace import MergeTrace
 
+NAME = "tokenizer.json"
 TOKENIZER_FILE = "tokenizer.json"
-TRACE_FILE = "trace.parquet"
-
-_PROBE = (
-    "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
-    "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
-)
-# GPT-2's printable stand-in for every byte ("bytes_to_unicode" in its encoder.py): itself, or the next free code point from 256
-_CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
-_BYTE_OF_CHAR = {char: byte for byte, char in _CHAR_OF_BYTE.items()}
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 
-def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
-    """See `Tokenizer.save`."""
-    document = to_json(tokenizer.model)
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    _verify(tokenizer, text)
-    with atomic_directory(directory) as part:
-        (part / TOKENIZER_FILE).write_text(text, encoding="utf-8")
-        if tokenizer.trace is not None:
-            tokenizer.trace.save(part / TRACE_FILE, digest=tokenizer.digest)
-        else:
-            (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
+def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
+    """Writes the file. Raises `FormatError` for what the format cannot hold."""
+    Path(path).write_text(dump(model), encoding="utf-8", newline="\n")
+
+
+def dump(model: BpeModel) -> str:
+    return json.dumps(to_json(model), ensure_ascii=False, indent=1)
+
+
+def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    return read(path)
 
 
 def to_json(model: BpeModel) -> dict[str, Any]:
@@ -98,7 +88,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
 
 def _name(model: BpeModel, id: int, token: bytes) -> str:
     if model.unit == "byte" and id not in model.special_tokens.values():
-        return "".join(_CHAR_OF_BYTE[byte] for byte in token)
+        return byte_names.name_of(token)
     return token.decode()
 
 
@@ -127,79 +117,28 @@ def _decoder(model: BpeModel) -> dict[str, Any]:
     return {"type": "Fuse"}
 
 
-def _verify(tokenizer: Tokenizer, text: str) -> None:
-    """Refuses a file that, read back, does not give equal ids on a probe text."""
-    probe = _PROBE
-    if tokenizer.unit == "char" and tokenizer.unk_token is None:  # only what the alphabet covers
-        tokens = [
-            token for id, token in enumerate(tokenizer.model.surfaces) if id not in tokenizer.special_tokens.values()
-        ]
-        probe = b"".join(tokens).decode()
-    expected = tokenizer.encode_ordinary(probe)
-    if from_json(json.loads(text)).encode_ordinary(probe) != expected:
-        raise FormatError("tokenizer.json read back does not give equal ids; nothing was written, please report this")
+def transformers_tokenizer(model: BpeModel) -> Any:
+    """See `Tokenizer.as_transformers`."""
     try:
         import tokenizers
-    except ImportError:
-        return
-    try:
-        theirs = tokenizers.Tokenizer.from_str(text)
-        ids = theirs.encode(probe, add_special_tokens=False).ids
-        spans = [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(probe)]
-    except Exception as cause:  # the package raises plain Exception
-        raise FormatError(
-            f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
-        ) from cause
-    # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
-    if ids != expected or spans != _spans(tokenizer, probe):
-        raise FormatError(
-            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
-            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
-        )
-
-
-def _spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
-    """(start, end) in characters of every pre-token that is encoded."""
-    spans, start = [], 0
-    for piece in patterns.split(tokenizer.pattern, text):
-        word = piece.strip() if tokenizer.end_of_word is not None else piece
-        if word:
-            offset = start + piece.index(word)
-            spans.append((offset, offset + len(word)))
-        start += len(piece)
-    return spans
+        import transformers
+    except ImportError as cause:
+        raise FormatError(f"the {cause.name} package is not installed; run pip install transformers") from cause
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 
-def load(path: str | os.PathLike[str]) -> Tokenizer:
-    """See `Tokenizer.load`."""
-    file = Path(path)
-    if file.is_dir():
-        file = file / TOKENIZER_FILE
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise FormatError(
-            f"{file} cannot be read: {cause.strerror}; give a tokenizer.json or the directory it is in"
-        ) from cause
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise FormatError(f"{file} is not a tokenizer.json: {cause}; check the file") from cause
-    try:
-        tokenizer = from_json(document)
-    except FormatError as cause:
-        raise FormatError(f"{file}: {cause}") from cause
-    trace = file.with_name(TRACE_FILE)
-    if trace.is_file():
-        tokenizer.trace = MergeTrace.load(trace, digest=tokenizer.digest)
-    return tokenizer
+def read(path: str | os.PathLike[str]) -> BpeModel:
+    """A model from a `tokenizer.json`. Raises `FormatError` that names the place."""
+    return from_json(parse_json(read_text(path)))
 
 
-def from_json(document: Any) -> Tokenizer:
-    """A tokenizer from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
+def from_json(document: Any) -> BpeModel:
+    """A model from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
     try:
-        return Tokenizer(_model(document))
+        return _model(document)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as cause:
         if isinstance(cause, BpeTransformerError):
             raise
@@ -307,12 +246,7 @@ def _read_merges(
 
 
 def _token_bytes(name: str, byte_level: bool) -> bytes:
-    if not byte_level:
-        return name.encode()
-    try:
-        return bytes(_BYTE_OF_CHAR[char] for char in name)
-    except KeyError as cause:
-        raise FormatError(f"token {name!r} holds {cause.args[0]!r}, which stands for no byte") from cause
+    return byte_names.tokens_of([name])[0] if byte_level else name.encode()
 
 
 def _check_base(model: BpeModel) -> None:

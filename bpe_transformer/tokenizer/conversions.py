@@ -1,0 +1,127 @@
+"""What a tokenizer is read from and written to, as methods; the formats load when they are used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import tiktoken
+
+    from bpe_transformer.tokenizer.formats.ranks import Ranks
+    from bpe_transformer.tokenizer.model import BpeModel
+    from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+Path = str | os.PathLike[str]
+
+
+class Conversions:
+    """The part of `Tokenizer` that knows formats."""
+
+    model: BpeModel
+
+    def save(self, directory: Path) -> None:
+        """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
+
+        The file is read back and has to give equal ids before it takes its place; with the `tokenizers` package
+        installed, that has to agree too. Raises `FormatError` if not: nothing is written then.
+        """
+        from bpe_transformer.tokenizer.formats import save
+
+        save(cast("Any", self), directory)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote, with the trace if one lies beside it, or any file that `from_file` knows."""
+        return cls.from_file(path)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: Path,
+        *,
+        pattern: str | PreTokenization | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
+
+        `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, and nanochat's `tokenizer.pkl`.
+        `pattern` and `special_tokens` are for files of ranks, which do not say them. Raises `FormatError` with the place.
+        """
+        from bpe_transformer.tokenizer.formats import load
+
+        return cast("Self", load(path, pattern, special_tokens))
+
+    @classmethod
+    def from_ranks(
+        cls,
+        ranks: Ranks,
+        pattern: str | PreTokenization = "cl100k",
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """A tokenizer from bytes and their ranks, which are the ids: a mapping, or pairs as rustbpe's `get_mergeable_ranks()`.
+
+        Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
+        """
+        from bpe_transformer.tokenizer.formats.ranks import model_of
+        from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+        return cls._made(model_of(ranks, PreTokenization.of(pattern), special_tokens or {}))
+
+    @classmethod
+    def from_tiktoken(
+        cls, path: Path, pattern: str | PreTokenization = "cl100k", special_tokens: Mapping[str, int] | None = None
+    ) -> Self:
+        """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
+
+        >>> Tokenizer.from_tiktoken("cl100k_base.tiktoken", "cl100k", {"<|endoftext|>": 100257})  # doctest: +SKIP
+        Tokenizer(vocab_size=100258, merges=100000, ...)
+        """
+        from bpe_transformer.tokenizer.formats.tiktoken import read
+
+        return cls._made(read(path, pattern, special_tokens))
+
+    @classmethod
+    def from_gpt2(
+        cls,
+        vocab: Path,
+        merges: Path,
+        *,
+        pattern: str | PreTokenization = "gpt2",
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """A tokenizer from `vocab.json` and `merges.txt`. Names that are no byte and that no merge makes are special tokens,
+        unless `special_tokens` says which are. Raises `FormatError`.
+        """
+        from bpe_transformer.tokenizer.formats.gpt2 import read
+
+        return cls._made(read(vocab, merges, pattern, special_tokens))
+
+    def export(self, path: Path, format: str = "tokenizer.json") -> None:
+        """Writes the vocabulary in a format of `bpe_transformer.tokenizer.formats.FORMATS`: a file, for "gpt2" a directory.
+
+        What was written is read back and has to give equal ids, and the package that the format belongs to has to agree
+        where it is installed. Raises `FormatError`, and writes nothing, for what the format cannot hold.
+        """
+        from bpe_transformer.tokenizer.formats import export
+
+        export(cast("Any", self), path, format)
+
+    def as_tiktoken(self, name: str = "bpe-transformer") -> tiktoken.Encoding:
+        """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot encode so."""
+        from bpe_transformer.tokenizer.formats.tiktoken import encoding
+
+        return encoding(self.model, name)
+
+    def as_transformers(self) -> Any:
+        """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot be held."""
+        from bpe_transformer.tokenizer.formats.tokenizer_json import transformers_tokenizer
+
+        return transformers_tokenizer(self.model)
+
+    @classmethod
+    def _made(cls, model: BpeModel) -> Self:
+        return cast("Any", cls)(model)  # type: ignore[no-any-return]

@@ -1,0 +1,107 @@
+"""The formats that people hold their tokenizers in: which file is which, and a check of every one that is written.
+
+A format is a module with `NAME`, `read(path, …)`, `write(model, path)` and `read_back(model, path)`, which reads what was
+written together with what the format leaves to be told beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from bpe_transformer._files import atomic_directory, atomic_file
+from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.tokenizer.formats import gpt2, nanochat, probe, tiktoken, tokenizer_json
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.trace import MergeTrace
+
+FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (tokenizer_json, tiktoken, gpt2, nanochat)}
+DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory
+TRACE_FILE = "trace.parquet"
+# what a directory may hold, in the order of preference
+_IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl")
+_BY_SUFFIX = ("*.model", "*.tiktoken")
+
+
+def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
+    """See `Tokenizer.save`."""
+    with atomic_directory(directory) as part:
+        file = part / tokenizer_json.TOKENIZER_FILE
+        tokenizer_json.write(tokenizer.model, file)
+        probe.verify(tokenizer, tokenizer_json, file)
+        if tokenizer.trace is not None:
+            tokenizer.trace.save(part / TRACE_FILE, digest=tokenizer.digest)
+        else:
+            (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
+
+
+def export(tokenizer: Tokenizer, path: str | os.PathLike[str], form: str) -> None:
+    """See `Tokenizer.export`."""
+    if form not in FORMATS:
+        raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
+    module = FORMATS[form]
+    with (atomic_directory if form in DIRECTORIES else atomic_file)(path) as part:
+        module.write(tokenizer.model, part)
+        probe.verify(tokenizer, module, part)
+
+
+def load(
+    path: str | os.PathLike[str],
+    pattern: str | PreTokenization | None = None,
+    special_tokens: Mapping[str, int] | None = None,
+) -> Tokenizer:
+    """See `Tokenizer.from_file`."""
+    file = locate(Path(path))
+    try:
+        tokenizer = Tokenizer(_read(file, pattern, special_tokens))
+    except FormatError as cause:
+        raise FormatError(f"{file}: {cause}" if str(file) not in str(cause) else str(cause)) from cause
+    except BpeTransformerError as cause:  # such as a pattern that does not compile
+        raise FormatError(f"{file}: {cause}") from cause
+    trace = file.with_name(TRACE_FILE)
+    if trace.is_file() and file.name == tokenizer_json.TOKENIZER_FILE:
+        tokenizer.trace = MergeTrace.load(trace, digest=tokenizer.digest)
+    return tokenizer
+
+
+def locate(path: Path) -> Path:
+    """The file of a tokenizer that a path means: itself, or what a directory holds. Raises `FormatError`."""
+    if not path.is_dir():
+        return path
+    for name in _IN_DIRECTORY:
+        if (path / name).is_file():
+            return path / name
+    for suffix in _BY_SUFFIX:
+        found = sorted(path.glob(suffix))
+        if len(found) > 1:
+            raise FormatError(f"{path} holds {found[0].name} and {found[1].name}; name the file that is meant")
+        if found:
+            return found[0]
+    raise FormatError(f"{path} holds no tokenizer that is known by name ({', '.join((*_IN_DIRECTORY, *_BY_SUFFIX))})")
+
+
+def _read(file: Path, pattern: str | PreTokenization | None, special_tokens: Mapping[str, int] | None) -> BpeModel:
+    """Reads a file by what it holds; names decide only where the content leaves it open."""
+    try:
+        with open(file, "rb") as stream:
+            head = stream.read(4096)
+    except OSError as cause:
+        raise FormatError(
+            f"{file} cannot be read: {cause.strerror}; give a tokenizer.json, a file of another known format, "
+            "or the directory it is in"
+        ) from cause
+    told: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
+    told = {name: value for name, value in told.items() if value is not None}
+    if tiktoken.recognises(head):
+        return tiktoken.read(file, pattern, special_tokens)
+    if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
+        return gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **told)  # type: ignore[arg-type]
+    if told:
+        raise FormatError(f"this file says itself what {' and '.join(told)} would; leave the argument out")
+    if nanochat.recognises(head):
+        return nanochat.read(file)
+    return tokenizer_json.read(file)

@@ -1,0 +1,52 @@
+"""Merges given by the names of their two sides, as `tokenizer.json`, `merges.txt` and subword-nmt codes have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer.errors import FormatError
+
+Columns = NDArray[np.uint32]  # left, right, made: (3, merges)
+
+
+def columns_of(
+    pairs: Sequence[Sequence[str]], ids: Mapping[str, Any], place: str, *, last_wins: bool = True
+) -> Columns:
+    """The ids of (left, right) names, and of what they make. Raises `FormatError` with the rank of a name without an id.
+
+    Where a pair is there twice, `last_wins` keeps the later rank, as the `tokenizers` package does, else the first.
+    """
+    try:
+        lefts = [ids[left] for left, _ in pairs]
+        rights = [ids[right] for _, right in pairs]
+        mades = [ids[left + right] for left, right in pairs]
+    except (KeyError, TypeError, ValueError):
+        raise _first_problem(pairs, ids, place) from None
+    columns = np.array([lefts, rights, mades], np.uint32).reshape(3, len(pairs))
+    return _without_repeats(columns, last_wins)
+
+
+def _first_problem(pairs: Sequence[Sequence[str]], ids: Mapping[str, Any], place: str) -> FormatError:
+    for rank, pair in enumerate(pairs):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
+            return FormatError(f"{place}: merge {rank} is {str(pair)[:60]!r}, not two names")
+        for name in (*pair, pair[0] + pair[1]):
+            if name not in ids:
+                return FormatError(
+                    f"{place}: merge {rank} ({pair[0]!r}, {pair[1]!r}) needs the token {name!r}, which has no id"
+                )
+    return FormatError(f"{place}: merges are not pairs of names")
+
+
+def _without_repeats(columns: Columns, last_wins: bool) -> Columns:
+    keys = columns[0].astype(np.uint64) << np.uint64(32) | columns[1]
+    if last_wins:
+        _, first = np.unique(keys[::-1], return_index=True)
+        kept = len(keys) - 1 - first
+    else:
+        _, kept = np.unique(keys, return_index=True)
+    return columns if len(kept) == len(keys) else columns[:, np.sort(kept)]

@@ -1,0 +1,108 @@
+"""The check of what was written: read back, and read by the package the format belongs to, it has to give equal ids."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import ModuleType
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.tokenizer import Tokenizer
+
+TEXT = (
+    "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
+    "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
+)
+
+
+def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> None:
+    """Refuses a file that, read back, does not give equal ids on a probe text. Raises `FormatError`."""
+    text = probe_text(tokenizer)
+    expected = tokenizer.encode_ordinary(text)
+    try:
+        read = Tokenizer(module.read_back(tokenizer.model, path))
+    except FormatError as cause:
+        raise FormatError(
+            f"{module.NAME} does not read back ({cause}); nothing was written, please report this"
+        ) from cause
+    if read.encode_ordinary(text) != expected or read.vocab_size != tokenizer.vocab_size:
+        raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
+    if module.NAME in _ORACLES:
+        _ORACLES[module.NAME](tokenizer, path, text, expected)
+
+
+def probe_text(tokenizer: Tokenizer) -> str:
+    """Text of many kinds; of a vocabulary that has no token for what it does not know, its own tokens."""
+    model = tokenizer.model
+    if model.unit == "byte" or model.unk_token is not None or model.byte_fallback:
+        return TEXT
+    outside = {*model.special_tokens.values(), *model.added_tokens.values()}
+    return b"".join(token for id, token in enumerate(model.surfaces) if id not in outside).decode()
+
+
+def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    try:
+        import tokenizers
+    except ImportError:
+        return
+    try:
+        theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
+        ids = theirs.encode(text, add_special_tokens=False).ids
+        spans = [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(text)]
+    except Exception as cause:  # the package raises plain Exception
+        raise FormatError(
+            f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
+        ) from cause
+    # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
+    if ids != expected or spans != _spans(tokenizer, text):
+        raise FormatError(
+            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+        )
+
+
+def _spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """(start, end) in characters of every pre-token that is encoded."""
+    spans, start = [], 0
+    for piece in patterns.split(tokenizer.pattern, text):
+        word = piece.strip() if tokenizer.end_of_word is not None else piece
+        if word:
+            offset = start + piece.index(word)
+            spans.append((offset, offset + len(word)))
+        start += len(piece)
+    return spans
+
+
+def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    try:
+        import tiktoken  # noqa: F401
+    except ImportError:
+        return
+    from bpe_transformer.tokenizer.formats.tiktoken import encoding, read_back
+
+    try:
+        ids = encoding(read_back(tokenizer.model, path)).encode_ordinary(text)
+    except BaseException as cause:  # a pattern that the package cannot run panics
+        if isinstance(cause, (KeyboardInterrupt, SystemExit)):
+            raise
+        raise FormatError(f"the tiktoken package cannot use this vocabulary: {cause}; use another pattern") from cause
+    if ids != expected:
+        raise FormatError(
+            f"the tiktoken package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+        )
+
+
+_ORACLES: dict[str, Callable[[Tokenizer, str | os.PathLike[str], str, list[int]], None]] = {
+    "tokenizer.json": _by_tokenizers,
+    "tiktoken": _by_tiktoken,
+}
+
+
+def agrees(model: BpeModel, encode: Callable[[str], list[int]]) -> bool:
+    """Whether another encoder gives the ids of `model` on the probe text."""
+    tokenizer = Tokenizer(model)
+    text = probe_text(tokenizer)
+    return encode(text) == tokenizer.encode_ordinary(text)

@@ -1,0 +1,82 @@
+"""Vocabularies of ranks: bytes and the priority of their merge, as tiktoken has them; merges are recovered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from bpe_transformer import _core
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats.checks import check_ids
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]]
+
+
+def model_of(ranks: Ranks, pretokenization: PreTokenization, special_tokens: Mapping[str, int]) -> BpeModel:
+    """A model that encodes as tiktoken does with these ranks, which are the ids. Raises `FormatError`.
+
+    tiktoken takes a pre-token that is a token as a whole before it merges anything. This differs from merging only for a
+    token that merges do not lead to; a vocabulary that holds one has `ignore_merges`.
+    """
+    by_rank = sorted(_checked(ranks).items(), key=lambda item: item[1])
+    names = [(id, token) for token, id in special_tokens.items()]
+    size = check_ids([*((rank, token) for token, rank in by_rank), *names], "ranks")
+    present = {token for token, _ in by_rank if len(token) == 1}
+    if len(present) < 256:
+        missing = next(byte for byte in range(256) if bytes([byte]) not in present)
+        raise FormatError(f"byte 0x{missing:02x} has no rank; a vocabulary of ranks needs all 256 bytes")
+    tokens = [b""] * size
+    for token, rank in by_rank:
+        tokens[rank] = token
+    for text, id in special_tokens.items():
+        tokens[id] = text.encode()
+    id_of_rank = np.fromiter((rank for _, rank in by_rank), np.uint32, len(by_rank))
+    left, right, made, stuck, _ = _core.recover([token for token, _ in by_rank], False)
+    return BpeModel(
+        unit="byte",
+        pretokenization=pretokenization,
+        tokens=tuple(tokens),
+        left=id_of_rank[left],
+        right=id_of_rank[right],
+        made=id_of_rank[made],
+        special_tokens=dict(special_tokens),
+        ignore_merges=len(stuck) > 0,
+    )
+
+
+def _checked(ranks: Ranks) -> dict[bytes, int]:
+    pairs = list(ranks.items() if isinstance(ranks, Mapping) else ranks)
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise FormatError(f"ranks hold {pair!r}, which is no pair of bytes and a rank")
+        if not isinstance(pair[0], bytes) or not pair[0]:
+            raise FormatError(f"ranks hold the token {pair[0]!r}, which is not bytes, or empty")
+    found = {token: rank for token, rank in pairs}
+    if len(found) < len(pairs):
+        seen: set[bytes] = set()
+        twice = next(token for token, _ in pairs if token in seen or seen.add(token))  # type: ignore[func-returns-value]
+        raise FormatError(f"token {twice!r} has two ranks")
+    return found
+
+
+def ranks_of(model: BpeModel, form: str) -> dict[bytes, int]:
+    """The ranks that tiktoken encodes with as `model` does, special tokens left out. Raises `FormatError` if there are none."""
+    if model.unit != "byte":
+        raise FormatError(f"{form} holds bytes and their ranks; a vocabulary of characters cannot be written so")
+    outside = {*model.special_tokens.values()}
+    ranked = [(token, id) for id, token in enumerate(model.tokens) if token and id not in outside]
+    ranks = dict(ranked)
+    if len(ranks) < len(ranked):
+        twice = next(token for token, id in ranked if ranks[token] != id)
+        raise FormatError(f"{form} cannot hold the token {twice!r} twice")
+    read = model_of(ranks, model.pretokenization, model.special_tokens)
+    same = all(np.array_equal(getattr(read, name), getattr(model, name)) for name in ("left", "right", "made"))
+    if not same or (read.ignore_merges and not model.ignore_merges):
+        raise FormatError(
+            f"{form} takes the order of ids for the order of merges, and finds other merges in these tokens; "
+            "export to tokenizer.json"
+        )
+    return ranks
