@@ -1,6 +1,7 @@
 """The native core. Private: `bpe_transformer.tokenizer` is its only user."""
 
 from collections.abc import Buffer, Mapping, Sequence  # type: ignore[attr-defined,unused-ignore]
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ class UnknownCharacter(ValueError): ...
 class BadId(ValueError): ...
 
 def valid_prefix(buffer: Buffer, start: int, stop: int) -> int: ...
+def utf8_rows(rows: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None: ...
 def split(pattern: int, text: str | bytes) -> list[bytes]: ...
 def recover(
     tokens: list[bytes], characters: bool
@@ -107,6 +109,13 @@ class Encoder:
     ) -> tuple[NDArray[np.uint64], int]: ...
     def encode_batch(
         self, pattern: int, texts: tuple[str | bytes, ...], policy: bytes, num_threads: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+    def encode_rows(
+        self,
+        pattern: int,
+        chunks: list[tuple[Buffer, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]],
+        policy: bytes,
+        num_threads: int,
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
 
 class Decoder:

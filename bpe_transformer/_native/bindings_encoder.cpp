@@ -1,7 +1,9 @@
 // The encoder for Python.
 #include <algorithm>
+#include <memory>
 
 #include "bindings.hpp"
+#include "columns.hpp"
 #include "encoder.hpp"
 #include "tally.hpp"
 
@@ -32,6 +34,47 @@ void each_piece(const nb::list& pieces, Encode&& encode) {
     }
     position += bytes.size();
   }
+}
+
+// Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
+template <class Offset>
+void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops, std::vector<bpe::Text>& texts) {
+  if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const Offset start = starts.data()[i], stop = stops.data()[i];
+    if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
+      throw nb::value_error("offsets of the texts do not fit their buffer");
+    texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
+  }
+}
+
+// Texts that lie in buffers, given as (buffer, starts, stops), the latter int32 or int64.
+struct Rows {
+  explicit Rows(const nb::list& chunks) {
+    for (const nb::handle chunk : chunks) {
+      buffers.push_back(std::make_unique<Buffer>(chunk[0]));
+      Input<int32_t> starts, stops;
+      if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
+        add_rows(*buffers.back(), starts, stops, texts);
+      else
+        add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
+    }
+  }
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  std::vector<bpe::Text> texts;
+};
+
+nb::object encode_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
+                        const nb::bytes& policy, int num_threads) {
+  const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+  bpe::Encoder::Batch batch;
+  bpe::IdBuffer ids;
+  {
+    const nb::gil_scoped_release release;
+    batch = encoder.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
+    ids = concatenate(std::move(batch.parts));
+  }
+  return nb::make_tuple(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
 }
 
 }  // namespace
@@ -129,15 +172,21 @@ void bind_encoder(nb::module_& m) {
         return std::make_pair(to_array(std::move(sums.used)), sums.in_words);
       })
       .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
-        const std::vector<bpe::Text> texts = texts_of(objects);
-        const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
-        Encoder::Batch batch;
-        bpe::IdBuffer ids;
-        {
-          const nb::gil_scoped_release release;
-          batch = self.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
-          ids = concatenate(std::move(batch.parts));
-        }
-        return std::make_pair(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
+        return encode_texts(self, pattern, texts_of(objects), policy, num_threads);
+      })
+      .def("encode_rows", [](const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policy, int num_threads) {
+        const Rows rows(chunks);
+        return encode_texts(self, pattern, rows.texts, policy, num_threads);
       });
+
+  // (bytes, offsets) of rows of UTF-32, or None if one is not Unicode.
+  m.def("utf8_rows", [](const nb::ndarray<const uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& rows) -> nb::object {
+    std::optional<bpe::Column> column;
+    {
+      const nb::gil_scoped_release release;
+      column = bpe::utf8_of_rows(rows.data(), rows.shape(0), rows.shape(1));
+    }
+    if (!column) return nb::none();
+    return nb::make_tuple(to_array(std::move(column->bytes)), to_array(std::move(column->offsets)));
+  });
 }

@@ -122,11 +122,11 @@ class BpeModel:
 
     def decoder_flags(self) -> bytes:
         """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between parts of a text."""
-        special = frozenset(self.special_tokens.values())
-        return bytes(
-            (id in special) | (id in self.word_ends) << 1 | (id in self.separate_ids) << 2
-            for id in range(len(self.tokens))
-        )
+        flags = bytearray(len(self.tokens))
+        for flag, ids in ((1, self.special_tokens.values()), (2, self.word_ends), (4, self.separate_ids)):
+            for id in ids:
+                flags[id] |= flag
+        return bytes(flags)
 
     def _unmarked(self, token: bytes) -> bytes:
         return token.removesuffix((self.end_of_word or "").encode())

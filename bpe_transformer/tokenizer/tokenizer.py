@@ -17,6 +17,7 @@ from bpe_transformer.tokenizer import specials
 from bpe_transformer.tokenizer.conversions import Conversions
 from bpe_transformer.tokenizer.counts import threads
 from bpe_transformer.tokenizer.encodings import Encodings, Frame
+from bpe_transformer.tokenizer.inputs import Rows, Texts, texts_of
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.offsets import Offsets, characters
 from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
@@ -175,7 +176,7 @@ class Tokenizer(Conversions):
 
     def encode_batch(
         self,
-        texts: Iterable[str | bytes],
+        texts: Texts,
         num_threads: int | None = None,
         *,
         allowed_special: Specials = NONE,
@@ -186,15 +187,21 @@ class Tokenizer(Conversions):
     ) -> Encodings:
         """The ids of many texts, on several threads (default: all cores); each as `encode` gives them.
 
+        Texts are any iterable of `str` or `bytes`; NumPy arrays of strings, Arrow arrays of strings or binary, what can be
+        exported as such (a column of Polars, say), and columns of `datasets` are read without a Python object for each.
+        A missing text raises `EncodingError`.
+
         What `max_len` cuts is counted in `num_cut` of the result, without a warning.
         """
-        batch = tuple(texts)
+        batch = texts_of(texts)
         policy = self._policy(allowed_special, disallowed_special)
         try:
-            if self._scanner is not None:
-                plain = Encodings(*self._encoder.encode_batch(self._scanner, batch, policy, threads(num_threads)))
-            else:
+            if self._scanner is None:
                 plain = self._in_parts(batch, policy)
+            elif isinstance(batch, Rows):
+                plain = Encodings(*self._encoder.encode_rows(self._scanner, batch.chunks, policy, threads(num_threads)))
+            else:
+                plain = Encodings(*self._encoder.encode_batch(self._scanner, batch, policy, threads(num_threads)))
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)
         frame = self._frame(add_bos, add_eos, max_len)
@@ -246,7 +253,7 @@ class Tokenizer(Conversions):
 
     def count_batch(
         self,
-        texts: Iterable[str | bytes],
+        texts: Texts,
         num_threads: int | None = None,
         *,
         allowed_special: Specials = NONE,

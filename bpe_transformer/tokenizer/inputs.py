@@ -1,0 +1,138 @@
+"""Texts in the forms that people hold them in: lists, NumPy and Arrow arrays, columns of `datasets` and data frames.
+
+Strings of an Arrow array are read where they are, without a Python object for each; so are NumPy's, but for `U` arrays,
+whose UTF-32 has to become UTF-8 first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer import _core
+from bpe_transformer.errors import EncodingError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Chunk = tuple[Any, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]  # a buffer, and where texts start and stop in it
+Texts = Iterable["str | bytes"]  # or any form that `texts_of` knows
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[bytes]):
+    """Texts that lie in buffers: each is the bytes of a chunk's buffer from a start to the stop of the same number."""
+
+    chunks: list[Chunk]
+
+    def __len__(self) -> int:
+        return sum(len(starts) for _, starts, _ in self.chunks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for buffer, starts, stops in self.chunks:
+            view = memoryview(buffer)
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+                yield bytes(view[start:stop])
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        for buffer, starts, stops in self.chunks:
+            if index < len(starts):
+                return bytes(memoryview(buffer)[int(starts[index]) : int(stops[index])])
+            index -= len(starts)
+        raise IndexError(f"there are {len(self)} texts")
+
+
+def texts_of(texts: object) -> Rows | tuple[Any, ...]:
+    """The texts in a form that the core reads. Raises `EncodingError` for a missing text and for what holds no texts."""
+    if isinstance(texts, (list, tuple)):
+        return tuple(texts)
+    if isinstance(texts, (str, bytes)):
+        raise EncodingError(f"texts is a single {type(texts).__name__}; put it into a list, or call encode")
+    if isinstance(texts, np.ndarray):
+        return _of_numpy(texts)
+    if type(texts).__name__ == "Column" and type(texts).__module__.startswith("datasets."):
+        texts = _of_datasets(texts)
+    if type(texts).__module__.partition(".")[0] == "pyarrow" or hasattr(texts, "__arrow_c_stream__"):
+        return _of_arrow(texts)
+    try:
+        return tuple(texts)  # type: ignore[arg-type]
+    except TypeError:
+        raise EncodingError(f"texts is {type(texts).__name__}; give a list, an array or a column of texts") from None
+
+
+def _of_numpy(array: NDArray[Any]) -> Rows | tuple[Any, ...]:
+    if array.ndim != 1:
+        raise EncodingError(f"texts is an array of shape {array.shape}; give one dimension")
+    if array.dtype.kind not in "SU" or not array.size or not array.dtype.itemsize:
+        return tuple(array.tolist())
+    array = np.ascontiguousarray(array)
+    if array.dtype.kind == "S":
+        starts = np.arange(len(array), dtype=np.int64) * array.dtype.itemsize
+        return Rows([(array.view(np.uint8), starts, starts + np.char.str_len(array))])
+    code_points = array.astype(array.dtype.newbyteorder("="), copy=False).view(np.uint32)
+    encoded = _core.utf8_rows(code_points.reshape(len(array), -1))
+    if encoded is None:  # a lone surrogate, which is told with its place
+        return tuple(array.tolist())
+    data, offsets = encoded
+    return Rows([(data, offsets[:-1], offsets[1:])])
+
+
+def _of_datasets(column: Any) -> Any:
+    """A column of a `datasets.Dataset` as the Arrow array that it lies in."""
+    if not isinstance(column.column_name, str) or not hasattr(column.source, "with_format"):
+        return column  # a field inside a column: read row by row
+    return column.source.select_columns(column.column_name).with_format("arrow")[:][column.column_name]
+
+
+def _of_arrow(column: Any) -> Rows:
+    import pyarrow as pa
+
+    if not isinstance(column, (pa.Array, pa.ChunkedArray)):
+        column = pa.chunked_array(column) if hasattr(column, "__arrow_c_stream__") else pa.array(column)
+    chunks: list[pa.Array] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    before = 0
+    rows: list[Chunk] = []
+    for chunk in chunks:
+        if chunk.null_count:
+            missing = before + chunk.is_null().index(True).as_py()
+            raise EncodingError(
+                f"text {missing} is null ({column.null_count} are); drop them with column.drop_null() "
+                "or fill them with column.fill_null('')"
+            )
+        if len(chunk):
+            rows.append(_of_chunk(chunk))
+        before += len(chunk)
+    return Rows(rows)
+
+
+def _of_chunk(array: pa.Array) -> Chunk:
+    import pyarrow as pa
+
+    kinds = pa.types
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if kinds.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if kinds.is_string_view(array.type):
+        array = array.cast(pa.large_string())
+    elif kinds.is_binary_view(array.type) or kinds.is_fixed_size_binary(array.type):
+        array = array.cast(pa.large_binary())
+    if kinds.is_string(array.type) or kinds.is_binary(array.type):
+        dtype: Any = np.int32
+    elif kinds.is_large_string(array.type) or kinds.is_large_binary(array.type):
+        dtype = np.int64
+    else:
+        raise EncodingError(f"the column holds {array.type}, not text; give a column of strings or binary")
+    _, places, data = array.buffers()
+    offsets = np.frombuffer(places, dtype)[array.offset : array.offset + len(array) + 1]
+    return b"" if data is None else data, offsets[:-1], offsets[1:]

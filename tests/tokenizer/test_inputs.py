@@ -1,0 +1,140 @@
+"""Texts as lists, NumPy and Arrow arrays, and columns: all the same ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import Tokenizer
+from bpe_transformer.errors import EncodingError, SpecialTokenError
+from bpe_transformer.tokenizer.inputs import Rows, texts_of
+
+TEXTS = ["low lower", "", "한국어 문장", "newest\n\nwidest", "😀 e\u0301", "x" * 50]
+ARROW = {
+    "string": pa.string(), "large_string": pa.large_string(), "binary": pa.binary(), "large_binary": pa.large_binary(),
+    "string_view": pa.string_view(), "dictionary": pa.dictionary(pa.int8(), pa.string()),
+}  # fmt: skip
+
+
+def arrow_column(kind: str) -> pa.Array:
+    if kind == "dictionary":
+        return pa.array(TEXTS).dictionary_encode()
+    return pa.array([text.encode() for text in TEXTS] if "binary" in kind else TEXTS, ARROW[kind])
+
+
+def forms() -> dict[str, Any]:
+    array = pa.array(["skipped", *TEXTS, "left out"])
+    return {
+        "tuple": tuple(TEXTS),
+        "generator": (text for text in TEXTS),
+        "bytes": [text.encode() for text in TEXTS],
+        "numpy U": np.array(TEXTS),
+        "numpy U of the other order": np.array(TEXTS).astype(np.array(TEXTS).dtype.newbyteorder(">")),
+        "numpy U with steps": np.repeat(np.array(TEXTS), 2)[::2],
+        "numpy S": np.array([text.encode() for text in TEXTS]),
+        "numpy objects": np.array(TEXTS, object),
+        **{f"arrow {kind}": arrow_column(kind) for kind in ARROW},
+        "arrow slice": array.slice(1, len(TEXTS)),
+        "arrow chunks": pa.chunked_array([array.slice(1, 2), pa.array([], pa.string()), array.slice(3, len(TEXTS) - 2)]),
+        "arrow chunks of two kinds": pa.chunked_array([pa.array(TEXTS, pa.large_string()).slice(0, 3), pa.array(TEXTS[3:], pa.large_string())]),
+        "arrow table column": pa.table({"text": TEXTS})["text"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", forms())
+@pytest.mark.parametrize("by_regex", [False, True])
+def test_every_form_gives_the_same(mixed: Tokenizer, form: str, by_regex: bool) -> None:
+    from dataclasses import replace
+
+    from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+    tok = Tokenizer(replace(mixed.model, pretokenization=PreTokenization(r"\w+|\W"))) if by_regex else mixed
+    expected = [tok.encode(text) for text in TEXTS]
+    assert tok.encode_batch(forms()[form], 2).tolist() == expected
+    assert tok.count_batch(forms()[form]).tolist() == [len(ids) for ids in expected]
+
+
+def test_arrow_is_read_in_place() -> None:
+    column = pa.array(["skipped", *TEXTS]).slice(1)
+    rows = texts_of(column)
+    assert isinstance(rows, Rows)
+    assert list(rows) == [rows[i] for i in range(len(rows))] == [text.encode() for text in TEXTS]
+    ((buffer, starts, _),) = rows.chunks
+    assert buffer.address == column.buffers()[2].address
+    assert starts.ctypes.data == column.buffers()[1].address + 4
+
+
+def test_columns_of_datasets(mixed: Tokenizer, tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"text": TEXTS * 3, "n": list(range(18))}).save_to_disk(str(tmp_path))
+    stored = datasets.load_from_disk(str(tmp_path))
+    expected = [mixed.encode(text) for text in TEXTS] * 3
+    assert isinstance(texts_of(stored["text"]), Rows)
+    assert mixed.encode_batch(stored["text"]).tolist() == expected
+    shuffled = stored.select([5, 0, 7])
+    assert mixed.encode_batch(shuffled["text"]).tolist() == [expected[i] for i in (5, 0, 7)]
+    assert mixed.encode_batch(stored[2:4]["text"]).tolist() == expected[2:4]
+
+
+def test_what_exports_arrow(mixed: Tokenizer) -> None:
+    class Series:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return pa.chunked_array([TEXTS]).__arrow_c_stream__(requested_schema)
+
+    assert mixed.encode_batch(Series()).tolist() == [mixed.encode(text) for text in TEXTS]  # type: ignore[arg-type]
+
+
+@given(st.lists(st.binary(max_size=12), max_size=8), st.integers(0, 3), st.integers(0, 3), st.integers(1, 3))
+@settings(max_examples=80, deadline=None)
+def test_slices_of_any_bytes(mixed: Tokenizer, texts: list[bytes], skip: int, drop: int, threads: int) -> None:
+    for kind in (pa.binary(), pa.large_binary()):
+        column = pa.array(texts, kind).slice(skip, max(len(texts) - skip - drop, 0))
+        kept = column.to_pylist()
+        assert mixed.encode_batch(column, threads).tolist() == [mixed.encode_ordinary(text) for text in kept]
+
+
+def test_empty_columns(mixed: Tokenizer) -> None:
+    for empty in (
+        [],
+        np.array([], "U5"),
+        pa.array([], pa.string()),
+        pa.chunked_array([], pa.string()),
+        np.array([""])[:0],
+    ):
+        assert mixed.encode_batch(empty).tolist() == []
+    assert mixed.encode_batch(np.array([""])).tolist() == [[]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (pa.array(["a", None, "b"]), r"text 1 is null \(1 are\); drop them with column.drop_null\(\)"),
+        (pa.chunked_array([["a"], [None, None]]), r"text 1 is null \(2 are\)"),
+        (pa.array([1, 2]), "the column holds int64, not text"),
+        (pa.array([["a"]]), "the column holds list<"),
+        ("low", "texts is a single str; put it into a list, or call encode"),
+        (b"low", "texts is a single bytes"),
+        (5, "texts is int; give a list"),
+        (None, "texts is NoneType"),
+        (np.array([["a"]]), r"shape \(1, 1\); give one dimension"),
+        (np.array([1, 2]), "text 0 is int; encode takes str or bytes"),
+        (np.array(["a", None], object), "text 1 is NoneType"),
+        (np.array(["a", "b\ud800"]), r"character 1 of text 1 is a lone surrogate"),
+    ],
+)
+def test_what_holds_no_texts(mixed: Tokenizer, texts: Any, message: str) -> None:
+    with pytest.raises(EncodingError, match=message):
+        mixed.encode_batch(texts)
+
+
+def test_problems_name_the_row(mixed: Tokenizer, low_lower: Tokenizer) -> None:
+    with pytest.raises(SpecialTokenError, match=r"text 2 holds the special token '<s>' \(byte 1\)"):
+        mixed.encode_batch(pa.array(["a", "b", "c<s>"]), 2)
+    with pytest.raises(EncodingError, match=r"'x' \(U\+0078\) at byte 1 of text 1"):
+        low_lower.encode_batch(pa.array(["low", "lx"]))
