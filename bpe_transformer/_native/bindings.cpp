@@ -10,7 +10,8 @@ NB_MODULE(_core, m) {
   m.attr("PLAIN") = static_cast<int>(bpe::SpecialPolicy::kPlain);
   m.attr("ALLOW") = static_cast<int>(bpe::SpecialPolicy::kAllow);
   m.attr("FORBID") = static_cast<int>(bpe::SpecialPolicy::kForbid);
-  m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace");  // by number, as in bpe::Pattern
+  m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace", "llama3", "qwen2", "metaspace",
+                                     "none");  // by number, as in bpe::Pattern
 
   // They carry plain numbers in `args`; the tokenizer turns them into the library's errors.
   static nb::object forbidden, unknown, bad_id;
@@ -47,6 +48,16 @@ NB_MODULE(_core, m) {
                          pieces.append(nb::bytes(from, static_cast<size_t>(to - from)));
                        });
     return pieces;
+  });
+  // What the scanner's vector code may use here, the best last; the one in use; and a way to choose, for tests.
+  m.def("simd_levels", [] {
+    nb::list names;
+    for (const std::string_view name : bpe::simd::levels()) names.append(nb::str(name.data(), name.size()));
+    return names;
+  });
+  m.def("simd_level", [] { return std::string(bpe::simd::level()); });
+  m.def("set_simd_level", [](const std::string& name) {
+    if (!bpe::simd::set_level(name)) throw nb::value_error("this processor has no such level; see simd_levels()");
   });
   bind_counter(m);
   bind_learner(m);

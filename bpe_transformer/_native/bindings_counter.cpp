@@ -30,7 +30,7 @@ void bind_counter(nb::module_& m) {
         const Buffer buffer(object);
         const nb::gil_scoped_release release;
         const uint8_t* const end = buffer.data() + buffer.size();
-        const uint8_t* const cut = stop < buffer.size() ? bpe::safe_cut(buffer.data() + stop, end) : end;
+        const uint8_t* const cut = stop < buffer.size() ? bpe::safe_cut(static_cast<bpe::Pattern>(pattern), buffer.data() + stop, end) : end;
         bpe::count_range(self, static_cast<bpe::Pattern>(pattern), buffer.data() + start, cut, end, num_threads);
         return static_cast<size_t>(cut - buffer.data());
       })

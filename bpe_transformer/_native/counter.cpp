@@ -135,10 +135,10 @@ struct Piece {
   const uint8_t* end;  // of the whole text, for looking ahead
 };
 
-void cut(std::vector<Piece>& pieces, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
+void cut(std::vector<Piece>& pieces, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
   constexpr size_t kPieceBytes = 1 << 20;
   while (begin < stop) {
-    const uint8_t* const to = static_cast<size_t>(stop - begin) > kPieceBytes ? safe_cut(begin + kPieceBytes, stop) : stop;
+    const uint8_t* const to = static_cast<size_t>(stop - begin) > kPieceBytes ? safe_cut(pattern, begin + kPieceBytes, stop) : stop;
     pieces.push_back({begin, to, end});
     begin = to;
   }
@@ -160,14 +160,14 @@ void count_pieces(WordCounts& into, Pattern pattern, const std::vector<Piece>& p
 
 void count_texts(WordCounts& into, Pattern pattern, const std::vector<Text>& texts, int num_threads) {
   std::vector<Piece> pieces;
-  for (const Text& text : texts) cut(pieces, text.data, text.data + text.size, text.data + text.size);
+  for (const Text& text : texts) cut(pieces, pattern, text.data, text.data + text.size, text.data + text.size);
   count_pieces(into, pattern, pieces, num_threads);
 }
 
 void count_range(WordCounts& into, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
                  int num_threads) {
   std::vector<Piece> pieces;
-  cut(pieces, begin, stop, end);
+  cut(pieces, pattern, begin, stop, end);
   count_pieces(into, pattern, pieces, num_threads);
 }
 

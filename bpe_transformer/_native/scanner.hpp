@@ -1,230 +1,41 @@
-// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy. The patterns themselves, as regular
-// expressions, live in tokenizer/patterns.py, and a property test holds the two against each other.
+// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy: where pre-tokens begin in a window of bit planes
+// (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
 #pragma once
 
 #include <cstdint>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-#include "unicode.hpp"
+#include "grammar.hpp"
+#include "planes.hpp"
+#include "windows.hpp"
 
 namespace bpe {
 
-enum class Pattern : int { kGpt2 = 0, kCl100k = 1, kO200k = 2, kWhitespace = 3 };
+enum class Pattern : int { kGpt2, kCl100k, kO200k, kWhitespace, kLlama3, kQwen2, kMetaspace, kNone };
 
 namespace scan {
-
-using unicode::decode;
-using unicode::Symbol;
-using namespace unicode;
-
-inline uint8_t folded(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
-
-// Bytes of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 if none. Ignoring case, 's also covers U+017F.
-template <bool kIgnoreCase>
-inline int contraction(const uint8_t* p, const uint8_t* end) {
-  if (end - p < 2 || p[0] != '\'') return 0;
-  const uint8_t a = kIgnoreCase ? folded(p[1]) : p[1];
-  if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
-  if (end - p < 3) return 0;
-  if (kIgnoreCase && p[1] == 0xC5 && p[2] == 0xBF) return 3;
-  const uint8_t b = kIgnoreCase ? folded(p[2]) : p[2];
-  return (a == 'l' && b == 'l') || ((a == 'v' || a == 'r') && b == 'e') ? 3 : 0;
-}
-
-// Skips symbols whose classes meet (kWanted) or avoid (!kWanted) `mask`.
-template <bool kWanted>
-inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
-  while (p < end) {
-    const uint8_t ascii = kAscii.of[*p];
-    if (!(ascii & kNotAscii)) {
-      if (((ascii & mask) != 0) != kWanted) break;
-      ++p;
-      continue;
-    }
-    const Symbol s = decode(p, end);
-    if (((s.classes & mask) != 0) != kWanted) break;
-    p += s.length;
-  }
-  return p;
-}
-
-// The end of the Hangul syllables (U+AC00 to U+D7A3, three bytes each) from p: letters all of them.
-inline const uint8_t* hangul(const uint8_t* p, const uint8_t* end) {
-  while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && continues(p[1]) && continues(p[2])) {
-    const uint32_t cp = (uint32_t{p[0]} & 0x0F) << 12 | (uint32_t{p[1]} & 0x3F) << 6 | (p[2] & 0x3F);
-    if (cp - 0xAC00 > 0xD7A3 - 0xAC00) break;
-    p += 3;
-  }
-  return p;
-}
-
-// skip<true>(p, end, kLetter), with short ways for ASCII letters, sixteen at a time, and for Hangul.
-inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
-#ifdef __SSE2__
-  while (end - p >= 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    // signed comparison after moving 'a'..'z' to the bottom of the range
-    const __m128i moved = _mm_sub_epi8(lower, _mm_set1_epi8(static_cast<char>('a' + 128)));
-    const int is_letter = _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(-128 + 26)));
-    if (is_letter == 0xFFFF) {
-      p += 16;
-      continue;
-    }
-    p += __builtin_ctz(~is_letter);
-    if (*p < 0x80) return p;
-    break;
-  }
-#endif
-  for (;;) {
-    p = hangul(p, end);
-    if (p == end) return p;
-    const uint8_t ascii = kAscii.of[*p];
-    if (!(ascii & kNotAscii)) {
-      if (!(ascii & kLetter)) return p;
-      ++p;
-      continue;
-    }
-    const Symbol s = decode(p, end);
-    if (!(s.classes & kLetter)) return p;
-    p += s.length;
-  }
-}
-
-inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }
-
-// A run of white space from p. Up to its last newline if `kNewlines` and it holds one; else the whole run at the end of
-// the text, and all but its last symbol before something that is not white space.
-template <bool kNewlines, bool kEndFirst>
-inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
-  const uint8_t* q = p;
-  const uint8_t* last = p;             // start of the last symbol of the run
-  const uint8_t* after_newline = nullptr;
-  while (q < end) {
-    const Symbol s = decode(q, end);
-    if (!(s.classes & kSpace)) break;
-    if (kNewlines && is_newline(*q)) after_newline = q + 1;
-    last = q;
-    q += s.length;
-  }
-  if (kEndFirst && q == end) return q;
-  if (kNewlines && after_newline) return after_newline;
-  if (q == end) return q;
-  return last > p ? last : q;
-}
-
-// Letters of o200k from p: upper* lower+, else upper+; nullptr if neither matches. See patterns.py.
-inline const uint8_t* cased_word(const uint8_t* p, const uint8_t* end) {
-  const uint8_t* q = p;
-  const uint8_t* both_end = nullptr;  // end of the last symbol that is upper and lower at once
-  while (q < end) {
-    const Symbol s = decode(q, end);
-    if (!(s.classes & kUpper)) break;
-    q += s.length;
-    if (s.classes & kLower) both_end = q;
-  }
-  const uint8_t* const lower = skip<true>(q, end, kLower);
-  if (lower > q) return lower;
-  return both_end ? both_end : nullptr;
-}
-
-struct Gpt2 {
-  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
-    if (const int n = contraction<false>(p, end)) return p + n;
-    Symbol s = decode(p, end);
-    const uint8_t* q = p;
-    if (*p == ' ' && p + 1 < end) {
-      const Symbol after = decode(p + 1, end);
-      if (!(after.classes & kSpace)) s = after, q = p + 1;
-    }
-    if (s.classes & kSpace) return white_space<false, false>(p, end);
-    if (s.classes & kLetter) return letters(q, end);
-    if (s.classes & kNumber) return skip<true>(q, end, kNumber);
-    return skip<false>(q, end, kSpace | kLetter | kNumber);
-  }
-};
-
-template <bool kSlash>
-inline const uint8_t* punctuation(const uint8_t* p, const uint8_t* end) {
-  const uint8_t* q = skip<false>(p, end, kSpace | kLetter | kNumber);
-  while (q < end && (is_newline(*q) || (kSlash && *q == '/'))) ++q;
-  return q;
-}
-
-inline const uint8_t* up_to_three_numbers(const uint8_t* p, const uint8_t* end) {
-  for (int n = 0; n < 3 && p < end; ++n) {
-    const Symbol s = decode(p, end);
-    if (!(s.classes & kNumber)) break;
-    p += s.length;
-  }
-  return p;
-}
-
-struct Cl100k {
-  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
-    if (const int n = contraction<true>(p, end)) return p + n;
-    const Symbol s = decode(p, end);
-    if (s.classes & kLetter) return letters(p, end);
-    if (s.classes & kNumber) return up_to_three_numbers(p, end);
-    const uint8_t* const q = p + s.length;
-    if (q < end) {
-      const Symbol after = decode(q, end);
-      if ((after.classes & kLetter) && !is_newline(*p)) return letters(q, end);
-      if (*p == ' ' && !(after.classes & (kSpace | kNumber))) return punctuation<false>(q, end);
-    }
-    if (!(s.classes & kSpace)) return punctuation<false>(p, end);
-    return white_space<true, true>(p, end);
-  }
-};
-
-struct O200k {
-  static const uint8_t* word(const uint8_t* p, const uint8_t* end) {
-    const Symbol s = decode(p, end);
-    const bool may_lead = !(s.classes & (kLetter | kNumber)) && !is_newline(*p);
-    const uint8_t* const after = p + s.length;
-    const uint8_t* match = nullptr;
-    if (may_lead && after < end) match = cased_word(after, end);
-    if (!match) match = cased_word(p, end);
-    if (!match) {  // upper letters alone
-      const uint8_t* const start = may_lead ? after : p;
-      const uint8_t* const q = skip<true>(start, end, kUpper);
-      if (q == start) return nullptr;
-      match = q;
-    }
-    return match + contraction<true>(match, end);
-  }
-
-  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
-    if (const uint8_t* const q = word(p, end)) return q;
-    const Symbol s = decode(p, end);
-    if (s.classes & kNumber) return up_to_three_numbers(p, end);
-    if (*p == ' ' && p + 1 < end) {
-      const Symbol after = decode(p + 1, end);
-      if (!(after.classes & (kSpace | kLetter | kNumber))) return punctuation<true>(p + 1, end);
-    }
-    if (!(s.classes & kSpace)) return punctuation<true>(p, end);
-    return white_space<true, false>(p, end);
-  }
-};
-
-struct Whitespace {
-  static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
-    const Symbol s = decode(p, end);
-    if (!(s.classes & kSpace)) return skip<false>(p, end, kSpace);
-    if (*p == ' ' && p + 1 < end && !(decode(p + 1, end).classes & kSpace)) return skip<false>(p + 1, end, kSpace);
-    return white_space<false, false>(p, end);
-  }
-};
 
 // Calls emit(start, end) for the pre-tokens that begin in [begin, stop); looks ahead up to `end`.
 template <class Grammar, class Emit>
 inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  Planes planes;
+  const uint8_t* base = begin;  // where the planes begin
   for (const uint8_t* p = begin; p < stop;) {
-    const uint8_t* const q = Grammar::next(p, end);
-    emit(p, q);
-    p = q;
+    const uint8_t* const known = base + planes.size;
+    if (p >= known || (known - p < 64 && known != end)) {
+      planes.fill(p, end, Grammar::kCased);
+      base = p;
+    }
+    uint64_t starts = Grammar::starts(Window(planes, base, p, end)) & ~uint64_t{1};
+    const uint8_t* const window = p;
+    if (starts == 0) {
+      p = Grammar::next(window, end);
+      emit(window, p);
+    }
+    for (; starts && p < stop; starts &= starts - 1) {
+      const uint8_t* const from = p;
+      p = window + __builtin_ctzll(starts);
+      emit(from, p);
+    }
   }
 }
 
@@ -233,17 +44,31 @@ inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, 
 template <class Emit>
 inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
   switch (pattern) {
-    case Pattern::kGpt2: return scan::each<scan::Gpt2>(begin, stop, end, emit);
-    case Pattern::kCl100k: return scan::each<scan::Cl100k>(begin, stop, end, emit);
-    case Pattern::kO200k: return scan::each<scan::O200k>(begin, stop, end, emit);
-    case Pattern::kWhitespace: return scan::each<scan::Whitespace>(begin, stop, end, emit);
+    case Pattern::kGpt2: return scan::each<scan::Gpt2Windows>(begin, stop, end, emit);
+    case Pattern::kCl100k: return scan::each<scan::Gpt4Windows<3, true>>(begin, stop, end, emit);
+    case Pattern::kO200k: return scan::each<scan::O200kWindows>(begin, stop, end, emit);
+    case Pattern::kWhitespace: return scan::each<scan::WhitespaceWindows>(begin, stop, end, emit);
+    case Pattern::kLlama3: return scan::each<scan::Gpt4Windows<3, false>>(begin, stop, end, emit);
+    case Pattern::kQwen2: return scan::each<scan::Gpt4Windows<1, false>>(begin, stop, end, emit);
+    case Pattern::kMetaspace: return scan::each<scan::MetaspaceWindows>(begin, stop, end, emit);
+    case Pattern::kNone:
+      if (begin < stop) emit(begin, end);
   }
 }
 
-// The first place at or after p where a newline meets a letter, or end. No pattern has a pre-token across such a place, so
-// a text may be cut there without changing how it splits.
-inline const uint8_t* safe_cut(const uint8_t* p, const uint8_t* end) {
-  while (p < end) {
+// The first place at or after p, inside (begin, end), where no pre-token of the pattern can lie across, or end: a text may be cut
+// there without changing how it splits.
+inline const uint8_t* safe_cut(Pattern pattern, const uint8_t* p, const uint8_t* end) {
+  if (pattern == Pattern::kNone) return end;
+  if (pattern == Pattern::kMetaspace) {  // a blank begins a pre-token unless one is before it
+    for (bool blank = true; p < end; ++p) {
+      const bool is_blank = *p == ' ';
+      if (is_blank && !blank) return p;
+      blank = is_blank || (*p == 0x81);  // perhaps the last byte of U+2581
+    }
+    return end;
+  }
+  while (p < end) {  // a newline that meets a letter
     const void* const newline = __builtin_memchr(p, '\n', static_cast<size_t>(end - p));
     if (!newline) return end;
     p = static_cast<const uint8_t*>(newline) + 1;

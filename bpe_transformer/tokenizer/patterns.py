@@ -2,8 +2,8 @@ r"""The split patterns: the only place where they are written down.
 
 Each named pattern has a scanner in the native core that splits exactly as its regular expression here does; any other
 regular expression runs through the `regex` package. `gpt2`, `cl100k` and `o200k` split as tiktoken's `r50k_base`,
-`cl100k_base` and `o200k_base` do. They avoid possessive intervals (`{1,3}+`), which Ruby-flavoured engines such as the one
-in `tokenizers` read as something else.
+`cl100k_base` and `o200k_base` do, `llama3` and `qwen2` as the tokenizers of those models. They avoid possessive intervals
+(`{1,3}+`), which Ruby-flavoured engines such as the one in `tokenizers` read as something else.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ PATTERNS: dict[str, str] = {
     "o200k": (
         rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTION}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTION}?"
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "llama3": (
+        rf"{_CONTRACTION}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "qwen2": (
+        rf"{_CONTRACTION}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
     "whitespace": r" ?\S+|\s+(?!\S)|\s+",
     # for tokens that span words: up to a digit, behind a sentence's punctuation, or to the end of the line

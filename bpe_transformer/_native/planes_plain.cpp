@@ -1,0 +1,11 @@
+// The scanner's kernel for plain; see bytes64.hpp.
+#define BPE_BYTES64 BPE_PLAIN
+#include "planes_kernel.hpp"
+
+namespace bpe::simd {
+
+void fill_plain(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes) {
+  fill_words(p, at, words, cased, planes);
+}
+
+}  // namespace bpe::simd
