@@ -51,7 +51,8 @@ struct BytesHash {
 };
 
 enum class SpecialPolicy : uint8_t { kPlain, kAllow, kForbid };
-enum class PrefixSpace : uint8_t { kNever, kFirst, kAlways };  // before which parts between special tokens one is put
+// Before which parts between special tokens a space is put; "if none": not where the part begins with one.
+enum class PrefixSpace : uint8_t { kNever, kFirst, kAlways, kFirstIfNone, kAlwaysIfNone };
 
 // A growing array of ids that can be written to past its end.
 class IdBuffer {
@@ -188,13 +189,23 @@ class Encoder {
   void merge_long(IdBuffer& ids, size_t from) const;
   size_t find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const;
 
+  // `kFirst` is a space before the text, whatever that begins with: also before a special token.
+  bool is_prefixed(Text text, size_t from, size_t to) const {
+    if (prefix_ == PrefixSpace::kFirst) return from == 0 && text.size;
+    if (prefix_ == PrefixSpace::kNever || from == to) return false;
+    if (prefix_ == PrefixSpace::kAlways) return true;
+    if (prefix_ == PrefixSpace::kFirstIfNone && from) return false;
+    const std::string_view part(reinterpret_cast<const char*>(text.data + from), to - from);
+    return !(part.starts_with(' ') || (!alphabet_.bytes && part.starts_with("\xE2\x96\x81")));  // U+2581
+  }
+
   // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of these.
   // Byte n of `part` is byte start + n - shift of the text: a part may begin with a space that the text does not have.
   template <class Plain, class Special>
   void each_part(Text text, const std::vector<SpecialPolicy>& policy, Plain&& plain, Special&& special) const {
     const auto part = [&](size_t from, size_t to) {
-      if (from == to) return;
-      const bool prefixed = prefix_ == PrefixSpace::kAlways || (prefix_ == PrefixSpace::kFirst && from == 0);
+      const bool prefixed = is_prefixed(text, from, to);
+      if (from == to && !prefixed) return;
       try {
         if (!prefixed) return plain(Text{text.data + from, to - from}, from, size_t{0});
         std::string spaced(1, ' ');

@@ -16,7 +16,7 @@ from bpe_transformer import _core
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 Unit = Literal["byte", "char"]
-PrefixSpace = Literal["never", "first", "always"]
+PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
 Ids = NDArray[np.uint32]
 
 
@@ -34,8 +34,9 @@ class BpeModel:
     - `fuse_unk`: neighbouring unknown characters of a pre-token become one `unk_token`.
     - `ignore_merges`: a pre-token that is a token as a whole takes its id, whatever the merges say (tiktoken, Llama 3).
     - `space_mark`: how tokens write a space, such as "▁"; both stand for a space in text.
-    - `prefix_space`: whether a text, or each part of it between special and added tokens, is encoded as if a space went
-      before it.
+    - `prefix_space`: whether a text ("first"), or each part of it between special and added tokens ("always"), is encoded as
+      if a space went before it; "…_if_none": only where it does not begin with one.
+    - `token_flags`: how special and added tokens are found in text (see `specials.FLAGS`), where it is not just by equality.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request.
     """
 
@@ -56,6 +57,7 @@ class BpeModel:
     prefix_space: PrefixSpace = "never"
     bos_token: str | None = None
     eos_token: str | None = None
+    token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def pattern(self) -> str:
@@ -183,6 +185,8 @@ class BpeModel:
                 facts[name] = value
         if self.prefix_space != "never":
             facts["prefix_space"] = self.prefix_space
+        if self.token_flags:
+            facts["token_flags"] = {token: list(flags) for token, flags in sorted(self.token_flags.items())}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for token in self.tokens:
             digest.update(len(token).to_bytes(4, "little") + token)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer import patterns, specials
+from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.offsets import Offsets, normalize_aligned
+from bpe_transformer.tokenizer.specials import Finder, Found
 
 
 def text_bytes(text: str | bytes) -> bytes:
@@ -27,19 +28,32 @@ class PartEncoder:
     """Encodes texts part by part: what lies between special tokens, normalised, in protected and other spans."""
 
     def __init__(self, model: BpeModel, encoder: _core.Encoder, tokens: list[tuple[bytes, int]]) -> None:
-        self._model = model
         self._split = model.pretokenization
+        self._prefix = model.prefix_space
+        self._space = model.space_mark or " "
         self._encoder = encoder
         self._tokens = tokens  # special and added ones, as the encoder has them
+        names = (*model.special_tokens, *model.added_tokens)
+        flags = {number: model.token_flags[name] for number, name in enumerate(names) if name in model.token_flags}
+        self._late = {number for number in flags if "normalized" in flags[number]}
+        early = set(range(len(tokens))) - self._late
+        self._finder = Finder(tokens, early, flags)
+        normal = [(self._normal(token), id) for token, id in tokens]
+        self._late_finder = Finder(normal, self._late, flags, model.space_mark)
 
     def encode(self, data: bytes, policy: bytes) -> list[int]:
         """Raises `ForbiddenSpecial` and `UnknownCharacter`, with the byte of `data`."""
         ids: list[int] = []
-        for start, part, special in specials.split(data, self._tokens, policy):
+        for start, part, special, stop in self._finder.split(data, policy):
             text = self._split.normalize(part.decode("utf-8", "surrogateescape"))
-            for before, span, protected in self._spans(" " + text if self._prefixed(start, part) else text):
-                with self._located(start, part, before):
-                    ids += self._ids(span, protected)
+            if self._prefixed_early(start, part, stop):
+                text = " " + text
+            for at, piece, late, _ in self._pieces_of(text, policy):
+                prefixed = self._prefixed_late(start + at, piece)
+                with self._located(start, part, stop, at - prefixed):
+                    ids += self._encode_piece(b" " + piece if prefixed else piece)
+                if late is not None:
+                    ids.append(self._tokens[late][1])
             if special is not None:
                 ids.append(self._tokens[special][1])
         return ids
@@ -48,28 +62,81 @@ class PartEncoder:
         """The ids, and the bytes of `data` that each stands for, (T, 2); `widths` has the base symbols of every id."""
         ids: list[int] = []
         places: list[Offsets] = [np.empty((0, 2), np.int64)]
-        for start, part, special in specials.split(data, self._tokens, policy):
-            text, starts, ends = self._aligned(start, part)
-            after_last = np.append(starts, len(part))
-            for before, span, protected in self._spans(text):
-                with self._located(start, part, before):
-                    found, flat = self._ids_and_spans(span, protected, widths)
+        for start, part, special, stop in self._finder.split(data, policy):
+            text, starts, ends = self._aligned(start, part, stop)
+            for at, piece, late, after in self._pieces_of(text, policy):
+                if self._prefixed_late(start + at, piece):
+                    piece, first, last = (
+                        b" " + piece,
+                        np.insert(starts[at:], 0, starts[at]),
+                        np.insert(ends[at:], 0, starts[at]),
+                    )
+                else:
+                    first, last = starts[at:], ends[at:]
+                with self._located(start, part, stop, at - (len(starts) - at < len(first))):
+                    found, spans = self._piece_spans(piece, np.append(first, len(part)), last, widths)
                 ids += found
-                first, last = (flat.reshape(-1, 2) + before).T
-                begins = after_last[first]
-                places.append(start + np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1))
+                places.append(start + spans)
+                if late is not None:
+                    ids.append(self._tokens[late][1])
+                    place = at + len(piece) - (len(first) - (len(starts) - at))
+                    places.append(start + np.array([[starts[place], ends[after - 1]]], np.int64))
             if special is not None:
-                token, id = self._tokens[special]
-                ids.append(id)
-                at = start + len(part)
-                places.append(np.array([[at, at + len(token)]], np.int64))
+                ids.append(self._tokens[special][1])
+                places.append(np.array([[start + len(part), stop]], np.int64))
         return ids, np.concatenate(places)
 
-    def _prefixed(self, start: int, part: bytes) -> bool:
-        prefix = self._model.prefix_space
-        return bool(part) and (prefix == "always" or (prefix == "first" and start == 0))
+    def _pieces_of(self, text: str, policy: bytes) -> Iterator[Found]:
+        """What lies between the tokens that are looked for in normalised text."""
+        encoded = text.encode("utf-8", "surrogateescape")
+        if not self._late:
+            return iter([(0, encoded, None, len(encoded))])
+        return self._late_finder.split(encoded, policy)
 
-    def _aligned(self, start: int, part: bytes) -> tuple[str, Offsets, Offsets]:
+    def _encode_piece(self, piece: bytes) -> list[int]:
+        ids: list[int] = []
+        for before, span, protected in self._spans(piece.decode("utf-8", "surrogateescape")):
+            try:
+                ids += self._ids(span, protected)
+            except _core.UnknownCharacter as cause:
+                code_point, _, position = cause.args
+                raise _core.UnknownCharacter(code_point, 0, before + position) from None
+        return ids
+
+    def _piece_spans(
+        self, piece: bytes, starts: Offsets, ends: Offsets, widths: NDArray[np.uint32]
+    ) -> tuple[list[int], Offsets]:
+        """The ids of a piece and the bytes of its part that each stands for; `starts` has one more for the end."""
+        ids: list[int] = []
+        places: list[Offsets] = [np.empty((0, 2), np.int64)]
+        for before, span, protected in self._spans(piece.decode("utf-8", "surrogateescape")):
+            try:
+                found, flat = self._ids_and_spans(span, protected, widths)
+            except _core.UnknownCharacter as cause:
+                code_point, _, position = cause.args
+                raise _core.UnknownCharacter(code_point, 0, before + position) from None
+            ids += found
+            first, last = (flat.reshape(-1, 2) + before).T
+            begins = starts[first]
+            places.append(np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1))
+        return ids, np.concatenate(places)
+
+    def _normal(self, token: bytes) -> bytes:
+        """A token as it is sought in normalised text."""
+        text = self._split.normalize(token.decode())
+        return (" " + text if self._prefix == "always" else text).encode()
+
+    def _prefixed_early(self, start: int, part: bytes, stop: int) -> bool:
+        """Whether a space comes before a part whatever it begins with, so before tokens are sought in it."""
+        if self._prefix == "first":  # before the text, be it before a token
+            return start == 0 and stop > 0
+        return bool(part) and self._prefix == "always"
+
+    def _prefixed_late(self, start: int, piece: bytes) -> bool:
+        asked = self._prefix == "always_if_none" or (self._prefix == "first_if_none" and start == 0)
+        return asked and bool(piece) and not piece.startswith((b" ", self._space.encode()))
+
+    def _aligned(self, start: int, part: bytes, stop: int) -> tuple[str, Offsets, Offsets]:
         """The part as it is encoded, and for each byte of that where in `part` what it was made of starts and ends."""
         text = part.decode("utf-8", "surrogateescape")
         form = self._split.normalization
@@ -78,19 +145,19 @@ class PartEncoder:
             ends = starts + 1
         else:
             text, starts, ends = normalize_aligned(form, text)
-        if self._prefixed(start, part):
+        if self._prefixed_early(start, part, stop):
             return " " + text, np.insert(starts, 0, 0), np.insert(ends, 0, 0)
         return text, starts, ends
 
     @contextmanager
-    def _located(self, start: int, part: bytes, before: int) -> Iterator[None]:
+    def _located(self, start: int, part: bytes, stop: int, before: int) -> Iterator[None]:
         """Says where in the whole text an unknown character is that was found `before` bytes into the encoded part."""
         try:
             yield
         except _core.UnknownCharacter as cause:
             code_point, _, position = cause.args
-            _, starts, _ = self._aligned(start, part)
-            raise _core.UnknownCharacter(code_point, 0, start + int(starts[before + position])) from None
+            _, starts, _ = self._aligned(start, part, stop)
+            raise _core.UnknownCharacter(code_point, 0, start + int(starts[max(before + position, 0)])) from None
 
     def _spans(self, text: str) -> Iterator[tuple[int, bytes, bool]]:
         """(bytes before it, the span, whether it is protected)."""
@@ -103,7 +170,7 @@ class PartEncoder:
     def _pieces(self, span: bytes, protected: bool) -> list[bytes]:
         if protected:
             return [span]
-        pieces = patterns.split(self._model.pattern, span.decode("utf-8", "surrogateescape"))
+        pieces = patterns.split(self._split.pattern, span.decode("utf-8", "surrogateescape"))
         return [piece.encode("utf-8", "surrogateescape") for piece in pieces]
 
     def _ids(self, span: bytes, protected: bool) -> list[int]:

@@ -1,15 +1,23 @@
-"""Special tokens in text: tiktoken's policy for them, and the text between them."""
+"""Special tokens in text: tiktoken's policy for them, the text between them, and the flags of the `tokenizers` package."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from bpe_transformer import _core
 from bpe_transformer.errors import SpecialTokenError
 
+if TYPE_CHECKING:
+    import regex
+
 Specials = Collection[str] | Literal["all"]
 NONE: frozenset[str] = frozenset()
+# With these a token takes the white space before or after it along, counts only where no word goes on at its ends, or is
+# sought in the text after normalisation, itself normalised.
+FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
+Found = tuple[int, bytes, int | None, int]
 
 
 def policy(names: Mapping[str, int], num_added: int, allowed: Specials, disallowed: Specials) -> bytes:
@@ -28,21 +36,83 @@ def policy(names: Mapping[str, int], num_added: int, allowed: Specials, disallow
     return bytes([both.get(name, _core.PLAIN) for name in names] + [_core.ALLOW] * num_added)
 
 
-def split(data: bytes, tokens: Sequence[tuple[bytes, int]], policy: bytes) -> Iterator[tuple[int, bytes, int | None]]:
-    """(start, part, number in `tokens` of the token that ends it or None) for the ordinary parts of `data`, in order.
+class Finder:
+    """Finds tokens in text: the leftmost, and of those that begin there the longest.
 
-    Where several tokens match, the longest is taken. Raises `ForbiddenSpecial`.
+    Of `tokens`, `numbers` are sought; `flags` has those of `FLAGS` that a number has. `space` stands for itself and for a
+    space, in tokens as in text.
     """
-    active = {token: number for number, (token, _) in enumerate(tokens) if policy[number] != _core.PLAIN}
-    start = 0
-    if active:
+
+    def __init__(
+        self,
+        tokens: Sequence[tuple[bytes, int]],
+        numbers: Collection[int],
+        flags: Mapping[int, Collection[str]],
+        space: str | None = None,
+    ) -> None:
+        self._tokens = [token for token, _ in tokens]
+        self._longest_first = sorted(numbers, key=lambda number: -len(self._tokens[number]))
+        self._flags = flags
+        self._space = space
+        self._compiled: dict[bytes, regex.Pattern[bytes] | None] = {}  # by policy
+
+    def split(self, data: bytes, policy: bytes) -> Iterator[Found]:
+        """(start, part, number of the token after it or None, where that token ends) for the parts of `data`, in order.
+
+        Tokens that `policy` takes for plain text are not sought. Raises `ForbiddenSpecial`.
+        """
+        start = 0
+        pattern = self._compiled[policy] if policy in self._compiled else self._compile(policy)
+        if pattern is not None:
+            for match in pattern.finditer(data):
+                number = int(str(match.lastgroup)[1:])
+                begin, end = match.span()
+                flags = self._flags.get(number, ())
+                if "single_word" in flags and self._in_word(data, begin, end):
+                    continue
+                if policy[number] == _core.FORBID:
+                    raise _core.ForbiddenSpecial(number, 0, begin)
+                if "lstrip" in flags:
+                    begin = max(start, begin - len(self._match(self._patterns[0], data[start:begin])))
+                if "rstrip" in flags:
+                    end += len(self._match(self._patterns[1], data[end:]))
+                yield start, data[start:begin], number, end
+                start = end
+        yield start, data[start:], None, len(data)
+
+    def _compile(self, policy: bytes) -> regex.Pattern[bytes] | None:
+        sought = [number for number in self._longest_first if policy[number] != _core.PLAIN]
+        pattern: regex.Pattern[bytes] | None = None
+        if sought:
+            import regex
+
+            pattern = regex.compile(b"|".join(b"(?P<t%d>%s)" % (n, self._expression(n)) for n in sought))
+        if len(self._compiled) < 16:
+            self._compiled[policy] = pattern
+        return pattern
+
+    def _expression(self, number: int) -> bytes:
         import regex
 
-        longest_first = sorted(active, key=len, reverse=True)
-        for match in regex.finditer(b"|".join(map(regex.escape, longest_first)), data):
-            number = active[match.group()]
-            if policy[number] == _core.FORBID:
-                raise _core.ForbiddenSpecial(number, 0, match.start())
-            yield start, data[start : match.start()], number
-            start = match.end()
-    yield start, data[start:], None
+        escaped: bytes = regex.escape(self._tokens[number])
+        if self._space is None:
+            return escaped
+        either = b"(?: |%s)" % self._space.encode()
+        for written in (regex.escape(b" "), self._space.encode()):
+            escaped = escaped.replace(written, b"\0")
+        return escaped.replace(b"\0", either)
+
+    def _in_word(self, data: bytes, begin: int, end: int) -> bool:
+        ends_word = self._match(self._patterns[2], data[:begin])
+        return bool(ends_word or self._match(self._patterns[3], data[end:]))
+
+    @cached_property
+    def _patterns(self) -> list[regex.Pattern[str]]:
+        import regex
+
+        return [regex.compile(expression) for expression in (r"\s+\z", r"\A\s+", r"\w\z", r"\A\w")]
+
+    @staticmethod
+    def _match(pattern: regex.Pattern[str], data: bytes) -> bytes:
+        found = pattern.search(data.decode("utf-8", "surrogateescape"))
+        return b"" if found is None else found.group().encode("utf-8", "surrogateescape")

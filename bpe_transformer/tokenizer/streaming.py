@@ -35,7 +35,7 @@ class DecodeStream(Iterator[str]):
         self._skipped = frozenset(model.special_tokens.values()) if skip_special_tokens else frozenset[int]()
         self._separate = model.separate_ids
         self._word_ends = model.word_ends
-        self._prefix = model.prefix_space
+        self._prefix = model.prefix_space.removesuffix("_if_none")
         self._drops_space = self._prefix != "never"  # before the next token, if it is one
         self._held = b""  # the space after a word, which is not written after the last
         self._bytes = 0

@@ -49,7 +49,7 @@ class Tokenizer(Conversions):
     def __init__(self, model: BpeModel, *, trace: MergeTrace | None = None) -> None:
         self.model = model
         self.trace = trace
-        self._scanner = model.pretokenization.scanner
+        self._scanner = None if model.token_flags else model.pretokenization.scanner
         # special tokens first, then those that are always looked for: the order of `_policy`
         self._specials = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
@@ -60,7 +60,8 @@ class Tokenizer(Conversions):
         )
         self._parts = PartEncoder(model, self._encoder, self._specials)
         self._nothing_allowed = self._policy(NONE, "all")
-        self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), prefix)
+        where = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
+        self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), where)
 
     # --- facts ---------------------------------------------------------------------------------------------------------
 
