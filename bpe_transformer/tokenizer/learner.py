@@ -15,7 +15,7 @@ from bpe_transformer.tokenizer.counts import PretokenCounts, utf8
 from bpe_transformer.tokenizer.learn_options import LearnOptions, inherited
 from bpe_transformer.tokenizer.model import BpeModel, Unit
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
-from bpe_transformer.tokenizer.trace import MergeTrace
+from bpe_transformer.tokenizer.trace import COLUMNS, MergeTrace
 
 _STEP = 64  # merges between two reports of progress, and the wait after Ctrl-C
 _MAX_ID = 0xFFFFFFF0
@@ -256,14 +256,16 @@ class _Start:
         done = 0
 
         def result() -> Tokenizer:
-            columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+            columns: dict[str, Any] = {
+                name: np.concatenate(column) for name, column in zip(COLUMNS, zip(*parts, strict=True), strict=True)
+            }
             trace = MergeTrace(
-                len(self.model.tokens),
-                tokens_at_start,
-                *columns,
+                first_merge_id=len(self.model.tokens),
+                tokens_at_start=tokens_at_start,
                 first_rank=len(self.model.left),
                 characters_left_out=self.left_out.left_out,
                 occurrences_left_out=self.left_out.occurrences_left_out,
+                **columns,
             )
             return Tokenizer(_merged(self.model, trace), trace=trace)
 

@@ -12,7 +12,7 @@ sequences of base ids; splitting text and mapping it to base ids is not its busi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bpe_transformer.tokenizer.trace import MergeStep
 
@@ -53,15 +53,18 @@ def ranking(counts: Mapping[Pair, int]) -> list[Pair]:
 
 
 def learn(
-    words: Mapping[Word, int],
+    words: Mapping[Word, int] | Iterable[tuple[Word, int]],
     *,
     first_merge_id: int,
     max_merges: int,
     min_frequency: int = 1,
     allowed: Callable[[int, int], bool] = lambda left, right: True,
 ) -> Iterator[MergeStep]:
-    """Yields merges until there are `max_merges` or no pair occurs `min_frequency` times. `allowed` says which pairs may."""
-    corpus: list[tuple[Word, int]] = list(words.items())
+    """Yields merges until there are `max_merges` or no pair occurs `min_frequency` times. `allowed` says which pairs may.
+
+    `words` may hold the same ids twice, as words with different unknown characters do.
+    """
+    corpus: list[tuple[Word, int]] = list(words.items() if isinstance(words, Mapping) else words)
     for rank in range(max_merges):
         counts = _sum_pairs(corpus)
         candidates = [pair for pair in ranking(counts) if allowed(*pair)]
@@ -86,7 +89,6 @@ def learn(
 
 
 def _sum_pairs(corpus: Sequence[tuple[Word, int]]) -> Counter[Pair]:
-    # two words never become one sequence of ids, but a list keeps them apart without having to rely on it
     counts: Counter[Pair] = Counter()
     for word, count in corpus:
         counts.update({pair: n * count for pair, n in pair_counts({word: 1}).items()})

@@ -103,12 +103,14 @@ class MergeTrace(Sequence[MergeStep]):
 
     def head(self, steps: int) -> MergeTrace:
         """The first `steps` steps, as a trace."""
-        return replace(self, **{f.name: getattr(self, f.name)[:steps] for f in fields(self) if f.name not in _SCALARS})
+        columns: dict[str, Any] = {name: getattr(self, name)[:steps] for name in COLUMNS}
+        return replace(self, **columns)
 
     def joined(self, later: MergeTrace) -> MergeTrace:
         """This trace and that of a run that went on from its last merge, as one."""
-        columns = [f.name for f in fields(self) if f.name not in _SCALARS]
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in columns})
+        both = {name: (getattr(self, name), getattr(later, name)) for name in COLUMNS}
+        columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in both.items()}
+        return replace(self, **columns)
 
     def _step(self, i: int) -> MergeStep:
         runner_left = int(self.runner_left[i])
@@ -131,7 +133,7 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = {name: getattr(self, name) for name in _COLUMNS}
+        columns = {name: getattr(self, name) for name in COLUMNS}
         metadata = {"digest": digest, **{name: str(getattr(self, name)) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
         with atomic_file(path) as part:
@@ -146,8 +148,8 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            scalars = {name: int(metadata[name]) for name in _SCALARS}
-            columns = {name: _column(table.column(name)) for name in _COLUMNS}
+            facts: dict[str, Any] = {name: int(metadata[name]) for name in _SCALARS}
+            facts |= {name: _column(table.column(name)) for name in COLUMNS}
             found = metadata["digest"]
         except (pa.ArrowException, KeyError, ValueError, TypeError) as cause:
             raise FormatError(
@@ -158,7 +160,7 @@ class MergeTrace(Sequence[MergeStep]):
                 f"{path} is the trace of tokenizer {found[:12]}, not of {digest[:12]} beside it; "
                 "delete it or restore the right one"
             )
-        return cls(**scalars, **columns)
+        return cls(**facts)
 
 
 def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
@@ -171,4 +173,4 @@ def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
 
 
 _SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out")
-_COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)
+COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)
