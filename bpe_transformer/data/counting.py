@@ -18,6 +18,7 @@ from bpe_transformer.data.readers import Errors
 from bpe_transformer.data.recipes import all_recipes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.tokenizer import PretokenCounts
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 if TYPE_CHECKING:
     import datasets
@@ -28,7 +29,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 def count_corpus(
     names: str | Sequence[str],
     *,
-    pattern: str = "cl100k",
+    pattern: str | PreTokenization = "cl100k",
     split: str = "train",
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = "strict",
@@ -80,7 +81,9 @@ class _Part:
         else:
             self.num_bytes = sum(sum(column_bytes(dataset, column)) for column in columns)
 
-    def count(self, pattern: str, errors: Errors, num_threads: int | None, progress: Progress | None) -> PretokenCounts:
+    def count(
+        self, pattern: str | PreTokenization, errors: Errors, num_threads: int | None, progress: Progress | None
+    ) -> PretokenCounts:
         if self._dataset is None:
             return PretokenCounts.from_files(
                 self._files, pattern=pattern, num_threads=num_threads, errors=errors, progress=progress

@@ -80,7 +80,9 @@ def trace_table(tokenizer: Tokenizer, start: int = 0, stop: int | None = 20) -> 
             else "this tokenizer has no merges (its vocabulary is the alphabet); learn with a larger vocab_size"
         )
     trace = tokenizer.trace
-    rows = tuple(_row(rank, merges[rank], trace[rank] if trace is not None else None, tokenizer) for rank in window)
+    rows = tuple(
+        _row(rank, merges[rank], trace.at_rank(rank) if trace is not None else None, tokenizer) for rank in window
+    )
     return TraceTable(rows, len(merges), tokenizer.digest, trace is not None)
 
 

@@ -101,6 +101,10 @@ class MergeTrace(Sequence[MergeStep]):
         tied: NDArray[np.bool_] = (self.runner_left != _NO_ID) & (self.runner_count == self.counts)
         return tied
 
+    def at_rank(self, rank: int) -> MergeStep | None:
+        """The step of a merge; None for one of a base vocabulary, which this run did not make."""
+        return None if rank < self.first_rank else self[rank - self.first_rank]
+
     def head(self, steps: int) -> MergeTrace:
         """The first `steps` steps, as a trace."""
         columns: dict[str, Any] = {name: getattr(self, name)[:steps] for name in COLUMNS}

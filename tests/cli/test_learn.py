@@ -158,3 +158,49 @@ def test_bad_run_keeps_the_old_vocabulary(bpe: Run, corpus: Path, tmp_path: Path
     before = Tokenizer.load(tmp_path / "tok").digest
     assert bpe("learn", corpus, "-o", tmp_path / "tok", "--vocab-size", 3).returncode == 1
     assert Tokenizer.load(tmp_path / "tok").digest == before
+
+
+def test_goes_on_from_a_base(bpe: Run, corpus: Path, tmp_path: Path) -> None:
+    bpe("learn", corpus, "-o", tmp_path / "once", "--vocab-size", 290, "--special", "<a>")
+    bpe("learn", corpus, "-o", tmp_path / "base", "--vocab-size", 270, "--special", "<a>")
+    done = bpe("learn", corpus, "-o", tmp_path / "more", "--vocab-size", 290, "--base", tmp_path / "base", "--json")
+    summary = json.loads(done.stdout)
+    assert summary["digest"] == Tokenizer.load(tmp_path / "once").digest
+    assert (summary["merges"], summary["merges_of_base"]) == (33, 13)
+    assert b"13 merges of it, and all its ids, were kept" in done.stderr
+    refused = bpe(
+        "learn", corpus, "-o", tmp_path / "x", "--vocab-size", 300, "--base", tmp_path / "base", "--pattern", "gpt2"
+    )
+    assert refused.returncode == 2
+    assert b"--pattern is fixed by --base" in refused.stderr
+
+
+def test_superwords(bpe: Run, corpus: Path, tmp_path: Path) -> None:
+    bpe("learn", corpus, "-o", tmp_path / "tok", "--vocab-size", 340, "--superwords", 20, "--no-special")
+    tokenizer = Tokenizer.load(tmp_path / "tok")
+    plain = learn_bpe(PretokenCounts.from_files([corpus]), vocab_size=276)
+    assert tokenizer.pattern == "superword"
+    assert tokenizer.merges[:20] == plain.merges
+    assert any(b" " in tokenizer.token_bytes(id).strip() for id in range(276, tokenizer.vocab_size))
+    done = bpe("learn", "low-lower", "-o", tmp_path / "x", "--vocab-size", 300, "--superwords", 1)
+    assert (done.returncode, b"superwords need texts" in done.stderr) == (1, True)
+
+
+def test_what_is_left_out_of_the_alphabet_is_told(bpe: Run, corpus: Path, tmp_path: Path) -> None:
+    options = [
+        "--unit",
+        "char",
+        "--character-coverage",
+        "0.9",
+        "--required-characters",
+        "세Q",
+        "--max-token-bytes",
+        "6",
+    ]
+    done = bpe("learn", corpus, "-o", tmp_path / "tok", "--vocab-size", 100, *options, "--json")
+    summary, tokenizer = json.loads(done.stdout), Tokenizer.load(tmp_path / "tok")
+    assert summary["characters_left_out"] > 0
+    assert 0 < summary["occurrences_left_out"] <= 0.1 * len(TEXT)
+    assert f"{summary['characters_left_out']} characters of the alphabet" in done.stderr.decode()
+    assert tokenizer.encode("Q") == [tokenizer.id_of("Q")]
+    assert max(len(tokenizer.token_bytes(id)) for id in tokenizer.model.made) <= 6
