@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-from bpe_transformer.errors import BpeTransformerError
+from bpe_transformer.errors import BpeTransformerError, ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+LEAST_WIDTH = 30  # columns that a picture needs
 
 
 class ReaderLeft(Exception):
@@ -73,14 +75,23 @@ def messages(width: int | None = None) -> Console:
 
 
 def output(width: int | None = None) -> Console:
-    """The console for what a person asked to see: standard output. Plain when piped; `width` fixes the layout."""
+    """The console for what a person asked to see: standard output. Plain when piped; `width` fixes the layout.
+
+    Raises `ConfigError` for a terminal that is too narrow to draw in.
+    """
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
             raise ReaderLeft  # Rich would exit with 1
 
-    return Output(width=width, highlight=False)
+    console = Output(width=width, highlight=False)
+    if console.width < LEAST_WIDTH:
+        raise ConfigError(
+            f"the terminal is {console.width} columns wide and pictures need {LEAST_WIDTH}; "
+            "widen it, or go on with --width 80 or --json"
+        )
+    return console
 
 
 def print_json(data: object) -> None:
@@ -95,7 +106,10 @@ def view_options(command: Command) -> Command:
     """`--json` and `--width`, which every view has, as the arguments `as_json` and `width`."""
     json_option = click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")
     width_option = click.option(
-        "--width", type=click.IntRange(min=30), metavar="COLUMNS", help="Draw this wide, whatever the terminal."
+        "--width",
+        type=click.IntRange(min=LEAST_WIDTH),
+        metavar="COLUMNS",
+        help="Draw this wide, whatever the terminal.",
     )
     return json_option(width_option(command))
 

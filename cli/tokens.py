@@ -1,11 +1,21 @@
-"""`bpe-transformer tokens`: a text as it is encoded."""
+"""`bpe-transformer tokens`: a text as it is encoded, or what a tokenizer makes of whole files."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from bpe_transformer.cli._common import output, print_json, view_options
-from bpe_transformer.cli._text import SpecialPolicy, read_text, text_options
+from bpe_transformer.cli._common import output, print_json, progress, stdin_bytes, view_options
+from bpe_transformer.cli._text import SpecialPolicy, decoded, text_options
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.inspection import FileSummary, TokenizedText
+    from bpe_transformer.inspection.texts import Text
+
+MOST_BYTES = 20_000  # of standard input that is shown token by token
 
 
 @click.command(
@@ -13,11 +23,15 @@ from bpe_transformer.cli._text import SpecialPolicy, read_text, text_options
 Examples:
   bpe-transformer tokens tok "세 마리 cats"
   bpe-transformer tokens tok "<s>hello</s>" --allow-special all
+  bpe-transformer tokens tok --file corpus.en.txt --file corpus.ko.txt
   head -c 2000 README.md | bpe-transformer tokens tok --no-table
 """
 )
 @click.argument("tokenizer", type=click.Path())
 @click.argument("text", required=False)
+@click.option("--file", "files", multiple=True, type=click.Path(), help="Summarise this file, repeatable.")
+@click.option("--spans", is_flag=True, help="Show files, too, token by token.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Tokens in a summary's lists.")
 @text_options("strict", "replace")
 @click.option("--no-table", is_flag=True, help="Only the text, with its tokens set apart.")
 @click.option("--all", "all_rows", is_flag=True, help="Every token in the table, not only the first 200.")
@@ -25,6 +39,9 @@ Examples:
 def command(
     tokenizer: str,
     text: str | None,
+    files: tuple[str, ...],
+    spans: bool,
+    top: int,
     allow_special: tuple[str, ...],
     special_as_text: bool,
     errors: str,
@@ -35,20 +52,66 @@ def command(
 ) -> None:
     """Show how TEXT (or standard input) falls into the tokens of TOKENIZER.
 
-    A space is written ·, a newline ↵, a tab ⇥; bytes that are only part of a character stand in brackets, ⟨ea b0⟩.
+    A space is written ·, a newline ↵, a tab ⇥; bytes that are only part of a character stand in brackets, ⟨ea b0⟩. A
+    file, or more than 20 kB of standard input, is summarised: its figures, and the tokens that stand out.
     """
+    if text is not None and files:
+        raise click.UsageError("give either TEXT or --file, not both")
     from bpe_transformer import Tokenizer
-    from bpe_transformer.inspection import tokenize_text
 
     learned = Tokenizer.load(tokenizer)
-    policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-    source = read_text(errors) if text is None else text
-    policy.check(learned, source, "the text")
-    shown = tokenize_text(learned, source, **policy.arguments)
-    if as_json:
-        print_json(shown.as_dict())
+    policy = SpecialPolicy.of(learned, allow_special, special_as_text or bool(files and not allow_special))
+    console = None if as_json else output(width)
+    views: list[TokenizedText | FileSummary] = []
+    for source in _sources(text, files, errors):
+        if spans or (source.text is not None and (text is not None or len(source.text.encode()) <= MOST_BYTES)):
+            views.append(_spans(learned, source, policy))
+        else:
+            views.append(_summary(learned, source, policy, top))
+    if console is None:
+        facts = [view.as_dict() for view in views]
+        print_json(facts[0] if len(facts) == 1 else facts)
         return
+    from bpe_transformer.inspection import TokenizedText
     from bpe_transformer.inspection.render import MAX_ROWS, render_text
 
-    console = output(width)
-    console.print(render_text(shown, max_rows=None if all_rows else MAX_ROWS, table=not no_table))
+    for view in views:
+        if isinstance(view, TokenizedText):
+            console.print(render_text(view, max_rows=None if all_rows else MAX_ROWS, table=not no_table))
+        else:
+            console.print(view)
+
+
+def _sources(text: str | None, files: tuple[str, ...], errors: str) -> list[Text]:
+    from bpe_transformer.inspection.texts import Text
+
+    if files:
+        return [Text.file(file, errors) for file in files]  # type: ignore[arg-type]  # what text_options offers
+    if text is not None:
+        return [Text("the text", text)]
+    return [Text("standard input", decoded(stdin_bytes().read(), errors))]
+
+
+def _spans(tokenizer: Tokenizer, source: Text, policy: SpecialPolicy) -> TokenizedText:
+    from bpe_transformer.inspection import tokenize_text
+
+    whole = source.whole() if source.text is None else source.text
+    policy.check(tokenizer, whole, source.name)
+    return tokenize_text(tokenizer, whole, **policy.arguments)
+
+
+def _summary(tokenizer: Tokenizer, source: Text, policy: SpecialPolicy, top: int) -> FileSummary:
+    from bpe_transformer.inspection import summarize
+
+    if source.text is not None:
+        policy.check(tokenizer, source.text, source.name)
+    with progress() as display:
+        size = Path(source.name).stat().st_size if source.text is None and Path(source.name).is_file() else None
+        task = display.add_task(f"encoding {source.name}", total=size, unit="bytes")
+        return summarize(
+            tokenizer,
+            source,
+            limit=top,
+            specials=policy.arguments,
+            progress=lambda done: display.update(task, completed=done),
+        )

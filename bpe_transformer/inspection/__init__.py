@@ -15,6 +15,7 @@ from bpe_transformer.inspection.replay import (
     base_alphabet,
     replay_trace,
 )
+from bpe_transformer.inspection.summary import FileSummary, ScriptUse, TokenUse, summarize
 from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
 from bpe_transformer.inspection.trace import TraceRow, TraceTable, trace_table
 from bpe_transformer.inspection.visible import visible
@@ -35,11 +36,14 @@ __all__ = [
     "AttentionMap",
     "Derivation",
     "EncodedWord",
+    "FileSummary",
     "PairCount",
+    "ScriptUse",
     "Segmentation",
     "TextWhy",
     "TokenNode",
     "TokenSpan",
+    "TokenUse",
     "TokenWhy",
     "TokenizedText",
     "TraceRow",
@@ -51,6 +55,7 @@ __all__ = [
     "derive",
     "encode_word",
     "replay_trace",
+    "summarize",
     "tokenize_text",
     "trace_table",
     "visible",

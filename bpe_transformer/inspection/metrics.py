@@ -12,7 +12,7 @@ measure (an empty text), never NaN, so that every figure can be written as JSON.
   each letter with its marks is a word, since no rule short of a dictionary finds longer ones (Unicode Standard
   Annex #29 does the same for most of them). Fertility is then tokens per character, and below 1 where tokens hold several.
 
-`inspection.words` finds them.
+`inspection.word_spans` finds them.
 """
 
 from __future__ import annotations

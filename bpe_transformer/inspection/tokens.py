@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
-from bpe_transformer.errors import EncodingError
 from bpe_transformer.inspection._view import View
-from bpe_transformer.inspection.visible import token_dict, visible
+from bpe_transformer.inspection.roles import Kind, Roles
+from bpe_transformer.inspection.visible import token_dict
+from bpe_transformer.tokenizer.offsets import characters
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
-
-Kind = Literal["base", "merged", "special", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +32,9 @@ class TokenSpan(View):
     char_end: int
     rank: int | None  # of the merge that made it; None for a base or special token
     kind: Kind
+    merge_count: int | None = (
+        None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
+    )
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -47,6 +47,7 @@ class TokenSpan(View):
             "char_end": self.char_end,
             "rank": self.rank,
             "kind": self.kind,
+            "merge_count": self.merge_count,
         }
 
 
@@ -101,63 +102,26 @@ def tokenize_text(
         SpecialTokenError: `text` holds a special token that is neither allowed nor exempt.
         EncodingError: `text` cannot be encoded.
     """
-    ids = tokenizer.encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
-    allowed = frozenset(tokenizer.special_tokens) if allowed_special == "all" else frozenset(allowed_special)
-    return TokenizedText(text, tuple(_align(tokenizer, text, ids, allowed)), tokenizer.digest)
-
-
-def _align(tokenizer: Tokenizer, text: str, ids: Sequence[int], allowed: frozenset[str]) -> Iterator[TokenSpan]:
-    """Walks through `text` with the tokens at hand; white space that the tokenizer drops belongs to no span."""
+    policy: dict[str, Any] = {"allowed_special": allowed_special, "disallowed_special": disallowed_special}
+    ids, places = tokenizer.encode_offsets(text, **policy)
     raw = text.encode()
-    char_starts = list(accumulate((len(char.encode()) for char in text), initial=0))
-    special_names = {token: name for name, token in tokenizer.special_tokens.items()}
-    rank_of = {made: rank for rank, made in enumerate(tokenizer.model.made.tolist())}
-    unknown_id = tokenizer.special_tokens.get(tokenizer.unk_token) if tokenizer.unk_token is not None else None
-    at = 0
-    for token_id in ids:
-        token = tokenizer.token_bytes(token_id)
-        name = special_names.get(token_id)
-        if tokenizer.end_of_word is not None:
-            at = _after_space(text, char_starts, at)
-        kind: Kind
-        if name is not None and name in allowed and raw.startswith(name.encode(), at):
-            kind, source = "special", name.encode()
-        elif token_id == unknown_id:
-            kind, source = "unknown", text[bisect_right(char_starts, at) - 1 :][:1].encode()
-        else:
-            kind = "merged" if token_id in rank_of else "base"
-            source = _spelled(token, tokenizer.end_of_word, raw, at)
-        if not source:
-            raise EncodingError(
-                f"token {visible(token)!r} (id {token_id}) does not stand at byte {at} of the text; "
-                "this tokenizer changes the text before it splits it, so its tokens have no place in it"
-            )
-        end = at + len(source)
-        yield TokenSpan(
-            id=token_id,
-            token=token,
+    roles = Roles(tokenizer)
+    names = {id: name.encode() for name, id in tokenizer.special_tokens.items()}
+    spans = []
+    chars = characters(raw, places).tolist()
+    for id, (start, end), (first, after) in zip(ids, places.tolist(), chars, strict=True):
+        source = raw[start:end]
+        span = TokenSpan(
+            id=id,
+            token=tokenizer.token_bytes(id),
             source=source,
-            byte_start=at,
+            byte_start=start,
             byte_end=end,
-            char_start=bisect_right(char_starts, at) - 1,
-            char_end=bisect_right(char_starts, end - 1),
-            rank=rank_of.get(token_id),
-            kind=kind,
+            char_start=first,
+            char_end=after,
+            rank=roles.rank(id),
+            kind="special" if names.get(id) == source else roles.kind(id),  # "<unk>" may be asked for by name
+            merge_count=roles.merge_count(id),
         )
-        at = end
-
-
-def _spelled(token: bytes, end_of_word: str | None, raw: bytes, at: int) -> bytes:
-    """The bytes at `at` that `token` stands for, without its end-of-word mark; empty when it is not there."""
-    if raw.startswith(token, at):
-        return token
-    mark = end_of_word.encode() if end_of_word else b""
-    bare = token[: -len(mark)] if mark and token.endswith(mark) else b""
-    return bare if bare and raw.startswith(bare, at) else b""
-
-
-def _after_space(text: str, char_starts: Sequence[int], at: int) -> int:
-    char = bisect_right(char_starts, at) - 1
-    while char < len(text) and text[char].isspace():
-        char += 1
-    return max(at, char_starts[char])
+        spans.append(span)
+    return TokenizedText(text, tuple(spans), tokenizer.digest)

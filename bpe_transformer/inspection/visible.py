@@ -1,8 +1,8 @@
 """How a token is written so that nothing in it can be missed or mistaken.
 
 A space is `·`, a newline `↵`, a carriage return `␍`, a tab `⇥`. Bytes that are no whole character stand in brackets
-(`⟨ea b0⟩`), and so do characters that a terminal would not draw (`⟨U+200D⟩`). A character that is itself one of these
-marks stands as its code point, so that a written token means exactly one thing.
+(`⟨ea b0⟩`), and so do characters that a terminal would not draw, or that take no settled number of cells (`⟨U+200D⟩`). A
+character that is itself one of these marks stands as its code point, so that a written token means exactly one thing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ SEPARATOR = "│"  # what a view puts between two tokens
 _RESERVED = frozenset(MARKS.values()) | {SEPARATOR, "⟨", "⟩", "◌"}
 # control, format, surrogate, private, unassigned; line, paragraph and every space but U+0020
 _UNDRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")  # fillers of Hangul
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def visible(token: bytes | str) -> str:
@@ -69,21 +71,36 @@ def _visible_char(char: str, *, first: bool) -> str:
         return MARKS[char]
     if char.isascii() and char.isprintable():
         return char
-    if char in _RESERVED or unicodedata.category(char) in _UNDRAWN or _is_selector(char):
+    if char in _RESERVED or unicodedata.category(char) in _UNDRAWN or char in _BLANK_LETTERS or _is_unsettled(char):
         return f"⟨U+{ord(char):04X}⟩"
     if first and _joins_the_one_before(char):
         return "◌" + char  # nothing stands before it to carry it
     return char
 
 
-def _is_selector(char: str) -> bool:
-    """Variation selectors: invisible, and terminals disagree on the width they give the character before."""
-    return 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF
+def _is_unsettled(char: str) -> bool:
+    """Variation selectors, skin tones and the halves of flags: terminals disagree on the width they take, alone and joined."""
+    point = ord(char)
+    selects = 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF
+    return selects or 0x1F3FB <= point <= 0x1F3FF or 0x1F1E6 <= point <= 0x1F1FF
 
 
 def _joins_the_one_before(char: str) -> bool:
     """Combining marks, and the vowels and final consonants of decomposed Hangul."""
-    return unicodedata.category(char) in {"Mn", "Mc", "Me"} or 0x1160 <= ord(char) <= 0x11FF
+    point = ord(char)
+    return unicodedata.category(char) in {"Mn", "Mc", "Me"} or 0x1160 <= point <= 0x11FF or 0xD7B0 <= point <= 0xD7FF
+
+
+def isolated(written: str) -> str:
+    """What `visible` wrote, safe to put beside something else: text that runs from right to left is wrapped in the invisible
+    signs that keep a terminal from running on with what follows (Unicode Standard Annex 9, FSI and PDI; no cell wide).
+
+    >>> isolated("low"), isolated("שלום") == "\u2068שלום\u2069"
+    ('low', True)
+    """
+    if written.isascii() or not any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in written):
+        return written
+    return f"\u2068{written}\u2069"
 
 
 def _bracketed(partial: list[str]) -> str:

@@ -38,6 +38,48 @@ def test_long_table_is_cut_unless_asked(bpe: Run, byte_tokenizer: Path) -> None:
     assert "more tokens" not in bpe("tokens", byte_tokenizer, "--all", input=text).stdout.decode()
 
 
+def test_file_is_summarised(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path) -> None:
+    text = "세 마리 three\n" * 50
+    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    path.write_text(text, encoding="utf-8")
+    other.write_text("three <s>", encoding="utf-8")
+    shown = bpe("tokens", byte_tokenizer, "--file", path, "--width", 100).stdout.decode()
+    assert f"{len(loaded.encode(text)):,}, " in shown
+    assert "most frequent" in shown
+    assert "partial bytes" in shown
+    both = json.loads(bpe("tokens", byte_tokenizer, "--file", path, "--file", other, "--json", "--top", 3).stdout)
+    assert [facts["num_tokens"] for facts in both] == [
+        len(loaded.encode(text)),
+        len(loaded.encode_ordinary("three <s>")),
+    ]
+    assert len(both[0]["top"]) == 3
+    assert "kind" in bpe("tokens", byte_tokenizer, "--file", path, "--spans").stdout.decode()
+
+
+def test_much_standard_input_is_summarised(bpe: Run, byte_tokenizer: Path) -> None:
+    assert "most frequent" in bpe("tokens", byte_tokenizer, input=b"three " * 4000).stdout.decode()
+    assert "most frequent" not in bpe("tokens", byte_tokenizer, "--no-table", "three " * 4000).stdout.decode()
+
+
+def test_bad_files(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path) -> None:
+    broken, empty = tmp_path / "broken", tmp_path / "empty"
+    broken.write_bytes(b"ab\xff")
+    empty.touch()
+    assert "--errors replace" in fails("tokens", byte_tokenizer, "--file", broken)
+    assert bpe("tokens", byte_tokenizer, "--file", broken, "--errors", "replace").returncode == 0
+    assert "is empty" in fails("tokens", byte_tokenizer, "--file", empty)
+    assert "check the path" in fails("tokens", byte_tokenizer, "--file", tmp_path / "none")
+    assert bpe("tokens", byte_tokenizer, "x", "--file", broken).returncode == 2
+
+
+def test_narrow_terminal(bpe: Run, byte_tokenizer: Path) -> None:
+    done = bpe("tokens", byte_tokenizer, "three", COLUMNS="20")
+    assert done.returncode == 1
+    assert b"--width 80 or --json" in done.stderr
+    assert bpe("tokens", byte_tokenizer, "three", "--json", COLUMNS="20").returncode == 0
+    assert bpe("tokens", byte_tokenizer, "three", "--width", 40, COLUMNS="20").returncode == 0
+
+
 def test_special_tokens(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path) -> None:
     message = fails("tokens", byte_tokenizer, "<s>three")
     assert "'<s>'" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.corpora.numbers_en_ko import generate
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 KOREAN_ENGLISH = [
@@ -37,3 +38,16 @@ def marked() -> Tokenizer:
 def korean() -> Tokenizer:
     counts = PretokenCounts.from_iterator(KOREAN_ENGLISH)
     return learn_bpe(counts, vocab_size=300, special_tokens=["<pad>", "<s>", "</s>"])
+
+
+@pytest.fixture(scope="session")
+def pairs() -> list[tuple[str, str]]:
+    """A thousand number expressions in English and Korean, from the bundled generator."""
+    return [(example.en, example.ko) for example in generate("train", 1000)]
+
+
+@pytest.fixture(scope="session")
+def numbers(pairs: list[tuple[str, str]]) -> Tokenizer:
+    """A byte vocabulary of 800 learned from them."""
+    counts = PretokenCounts.from_iterator(text for pair in pairs for text in pair)
+    return learn_bpe(counts, vocab_size=800, special_tokens=["<pad>", "<s>", "</s>"])

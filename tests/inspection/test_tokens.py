@@ -82,7 +82,18 @@ def test_spans_cover_the_text_in_order(text: str) -> None:
 def test_json(korean: Tokenizer) -> None:
     facts = json.loads(json.dumps(tokenize_text(korean, "책 x").as_dict()))
     assert (facts["num_chars"], facts["num_bytes"], facts["num_tokens"]) == (3, 5, len(facts["spans"]))
-    expected = {"id", "token", "source", "byte_start", "byte_end", "char_start", "char_end", "rank", "kind"}
+    expected = {
+        "id",
+        "token",
+        "source",
+        "byte_start",
+        "byte_end",
+        "char_start",
+        "char_end",
+        "rank",
+        "kind",
+        "merge_count",
+    }
     assert all(span.keys() == expected for span in facts["spans"])
 
 

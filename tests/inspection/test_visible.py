@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bpe_transformer.inspection import visible
-from bpe_transformer.inspection.visible import MARKS, SEPARATOR
+from bpe_transformer.inspection.visible import MARKS, SEPARATOR, isolated
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ from bpe_transformer.inspection.visible import MARKS, SEPARATOR
         ("\u0301", "◌\u0301"),
         ("e\u0301", "e\u0301"),
         ("\u1161", "◌\u1161"),
+        ("\ud7b0", "◌\ud7b0"),
+        ("\u3164", "⟨U+3164⟩"),
+        ("👍🏽", "👍⟨U+1F3FD⟩"),
+        ("🇰", "⟨U+1F1F0⟩"),
+        ("👩\u200d💻", "👩⟨U+200D⟩💻"),
+        ("שלום", "שלום"),
         ("·", "⟨U+00B7⟩"),
         ("⟨ed⟩", "⟨U+27E8⟩ed⟨U+27E9⟩"),
         ("\ud800", "⟨U+D800⟩"),
@@ -58,3 +64,19 @@ def test_nothing_is_invisible_or_breaks_a_line(token: bytes) -> None:
 
 def test_marks_are_one_cell_wide() -> None:
     assert [cell_len(mark) for mark in MARKS.values()] == [1] * len(MARKS)
+
+
+@pytest.mark.parametrize("token", ["שלום", " سلام", "abc שלום", "٣"])
+def test_right_to_left_is_kept_apart(token: str) -> None:
+    written = isolated(visible(token))
+    assert written == f"\u2068{visible(token)}\u2069"
+    assert cell_len(written) == cell_len(visible(token))
+    assert isolated(visible("한국 low")) == "한국·low"
+
+
+@given(st.text())
+def test_a_written_token_takes_the_cells_of_its_parts(token: str) -> None:
+    """Nothing joins with what a view puts before it, so that columns line up."""
+    written = visible(token)
+    assert cell_len("x" + written) == 1 + cell_len(written)
+    assert cell_len("한" + written) == 2 + cell_len(written)

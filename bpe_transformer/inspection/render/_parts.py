@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -85,6 +86,59 @@ def plain_table(columns: Sequence[tuple[str, Literal["left", "right", "mark"]]])
     return table
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, its kind as in `plain_table`, and its cells. Where there is no room for all columns,
+    the one with the highest `drop` goes first; 0 stays always."""
+
+    heading: str
+    kind: Literal["left", "right", "mark"]
+    cells: Sequence[str | Text]
+    drop: int = 0
+
+    @property
+    def widest(self) -> int:
+        lengths = [cell.cell_len if isinstance(cell, Text) else cell_len(cell) for cell in self.cells]
+        return max([cell_len(self.heading), *lengths])
+
+    @property
+    def narrowest(self) -> int:
+        """Text may be folded, numbers and marks may not."""
+        return min(self.widest, _FOLDED) if self.kind == "left" else self.widest
+
+
+_FOLDED = 10  # cells of a column of text that still read well
+_GAP = 2
+
+
+class Columns:
+    """A table without lines that leaves out what there is no room for, rather than cut a number."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = self._fitting(options.max_width)
+        table = plain_table([(column.heading, column.kind) for column in shown])
+        for cells in zip(*(column.cells for column in shown), strict=True):
+            add_row(table, *cells)
+        yield table
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        most = sum(column.widest + _GAP for column in self.columns) - _GAP
+        least = sum(column.narrowest + _GAP for column in self._fitting(0)) - _GAP
+        return Measurement(min(least, options.max_width), min(most, options.max_width))
+
+    def _fitting(self, width: int) -> list[Column]:
+        shown = list(self.columns)
+        while sum(column.narrowest + _GAP for column in shown) - _GAP > width:
+            least = max(shown, key=lambda column: column.drop)
+            if least.drop == 0:
+                break
+            shown.remove(least)
+        return shown
+
+
 def add_row(table: Table, *cells: str | Text) -> None:
     """Adds a row whose strings stand as they are: a token such as `[red]` is no markup."""
     table.add_row(*(Text(cell, overflow="fold") if isinstance(cell, str) else cell for cell in cells))
@@ -100,6 +154,42 @@ def abbreviate(text: str, width: int) -> str:
 def number(value: int | None) -> str:
     """With thousands separators; a dash for what is not known."""
     return "–" if value is None else f"{value:,}"
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.0314), percent(0), percent(0.00001)
+    ('3.1 %', '0 %', '<0.1 %')
+    """
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    return "0 %" if share == 0 else f"{100 * share:.1f} %"
+
+
+class SideBySide:
+    """Blocks next to each other, as many as there is room for in a line; below each other where there is none."""
+
+    def __init__(self, blocks: Sequence[RenderableType], gap: int = 4) -> None:
+        self.blocks = blocks
+        self.gap = gap
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        row: list[RenderableType] = []
+        used = 0
+        for block in self.blocks:
+            wide = Measurement.get(console, options, block).maximum
+            if row and used + self.gap + wide > options.max_width:
+                yield from self._line(row)
+                row, used = [], 0
+            used += wide + (self.gap if row else 0)
+            row.append(block)
+        yield from self._line(row)
+
+    def _line(self, row: list[RenderableType]) -> Iterator[RenderableType]:
+        grid = Table.grid(padding=(0, self.gap, 0, 0))
+        grid.add_row(*row)
+        yield grid
+        yield Text()
 
 
 def times(count: int, noun: str) -> str:

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from bpe_transformer.inspection.render._dispatch import render
-from bpe_transformer.inspection.render._parts import LABEL, add_row, plain_table, times
+from bpe_transformer.inspection.render._parts import LABEL, Column, Columns, number, times
 from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan
-from bpe_transformer.inspection.visible import SEPARATOR, visible
+from bpe_transformer.inspection.visible import SEPARATOR, isolated, visible
 
 # Neighbours differ; the separator between them says the same without colour.
 _SHADES = ("black on cyan", "black on yellow", "black on green", "black on magenta")  # in every terminal's palette
 _SPECIAL = "bold black on white"
 _UNKNOWN = "bold white on red"
 MAX_ROWS = 200
+AT_MERGE = "at merge: how often the pair stood in the learning corpus when it was merged"
+NO_TRACE = "no trace lies beside this tokenizer, so how often its pairs stood in the learning corpus is not known"
 
 
 @render.register
@@ -30,7 +31,7 @@ def render_text(text: TokenizedText, *, max_rows: int | None = MAX_ROWS, table: 
     """Spans, table and summary; `max_rows` bounds the table (None: all rows)."""
     parts: list[RenderableType] = [Spans(text.spans), Text()] if text.spans else []
     if table and text.spans:
-        parts += [_table(text.spans[:max_rows])]
+        parts += [_spots(text.spans[:max_rows])]
         hidden = len(text.spans) - len(text.spans[:max_rows])
         parts += [Text(f"… {times(hidden, 'more token')}", LABEL)] if hidden else []
         parts += [Text()]
@@ -46,12 +47,12 @@ class Spans:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         line = Text(overflow="fold")
-        for number, span in enumerate(self.spans):
-            written = written_span(span)
+        for place, span in enumerate(self.spans):
+            written = isolated(written_span(span))
             if line and line.cell_len + cell_len(written) + 1 > options.max_width:
                 yield line
                 line = Text(overflow="fold")
-            line.append(written, _style(span, number))
+            line.append(written, _style(span, place))
             line.append(SEPARATOR, LABEL)
             if span.source.endswith(b"\n"):
                 yield line
@@ -65,30 +66,25 @@ def written_span(span: TokenSpan) -> str:
     return f"{visible(span.source)}→{visible(span.token)}" if span.kind == "unknown" else visible(span.token)
 
 
-def _style(span: TokenSpan, number: int) -> str:
-    return {"special": _SPECIAL, "unknown": _UNKNOWN}.get(span.kind, _SHADES[number % len(_SHADES)])
+def _style(span: TokenSpan, place: int) -> str:
+    return {"special": _SPECIAL, "unknown": _UNKNOWN}.get(span.kind, _SHADES[place % len(_SHADES)])
 
 
-def _table(spans: Sequence[TokenSpan]) -> Table:
-    table = plain_table(
-        [
-            *(("#", "right"), ("id", "right"), ("token", "left"), ("bytes", "left")),
-            *(("byte", "right"), ("char", "right"), ("rank", "right"), ("kind", "mark")),
-        ]
-    )
-    for number, span in enumerate(spans):
-        add_row(
-            table,
-            str(number),
-            str(span.id),
-            written_span(span),
-            span.source.hex(" "),
-            f"{span.byte_start}–{span.byte_end}",
-            f"{span.char_start}–{span.char_end}",
-            "–" if span.rank is None else str(span.rank),
-            span.kind,
-        )
-    return table
+def _spots(spans: Sequence[TokenSpan]) -> Columns:
+    """A table of tokens and their places."""
+    columns = [
+        Column("#", "right", [str(place) for place in range(len(spans))]),
+        Column("id", "right", [str(span.id) for span in spans]),
+        Column("token", "left", [isolated(written_span(span)) for span in spans]),
+        Column("bytes", "left", [span.source.hex(" ") for span in spans], drop=4),
+        Column("byte", "right", [f"{span.byte_start}–{span.byte_end}" for span in spans], drop=1),
+        Column("char", "right", [f"{span.char_start}–{span.char_end}" for span in spans], drop=3),
+        Column("rank", "right", [number(span.rank) for span in spans]),
+        Column("kind", "mark", [span.kind for span in spans]),
+    ]
+    if any(span.merge_count is not None for span in spans):
+        columns[-1:-1] = [Column("at merge", "right", [number(span.merge_count) for span in spans], drop=2)]
+    return Columns(columns)
 
 
 def _summary(text: TokenizedText) -> Text:
@@ -96,9 +92,14 @@ def _summary(text: TokenizedText) -> Text:
     if text.spans:
         facts.append(f"{text.bytes_per_token:.2f} bytes a token")
     facts.append(f"{text.num_unknown:,} unknown")
-    return Text(", ".join(facts), LABEL)
+    summary = ", ".join(facts)
+    if any(span.merge_count is not None for span in text.spans):
+        summary += f"\n{AT_MERGE}"
+    elif any(span.rank is not None for span in text.spans):
+        summary += f"\n{NO_TRACE}"
+    return Text(summary, LABEL)
 
 
 @render.register
 def _(span: TokenSpan) -> RenderableType:
-    return _table([span])
+    return _spots([span])

@@ -1,0 +1,82 @@
+"""What each id of a vocabulary is there for, by id: its kind, the merge that makes it, and how it was counted then."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bpe_transformer.tokenizer import Tokenizer
+
+Kind = Literal["base", "fallback", "merged", "added", "special", "unknown"]
+NO_RANK = -1
+
+
+class Roles:
+    """The ids of one tokenizer.
+
+    A kind is "base" (one byte or character, or an imported token that no merge makes), "fallback" (`<0xED>`, which stands
+    for a byte), "merged", "added" (always looked for in a text) or "special"; "unknown" is the special token that stands
+    for characters outside the alphabet.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        model = tokenizer.model
+        names = {id: "special" for id in model.special_tokens.values()}
+        names |= {id: "added" for id in model.added_tokens.values()}
+        names |= dict.fromkeys(model.fallback_ids, "fallback")
+        if model.unk_token is not None:
+            names[model.special_tokens[model.unk_token]] = "unknown"
+        self._named: dict[int, Kind] = names  # type: ignore[assignment]
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """The lowest rank that makes each id, `NO_RANK` if no merge does: shape (vocab_size,)."""
+        ranks = np.full(self.tokenizer.vocab_size, NO_RANK, np.int64)
+        made = self.tokenizer.model.made
+        ranks[made[::-1]] = np.arange(len(made))[::-1]  # the last to be written is the lowest
+        return ranks
+
+    def rank(self, id: int) -> int | None:
+        rank = int(self.ranks[id])
+        return None if rank == NO_RANK else rank
+
+    def kind(self, id: int) -> Kind:
+        if (name := self._named.get(id)) is not None:
+            return name
+        return "base" if self.ranks[id] == NO_RANK else "merged"
+
+    def merge_count(self, id: int) -> int | None:
+        """How often the pair that makes this token occurred in the learning corpus when it was merged, from the trace.
+
+        Later merges may have used it up since. None for a token that no merge makes, and where no trace tells.
+        """
+        rank, trace = self.rank(id), self.tokenizer.trace
+        if rank is None or trace is None or not trace.first_rank <= rank < trace.first_rank + len(trace):
+            return None
+        return int(trace.counts[rank - trace.first_rank])
+
+    @cached_property
+    def partial(self) -> NDArray[np.bool_]:
+        """Which ids stand for bytes that are no whole characters: shape (vocab_size,)."""
+        return np.fromiter(map(_is_partial, self.tokenizer.model.surfaces), bool, self.tokenizer.vocab_size)
+
+    @property
+    def unknown_id(self) -> int | None:
+        model = self.tokenizer.model
+        return None if model.unk_token is None else model.special_tokens[model.unk_token]
+
+
+def _is_partial(surface: bytes) -> bool:
+    if surface.isascii():
+        return False
+    try:
+        surface.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
