@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Chunk = tuple[Buffer, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
 Ids = Sequence[int] | NDArray[np.integer]
 
 unicode_source: str
@@ -83,6 +84,9 @@ class Learner:
         NDArray[np.uint64],
     ]: ...
 
+class Dropout:
+    def __init__(self, probability: float, seed: int, stream: int) -> None: ...
+
 class Encoder:
     def __init__(
         self,
@@ -110,10 +114,18 @@ class Encoder:
     def encode_batch(
         self, pattern: int, texts: tuple[str | bytes, ...], policy: bytes, num_threads: int
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+    def sample_batch(
+        self, pattern: int, texts: tuple[str | bytes, ...], policy: bytes, dropout: float, seed: int, num_threads: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+    def sample_rows(
+        self, pattern: int, chunks: list[Chunk], policy: bytes, dropout: float, seed: int, num_threads: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+    def sample_plain(self, pattern: int, text: bytes, dropout: Dropout) -> list[int]: ...
+    def sample_pieces(self, pieces: list[bytes], dropout: Dropout) -> list[int]: ...
     def encode_rows(
         self,
         pattern: int,
-        chunks: list[tuple[Buffer, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]],
+        chunks: list[Chunk],
         policy: bytes,
         num_threads: int,
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...

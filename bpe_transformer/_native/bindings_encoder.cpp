@@ -64,23 +64,39 @@ struct Rows {
   std::vector<bpe::Text> texts;
 };
 
-nb::object encode_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
-                        const nb::bytes& policy, int num_threads) {
+// Encodes without the GIL; encode(policies) gives a batch.
+template <class Encode>
+nb::object to_ids_and_offsets(const nb::bytes& policy, Encode&& encode) {
   const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
   bpe::Encoder::Batch batch;
   bpe::IdBuffer ids;
   {
     const nb::gil_scoped_release release;
-    batch = encoder.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
+    batch = encode(policies);
     ids = concatenate(std::move(batch.parts));
   }
   return nb::make_tuple(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
+}
+
+nb::object encode_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
+                        const nb::bytes& policy, int num_threads) {
+  return to_ids_and_offsets(policy, [&](const auto& policies) {
+    return encoder.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
+  });
+}
+
+nb::object sample_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
+                        const nb::bytes& policy, double dropout, uint64_t seed, int num_threads) {
+  return to_ids_and_offsets(policy, [&](const auto& policies) {
+    return encoder.sample_batch(static_cast<bpe::Pattern>(pattern), texts, policies, dropout, seed, num_threads);
+  });
 }
 
 }  // namespace
 
 void bind_encoder(nb::module_& m) {
   using bpe::Encoder;
+  nb::class_<bpe::Dropout>(m, "Dropout").def(nb::init<double, uint64_t, uint64_t>());
   nb::class_<Encoder>(m, "Encoder")
       .def("__init__", [](Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& left,
                           const Input<uint32_t>& right, const Input<uint32_t>& made, const nb::list& specials,
@@ -173,6 +189,25 @@ void bind_encoder(nb::module_& m) {
       })
       .def("encode_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy, int num_threads) {
         return encode_texts(self, pattern, texts_of(objects), policy, num_threads);
+      })
+      .def("sample_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy,
+                              double dropout, uint64_t seed, int num_threads) {
+        return sample_texts(self, pattern, texts_of(objects), policy, dropout, seed, num_threads);
+      })
+      .def("sample_rows", [](const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policy,
+                             double dropout, uint64_t seed, int num_threads) {
+        const Rows rows(chunks);
+        return sample_texts(self, pattern, rows.texts, policy, dropout, seed, num_threads);
+      })
+      .def("sample_plain", [](const Encoder& self, int pattern, const nb::bytes& object, bpe::Dropout& dropout) {
+        bpe::IdBuffer ids;
+        self.sample_plain(static_cast<bpe::Pattern>(pattern), text_of(object), dropout, ids);
+        return to_list(ids);
+      })
+      .def("sample_pieces", [](const Encoder& self, const nb::list& pieces, bpe::Dropout& dropout) {
+        bpe::IdBuffer ids;
+        each_piece(pieces, [&](std::string_view piece, size_t) { self.sample_piece(piece, dropout, ids); });
+        return to_list(ids);
       })
       .def("encode_rows", [](const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policy, int num_threads) {
         const Rows rows(chunks);

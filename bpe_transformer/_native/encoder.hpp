@@ -15,6 +15,7 @@
 
 #include "alphabet.hpp"
 #include "counter.hpp"
+#include "dropout.hpp"
 #include "key.hpp"
 #include "scanner.hpp"
 
@@ -160,6 +161,13 @@ class Encoder {
   };
   Batch encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
                      int num_threads) const;
+
+  // Encoding in which each merge is left out at random (BPE-dropout): a pre-token, plain text, and texts, of which number i
+  // has the stream i of the seed. Knows no cache, and no pre-token that is a token as a whole.
+  void sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const;
+  void sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const;
+  Batch sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
+                     double probability, uint64_t seed, int num_threads) const;
 
   // A cache to use for a while; it comes back to the encoder afterwards.
   class Borrowed {

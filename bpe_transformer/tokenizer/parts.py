@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.encodings import Encodings
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.offsets import Offsets, normalize_aligned
 from bpe_transformer.tokenizer.specials import Finder, Found
@@ -41,7 +42,7 @@ class PartEncoder:
         normal = [(self._normal(token), id) for token, id in tokens]
         self._late_finder = Finder(normal, self._late, flags, model.space_mark)
 
-    def encode(self, data: bytes, policy: bytes) -> list[int]:
+    def encode(self, data: bytes, policy: bytes, dropout: _core.Dropout | None = None) -> list[int]:
         """Raises `ForbiddenSpecial` and `UnknownCharacter`, with the byte of `data`."""
         ids: list[int] = []
         for start, part, special, stop in self._finder.split(data, policy):
@@ -51,12 +52,25 @@ class PartEncoder:
             for at, piece, late, _ in self._pieces_of(text, policy):
                 prefixed = self._prefixed_late(start + at, piece)
                 with self._located(start, part, stop, at - prefixed):
-                    ids += self._encode_piece(b" " + piece if prefixed else piece)
+                    ids += self._encode_piece(b" " + piece if prefixed else piece, dropout)
                 if late is not None:
                     ids.append(self._tokens[late][1])
             if special is not None:
                 ids.append(self._tokens[special][1])
         return ids
+
+    def encode_batch(self, texts: Sequence[str | bytes], policy: bytes, dropout: float, seed: int) -> Encodings:
+        """The same for many texts; the numbers of those that raise are right."""
+        rows: list[list[int]] = []
+        for index, text in enumerate(texts):
+            try:
+                chance = _core.Dropout(dropout, seed, index) if dropout else None
+                rows.append(self.encode(text_bytes(text), policy, chance))
+            except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:
+                what, _, position = cause.args
+                raise type(cause)(what, index, position) from None
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
 
     def encode_spans(self, data: bytes, policy: bytes, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         """The ids, and the bytes of `data` that each stands for, (T, 2); `widths` has the base symbols of every id."""
@@ -93,11 +107,11 @@ class PartEncoder:
             return iter([(0, encoded, None, len(encoded))])
         return self._late_finder.split(encoded, policy)
 
-    def _encode_piece(self, piece: bytes) -> list[int]:
+    def _encode_piece(self, piece: bytes, dropout: _core.Dropout | None) -> list[int]:
         ids: list[int] = []
         for before, span, protected in self._spans(piece.decode("utf-8", "surrogateescape")):
             try:
-                ids += self._ids(span, protected)
+                ids += self._ids(span, protected, dropout)
             except _core.UnknownCharacter as cause:
                 code_point, _, position = cause.args
                 raise _core.UnknownCharacter(code_point, 0, before + position) from None
@@ -173,11 +187,12 @@ class PartEncoder:
         pieces = patterns.split(self._split.pattern, span.decode("utf-8", "surrogateescape"))
         return [piece.encode("utf-8", "surrogateescape") for piece in pieces]
 
-    def _ids(self, span: bytes, protected: bool) -> list[int]:
-        scanner = self._split.pattern_scanner
+    def _ids(self, span: bytes, protected: bool, dropout: _core.Dropout | None) -> list[int]:
+        scanner, encoder = self._split.pattern_scanner, self._encoder
         if scanner is None or protected:
-            return self._encoder.encode_pieces(self._pieces(span, protected))
-        return self._encoder.encode_plain(scanner, span)
+            pieces = self._pieces(span, protected)
+            return encoder.encode_pieces(pieces) if dropout is None else encoder.sample_pieces(pieces, dropout)
+        return encoder.encode_plain(scanner, span) if dropout is None else encoder.sample_plain(scanner, span, dropout)
 
     def _ids_and_spans(self, span: bytes, protected: bool, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         scanner = self._split.pattern_scanner

@@ -45,6 +45,16 @@ def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel)
     return None
 
 
+def check_dropout(dropout: float, seed: int | None) -> None:
+    """Raises `EncodingError` for what is no probability, and where no seed says how to draw."""
+    if not 0 <= dropout <= 1:
+        raise EncodingError(f"dropout={dropout} is no probability; give a number from 0 to 1, such as 0.1")
+    if seed is None or not 0 <= seed < 2**64:
+        raise EncodingError(
+            f"dropout={dropout} with seed={seed}; give a seed from 0 to 2^64 - 1, another for every epoch"
+        )
+
+
 def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> str:
     at = "" if position is None else f" at position {position}"
     return f"id {id}{at} is out of range; this vocabulary has ids 0 to {vocab_size - 1}"

@@ -36,6 +36,17 @@ def policy(names: Mapping[str, int], num_added: int, allowed: Specials, disallow
     return bytes([both.get(name, _core.PLAIN) for name in names] + [_core.ALLOW] * num_added)
 
 
+def refuse(names: Collection[str], texts: Sequence[object]) -> None:
+    """Raises `SpecialTokenError` if a text holds one of `names`: disallowed strings that are no special tokens, as tiktoken."""
+    for index, text in enumerate(texts):
+        for name in names:
+            if (isinstance(text, str) and name in text) or (isinstance(text, bytes) and name.encode() in text):
+                raise SpecialTokenError(
+                    f"{'the text' if len(texts) == 1 else f'text {index}'} holds {name!r}, which disallowed_special names; "
+                    "leave it out of disallowed_special, or out of the text"
+                )
+
+
 class Finder:
     """Finds tokens in text: the leftmost, and of those that begin there the longest.
 

@@ -22,6 +22,7 @@ from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.offsets import Offsets, characters
 from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
 from bpe_transformer.tokenizer.problems import (
+    check_dropout,
     encoding_problem,
     id_array,
     id_out_of_range,
@@ -140,6 +141,8 @@ class Tokenizer(Conversions):
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
     ) -> list[int]:
         """The ids of a text, or of bytes, which need not be UTF-8.
 
@@ -150,12 +153,17 @@ class Tokenizer(Conversions):
         With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
         cut; `encode_batch` counts them in `num_cut` instead.
 
+        `dropout` is the probability with which each merge is left out whenever it could happen (BPE-dropout: Provilkov,
+        Emelianenko and Voita 2020), so that a model sees words in other pieces too. The same `seed` gives the same ids.
+
         Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
         """
         plain = allowed_special is NONE and disallowed_special == "all"
-        policy = self._nothing_allowed if plain else self._policy(allowed_special, disallowed_special)
+        policy = self._nothing_allowed if plain else self._policy(allowed_special, disallowed_special, (text,))
         try:
-            if self._scanner is not None:
+            if dropout:
+                ids = self._batch((text,), policy, 1, dropout, seed).ids.tolist()
+            elif self._scanner is not None:
                 ids = self._encoder.encode(self._scanner, text, policy)
             else:
                 ids = self._parts.encode(text_bytes(text), policy)
@@ -185,6 +193,8 @@ class Tokenizer(Conversions):
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
     ) -> Encodings:
         """The ids of many texts, on several threads (default: all cores); each as `encode` gives them.
 
@@ -192,17 +202,14 @@ class Tokenizer(Conversions):
         exported as such (a column of Polars, say), and columns of `datasets` are read without a Python object for each.
         A missing text raises `EncodingError`.
 
-        What `max_len` cuts is counted in `num_cut` of the result, without a warning.
+        What `max_len` cuts is counted in `num_cut` of the result, without a warning. With `dropout`, text number `i` draws
+        from a stream of its own, so that neither the number of threads nor the other texts change its ids; the first text of
+        a batch has the ids that `encode` gives it.
         """
         batch = texts_of(texts)
-        policy = self._policy(allowed_special, disallowed_special)
+        policy = self._policy(allowed_special, disallowed_special, batch)
         try:
-            if self._scanner is None:
-                plain = self._in_parts(batch, policy)
-            elif isinstance(batch, Rows):
-                plain = Encodings(*self._encoder.encode_rows(self._scanner, batch.chunks, policy, threads(num_threads)))
-            else:
-                plain = Encodings(*self._encoder.encode_batch(self._scanner, batch, policy, threads(num_threads)))
+            plain = self._batch(batch, policy, threads(num_threads), dropout, seed)
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)
         frame = self._frame(add_bos, add_eos, max_len)
@@ -228,7 +235,7 @@ class Tokenizer(Conversions):
         >>> tok.encode_offsets("숲 low", "char")                            # doctest: +SKIP
         ([236, 136, 178, 261], array([[0, 1], [0, 1], [0, 1], [1, 5]]))
         """
-        policy = self._policy(allowed_special, disallowed_special)
+        policy = self._policy(allowed_special, disallowed_special, (text,))
         try:
             data = text_bytes(text)
             if self._scanner is not None:
@@ -266,8 +273,27 @@ class Tokenizer(Conversions):
         )
         return np.diff(encodings.offsets)
 
-    def _policy(self, allowed: Specials, disallowed: Specials) -> bytes:
-        return specials.policy(self.model.special_tokens, len(self.model.added_tokens), allowed, disallowed)
+    def _policy(self, allowed: Specials, disallowed: Specials, texts: Sequence[object] = ()) -> bytes:
+        names = self.model.special_tokens
+        if disallowed != "all" and (others := set(disallowed) - names.keys()):
+            specials.refuse(others, texts)
+        return specials.policy(names, len(self.model.added_tokens), allowed, disallowed)
+
+    def _batch(
+        self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
+    ) -> Encodings:
+        if dropout:
+            check_dropout(dropout, seed)
+        native, scanner, chance = self._encoder, self._scanner, (dropout, seed or 0)
+        if scanner is None:
+            return self._parts.encode_batch(texts, policy, *chance)
+        if isinstance(texts, Rows):
+            if dropout:
+                return Encodings(*native.sample_rows(scanner, texts.chunks, policy, *chance, num_threads))
+            return Encodings(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
+        if dropout:
+            return Encodings(*native.sample_batch(scanner, texts, policy, *chance, num_threads))
+        return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
 
     def _frame(self, add_bos: bool, add_eos: bool, max_len: int | None) -> Frame:
         for name, asked in (("bos", add_bos), ("eos", add_eos)):
@@ -282,17 +308,6 @@ class Tokenizer(Conversions):
         if max_len is not None and max_len < frame.num_marks:
             raise EncodingError(no_room(max_len, frame.num_marks))
         return frame
-
-    def _in_parts(self, texts: Sequence[str | bytes], policy: bytes) -> Encodings:
-        rows: list[list[int]] = []
-        for index, text in enumerate(texts):
-            try:
-                rows.append(self._parts.encode(text_bytes(text), policy))
-            except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:
-                what, _, position = cause.args
-                raise type(cause)(what, index, position) from None
-        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
 
     def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
         raise encoding_problem(cause, texts, self.model) or cause from None

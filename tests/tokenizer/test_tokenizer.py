@@ -68,6 +68,11 @@ def test_special_tokens_follow_tiktoken(mixed: Tokenizer) -> None:
     assert mixed.encode(text, disallowed_special={"<s>"}) == mixed.encode_ordinary(text)
     with pytest.raises(SpecialTokenError, match="<pad>"):
         mixed.encode(text + "<s>", allowed_special={"<s>"})
+    with pytest.raises(SpecialTokenError, match="<pad>"):  # disallowed wins over allowed
+        mixed.encode(text, allowed_special="all", disallowed_special={PAD})
+    assert mixed.encode("low", disallowed_special={"nowhere"}) == mixed.encode("low")
+    with pytest.raises(SpecialTokenError, match="text 1 holds 'low', which disallowed_special names"):
+        mixed.encode_batch(["a", b"slow"], disallowed_special={"low"})
     with pytest.raises(SpecialTokenError, match="names '<mask>', which is no special token"):
         mixed.encode("low", allowed_special={"<mask>"})
 
