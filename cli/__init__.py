@@ -12,7 +12,7 @@ from bpe_transformer import __version__
 COMMANDS = {
     "learn": "Learn a BPE vocabulary from corpora.",
     "trace": "Show the merges step by step.",
-    "why": "Show where a token comes from, and why a text falls into its tokens.",
+    "why": "Show where a token comes from, or why a text splits.",
     "tokens": "Show how a text is tokenized.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",

@@ -7,6 +7,7 @@ Data comes first: every class has documented fields and `as_dict()` for JSON, an
 """
 
 from bpe_transformer.inspection.attention import Alignment, AttentionMap
+from bpe_transformer.inspection.diff import TraceDiff, trace_diff
 from bpe_transformer.inspection.replay import (
     Alphabet,
     PairCount,
@@ -17,7 +18,7 @@ from bpe_transformer.inspection.replay import (
 )
 from bpe_transformer.inspection.summary import FileSummary, ScriptUse, TokenUse, summarize
 from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
-from bpe_transformer.inspection.trace import TraceRow, TraceTable, trace_table
+from bpe_transformer.inspection.trace import MergeDetail, TraceRow, TraceTable, merge_detail, top_merges, trace_table
 from bpe_transformer.inspection.visible import visible
 from bpe_transformer.inspection.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
 from bpe_transformer.inspection.words import (
@@ -37,6 +38,7 @@ __all__ = [
     "Derivation",
     "EncodedWord",
     "FileSummary",
+    "MergeDetail",
     "PairCount",
     "ScriptUse",
     "Segmentation",
@@ -46,6 +48,7 @@ __all__ = [
     "TokenUse",
     "TokenWhy",
     "TokenizedText",
+    "TraceDiff",
     "TraceRow",
     "TraceStep",
     "TraceTable",
@@ -54,9 +57,12 @@ __all__ = [
     "base_alphabet",
     "derive",
     "encode_word",
+    "merge_detail",
     "replay_trace",
     "summarize",
     "tokenize_text",
+    "top_merges",
+    "trace_diff",
     "trace_table",
     "visible",
     "why_text",

@@ -38,7 +38,7 @@ class Pieces:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         none = np.empty(0, np.uint32)
-        self._unmerged = _core.Encoder(tokenizer.model.alphabet(), none, none, none, [], [])
+        self._unmerged = _core.Encoder(tokenizer.model.alphabet(), none, none, none, [], [], 0)
         self._whole = dict(tokenizer.model.whole_tokens())
 
     def of(self, text: str, *, allowed_special: Specials = (), disallowed_special: Specials = "all") -> list[Piece]:
@@ -57,15 +57,11 @@ class Pieces:
         return pieces
 
     def _split(self, text: str, policy: bytes) -> Iterator[Piece]:
-        tokenizer = self.tokenizer
-        split = tokenizer.model.pretokenization
-        for part, special in tokenizer._split_specials(text.encode(), policy):
-            for word in split.split(split.normalize(part.decode())):
-                if (piece := self._piece(word.encode())).ids:
-                    yield piece
+        for source, special in self.tokenizer._parts.pre_tokens(text.encode(), policy):
             if special is not None:
-                token, id = tokenizer._specials[special]
-                yield Piece(token, "special", (), (id,))
+                yield Piece(source, "special", (), (special,))
+            elif (piece := self._piece(source)).ids:
+                yield piece
 
     def _piece(self, word: bytes) -> Piece:
         ids = tuple(self.tokenizer._encoder.encode_pieces([word]))

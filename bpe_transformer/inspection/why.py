@@ -326,9 +326,8 @@ def why_text(
 
 def count_of(tokenizer: Tokenizer, rank: int) -> int | None:
     """How often the pair of a merge stood in the learning corpus when it was merged; None where no trace says so."""
-    trace = tokenizer.trace
-    step = rank - trace.first_rank if trace is not None else -1
-    return int(trace.counts[step]) if trace is not None and 0 <= step < len(trace) else None
+    step = tokenizer.trace.at_rank(rank) if tokenizer.trace is not None else None
+    return None if step is None else step.count
 
 
 def _in_alphabet(tokenizer: Tokenizer, id: int) -> bool:
@@ -350,6 +349,14 @@ def _trees(tokenizer: Tokenizer, base: Sequence[int], fired: Sequence[Fired]) ->
         count = count_of(tokenizer, merge.rank)
         nodes[merge.start] = TokenNode(id, tokenizer.token_bytes(id), merge.rank, count, left, right)
     return list(nodes.values())
+
+
+def tree_of_merge(tokenizer: Tokenizer, rank: int) -> TokenNode:
+    """The tree of what the merge of `rank` makes, which has to exist."""
+    model = tokenizer.model
+    left, right = (_recorded(tokenizer, int(column[rank])) for column in (model.left, model.right))
+    made = int(model.made[rank])
+    return TokenNode(made, tokenizer.token_bytes(made), rank, count_of(tokenizer, rank), left, right)
 
 
 def _recorded(tokenizer: Tokenizer, id: int) -> TokenNode:

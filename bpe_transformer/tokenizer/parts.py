@@ -106,6 +106,23 @@ class PartEncoder:
         if not self._late:
             return iter([(0, encoded, None, len(encoded))])
         return self._late_finder.split(encoded, policy)
+    def pre_tokens(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
+        """What `encode` takes up, in order: pre-tokens, each with None, and special and added tokens with their ids.
+
+        Raises `ForbiddenSpecial`.
+        """
+        for start, part, special, stop in self._finder.split(data, policy):
+            text = self._split.normalize(part.decode("utf-8", "surrogateescape"))
+            if self._prefixed_early(start, part, stop):
+                text = " " + text
+            for at, piece, late, _ in self._pieces_of(text, policy):
+                prefix = b" " if self._prefixed_late(start + at, piece) else b""
+                for _, span, protected in self._spans((prefix + piece).decode("utf-8", "surrogateescape")):
+                    yield from ((word, None) for word in self._pieces(span, protected))
+                if late is not None:
+                    yield self._tokens[late]
+            if special is not None:
+                yield self._tokens[special]
 
     def _encode_piece(self, piece: bytes, dropout: _core.Dropout | None) -> list[int]:
         ids: list[int] = []

@@ -102,8 +102,9 @@ def test_table_of_merges(low_lower: Tokenizer) -> None:
         "words",
         "tokens",
         "left",
+        "compression",
     ]
-    assert wide[1].split() == ["0", "e", "s", "es", "11", "9", "s", "t", "9", "tie", "2", "70"]
+    assert wide[1].split() == ["0", "e", "s", "es", "11", "9", "s", "t", "9", "tie", "2", "70", "1.129"]  # 79 / 70
 
 
 def test_table_without_a_trace_says_so(low_lower: Tokenizer) -> None:

@@ -4,9 +4,8 @@ Everything is laid out in terminal cells, so Hangul, CJK and emoji line up; a co
 word says; and the layout depends on the width alone, never on whether anybody is looking.
 """
 
-from bpe_transformer.inspection.render import attention, summary, tokens, trace, why
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import facts, times
 from bpe_transformer.inspection.render.tokens import MAX_ROWS, render_text
 
-__all__ = ["MAX_ROWS", "attention", "facts", "render", "render_text", "summary", "times", "tokens", "trace", "why"]
+__all__ = ["MAX_ROWS", "facts", "render", "render_text", "times"]
