@@ -106,6 +106,7 @@ class PartEncoder:
         if not self._late:
             return iter([(0, encoded, None, len(encoded))])
         return self._late_finder.split(encoded, policy)
+
     def pre_tokens(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
         """What `encode` takes up, in order: pre-tokens, each with None, and special and added tokens with their ids.
 
