@@ -51,7 +51,23 @@ PATTERNS: dict[str, str] = {
 DEFAULT_PATTERN = "cl100k"
 
 _NUMBER = {name: number for number, name in enumerate(_core.PATTERNS)}
-_NAME = {expression: name for name, expression in PATTERNS.items()}
+# other expressions under which the named patterns travel, each of which splits the same
+_ALIASES = {
+    # openai/gpt-2 and most tokenizer.json; tiktoken
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt2",
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s": "gpt2",
+    # tiktoken
+    (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+        r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ): "cl100k",
+    # minbpe; rustbpe
+    (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
+        r"|\s*[\r\n]|\s+(?!\S)|\s+"
+    ): "llama3",
+}
+_NAME = {**{expression: name for name, expression in PATTERNS.items()}, **_ALIASES}
 
 
 def canonical(pattern: str) -> str:
@@ -101,9 +117,34 @@ def compiled_expression(expression: str) -> regex.Pattern[str]:
     import regex
 
     try:
-        return regex.compile(expression)
+        return regex.compile(expression, regex.V1 if _holds_sets(expression) else 0)
     except regex.error as cause:
         raise PatternError(f"pattern={expression!r} does not compile: {cause}; correct it") from cause
+
+
+def _holds_sets(expression: str) -> bool:
+    """Whether a class of characters holds another or an intersection, which `regex` reads as in Rust and Ruby when told to.
+
+    >>> _holds_sets(r"[^(\\s|[.,!?])]+"), _holds_sets(r"[\\p{L}&&[^\\p{Han}]]"), _holds_sets(r"\\[[a-z[:alpha:]]")
+    (True, True, False)
+    """
+    inside, position = False, 0
+    while position < len(expression):
+        rest = expression[position : position + 2]
+        if rest[0] == "\\":
+            position += 1
+        elif inside and ((rest[0] == "[" and rest != "[:") or rest == "&&"):
+            return True
+        elif rest == "[:":
+            position = max(expression.find(":]", position) + 1, position)
+        elif rest[0] == "[" and not inside:
+            inside = True
+            if expression[position + 1 : position + 3].lstrip("^").startswith("]"):  # a bracket that comes first is one
+                position += 1 + (rest == "[^")
+        elif rest[0] == "]":
+            inside = False
+        position += 1
+    return False
 
 
 def split(pattern: str, text: str) -> Iterator[str]:

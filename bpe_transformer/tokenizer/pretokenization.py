@@ -27,6 +27,7 @@ class PreTokenization:
     Annex 15), as this Python's `unicodedata` computes it. `protected` are regular expressions; each match is exactly one
     pre-token, which the pattern neither cuts nor joins to its neighbours (the "glossaries" of subword-nmt). Matches are
     sought in normalised text, from the left; where several begin at one place the first expression that matches is taken.
+    What is not protected is split by the patterns of `before`, one after another, and then by `pattern`, each piece on its own.
 
     Raises `PatternError` for a pattern or form that does not exist.
 
@@ -37,10 +38,12 @@ class PreTokenization:
     pattern: str = patterns.DEFAULT_PATTERN
     normalization: Normalization | None = None
     protected: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", patterns.canonical(self.pattern))
         object.__setattr__(self, "protected", tuple(self.protected))
+        object.__setattr__(self, "before", tuple(map(patterns.canonical, self.before)))
         if self.normalization is not None and self.normalization not in get_args(Normalization):
             raise PatternError(
                 f"normalization={self.normalization!r} is unknown; choose one of {', '.join(get_args(Normalization))}, or None"
@@ -59,11 +62,12 @@ class PreTokenization:
     @property
     def scanner(self) -> int | None:
         """The number of the native scanner that splits as this does; None if Python has to take part."""
-        return patterns.scanner_number(self.pattern) if self.normalization is None and not self.protected else None
+        plain = self.normalization is None and not self.protected and not self.before
+        return patterns.scanner_number(self.pattern) if plain else None
 
     @property
     def pattern_scanner(self) -> int | None:
-        """The number of the native scanner of the pattern alone, for text that is normalised and free of protected spans."""
+        """The number of the native scanner of the pattern alone, for what `spans` gives unprotected."""
         return patterns.scanner_number(self.pattern)
 
     def normalize(self, text: str) -> str:
@@ -73,7 +77,16 @@ class PreTokenization:
         return unicodedata.normalize(self.normalization, text)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
-        """Normalised `text` in parts, each with whether it is protected. No part is empty."""
+        """Normalised `text` in parts, each with whether it is protected. No part is empty; `pattern` splits them further."""
+        for part, protected in self._protected_spans(text):
+            pieces = [part]
+            if not protected:
+                for pattern in self.before:
+                    pieces = [smaller for piece in pieces for smaller in patterns.split(pattern, piece)]
+            for piece in pieces:
+                yield piece, protected
+
+    def _protected_spans(self, text: str) -> Iterator[tuple[str, bool]]:
         if self._protected is None:
             if text:
                 yield text, False
@@ -120,15 +133,18 @@ class PreTokenization:
             facts["normalization"] = self.normalization
         if self.protected:
             facts["protected"] = list(self.protected)
+        if self.before:
+            facts["before"] = [patterns.expression(pattern) for pattern in self.before]
         return facts
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> PreTokenization:
         """Raises `PatternError` for facts that do not fit, `KeyError` if there is no pattern."""
         protected: Sequence[str] = facts.get("protected", ())
-        return cls(facts["pattern"], facts.get("normalization"), tuple(protected))
+        before: Sequence[str] = facts.get("before", ())
+        return cls(facts["pattern"], facts.get("normalization"), tuple(protected), tuple(before))
 
     def __str__(self) -> str:
         more: list[str] = [self.normalization] if self.normalization else []
         more += [f"{len(self.protected)} protected"] if self.protected else []
-        return ", ".join([self.pattern, *more])
+        return ", ".join([*self.before, self.pattern, *more])

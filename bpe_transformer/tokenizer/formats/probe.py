@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer import patterns
@@ -50,23 +51,35 @@ def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
     try:
         theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
         ids = theirs.encode(text, add_special_tokens=False).ids
-        spans = [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(text)]
+        borders = _borders_of(theirs, text)
     except Exception as cause:  # the package raises plain Exception
         raise FormatError(
             f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
         ) from cause
     # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
-    if ids != expected or spans != _spans(tokenizer, text):
+    prefixed = tokenizer.model.prefix_space != "never"  # which moves them
+    if ids != expected or not (borders is None or prefixed or borders == _borders(tokenizer, text)):
         raise FormatError(
             f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
 
 
-def _spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+Borders = list[tuple[int, int]]
+
+
+def _borders_of(theirs: Any, text: str) -> Borders | None:
+    if theirs.pre_tokenizer is None:
+        return None
+    normalized = text if theirs.normalizer is None else theirs.normalizer.normalize_str(text)
+    return [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(normalized)]
+
+
+def _borders(tokenizer: Tokenizer, text: str) -> Borders:
     """(start, end) in characters of every pre-token that is encoded."""
+    split = tokenizer.model.pretokenization
     spans, start = [], 0
-    for piece in patterns.split(tokenizer.pattern, text):
+    for piece in split.split(split.normalize(text)):
         word = piece.strip() if tokenizer.end_of_word is not None else piece
         if word:
             offset = start + piece.index(word)

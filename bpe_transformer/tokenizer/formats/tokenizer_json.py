@@ -1,23 +1,31 @@
-"""`tokenizer.json`, the format of the `tokenizers` package: what we save, and what of it we can load."""
+"""`tokenizer.json`, the format of the `tokenizers` package: what we save, and what of it we can load.
+
+Read are BPE vocabularies over bytes (ByteLevel), over characters with an end-of-word suffix, and over characters with a
+mark for spaces and byte fallback, as SentencePiece has them. What would encode otherwise than here is refused by its name.
+`truncation` and `padding` are settings of a call that travel in the file; they are not read.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.tokenizer import patterns
-from bpe_transformer.tokenizer.formats import byte_names
-from bpe_transformer.tokenizer.formats.checks import parse_json, read_text
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats import byte_names, json_splitting
+from bpe_transformer.tokenizer.formats.checks import Node, check_ids, parse_json, read_text, refuse_facts
+from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.model import BpeModel, fallback_token
+from bpe_transformer.tokenizer.specials import FLAGS
 
 NAME = "tokenizer.json"
 TOKENIZER_FILE = "tokenizer.json"
+_HOLDS = {
+    *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
+    *("space_mark", "prefix_space", "bos_token", "eos_token", "normalization", "before"),
+}
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
@@ -28,58 +36,47 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
     Path(path).write_text(dump(model), encoding="utf-8", newline="\n")
 
 
-def dump(model: BpeModel) -> str:
-    return json.dumps(to_json(model), ensure_ascii=False, indent=1)
-
-
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
     return read(path)
 
 
+def dump(model: BpeModel) -> str:
+    return json.dumps(to_json(model), ensure_ascii=False, indent=1)
+
+
 def to_json(model: BpeModel) -> dict[str, Any]:
     """A model as the content of a `tokenizer.json`. Raises `FormatError` for what the format cannot hold."""
-    for fact in ("added_tokens", "byte_fallback", "fuse_unk", "ignore_merges", "space_mark", "bos_token", "eos_token"):
-        if getattr(model, fact):
-            raise FormatError(f"{fact} is set, which cannot be written to tokenizer.json yet")
-    if model.pretokenization != PreTokenization(model.pattern):
-        raise FormatError(f"pre-tokens of {model.pretokenization} cannot be written to tokenizer.json yet")
+    refuse_facts(model, "tokenizer.json", _HOLDS, "keep it as it is, or learn a vocabulary without it")
+    if model.prefix_space == "first":
+        raise FormatError(
+            "tokenizer.json cannot hold prefix_space='first', a space before the text but not after added tokens; "
+            "export to sentencepiece"
+        )
     names = [_name(model, id, token) for id, token in enumerate(model.tokens)]
-    vocab = {name: id for id, name in enumerate(names)}
-    if len(vocab) < len(names):
-        twice = next(name for id, name in enumerate(names) if vocab[name] != id)
+    vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
+    if len(vocab) < sum(map(bool, model.tokens)):
+        twice = next(name for id, name in enumerate(names) if model.tokens[id] and vocab[name] != id)
         raise FormatError(
             f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word"
         )
-    specials = model.special_tokens.items()
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [
-            {
-                "id": id,
-                "content": token,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for token, id in sorted(specials, key=lambda item: item[1])
-        ],
-        "normalizer": None,
-        "pre_tokenizer": _pre_tokenizer(model),
-        "post_processor": None,
-        "decoder": _decoder(model),
+        "added_tokens": _added_tokens(model),
+        "normalizer": json_splitting.normalizer(model),
+        "pre_tokenizer": json_splitting.pre_tokenizer(model),
+        "post_processor": _post_processor(model),
+        "decoder": json_splitting.decoder(model),
         "model": {
             "type": "BPE",
             "dropout": None,
             "unk_token": model.unk_token,
             "continuing_subword_prefix": None,
             "end_of_word_suffix": model.end_of_word,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
+            "fuse_unk": model.fuse_unk,
+            "byte_fallback": model.byte_fallback,
+            "ignore_merges": model.ignore_merges,
             "vocab": vocab,
             "merges": [[names[a], names[b]] for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)],
         },
@@ -87,34 +84,48 @@ def to_json(model: BpeModel) -> dict[str, Any]:
 
 
 def _name(model: BpeModel, id: int, token: bytes) -> str:
-    if model.unit == "byte" and id not in model.special_tokens.values():
+    if model.unit == "byte" and id not in model.separate_ids:
         return byte_names.name_of(token)
     return token.decode()
 
 
-def _split(expression: str, behavior: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": False}
+def _added_tokens(model: BpeModel) -> list[dict[str, Any]]:
+    tokens = [(id, text, True) for text, id in model.special_tokens.items()]
+    tokens += [(id, text, False) for text, id in model.added_tokens.items()]
+    return [
+        {
+            "id": id,
+            "content": text,
+            **{
+                flag: flag in model.token_flags.get(text, ())
+                for flag in ("single_word", "lstrip", "rstrip", "normalized")
+            },
+            "special": special,
+        }
+        for id, text, special in sorted(tokens)
+    ]
 
 
-_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-_DROP_WHITE_SPACE = _split(r"\A\s+|\s+\z", "Removed")
+def _post_processor(model: BpeModel) -> dict[str, Any] | None:
+    around = [token for token in (model.bos_token, model.eos_token) if token is not None]
+    if not around:
+        return None
 
+    def pieces(sequence: str, type_id: int) -> list[dict[str, Any]]:
+        found = [{"Sequence": {"id": sequence, "type_id": type_id}}]
+        if model.bos_token is not None:
+            found.insert(0, {"SpecialToken": {"id": model.bos_token, "type_id": type_id}})
+        if model.eos_token is not None:
+            found.append({"SpecialToken": {"id": model.eos_token, "type_id": type_id}})
+        return found
 
-def _pre_tokenizer(model: BpeModel) -> dict[str, Any]:
-    steps = [_split(patterns.expression(model.pattern), "Isolated")]
-    if model.unit == "byte":
-        steps.append(_BYTE_LEVEL)
-    elif model.end_of_word is not None:
-        steps.append(_DROP_WHITE_SPACE)
-    return {"type": "Sequence", "pretokenizers": steps}
-
-
-def _decoder(model: BpeModel) -> dict[str, Any]:
-    if model.unit == "byte":
-        return _BYTE_LEVEL
-    if model.end_of_word is not None:
-        return {"type": "BPEDecoder", "suffix": model.end_of_word}
-    return {"type": "Fuse"}
+    ids = {token: {"id": token, "ids": [model.special_tokens[token]], "tokens": [token]} for token in around}
+    return {
+        "type": "TemplateProcessing",
+        "single": pieces("A", 0),
+        "pair": [*pieces("A", 0), *pieces("B", 1)],
+        "special_tokens": ids,
+    }
 
 
 def transformers_tokenizer(model: BpeModel) -> Any:
@@ -124,7 +135,11 @@ def transformers_tokenizer(model: BpeModel) -> Any:
         import transformers
     except ImportError as cause:
         raise FormatError(f"the {cause.name} package is not installed; run pip install transformers") from cause
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)))
+    named = {"bos_token": model.bos_token, "eos_token": model.eos_token, "unk_token": model.unk_token}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)),
+        **{name: token for name, token in named.items() if token is not None},
+    )
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -137,128 +152,179 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 
 def from_json(document: Any) -> BpeModel:
     """A model from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
-    try:
-        return _model(document)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as cause:
-        if isinstance(cause, BpeTransformerError):
-            raise
-        raise FormatError(
-            f"not a tokenizer.json of a BPE vocabulary: {type(cause).__name__} {cause}; check the file"
-        ) from cause
-
-
-def _model(document: Any) -> BpeModel:
-    model = document["model"]
-    if model.get("type", "BPE") != "BPE":
-        raise FormatError(f"model.type is {model['type']!r}; only BPE vocabularies can be loaded")
-    for key in ("dropout", "continuing_subword_prefix", "byte_fallback", "ignore_merges", "fuse_unk"):
-        if model.get(key):
-            raise FormatError(
-                f"model.{key} is {model[key]!r}, which is not supported; export the vocabulary without it"
-            )
-    for key in ("normalizer", "truncation", "padding"):
-        if document.get(key) is not None:
-            raise FormatError(f"{key} is set, which is not supported; export the vocabulary without it")
-    if (post := document.get("post_processor")) is not None and post.get("type") != "ByteLevel":
-        raise FormatError(
-            f"post_processor is {post.get('type')!r}, which is not supported; export the vocabulary without it"
-        )
-    pattern, byte_level = _read_pre_tokenizer(document.get("pre_tokenizer"), model.get("end_of_word_suffix"))
-    names, specials = _read_vocabulary(model["vocab"], document.get("added_tokens") or [])
-    unk = model.get("unk_token")
-    if unk is not None and unk not in specials:
-        specials[unk] = names.index(unk)
-    tokens = tuple(_token_bytes(name, byte_level and id not in specials.values()) for id, name in enumerate(names))
-    columns = _read_merges(
-        model["merges"], {name: id for id, name in enumerate(names)}, model.get("end_of_word_suffix")
-    )
-    loaded = BpeModel(
-        unit="byte" if byte_level else "char",
-        pretokenization=PreTokenization(pattern),
-        tokens=tokens,
+    root = Node(document)
+    body = root.child("model")
+    _check_kind(body)
+    end_of_word = body.get("end_of_word_suffix", str, "") or None
+    splitting = json_splitting.read(root, end_of_word)
+    vocab: dict[str, Any] = body.get("vocab", dict)
+    specials, added, flags = _read_added(root)
+    names = _names_by_id(vocab, {**specials, **added})
+    columns = columns_of(_pairs(body.get("merges", list)), vocab, "model.merges")
+    unk = body.get("unk_token", str, "") or None
+    if unk is not None and unk not in specials and splitting.unit == "char":
+        if unk not in vocab:
+            raise FormatError(f"model.unk_token is {unk!r}, which has no id")
+        specials[unk] = vocab[unk]
+    ignore_merges = body.get("ignore_merges", bool, False)
+    made = [names[id] for id in columns[2].tolist()]
+    bos, eos = _read_post_processor(root, specials)
+    model = BpeModel(
+        unit=splitting.unit,
+        pretokenization=splitting.pretokenization(made, names, ignore_merges),
+        tokens=_tokens(names, {*specials.values(), *added.values()}, splitting.unit == "byte"),
         left=columns[0],
         right=columns[1],
         made=columns[2],
         special_tokens=specials,
-        unk_token=None if byte_level else unk,
-        end_of_word=model.get("end_of_word_suffix"),
+        unk_token=unk if splitting.unit == "char" else None,
+        end_of_word=end_of_word,
+        added_tokens=added,
+        token_flags=flags,
+        byte_fallback=body.get("byte_fallback", bool, False) and splitting.unit == "char",
+        fuse_unk=body.get("fuse_unk", bool, False) and splitting.unit == "char" and unk is not None,
+        ignore_merges=ignore_merges,
+        space_mark=json_splitting.SPACE_MARK if splitting.marks_spaces else None,
+        prefix_space=splitting.prefix,
+        bos_token=bos,
+        eos_token=eos,
     )
-    _check_base(loaded)
-    return loaded
+    _check_base(model, names)
+    _check_flags(model)
+    return model
 
 
-def _read_pre_tokenizer(node: Any, end_of_word: str | None) -> tuple[str, bool]:
-    """(pattern, whether it works on bytes)."""
-    steps = node["pretokenizers"] if node and node["type"] == "Sequence" else [node] if node else []
-    byte_level = bool(steps) and steps[-1]["type"] == "ByteLevel"
-    last = steps[-1] if byte_level else None
-    if last is not None and last.get("add_prefix_space"):
-        raise FormatError(
-            "pre_tokenizer.add_prefix_space is set, which is not supported; export the vocabulary without it"
-        )
-    splits = [step for step in steps if step is not last]
-    if not byte_level and end_of_word is not None and splits and splits[-1] == _DROP_WHITE_SPACE:
-        splits = splits[:-1]
-    if last is not None and last.get("use_regex", True) and not splits:
-        return "gpt2", True
-    if len(splits) == 1 and splits[0]["type"] == "WhitespaceSplit" and end_of_word is not None:
-        return "whitespace", False
-    if len(splits) != 1 or splits[0]["type"] != "Split" or splits[0]["behavior"] != "Isolated" or splits[0]["invert"]:
-        kinds = [step.get("type") for step in steps]
-        raise FormatError(
-            f"pre_tokenizer {kinds} is not supported; it has to be one isolating Split, with ByteLevel for bytes"
-        )
-    expression = splits[0]["pattern"]["Regex"]
-    return patterns.canonical(expression), byte_level
-
-
-def _read_vocabulary(vocab: dict[str, int], added: list[dict[str, Any]]) -> tuple[list[str], dict[str, int]]:
-    """(names by id, special tokens)."""
-    by_id: dict[int, str] = {}
-    for name, id in [*vocab.items(), *((token["content"], token["id"]) for token in added)]:
-        if isinstance(id, bool) or not isinstance(id, int):
-            raise FormatError(f"the id of {name!r} is {id!r}, not a whole number")
-        if by_id.setdefault(id, name) != name:
-            raise FormatError(f"id {id} is given to both {by_id[id]!r} and {name!r}")
-    if not by_id or set(by_id) != set(range(len(by_id))):
-        missing = next((id for id in range(len(by_id)) if id not in by_id), 0)
-        raise FormatError(f"ids have to run from 0 without a gap; id {missing} is missing")
-    for token in added:
-        if token.get("lstrip") or token.get("rstrip") or token.get("single_word"):
-            raise FormatError(f"added token {token['content']!r} strips or needs word borders, which is not supported")
-    return [by_id[id] for id in range(len(by_id))], {token["content"]: token["id"] for token in added}
-
-
-def _read_merges(
-    merges: list[Any], ids: dict[str, int], end_of_word: str | None
-) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """Columns left, right, made."""
-    columns = np.empty((3, len(merges)), np.uint32)
-    for rank, merge in enumerate(merges):
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        try:
-            columns[:, rank] = ids[left], ids[right], ids[left + right]
-        except KeyError as cause:
+def _check_kind(body: Node) -> None:
+    if (kind := body.get("type", str, "BPE")) != "BPE":
+        raise FormatError(f"model.type is {kind!r}; only BPE vocabularies can be loaded")
+    for key in ("dropout", "continuing_subword_prefix"):
+        if body.value.get(key):
             raise FormatError(
-                f"merge {rank} ({left!r}, {right!r}) needs the token {cause.args[0]!r}, which has no id"
-            ) from cause
-    return columns
+                f"model.{key} is {body.value[key]!r}, which is not supported; export the vocabulary without it"
+            )
 
 
-def _token_bytes(name: str, byte_level: bool) -> bytes:
-    return byte_names.tokens_of([name])[0] if byte_level else name.encode()
+def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[str, ...]]]:
+    """(special tokens, other added tokens, flags), by the ids given."""
+    specials: dict[str, int] = {}
+    added: dict[str, int] = {}
+    flags: dict[str, tuple[str, ...]] = {}
+    for node in root.children("added_tokens"):
+        text, id = node.get("content", str), node.get("id", int)
+        if not text:
+            raise FormatError(f"{node.place}.content is empty")
+        if text in specials or text in added:
+            raise FormatError(f"{node.place}: {text!r} is added a second time")
+        (specials if node.get("special", bool, False) else added)[text] = id
+        if found := tuple(flag for flag in FLAGS if node.get(flag, bool, False)):
+            flags[text] = found
+    return specials, added, flags
 
 
-def _check_base(model: BpeModel) -> None:
-    base = [model.tokens[id] for id in model.base_ids]
+def _names_by_id(vocab: Mapping[str, Any], added: Mapping[str, int]) -> list[str]:
+    """The name of every id, empty for ids without a token."""
+    for text, id in added.items():
+        if vocab.get(text, id) != id:
+            raise FormatError(f"added token {text!r} has id {id}, but model.vocab gives it {vocab[text]}")
+    names = [""] * check_ids([(id, name) for name, id in (*vocab.items(), *added.items())], "model.vocab")
+    for name, id in (*vocab.items(), *added.items()):
+        names[id] = name
+    return names
+
+
+def _pairs(merges: list[Any]) -> list[Any]:
+    return [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+
+
+def _tokens(names: list[str], outside: set[int], byte_level: bool) -> tuple[bytes, ...]:
+    try:
+        if not byte_level:
+            return tuple(map(str.encode, names))
+        tokens = byte_names.tokens_of(["" if id in outside else name for id, name in enumerate(names)])
+        for id in outside:
+            tokens[id] = names[id].encode()
+        return tuple(tokens)
+    except UnicodeEncodeError as cause:
+        raise FormatError(
+            f"model.vocab: a token holds U+{ord(cause.object[cause.start]):04X}, half a character"
+        ) from None
+
+
+def _read_post_processor(root: Node, specials: Mapping[str, int]) -> tuple[str | None, str | None]:
+    """(bos, eos): the special tokens that are put around a text."""
+    node = root.optional("post_processor")
+    steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
+    bos = eos = None
+    for step in steps:
+        kind = step.get("type", str)
+        if kind == "ByteLevel":
+            continue  # moves offsets, nothing else
+        if kind in ("RobertaProcessing", "BertProcessing"):
+            before, after = ([_named_pair(step, key)] for key in ("cls", "sep"))
+        elif kind == "TemplateProcessing":
+            before, after = _template(step)
+        else:
+            raise FormatError(f"{step.place} is {kind!r}, which is not supported; export the vocabulary without it")
+        if len(before) > 1 or len(after) > 1 or bos or eos:
+            raise FormatError(
+                f"{step.place} puts {before} and {after} around a text; one token on each side is supported"
+            )
+        bos, eos = (names[0] if names else None for names in (before, after))
+    for name in (bos, eos):
+        if name is not None and name not in specials:
+            raise FormatError(f"post_processor puts {name!r} around a text, which is no special token")
+    return bos, eos
+
+
+def _named_pair(step: Node, key: str) -> str:
+    pair = step.get(key, list)
+    if len(pair) != 2 or not isinstance(pair[0], str):
+        raise FormatError(f"{step.place}.{key} is {pair!r}, not a token and its id")
+    return pair[0]
+
+
+def _template(step: Node) -> tuple[list[str], list[str]]:
+    sides: tuple[list[str], list[str]] = ([], [])
+    passed = 0
+    for piece in step.children("single"):
+        if "Sequence" in piece.value:
+            passed = 1
+        else:
+            sides[passed].append(piece.child("SpecialToken").get("id", str))
+    return sides
+
+
+# --- what a vocabulary needs ---------------------------------------------------------------------------------------------
+
+
+def _check_base(model: BpeModel, names: list[str]) -> None:
+    base = {model.tokens[id] for id in model.base_ids}
     if model.unit == "byte":
-        if sorted(base) != [bytes([byte]) for byte in range(256)]:
+        single = {token for token in base if len(token) == 1}
+        if len(single) < 256:
             raise FormatError(
-                f"the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(base)} base tokens"
+                f"model.vocab: the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(single)}"
             )
         return
-    mark = (model.end_of_word or "").encode()
-    for id, token in zip(model.base_ids, base, strict=True):
-        character = token[: -len(mark)] if id in model.word_ends else token
-        if len(character.decode()) != 1:
-            raise FormatError(f"token {token.decode()!r} is neither one character nor made by a merge")
+    if model.byte_fallback and (missing := [byte for byte in range(256) if fallback_token(byte) not in base]):
+        raise FormatError(f"model.byte_fallback is set, but {fallback_token(missing[0]).decode()!r} has no id")
+    if model.space_mark is not None and model.space_mark.encode() not in base:
+        raise FormatError(f"model.vocab has no token {model.space_mark!r}, which stands for a space")
+    mark = model.end_of_word
+    if mark is not None:
+        for id in set(model.made.tolist()):
+            if names[id].endswith(mark) and len(names[id]) == len(mark) + 1:
+                raise FormatError(
+                    f"merges make {names[id]!r} of a character and the end-of-word mark, which is not supported; "
+                    "the mark has to be part of a base token"
+                )
+
+
+def _check_flags(model: BpeModel) -> None:
+    """Refuses combinations of flags that the text in question could tell apart from the `tokenizers` package."""
+    tokens = (*model.special_tokens, *model.added_tokens)
+    for text, flags in model.token_flags.items():
+        if "rstrip" in flags and any(other[0].isspace() for other in tokens if other != text):
+            raise FormatError(
+                f"added token {text!r} strips white space with which another one begins; set rstrip to false"
+            )

@@ -1,0 +1,231 @@
+"""`tokenizer.json` files with the structure of public vocabularies, trained here by `tokenizers`, against that package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import Tokenizer
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.patterns import expression
+
+tokenizers = pytest.importorskip("tokenizers")
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
+
+TEXTS = [
+    "The lower the newest, the widest: it's 1,234 low-lower prices!\n\n  And so on, until the end of the line.\n",
+    "다람쥐 헌 쳇바퀴에 타고파. 한국어 문장 세 마리와 다섯 권, 그리고 스무 살.\n",
+    "def newest(low, lower):\n    return [low, lower, 'widest']  # 3 of them\n\n\n    x = 12345678 - 0.5\n",
+    "naïve café Ünïcödé, ½ ﬁne … «quoted» — 日本語のテキスト、カタカナ・テスト русский العربية 👩‍👩‍👧 e\u0301\u0323 A\u030a\n",
+    "a  b   c    d \t tabs\u00a0nbsp\u3000wide ▁ mark HTML <b>bold</b> <s> [INST] </s> it'S WE'LL don't\r\n",
+] * 2
+SNIPPETS = [
+    "the ",
+    " low",
+    "newest",
+    "  ",
+    "   ",
+    "\n",
+    "\n\n",
+    "\t",
+    " ",
+    "▁",
+    "다람쥐 ",
+    "한국",
+    "'s",
+    "'LL",
+    "12345",
+    "½",
+    "é",
+    "e\u0301",
+    "ﬁ",
+    "日本語",
+    "カタカナ・",
+    "<s>",
+    "</s>",
+    " <mask>",
+    "<mask> ",
+    "<extra>",
+    "x<extra>y",
+    "[INST]",
+    "👩‍👩‍👧",
+    "!",
+    "...",
+    "\u00a0",
+    "Ａ",
+]
+TEXT = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=4), max_size=12).map("".join)
+CL100K, O200K, LLAMA3, QWEN2 = (expression(name) for name in ("cl100k", "o200k", "llama3", "qwen2"))
+BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+DEEPSEEK = [
+    r"\p{N}{1,3}",
+    "[一-龥\u3040-ゟ゠-ヿ]+",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+]
+
+
+def split(expression: str, behavior: str = "isolated", invert: bool = False) -> Any:
+    return pre_tokenizers.Split(Regex(expression), behavior, invert)
+
+
+def byte_level(*splits: Any, normalizer: Any = None, prefix: bool = False, regex: bool = False, **options: Any) -> Any:
+    tok = tokenizers.Tokenizer(models.BPE(**options))
+    tok.normalizer = normalizer
+    tok.pre_tokenizer = pre_tokenizers.Sequence(
+        [*splits, pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=regex)]
+    )
+    tok.decoder = decoders.ByteLevel()
+    return trained(tok, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+
+
+def trained(tok: Any, specials: tuple[str, ...] = ("<s>", "</s>"), size: int = 500, **options: Any) -> Any:
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(specials), show_progress=False, **options)
+    tok.train_from_iterator(TEXTS, trainer)
+    return tok
+
+
+def characters(normalizer: Any, pre_tokenizer: Any, fallback: bool = True, **options: Any) -> Any:
+    """SentencePiece-like: "<unk>", the special tokens, 256 bytes, the rest; a part of the alphabet only."""
+    tok = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=fallback, fuse_unk=True, **options))
+    tok.normalizer, tok.pre_tokenizer = normalizer, pre_tokenizer
+    bytes_tokens = tuple(f"<0x{byte:02X}>" for byte in range(256)) if fallback else ()
+    trained(tok, ("<unk>", "<s>", "</s>"), 300 + len(bytes_tokens), limit_alphabet=60)
+    document = json.loads(tok.to_str())
+    vocab = document["model"]["vocab"]
+    shift = len(bytes_tokens)
+    document["model"]["vocab"] = {name: id if id < 3 else id + shift for name, id in vocab.items()}
+    document["model"]["vocab"].update({name: 3 + i for i, name in enumerate(bytes_tokens)})
+    return tokenizers.Tokenizer.from_str(json.dumps(document))
+
+
+def with_added(tok: Any, *tokens: Any) -> Any:
+    for token in tokens:
+        (tok.add_special_tokens if token.special else tok.add_tokens)([token])
+    return tok
+
+
+def with_template(tok: Any, single: str = "<s> $A </s>") -> Any:
+    used = [(name, tok.token_to_id(name)) for name in ("<s>", "</s>") if name in single]
+    tok.post_processor = processors.Sequence(
+        [processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(single=single, special_tokens=used)]
+    )
+    return tok
+
+
+def roberta() -> Any:
+    tok = with_added(byte_level(regex=True), AddedToken("<mask>", lstrip=True, special=True, normalized=False))
+    tok.post_processor = processors.RobertaProcessing(
+        ("</s>", 1), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+    )
+    return tok
+
+
+PREPEND = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+SPACES = [AddedToken(" " * n, normalized=True) for n in (3, 2)]
+EXTRA = AddedToken("<extra>", normalized=False)
+
+KINDS: dict[str, Any] = {
+    "gpt2": lambda: byte_level(regex=True),
+    "gpt2 prefixed": lambda: byte_level(regex=True, prefix=True),
+    "gpt2 prefixed, added": lambda: with_added(byte_level(regex=True, prefix=True), EXTRA),
+    "roberta": roberta,
+    "gpt-neox": lambda: with_added(byte_level(regex=True, normalizer=normalizers.NFC()), *SPACES),
+    "llama3": lambda: with_template(byte_level(split(LLAMA3), ignore_merges=True), "<s> $A"),
+    "qwen2": lambda: byte_level(split(QWEN2), normalizer=normalizers.NFC()),
+    "gpt-4o": lambda: byte_level(split(O200K, "removed", True)),
+    "cl100k removed": lambda: byte_level(split(CL100K, "removed", True)),
+    "bloom": lambda: byte_level(split(BLOOM)),
+    "starcoder": lambda: byte_level(pre_tokenizers.Digits(individual_digits=True), regex=True),
+    "digits together": lambda: byte_level(pre_tokenizers.Digits(individual_digits=False), regex=True),
+    "punctuation": lambda: byte_level(pre_tokenizers.Punctuation("contiguous"), regex=True),
+    "punctuation apart": lambda: byte_level(pre_tokenizers.Punctuation("isolated"), regex=True),
+    "deepseek": lambda: with_added(
+        byte_level(*map(split, DEEPSEEK), normalizer=normalizers.Sequence([])), AddedToken("[INST]", normalized=True)
+    ),
+    "phi-3 strips": lambda: with_added(
+        byte_level(split(LLAMA3)),
+        AddedToken("<extra>", rstrip=True, normalized=False),
+        AddedToken("[INST]", single_word=True, normalized=False),
+    ),
+    "nfkc": lambda: byte_level(split(LLAMA3), normalizer=normalizers.NFKC()),
+    "nfd": lambda: byte_level(split(LLAMA3), normalizer=normalizers.NFD()),
+    "no split": lambda: byte_level(),
+    "llama2, mistral": lambda: with_template(characters(PREPEND, None), "<s> $A"),
+    "llama2 added": lambda: with_added(characters(PREPEND, None), EXTRA, AddedToken("[INST]", normalized=True)),
+    "gemma": lambda: with_added(
+        characters(normalizers.Replace(" ", "▁"), pre_tokenizers.Split(" ", "merged_with_previous")),
+        EXTRA,
+        AddedToken("\n\n", normalized=False),
+    ),
+    "metaspace always": lambda: characters(None, pre_tokenizers.Metaspace(prepend_scheme="always")),
+    "metaspace first": lambda: with_added(
+        characters(None, pre_tokenizers.Metaspace(prepend_scheme="first", split=False)), EXTRA
+    ),
+    "metaspace first, split": lambda: with_added(
+        characters(None, pre_tokenizers.Metaspace(prepend_scheme="first", split=True)), EXTRA
+    ),
+    "metaspace always, added": lambda: with_added(
+        characters(None, pre_tokenizers.Metaspace(prepend_scheme="always", split=False)), EXTRA
+    ),
+    "metaspace never": lambda: characters(None, pre_tokenizers.Metaspace(prepend_scheme="never")),
+    "metaspace nfkc": lambda: characters(normalizers.NFKC(), pre_tokenizers.Metaspace(prepend_scheme="always")),
+    "unknown characters": lambda: characters(PREPEND, None, fallback=False),
+    "unknown characters, split": lambda: characters(None, pre_tokenizers.Metaspace(), fallback=False),
+}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Tokenizer, Path]:
+    theirs = KINDS[request.param]()
+    file = tmp_path_factory.mktemp("kind") / "tokenizer.json"
+    theirs.save(str(file))
+    return theirs, Tokenizer.from_file(file), file
+
+
+def test_texts_have_the_ids_of_the_package(pair: tuple[Any, Tokenizer, Path]) -> None:
+    theirs, ours, _ = pair
+    for text in [*TEXTS, "", " ", "  a", "a <s> b</s>  c"]:
+        assert ours.encode(text, allowed_special="all") == theirs.encode(text, add_special_tokens=False).ids
+        ids = ours.encode(
+            text,
+            allowed_special="all",
+            add_bos=ours.model.bos_token is not None,
+            add_eos=ours.model.eos_token is not None,
+        )
+        assert ids == theirs.encode(text).ids
+    batch = ours.encode_batch(TEXTS, allowed_special="all").tolist()
+    assert batch == [encoding.ids for encoding in theirs.encode_batch(TEXTS, add_special_tokens=False)]
+
+
+@given(text=TEXT)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_has_the_ids_of_the_package(pair: tuple[Any, Tokenizer, Path], text: str) -> None:
+    theirs, ours, _ = pair
+    assert ours.encode(text, allowed_special="all") == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_what_is_written_again_is_the_same(pair: tuple[Any, Tokenizer, Path], tmp_path: Path) -> None:
+    theirs, ours, _ = pair
+    ours.save(tmp_path)
+    assert Tokenizer.load(tmp_path).digest == ours.digest
+    again = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    for text in [*TEXTS, "a <s> b</s>  c"]:
+        assert again.encode(text).ids == theirs.encode(text).ids
+
+
+def test_decoding_gives_back_what_was_encoded(pair: tuple[Any, Tokenizer, Path]) -> None:
+    _, ours, _ = pair
+    if ours.model.unk_token is not None and not ours.model.byte_fallback:
+        return
+    if ours.model.prefix_space == "always" and ours.model.token_flags:
+        return  # a token that is sought together with the space put before it swallows one of the text, there as here
+    form = ours.model.pretokenization
+    for text in TEXTS:
+        text = form.normalize(text)
+        expected = text.replace("▁", " ") if ours.model.space_mark else text
+        assert ours.decode(ours.encode_ordinary(text)) == expected
