@@ -1,8 +1,10 @@
 // The module. The files bindings*.cpp are the only ones that know Python: they convert, release the GIL, and translate
 // exceptions.
 #include <algorithm>
+#include <system_error>
 
 #include "bindings.hpp"
+#include "counting.hpp"
 #include "decoder.hpp"
 
 NB_MODULE(_core, m) {
@@ -14,9 +16,11 @@ NB_MODULE(_core, m) {
                                      "none");  // by number, as in bpe::Pattern
 
   // They carry plain numbers in `args`; the tokenizer turns them into the library's errors.
-  static nb::object forbidden, unknown, bad_id;
+  static nb::object forbidden, unknown, bad_id, invalid;
   forbidden = nb::steal(PyErr_NewException("bpe_transformer._core.ForbiddenSpecial", PyExc_ValueError, nullptr));
   unknown = nb::steal(PyErr_NewException("bpe_transformer._core.UnknownCharacter", PyExc_ValueError, nullptr));
+  invalid = nb::steal(PyErr_NewException("bpe_transformer._core.InvalidUtf8", PyExc_ValueError, nullptr));
+  m.attr("InvalidUtf8") = invalid;
   m.attr("ForbiddenSpecial") = forbidden;
   bad_id = nb::steal(PyErr_NewException("bpe_transformer._core.BadId", PyExc_ValueError, nullptr));
   m.attr("UnknownCharacter") = unknown;
@@ -30,6 +34,10 @@ NB_MODULE(_core, m) {
       PyErr_SetObject(unknown.ptr(), nb::make_tuple(problem.code_point, problem.text, problem.position).ptr());
     } catch (const bpe::BadId& problem) {
       PyErr_SetObject(bad_id.ptr(), nb::make_tuple(problem.position).ptr());
+    } catch (const bpe::InvalidUtf8& problem) {
+      PyErr_SetObject(invalid.ptr(), nb::make_tuple(problem.text, problem.position, problem.byte).ptr());
+    } catch (const std::system_error& problem) {
+      PyErr_SetObject(PyExc_OSError, nb::make_tuple(problem.code().value(), problem.what()).ptr());
     }
   });
 
@@ -60,6 +68,7 @@ NB_MODULE(_core, m) {
     if (!bpe::simd::set_level(name)) throw nb::value_error("this processor has no such level; see simd_levels()");
   });
   bind_counter(m);
+  bind_counting(m);
   bind_learner(m);
   bind_encoder(m);
   bind_decoder(m);

@@ -99,7 +99,18 @@ inline std::vector<bpe::SpecialPolicy> to_policy(const nb::bytes& policy) {
   return {data, data + policy.size()};
 }
 
+// The values of an Arrow string array without nulls, from the buffers of its offsets (4 or 8 bytes each) and its data.
+// They live while both do.
+inline std::vector<bpe::Text> column_texts(const Buffer& offsets, const Buffer& data, size_t width, size_t first, size_t count) {
+  if ((width != 4 && width != 8) || (first + count + 1) * width > offsets.size())
+    throw std::out_of_range("a string array has fewer offsets than values");
+  if (width == 4)
+    return bpe::column_texts(reinterpret_cast<const int32_t*>(offsets.data()) + first, count, data.data(), data.size());
+  return bpe::column_texts(reinterpret_cast<const int64_t*>(offsets.data()) + first, count, data.data(), data.size());
+}
+
 void bind_counter(nb::module_& m);
+void bind_counting(nb::module_& m);
 void bind_learner(nb::module_& m);
 void bind_encoder(nb::module_& m);
 void bind_decoder(nb::module_& m);

@@ -16,23 +16,35 @@ void bind_counter(nb::module_& m) {
         if (word.size() && count) self.add(view_of(word), count);
       })
       .def("merge", &WordCounts::merge, nb::call_guard<nb::gil_scoped_release>())
-      .def("add_pieces", [](WordCounts& self, const nb::list& pieces) {
-        for (const nb::handle piece : pieces)
-          if (const std::string_view word = view_of(piece); !word.empty()) self.add(word, 1);
+      .def_prop_ro("memory", &WordCounts::memory)
+      .def("reserve", &WordCounts::reserve)
+      // The words of an Arrow column with their counts, but for those rarer than min_count: (how many, their occurrences).
+      .def("add_words", [](WordCounts& self, nb::handle offsets, nb::handle data, size_t width, size_t first,
+                           const Input<uint64_t>& counts, uint64_t min_count) {
+        const Buffer offset_buffer(offsets), data_buffer(data);
+        bpe::Dropped dropped;
+        {
+          const nb::gil_scoped_release release;
+          const std::vector<bpe::Text> words = column_texts(offset_buffer, data_buffer, width, first, counts.size());
+          for (size_t i = 0; i < words.size(); ++i) {
+            const uint64_t count = counts.data()[i];
+            if (words[i].size == 0 || count == 0) continue;
+            if (count < min_count) dropped.add(count);
+            else self.add({reinterpret_cast<const char*>(words[i].data), words[i].size}, count);
+          }
+        }
+        return std::make_pair(dropped.words, dropped.occurrences);
       })
-      .def("count_texts", [](WordCounts& self, int pattern, const nb::tuple& objects, int num_threads) {
-        const std::vector<bpe::Text> texts = texts_of(objects);
-        const nb::gil_scoped_release release;
-        bpe::count_texts(self, static_cast<bpe::Pattern>(pattern), texts, num_threads);
-      })
-      // Counts the pre-tokens of buffer[start:stop] and goes on to the next safe cut; returns where it stopped.
-      .def("count_range", [](WordCounts& self, int pattern, nb::handle object, size_t start, size_t stop, int num_threads) {
-        const Buffer buffer(object);
-        const nb::gil_scoped_release release;
-        const uint8_t* const end = buffer.data() + buffer.size();
-        const uint8_t* const cut = stop < buffer.size() ? bpe::safe_cut(static_cast<bpe::Pattern>(pattern), buffer.data() + stop, end) : end;
-        bpe::count_range(self, static_cast<bpe::Pattern>(pattern), buffer.data() + start, cut, end, num_threads);
-        return static_cast<size_t>(cut - buffer.data());
+      // (the counts times a fraction, without words below min_count; how many words and occurrences were left out)
+      .def("weighted", [](const WordCounts& self, uint64_t numerator, uint64_t denominator, uint64_t min_count) {
+        bpe::Dropped dropped;
+        auto kept = std::make_unique<WordCounts>();
+        {
+          const nb::gil_scoped_release release;
+          *kept = self.weighted({numerator, denominator}, min_count, dropped);
+        }
+        nb::object words = nb::cast(kept.release(), nb::rv_policy::take_ownership);
+        return nb::make_tuple(words, dropped.words, dropped.occurrences);
       })
       .def("words", [](const WordCounts& self) {  // of bpe::Alphabet::word_of: white space at the ends dropped
         auto words = std::make_unique<WordCounts>();

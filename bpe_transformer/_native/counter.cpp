@@ -1,9 +1,9 @@
 #include "counter.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
 
-#include "parallel.hpp"
+#include "runs.hpp"
 
 namespace bpe {
 
@@ -52,7 +52,9 @@ void WordCounts::add_long(std::string_view word, uint64_t count) {
   for (size_t i = hash;; ++i) {
     LongSlot& slot = long_slots_[i & (long_slots_.size() - 1)];
     if (slot.size == 0) {
-      slot = {store(word), word.size(), hash, count};
+      const char* const kept = store(word);  // may spill, and then empties the table
+      if (long_used_ == 0) i = hash;
+      long_slots_[i & (long_slots_.size() - 1)] = {kept, word.size(), hash, count};
       ++long_used_;
       return;
     }
@@ -64,7 +66,11 @@ void WordCounts::add_long(std::string_view word, uint64_t count) {
 }
 
 void WordCounts::grow() {
-  std::vector<Slot> old(slots_.size() * 2);
+  if (!spills(slots_.size() * sizeof(Slot))) rehash(2 * slots_.size());
+}
+
+void WordCounts::rehash(size_t size) {
+  std::vector<Slot> old(size);
   old.swap(slots_);
   for (const Slot& slot : old) {
     if (slot.key.high == 0) continue;
@@ -75,7 +81,12 @@ void WordCounts::grow() {
 }
 
 void WordCounts::grow_long() {
-  std::vector<LongSlot> old(std::max<size_t>(256, long_slots_.size() * 2));
+  const size_t size = std::max(kFirstLongSlots, 2 * long_slots_.size());
+  if (!spills((size - long_slots_.size()) * sizeof(LongSlot)) || long_slots_.empty()) rehash_long(size);
+}
+
+void WordCounts::rehash_long(size_t size) {
+  std::vector<LongSlot> old(size);
   old.swap(long_slots_);
   for (const LongSlot& slot : old) {
     if (slot.size == 0) continue;
@@ -87,8 +98,11 @@ void WordCounts::grow_long() {
 
 const char* WordCounts::store(std::string_view word) {
   if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < word.size()) {
+    const size_t bytes = std::max(runs_ ? std::min(kBlock, limit_ / 16) : kBlock, word.size());
+    spills(bytes);
     blocks_.emplace_back();
-    blocks_.back().reserve(std::max(kBlock, word.size()));
+    blocks_.back().reserve(bytes);
+    block_bytes_ += bytes;
   }
   std::vector<char>& block = blocks_.back();
   const size_t at = block.size();
@@ -96,13 +110,55 @@ const char* WordCounts::store(std::string_view word) {
   return block.data() + at;
 }
 
+void WordCounts::spill_to(Runs* runs, size_t bytes) {
+  runs_ = runs;
+  limit_ = bytes;
+}
+
+// Spills if the table with `growth` more bytes would be larger than allowed; true if it did.
+bool WordCounts::spills(size_t growth) {
+  if (!runs_ || size() == 0 || memory() + growth <= limit_) return false;
+  runs_->write(*this);
+  clear();
+  return true;
+}
+
+void WordCounts::clear() {
+  std::fill(slots_.begin(), slots_.end(), Slot{});
+  std::fill(long_slots_.begin(), long_slots_.end(), LongSlot{});
+  blocks_.clear();
+  used_ = long_used_ = block_bytes_ = 0;
+}
+
+void WordCounts::reserve(size_t words) {
+  const size_t size = std::bit_ceil(words + words / 2);
+  if (size > slots_.size()) rehash(size);
+}
+
+size_t WordCounts::memory() const {
+  return slots_.size() * sizeof(Slot) + long_slots_.size() * sizeof(LongSlot) + block_bytes_;
+}
+
 void WordCounts::merge(const WordCounts& other) {
+  // one table's order, added to a smaller table, would pile up at its beginning
+  if (!runs_) reserve(std::max(used_, other.used_));
   Waiting waiting(*this);
   for (const Slot& slot : other.slots_)
     if (slot.key.high != 0) waiting.add(slot.key, slot.count);
   waiting.flush();
   for (const LongSlot& slot : other.long_slots_)
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
+}
+
+WordCounts WordCounts::weighted(Weight weight, uint64_t min_count, Dropped& dropped) const {
+  WordCounts result;
+  result.reserve(used_);
+  each([&](std::string_view word, uint64_t count) {
+    const uint64_t kept = weight.of(count);
+    if (kept == 0 || kept < min_count) dropped.add(count);
+    else result.add(word, kept);
+  });
+  return result;
 }
 
 uint64_t WordCounts::total() const {
@@ -125,50 +181,6 @@ void WordCounts::count_text(Pattern pattern, const uint8_t* begin, const uint8_t
     else add_long(word, 1);
   });
   waiting.flush();
-}
-
-namespace {
-
-struct Piece {
-  const uint8_t* begin;
-  const uint8_t* stop;
-  const uint8_t* end;  // of the whole text, for looking ahead
-};
-
-void cut(std::vector<Piece>& pieces, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
-  constexpr size_t kPieceBytes = 1 << 20;
-  while (begin < stop) {
-    const uint8_t* const to = static_cast<size_t>(stop - begin) > kPieceBytes ? safe_cut(pattern, begin + kPieceBytes, stop) : stop;
-    pieces.push_back({begin, to, end});
-    begin = to;
-  }
-}
-
-void count_pieces(WordCounts& into, Pattern pattern, const std::vector<Piece>& pieces, int num_threads) {
-  num_threads = static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), std::max<size_t>(pieces.size(), 1)));
-  std::vector<WordCounts> others(static_cast<size_t>(num_threads) - 1);
-  std::atomic<size_t> next{0};
-  run_threads(num_threads, [&](int thread) {
-    WordCounts& counts = thread == 0 ? into : others[static_cast<size_t>(thread) - 1];
-    for (size_t i; (i = next.fetch_add(1)) < pieces.size();)
-      counts.count_text(pattern, pieces[i].begin, pieces[i].stop, pieces[i].end);
-  });
-  for (const WordCounts& counts : others) into.merge(counts);
-}
-
-}  // namespace
-
-void count_texts(WordCounts& into, Pattern pattern, const std::vector<Text>& texts, int num_threads) {
-  std::vector<Piece> pieces;
-  for (const Text& text : texts) cut(pieces, pattern, text.data, text.data + text.size, text.data + text.size);
-  count_pieces(into, pattern, pieces, num_threads);
-}
-
-void count_range(WordCounts& into, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
-                 int num_threads) {
-  std::vector<Piece> pieces;
-  cut(pieces, pattern, begin, stop, end);
-  count_pieces(into, pattern, pieces, num_threads);
 }
 
 }  // namespace bpe

@@ -3,23 +3,45 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "key.hpp"
 #include "scanner.hpp"
+#include "texts.hpp"
 
 namespace bpe {
-
-struct Text {
-  const uint8_t* data;
-  size_t size;
-};
 
 // Adds without wrapping: a count that would pass 2^64 - 1 stays there.
 inline uint64_t saturating_add(uint64_t a, uint64_t b) {
   const uint64_t sum = a + b;
   return sum < a ? UINT64_MAX : sum;
 }
+
+// A weight as a fraction. A count times it is exact and rounds half up; past 2^64 - 1 it stays there.
+struct Weight {
+  uint64_t numerator = 1, denominator = 1;
+
+  uint64_t of(uint64_t count) const {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{count} * numerator;
+    const Wide quotient = product / denominator, rest = product % denominator;
+    const Wide rounded = quotient + (rest >= denominator - rest);
+    return rounded > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(rounded);
+  }
+};
+
+// What a weight or a smallest count left out.
+struct Dropped {
+  uint64_t words = 0, occurrences = 0;
+
+  void add(uint64_t count) {
+    ++words;
+    occurrences = saturating_add(occurrences, count);
+  }
+};
+
+class Runs;
 
 // Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that counting
 // one costs a single cache line; longer ones live in an arena, blocks of which never move.
@@ -34,6 +56,15 @@ class WordCounts {
   }
 
   void merge(const WordCounts& other);
+  WordCounts weighted(Weight weight, uint64_t min_count, Dropped& dropped) const;
+
+  // Instead of growing past `bytes`, the table goes to `runs` and begins anew. Sorting it takes as much again.
+  void spill_to(Runs* runs, size_t bytes);
+  void clear();
+  void reserve(size_t words);
+  size_t memory() const;
+  size_t limit() const { return limit_; }
+
   void count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
 
   size_t size() const { return used_ + long_used_; }
@@ -53,6 +84,7 @@ class WordCounts {
   class Waiting;
   static constexpr size_t kFirstSlots = 1024;
   static constexpr size_t kBlock = 1 << 20;
+  static constexpr size_t kFirstLongSlots = 256;
 
   struct Slot {
     ShortKey key;
@@ -85,6 +117,9 @@ class WordCounts {
   void add_long(std::string_view word, uint64_t count);
   void grow();
   void grow_long();
+  void rehash(size_t size);
+  void rehash_long(size_t size);
+  bool spills(size_t growth);
   const char* store(std::string_view word);
 
   std::vector<Slot> slots_;
@@ -92,13 +127,9 @@ class WordCounts {
   std::vector<LongSlot> long_slots_;
   size_t long_used_ = 0;
   std::vector<std::vector<char>> blocks_;
+  size_t block_bytes_ = 0;
+  Runs* runs_ = nullptr;
+  size_t limit_ = 0;
 };
-
-// Counts the pre-tokens of texts, each scanned as a whole: how they are cut for threads does not show in the counts.
-void count_texts(WordCounts& into, Pattern pattern, const std::vector<Text>& texts, int num_threads);
-
-// The same for the pre-tokens that begin in [begin, stop) of a text that goes on to `end`; both ends are safe cuts.
-void count_range(WordCounts& into, Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
-                 int num_threads);
 
 }  // namespace bpe

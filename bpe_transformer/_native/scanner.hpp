@@ -56,25 +56,4 @@ inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* 
   }
 }
 
-// The first place at or after p, inside (begin, end), where no pre-token of the pattern can lie across, or end: a text may be cut
-// there without changing how it splits.
-inline const uint8_t* safe_cut(Pattern pattern, const uint8_t* p, const uint8_t* end) {
-  if (pattern == Pattern::kNone) return end;
-  if (pattern == Pattern::kMetaspace) {  // a blank begins a pre-token unless one is before it
-    for (bool blank = true; p < end; ++p) {
-      const bool is_blank = *p == ' ';
-      if (is_blank && !blank) return p;
-      blank = is_blank || (*p == 0x81);  // perhaps the last byte of U+2581
-    }
-    return end;
-  }
-  while (p < end) {  // a newline that meets a letter
-    const void* const newline = __builtin_memchr(p, '\n', static_cast<size_t>(end - p));
-    if (!newline) return end;
-    p = static_cast<const uint8_t*>(newline) + 1;
-    if (p < end && (unicode::decode(p, end).classes & unicode::kLetter)) return p;
-  }
-  return end;
-}
-
 }  // namespace bpe

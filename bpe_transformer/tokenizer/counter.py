@@ -1,0 +1,511 @@
+"""Counting pre-tokens: files, iterators and `datasets`, several threads at once, in as much memory as is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpe_transformer import _core
+from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, LearningError
+from bpe_transformer.tokenizer import counts_file, patterns, sources
+from bpe_transformer.tokenizer.counts import CountSource, PretokenCounts, threads, utf8
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.weights import Weight, fraction, temperature_weights
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    import datasets
+
+PathLike = str | os.PathLike[str]
+Report = Callable[[int], None]
+
+_BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
+_PIECES = 1 << 16  # pre-tokens that Python splits off at a time
+_ROWS = 1024  # of a dataset or a Parquet file at a time
+_LEAST_MEMORY = 4 << 20
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class PretokenCounter:
+    """Counts texts from several sources one after another; `counts()` or `save()` at the end.
+
+    >>> counter = PretokenCounter("gpt2")
+    >>> counter.add_texts(["low lower", "low"])
+    >>> counter.counts()
+    PretokenCounts(2 distinct, 3 in all, pattern='gpt2')
+
+    Args:
+        pattern: how texts become pre-tokens.
+        num_threads: None takes one for each core this process may use.
+        max_memory: bytes, or a text such as "2GB", for the tables and buffers of counting; the interpreter and its
+            libraries (about 100 MB) come on top. Tables that would grow larger go to a temporary file as sorted runs, and
+            the counts are exactly the same. A single pre-token, and a document whose pattern Python has to split, have to
+            fit whatever the limit.
+        spill_dir: folder of the temporary file, which has no name there and goes with the process. None: the system's.
+    """
+
+    def __init__(
+        self,
+        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        num_threads: int | None = None,
+        *,
+        max_memory: int | str | None = None,
+        spill_dir: PathLike | None = None,
+    ) -> None:
+        self.pretokenization = PreTokenization.of(pattern)
+        self.max_memory = None if max_memory is None else parse_size(max_memory)
+        self.sources: list[CountSource] = []
+        self._block = sources.BLOCK_BYTES
+        self._runs: _core.Runs | None = None
+        tables = 0
+        if self.max_memory is not None:
+            self._block = min(self._block, max(1 << 18, self.max_memory // 32))
+            tables = self.max_memory - min(5 * self._block, self.max_memory // 2)
+            self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
+            self._runs = _core.Runs(self._file.fileno())
+        self._native = _core.Counting(threads(num_threads), self._runs, tables)
+        self._parts: list[_Part] = []  # before the one being counted
+        self._ended = False
+        self._dropped, self._saturated = (0, 0), False  # by those who made the counts that were added
+
+    @property
+    def num_documents(self) -> int:
+        return self._native.documents
+
+    @property
+    def num_bytes(self) -> int:
+        """UTF-8 of the documents, normalised where the pre-tokenization does that."""
+        return self._native.bytes
+
+    @property
+    def spilled_bytes(self) -> int:
+        """How much went to the temporary file."""
+        return 0 if self._runs is None else self._runs.bytes
+
+    def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
+        """Counts texts, each a document of its own. Raises `CorpusError` for what is not a text."""
+        with self._source(name):
+            for batch in _batches(texts):
+                self._add_batch(batch)
+
+    def add_file(
+        self,
+        path: PathLike,
+        *,
+        documents: str = "file",
+        columns: Sequence[str] | None = None,
+        errors: sources.Errors = "strict",
+        report: Report | None = None,
+    ) -> None:
+        """Counts a file: .jsonl, .csv, .tsv and .parquet by their columns, all others as text; .gz and .zst are unpacked.
+
+        Args:
+            documents: of a text file: "file", "line" (without the line's end), or the text that stands between two.
+                How a file is cut for threads never shows in the counts.
+            columns: None takes every value that is a text; each value is a document.
+            errors: what becomes of bytes that are not UTF-8; "replace" counts U+FFFD for them, as Python decodes them.
+            report: called with the bytes of the file done.
+
+        Raises:
+            CorpusError: the file is missing, damaged, malformed, or has no such column.
+            InvalidUtf8Error: with file and byte position, of the unpacked text if it was packed.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CorpusError(f"{path} is not a file; check the path")
+        form = sources.file_format(path)
+        with self._source(str(path)) as source:
+            if form == ".parquet":
+                self._add_parquet(path, columns, source, report)
+            elif form in sources.TABLES:
+                with sources.ByteFile(path) as file:
+                    rows = sources.row_texts(file, columns, errors, source)
+                    for batch in sources.ahead(_batches(rows)):
+                        self._add_batch(batch)
+                        if report:
+                            report(file.position)
+            else:
+                self._add_text_file(path, documents, errors, source, report)
+
+    def add_dataset(
+        self,
+        dataset: datasets.Dataset | datasets.IterableDataset,
+        columns: Sequence[str] | None = None,
+        *,
+        name: str = "dataset",
+        report: Report | None = None,
+    ) -> None:
+        """Counts columns of a `datasets` object, None for all that hold text; each value is a document.
+
+        Values go from Arrow to the core without becoming Python objects. `report` is called with the bytes counted.
+        Raises `CorpusError` for a column that is missing or holds no text.
+        """
+        with self._source(name) as source:
+            start = self.num_bytes
+            if columns is not None and dataset.column_names is not None:
+                _check_columns(name, columns, dataset.column_names)
+                dataset = dataset.select_columns(list(columns))
+            for batch in dataset.with_format("arrow").iter(_ROWS):
+                self._add_table(batch, columns, source)
+                if report:
+                    report(self.num_bytes - start)
+
+    def add_counts(self, counts: PretokenCounts | PathLike) -> None:
+        """Adds counts, or a file of them, which is read in portions. Raises `LearningError` if they were split otherwise."""
+        if isinstance(counts, PretokenCounts):
+            facts, columns = counts.facts(), counts_file.sorted_columns(counts._native)
+        else:
+            facts, columns = counts_file.read(counts)
+        like = PretokenCounts.from_facts(_core.WordCounts(), facts)
+        like.check_like(PretokenCounts(_core.WordCounts(), pretokenization=self.pretokenization))
+        for offsets, data, numbers in columns:
+            self._native.add_words(offsets, data, offsets.itemsize, 0, numbers)
+        self._native.documents += like.num_documents
+        self._native.bytes += like.num_bytes
+        self._dropped = (self._dropped[0] + like.dropped_words, self._dropped[1] + like.dropped_occurrences)
+        self._saturated |= like.saturated
+        self.sources += like.sources
+
+    # --- readers
+
+    @contextmanager
+    def _source(self, name: str) -> Iterator[sources.Account]:
+        """Keeps account of what the block counts, even if it does not come to its end."""
+        documents, size, account, complete = self.num_documents, self.num_bytes, sources.Account(), False
+        try:
+            yield account
+            complete = True
+        finally:
+            counted = (self.num_documents - documents, self.num_bytes - size)
+            self.sources.append(CountSource(name, *counted, account.missing, account.replaced, complete=complete))
+
+    def _add_batch(self, texts: tuple[str, ...]) -> None:
+        split = self.pretokenization
+        if split.normalization is not None:
+            texts = tuple(map(split.normalize, texts))
+        scanner = split.pattern_scanner if not split.protected else None
+        if scanner is None:
+            for text in texts:
+                self._add_by_python(text)
+            self._native.documents += len(texts)
+        elif len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
+            data = memoryview(utf8(texts[0]))
+            stream = _core.DocumentStream(self._native, scanner, b"")
+            for start in range(0, len(data), self._block):
+                stream.add(data[start : start + self._block])
+            stream.finish()
+        else:
+            try:
+                self._native.add_texts(scanner, texts)
+            except UnicodeEncodeError:
+                for text in texts:
+                    utf8(text)
+                raise
+
+    def _add_by_python(self, text: str) -> None:
+        """Counts the pre-tokens of a normalised text that the core cannot split alone."""
+        split = self.pretokenization
+        if split.pattern_scanner is None:
+            pieces = split.split(text)
+            while some := list(islice(pieces, _PIECES)):
+                self._native.add_pieces(some)
+            return
+        documents, spans = self.num_documents, split.spans(text)
+        while part := list(islice(spans, _PIECES)):
+            self._native.add_pieces([span for span, protected in part if protected])
+            self._native.add_texts(split.pattern_scanner, tuple(span for span, protected in part if not protected))
+        self._native.documents = documents
+
+    def _add_text_file(
+        self, path: Path, documents: str, errors: sources.Errors, account: sources.Account, report: Report | None
+    ) -> None:
+        separator = {"file": b"", "line": b"\n"}.get(documents, documents.encode())
+        if not documents:
+            raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
+        split = self.pretokenization
+        scanner = split.pattern_scanner if not split.protected else None
+        with sources.ByteFile(path) as file:
+            blocks: Iterator[Any] = file.blocks(self._block)
+            if errors == "replace":
+                blocks = sources.repaired(blocks, account)
+            if scanner is None or (split.normalization and documents not in ("file", "line")):
+                for text in sources.documents(blocks, separator, file.path):
+                    self._add_batch((text,))
+                    if report:
+                        report(file.position)
+                return
+            if split.normalization:
+                blocks = sources.normalized(blocks, split.normalize, file.path)
+            if sources.compression(path) or split.normalization:
+                blocks = sources.ahead(bytes(block) for block in blocks)
+            stream = _core.DocumentStream(self._native, scanner, separator)
+            try:
+                for block in blocks:
+                    stream.add(block)
+                    if report:
+                        report(file.position)
+                stream.finish()
+            except _core.InvalidUtf8 as problem:
+                _, place, byte = problem.args
+                raise InvalidUtf8Error(sources.invalid_utf8(path, byte, place)) from None
+
+    def _add_parquet(
+        self, path: Path, columns: Sequence[str] | None, account: sources.Account, report: Report | None
+    ) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if counts_file.is_counts_file(path):
+            raise CorpusError(f"{path} holds counts, not texts; read it with PretokenCounts.load or add_counts")
+        try:
+            with pq.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                if columns is not None:
+                    _check_columns(str(path), columns, names)
+                chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
+                done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
+                for batch in sources.ahead(file.iter_batches(_ROWS, columns=list(chosen))):
+                    self._add_table(batch, chosen, account)
+                    done += batch.num_rows
+                    if report:
+                        report(size * done // rows)
+        except (pa.ArrowException, OSError) as problem:
+            raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
+
+    def _add_table(
+        self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, account: sources.Account
+    ) -> None:
+        for name in _text_columns("the data", table.schema) if columns is None else columns:
+            array = table.column(name)
+            for chunk in getattr(array, "chunks", [array]):
+                self._add_array(name, chunk, account)
+
+    def _add_array(self, name: str, array: pa.Array, account: sources.Account) -> None:
+        import pyarrow as pa
+
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        if array.null_count:
+            account.missing += array.null_count
+            array = array.drop_null()
+        if pa.types.is_string_view(array.type):
+            array = array.cast(pa.large_string())
+        if pa.types.is_null(array.type) or not len(array):
+            return
+        if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
+        if self.pretokenization.scanner is None:
+            self._add_batch(tuple(array.to_pylist()))
+            return
+        _, offsets, data = array.buffers()
+        width = 4 if pa.types.is_string(array.type) else 8
+        try:
+            self._native.add_column(self.pretokenization.scanner, offsets, data or b"", width, array.offset, len(array))
+        except _core.InvalidUtf8 as problem:
+            _, place, byte = problem.args
+            raise InvalidUtf8Error(
+                f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {place}; write the column as text anew"
+            ) from None
+
+    # --- what comes out
+
+    def next_part(self) -> None:
+        """What comes from here on has a weight of its own in `counts` and `save`."""
+        self._end_part(last=False)
+
+    def counts(
+        self, weights: Sequence[Weight] | None = None, *, temperature: float | None = None, min_count: int = 1
+    ) -> PretokenCounts:
+        """All that was counted, which has to fit in memory. The counter is then done.
+
+        Args:
+            weights: one for each part (see `next_part`), as in `PretokenCounts.__mul__`.
+            temperature: weights from the sizes of the parts instead, see `PretokenCounts.mix`.
+            min_count: words that occur less often, weighted, are left out and reported.
+
+        Raises `CorpusError` if the words need more than `max_memory`.
+        """
+        chosen = self._weights(weights, temperature)
+        if all(part.words is not None for part in self._parts):
+            return self._from_tables(chosen, min_count)
+        native, words = _core.WordCounts(), self._merged(chosen)
+        for offsets, data, numbers in counts_file.portions(words, min_count):
+            native.add_words(offsets, data, offsets.itemsize, 0, numbers, 1)
+            if self.max_memory is not None and native.memory > self.max_memory:
+                raise CorpusError(
+                    f"the words do not fit max_memory={self.max_memory:,} bytes: {len(native):,} distinct ones so far; "
+                    "write them to a file (bpe-transformer count), allow more, or leave out rare ones "
+                    f"(min_count, now {min_count})"
+                )
+        return self._with_facts(native, *words.dropped)
+
+    def save(
+        self,
+        path: PathLike,
+        weights: Sequence[Weight] | None = None,
+        *,
+        temperature: float | None = None,
+        min_count: int = 1,
+    ) -> dict[str, Any]:
+        """Writes all that was counted as `PretokenCounts.save` does, without ever having all words in memory.
+
+        The counter is then done. Returns the facts. Raises `OSError` when there is no room.
+        """
+        chosen = self._weights(weights, temperature)
+        if all(part.words is not None for part in self._parts):
+            return self._from_tables(chosen, min_count).save(path)
+        words, saturated = self._merged(chosen), False
+
+        def watched() -> Iterator[counts_file.Columns]:
+            nonlocal saturated
+            for columns in counts_file.portions(words, min_count):
+                saturated |= bool((columns[2] == 2**64 - 1).any())
+                yield columns
+
+        def facts() -> dict[str, Any]:
+            return self._with_facts(_core.WordCounts(), *words.dropped, saturated=saturated).facts()
+
+        return counts_file.write(path, watched(), facts)
+
+    def _end_part(self, *, last: bool) -> None:
+        if self._ended:
+            raise LearningError("the counter is done; begin a new one")
+        self._ended = last
+        if self._runs is None:
+            self._parts.append(_Part(len(self.sources), self._native.gather()))
+            return
+        first = self._parts[-1].runs[1] if self._parts else 0
+        words = None
+        if last and len(self._runs) == 0:  # it may all fit
+            words = self._native.gather()
+            if len(self._runs):
+                self._runs.write(words)
+                words = None
+        self._native.spill()
+        self._parts.append(_Part(len(self.sources), words, (first, len(self._runs))))
+
+    def _weights(self, weights: Sequence[Weight] | None, temperature: float | None) -> list[Fraction]:
+        """One for each part; also ends the last part and writes the weights into the sources."""
+        if weights is not None and temperature is not None:
+            raise ConfigError("weights and a temperature contradict each other; give one of them")
+        self._end_part(last=True)
+        if temperature is not None:
+            chosen = temperature_weights([self._total(part) for part in self._parts], temperature)
+        else:
+            chosen = [fraction(weight) for weight in weights or [1] * len(self._parts)]
+        if len(chosen) != len(self._parts):
+            raise ConfigError(f"{len(chosen)} weights for {len(self._parts)} parts; give one for each")
+        start = 0
+        for part, weight in zip(self._parts, chosen, strict=True):
+            for i in range(start, part.end):
+                self.sources[i] = replace(self.sources[i], weight=self.sources[i].weight * float(weight))
+            start = part.end
+        return chosen
+
+    def _total(self, part: _Part) -> int:
+        return part.words.total if part.words is not None else self._runs.total(*part.runs)  # type: ignore[union-attr]
+
+    def _from_tables(self, weights: Sequence[Fraction], min_count: int) -> PretokenCounts:
+        native, dropped, saturated = _core.WordCounts(), [0, 0], False
+        for i, (part, weight) in enumerate(zip(self._parts, weights, strict=True)):
+            assert part.words is not None
+            words, saturated = part.words, saturated or part.words.saturated
+            if weight != 1:
+                words, *lost = words.weighted(weight.numerator, weight.denominator, 1)
+                dropped = [dropped[0] + lost[0], dropped[1] + lost[1]]
+            if i == 0:
+                native = words
+            else:
+                native.merge(words)
+        return self._with_facts(native, *dropped, saturated=saturated).at_least(min_count)
+
+    def _merged(self, weights: Sequence[Fraction]) -> _core.SortedWords:
+        assert self._runs is not None
+        groups = [
+            (*part.runs, weight.numerator, weight.denominator)
+            for part, weight in zip(self._parts, weights, strict=True)
+        ]
+        return self._runs.merged(groups, (self.max_memory or 0) // 4)
+
+    def _with_facts(
+        self, native: _core.WordCounts, dropped: int = 0, dropped_occurrences: int = 0, *, saturated: bool = False
+    ) -> PretokenCounts:
+        return PretokenCounts(
+            native,
+            pretokenization=self.pretokenization,
+            num_documents=self.num_documents,
+            num_bytes=self.num_bytes,
+            sources=tuple(self.sources),
+            dropped=(self._dropped[0] + dropped, self._dropped[1] + dropped_occurrences),
+            saturated=saturated or self._saturated,
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What shares a weight: a table, or else runs in the file. `end` is how many sources there were at its end."""
+
+    end: int
+    words: _core.WordCounts | None = None
+    runs: tuple[int, int] = (0, 0)
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes, from a number or a text such as "2GB" (10^9) or "512MiB" (2^20). Raises `ConfigError`.
+
+    >>> parse_size("1.5 GB")
+    1500000000
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(size).lower())
+    if found is None:
+        raise ConfigError(f'max_memory={size!r} is no amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
+    amount = int(Fraction(found[1]) * _UNITS[found[2] or ""])
+    if amount < _LEAST_MEMORY:
+        raise ConfigError(f"max_memory={size} is too little to count in; allow at least 4 MiB")
+    return amount
+
+
+def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if not isinstance(text, str):
+            raise CorpusError(f"a text is {type(text).__name__}, not str; decode or convert it first")
+        if len(text) > _BATCH_CHARACTERS:  # alone, so that it can be counted piece by piece
+            if batch:
+                yield tuple(batch)
+            batch, characters = [], 0
+            yield (text,)
+            continue
+        batch.append(text)
+        characters += len(text)
+        if len(batch) >= _BATCH_TEXTS or characters >= _BATCH_CHARACTERS:
+            yield tuple(batch)
+            batch, characters = [], 0
+    if batch:
+        yield tuple(batch)
+
+
+def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in known]
+    if missing:
+        raise CorpusError(f"{name} has no column {', '.join(missing)}; its columns are {', '.join(known)}")
+
+
+def _text_columns(name: str, schema: pa.Schema) -> list[str]:
+    import pyarrow as pa
+
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    columns = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
+    if not columns:
+        raise CorpusError(f"{name} has no column of texts; its columns are {', '.join(schema.names)}")
+    return columns
