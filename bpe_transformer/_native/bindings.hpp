@@ -9,6 +9,7 @@
 #include <nanobind/stl/unordered_map.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,14 +100,36 @@ inline std::vector<bpe::SpecialPolicy> to_policy(const nb::bytes& policy) {
   return {data, data + policy.size()};
 }
 
-// The values of an Arrow string array without nulls, from the buffers of its offsets (4 or 8 bytes each) and its data.
-// They live while both do.
-inline std::vector<bpe::Text> column_texts(const Buffer& offsets, const Buffer& data, size_t width, size_t first, size_t count) {
-  if ((width != 4 && width != 8) || (first + count + 1) * width > offsets.size())
-    throw std::out_of_range("a string array has fewer offsets than values");
-  if (width == 4)
-    return bpe::column_texts(reinterpret_cast<const int32_t*>(offsets.data()) + first, count, data.data(), data.size());
-  return bpe::column_texts(reinterpret_cast<const int64_t*>(offsets.data()) + first, count, data.data(), data.size());
+// Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
+template <class Offset>
+void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops, std::vector<bpe::Text>& texts) {
+  if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const Offset start = starts.data()[i], stop = stops.data()[i];
+    if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
+      throw nb::value_error("offsets of the texts do not fit their buffer");
+    texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
+  }
+}
+
+// Texts that lie in buffers, given as (buffer, starts, stops), the latter int32 or int64.
+struct Rows {
+  explicit Rows(const nb::list& chunks) {
+    for (const nb::handle chunk : chunks) {
+      buffers.push_back(std::make_unique<Buffer>(chunk[0]));
+      Input<int32_t> starts, stops;
+      if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
+        add_rows(*buffers.back(), starts, stops, texts);
+      else
+        add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
+    }
+  }
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  std::vector<bpe::Text> texts;
+};
+
+inline void check_counts(const Rows& words, const Input<uint64_t>& counts) {
+  if (words.texts.size() != counts.size()) throw nb::value_error("a count for every word");
 }
 
 void bind_counter(nb::module_& m);

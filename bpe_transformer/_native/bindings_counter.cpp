@@ -18,20 +18,14 @@ void bind_counter(nb::module_& m) {
       .def("merge", &WordCounts::merge, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("memory", &WordCounts::memory)
       .def("reserve", &WordCounts::reserve)
-      // The words of an Arrow column with their counts, but for those rarer than min_count: (how many, their occurrences).
-      .def("add_words", [](WordCounts& self, nb::handle offsets, nb::handle data, size_t width, size_t first,
-                           const Input<uint64_t>& counts, uint64_t min_count) {
-        const Buffer offset_buffer(offsets), data_buffer(data);
+      // Words that lie in buffers, see Rows, but for those rarer than min_count: (how many, their occurrences).
+      .def("add_words", [](WordCounts& self, const nb::list& chunks, const Input<uint64_t>& counts, uint64_t min_count) {
+        const Rows words(chunks);
+        check_counts(words, counts);
         bpe::Dropped dropped;
         {
           const nb::gil_scoped_release release;
-          const std::vector<bpe::Text> words = column_texts(offset_buffer, data_buffer, width, first, counts.size());
-          for (size_t i = 0; i < words.size(); ++i) {
-            const uint64_t count = counts.data()[i];
-            if (words[i].size == 0 || count == 0) continue;
-            if (count < min_count) dropped.add(count);
-            else self.add({reinterpret_cast<const char*>(words[i].data), words[i].size}, count);
-          }
+          self.add_words(words.texts, counts.data(), min_count, dropped);
         }
         return std::make_pair(dropped.words, dropped.occurrences);
       })

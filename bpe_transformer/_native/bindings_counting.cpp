@@ -86,12 +86,11 @@ void bind_counting(nb::module_& m) {
         const nb::gil_scoped_release release;
         add_documents(self, pattern, texts);
       })
-      // The same for a string column; see column_texts.
-      .def("add_column", [](Counting& self, int pattern, nb::handle offsets, nb::handle data, size_t width, size_t first, size_t count) {
-        const Buffer offset_buffer(offsets), data_buffer(data);
+      // The same for texts that lie in buffers, see Rows.
+      .def("add_rows", [](Counting& self, int pattern, const nb::list& chunks) {
+        const Rows rows(chunks);
         const nb::gil_scoped_release release;
-        const std::vector<bpe::Text> texts = column_texts(offset_buffer, data_buffer, width, first, count);
-        add_documents(self, pattern, texts);
+        add_documents(self, pattern, rows.texts);
       })
       // Pre-tokens as they are; counts no document.
       .def("add_pieces", [](Counting& self, const nb::list& pieces) {
@@ -101,10 +100,11 @@ void bind_counting(nb::module_& m) {
           self.bytes += word.size();
         }
       })
-      .def("add_words", [](Counting& self, nb::handle offsets, nb::handle data, size_t width, size_t first, const Input<uint64_t>& counts) {
-        const Buffer offset_buffer(offsets), data_buffer(data);
+      .def("add_words", [](Counting& self, const nb::list& chunks, const Input<uint64_t>& counts) {
+        const Rows words(chunks);
+        check_counts(words, counts);
         const nb::gil_scoped_release release;
-        self.add_columns(column_texts(offset_buffer, data_buffer, width, first, counts.size()), counts.data());
+        self.add_words(words.texts, counts.data());
       })
       // All that was counted since the last call, in one table; what is in runs stays there.
       .def("gather", [](Counting& self) {

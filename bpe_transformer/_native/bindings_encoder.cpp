@@ -36,34 +36,6 @@ void each_piece(const nb::list& pieces, Encode&& encode) {
   }
 }
 
-// Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
-template <class Offset>
-void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops, std::vector<bpe::Text>& texts) {
-  if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
-  for (size_t i = 0; i < starts.size(); ++i) {
-    const Offset start = starts.data()[i], stop = stops.data()[i];
-    if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
-      throw nb::value_error("offsets of the texts do not fit their buffer");
-    texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
-  }
-}
-
-// Texts that lie in buffers, given as (buffer, starts, stops), the latter int32 or int64.
-struct Rows {
-  explicit Rows(const nb::list& chunks) {
-    for (const nb::handle chunk : chunks) {
-      buffers.push_back(std::make_unique<Buffer>(chunk[0]));
-      Input<int32_t> starts, stops;
-      if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
-        add_rows(*buffers.back(), starts, stops, texts);
-      else
-        add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
-    }
-  }
-  std::vector<std::unique_ptr<Buffer>> buffers;
-  std::vector<bpe::Text> texts;
-};
-
 // Encodes without the GIL; encode(policies) gives a batch.
 template <class Encode>
 nb::object to_ids_and_offsets(const nb::bytes& policy, Encode&& encode) {

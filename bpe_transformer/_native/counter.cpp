@@ -150,6 +150,14 @@ void WordCounts::merge(const WordCounts& other) {
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
 
+void WordCounts::add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count, Dropped& dropped) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i].size == 0 || counts[i] == 0) continue;
+    if (counts[i] < min_count) dropped.add(counts[i]);
+    else add({reinterpret_cast<const char*>(words[i].data), words[i].size}, counts[i]);
+  }
+}
+
 WordCounts WordCounts::weighted(Weight weight, uint64_t min_count, Dropped& dropped) const {
   WordCounts result;
   result.reserve(used_);

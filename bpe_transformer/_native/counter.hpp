@@ -56,6 +56,7 @@ class WordCounts {
   }
 
   void merge(const WordCounts& other);
+  void add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count, Dropped& dropped);
   WordCounts weighted(Weight weight, uint64_t min_count, Dropped& dropped) const;
 
   // Instead of growing past `bytes`, the table goes to `runs` and begins anew. Sorting it takes as much again.

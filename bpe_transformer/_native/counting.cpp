@@ -86,13 +86,6 @@ void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
   fold();
 }
 
-void Counting::add_columns(const std::vector<Text>& words, const uint64_t* counts) {
-  for (size_t i = 0; i < words.size(); ++i) {
-    const std::string_view word(reinterpret_cast<const char*>(words[i].data), words[i].size);
-    if (!word.empty() && counts[i]) add_word(word, counts[i]);
-  }
-}
-
 void Counting::fold() {
   if (runs_) return;  // each table spills by itself
   for (size_t i = 1; i < tables_.size(); ++i) {

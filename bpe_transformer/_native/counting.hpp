@@ -28,7 +28,10 @@ class Counting {
   // Each text splits on its own. One that is not UTF-8 throws InvalidUtf8; it is then counted in part.
   void add_texts(Pattern pattern, const std::vector<Text>& texts);
   void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
-  void add_columns(const std::vector<Text>& words, const uint64_t* counts);
+  void add_words(const std::vector<Text>& words, const uint64_t* counts) {
+    Dropped none;
+    tables_[0].add_words(words, counts, 0, none);
+  }
 
   WordCounts take();  // out of all tables, in one; what is in runs stays there
   void spill();       // all tables into runs

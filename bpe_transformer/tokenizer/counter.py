@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer import _core
-from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, LearningError
+from bpe_transformer.errors import ConfigError, CorpusError, EncodingError, InvalidUtf8Error, LearningError
 from bpe_transformer.tokenizer import counts_file, patterns, sources
 from bpe_transformer.tokenizer.counts import CountSource, PretokenCounts, threads, utf8
+from bpe_transformer.tokenizer.inputs import arrow_chunk
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 from bpe_transformer.tokenizer.weights import Weight, fraction, temperature_weights
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     import datasets
+    import pyarrow as pa
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -167,8 +167,8 @@ class PretokenCounter:
             facts, columns = counts_file.read(counts)
         like = PretokenCounts.from_facts(_core.WordCounts(), facts)
         like.check_like(PretokenCounts(_core.WordCounts(), pretokenization=self.pretokenization))
-        for offsets, data, numbers in columns:
-            self._native.add_words(offsets, data, offsets.itemsize, 0, numbers)
+        for chunk, numbers in columns:
+            self._native.add_words([chunk], numbers)
         self._native.documents += like.num_documents
         self._native.bytes += like.num_bytes
         self._dropped = (self._dropped[0] + like.dropped_words, self._dropped[1] + like.dropped_occurrences)
@@ -292,28 +292,22 @@ class PretokenCounter:
     def _add_array(self, name: str, array: pa.Array, account: sources.Account) -> None:
         import pyarrow as pa
 
-        if pa.types.is_dictionary(array.type):
-            array = array.dictionary_decode()
         if array.null_count:
             account.missing += array.null_count
             array = array.drop_null()
-        if pa.types.is_string_view(array.type):
-            array = array.cast(pa.large_string())
         if pa.types.is_null(array.type) or not len(array):
             return
-        if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
-        if self.pretokenization.scanner is None:
+        if self.pretokenization.scanner is None and _is_text(array.type):
             self._add_batch(tuple(array.to_pylist()))
             return
-        _, offsets, data = array.buffers()
-        width = 4 if pa.types.is_string(array.type) else 8
         try:
-            self._native.add_column(self.pretokenization.scanner, offsets, data or b"", width, array.offset, len(array))
+            self._native.add_rows(self.pretokenization.scanner, [arrow_chunk(array)])
+        except EncodingError:
+            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts") from None
         except _core.InvalidUtf8 as problem:
             _, place, byte = problem.args
             raise InvalidUtf8Error(
-                f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {place}; write the column as text anew"
+                f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {place} in it; write the column anew"
             ) from None
 
     # --- what comes out
@@ -338,8 +332,8 @@ class PretokenCounter:
         if all(part.words is not None for part in self._parts):
             return self._from_tables(chosen, min_count)
         native, words = _core.WordCounts(), self._merged(chosen)
-        for offsets, data, numbers in counts_file.portions(words, min_count):
-            native.add_words(offsets, data, offsets.itemsize, 0, numbers, 1)
+        for chunk, numbers in counts_file.portions(words, min_count):
+            native.add_words([chunk], numbers, 1)
             if self.max_memory is not None and native.memory > self.max_memory:
                 raise CorpusError(
                     f"the words do not fit max_memory={self.max_memory:,} bytes: {len(native):,} distinct ones so far; "
@@ -368,7 +362,7 @@ class PretokenCounter:
         def watched() -> Iterator[counts_file.Columns]:
             nonlocal saturated
             for columns in counts_file.portions(words, min_count):
-                saturated |= bool((columns[2] == 2**64 - 1).any())
+                saturated |= bool((columns[1] == 2**64 - 1).any())
                 yield columns
 
         def facts() -> dict[str, Any]:
@@ -501,11 +495,15 @@ def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> N
         raise CorpusError(f"{name} has no column {', '.join(missing)}; its columns are {', '.join(known)}")
 
 
-def _text_columns(name: str, schema: pa.Schema) -> list[str]:
+def _is_text(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    columns = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
+
+
+def _text_columns(name: str, schema: pa.Schema) -> list[str]:
+    columns = [field.name for field in schema if _is_text(field.type)]
     if not columns:
         raise CorpusError(f"{name} has no column of texts; its columns are {', '.join(schema.names)}")
     return columns

@@ -177,8 +177,8 @@ class PretokenCounts:
         if min_count == 1:
             native.reserve(facts["words"])
         words = occurrences = 0
-        for offsets, data, counts in columns:
-            lost = native.add_words(offsets, data, offsets.itemsize, 0, counts, min_count)
+        for chunk, counts in columns:
+            lost = native.add_words([chunk], counts, min_count)
             words, occurrences = words + lost[0], occurrences + lost[1]
         loaded = cls.from_facts(native, facts)
         loaded.dropped_words += words

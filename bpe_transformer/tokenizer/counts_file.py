@@ -16,13 +16,12 @@ from bpe_transformer import _core
 from bpe_transformer._files import atomic_file
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
 from bpe_transformer.tokenizer import sources
+from bpe_transformer.tokenizer.inputs import Chunk, arrow_chunk
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-# Word i is bytes offsets[i] to offsets[i + 1] of the second array; the third are the counts.
-Columns = tuple[NDArray[Any], Any, NDArray[np.uint64]]
+Columns = tuple[Chunk, NDArray[np.uint64]]  # words and their counts
 
 VERSION = 1
 _KEY = b"bpe_transformer.counts"
@@ -40,7 +39,7 @@ def portions(words: _core.SortedWords, min_count: int = 1) -> Iterator[Columns]:
     last = False
     while not last:
         offsets, data, counts, last = words.take(_PORTION_BYTES, min_count)
-        yield offsets, data, counts
+        yield (data, offsets[:-1], offsets[1:]), counts
 
 
 def write(
@@ -63,7 +62,8 @@ def write(
                 part, schema, compression="zstd", use_dictionary=False, write_page_checksum=True
             ) as writer,
         ):
-            for offsets, data, counts in columns:
+            for (data, starts, stops), counts in columns:
+                offsets = np.append(starts, stops[-1:]) if len(starts) else np.zeros(1, np.int64)
                 buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
                 column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(counts), buffers)
                 writer.write_table(pa.table([column, pa.array(counts)], schema=schema), row_group_size=_ROW_GROUP)
@@ -143,10 +143,7 @@ def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:
     with file:
         try:
             for batch in file.iter_batches(_ROW_GROUP):
-                words = batch.column(0).cast(pa.large_binary())
-                _, offsets, data = words.buffers()
-                starts = np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1]
-                yield starts, b"" if data is None else data, batch.column(1).cast(pa.uint64()).to_numpy()
+                yield arrow_chunk(batch.column(0)), batch.column(1).cast(pa.uint64()).to_numpy()
         except (pa.ArrowException, OSError) as problem:
             raise FormatError(f"{path} is damaged ({_short(problem)}); count anew") from problem
 

@@ -110,12 +110,13 @@ def _of_arrow(column: Any) -> Rows:
                 "or fill them with column.fill_null('')"
             )
         if len(chunk):
-            rows.append(_of_chunk(chunk))
+            rows.append(arrow_chunk(chunk))
         before += len(chunk)
     return Rows(rows)
 
 
-def _of_chunk(array: pa.Array) -> Chunk:
+def arrow_chunk(array: pa.Array) -> Chunk:
+    """The values of an array without nulls where they lie. Raises `EncodingError` if they are no texts."""
     import pyarrow as pa
 
     kinds = pa.types
