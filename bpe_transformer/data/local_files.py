@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from bpe_transformer.data import readers
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.tokenizer.sources import COMPRESSIONS, FORMATS, file_format
 
 if TYPE_CHECKING:
     import datasets
 
-SUFFIXES = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")
+_MARKS = (*FORMATS, *(form + packed for form in FORMATS[:-1] for packed in COMPRESSIONS))  # of files that hold a corpus
 _SPLIT_PREFIXES = {
     "train": "train",
     "training": "train",
@@ -36,7 +37,7 @@ class LocalCorpus:
 
     @property
     def suffix(self) -> str:
-        return self.files[0].suffix.lower()
+        return file_format(self.files[0])
 
     @property
     def is_text(self) -> bool:
@@ -47,7 +48,7 @@ class LocalCorpus:
 def looks_local(name: str) -> bool:
     """Whether `name` can only be a path: it exists, has a separator or a known suffix, or names several files."""
     path = Path(name)
-    return "," in name or path.exists() or len(path.parts) > 1 or path.suffix.lower() in SUFFIXES
+    return "," in name or path.exists() or len(path.parts) > 1 or _supported(path)
 
 
 def find(name: str, split: str = "train") -> LocalCorpus:
@@ -64,8 +65,11 @@ def find(name: str, split: str = "train") -> LocalCorpus:
     if path.is_dir():
         return LocalCorpus(name, tuple(_in_folder(path, split)))
     _must_exist(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise CorpusError(f"{path}: the suffix {path.suffix!r} is not supported; use one of {' '.join(SUFFIXES)}")
+    if not _supported(path):
+        raise CorpusError(
+            f"{path}: the suffix {path.suffix!r} is not supported; use one of {' '.join(FORMATS)}, or one of them packed "
+            f"({' '.join(COMPRESSIONS)})"
+        )
     _only_train(name, split)
     return LocalCorpus(name, (path,))
 
@@ -98,6 +102,10 @@ def stamp(file: Path) -> list[object]:
     return [str(file.resolve()), state.st_size, state.st_mtime_ns]
 
 
+def _supported(file: Path) -> bool:
+    return file.name.lower().endswith(_MARKS)
+
+
 def _only_train(name: str, split: str) -> None:
     if split != "train":
         raise CorpusError(
@@ -114,12 +122,12 @@ def _must_exist(path: Path) -> None:
 
 
 def _in_folder(folder: Path, split: str) -> list[Path]:
-    files = sorted(file for file in folder.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in folder.iterdir() if file.is_file() and _supported(file))
     if not files:
         raise CorpusError(
-            f"{folder} holds no {' '.join(SUFFIXES)} file; name a folder that does (subfolders are not searched)"
+            f"{folder} holds no {' '.join(FORMATS)} file; name a folder that does (subfolders are not searched)"
         )
-    suffixes = sorted({file.suffix.lower() for file in files})
+    suffixes = sorted({file_format(file) for file in files})
     if len(suffixes) > 1:
         raise CorpusError(
             f"{folder} mixes {' and '.join(suffixes)} files; a corpus is of one format, so name the files"
@@ -149,7 +157,7 @@ def _parallel(name: str) -> LocalCorpus:
 
 def _language(file: Path) -> str | None:
     """en for corpus.en.txt and for train.en."""
-    suffixes: Sequence[str] = [part for part in file.suffixes if part.lower() != ".txt"]
+    suffixes: Sequence[str] = [part for part in file.suffixes if part.lower() not in (".txt", *COMPRESSIONS)]
     return (
         suffixes[-1][1:] if suffixes and re.fullmatch(r"\.[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?", suffixes[-1]) else None
     )

@@ -1,59 +1,30 @@
 """From files of one format to record batches: lines, parallel lines, whole documents, tables, JSON lines, Parquet.
 
-Every reader keeps account in a `Tally`, decodes UTF-8 (strictly, or with `errors="replace"`), and names file and place
-in what it raises. Lines end with "\\n" or "\\r\\n" and with nothing else: a form feed or U+2028 is part of its line.
+Every reader keeps account in a `Tally` and names file and place in what it raises. Text files may be packed (.gz, .zst); how
+their lines, fields and objects are read is told in `tokenizer/sources.py`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bpe_transformer.data.ledger import Tally
 from bpe_transformer.data.table_cache import BATCH_ROWS, BatchBuilder
-from bpe_transformer.errors import CorpusError, InvalidUtf8Error
+from bpe_transformer.errors import CorpusError
+from bpe_transformer.tokenizer import sources
+from bpe_transformer.tokenizer.sources import Errors
 
-Errors = Literal["strict", "replace"]
 Reader = Callable[[Tally], Iterator[pa.RecordBatch]]
 
 
 def text_schema(columns: Sequence[str], types: Mapping[str, str] | None = None) -> pa.Schema:
     """Columns of strings, but for those with an Arrow type name in `types`."""
     return pa.schema([(name, pa.type_for_alias((types or {}).get(name, "string"))) for name in columns])
-
-
-def decode(data: bytes, path: Path, offset: int, errors: Errors, tally: Tally) -> str:
-    """`data`, found at byte `offset` of `path`, as text; replaced bytes leave a note."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as problem:
-        place = offset + problem.start
-        if errors == "strict":
-            raise InvalidUtf8Error(
-                f"{path}: byte {place} (0x{data[problem.start]:02x}) is not UTF-8 ({problem.reason}); "
-                "convert the file, or pass errors='replace' (--errors replace) to go on with U+FFFD in its place"
-            ) from None
-        tally.note(f"{path}: invalid UTF-8 from byte {place} on replaced by U+FFFD")
-        return data.decode(errors="replace")
-
-
-def lines(path: Path, errors: Errors, tally: Tally, *, skip_bom: bool = False) -> Iterator[str]:
-    """The lines of `path` without their ends."""
-    offset = 0
-    with open(path, "rb") as stream:
-        for line in stream:
-            text = decode(line, path, offset, errors, tally)
-            if skip_bom and offset == 0:
-                text = text.removeprefix("\ufeff")
-            offset += len(line)
-            yield text.removesuffix("\n").removesuffix("\r")
 
 
 def num_bytes(text: str) -> int:
@@ -66,7 +37,7 @@ def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema([column]))
         for path in paths:
-            for line in lines(path, errors, tally):
+            for line in sources.lines(path, errors, tally.note):
                 size = num_bytes(line)
                 if not line or line.isspace():
                     tally.drop("blank line", size)
@@ -82,7 +53,8 @@ def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, 
     """The whole file as one row; `span` cuts it, as shares of its characters."""
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
-        text = decode(path.read_bytes(), path, 0, errors, tally)
+        with sources.open_bytes(path) as stream:
+            text = sources.decode(stream.read(), path, 0, errors, tally.note)
         text = text[int(span[0] * len(text)) : int(span[1] * len(text))]
         tally.keep(num_bytes(text))
         batch = BatchBuilder(text_schema([column]))
@@ -96,7 +68,7 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema(list(paths)))
-        sides = [lines(path, errors, tally) for path in paths.values()]
+        sides = [sources.lines(path, errors, tally.note) for path in paths.values()]
         for row in zip_longest(*sides):
             if None in row:
                 raise CorpusError(_lengths_differ(list(paths.values())))
@@ -111,7 +83,7 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
 def _lengths_differ(paths: Sequence[Path]) -> str:
     lengths = []
     for path in paths:
-        with open(path, "rb") as stream:
+        with sources.open_bytes(path) as stream:
             lengths.append(f"{path} has {sum(1 for _ in stream):,} lines")
     return f"{', '.join(lengths)}: parallel files need equally many, line n of one translating line n of the other"
 
@@ -129,12 +101,12 @@ def table_reader(
         batch: BatchBuilder | None = None
         expected = list(columns) if columns is not None else None
         for path in paths:
-            rows = _csv_rows(path, errors, tally)
+            rows = sources.csv_rows(path, errors, tally.note)
             header = next(rows, (0, None))[1]
             if header is None:
                 raise CorpusError(f"{path} is empty; a table starts with a line of column names")
             expected = header if expected is None else expected
-            places = _places(path, header, expected)
+            places = sources.places(path, header, expected)
             batch = batch or BatchBuilder(text_schema(expected, types))
             casts = [_CASTS.get(types.get(name, "string")) for name in expected]
             for line_number, row in rows:
@@ -168,40 +140,15 @@ def _cast(cast: Callable[[str], object], value: str, path: Path, line_number: in
         ) from None
 
 
-def _places(path: Path, header: Sequence[str], expected: Sequence[str]) -> list[int]:
-    if len(set(header)) != len(header):
-        raise CorpusError(f"{path} has the column names {', '.join(header)}; each may occur once")
-    missing = [name for name in expected if name not in header]
-    if missing:
-        raise CorpusError(
-            f"{path} has no column {', '.join(missing)}, only {', '.join(header)}; add it to the header line"
-        )
-    return [header.index(name) for name in expected]
-
-
-def _csv_rows(path: Path, errors: Errors, tally: Tally) -> Iterator[tuple[int, list[str]]]:
-    """Line number (from 1) and fields of every row; lines without anything in them are no rows."""
-    text = lines(path, errors, tally, skip_bom=True)
-    if path.suffix.lower() == ".tsv":
-        yield from ((number, line.split("\t")) for number, line in enumerate(text, 1) if line)
-        return
-    csv.field_size_limit(2**31 - 1)  # the default refuses documents over 128 kB
-    rows = csv.reader((f"{line}\n" for line in text), strict=True)
-    try:
-        for row in rows:
-            if row:
-                yield rows.line_num, row
-    except csv.Error as problem:
-        raise CorpusError(f"{path}, line {rows.line_num}: {problem}; quote fields as RFC 4180 does") from None
-
-
 def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
     """One JSON object a line. The first rows fix columns and types; a key they do not have is refused, not dropped."""
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
-        rows = chain.from_iterable(_json_rows(path, errors, tally) for path in paths)
+        rows = chain.from_iterable(sources.json_rows(path, errors, tally.note) for path in paths)
         while chunk := list(islice(rows, BATCH_ROWS)):
+            for _, row in chunk:
+                tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
             keys = dict.fromkeys(key for _, row in chunk for key in row)
             if schema is not None and (unknown := [key for key in keys if key not in schema.names]):
                 place = next(place for place, row in chunk if unknown[0] in row)
@@ -222,24 +169,6 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
             yield batch
 
     return read
-
-
-def _json_rows(path: Path, errors: Errors, tally: Tally) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(lines(path, errors, tally, skip_bom=True), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as problem:
-            raise CorpusError(
-                f"{path}, line {number}: not JSON ({problem}); a .jsonl file has one object a line"
-            ) from None
-        if not isinstance(row, dict):
-            raise CorpusError(
-                f"{path}, line {number}: a {type(row).__name__}, not an object; a .jsonl file has one object a line"
-            )
-        tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
-        yield f"{path}, line {number}", row
 
 
 def parquet_reader(paths: Sequence[Path]) -> Reader:
