@@ -14,6 +14,7 @@ COMMANDS = {
     "trace": "Show the merges step by step.",
     "why": "Show where a token comes from, or why a text splits.",
     "tokens": "Show how a text is tokenized.",
+    "sizes": "Measure a vocabulary at every size.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",
     "corpora": "List the corpora that can be named.",
