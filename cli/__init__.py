@@ -15,6 +15,7 @@ COMMANDS = {
     "why": "Show where a token comes from, or why a text splits.",
     "tokens": "Show how a text is tokenized.",
     "sizes": "Measure a vocabulary at every size.",
+    "report": "Write a vocabulary as an HTML page with a playground.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",
     "corpora": "List the corpora that can be named.",

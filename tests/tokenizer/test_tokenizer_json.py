@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.patterns import expression
 
 tokenizers = pytest.importorskip("tokenizers")

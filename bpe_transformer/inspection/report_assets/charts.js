@@ -1,0 +1,257 @@
+// The charts, drawn by uPlot: the counts of the merges, and the vocabulary at every size.
+
+const POINTS = 700; // of a curve over all merges, evenly spaced on its logarithmic axis
+
+class Charts {
+  constructor(report) {
+    this.report = report;
+    this.plots = [];
+    this.merges = 0;
+    this.describeMerges();
+    this.describeSizes();
+    this.draw();
+    let width = window.innerWidth;
+    window.addEventListener("resize", () => {
+      if (width === window.innerWidth) return;
+      width = window.innerWidth;
+      for (const { plot, box, height } of this.plots) plot.setSize({ width: box.clientWidth, height });
+    });
+  }
+
+  // Colours come from the style sheet, so a change of theme draws everything anew.
+  draw() {
+    for (const { plot } of this.plots) plot.destroy();
+    this.plots = [];
+    this.style = getComputedStyle(document.documentElement);
+    if (this.report.trace) this.drawMerges();
+    this.drawSizes();
+  }
+
+  colour(name) {
+    const probe = view.element("span", { style: `color:var(--${name})` });
+    document.body.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  }
+
+  plot(box, height, options, data) {
+    const ink = this.colour("soft");
+    const grid = { stroke: this.colour("line"), width: 1 };
+    const axis = (more) => ({ stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 18, ...more });
+    const [x, ...ys] = options.axes;
+    const plot = new uPlot(
+      { ...options, width: box.clientWidth, height, axes: [axis(x), ...ys.map(axis)], cursor: { points: { size: 7 }, drag: { x: false, y: false }, ...options.cursor } },
+      data,
+      box,
+    );
+    this.plots.push({ plot, box, height });
+    return plot;
+  }
+
+  // --- counts of the merges ---
+
+  describeMerges() {
+    const { trace, data, tokens, vocabulary } = this.report;
+    const lead = view.get("merges-lead");
+    const box = view.get("merges-chart");
+    if (!trace) {
+      lead.textContent = data.no_trace;
+      box.hidden = true;
+      return;
+    }
+    lead.textContent = "How often each pair occurred in the learning corpus when it was merged, both axes logarithmic. The dashed line is the merge of the timeline.";
+    const { left, right, made } = vocabulary.facts;
+    const rows = [];
+    const places = [0];
+    for (let step = 10; step <= trace.counts.length; step *= 10) places.push(step - 1);
+    for (const i of trace.counts.length ? places : []) {
+      const rank = trace.first + i;
+      rows.push([rank + 1, `${tokens.write(left[rank])} + ${tokens.write(right[rank])}`, tokens.write(made[rank]), trace.counts[i]]);
+    }
+    box.setAttribute("role", "img");
+    box.setAttribute("aria-label", `Counts fall from ${view.number(trace.counts[0] ?? 0)} for the first merge to ${view.number(trace.counts.at(-1) ?? 0)} for the last of ${view.number(trace.counts.length)}.`);
+    const table = view.element("table", {},
+      view.element("thead", {}, view.element("tr", {}, ...["merge", "pair", "token", "count"].map((name, i) => view.element("th", { scope: "col", class: i % 3 ? null : "number" }, name)))),
+      view.element("tbody", {}, ...rows.map(([rank, pair, token, count]) => view.element("tr", {},
+        view.element("td", { class: "number" }, view.number(rank)), view.element("td", { class: "mono" }, pair),
+        view.element("td", { class: "mono" }, token), view.element("td", { class: "number" }, view.number(count))))));
+    view.get("merges-readout").after(view.element("details", {}, view.element("summary", {}, "A few of them as a table"), view.element("div", { class: "scroll", tabindex: "0" }, table)));
+  }
+
+  drawMerges() {
+    const { trace, vocabulary, tokens } = this.report;
+    const n = trace.counts.length;
+    if (!n) return;
+    const ranks = spaced(n);
+    const data = [ranks.map((i) => trace.first + i + 1), ranks.map((i) => trace.counts[i] || null)];
+    const readout = view.get("merges-readout");
+    const { left, right, made } = vocabulary.facts;
+    this.mergesPlot = this.plot(view.get("merges-chart"), Math.min(380, Math.max(240, window.innerWidth * 0.45)), {
+      scales: { x: { time: false, distr: 3, range: [trace.first + 0.95, (trace.first + n) * 1.1] }, y: { distr: 3 } },
+      legend: { show: false },
+      axes: [
+        { label: "merge", values: (_, values) => values.map(powers) },
+        { label: "count", size: 58, values: (_, values) => values.map(powers) },
+      ],
+      series: [{}, { label: "count", stroke: this.colour("series0"), width: 2, points: { show: false } }],
+      hooks: {
+        draw: [(plot) => this.drawMark(plot)],
+        setCursor: [(plot) => {
+          const index = plot.cursor.idx;
+          if (index === null || index === undefined) return (readout.textContent = "");
+          const rank = data[0][index] - 1;
+          readout.textContent = `merge ${view.number(rank + 1)}: ${tokens.write(left[rank])} + ${tokens.write(right[rank])} → ${tokens.write(made[rank])}, ${view.times(data[1][index], "time")}`;
+        }],
+      },
+    }, data);
+  }
+
+  drawMark(plot) {
+    if (!this.merges) return;
+    const x = plot.valToPos(this.merges, "x", true);
+    if (!(x >= plot.bbox.left && x <= plot.bbox.left + plot.bbox.width)) return;
+    const { ctx } = plot;
+    ctx.save();
+    ctx.strokeStyle = this.colour("warm");
+    ctx.lineWidth = 1.5 * devicePixelRatio;
+    ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, plot.bbox.top);
+    ctx.lineTo(x, plot.bbox.top + plot.bbox.height);
+    ctx.stroke();
+    ctx.restore();
+  }
+
+  markMerge(merges) {
+    this.merges = merges;
+    this.mergesPlot?.redraw(false);
+  }
+
+  // --- sizes ---
+
+  describeSizes() {
+    const { ladder, no_ladder } = this.report.data;
+    const lead = view.get("sizes-lead");
+    if (!ladder) {
+      lead.textContent = no_ladder;
+      return;
+    }
+    lead.textContent = "Merges are prefixes: one learning run holds every smaller vocabulary. " +
+      (ladder.from_trace ? "Measured on the learning corpus, from the trace of its merges. " : "") +
+      (ladder.corpora.some((corpus) => corpus.knee !== null) ? "◆ marks the knee, beyond which more vocabulary buys less (kneedle, Satopaa et al. 2011)." : "");
+    const tables = ladder.corpora.map((corpus) => sizeTable(corpus));
+    view.get("sizes-tables").replaceChildren(...tables);
+  }
+
+  // The figures that are known, each a chart: {title, value of a row, how it is written}.
+  figures() {
+    const { ladder } = this.report.data;
+    const known = (key) => ladder.corpora.some((corpus) => corpus.sizes.some((row) => row[key] !== null));
+    return [
+      { title: "Bytes per token", key: "bytes_per_token", write: (value) => value.toFixed(2), knee: true },
+      { title: "Tokens per word", key: "fertility", write: (value) => value.toFixed(2) },
+      { title: "Merged tokens never used", key: "never_used", write: view.percent },
+      { title: `Parity with ${ladder.corpora[0].name}`, key: "parity", write: (value) => value.toFixed(2) },
+    ].filter((figure) => known(figure.key));
+  }
+
+  drawSizes() {
+    const { ladder } = this.report.data;
+    const place = view.get("sizes-charts");
+    place.replaceChildren();
+    if (!ladder || ladder.corpora[0].sizes.length < 2) return;
+    const sizes = ladder.corpora[0].sizes.map((row) => row.vocab_size);
+    const boxes = this.figures().map((figure) => {
+      const box = view.element("div", { class: "chart", role: "img", "aria-label": `${figure.title} by vocabulary size; the table below has the numbers.` });
+      place.append(view.element("div", {}, view.element("h3", {}, figure.title), box));
+      return [figure, box];
+    });
+    for (const [figure, box] of boxes) {
+      const data = [sizes, ...ladder.corpora.map((corpus) => corpus.sizes.map((row) => row[figure.key]))];
+      this.plot(box, 260, {
+        scales: { x: { time: false, distr: 3, range: [sizes[0] * 0.92, sizes.at(-1) * 1.09] } },
+        legend: { show: true, live: true },
+        axes: [
+          { label: "vocabulary", values: (_, values) => values.map((value) => (value === null ? "" : view.short(value))), splits: () => labelled(sizes), filter: (_, splits) => splits },
+          { size: 58, values: (_, values) => values.map((value) => figure.write(value)) },
+        ],
+        series: [
+          { label: "vocabulary", value: (_, value) => (value === null ? "–" : view.number(value)) },
+          ...ladder.corpora.map((corpus, i) => ({
+            label: corpus.name,
+            stroke: this.colour(`series${i % 4}`),
+            width: 2,
+            dash: i ? [[8, 4], [2, 4], [10, 3, 2, 3]][(i - 1) % 3] : undefined,
+            points: { show: true, size: 7, fill: this.colour("card") },
+            value: (_, value) => (value === null || value === undefined ? "–" : figure.write(value)),
+          })),
+        ],
+        hooks: { draw: figure.knee ? [(plot) => this.drawKnees(plot)] : [] },
+      }, data);
+    }
+  }
+
+  drawKnees(plot) {
+    const { ctx } = plot;
+    this.report.data.ladder.corpora.forEach((corpus, i) => {
+      const row = corpus.sizes.find((size) => size.vocab_size === corpus.knee);
+      if (!row) return;
+      const x = plot.valToPos(row.vocab_size, "x", true);
+      const y = plot.valToPos(row.bytes_per_token, "y", true);
+      const r = 8 * devicePixelRatio;
+      ctx.save();
+      ctx.fillStyle = this.colour(`series${i % 4}`);
+      ctx.strokeStyle = this.colour("card");
+      ctx.lineWidth = 2 * devicePixelRatio;
+      ctx.beginPath();
+      ctx.moveTo(x, y - r);
+      ctx.lineTo(x + r, y);
+      ctx.lineTo(x, y + r);
+      ctx.lineTo(x - r, y);
+      ctx.closePath();
+      ctx.fill();
+      ctx.stroke();
+      ctx.restore();
+    });
+  }
+}
+
+// Up to POINTS indices below n, evenly spaced by their logarithm, the first and the last among them.
+function spaced(n) {
+  const places = new Set();
+  for (let k = 0; k < POINTS; k++) places.add(Math.round(Math.expm1((k / (POINTS - 1)) * Math.log(n))));
+  return [...places].filter((i) => i < n).sort((a, b) => a - b);
+}
+
+// Labels on logarithmic axes: powers of ten only.
+const powers = (value) => (value !== null && Number.isInteger(+Math.log10(value).toFixed(9)) ? view.short(value) : "");
+
+// Sizes with room for their labels on a logarithmic axis, the largest always.
+function labelled(sizes) {
+  const room = (Math.log(sizes.at(-1)) - Math.log(sizes[0])) / 9;
+  const kept = [];
+  for (const size of [...sizes].reverse()) if (!kept.length || Math.log(kept.at(-1)) - Math.log(size) >= room) kept.push(size);
+  return kept.reverse();
+}
+
+function sizeTable(corpus) {
+  const columns = [
+    ["vocabulary", (row) => view.number(row.vocab_size)],
+    ["tokens", (row) => view.number(row.num_tokens)],
+    ["bytes/token", (row) => row.bytes_per_token.toFixed(3)],
+    ["tokens/word", (row) => row.fertility?.toFixed(3), "fertility"],
+    ["never used", (row) => (row.never_used === null ? "–" : view.percent(row.never_used)), "never_used"],
+    ["parity", (row) => row.parity?.toFixed(3), "parity"],
+  ].filter(([, , key]) => !key || corpus.sizes.some((row) => row[key] !== null));
+  const words = corpus.words === null ? "" : `, ${view.times(corpus.words, "word")}`;
+  return view.element("details", { open: "" },
+    view.element("summary", {}, `${corpus.name} (${view.times(corpus.bytes, "byte")}${words})`),
+    view.element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": corpus.name },
+      view.element("table", { class: "sizes" },
+        view.element("thead", {}, view.element("tr", {}, ...columns.map(([name]) => view.element("th", { scope: "col", class: "number" }, name)), view.element("th", {}, view.element("span", { class: "hidden" }, "remark")))),
+        view.element("tbody", {}, ...corpus.sizes.map((row) => {
+          const knee = row.vocab_size === corpus.knee;
+          return view.element("tr", { class: knee ? "knee" : null }, ...columns.map(([, write]) => view.element("td", { class: "number" }, write(row) ?? "–")), view.element("td", { class: "mark" }, knee ? "◆ knee" : ""));
+        })))));
+}

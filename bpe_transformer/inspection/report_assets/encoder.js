@@ -1,0 +1,462 @@
+// The vocabulary of the page and its encoder: the same ids as the Python encoder's, whatever the browser.
+// Works on plain data (see report.py, `vocabulary`), touches no document.
+
+const bpe = {};
+
+// --- columns of numbers, as report.py packs them: differences, one plane for each of the four bytes, deflate, base64 ---
+
+bpe.unpack = async function (packed) {
+  const bytes = Uint8Array.from(atob(packed.data), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const n = packed.length;
+  const out = new Uint32Array(n);
+  for (let i = 0; i < n; i++) {
+    out[i] = planes[i] | (planes[n + i] << 8) | (planes[2 * n + i] << 16) | (planes[3 * n + i] << 24);
+  }
+  if (packed.delta) for (let i = 1; i < n; i++) out[i] += out[i - 1];
+  return out;
+};
+
+// Every column in plain data, at any depth; other values stay as they are.
+bpe.unpackAll = async function (value) {
+  if (typeof value !== "object" || value === null) return value;
+  if (typeof value.data === "string") return bpe.unpack(value);
+  if (Array.isArray(value)) return Promise.all(value.map(bpe.unpackAll));
+  const entries = Object.entries(value).map(async ([name, part]) => [name, await bpe.unpackAll(part)]);
+  return Object.fromEntries(await Promise.all(entries));
+};
+
+// --- pre-tokens -----------------------------------------------------------------------------------------------------
+
+// Splits text by an expression over kinds of characters; see js_patterns.py.
+bpe.Splitter = class {
+  constructor({ source, starts, kinds, space, word, first_letter }) {
+    this.expression = new RegExp(source, "g");
+    this.letters = new Uint16Array(0x110000);
+    for (let i = 0; i < starts.length; i++) {
+      this.letters.fill(first_letter + kinds[i], starts[i], i + 1 < starts.length ? starts[i + 1] : 0x110000);
+    }
+    this.spaces = new Set(space.map((kind) => first_letter + kind));
+    this.words = new Set(word.map((kind) => first_letter + kind));
+  }
+
+  isWord(codePoint) {
+    return this.words.has(this.letters[codePoint]);
+  }
+
+  isSpace(codePoint) {
+    return this.spaces.has(this.letters[codePoint]);
+  }
+
+  // Calls visit(piece, matched) for every match and for what lies between matches.
+  each(text, visit) {
+    const { kinds, places } = this.kindsOf(text);
+    const at = places ? (i) => places[i] : (i) => i;
+    let end = 0;
+    for (const match of kinds.matchAll(this.expression)) {
+      if (!match[0]) continue;
+      if (match.index > end) visit(text.slice(at(end), at(match.index)), false);
+      end = match.index + match[0].length;
+      visit(text.slice(at(match.index), at(end)), true);
+    }
+    if (end < kinds.length) visit(text.slice(at(end)), false);
+  }
+
+  // One letter for each character's kind, and where characters begin in `text` if some take two units of it.
+  kindsOf(text) {
+    const units = new Uint16Array(text.length);
+    let places = null;
+    let n = 0;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0xd800 && unit < 0xdc00 && i + 1 < text.length) {
+        places ??= Uint32Array.from({ length: text.length + 1 }, (_, k) => k);
+        places[n] = i;
+        units[n++] = this.letters[text.codePointAt(i)];
+        i++;
+      } else {
+        if (places) places[n] = i;
+        units[n++] = this.letters[unit];
+      }
+    }
+    if (places) places[n] = text.length;
+    let kinds = "";
+    for (let i = 0; i < n; i += 8192) kinds += String.fromCharCode.apply(null, units.subarray(i, Math.min(i + 8192, n)));
+    return { kinds, places };
+  }
+};
+
+// --- merges ---------------------------------------------------------------------------------------------------------
+
+// Pairs of ids to ranks: open addressing over flat arrays, which 200,000 merges fill in a few milliseconds.
+bpe.Merges = class {
+  constructor(left, right, made) {
+    this.left = left;
+    this.right = right;
+    this.made = made;
+    let size = 64;
+    while (size < left.length * 2) size *= 2;
+    this.mask = size - 1;
+    this.slots = new Int32Array(size).fill(-1);
+    for (let rank = 0; rank < left.length; rank++) {
+      const slot = this.find(left[rank], right[rank]);
+      if (this.slots[slot] < 0) this.slots[slot] = rank; // the same pair again, at a higher rank, is never reached
+    }
+  }
+
+  find(left, right) {
+    let slot = (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)) >>> 0;
+    slot = (slot ^ (slot >>> 15)) & this.mask;
+    for (;;) {
+      const rank = this.slots[slot];
+      if (rank < 0 || (this.left[rank] === left && this.right[rank] === right)) return slot;
+      slot = (slot + 1) & this.mask;
+    }
+  }
+
+  rank(left, right) {
+    return this.slots[this.find(left, right)]; // -1 if the two do not merge
+  }
+
+  // Merges the ids of one word, lowest rank first, leftmost first among equals, by ranks below `limit` alone.
+  // Calls fired(rank) for each merge on the way.
+  apply(ids, limit = Infinity, fired = null) {
+    const n = ids.length;
+    if (n < 2) return ids;
+    const next = new Int32Array(n);
+    const previous = new Int32Array(n);
+    const heap = new bpe.Heap();
+    const PLACES = 2 ** 31;
+    const candidate = (place) => {
+      const rank = this.rank(ids[place], ids[next[place]]);
+      if (rank >= 0 && rank < limit) heap.push(rank * PLACES + place);
+    };
+    for (let i = 0; i < n; i++) {
+      next[i] = i + 1 < n ? i + 1 : -1;
+      previous[i] = i - 1;
+    }
+    for (let i = 0; i + 1 < n; i++) candidate(i);
+    while (heap.size) {
+      const waiting = heap.pop();
+      const rank = Math.floor(waiting / PLACES);
+      const place = waiting % PLACES;
+      const other = next[place];
+      if (ids[place] < 0 || other < 0 || ids[place] !== this.left[rank] || ids[other] !== this.right[rank]) continue;
+      ids[place] = this.made[rank];
+      ids[other] = -1;
+      next[place] = next[other];
+      if (next[place] >= 0) previous[next[place]] = place;
+      fired?.(rank);
+      if (previous[place] >= 0) candidate(previous[place]);
+      if (next[place] >= 0) candidate(place);
+    }
+    return ids.filter((id) => id >= 0);
+  }
+};
+
+bpe.Heap = class {
+  constructor() {
+    this.items = [];
+  }
+
+  get size() {
+    return this.items.length;
+  }
+
+  push(item) {
+    const items = this.items;
+    let i = items.length;
+    items.push(item);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (items[parent] <= item) break;
+      items[i] = items[parent];
+      i = parent;
+    }
+    items[i] = item;
+  }
+
+  pop() {
+    const items = this.items;
+    const top = items[0];
+    const item = items.pop();
+    const n = items.length;
+    if (n) {
+      let i = 0;
+      for (let child = 1; child < n; child = 2 * i + 1) {
+        if (child + 1 < n && items[child + 1] < items[child]) child++;
+        if (items[child] >= item) break;
+        items[i] = items[child];
+        i = child;
+      }
+      items[i] = item;
+    }
+    return top;
+  }
+};
+
+// --- special and added tokens in text ----------------------------------------------------------------------------------
+
+// Finds tokens {text, sought, id, flags}: the leftmost, and of those that begin there the longest. `space`, if any, stands
+// for itself and for a space, in tokens as in text; see tokenizer/specials.py.
+bpe.Finder = class {
+  constructor(tokens, space, splitter) {
+    const size = ({ sought }) => new TextEncoder().encode(sought).length;
+    this.tokens = [...tokens].sort((a, b) => size(b) - size(a));
+    this.splitter = splitter;
+    const escaped = ({ sought }) => {
+      const literal = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+      return space === null ? literal(sought) : sought.split(/[ ]/).flatMap((part) => part.split(space)).map(literal).join(`(?: |${space})`);
+    };
+    this.expression = tokens.length ? new RegExp(this.tokens.map((token) => `(${escaped(token)})`).join("|"), "g") : null;
+  }
+
+  // {start, part, token after it or null, stop: where that token ends} for the parts of a text.
+  *split(text) {
+    let start = 0;
+    for (const match of this.expression ? text.matchAll(this.expression) : []) {
+      const token = this.tokens[match.findIndex((group, i) => i > 0 && group !== undefined) - 1];
+      let begin = match.index;
+      let stop = begin + match[0].length;
+      if (token.flags.includes("single_word") && (this.isWord(text, begin, -1) || this.isWord(text, stop, 1))) continue;
+      if (token.flags.includes("lstrip")) while (begin > start && this.splitter.isSpace(text.charCodeAt(begin - 1))) begin--;
+      if (token.flags.includes("rstrip")) while (stop < text.length && this.splitter.isSpace(text.charCodeAt(stop))) stop++;
+      yield { start, part: text.slice(start, begin), token, stop };
+      start = stop;
+    }
+    yield { start, part: text.slice(start), token: null, stop: text.length };
+  }
+
+  // Whether a word goes on before (-1) or after (1) a place.
+  isWord(text, at, direction) {
+    const neighbour = direction < 0 ? Array.from(text.slice(Math.max(0, at - 2), at)).at(-1) : Array.from(text.slice(at, at + 2))[0];
+    return neighbour !== undefined && this.splitter.isWord(neighbour.codePointAt(0));
+  }
+};
+
+// --- the vocabulary -------------------------------------------------------------------------------------------------
+
+bpe.UnknownCharacter = class extends Error {
+  constructor(character) {
+    super(`character outside the alphabet: ${character}`);
+    this.character = character;
+  }
+};
+
+bpe.Vocabulary = class {
+  // What `vocabulary` and `splitting` in report.py give, unpacked.
+  constructor(facts, splitting) {
+    this.facts = facts;
+    this.normalization = splitting.normalization;
+    this.merges = new bpe.Merges(facts.left, facts.right, facts.made);
+    this.protected = splitting.protected && new bpe.Splitter(splitting.protected);
+    this.splitters = splitting.patterns.map((pattern) => new bpe.Splitter(pattern));
+    this.splitter = this.splitters.at(-1);
+    this.utf8 = new TextEncoder();
+    this.cache = new Map(); // pre-token → ids, or the character that is unknown
+    this.makerOf = new Map(); // filled when first asked
+    this.bytesOf = new Map();
+    const fixed = (list) => list.map(([id, hex]) => [id, bpe.fromHex(hex)]);
+    this.base = fixed(facts.base);
+    for (const [id, bytes] of [...this.base, ...fixed(facts.others)]) this.bytesOf.set(id, bytes);
+    this.special = new Map(facts.special);
+    this.added = new Map(facts.added);
+    this.alphabet();
+    this.finderCache = new Map();
+  }
+
+  alphabet() {
+    const { unit, word_ends, end_of_word, space_mark, fallback } = this.facts;
+    if (unit === "byte") {
+      this.ofByte = new Uint32Array(256);
+      for (const [id, bytes] of this.base) if (bytes.length === 1) this.ofByte[bytes[0]] = id;
+      return;
+    }
+    const ends = new Set(word_ends);
+    const kept = new Set(fallback);
+    this.inner = new Map();
+    this.last = end_of_word === null ? this.inner : new Map();
+    for (const [id, bytes] of this.base) {
+      const text = bpe.text(bytes);
+      const character = ends.has(id) ? text.slice(0, text.length - end_of_word.length) : text;
+      if (!kept.has(id) && [...character].length === 1) (ends.has(id) ? this.last : this.inner).set(character, id);
+    }
+    if (space_mark !== null && this.inner.has(space_mark)) this.inner.set(" ", this.inner.get(space_mark));
+  }
+
+  // The base ids of one pre-token, before any merge; the white space around a word whose end is marked is no part of it.
+  baseIds(piece) {
+    const { unit, end_of_word, unk, fuse_unk, fallback } = this.facts;
+    if (unit === "byte") return Array.from(this.utf8.encode(piece), (byte) => this.ofByte[byte]);
+    const characters = Array.from(end_of_word === null ? piece : this.trimmed(piece));
+    const ids = [];
+    let afterUnknown = false;
+    characters.forEach((character, i) => {
+      const id = (i + 1 === characters.length ? this.last : this.inner).get(character);
+      const wasUnknown = afterUnknown;
+      afterUnknown = false;
+      if (id !== undefined) ids.push(id);
+      else if (fallback.length) for (const byte of this.utf8.encode(character)) ids.push(fallback[byte]);
+      else if (unk !== null) {
+        if (!(fuse_unk && wasUnknown)) ids.push(unk);
+        afterUnknown = true;
+      } else throw new bpe.UnknownCharacter(character);
+    });
+    return ids;
+  }
+
+  trimmed(piece) {
+    const characters = Array.from(piece);
+    const outside = (character) => !this.splitter.isSpace(character.codePointAt(0));
+    const first = characters.findIndex(outside);
+    return first < 0 ? "" : characters.slice(first, characters.findLastIndex(outside) + 1).join("");
+  }
+
+  encodePiece(piece) {
+    let ids = this.cache.get(piece);
+    if (ids === undefined) {
+      if (this.cache.size > 100000) this.cache.clear();
+      ids = this.whole(piece) ?? this.merges.apply(this.baseIds(piece));
+      this.cache.set(piece, ids);
+    }
+    return ids;
+  }
+
+  // With `ignore_merges`, the id of a pre-token that is a token as it stands.
+  whole(piece) {
+    if (!this.facts.ignore_merges) return undefined;
+    if (!this.wholes) {
+      this.wholes = new Map();
+      const kept = new Set([...this.special.values(), ...this.added.values()]);
+      for (let id = 0; id < this.facts.vocab_size; id++) {
+        const surface = kept.has(id) ? "" : bpe.binary(this.surface(id));
+        if (surface) this.wholes.set(surface, id);
+        this.longest = Math.max(this.longest ?? 0, surface.length);
+      }
+    }
+    if (piece.length > this.longest) return undefined;
+    const id = this.wholes.get(bpe.binary(this.utf8.encode(piece)));
+    return id === undefined ? undefined : [id];
+  }
+
+  // [{piece, ids, kind}]: "text" for pre-tokens, "special" for special and added tokens. Lone surrogates become U+FFFD.
+  // With `specials` those are tokens, without they are text; added tokens always are tokens.
+  encode(text, { specials = false } = {}) {
+    const out = [];
+    const add = (piece) => {
+      const ids = this.encodePiece(piece);
+      if (ids.length) out.push({ piece, ids, kind: "text" });
+    };
+    const split = (text, step = 0) =>
+      step === this.splitters.length ? add(text) : this.splitters[step].each(text, (piece) => split(piece, step + 1));
+    const plain = (text) =>
+      this.protected ? this.protected.each(text, (span, matched) => (matched ? add : split)(span)) : split(text);
+    const named = (token) => token && out.push({ piece: token.text, ids: [token.id], kind: "special" });
+    const { early, late } = this.finders(specials);
+    for (const { start, part, token, stop } of early.split(text.toWellFormed())) {
+      const normal = this.normalization ? part.normalize(this.normalization) : part;
+      const spaced = this.prefixedEarly(start, part, stop) ? ` ${normal}` : normal;
+      for (const { start: at, part: piece, token: later } of late.split(spaced)) {
+        plain(this.prefixedLate(start + at, piece) ? ` ${piece}` : piece);
+        named(later);
+      }
+      named(token);
+    }
+    return out;
+  }
+
+  // Whether a space comes before a part whatever it begins with, or only where it begins with none.
+  prefixedEarly(start, part, stop) {
+    if (this.facts.prefix_space === "first") return start === 0 && stop > 0;
+    return part !== "" && this.facts.prefix_space === "always";
+  }
+
+  prefixedLate(at, piece) {
+    const { prefix_space, space_mark } = this.facts;
+    const asked = prefix_space === "always_if_none" || (prefix_space === "first_if_none" && at === 0);
+    return asked && piece !== "" && !piece.startsWith(" ") && !piece.startsWith(space_mark ?? " ");
+  }
+
+  ids(text, options) {
+    return this.encode(text, options).flatMap((part) => part.ids);
+  }
+
+  // Tokens are sought in the text as it is, or, flagged "normalized", in the normalised text between those.
+  finders(specials) {
+    let found = this.finderCache.get(specials);
+    if (!found) {
+      const { normalization } = this;
+      const { prefix_space, space_mark, token_flags } = this.facts;
+      const tokens = [...(specials ? this.special : []), ...this.added].map(([text, id]) => ({
+        text, sought: text, id, flags: token_flags[text] ?? [],
+      }));
+      const isLate = (token) => token.flags.includes("normalized");
+      const late = tokens.filter(isLate).map((token) => {
+        const normal = normalization ? token.text.normalize(normalization) : token.text;
+        return { ...token, sought: prefix_space === "always" ? ` ${normal}` : normal };
+      });
+      found = {
+        early: new bpe.Finder(tokens.filter((token) => !isLate(token)), null, this.splitter),
+        late: new bpe.Finder(late, space_mark, this.splitter),
+      };
+      this.finderCache.set(specials, found);
+    }
+    return found;
+  }
+
+  // --- words over time ---
+
+  // One word, taken as one pre-token, after the first `merges` merges.
+  segment(word, merges) {
+    return this.merges.apply(this.baseIds(word), merges);
+  }
+
+  // The ranks that put a word together, in the order in which they were carried out.
+  firing(word) {
+    const ranks = [];
+    this.merges.apply(this.baseIds(word), Infinity, (rank) => ranks.push(rank));
+    return ranks;
+  }
+
+  // --- tokens ---
+
+  // The rank that makes a token; undefined for base and special tokens.
+  rankOf(id) {
+    if (!this.makerOf.size) {
+      const { made } = this.facts;
+      for (let rank = made.length - 1; rank >= 0; rank--) this.makerOf.set(made[rank], rank);
+    }
+    return this.makerOf.get(id);
+  }
+
+  // A token's bytes, with the end-of-word mark where it has one; none for an id without a token.
+  bytes(id) {
+    const known = this.bytesOf.get(id);
+    if (known) return known;
+    const rank = this.rankOf(id);
+    if (rank === undefined) return new Uint8Array();
+    const left = this.bytes(this.facts.left[rank]);
+    const right = this.bytes(this.facts.right[rank]);
+    const bytes = new Uint8Array(left.length + right.length);
+    bytes.set(left);
+    bytes.set(right, left.length);
+    this.bytesOf.set(id, bytes);
+    return bytes;
+  }
+
+  // The bytes that a token stands for in text, where that matters to `whole`.
+  surface(id) {
+    const { space_mark, fallback } = this.facts;
+    const byte = fallback.indexOf(id);
+    if (byte >= 0) return Uint8Array.of(byte);
+    const bytes = this.bytes(id);
+    return space_mark === null
+      ? bytes
+      : this.utf8.encode(bpe.text(bytes).replaceAll(space_mark, " "));
+  }
+};
+
+bpe.fromHex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
+bpe.text = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+bpe.binary = (bytes) => String.fromCharCode.apply(null, bytes);
