@@ -16,6 +16,7 @@ COMMANDS = {
     "tokens": "Show how a text is tokenized.",
     "sizes": "Measure a vocabulary at every size.",
     "report": "Write a vocabulary as an HTML page with a playground.",
+    "compare": "Measure tokenizers on the same texts.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",
     "corpora": "List the corpora that can be named.",

@@ -9,6 +9,7 @@ import click
 
 from bpe_transformer.cli._common import output, print_json, progress, stdin_bytes, view_options
 from bpe_transformer.cli._text import SpecialPolicy, decoded, text_options
+from bpe_transformer.cli._tokenizers import open_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -27,7 +28,7 @@ Examples:
   head -c 2000 README.md | bpe-transformer tokens tok --no-table
 """
 )
-@click.argument("tokenizer", type=click.Path())
+@click.argument("tokenizer", metavar="TOKENIZER[:PATTERN]")
 @click.argument("text", required=False)
 @click.option("--file", "files", multiple=True, type=click.Path(), help="Summarise this file, repeatable.")
 @click.option("--spans", is_flag=True, help="Show files, too, token by token.")
@@ -57,9 +58,7 @@ def command(
     """
     if text is not None and files:
         raise click.UsageError("give either TEXT or --file, not both")
-    from bpe_transformer import Tokenizer
-
-    learned = Tokenizer.load(tokenizer)
+    learned = open_tokenizer(tokenizer)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text or bool(files and not allow_special))
     console = None if as_json else output(width)
     views: list[TokenizedText | FileSummary] = []

@@ -7,7 +7,9 @@ Data comes first: every class has documented fields and `as_dict()` for JSON, an
 """
 
 from bpe_transformer.inspection.attention import Alignment, AttentionMap
+from bpe_transformer.inspection.compare import Comparison, compare
 from bpe_transformer.inspection.diff import TraceDiff, trace_diff
+from bpe_transformer.inspection.differences import Difference
 from bpe_transformer.inspection.replay import (
     Alphabet,
     PairCount,
@@ -35,7 +37,9 @@ __all__ = [
     "Alignment",
     "Alphabet",
     "AttentionMap",
+    "Comparison",
     "Derivation",
+    "Difference",
     "EncodedWord",
     "FileSummary",
     "MergeDetail",
@@ -55,6 +59,7 @@ __all__ = [
     "WordStage",
     "WordTimeline",
     "base_alphabet",
+    "compare",
     "derive",
     "encode_word",
     "merge_detail",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,13 @@ class Measurement:
     def num_used(self) -> int:
         """Distinct tokens that occur."""
         return int(np.count_nonzero(self.used))
+
+    def __add__(self, other: Measurement) -> Measurement:
+        """Both texts together. Raises ValueError for measurements of different vocabularies."""
+        if self.used.shape != other.used.shape or self.vocab_size != other.vocab_size:
+            raise ValueError(f"vocabularies of {len(self.used)} and {len(other.used)} ids do not add up")
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "vocab_size"}
+        return Measurement(vocab_size=self.vocab_size, **sums)
 
     def as_dict(self) -> dict[str, Any]:
         names = ("num_bytes", "num_chars", "num_words", "num_tokens", "num_used", "bytes_per_token", "fertility")

@@ -151,6 +151,11 @@ def abbreviate(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 
+def abbreviate_name(name: str) -> str:
+    """The name of a tokenizer, for a column of names."""
+    return abbreviate(name, 24)
+
+
 def number(value: int | None) -> str:
     """With thousands separators; a dash for what is not known."""
     return "–" if value is None else f"{value:,}"

@@ -1,0 +1,37 @@
+"""A word or a line as several tokenizers cut it, one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from bpe_transformer.inspection.differences import Difference, Segments
+from bpe_transformer.inspection.render._dispatch import render
+from bpe_transformer.inspection.render._parts import LABEL, STRONG, Flow, abbreviate_name, plain_table
+from bpe_transformer.inspection.visible import SEPARATOR, isolated, visible
+
+
+@render.register
+def _(difference: Difference) -> RenderableType:
+    place = difference.source + (f", line {difference.line:,}" if difference.line is not None else "")
+    often = f"×{difference.count:,}  " if difference.count > 1 or difference.line is None else ""
+    title = Text.assemble((isolated(visible(difference.text)), STRONG), f"   {often}{place}", overflow="fold")
+    return Group(title, Padding(_cuts(difference.segments), (0, 0, 0, 2), expand=False))
+
+
+def _cuts(segments: Sequence[Segments]) -> RenderableType:
+    """How many tokens, and they themselves; a line ends between two."""
+    table = plain_table([("", "mark"), ("", "right"), ("", "left")])
+    table.show_header = False
+    for one in segments:
+        tokens = [Text(isolated(visible(token)), overflow="fold") for token in one.tokens]
+        table.add_row(Text(abbreviate_name(one.tokenizer), LABEL), Text(str(len(tokens))), Flow(tokens, gap=SEPARATOR))
+    return table
+
+
+@render.register
+def _(segments: Segments) -> RenderableType:
+    return _cuts([segments])
