@@ -290,19 +290,10 @@ Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& t
   return batch;
 }
 
-Encoder::Borrowed::Borrowed(const Encoder& encoder) : encoder_(encoder) {
-  const std::lock_guard lock(encoder_.guard_);
-  if (encoder_.idle_.empty()) {
-    cache_ = std::make_unique<PieceCache>();
-  } else {
-    cache_ = std::move(encoder_.idle_.back());
-    encoder_.idle_.pop_back();
-  }
+Encoder::Borrowed::Borrowed(const Encoder& encoder) : encoder_(encoder), cache_(encoder.idle_.take()) {
+  if (!cache_) cache_ = std::make_unique<PieceCache>();
 }
 
-Encoder::Borrowed::~Borrowed() {
-  const std::lock_guard lock(encoder_.guard_);
-  encoder_.idle_.push_back(std::move(cache_));
-}
+Encoder::Borrowed::~Borrowed() { encoder_.idle_.give(std::move(cache_)); }
 
 }  // namespace bpe

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "counter.hpp"
 #include "dropout.hpp"
 #include "key.hpp"
+#include "pool.hpp"
 #include "scanner.hpp"
 
 namespace bpe {
@@ -245,8 +245,7 @@ class Encoder {
   std::vector<SpecialToken> specials_;
   PrefixSpace prefix_;
   std::string first_bytes_;  // distinct first bytes of the special tokens
-  mutable std::mutex guard_;
-  mutable std::vector<std::unique_ptr<PieceCache>> idle_;
+  mutable Pool<PieceCache> idle_;
 };
 
 }  // namespace bpe

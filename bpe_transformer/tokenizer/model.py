@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
+from bpe_transformer.tokenizer.pickling import reduced_model
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 Unit = Literal["byte", "char"]
@@ -58,6 +59,9 @@ class BpeModel:
     bos_token: str | None = None
     eos_token: str | None = None
     token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return reduced_model(self)
 
     @property
     def pattern(self) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer._files import atomic_file
 from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.pickling import reduced
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +67,9 @@ class MergeTrace(Sequence[MergeStep]):
     first_rank: int = 0
     characters_left_out: int = 0
     occurrences_left_out: int = 0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return reduced(self)
 
     def __len__(self) -> int:
         return len(self.left)

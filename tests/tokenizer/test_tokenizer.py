@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -147,19 +145,6 @@ def test_decoding(mixed: Tokenizer) -> None:
     half = mixed.encode_ordinary("숲".encode()[:2])
     assert mixed.decode(half) == "\ufffd"
     assert mixed.decode_bytes(half) == "숲".encode()[:2]
-
-
-def test_many_threads_share_one_object(mixed: Tokenizer) -> None:
-    texts = [f"low {i} lower 한국어 {i * i}" for i in range(300)]
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(mixed.encode, texts)) == [mixed.encode(text) for text in texts]
-
-
-def test_pickle_keeps_everything(mixed: Tokenizer) -> None:
-    copy = pickle.loads(pickle.dumps(mixed))
-    assert copy.digest == mixed.digest
-    assert copy.trace == mixed.trace
-    assert copy.encode("newest 한국어") == mixed.encode("newest 한국어")
 
 
 def test_names_of_tokens(mixed: Tokenizer) -> None:
