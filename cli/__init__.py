@@ -12,6 +12,7 @@ from bpe_transformer import __version__
 COMMANDS = {
     "learn": "Learn a BPE vocabulary from corpora.",
     "trace": "Show the merges step by step.",
+    "trace diff": "Show how the merges of two tokenizers differ.",
     "why": "Show where a token comes from, or why a text splits.",
     "tokens": "Show how a text is tokenized.",
     "sizes": "Measure a vocabulary at every size.",
@@ -31,7 +32,10 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Finds a subcommand in `bpe_transformer.cli.NAME` as its `command`, importing it on first use."""
+    """Finds a subcommand in `bpe_transformer.cli.NAME` as its `command`, importing it on first use.
+
+    A name may be two words; its module then joins them by an underscore.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -39,9 +43,16 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bpe_transformer.cli.{cmd_name}")
+        module = import_module(f"bpe_transformer.cli.{cmd_name.replace(' ', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if (two_words := " ".join(args[:2])) in COMMANDS:
+            return two_words, self.get_command(ctx, two_words), args[2:]
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

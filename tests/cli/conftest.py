@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyte
 import pytest
 from click.testing import CliRunner
 
@@ -120,3 +127,83 @@ def byte_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def loaded(byte_tokenizer: Path) -> Tokenizer:
     return Tokenizer.load(byte_tokenizer)
+
+
+class Terminal:
+    """Runs `command` on a pseudo-terminal: real keys in, and the screen as a person would see it."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], columns: int = 80, rows: int = 30) -> None:
+        self._ours, theirs = pty.openpty()
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.resize(columns, rows)
+        kept = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
+        self.process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**kept, "TERM": "xterm-256color"},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it as from a keyboard
+        )
+        os.close(theirs)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen.resize(rows, columns)
+
+    def press(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, *texts: str, seconds: float = 20.0) -> str:
+        """The screen, once it shows all of `texts`."""
+        until = time.monotonic() + seconds
+        while not all(text in self.text for text in texts):
+            assert time.monotonic() < until, f"no {texts} on the screen:\n{self.text}"
+            if not self._read(0.05):
+                assert self.process.poll() is None or self._read(0.05), f"ended without {texts}:\n{self.text}"
+        return self.text
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._ours], [], [], seconds)[0]:
+            return False
+        with contextlib.suppress(OSError):  # the other side is closed
+            self._stream.feed(os.read(self._ours, 65536))
+            return True
+        return False
+
+    def end(self, seconds: float = 20.0) -> int:
+        """The exit code, once the command has ended."""
+        until = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < until:
+            self._read(0.05)
+        while self._read(0.05):
+            pass
+        return self.process.wait(timeout=1)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def open_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    """`open_terminal("trace", directory, "--step", columns=80, rows=30)` gives the running command's terminal."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: object, columns: int = 80, rows: int = 30) -> Terminal:
+            terminal = Terminal([str(COMMAND), *map(str, arguments)], environment, columns, rows)
+            stack.callback(terminal.close)
+            return terminal
+
+        yield start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.text import Text
@@ -12,6 +13,7 @@ from bpe_transformer.inspection.render._parts import (
     NEW,
     STRONG,
     Heading,
+    abbreviate,
     add_row,
     facts,
     number,
@@ -27,6 +29,7 @@ MIDDLE = 60  # words and tokens left
 ROOMY = 90  # the compression
 WIDE = 100  # ids and the new token
 BROAD = 130  # its bytes
+_LONG = 48  # cells of a token or its bytes in the table
 
 
 @render.register
@@ -75,18 +78,24 @@ _COLUMNS = [
 def _cells(row: TraceRow) -> list[str | Text]:
     return [
         number(row.rank),
-        Text(spaced(row.tokens).plain, STRONG, overflow="fold"),
-        visible(row.new_token),
-        row.new_token.hex(" "),
+        Text(" ".join(map(clipped, row.tokens)), STRONG, overflow="fold"),
+        clipped(row.new_token),
+        abbreviate(row.new_token.hex(" "), _LONG),
         number(row.new_id),
         number(row.count),
-        spaced(row.runner_up) if row.runner_up else "–",
+        " ".join(map(clipped, row.runner_up)) if row.runner_up else "–",
         number(row.runner_up_count),
         "tie" if row.tied else "",
         number(row.words_touched),
         number(row.tokens_left),
         _compression(row),
     ]
+
+
+def clipped(token: bytes) -> str:
+    """A token for a table: one of many cells is cut, and its size in bytes stands beside the cut."""
+    written = visible(token)
+    return written if cell_len(written) <= _LONG else f"{abbreviate(written, _LONG // 2)} ({len(token):,} bytes)"
 
 
 def _compression(row: TraceRow) -> str:
