@@ -72,6 +72,8 @@ Examples:
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads for counting. [all cores]")
 @click.option("--columns", metavar="NAME,NAME", help="Columns to learn from. [all text columns]")
+@click.option("--live", is_flag=True, help="Show the newest merges while learning.")
+@click.option("--words", metavar="WORD,WORD", help="With --live, show what the merges make of these words.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def command(
     corpora: tuple[str, ...], output: str, vocab_size: int, superwords: int | None, as_json: bool, **rest: Any
@@ -81,6 +83,10 @@ def command(
     from bpe_transformer.errors import LearningError
 
     _check_usage(superwords, rest)
+    if rest["live"]:
+        from bpe_transformer.cli._live import check_terminal
+
+        check_terminal(messages())
     base = Tokenizer.load(rest["base"]) if rest["base"] else None
     split = _pretokenization(rest, base)
     options = _learning_options(rest, base)
@@ -99,14 +105,14 @@ def command(
             )
 
         counts = counted(split, "counting")
-        report = _reporter(display, "learning")
-        if superwords is None:
-            tokenizer = learn_bpe(counts, vocab_size, base=base, progress=report, **options)
+        wide = None if superwords is None else counted(replace(split, pattern="superword"), "counting across spaces")
+        if wide is not None and wide.pattern != "superword":
+            raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
+    with _shown(rest["live"], rest["words"]) as shown:
+        if wide is None or superwords is None:
+            tokenizer = learn_bpe(counts, vocab_size, base=base, **shown, **options)
         else:
-            wide = counted(replace(split, pattern="superword"), "counting across spaces")
-            if wide.pattern != "superword":
-                raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
-            tokenizer = learn_superwords(counts, wide, vocab_size, transition=superwords, progress=report, **options)
+            tokenizer = learn_superwords(counts, wide, vocab_size, transition=superwords, **shown, **options)
     tokenizer.save(output)
     summary = _summary(counts, tokenizer, vocab_size, output)
     if as_json:
@@ -114,9 +120,24 @@ def command(
     _tell(summary, tokenizer)
 
 
+@contextmanager
+def _shown(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
+    """What the learner reports to: a bar, or with --live the newest merges and what they make of `words`."""
+    if live:
+        from bpe_transformer.cli._live import watching
+
+        with watching(messages(), words.split(",") if words else []) as watch:
+            yield {"watch": watch}
+    else:
+        with progress() as display:
+            yield {"progress": _reporter(display, "learning")}
+
+
 def _check_usage(superwords: int | None, rest: dict[str, Any]) -> None:
     if rest["special"] and rest["no_special"]:
         raise click.UsageError("--special and --no-special contradict each other; give one of them")
+    if rest["words"] and not rest["live"]:
+        raise click.UsageError("--words goes with --live")
     if rest["base"] is None:
         return
     if superwords is not None:

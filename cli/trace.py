@@ -12,6 +12,7 @@ from bpe_transformer.cli._common import output, print_json, view_options
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
+    from bpe_transformer.tokenizer.learner import Watch
 
 FIRST_MERGES = 10
 FIRST_ROWS = 20
@@ -28,7 +29,7 @@ Examples:
   bpe-transformer trace tok --top 20 --by length
   bpe-transformer trace tok --step --words lowest,newest
   echo "hug pug pun bun hugs" | bpe-transformer trace -
-  bpe-transformer trace notes.txt --live --merges 8000
+  bpe-transformer trace low-lower --live --pace 0.5
   bpe-transformer trace diff tok other/tokenizer.json
 """
 )
@@ -44,6 +45,7 @@ Examples:
 )
 @click.option("--step", is_flag=True, help="Walk through the merges with keys, in the terminal.")
 @click.option("--live", is_flag=True, help="Watch the merges while they are learned (corpus).")
+@click.option("--pace", type=click.FloatRange(min=0), metavar="SECONDS", help="With --live, wait after each merge. [0]")
 @view_options
 def command(
     source: str,
@@ -52,6 +54,7 @@ def command(
     words: str | None,
     step: bool,
     live: bool,
+    pace: float | None,
     as_json: bool,
     width: int | None,
     **window: Any,
@@ -65,6 +68,8 @@ def command(
     """
     if (step or live) and as_json:
         raise click.UsageError("--json goes without --step and --live, which are for the eye")
+    if pace is not None and not live:
+        raise click.UsageError("--pace goes with --live")
     chosen = [] if words is None else words.split(",")
     if is_tokenizer(source):
         if merges is not None or encoded or live:
@@ -76,7 +81,9 @@ def command(
     else:
         if any(value is not None for value in window.values()):
             raise click.UsageError("--range, --rank, --top and --by go with a tokenizer; for a corpus give --merges N")
-        _show_corpus(source, merges or FIRST_MERGES, encoded, chosen, step, live, as_json, width)
+        if live:
+            return _show_live(source, merges or FIRST_MERGES, chosen, pace or 0.0, width)
+        _show_corpus(source, merges or FIRST_MERGES, encoded, chosen, step, as_json, width)
 
 
 def is_tokenizer(source: str) -> bool:
@@ -145,14 +152,9 @@ def _show_corpus(
     encoded: tuple[str, ...],
     words: list[str],
     step: bool,
-    live: bool,
     as_json: bool,
     width: int | None,
 ) -> None:
-    if live:
-        from bpe_transformer.cli._live import learn_live
-
-        return learn_live(source, merges, words, width)
     corpus, tokenizer = _learned(source, merges)
     if step:
         from bpe_transformer.cli._walk import walk
@@ -177,7 +179,14 @@ def _show_corpus(
         console.print(view)
 
 
-def _learned(source: str, merges: int) -> tuple[Counter[str], Tokenizer]:
+def _show_live(source: str, merges: int, words: list[str], pace: float, width: int | None) -> None:
+    from bpe_transformer.cli._live import watching
+
+    with watching(output(width), words or ([SHOWN_WORD[source]] if source in SHOWN_WORD else []), pace) as watch:
+        _learned(source, merges, watch)
+
+
+def _learned(source: str, merges: int, watch: Watch | None = None) -> tuple[Counter[str], Tokenizer]:
     """The words of a corpus as a person lists them, without the space before, and a vocabulary of their characters."""
     from bpe_transformer import PretokenCounts, learn_bpe
     from bpe_transformer.cli.learn import DEFAULT_UNK, count
@@ -188,4 +197,5 @@ def _learned(source: str, merges: int) -> tuple[Counter[str], Tokenizer]:
             corpus[word] += times
     letters = {letter for word in corpus for letter in word}
     size = len(letters) + 1 + merges
-    return corpus, learn_bpe(PretokenCounts.from_words(corpus), vocab_size=size, unit="char", unk_token=DEFAULT_UNK)
+    counts = PretokenCounts.from_words(corpus)
+    return corpus, learn_bpe(counts, vocab_size=size, unit="char", unk_token=DEFAULT_UNK, watch=watch)

@@ -20,6 +20,7 @@ from bpe_transformer.tokenizer.trace import COLUMNS, MergeTrace
 _STEP = 64  # merges between two reports of progress, and the wait after Ctrl-C
 _MAX_ID = 0xFFFFFFF0
 _ANY_SIZE = 2**63 - 1
+Watch = Callable[[BpeModel, MergeTrace, int], None]
 
 
 def learn_bpe(
@@ -39,6 +40,7 @@ def learn_bpe(
     byte_fallback: bool = False,
     protected_tokens: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Tokenizer:
     """Learns merges until the vocabulary has `vocab_size` ids or no pair occurs `min_frequency` times.
 
@@ -62,7 +64,8 @@ def learn_bpe(
     the corpus (as `character_coverage` has it), protected literals and special tokens follow its ids, then the new merges.
     Going on with the same counts and options gives what learning at once would have given.
 
-    `progress(merges, wanted)` is called on the way.
+    `progress(merges, wanted)` is called on the way, and `watch(model, newest, wanted)` with the merges made since its last
+    call: `model` is what the run began with, so that `newest.first_merge_id` follows its tokens or an earlier call's.
 
     Raises `CorpusError` for empty counts, `LearningError` for options that do not fit, and on Ctrl-C while merging
     `LearningInterrupted`, a `KeyboardInterrupt` that holds the tokenizer of the merges so far.
@@ -87,7 +90,7 @@ def learn_bpe(
     )
     start = _Start(counts, options, base)
     start.check_size(vocab_size)
-    return start.learn(vocab_size - len(start.model.tokens), progress)
+    return start.learn(vocab_size - len(start.model.tokens), progress, watch)
 
 
 def learn_superwords(
@@ -97,6 +100,7 @@ def learn_superwords(
     *,
     transition: int,
     progress: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
     **options: Any,
 ) -> Tokenizer:
     """Learns `transition` merges within the pre-tokens of `counts`, the others within the wider ones of `wide_counts`.
@@ -121,13 +125,15 @@ def learn_superwords(
     room = vocab_size - len(first.model.tokens)
     if not 0 <= transition <= room:
         raise LearningError(f"transition={transition} merges; vocab_size={vocab_size} has room for 0 to {room}")
-    narrow = first.learn(transition, (lambda done, _: progress(done, room)) if progress else None)
+    narrow = first.learn(transition, (lambda done, _: progress(done, room)) if progress else None, watch)
     base = Tokenizer(replace(narrow.model, pretokenization=wide_counts.pretokenization))
     second = _Start(wide_counts, LearnOptions(**options), base)
     second.check_size(vocab_size)
     done = len(narrow.merges)
     wide = second.learn(
-        vocab_size - len(second.model.tokens), (lambda more, _: progress(done + more, room)) if progress else None
+        vocab_size - len(second.model.tokens),
+        (lambda more, _: progress(done + more, room)) if progress else None,
+        watch,
     )
     if narrow.trace is None or wide.trace is None or len(second.model.tokens) > len(narrow.model.tokens):
         return wide
@@ -249,30 +255,37 @@ class _Start:
         if vocab_size >= _MAX_ID:
             raise LearningError(f"vocab_size={vocab_size} does not fit 32-bit ids; ask for less than 2^32 - 16")
 
-    def learn(self, max_merges: int, progress: Callable[[int, int], None] | None) -> Tokenizer:
+    def learn(
+        self, max_merges: int, progress: Callable[[int, int], None] | None, watch: Watch | None = None
+    ) -> Tokenizer:
         native = self._learner(max_merges)
         tokens_at_start = native.tokens
         parts: list[tuple[Any, ...]] = [native.run(0)]
         done = 0
 
-        def result() -> Tokenizer:
+        def traced(parts: list[tuple[Any, ...]], before: int = 0) -> MergeTrace:
             columns: dict[str, Any] = {
                 name: np.concatenate(column) for name, column in zip(COLUMNS, zip(*parts, strict=True), strict=True)
             }
-            trace = MergeTrace(
-                first_merge_id=len(self.model.tokens),
+            return MergeTrace(
+                first_merge_id=len(self.model.tokens) + before,
                 tokens_at_start=tokens_at_start,
-                first_rank=len(self.model.left),
+                first_rank=len(self.model.left) + before,
                 characters_left_out=self.left_out.left_out,
                 occurrences_left_out=self.left_out.occurrences_left_out,
                 **columns,
             )
+
+        def result() -> Tokenizer:
+            trace = traced(parts)
             return Tokenizer(_merged(self.model, trace), trace=trace)
 
         try:
             while done < max_merges:
                 part = native.run(min(_STEP, max_merges - done))
                 parts.append(part)
+                if watch:
+                    watch(self.model, traced([part], done), max_merges)
                 done += len(part[0])
                 if progress:
                     progress(done, max_merges)
