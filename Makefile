@@ -6,12 +6,13 @@ STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(wildcard bpe_transformer/_native/*.cpp bpe_transformer/_native/*.hpp bpe_transformer/_native/CMakeLists.txt)
 
-.PHONY: setup demo test lint bench clean check-compiler
+.PHONY: setup demo test sanitize lint bench clean check-compiler
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
 	@echo "make test    run the tests"
+	@echo "make sanitize  run the tokenizer's tests on a core built with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
 	@echo "make setup   only prepare .venv, with the native core built"
@@ -39,6 +40,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -q
+
+sanitize: setup
+	$(BIN)/python tests/sanitize.py
 
 lint: setup
 	$(BIN)/ruff check .

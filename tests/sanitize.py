@@ -1,0 +1,103 @@
+"""Builds the native core with AddressSanitizer and UndefinedBehaviorSanitizer and runs the tokenizer's tests on it.
+
+`make sanitize`, or `python tests/sanitize.py [pytest options]`. Linux with GCC or Clang. Property tests run a tenth of
+their examples, since everything takes several times as long. Leaks are not looked for: Python keeps memory to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "sanitize"
+PACKAGE = BUILD / "package" / "bpe_transformer"
+SHARE = 10  # of the examples of property tests, one in so many is run
+
+
+def build() -> Path:
+    """Builds the core and lays it among links to the library's files; returns the compiler."""
+    import nanobind
+
+    configure = [
+        "cmake", "-S", str(ROOT / "bpe_transformer" / "_native"), "-B", str(BUILD), "-G", "Ninja", "-DSANITIZE=ON",
+        "-DCMAKE_BUILD_TYPE=None", f"-DPython_EXECUTABLE={sys.executable}", f"-Dnanobind_DIR={nanobind.cmake_dir()}",
+    ]  # fmt: skip
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", str(BUILD)], check=True)
+    shutil.rmtree(PACKAGE, ignore_errors=True)
+    PACKAGE.mkdir(parents=True)
+    core = next(BUILD.glob("_core*.so"))
+    sources = [path for path in (ROOT / "bpe_transformer").iterdir() if path.suffix != ".so"]
+    for path in [*sources, ROOT / "cli", ROOT / "corpora", core]:
+        (PACKAGE / path.name).symlink_to(path)
+    cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
+    found = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.+)$", cache, re.MULTILINE)
+    if found is None:
+        sys.exit("CMake names no C++ compiler")
+    return Path(found.group(1))
+
+
+def runtimes(compiler: Path) -> str:
+    """The sanitizers' libraries, which have to be in a process before Python is."""
+
+    def find(name: str) -> str | None:
+        said = subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+        path = said.stdout.strip()
+        return path if Path(path).is_absolute() else None
+
+    machine = os.uname().machine
+    for names in (("libasan.so", "libubsan.so"), (f"libclang_rt.asan-{machine}.so",), ("libclang_rt.asan.so",)):
+        if all(found := [find(name) for name in names]):
+            return " ".join([*map(str, found), find("libstdc++.so") or ""]).strip()
+    sys.exit(
+        f"{compiler} has no shared AddressSanitizer; install its runtime (Debian: libasan, or clang's compiler-rt)"
+    )
+
+
+def run(arguments: list[str]) -> int:
+    """The tests, in a process that has the sanitizers in it."""
+    import hypothesis
+    import pytest
+
+    # an editable installation puts its own core before every other; here the one in PACKAGE is meant
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
+    sys.path.insert(0, str(PACKAGE.parent))
+    from bpe_transformer import _core
+
+    if not str(_core.__file__).startswith(str(BUILD)):
+        sys.exit(f"the core is {_core.__file__}, not the one built for this")
+
+    class FewerExamples:
+        @staticmethod
+        def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+            for item in items:
+                function = getattr(item, "obj", None)
+                if full := getattr(function, "_hypothesis_internal_use_settings", None):
+                    fewer = hypothesis.settings(full, max_examples=max(full.max_examples // SHARE, 5))
+                    getattr(function, "__func__", function)._hypothesis_internal_use_settings = fewer
+
+    return int(pytest.main(["-q", "-p", "no:cacheprovider", *arguments], plugins=[FewerExamples()]))
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if "ASAN_OPTIONS" in os.environ and arguments[:1] == ["--inside"]:
+        sys.exit(run(arguments[1:] or [str(ROOT / "tests" / "tokenizer")]))
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": runtimes(build()),
+        "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "PYTHONMALLOC": "malloc",
+    }
+    inside = [sys.executable, str(Path(__file__)), "--inside", *arguments]
+    sys.exit(subprocess.run(inside, env=environment, cwd=ROOT, check=False).returncode)
+
+
+if __name__ == "__main__":
+    main()
