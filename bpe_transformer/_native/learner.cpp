@@ -177,6 +177,16 @@ uint64_t Learner::word_of(Position position) const {
   return gaps_before_[position / 64] + static_cast<uint64_t>(std::popcount(below));
 }
 
+bool Learner::gap_between(Position from, Position to) const {
+  for (Position i = from / 64; i <= to / 64; ++i) {
+    uint64_t bits = gap_bits_[i];
+    if (i == from / 64) bits &= ~uint64_t{0} << (from % 64);
+    if (i == to / 64) bits &= (uint64_t{1} << (to % 64)) - 1;
+    if (bits) return true;
+  }
+  return false;
+}
+
 // Every token shrinks to one slot, so that a scan reads no more than the tokens that are left.
 void Learner::compact() {
   size_t to = 0;
@@ -363,15 +373,23 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
   right_.of.emplace_back();
 
   uint64_t merged = 0, touched = 0;
-  Position previous = 0;  // place of the join before; 0, a gap, for none
+  uint64_t last_word = UINT64_MAX;
+  Position last_single = 0;  // where the join before is, if it may share a word that occurs once; 0, a gap, if not
   const auto account = [&](Position start) {
-    const uint64_t count = start >= first_single_ ? 1 : counts_[word_of(start)];
-    merged += count;
-    if (record_) {
-      touched += previous == 0 || start - previous > longest_word_ || word_of(start) != word_of(previous);
-      previous = start;
-    }
     const Id before = slots_[start - 1], after = slots_[start + length_[made]];
+    uint64_t count = 1;
+    if (start < first_single_) {
+      const uint64_t word = word_of(start);
+      count = counts_[word];
+      touched += word != last_word;
+      last_word = word;
+    } else if (record_) {
+      const bool shared = before != kGap && last_single != 0 && start - last_single <= longest_word_ &&
+                          !gap_between(last_single, start);
+      touched += !shared;
+      last_single = after != kGap ? start : 0;
+    }
+    merged += count;
     if (before != kGap) note(left_, before, start - length_[before], count);
     if (after != kGap && after != made) note(right_, after, start, count);  // two new ids in a row count once, as `before`
   };

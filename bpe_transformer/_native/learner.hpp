@@ -116,6 +116,7 @@ class Learner {
   void compact();
   void settle();
   uint64_t word_of(Position position) const;
+  bool gap_between(Position from, Position to) const;
   uint64_t count_of(uint64_t word) const { return word < counts_.size() ? counts_[word] : 1; }
   bool allowed(Id left, Id right) const;
   void apply(const Candidate& best, MergeRecord& record);
