@@ -14,6 +14,7 @@ from types import ModuleType
 from bpe_transformer._files import atomic_directory, atomic_file
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.tokenizer.formats import gpt2, nanochat, probe, tiktoken, tokenizer_json
+from bpe_transformer.tokenizer.formats.checks import no_collection
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
@@ -57,7 +58,8 @@ def load(
     """See `Tokenizer.from_file`."""
     file = locate(Path(path))
     try:
-        tokenizer = Tokenizer(_read(file, pattern, special_tokens))
+        with no_collection():
+            tokenizer = Tokenizer(_read(file, pattern, special_tokens))
     except FormatError as cause:
         raise FormatError(f"{file}: {cause}" if str(file) not in str(cause) else str(cause)) from cause
     except BpeTransformerError as cause:  # such as a pattern that does not compile

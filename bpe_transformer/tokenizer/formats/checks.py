@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,32 +104,43 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def check_ids(ids: Iterable[tuple[object, object]], place: str) -> int:
-    """Checks (id, what has it) pairs: whole numbers, each once, none far beyond how many there are.
+def check_ids(names: Mapping[Any, Any], place: str) -> int:
+    """Checks the ids of names: whole numbers, no two alike, none far beyond how many there are.
 
     Returns the largest id + 1. Raises `FormatError`. Gaps are fine, but a claim of billions is not.
     """
-    owner: dict[object, object] = {}
-    for id, name in ids:
-        if type(id) is not int:
-            raise FormatError(f"{place}: the id of {_shown(name)} is {_shown(id)}, not a whole number")
-        if id in owner and owner[id] != name:
-            raise FormatError(f"{place}: id {id} is given to both {_shown(owner[id])} and {_shown(name)}")
-        owner[id] = name
-    if not owner:
+    if not names:
         raise FormatError(f"{place} holds no token; check the file")
-    limit = largest_id(len(owner))
-    for id, name in owner.items():
-        if not 0 <= id <= limit:  # type: ignore[operator]
-            raise FormatError(
-                f"{place}: the id of {_shown(name)} is {id}; {len(owner)} tokens may have ids 0 to {limit}"
-            )
-    return max(owner) + 1  # type: ignore[type-var, operator, no-any-return]
+    ids = names.values()
+    if set(map(type, ids)) != {int}:
+        name, id = next((name, id) for name, id in names.items() if type(id) is not int)
+        raise FormatError(f"{place}: the id of {_shown(name)} is {_shown(id)}, not a whole number")
+    limit = largest_id(len(names))
+    if min(ids) < 0 or max(ids) > limit:
+        name, id = next((name, id) for name, id in names.items() if not 0 <= id <= limit)
+        raise FormatError(f"{place}: the id of {_shown(name)} is {id}; {len(names)} tokens may have ids 0 to {limit}")
+    if len(set(ids)) < len(names):
+        owner: dict[int, Any] = {}
+        name, id = next((name, id) for name, id in names.items() if owner.setdefault(id, name) != name)
+        raise FormatError(f"{place}: id {id} is given to both {_shown(owner[id])} and {_shown(name)}")
+    return int(max(ids)) + 1
 
 
 def largest_id(tokens: int) -> int:
     """The largest id that a vocabulary of so many tokens may use: gaps are fine, a claim of billions is not."""
     return 4 * tokens + 65_536
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Spares the garbage collector a look through the hundred thousands of objects that reading makes, none of it garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 # how a person would name the facts of a model that not every format can hold, and what each is when it is not set

@@ -30,7 +30,7 @@ def read(
     ids = parse_json(read_text(vocab))
     if not isinstance(ids, dict):
         raise FormatError(f"{Path(vocab).name} is no object of names and ids")
-    size = check_ids([*((id, name) for name, id in ids.items())], Path(vocab).name)
+    size = check_ids(ids, Path(vocab).name)
     pairs = _pairs(read_text(merges), Path(merges).name)
     left, right, made = columns_of(pairs, ids, Path(merges).name)
     reached = set(made.tolist())
@@ -42,7 +42,7 @@ def read(
     if wrong := next((name for name in given if ids.get(name, given[name]) != given[name]), None):
         raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {Path(vocab).name}, not {given[wrong]}")
     specials = given if special_tokens is not None else lone
-    size = max(size, check_ids([*((id, name) for name, id in {**ids, **specials}.items())], Path(vocab).name))
+    size = max(size, check_ids({**ids, **specials}, Path(vocab).name))
     ordinary = [(name, id) for name, id in ids.items() if name not in specials]
     names = [name for name, _ in ordinary if name]
     tokens = [b""] * size

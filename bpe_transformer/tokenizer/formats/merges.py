@@ -20,13 +20,14 @@ def columns_of(
 
     Where a pair is there twice, `last_wins` keeps the later rank, as the `tokenizers` package does, else the first.
     """
+    id_of = ids.__getitem__
     try:
-        lefts = [ids[left] for left, _ in pairs]
-        rights = [ids[right] for _, right in pairs]
-        mades = [ids[left + right] for left, right in pairs]
-    except (KeyError, TypeError, ValueError):
+        if set(map(len, pairs)) - {2}:
+            raise ValueError
+        sides = ([left for left, _ in pairs], [right for _, right in pairs], map("".join, pairs))
+        columns = np.stack([np.fromiter(map(id_of, names), np.uint32, len(pairs)) for names in sides])
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise _first_problem(pairs, ids, place) from None
-    columns = np.array([lefts, rights, mades], np.uint32).reshape(3, len(pairs))
     return _without_repeats(columns, last_wins)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 import numpy as np
 
@@ -21,9 +22,9 @@ def model_of(ranks: Ranks, pretokenization: PreTokenization, special_tokens: Map
     tiktoken takes a pre-token that is a token as a whole before it merges anything. This differs from merging only for a
     token that merges do not lead to; a vocabulary that holds one has `ignore_merges`.
     """
-    by_rank = sorted(_checked(ranks).items(), key=lambda item: item[1])
-    names = [(id, token) for token, id in special_tokens.items()]
-    size = check_ids([*((rank, token) for token, rank in by_rank), *names], "ranks")
+    checked = _checked(ranks)
+    size = check_ids({**checked, **special_tokens}, "ranks")
+    by_rank = sorted(checked.items(), key=itemgetter(1))
     present = {token for token, _ in by_rank if len(token) == 1}
     if len(present) < 256:
         missing = next(byte for byte in range(256) if bytes([byte]) not in present)
@@ -52,9 +53,9 @@ def _checked(ranks: Ranks) -> dict[bytes, int]:
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise FormatError(f"ranks hold {pair!r}, which is no pair of bytes and a rank")
-        if not isinstance(pair[0], bytes) or not pair[0]:
+        if type(pair[0]) is not bytes or not pair[0]:
             raise FormatError(f"ranks hold the token {pair[0]!r}, which is not bytes, or empty")
-    found = {token: rank for token, rank in pairs}
+    found: dict[bytes, int] = dict(pairs)
     if len(found) < len(pairs):
         seen: set[bytes] = set()
         twice = next(token for token, _ in pairs if token in seen or seen.add(token))  # type: ignore[func-returns-value]

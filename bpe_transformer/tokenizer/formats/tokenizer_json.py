@@ -167,7 +167,7 @@ def from_json(document: Any) -> BpeModel:
             raise FormatError(f"model.unk_token is {unk!r}, which has no id")
         specials[unk] = vocab[unk]
     ignore_merges = body.get("ignore_merges", bool, False)
-    made = [names[id] for id in columns[2].tolist()]
+    made = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
     bos, eos = _read_post_processor(root, specials)
     model = BpeModel(
         unit=splitting.unit,
@@ -226,13 +226,16 @@ def _names_by_id(vocab: Mapping[str, Any], added: Mapping[str, int]) -> list[str
     for text, id in added.items():
         if vocab.get(text, id) != id:
             raise FormatError(f"added token {text!r} has id {id}, but model.vocab gives it {vocab[text]}")
-    names = [""] * check_ids([(id, name) for name, id in (*vocab.items(), *added.items())], "model.vocab")
-    for name, id in (*vocab.items(), *added.items()):
+    ids = {**vocab, **added}
+    names = [""] * check_ids(ids, "model.vocab")
+    for name, id in ids.items():
         names[id] = name
     return names
 
 
 def _pairs(merges: list[Any]) -> list[Any]:
+    if str not in set(map(type, merges)):
+        return merges
     return [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
 
 
