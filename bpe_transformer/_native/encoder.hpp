@@ -197,12 +197,11 @@ class Encoder {
   void merge_long(IdBuffer& ids, size_t from) const;
   size_t find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const;
 
-  // `kFirst` is a space before the text, whatever that begins with: also before a special token.
   bool is_prefixed(Text text, size_t from, size_t to) const {
-    if (prefix_ == PrefixSpace::kFirst) return from == 0 && text.size;
-    if (prefix_ == PrefixSpace::kNever || from == to) return false;
+    if (prefix_ == PrefixSpace::kNever) return false;
     if (prefix_ == PrefixSpace::kAlways) return true;
-    if (prefix_ == PrefixSpace::kFirstIfNone && from) return false;
+    if ((prefix_ == PrefixSpace::kFirst || prefix_ == PrefixSpace::kFirstIfNone) && from) return false;
+    if (prefix_ == PrefixSpace::kFirst) return true;
     const std::string_view part(reinterpret_cast<const char*>(text.data + from), to - from);
     return !(part.starts_with(' ') || (!alphabet_.bytes && part.starts_with("\xE2\x96\x81")));  // U+2581
   }
@@ -213,7 +212,7 @@ class Encoder {
   void each_part(Text text, const std::vector<SpecialPolicy>& policy, Plain&& plain, Special&& special) const {
     const auto part = [&](size_t from, size_t to) {
       const bool prefixed = is_prefixed(text, from, to);
-      if (from == to && !prefixed) return;
+      if (from == to) return;
       try {
         if (!prefixed) return plain(Text{text.data + from, to - from}, from, size_t{0});
         std::string spaced(1, ' ');

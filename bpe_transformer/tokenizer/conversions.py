@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Conversions:
     ) -> Self:
         """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
 
-        `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, and nanochat's `tokenizer.pkl`.
+        `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
+        and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
         `pattern` and `special_tokens` are for files of ranks, which do not say them. Raises `FormatError` with the place.
         """
         from bpe_transformer.tokenizer.formats import load
@@ -99,6 +100,36 @@ class Conversions:
         from bpe_transformer.tokenizer.formats.gpt2 import read
 
         return cls._made(read(vocab, merges, pattern, special_tokens))
+
+    @classmethod
+    def from_subword_nmt(
+        cls,
+        codes: Path,
+        vocabulary: Path | None = None,
+        *,
+        alphabet: Iterable[str] = "",
+        unk_token: str | None = "<unk>",
+    ) -> Self:
+        """A tokenizer from subword-nmt's codes of version 0.2, which hold merges only.
+
+        The alphabet is every character of the codes, of `vocabulary`, as `subword-nmt get-vocab` writes it, and of
+        `alphabet`; all others become `unk_token`. Ids are the lines of `vocabulary`; without one, and for what it lacks,
+        characters, `unk_token` and merges by rank follow each other. Raises `FormatError` with the line.
+        """
+        from bpe_transformer.tokenizer.formats.subword_nmt import read
+
+        return cls._made(read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token))
+
+    @classmethod
+    def from_sentencepiece(cls, path: Path) -> Self:
+        """A tokenizer from a SentencePiece `.model` of type BPE, with its normalisation. Needs no other package.
+
+        Control pieces become special tokens, user-defined ones are found in every text. Raises `FormatError`, also for
+        Unigram models.
+        """
+        from bpe_transformer.tokenizer.formats.sentencepiece import read
+
+        return cls._made(read(path))
 
     def export(self, path: Path, format: str = "tokenizer.json") -> None:
         """Writes the vocabulary in a format of `bpe_transformer.tokenizer.formats.FORMATS`: a file, for "gpt2" a directory.

@@ -89,7 +89,7 @@ class BpeModel:
             surfaces = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(surfaces)]
         if self.space_mark is not None:
             mark = self.space_mark.encode()
-            kept = {*self.special_tokens.values(), *self.added_tokens.values()}
+            kept = set(self.special_tokens.values())
             surfaces = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(surfaces)]
         for byte, id in enumerate(self.fallback_ids):
             surfaces[id] = bytes([byte])

@@ -45,13 +45,13 @@ class PartEncoder:
     def encode(self, data: bytes, policy: bytes, dropout: _core.Dropout | None = None) -> list[int]:
         """Raises `ForbiddenSpecial` and `UnknownCharacter`, with the byte of `data`."""
         ids: list[int] = []
-        for start, part, special, stop in self._finder.split(data, policy):
+        for start, part, special, _ in self._finder.split(data, policy):
             text = self._split.normalize(part.decode("utf-8", "surrogateescape"))
-            if self._prefixed_early(start, part, stop):
+            if self._prefixed_early(start, text):
                 text = " " + text
             for at, piece, late, _ in self._pieces_of(text, policy):
                 prefixed = self._prefixed_late(start + at, piece)
-                with self._located(start, part, stop, at - prefixed):
+                with self._located(start, part, at - prefixed):
                     ids += self._encode_piece(b" " + piece if prefixed else piece, dropout)
                 if late is not None:
                     ids.append(self._tokens[late][1])
@@ -77,7 +77,7 @@ class PartEncoder:
         ids: list[int] = []
         places: list[Offsets] = [np.empty((0, 2), np.int64)]
         for start, part, special, stop in self._finder.split(data, policy):
-            text, starts, ends = self._aligned(start, part, stop)
+            text, starts, ends = self._aligned(start, part)
             for at, piece, late, after in self._pieces_of(text, policy):
                 if self._prefixed_late(start + at, piece):
                     piece, first, last = (
@@ -87,7 +87,7 @@ class PartEncoder:
                     )
                 else:
                     first, last = starts[at:], ends[at:]
-                with self._located(start, part, stop, at - (len(starts) - at < len(first))):
+                with self._located(start, part, at - (len(starts) - at < len(first))):
                     found, spans = self._piece_spans(piece, np.append(first, len(part)), last, widths)
                 ids += found
                 places.append(start + spans)
@@ -112,9 +112,9 @@ class PartEncoder:
 
         Raises `ForbiddenSpecial`.
         """
-        for start, part, special, stop in self._finder.split(data, policy):
+        for start, part, special, _ in self._finder.split(data, policy):
             text = self._split.normalize(part.decode("utf-8", "surrogateescape"))
-            if self._prefixed_early(start, part, stop):
+            if self._prefixed_early(start, text):
                 text = " " + text
             for at, piece, late, _ in self._pieces_of(text, policy):
                 prefix = b" " if self._prefixed_late(start + at, piece) else b""
@@ -158,37 +158,36 @@ class PartEncoder:
         text = self._split.normalize(token.decode())
         return (" " + text if self._prefix == "always" else text).encode()
 
-    def _prefixed_early(self, start: int, part: bytes, stop: int) -> bool:
-        """Whether a space comes before a part whatever it begins with, so before tokens are sought in it."""
-        if self._prefix == "first":  # before the text, be it before a token
-            return start == 0 and stop > 0
-        return bool(part) and self._prefix == "always"
+    def _prefixed_early(self, start: int, text: str) -> bool:
+        """Whether a space comes before a normalised part whatever it begins with, so before tokens are sought in it."""
+        return bool(text) and (self._prefix == "always" or (self._prefix == "first" and start == 0))
 
     def _prefixed_late(self, start: int, piece: bytes) -> bool:
         asked = self._prefix == "always_if_none" or (self._prefix == "first_if_none" and start == 0)
         return asked and bool(piece) and not piece.startswith((b" ", self._space.encode()))
 
-    def _aligned(self, start: int, part: bytes, stop: int) -> tuple[str, Offsets, Offsets]:
+    def _aligned(self, start: int, part: bytes) -> tuple[str, Offsets, Offsets]:
         """The part as it is encoded, and for each byte of that where in `part` what it was made of starts and ends."""
         text = part.decode("utf-8", "surrogateescape")
-        form = self._split.normalization
-        if form is None:
+        if self._split.charsmap is not None or self._split.squeeze_spaces:
+            text, starts, ends = self._split.charsmap_normalizer.aligned(text)
+        elif self._split.normalization is None:
             starts = np.arange(len(part))
             ends = starts + 1
         else:
-            text, starts, ends = normalize_aligned(form, text)
-        if self._prefixed_early(start, part, stop):
+            text, starts, ends = normalize_aligned(self._split.normalization, text)
+        if self._prefixed_early(start, text):
             return " " + text, np.insert(starts, 0, 0), np.insert(ends, 0, 0)
         return text, starts, ends
 
     @contextmanager
-    def _located(self, start: int, part: bytes, stop: int, before: int) -> Iterator[None]:
+    def _located(self, start: int, part: bytes, before: int) -> Iterator[None]:
         """Says where in the whole text an unknown character is that was found `before` bytes into the encoded part."""
         try:
             yield
         except _core.UnknownCharacter as cause:
             code_point, _, position = cause.args
-            _, starts, _ = self._aligned(start, part, stop)
+            _, starts, _ = self._aligned(start, part)
             raise _core.UnknownCharacter(code_point, 0, start + int(starts[max(before + position, 0)])) from None
 
     def _spans(self, text: str) -> Iterator[tuple[int, bytes, bool]]:

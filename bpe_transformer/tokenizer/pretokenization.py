@@ -15,6 +15,8 @@ from bpe_transformer.tokenizer import patterns
 if TYPE_CHECKING:
     import regex
 
+    from bpe_transformer.tokenizer.charsmap import CharsmapNormalizer
+
 _ESCAPED = re.compile(r"\\(\W)")
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
@@ -29,6 +31,8 @@ class PreTokenization:
     sought in normalised text, from the left; where several begin at one place the first expression that matches is taken.
     What is not protected is split by the patterns of `before`, one after another, and then by `pattern`, each piece on its own.
 
+    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece (see `charsmap.py`), in place of a form.
+
     Raises `PatternError` for a pattern or form that does not exist.
 
     >>> list(PreTokenization("gpt2", protected=(r"C\\+\\+",)).split("a C++11 b"))
@@ -39,6 +43,8 @@ class PreTokenization:
     normalization: Normalization | None = None
     protected: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    charsmap: str | None = None
+    squeeze_spaces: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", patterns.canonical(self.pattern))
@@ -48,6 +54,8 @@ class PreTokenization:
             raise PatternError(
                 f"normalization={self.normalization!r} is unknown; choose one of {', '.join(get_args(Normalization))}, or None"
             )
+        if self.normalization is not None and (self.charsmap is not None or self.squeeze_spaces):
+            raise PatternError(f"normalization={self.normalization!r} and that of SentencePiece exclude each other")
         for expression in self.protected:
             if patterns.compiled_expression(expression).match(""):
                 raise PatternError(
@@ -62,8 +70,8 @@ class PreTokenization:
     @property
     def scanner(self) -> int | None:
         """The number of the native scanner that splits as this does; None if Python has to take part."""
-        plain = self.normalization is None and not self.protected and not self.before
-        return patterns.scanner_number(self.pattern) if plain else None
+        rest = (self.normalization, self.protected, self.before, self.charsmap, self.squeeze_spaces)
+        return None if any(rest) else patterns.scanner_number(self.pattern)
 
     @property
     def pattern_scanner(self) -> int | None:
@@ -71,10 +79,19 @@ class PreTokenization:
         return patterns.scanner_number(self.pattern)
 
     def normalize(self, text: str) -> str:
-        """`text` in the normalisation form."""
+        """`text` normalised."""
+        if self.charsmap is not None or self.squeeze_spaces:
+            return self.charsmap_normalizer.normalize(text)
         if self.normalization is None or text.isascii():
             return text
         return unicodedata.normalize(self.normalization, text)
+
+    @cached_property
+    def charsmap_normalizer(self) -> CharsmapNormalizer:
+        """SentencePiece's normalisation. Raises `FormatError` for a map that is damaged."""
+        from bpe_transformer.tokenizer.charsmap import CharsmapNormalizer
+
+        return CharsmapNormalizer(self.charsmap, self.squeeze_spaces)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
         """Normalised `text` in parts, each with whether it is protected. No part is empty; `pattern` splits them further."""
@@ -135,6 +152,10 @@ class PreTokenization:
             facts["protected"] = list(self.protected)
         if self.before:
             facts["before"] = [patterns.expression(pattern) for pattern in self.before]
+        if self.charsmap is not None:
+            facts["charsmap"] = self.charsmap
+        if self.squeeze_spaces:
+            facts["squeeze_spaces"] = True
         return facts
 
     @classmethod
@@ -142,9 +163,17 @@ class PreTokenization:
         """Raises `PatternError` for facts that do not fit, `KeyError` if there is no pattern."""
         protected: Sequence[str] = facts.get("protected", ())
         before: Sequence[str] = facts.get("before", ())
-        return cls(facts["pattern"], facts.get("normalization"), tuple(protected), tuple(before))
+        return cls(
+            facts["pattern"],
+            facts.get("normalization"),
+            tuple(protected),
+            tuple(before),
+            facts.get("charsmap"),
+            facts.get("squeeze_spaces", False),
+        )
 
     def __str__(self) -> str:
         more: list[str] = [self.normalization] if self.normalization else []
+        more += ["a charsmap"] if self.charsmap is not None else []
         more += [f"{len(self.protected)} protected"] if self.protected else []
         return ", ".join([*self.before, self.pattern, *more])

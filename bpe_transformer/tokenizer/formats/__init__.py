@@ -13,19 +13,28 @@ from types import ModuleType
 
 from bpe_transformer._files import atomic_directory, atomic_file
 from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.tokenizer.formats import gpt2, nanochat, probe, tiktoken, tokenizer_json
+from bpe_transformer.tokenizer.formats import (
+    gpt2,
+    nanochat,
+    probe,
+    sentencepiece,
+    subword_nmt,
+    tiktoken,
+    tokenizer_json,
+)
 from bpe_transformer.tokenizer.formats.checks import no_collection
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.trace import MergeTrace
 
-FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (tokenizer_json, tiktoken, gpt2, nanochat)}
+_MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
+FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
 DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory
 TRACE_FILE = "trace.parquet"
 # what a directory may hold, in the order of preference
 _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl")
-_BY_SUFFIX = ("*.model", "*.tiktoken")
+_BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
 def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
@@ -104,6 +113,7 @@ def _read(file: Path, pattern: str | PreTokenization | None, special_tokens: Map
         return gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **told)  # type: ignore[arg-type]
     if told:
         raise FormatError(f"this file says itself what {' and '.join(told)} would; leave the argument out")
-    if nanochat.recognises(head):
-        return nanochat.read(file)
+    for module in (nanochat, sentencepiece, subword_nmt):
+        if module.recognises(head):
+            return module.read(file)
     return tokenizer_json.read(file)

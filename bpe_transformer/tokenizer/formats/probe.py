@@ -108,9 +108,46 @@ def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, 
         )
 
 
+def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    try:
+        import sentencepiece
+    except ImportError:
+        return
+    try:
+        ids = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path)).encode(text)
+    except (RuntimeError, OSError) as cause:
+        raise FormatError(
+            f"the sentencepiece package does not read this vocabulary: {cause}; nothing was written"
+        ) from cause
+    if ids != expected:
+        raise FormatError(
+            "the sentencepiece package gives other ids for this vocabulary; nothing was written, please report this"
+        )
+
+
+def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    try:
+        from subword_nmt.apply_bpe import BPE
+    except ImportError:
+        return
+    words = text.split()  # at spaces alone it splits itself
+    with open(path, encoding="utf-8") as codes:
+        theirs = BPE(codes, separator="").segment_tokens(words)
+    ours = [
+        tokenizer.model.surfaces[id].decode().removesuffix(" ") for id in tokenizer.encode_ordinary(" ".join(words))
+    ]
+    unknown = tokenizer.unk_token
+    if len(theirs) != len(ours) or any(a != b != unknown for a, b in zip(theirs, ours, strict=True)):
+        raise FormatError(
+            "the subword-nmt package gives other tokens for this vocabulary; nothing was written, please report this"
+        )
+
+
 _ORACLES: dict[str, Callable[[Tokenizer, str | os.PathLike[str], str, list[int]], None]] = {
     "tokenizer.json": _by_tokenizers,
     "tiktoken": _by_tiktoken,
+    "sentencepiece": _by_sentencepiece,
+    "subword-nmt": _by_subword_nmt,
 }
 
 

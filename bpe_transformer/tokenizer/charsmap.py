@@ -1,0 +1,151 @@
+"""SentencePiece's normalisation: a compiled map of characters to others, and spaces that follow each other become one.
+
+The map is a double-array trie (darts-clone) over UTF-8 whose values are places in a block of texts, each ended by a zero byte:
+`normalizer.cc` of google/sentencepiece writes and reads it. At every place the longest entry is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer.errors import FormatError
+
+if TYPE_CHECKING:
+    import regex
+
+_SPACE_MARK = "▁"
+_LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules need 12 and 300,000
+
+
+class CharsmapNormalizer:
+    """Normalises as a SentencePiece model does that holds `charsmap` and, with `squeeze`, "remove_extra_whitespaces".
+
+    >>> CharsmapNormalizer(None, True).normalize("  a   b ")
+    'a b'
+    """
+
+    def __init__(self, charsmap: str | None, squeeze: bool) -> None:
+        self._entries = {} if charsmap is None else _entries(charsmap)
+        self._squeeze = squeeze
+        self._reach = max(map(len, self._entries), default=0)
+
+    def normalize(self, text: str) -> str:
+        return "".join(made for _, made in self._steps(text))
+
+    def aligned(self, text: str) -> tuple[str, NDArray[np.int64], NDArray[np.int64]]:
+        """The normalised text, and for each byte of it, (n,), where what it was made of starts and ends: bytes of `text`."""
+        steps = self._steps(text)
+        before = np.array([_size(taken) for taken, _ in steps], np.int64)
+        after = [_size(made) for _, made in steps]
+        ends = np.cumsum(before)
+        return "".join(made for _, made in steps), np.repeat(ends - before, after), np.repeat(ends, after)
+
+    def _steps(self, text: str) -> list[tuple[str, str]]:
+        """(a piece of `text`, what becomes of it), one after another; what stays as it is character by character."""
+        steps: list[tuple[str, str]] = []
+        position = 0
+        while position < len(text):
+            found = self._trigger.search(text, position) if self._trigger is not None else None
+            start = len(text) if found is None else max(position, found.start() - self._reach + 1)
+            steps += [(char, char) for char in text[position:start]]
+            position = start
+            stop = start if found is None else found.end()
+            while position < stop:
+                taken = self._longest(text, position)
+                steps.append((taken, self._entries.get(taken, taken)))
+                position += len(taken)
+        return self._squeezed(steps) if self._squeeze else steps
+
+    def _longest(self, text: str, position: int) -> str:
+        for size in range(self._reach, 0, -1):
+            if (part := text[position : position + size]) in self._entries:
+                return part
+        return text[position]
+
+    @cached_property
+    def _trigger(self) -> regex.Pattern[str] | None:
+        """Finds the characters without one of which no entry matches: entries themselves, or not the first of one."""
+        import regex
+
+        chars = {char for key in self._entries for char in (key if len(key) == 1 else key[1:])}
+        return regex.compile("[" + "".join(map(regex.escape, sorted(chars))) + "]") if chars else None
+
+    @staticmethod
+    def _squeezed(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Without spaces at the start, after a space, and, written either way, at the end."""
+        squeezed: list[tuple[str, str]] = []
+        after_space = True
+        for taken, made in steps:
+            if after_space:
+                made = made.lstrip(" ")
+            if made:
+                after_space = made.endswith(" ")
+            squeezed.append((taken, made))
+        for i in range(len(squeezed) - 1, -1, -1):
+            taken, made = squeezed[i]
+            squeezed[i] = taken, made.rstrip(" " + _SPACE_MARK)
+            if squeezed[i][1]:
+                break
+        return squeezed
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
+
+
+def _entries(charsmap: str) -> dict[str, str]:
+    """What the map turns into what. Raises `FormatError`."""
+    try:
+        data = base64.b64decode(charsmap, validate=True)
+    except (binascii.Error, ValueError) as cause:
+        raise FormatError(f"precompiled_charsmap is not base64: {cause}") from cause
+    size = int.from_bytes(data[:4], "little")
+    if len(data) < 4 or size % 4 or size < 1024 or 4 + size > len(data):
+        raise FormatError(f"precompiled_charsmap claims a trie of {size} bytes, and {max(len(data) - 4, 0)} are there")
+    units = np.frombuffer(data, "<u4", size // 4, 4).astype(np.int64)
+    texts = data[4 + size :]
+    entries: dict[str, str] = {}
+    for key, place in _keys(units):
+        end = texts.find(b"\0", place)
+        if not 0 <= place < len(texts) or end < 0:
+            raise FormatError(f"precompiled_charsmap has no text at byte {place} for {key!r}")
+        try:
+            entries[key.decode()] = texts[place:end].decode()
+        except UnicodeDecodeError as cause:
+            raise FormatError(f"precompiled_charsmap: entry {key!r} is not UTF-8") from cause
+    return entries
+
+
+def _keys(units: NDArray[np.int64]) -> list[tuple[bytes, int]]:
+    """The keys of a double-array trie with their values. Raises `FormatError` if it is none."""
+    labels = units & 0x800000FF
+    bases = np.where(labels < 256, np.arange(len(units)) ^ labels, -1)
+    order = np.argsort(bases, kind="stable")
+    places = np.searchsorted(bases[order], np.arange(len(units) + 1))
+    offsets = (units >> 10) << ((units & 0x200) >> 6)
+    found: list[tuple[bytes, int]] = []
+    waiting = [(b"", int(offsets[0]))]  # key so far, where its children are counted from
+    visited = 0
+    while waiting:
+        key, base = waiting.pop()
+        visited += 1  # keys share their ends, so a place may be reached by many; but not without end
+        if base >= len(units) or len(key) > _LONGEST_KEY or visited > _MOST_PLACES:
+            raise FormatError("precompiled_charsmap is no trie: a path leads out of it, or does not end")
+        for unit in order[places[base] : places[base + 1]].tolist():
+            label = unit ^ base
+            if unit == 0 or label == 0:
+                continue  # the root is nobody's child, and a value has no label
+            child = unit ^ int(offsets[unit])
+            longer = key + bytes([label])
+            if units[unit] >> 8 & 1:
+                if child >= len(units):
+                    raise FormatError("precompiled_charsmap is no trie: a value lies outside")
+                found.append((longer, int(units[child] & 0x7FFFFFFF)))
+            waiting.append((longer, child))
+    return found

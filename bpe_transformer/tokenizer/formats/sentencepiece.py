@@ -1,0 +1,328 @@
+"""SentencePiece's `.model`, of type BPE: pieces with scores, which give the order of merges, and how text is normalised.
+
+A piece and its score say what a token and its rank do in tiktoken, over characters: merges are recovered in the same way.
+Numbers of fields and types are those of `sentencepiece_model.proto`.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpe_transformer import _core
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
+from bpe_transformer.tokenizer.formats.json_splitting import SPACE_MARK
+from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
+from bpe_transformer.tokenizer.model import BpeModel, fallback_token
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+NAME = "sentencepiece"
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
+_KINDS = {1: "NORMAL", 2: "UNKNOWN", 3: "CONTROL", 4: "USER_DEFINED", 5: "UNUSED", 6: "BYTE"}
+_BPE = 2
+_HOLDS = {
+    "unk_token",
+    "added_tokens",
+    "byte_fallback",
+    "fuse_unk",
+    "space_mark",
+    "prefix_space",
+    "bos_token",
+    "eos_token",
+}
+
+
+@dataclass
+class _Piece:
+    text: str = ""
+    score: float = 0.0
+    kind: int = NORMAL
+
+
+@dataclass
+class _Contents:
+    """The fields of a model that matter for encoding, with the defaults of the format."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    model_type: int = 1
+    suffix: bool = False
+    bos_id: int = 1
+    eos_id: int = 2
+    charsmap: bytes = b""
+    dummy_prefix: bool = True
+    squeeze: bool = True
+    escape: bool = True
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins so can be a model: its first field is a piece, which begins with its text."""
+    return len(head) > 3 and head[0] == 0x0A and head[2] == 0x0A
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read(path: str | os.PathLike[str]) -> BpeModel:
+    """See `Tokenizer.from_sentencepiece`."""
+    contents = parse(read_bytes(path))
+    _check(contents)
+    pieces = contents.pieces
+    by_kind = {kind: {p.text: id for id, p in enumerate(pieces) if p.kind == kind} for kind in _KINDS}
+    left, right, made = _recovered(pieces)
+    squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
+    added = by_kind[USER_DEFINED]
+    inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in made.tolist())
+    names = [piece.text for piece in pieces]
+    marks = {id: name for name, id in by_kind[CONTROL].items()}
+    split = PreTokenization("none" if inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
+    if wrong := next((text for text in added if split.normalize(f"a{text}b") != f"a{text}b"), None):
+        raise FormatError(
+            f"the user-defined piece {wrong!r} is changed by the model's own normalisation, which is not supported"
+        )
+    unknown = next(iter(by_kind[UNKNOWN]))
+    fallback = bool(by_kind[BYTE])
+    # user-defined pieces are sought in the text with its space in front; where there are none, what follows a special
+    # token begins like a text
+    prefix: Any = ("first" if added else "always") if contents.dummy_prefix else "never"
+    late = bool(added) and (prefix != "never" or charsmap is not None or squeeze or any(SPACE_MARK in t for t in added))
+    return BpeModel(
+        unit="char",
+        pretokenization=split,
+        tokens=tuple(name.encode() for name in names),
+        left=left,
+        right=right,
+        made=made,
+        special_tokens={**by_kind[UNKNOWN], **by_kind[CONTROL]},
+        unk_token=unknown,
+        added_tokens=added,
+        token_flags={text: ("normalized",) for text in added} if late else {},
+        byte_fallback=fallback,
+        fuse_unk=True,
+        space_mark=SPACE_MARK,
+        prefix_space=prefix,
+        bos_token=marks.get(contents.bos_id),
+        eos_token=marks.get(contents.eos_id),
+    )
+
+
+def parse(data: bytes) -> _Contents:
+    """Raises `FormatError` that names the field and the byte."""
+    contents = _Contents()
+    for number, kind, value in fields(data, "the model"):
+        if number == 1:
+            contents.pieces.append(_piece(_bytes(value, kind, "pieces"), f"pieces[{len(contents.pieces)}]"))
+        elif number == 2:
+            _read_trainer(_bytes(value, kind, "trainer_spec"), contents)
+        elif number == 3:
+            _read_normalizer(_bytes(value, kind, "normalizer_spec"), contents)
+    return contents
+
+
+def _piece(data: bytes, place: str) -> _Piece:
+    piece = _Piece()
+    for number, kind, value in fields(data, place):
+        if number == 1:
+            try:
+                piece.text = _bytes(value, kind, f"{place}.piece").decode()
+            except UnicodeDecodeError as cause:
+                raise FormatError(f"{place}.piece is not UTF-8: {cause.object[:20]!r}") from cause
+        elif number == 2:
+            if kind != FIXED32 or not isinstance(value, bytes):
+                raise FormatError(f"{place}.score is no float")
+            (piece.score,) = struct.unpack("<f", value)
+        elif number == 3:
+            piece.kind = _int(value, kind, f"{place}.type")
+    if not piece.text:
+        raise FormatError(f"{place}.piece is empty")
+    if piece.kind not in _KINDS or not math.isfinite(piece.score):
+        raise FormatError(f"{place} ({piece.text!r}) has the type {piece.kind} and the score {piece.score}")
+    return piece
+
+
+def _read_trainer(data: bytes, contents: _Contents) -> None:
+    for number, kind, value in fields(data, "trainer_spec"):
+        if number == 3:
+            contents.model_type = _int(value, kind, "trainer_spec.model_type")
+        elif number == 24:
+            contents.suffix = bool(_int(value, kind, "trainer_spec.treat_whitespace_as_suffix"))
+        elif number == 41:
+            contents.bos_id = _int(value, kind, "trainer_spec.bos_id")
+        elif number == 42:
+            contents.eos_id = _int(value, kind, "trainer_spec.eos_id")
+
+
+def _read_normalizer(data: bytes, contents: _Contents) -> None:
+    for number, kind, value in fields(data, "normalizer_spec"):
+        if number == 2:
+            contents.charsmap = _bytes(value, kind, "normalizer_spec.precompiled_charsmap")
+        elif number == 3:
+            contents.dummy_prefix = bool(_int(value, kind, "normalizer_spec.add_dummy_prefix"))
+        elif number == 4:
+            contents.squeeze = bool(_int(value, kind, "normalizer_spec.remove_extra_whitespaces"))
+        elif number == 5:
+            contents.escape = bool(_int(value, kind, "normalizer_spec.escape_whitespaces"))
+
+
+def _bytes(value: int | bytes, kind: int, place: str) -> bytes:
+    if kind != BYTES or not isinstance(value, bytes):
+        raise FormatError(f"{place} is not text, bytes or a message")
+    return value
+
+
+def _int(value: int | bytes, kind: int, place: str) -> int:
+    if kind != VARINT or not isinstance(value, int):
+        raise FormatError(f"{place} is not a whole number")
+    return value
+
+
+def _check(contents: _Contents) -> None:
+    if not contents.pieces:
+        raise FormatError("not a SentencePiece model: it holds no piece; check the file")
+    if contents.model_type != _BPE:
+        kind = {1: "UNIGRAM", 3: "WORD", 4: "CHAR"}.get(contents.model_type, contents.model_type)
+        raise FormatError(f"trainer_spec.model_type is {kind}; only BPE models can be read")
+    if contents.suffix or not contents.escape:
+        which = (
+            "trainer_spec.treat_whitespace_as_suffix"
+            if contents.suffix
+            else "normalizer_spec.escape_whitespaces: false"
+        )
+        raise FormatError(f"{which} is not supported; train the model without it")
+    seen: dict[str, int] = {}
+    for id, piece in enumerate(contents.pieces):
+        if seen.setdefault(piece.text, id) != id:
+            raise FormatError(f"pieces[{id}] is {piece.text!r}, as pieces[{seen[piece.text]}] is")
+        if piece.kind == UNUSED:
+            raise FormatError(
+                f"pieces[{id}] ({piece.text!r}) is UNUSED, which is not supported; export the model without it"
+            )
+    kinds = [piece.kind for piece in contents.pieces]
+    if kinds.count(UNKNOWN) != 1:
+        raise FormatError(f"{kinds.count(UNKNOWN)} pieces are of type UNKNOWN; a model has one")
+    if BYTE in kinds:
+        have = {piece.text.encode() for piece in contents.pieces if piece.kind == BYTE}
+        if have != {fallback_token(byte) for byte in range(256)}:
+            raise FormatError(f"{len(have)} pieces are of type BYTE; they have to be <0x00> to <0xFF>")
+    if not any(piece.text == SPACE_MARK and piece.kind == NORMAL for piece in contents.pieces):
+        raise FormatError(f"no piece is {SPACE_MARK!r}, which stands for a space; train the model on text with spaces")
+
+
+def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
+    """Left, right and made, by rank. Raises `FormatError` where scores do not decide."""
+    ranked = sorted((id for id, p in enumerate(pieces) if p.kind == NORMAL), key=lambda id: (-pieces[id].score, id))
+    id_of_rank = np.array(ranked, np.uint32)
+    left, right, made, _, incomplete = _core.recover([pieces[id].text.encode() for id in ranked], True)
+    if len(incomplete):
+        text = pieces[ranked[int(incomplete[0])]].text
+        raise FormatError(f"the piece {text!r} holds a character that is no piece of its own, which is not supported")
+    scores = np.array([pieces[ranked[rank]].score for rank in made.tolist()])
+    if same := np.flatnonzero(np.diff(scores) == 0).tolist():
+        one, other = (pieces[ranked[int(made[same[0] + i])]].text for i in (0, 1))
+        raise FormatError(
+            f"the pieces {one!r} and {other!r} have the same score, so which is merged first is left open"
+        )
+    return id_of_rank[left], id_of_rank[right], id_of_rank[made]
+
+
+# --- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
+    """Writes a model that the sentencepiece package loads. Raises `FormatError` for what it cannot hold."""
+    Path(path).write_bytes(dump(model))
+
+
+def dump(model: BpeModel) -> bytes:
+    _check_writable(model)
+    kinds = _kinds_of(model)
+    scores = dict.fromkeys(range(len(model.tokens)), 0.0)
+    normal = [id for id in range(len(model.tokens)) if kinds[id] == NORMAL]
+    rank = {id: number for number, id in enumerate(dict.fromkeys([*model.made.tolist(), *normal]))}
+    scores.update({id: -float(rank[id]) for id in normal})
+    pieces = b"".join(
+        blob(1, blob(1, token) + single(2, scores[id]) + (b"" if kinds[id] == NORMAL else varint(3, kinds[id])))
+        for id, token in enumerate(model.tokens)
+    )
+    split = model.pretokenization
+    charsmap = base64.b64decode(split.charsmap) if split.charsmap is not None else b""
+    normalizer = b"".join(
+        [
+            blob(1, b"identity" if not charsmap else b"user_defined"),
+            blob(2, charsmap),
+            varint(3, model.prefix_space != "never"),
+            varint(4, split.squeeze_spaces),
+            varint(5, True),
+        ]
+    )
+    return pieces + blob(2, _trainer(model)) + blob(3, normalizer)
+
+
+def _trainer(model: BpeModel) -> bytes:
+    names = {40: model.unk_token, 41: model.bos_token, 42: model.eos_token}
+    ids = {number: -1 if name is None else model.special_tokens[name] for number, name in names.items()}
+    texts = {45: model.unk_token, 46: model.bos_token, 47: model.eos_token}
+    return b"".join(
+        [
+            varint(3, _BPE),
+            varint(4, len(model.tokens)),
+            varint(35, model.byte_fallback),
+            *(varint(number, id) for number, id in ids.items()),
+            varint(43, -1),
+            *(blob(number, name.encode()) for number, name in texts.items() if name is not None),
+        ]
+    )
+
+
+def _kinds_of(model: BpeModel) -> dict[int, int]:
+    kinds = dict.fromkeys(range(len(model.tokens)), NORMAL)
+    kinds.update(dict.fromkeys(model.special_tokens.values(), CONTROL))
+    kinds.update(dict.fromkeys(model.added_tokens.values(), USER_DEFINED))
+    kinds.update(dict.fromkeys(model.fallback_ids, BYTE))
+    kinds[model.special_tokens[str(model.unk_token)]] = UNKNOWN
+    return kinds
+
+
+def _check_writable(model: BpeModel) -> None:
+    remedy = "export to tokenizer.json"
+    late = {
+        text: flags
+        for text, flags in model.token_flags.items()
+        if flags != ("normalized",) or text not in model.added_tokens
+    }
+    if late:
+        raise FormatError(f"a SentencePiece model cannot hold token_flags={late}; {remedy}")
+    refuse_facts(model, "a SentencePiece model", _HOLDS | {"token_flags", "charsmap", "squeeze_spaces"}, remedy)
+    if model.unit != "char" or model.space_mark != SPACE_MARK or model.pattern not in ("metaspace", "none"):
+        raise FormatError(
+            f"a SentencePiece model is made of characters with spaces written as {SPACE_MARK!r}; this vocabulary has "
+            f"unit={model.unit!r}, space_mark={model.space_mark!r} and pattern={model.pattern!r}; {remedy}"
+        )
+    if model.unk_token is None:
+        raise FormatError('a SentencePiece model needs an unknown token; learn the vocabulary with unk_token="<unk>"')
+    if not model.byte_fallback and not model.fuse_unk:
+        raise FormatError(
+            f"a SentencePiece model makes neighbouring unknown characters one, so not fuse_unk=False; {remedy}"
+        )
+    if model.prefix_space.endswith("_if_none") or (model.prefix_space == "always" and model.added_tokens):
+        raise FormatError(
+            f"a SentencePiece model cannot hold prefix_space={model.prefix_space!r}, only a space before the text; {remedy}"
+        )
+    if gap := next((id for id, token in enumerate(model.tokens) if not token), None):
+        raise FormatError(f"a SentencePiece model cannot hold ids without a token, such as {gap}; {remedy}")
+
+
+def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    found = read(path)
+    for name in ("left", "right", "made"):
+        if not np.array_equal(getattr(found, name), getattr(model, name)):
+            raise FormatError("a SentencePiece model finds other merges in these tokens; export to tokenizer.json")
+    return found

@@ -1,0 +1,132 @@
+"""subword-nmt's codes, version 0.2: a merge a line by rank, over characters, the last of a word with "</w>".
+
+Codes hold merges and nothing else: text is split at spaces, and which characters and ids there are is told beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
+from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+NAME = "subword-nmt"
+END_OF_WORD = "</w>"
+_HEADER = "#version: 0.2"
+_JOINER = "@@"
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins so can be codes: merges.txt of GPT-2 begins alike, but has no end-of-word mark."""
+    return head.startswith(b"#version:") and END_OF_WORD.encode() in head
+
+
+def read(
+    codes: str | os.PathLike[str],
+    vocabulary: str | os.PathLike[str] | Mapping[str, int] | None = None,
+    *,
+    alphabet: Iterable[str] = "",
+    unk_token: str | None = "<unk>",
+    special_tokens: Mapping[str, int] | None = None,
+) -> BpeModel:
+    """See `Tokenizer.from_subword_nmt`."""
+    place = Path(codes).name
+    pairs = _pairs(read_text(codes), place)
+    named = _vocabulary(vocabulary) if vocabulary is not None and not isinstance(vocabulary, Mapping) else vocabulary
+    ids = dict(named or {})
+    specials = dict(special_tokens or {})
+    characters = {char for pair in pairs for symbol in pair for char in symbol.removesuffix(END_OF_WORD)}
+    characters.update(char for token in ids for char in token.removesuffix(END_OF_WORD) if token not in specials)
+    characters.update(char for text in alphabet for char in text)
+    base = [*sorted(characters), *(char + END_OF_WORD for char in sorted(characters))]
+    marks = [unk_token] if unk_token is not None and unk_token not in specials else []
+    symbols = [symbol for pair in pairs for symbol in (*pair, "".join(pair))]
+    taken = max([*ids.values(), *specials.values()], default=-1) + 1
+    for symbol in dict.fromkeys([*base, *marks, *symbols]) if named is None or vocabulary is not named else ():
+        if symbol not in ids and symbol not in specials:
+            ids[symbol] = taken
+            taken += 1
+    if unk_token is not None and unk_token not in specials:
+        if unk_token not in ids:
+            raise FormatError(f"unk_token={unk_token!r} has no id")
+        specials[unk_token] = ids[unk_token]
+    size = check_ids({**ids, **specials}, place)
+    left, right, made = columns_of(pairs, ids, place, last_wins=False)
+    names = [""] * size
+    for name, id in {**ids, **specials}.items():
+        names[id] = name
+    for id in made.tolist():
+        if len(names[id].removesuffix(END_OF_WORD)) < 2:
+            raise FormatError(
+                f"{place}: merges make {names[id]!r}; codes before version 0.2 are not supported, learn them again"
+            )
+    try:
+        tokens = tuple(name.encode() for name in names)
+    except UnicodeEncodeError as cause:
+        raise FormatError(f"{place}: {cause.object!r} is not text") from cause
+    return BpeModel(
+        unit="char",
+        pretokenization=PreTokenization("whitespace"),
+        tokens=tokens,
+        left=left,
+        right=right,
+        made=made,
+        special_tokens=specials,
+        unk_token=unk_token,
+        end_of_word=END_OF_WORD,
+    )
+
+
+def _pairs(text: str, place: str) -> list[list[str]]:
+    lines = text.rstrip("\n").split("\n")
+    if lines[0].strip() != _HEADER:
+        raise FormatError(
+            f"{place} begins with {lines[0][:40]!r}, not {_HEADER!r}; only codes of version 0.2 are supported, "
+            "which subword-nmt writes since 2017: learn them again"
+        )
+    pairs = [line.strip("\r\n ").split(" ") for line in lines[1:]]
+    for number, pair in enumerate(pairs, 2):
+        if len(pair) != 2 or not all(pair):
+            raise FormatError(
+                f"{place}: line {number} is {' '.join(pair)[:60]!r}, not two symbols with a space between them"
+            )
+    return pairs
+
+
+def _vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
+    """Ids by the lines of what `subword-nmt get-vocab` writes: a token, "@@" where the word goes on, and its count."""
+    place = Path(path).name
+    ids: dict[str, int] = {}
+    for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), 1):
+        parts = line.strip("\r\n ").split(" ")
+        if len(parts) not in (1, 2) or not parts[0]:
+            raise FormatError(f"{place}: line {number} is {line[:60]!r}, not a token and its count")
+        name = parts[0].removesuffix(_JOINER) if parts[0].endswith(_JOINER) else parts[0] + END_OF_WORD
+        if not name or name in ids:
+            raise FormatError(f"{place}: line {number} gives {parts[0]!r}, which is empty or was there before")
+        ids[name] = number - 1
+    return ids
+
+
+def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
+    """Writes the codes. Raises `FormatError` for a model that they cannot hold."""
+    remedy = "export to tokenizer.json"
+    refuse_facts(model, "subword-nmt", {"unk_token", "end_of_word"}, remedy)
+    if model.end_of_word != END_OF_WORD or model.pattern != "whitespace":
+        raise FormatError(
+            f"subword-nmt splits at white space and marks the end of words with {END_OF_WORD!r}; this vocabulary has "
+            f"end_of_word={model.end_of_word!r} and pattern={model.pattern!r}; {remedy}"
+        )
+    names = [token.decode() for token in model.tokens]
+    lines = [f"{names[a]} {names[b]}" for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)]
+    Path(path).write_text("\n".join([_HEADER, *lines, ""]), encoding="utf-8", newline="\n")
+
+
+def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    ids = {token.decode(): id for id, token in enumerate(model.tokens) if id not in model.special_tokens.values()}
+    return read(path, ids, unk_token=model.unk_token, special_tokens=model.special_tokens)
