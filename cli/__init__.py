@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -20,6 +21,8 @@ COMMANDS = {
     "compare": "Measure tokenizers on the same texts.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",
+    "import": "Read a tokenizer in any known format and save it.",
+    "export": "Write a tokenizer in another format.",
     "corpora": "List the corpora that can be named.",
     "prepare": "Tokenize a corpus and cache it for training.",
     "train": "Train a translation or language model.",
@@ -34,7 +37,7 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Finds a subcommand in `bpe_transformer.cli.NAME` as its `command`, importing it on first use.
 
-    A name may be two words; its module then joins them by an underscore.
+    A name may be two words; its module then joins them by an underscore. One is appended to a keyword of Python.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -43,7 +46,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bpe_transformer.cli.{cmd_name.replace(' ', '_')}")
+        module = import_module(f"bpe_transformer.cli.{cmd_name.replace(' ', '_')}{'_' * iskeyword(cmd_name)}")
         command: click.Command = module.command
         return command
 

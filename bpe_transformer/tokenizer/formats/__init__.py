@@ -49,14 +49,14 @@ def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
             (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
 
 
-def export(tokenizer: Tokenizer, path: str | os.PathLike[str], form: str) -> None:
-    """See `Tokenizer.export`."""
+def export(tokenizer: Tokenizer, path: str | os.PathLike[str], form: str) -> str | None:
+    """See `Tokenizer.export`. Returns the package that has agreed, None if it is not installed."""
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
     module = FORMATS[form]
     with (atomic_directory if form in DIRECTORIES else atomic_file)(path) as part:
         module.write(tokenizer.model, part)
-        probe.verify(tokenizer, module, part)
+        return probe.verify(tokenizer, module, part)
 
 
 def load(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pickle
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer import patterns
-from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.formats import gpt2
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 
 TEXT = (
@@ -18,8 +20,11 @@ TEXT = (
 )
 
 
-def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> None:
-    """Refuses a file that, read back, does not give equal ids on a probe text. Raises `FormatError`."""
+def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
+    """Refuses a file that, read back, does not give equal ids on a probe text. Raises `FormatError`.
+
+    Returns the package that has agreed as well, None if it is not installed or the format has none.
+    """
     text = probe_text(tokenizer)
     expected = tokenizer.encode_ordinary(text)
     try:
@@ -30,8 +35,11 @@ def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str
         ) from cause
     if read.encode_ordinary(text) != expected or read.vocab_size != tokenizer.vocab_size:
         raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
-    if module.NAME in _ORACLES:
-        _ORACLES[module.NAME](tokenizer, path, text, expected)
+    package, agrees = _ORACLES.get(module.NAME, (None, None))
+    if package is None or agrees is None or importlib.util.find_spec(package) is None:
+        return None
+    agrees(tokenizer, path, text, expected)
+    return package
 
 
 def probe_text(tokenizer: Tokenizer) -> str:
@@ -44,10 +52,8 @@ def probe_text(tokenizer: Tokenizer) -> str:
 
 
 def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    try:
-        import tokenizers
-    except ImportError:
-        return
+    import tokenizers
+
     try:
         theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
         ids = theirs.encode(text, add_special_tokens=False).ids
@@ -89,10 +95,6 @@ def _borders(tokenizer: Tokenizer, text: str) -> Borders:
 
 
 def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    try:
-        import tiktoken  # noqa: F401
-    except ImportError:
-        return
     from bpe_transformer.tokenizer.formats.tiktoken import encoding, read_back
 
     try:
@@ -109,10 +111,8 @@ def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, 
 
 
 def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    try:
-        import sentencepiece
-    except ImportError:
-        return
+    import sentencepiece
+
     try:
         ids = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path)).encode(text)
     except (RuntimeError, OSError) as cause:
@@ -126,10 +126,8 @@ def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: 
 
 
 def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    try:
-        from subword_nmt.apply_bpe import BPE
-    except ImportError:
-        return
+    from subword_nmt.apply_bpe import BPE
+
     words = text.split()  # at spaces alone it splits itself
     with open(path, encoding="utf-8") as codes:
         theirs = BPE(codes, separator="").segment_tokens(words)
@@ -143,16 +141,28 @@ def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: st
         )
 
 
-_ORACLES: dict[str, Callable[[Tokenizer, str | os.PathLike[str], str, list[int]], None]] = {
-    "tokenizer.json": _by_tokenizers,
-    "tiktoken": _by_tiktoken,
-    "sentencepiece": _by_sentencepiece,
-    "subword-nmt": _by_subword_nmt,
+def _by_byte_level(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    import tokenizers
+
+    files = (os.path.join(path, name) for name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE))
+    if tokenizers.ByteLevelBPETokenizer(*files).encode(text).ids != expected:
+        raise FormatError("the tokenizers package gives other ids for these files; please report this")
+
+
+def _by_pickle(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+    with open(path, "rb") as file:
+        theirs = pickle.load(file)  # written by us a moment ago
+    if theirs.encode_ordinary(text) != expected:
+        raise FormatError("the tiktoken package gives other ids for this vocabulary; use another pattern")
+
+
+_Oracle = Callable[[Tokenizer, "str | os.PathLike[str]", str, list[int]], None]
+# by format: the package that reads it, and the check by it
+_ORACLES: dict[str, tuple[str, _Oracle]] = {
+    "tokenizer.json": ("tokenizers", _by_tokenizers),
+    "tiktoken": ("tiktoken", _by_tiktoken),
+    "gpt2": ("tokenizers", _by_byte_level),
+    "sentencepiece": ("sentencepiece", _by_sentencepiece),
+    "subword-nmt": ("subword_nmt", _by_subword_nmt),
+    "nanochat": ("tiktoken", _by_pickle),
 }
-
-
-def agrees(model: BpeModel, encode: Callable[[str], list[int]]) -> bool:
-    """Whether another encoder gives the ids of `model` on the probe text."""
-    tokenizer = Tokenizer(model)
-    text = probe_text(tokenizer)
-    return encode(text) == tokenizer.encode_ordinary(text)

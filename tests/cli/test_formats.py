@@ -1,0 +1,71 @@
+"""`import` and `export`: every format through the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+
+Run = Callable[..., Any]
+TEXT = "three 세 마리, the lower the newest low-lower"
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.tiktoken", "t.pkl"])
+def test_there_and_back(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("tiktoken")
+    done = bpe("export", byte_tokenizer, tmp_path / name)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b""
+    assert b"read back with equal ids" in done.stderr
+    told = [x for text, id in loaded.special_tokens.items() for x in ("--special", f"{text}={id}")] + [
+        "--pattern",
+        loaded.pattern,
+    ]
+    done = bpe("import", tmp_path / name, "-o", tmp_path / "back", *(told if name == "t.tiktoken" else []))
+    assert done.returncode == 0, done.stderr
+    assert Tokenizer.load(tmp_path / "back").digest == loaded.digest
+
+
+def test_formats_of_two_files(bpe: Run, tmp_path: Path) -> None:
+    learn_bpe(PretokenCounts.from_iterator([TEXT], "gpt2"), 300).save(tmp_path / "tok")
+    assert bpe("export", tmp_path / "tok", tmp_path / "files", "--format", "gpt2").returncode == 0
+    done = bpe("import", tmp_path / "files/vocab.json", tmp_path / "files/merges.txt", "-o", tmp_path / "back")
+    assert done.returncode == 0, done.stderr
+    assert Tokenizer.load(tmp_path / "back").digest == Tokenizer.load(tmp_path / "tok").digest
+
+
+def test_characters(bpe: Run, tmp_path: Path) -> None:
+    counts = PretokenCounts.from_iterator([TEXT], "whitespace")
+    learn_bpe(counts, 80, unit="char", end_of_word="</w>", unk_token="<unk>").save(tmp_path / "tok")
+    done = bpe("export", tmp_path / "tok", tmp_path / "my.codes")
+    assert done.returncode == 0, done.stderr
+    assert b"no place for the alphabet and the ids" in done.stderr
+    assert bpe("import", tmp_path / "my.codes", "-o", tmp_path / "back").returncode == 0
+    assert (
+        Tokenizer.load(tmp_path / "back").decode(Tokenizer.load(tmp_path / "back").encode("low newest")) == "low newest"
+    )
+
+
+def test_any_command_takes_any_format(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path) -> None:
+    pytest.importorskip("tiktoken")
+    assert bpe("export", byte_tokenizer, tmp_path / "tokenizer.pkl").returncode == 0
+    done = bpe("encode", tmp_path / "tokenizer.pkl", TEXT)
+    assert done.stdout.decode().split() == [str(id) for id in loaded.encode(TEXT)]
+
+
+def test_refusals_are_one_line(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:
+    done = bpe("export", byte_tokenizer, tmp_path / "t.model")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: a SentencePiece model is made of characters")
+    assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert b"choose one with --format" in bpe("export", byte_tokenizer, tmp_path / "t").stderr
+    (tmp_path / "junk").write_bytes(b"\x00\x01")
+    done = bpe("import", tmp_path / "junk", "-o", tmp_path / "tok")
+    assert done.returncode == 1
+    assert b"junk: not JSON" in done.stderr
+    assert bpe("import", tmp_path / "junk", "-o", tmp_path / "tok", "--special", "x").returncode == 2
