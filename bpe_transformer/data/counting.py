@@ -1,24 +1,21 @@
-"""Corpora to pre-token counts, the learner's input."""
+"""Corpora, local files and counts, in any mixture, to pre-token counts: the learner's input."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from operator import add
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from bpe_transformer.data import local_files
-from bpe_transformer.data.corpora import corpus_info, load_corpus, text_columns
-from bpe_transformer.data.readers import Errors
 from bpe_transformer.data.recipes import all_recipes
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.tokenizer import PretokenCounts
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, PreTokenization
+from bpe_transformer.tokenizer.counts_file import is_counts_file
+from bpe_transformer.tokenizer.patterns import DEFAULT_PATTERN
+from bpe_transformer.tokenizer.sources import Errors
+from bpe_transformer.tokenizer.weights import Weight
 
 if TYPE_CHECKING:
     import datasets
@@ -26,107 +23,174 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
-def count_corpus(
+@dataclass(frozen=True)
+class CountInput:
+    """One thing to count: files, the columns of a dataset, or counts; `num_bytes` is what there is to read."""
+
+    name: str
+    num_bytes: int
+    files: tuple[Path, ...] = ()
+    dataset: datasets.Dataset | None = None
+    columns: tuple[str, ...] | None = None  # None: all that hold text
+    counts: PretokenCounts | Path | None = None
+
+    @property
+    def pretokenization(self) -> PreTokenization | None:
+        """How counts were split."""
+        if self.counts is None:
+            return None
+        counts = self.counts if isinstance(self.counts, PretokenCounts) else PretokenCounts.facts_of(self.counts)
+        return counts.pretokenization
+
+    def add_to(self, counter: PretokenCounter, documents: str, errors: Errors, report: Callable[[int], None]) -> None:
+        """Counts it. Raises `CorpusError` when there is no text in it."""
+        before = counter.num_bytes
+        if self.counts is not None:
+            counter.add_counts(self.counts)
+            return report(self.num_bytes)
+        if self.dataset is not None:
+            counter.add_dataset(self.dataset, self.columns, name=self.name, report=report)
+        start = 0
+        for file in self.files:
+            done = start
+            columns = None if local_files.is_text(file) else self.columns
+            counter.add_file(
+                file,
+                documents=documents,
+                columns=columns,
+                errors=errors,
+                report=lambda here, done=done: report(done + here),
+            )
+            start += os.path.getsize(file)
+        if counter.num_bytes == before:
+            raise CorpusError(f"{self.name} is empty: it holds no text; give a corpus with at least one line")
+
+
+def count_inputs(
     names: str | Sequence[str],
     *,
-    pattern: str | PreTokenization = "cl100k",
     split: str = "train",
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = "strict",
-    num_threads: int | None = None,
     columns: Sequence[str] | None = None,
-    progress: Progress | None = None,
-) -> PretokenCounts:
-    """Counts the pre-tokens of all text columns of all corpora in `names`.
+) -> list[CountInput]:
+    """What `names` stand for: listed corpora, local files and folders, files of counts.
 
-    A local .txt file is one document, counted straight from disk; of everything else each value is a document. Counts
-    of words (`low-lower`) come as they are, whatever `pattern` says: their pattern is whitespace.
-
-    Args:
-        columns: count these instead of the text columns.
-        progress: called with the bytes done and the bytes in all.
-
-    Raises:
-        CorpusError: as `load_corpus` does; also when a column is missing or holds no text, or everything is empty.
+    Raises `CorpusError` as `load_corpus` does; also when a column is missing or holds no text.
     """
     chosen = [names] if isinstance(names, str) else list(names)
     if not chosen:
         raise CorpusError("no corpus is named; name at least one (bpe-transformer corpora lists them)")
-    parts = [_part(name, split, source_dir, errors, columns) for name in chosen]
-    total = sum(part.num_bytes for part in parts)
-    counts = []
-    done = 0
-    for part in parts:
-        base = done
-        report = None if progress is None else lambda here, _, base=base: progress(base + here, total)
-        counts.append(part.count(pattern, errors, num_threads, report))
-        done += part.num_bytes
+    return [_input(name, split, source_dir, errors, columns) for name in chosen]
+
+
+def pretokenization_for(
+    inputs: Sequence[CountInput], default: str | PreTokenization = DEFAULT_PATTERN
+) -> PreTokenization:
+    """How to split texts that are counted with these: as the counts among them were, else as `default` says."""
+    fixed = next((split for split in (part.pretokenization for part in inputs) if split is not None), None)
+    return PreTokenization.of(default) if fixed is None else fixed
+
+
+def add_inputs(
+    counter: PretokenCounter,
+    inputs: Sequence[CountInput],
+    *,
+    documents: str = "file",
+    errors: Errors = "strict",
+    progress: Progress | None = None,
+    parts: bool = False,
+) -> None:
+    """Counts the inputs one after another; `parts` gives each a weight of its own in the counter's `counts` and `save`."""
+    total, start = sum(part.num_bytes for part in inputs), 0
+    for number, part in enumerate(inputs):
+        if parts and number:
+            counter.next_part()
+
+        def report(here: int, start: int = start, most: int = part.num_bytes) -> None:
+            if progress is not None:
+                progress(start + min(here, most), total)
+
+        part.add_to(counter, documents, errors, report)
+        start += part.num_bytes
     if progress is not None:
         progress(total, total)
-    return reduce(add, counts)
 
 
-class _Part:
-    """One corpus to count: files or the columns of a dataset; `num_bytes` of text."""
+def count_corpus(
+    names: str | Sequence[str],
+    *,
+    pattern: str | PreTokenization | None = None,
+    split: str = "train",
+    source_dir: str | os.PathLike[str] | None = None,
+    errors: Errors = "strict",
+    num_threads: int | None = None,
+    documents: str = "file",
+    columns: Sequence[str] | None = None,
+    weights: Sequence[Weight] | None = None,
+    temperature: float | None = None,
+    max_memory: int | str | None = None,
+    progress: Progress | None = None,
+) -> PretokenCounts:
+    """Counts the pre-tokens of all texts in `names`: listed corpora, local files and folders, and files of counts.
 
-    def __init__(
-        self, files: Sequence[str], dataset: datasets.Dataset | None, columns: Sequence[str], words: bool
-    ) -> None:
-        self._files = files
-        self._dataset = dataset
-        self._columns = columns
-        self._words = words
-        if dataset is None:
-            self.num_bytes = sum(os.path.getsize(file) for file in files)
-        else:
-            self.num_bytes = sum(sum(column_bytes(dataset, column)) for column in columns)
+    A local text file is one document unless `documents` says otherwise (see `PretokenCounter.add_file`); of everything else
+    each value of a text column is one.
 
-    def count(
-        self, pattern: str | PreTokenization, errors: Errors, num_threads: int | None, progress: Progress | None
-    ) -> PretokenCounts:
-        if self._dataset is None:
-            return PretokenCounts.from_files(
-                self._files, pattern=pattern, num_threads=num_threads, errors=errors, progress=progress
-            )
-        if self._words:
-            rows = self._dataset.to_dict()
-            return PretokenCounts.from_words(
-                {word: int(n) for word, n in zip(rows["word"], rows["count"], strict=True)}
-            )
-        return PretokenCounts.from_iterator(self._texts(progress), pattern=pattern, num_threads=num_threads)
+    Args:
+        pattern: None takes that of the counts among `names` (words such as `low-lower` are counts), else cl100k.
+        columns: count these instead of all that hold text; a text file has none.
+        weights: one for each name; `temperature` instead takes them from the sizes, see `PretokenCounts.mix`.
+        max_memory: see `PretokenCounter`.
+        progress: called with the bytes done and the bytes in all.
 
-    def _texts(self, progress: Progress | None) -> Iterator[str]:
-        assert self._dataset is not None
-        done = 0
-        for batch in self._dataset.select_columns(list(self._columns)).with_format("arrow").iter(1_000):
-            for column in self._columns:
-                texts = batch[column].combine_chunks() if isinstance(batch[column], pa.ChunkedArray) else batch[column]
-                yield from (text for text in texts.to_pylist() if text)
-                done += pc.sum(pc.binary_length(texts)).as_py() or 0
-            if progress is not None:
-                progress(done, self.num_bytes)
+    Raises:
+        CorpusError: as `load_corpus` does; also when a column is missing or holds no text, or a corpus is empty.
+        LearningError: counts among `names` were split differently.
+    """
+    inputs = count_inputs(names, split=split, source_dir=source_dir, errors=errors, columns=columns)
+    chosen = pretokenization_for(inputs) if pattern is None else pattern
+    counter = PretokenCounter(chosen, num_threads, max_memory=max_memory)
+    weighted = weights is not None or temperature is not None
+    add_inputs(counter, inputs, documents=documents, errors=errors, progress=progress, parts=weighted)
+    return counter.counts(weights, temperature=temperature)
 
 
-def _part(
+def _input(
     name: str, split: str, source_dir: str | os.PathLike[str] | None, errors: Errors, columns: Sequence[str] | None
-) -> _Part:
-    if name not in all_recipes() and local_files.looks_local(name) and "[" not in split and columns is None:
+) -> CountInput:
+    chosen = None if columns is None else tuple(columns)
+    if name not in all_recipes() and local_files.looks_local(name) and "[" not in split:
         corpus = local_files.find(name, split)
-        if corpus.is_text:
-            files = [str(file) for file in corpus.files]
-            if not any(os.path.getsize(file) for file in files):
-                raise CorpusError(f"{name} is empty: it holds no text; give a corpus with at least one line")
-            return _Part(files, None, (), words=False)
+        if corpus.columns is None:
+            return _local(name, corpus.files, chosen)
+    from bpe_transformer.data.corpora import corpus_info, load_corpus, text_columns  # these load datasets
+
     dataset = load_corpus(name, split, source_dir=source_dir, errors=errors)
     info = corpus_info(name, split.partition("[")[0], errors=errors)
-    used = list(columns) if columns is not None else text_columns(info, dataset)
+    used = tuple(text_columns(info, dataset)) if chosen is None else chosen
     missing = [column for column in used if column not in dataset.column_names]
     if missing or not used:
         raise CorpusError(
             f"{name} has no {'column ' + ', '.join(missing) if missing else 'text column'}; "
             f"its columns are {', '.join(dataset.column_names)}"
         )
-    return _Part((), dataset, used, words=info.kind == "words")
+    size = sum(sum(column_bytes(dataset, column)) for column in used)
+    if info.kind == "words":
+        rows = dataset.to_dict()
+        words = {word: int(count) for word, count in zip(rows["word"], rows["count"], strict=True)}
+        return CountInput(name, size, counts=PretokenCounts.from_words(words))
+    return CountInput(name, size, dataset=dataset, columns=used)
+
+
+def _local(name: str, files: tuple[Path, ...], columns: tuple[str, ...] | None) -> CountInput:
+    size = sum(os.path.getsize(file) for file in files)
+    counts = [file for file in files if file.suffix.lower() == ".parquet" and is_counts_file(file)]
+    if not counts:
+        return CountInput(name, size, files=files, columns=columns)
+    if len(files) > 1:
+        raise CorpusError(f"{name} is a folder with counts in it ({counts[0].name}); name files of counts one by one")
+    return CountInput(name, size, counts=counts[0])
 
 
 def column_bytes(dataset: datasets.Dataset, column: str) -> Iterator[int]:
@@ -135,6 +199,10 @@ def column_bytes(dataset: datasets.Dataset, column: str) -> Iterator[int]:
     Raises:
         CorpusError: the column holds something other than text.
     """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for batch in dataset.select_columns([column]).with_format("arrow").iter(10_000):
         try:
             lengths = pc.binary_length(batch[column])

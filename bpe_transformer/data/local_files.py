@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpe_transformer.data import readers
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.tokenizer.sources import COMPRESSIONS, FORMATS, file_format
+from bpe_transformer.tokenizer.sources import COMPRESSIONS, FORMATS, Errors, file_format
 
 if TYPE_CHECKING:
     import datasets
@@ -42,7 +41,12 @@ class LocalCorpus:
     @property
     def is_text(self) -> bool:
         """Plain text that is not parallel: what can be counted straight from the files."""
-        return self.columns is None and self.suffix == ".txt"
+        return self.columns is None and is_text(self.files[0])
+
+
+def is_text(file: Path) -> bool:
+    """Whether a file has lines and no columns."""
+    return file_format(file) == ".txt"
 
 
 def looks_local(name: str) -> bool:
@@ -74,8 +78,9 @@ def find(name: str, split: str = "train") -> LocalCorpus:
     return LocalCorpus(name, (path,))
 
 
-def load(corpus: LocalCorpus, errors: readers.Errors) -> datasets.Dataset:
+def load(corpus: LocalCorpus, errors: Errors) -> datasets.Dataset:
     """The rows: lines for text (blank ones are dropped and counted) and for parallel text, else the table's rows."""
+    from bpe_transformer.data import readers
     from bpe_transformer.data.table_cache import cached_table
 
     if corpus.columns is not None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpe_transformer import _core
-from bpe_transformer.errors import ConfigError, CorpusError, EncodingError, InvalidUtf8Error, LearningError
+from bpe_transformer.errors import ConfigError, CorpusError, EncodingError, InvalidUtf8Error
 from bpe_transformer.tokenizer import counts_file, patterns, sources
 from bpe_transformer.tokenizer.counts import CountSource, PretokenCounts, threads, utf8
 from bpe_transformer.tokenizer.inputs import arrow_chunk
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
-from bpe_transformer.tokenizer.weights import Weight, fraction, temperature_weights
+from bpe_transformer.tokenizer.spilling import Tables
 
 if TYPE_CHECKING:
     import datasets
@@ -31,11 +27,9 @@ Report = Callable[[int], None]
 _BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
 _PIECES = 1 << 16  # pre-tokens that Python splits off at a time
 _ROWS = 1024  # of a dataset or a Parquet file at a time
-_LEAST_MEMORY = 4 << 20
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-class PretokenCounter:
+class PretokenCounter(Tables):
     """Counts texts from several sources one after another; `counts()` or `save()` at the end.
 
     >>> counter = PretokenCounter("gpt2")
@@ -61,35 +55,7 @@ class PretokenCounter:
         max_memory: int | str | None = None,
         spill_dir: PathLike | None = None,
     ) -> None:
-        self.pretokenization = PreTokenization.of(pattern)
-        self.max_memory = None if max_memory is None else parse_size(max_memory)
-        self.sources: list[CountSource] = []
-        self._block = sources.BLOCK_BYTES
-        self._runs: _core.Runs | None = None
-        tables = 0
-        if self.max_memory is not None:
-            self._block = min(self._block, max(1 << 18, self.max_memory // 32))
-            tables = self.max_memory - min(5 * self._block, self.max_memory // 2)
-            self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
-            self._runs = _core.Runs(self._file.fileno())
-        self._native = _core.Counting(threads(num_threads), self._runs, tables)
-        self._parts: list[_Part] = []  # before the one being counted
-        self._ended = False
-        self._dropped, self._saturated = (0, 0), False  # by those who made the counts that were added
-
-    @property
-    def num_documents(self) -> int:
-        return self._native.documents
-
-    @property
-    def num_bytes(self) -> int:
-        """UTF-8 of the documents, normalised where the pre-tokenization does that."""
-        return self._native.bytes
-
-    @property
-    def spilled_bytes(self) -> int:
-        """How much went to the temporary file."""
-        return 0 if self._runs is None else self._runs.bytes
+        super().__init__(pattern, threads(num_threads), max_memory, spill_dir)
 
     def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
         """Counts texts, each a document of its own. Raises `CorpusError` for what is not a text."""
@@ -134,7 +100,21 @@ class PretokenCounter:
                         if report:
                             report(file.position)
             else:
-                self._add_text_file(path, documents, errors, source, report)
+                with sources.ByteFile(path) as file:
+                    self._add_text_file(file, documents, errors, source, report)
+
+    def add_stream(
+        self,
+        stream: BinaryIO,
+        *,
+        name: str = "standard input",
+        documents: str = "file",
+        errors: sources.Errors = "strict",
+        report: Report | None = None,
+    ) -> None:
+        """Counts the text of an open file or pipe to its end, as `add_file` does with a text file."""
+        with self._source(name) as source:
+            self._add_text_file(sources.ByteFile(name, stream), documents, errors, source, report)
 
     def add_dataset(
         self,
@@ -186,7 +166,9 @@ class PretokenCounter:
             complete = True
         finally:
             counted = (self.num_documents - documents, self.num_bytes - size)
-            self.sources.append(CountSource(name, *counted, account.missing, account.replaced, complete=complete))
+            stopped_at = None if complete else account.position
+            source = CountSource(name, *counted, account.missing, account.replaced, 1.0, complete, stopped_at)
+            self.sources.append(source)
 
     def _add_batch(self, texts: tuple[str, ...]) -> None:
         split = self.pretokenization
@@ -226,37 +208,43 @@ class PretokenCounter:
         self._native.documents = documents
 
     def _add_text_file(
-        self, path: Path, documents: str, errors: sources.Errors, account: sources.Account, report: Report | None
+        self,
+        file: sources.ByteFile,
+        documents: str,
+        errors: sources.Errors,
+        account: sources.Account,
+        report: Report | None,
     ) -> None:
         separator = {"file": b"", "line": b"\n"}.get(documents, documents.encode())
         if not documents:
             raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
         split = self.pretokenization
         scanner = split.pattern_scanner if not split.protected else None
-        with sources.ByteFile(path) as file:
-            blocks: Iterator[Any] = file.blocks(self._block)
-            if errors == "replace":
-                blocks = sources.repaired(blocks, account)
-            if scanner is None or (split.normalization and documents not in ("file", "line")):
-                for text in sources.documents(blocks, separator, file.path):
-                    self._add_batch((text,))
-                    if report:
-                        report(file.position)
-                return
-            if split.normalization:
-                blocks = sources.normalized(blocks, split.normalize, file.path)
-            if sources.compression(path) or split.normalization:
-                blocks = sources.ahead(bytes(block) for block in blocks)
-            stream = _core.DocumentStream(self._native, scanner, separator)
-            try:
-                for block in blocks:
-                    stream.add(block)
-                    if report:
-                        report(file.position)
-                stream.finish()
-            except _core.InvalidUtf8 as problem:
-                _, place, byte = problem.args
-                raise InvalidUtf8Error(sources.invalid_utf8(path, byte, place)) from None
+        blocks: Iterator[Any] = file.blocks(self._block)
+        if errors == "replace":
+            blocks = sources.repaired(blocks, account)
+        if scanner is None or (split.normalization and documents not in ("file", "line")):
+            for text in sources.documents(blocks, separator, file.path):
+                self._add_batch((text,))
+                if report:
+                    report(file.position)
+            return
+        if split.normalization:
+            blocks = sources.normalized(blocks, split.normalize, file.path)
+        if sources.compression(file.path) or split.normalization:
+            blocks = sources.ahead(bytes(block) for block in blocks)
+        stream = _core.DocumentStream(self._native, scanner, separator)
+        try:
+            for block in blocks:
+                stream.add(block)
+                if report:
+                    report(file.position)
+            stream.finish()
+        except _core.InvalidUtf8 as problem:
+            _, place, byte = problem.args
+            raise InvalidUtf8Error(sources.invalid_utf8(file.path, byte, place)) from None
+        finally:
+            account.position = stream.counted if not split.normalization and not account.replaced else None
 
     def _add_parquet(
         self, path: Path, columns: Sequence[str] | None, account: sources.Account, report: Report | None
@@ -309,163 +297,6 @@ class PretokenCounter:
             raise InvalidUtf8Error(
                 f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {place} in it; write the column anew"
             ) from None
-
-    # --- what comes out
-
-    def next_part(self) -> None:
-        """What comes from here on has a weight of its own in `counts` and `save`."""
-        self._end_part(last=False)
-
-    def counts(
-        self, weights: Sequence[Weight] | None = None, *, temperature: float | None = None, min_count: int = 1
-    ) -> PretokenCounts:
-        """All that was counted, which has to fit in memory. The counter is then done.
-
-        Args:
-            weights: one for each part (see `next_part`), as in `PretokenCounts.__mul__`.
-            temperature: weights from the sizes of the parts instead, see `PretokenCounts.mix`.
-            min_count: words that occur less often, weighted, are left out and reported.
-
-        Raises `CorpusError` if the words need more than `max_memory`.
-        """
-        chosen = self._weights(weights, temperature)
-        if all(part.words is not None for part in self._parts):
-            return self._from_tables(chosen, min_count)
-        native, words = _core.WordCounts(), self._merged(chosen)
-        for chunk, numbers in counts_file.portions(words, min_count):
-            native.add_words([chunk], numbers, 1)
-            if self.max_memory is not None and native.memory > self.max_memory:
-                raise CorpusError(
-                    f"the words do not fit max_memory={self.max_memory:,} bytes: {len(native):,} distinct ones so far; "
-                    "write them to a file (bpe-transformer count), allow more, or leave out rare ones "
-                    f"(min_count, now {min_count})"
-                )
-        return self._with_facts(native, *words.dropped)
-
-    def save(
-        self,
-        path: PathLike,
-        weights: Sequence[Weight] | None = None,
-        *,
-        temperature: float | None = None,
-        min_count: int = 1,
-    ) -> dict[str, Any]:
-        """Writes all that was counted as `PretokenCounts.save` does, without ever having all words in memory.
-
-        The counter is then done. Returns the facts. Raises `OSError` when there is no room.
-        """
-        chosen = self._weights(weights, temperature)
-        if all(part.words is not None for part in self._parts):
-            return self._from_tables(chosen, min_count).save(path)
-        words, saturated = self._merged(chosen), False
-
-        def watched() -> Iterator[counts_file.Columns]:
-            nonlocal saturated
-            for columns in counts_file.portions(words, min_count):
-                saturated |= bool((columns[1] == 2**64 - 1).any())
-                yield columns
-
-        def facts() -> dict[str, Any]:
-            return self._with_facts(_core.WordCounts(), *words.dropped, saturated=saturated).facts()
-
-        return counts_file.write(path, watched(), facts)
-
-    def _end_part(self, *, last: bool) -> None:
-        if self._ended:
-            raise LearningError("the counter is done; begin a new one")
-        self._ended = last
-        if self._runs is None:
-            self._parts.append(_Part(len(self.sources), self._native.gather()))
-            return
-        first = self._parts[-1].runs[1] if self._parts else 0
-        words = None
-        if last and len(self._runs) == 0:  # it may all fit
-            words = self._native.gather()
-            if len(self._runs):
-                self._runs.write(words)
-                words = None
-        self._native.spill()
-        self._parts.append(_Part(len(self.sources), words, (first, len(self._runs))))
-
-    def _weights(self, weights: Sequence[Weight] | None, temperature: float | None) -> list[Fraction]:
-        """One for each part; also ends the last part and writes the weights into the sources."""
-        if weights is not None and temperature is not None:
-            raise ConfigError("weights and a temperature contradict each other; give one of them")
-        self._end_part(last=True)
-        if temperature is not None:
-            chosen = temperature_weights([self._total(part) for part in self._parts], temperature)
-        else:
-            chosen = [fraction(weight) for weight in weights or [1] * len(self._parts)]
-        if len(chosen) != len(self._parts):
-            raise ConfigError(f"{len(chosen)} weights for {len(self._parts)} parts; give one for each")
-        start = 0
-        for part, weight in zip(self._parts, chosen, strict=True):
-            for i in range(start, part.end):
-                self.sources[i] = replace(self.sources[i], weight=self.sources[i].weight * float(weight))
-            start = part.end
-        return chosen
-
-    def _total(self, part: _Part) -> int:
-        return part.words.total if part.words is not None else self._runs.total(*part.runs)  # type: ignore[union-attr]
-
-    def _from_tables(self, weights: Sequence[Fraction], min_count: int) -> PretokenCounts:
-        native, dropped, saturated = _core.WordCounts(), [0, 0], False
-        for i, (part, weight) in enumerate(zip(self._parts, weights, strict=True)):
-            assert part.words is not None
-            words, saturated = part.words, saturated or part.words.saturated
-            if weight != 1:
-                words, *lost = words.weighted(weight.numerator, weight.denominator, 1)
-                dropped = [dropped[0] + lost[0], dropped[1] + lost[1]]
-            if i == 0:
-                native = words
-            else:
-                native.merge(words)
-        return self._with_facts(native, *dropped, saturated=saturated).at_least(min_count)
-
-    def _merged(self, weights: Sequence[Fraction]) -> _core.SortedWords:
-        assert self._runs is not None
-        groups = [
-            (*part.runs, weight.numerator, weight.denominator)
-            for part, weight in zip(self._parts, weights, strict=True)
-        ]
-        return self._runs.merged(groups, (self.max_memory or 0) // 4)
-
-    def _with_facts(
-        self, native: _core.WordCounts, dropped: int = 0, dropped_occurrences: int = 0, *, saturated: bool = False
-    ) -> PretokenCounts:
-        return PretokenCounts(
-            native,
-            pretokenization=self.pretokenization,
-            num_documents=self.num_documents,
-            num_bytes=self.num_bytes,
-            sources=tuple(self.sources),
-            dropped=(self._dropped[0] + dropped, self._dropped[1] + dropped_occurrences),
-            saturated=saturated or self._saturated,
-        )
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What shares a weight: a table, or else runs in the file. `end` is how many sources there were at its end."""
-
-    end: int
-    words: _core.WordCounts | None = None
-    runs: tuple[int, int] = (0, 0)
-
-
-def parse_size(size: int | str) -> int:
-    """Bytes, from a number or a text such as "2GB" (10^9) or "512MiB" (2^20). Raises `ConfigError`.
-
-    >>> parse_size("1.5 GB")
-    1500000000
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(size).lower())
-    if found is None:
-        raise ConfigError(f'max_memory={size!r} is no amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
-    amount = int(Fraction(found[1]) * _UNITS[found[2] or ""])
-    if amount < _LEAST_MEMORY:
-        raise ConfigError(f"max_memory={size} is too little to count in; allow at least 4 MiB")
-    return amount
 
 
 def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -29,7 +29,8 @@ Progress = Callable[[int, int], None]
 class CountSource:
     """What was counted: a file as it was named, a dataset, texts.
 
-    `missing` values were null, U+FFFD was put in at `replaced` places, and `complete` is False if counting was cut short.
+    `missing` values were null, and U+FFFD was put in at `replaced` places. `complete` is False if counting was cut short; of
+    a text file, `stopped_at` is then the byte up to which it was counted: the rest of it adds up to the same as all at once.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CountSource:
     replaced: int = 0
     weight: float = 1.0
     complete: bool = True
+    stopped_at: int | None = None
 
 
 class PretokenCounts:
@@ -184,6 +186,11 @@ class PretokenCounts:
         loaded.dropped_words += words
         loaded.dropped_occurrences += occurrences
         return loaded
+
+    @classmethod
+    def facts_of(cls, path: PathLike) -> PretokenCounts:
+        """The same without the words: what `load` would say of pattern and sources. Raises as it does."""
+        return cls.from_facts(_core.WordCounts(), counts_file.read(path)[0])
 
     def save(self, path: PathLike) -> dict[str, Any]:
         """Writes a Parquet file with the columns `word` (its bytes, sorted) and `count`, and the facts as metadata.

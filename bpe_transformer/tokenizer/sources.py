@@ -32,10 +32,14 @@ BLOCK_BYTES = 8 << 20
 
 @dataclass
 class Account:
-    """What reading left out or changed: values that were missing, places where U+FFFD took that of bytes."""
+    """What reading left out or changed: values that were missing, places where U+FFFD took that of bytes.
+
+    `position` is the byte of the unpacked text up to which it is counted, where that is known.
+    """
 
     missing: int = 0
     replaced: int = 0
+    position: int | None = None
 
 
 def file_format(path: str | os.PathLike[str]) -> str:
@@ -53,27 +57,28 @@ def compression(path: str | os.PathLike[str]) -> str | None:
 
 
 class ByteFile:
-    """A file's bytes, unpacked. `position` is how much of the file itself was read.
+    """A file's bytes, unpacked; with `stream`, the bytes of that instead, which stays open, and `path` is its name.
 
-    Raises `CorpusError` while reading, if a compressed file is cut off or damaged.
+    `position` is how much of the file itself was read, packed if it is.
+
+    Raises `CorpusError` while reading, if a packed file is cut off or damaged.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
         self.path = Path(path)
-        self.size = self.path.stat().st_size
-        self._raw: BinaryIO | pa.NativeFile
+        self._raw: BinaryIO | pa.NativeFile | None = None  # what is to be closed
+        self._stream: Any
         how = compression(path)
-        if how is None:
+        if stream is not None:
+            self._stream = stream
+        elif how is None:
             self._raw = self._stream = open(path, "rb", buffering=0)  # noqa: SIM115
         else:
             import pyarrow as pa
 
             self._raw = pa.OSFile(str(path), "rb")
-            self._stream = pa.CompressedInputStream(self._raw, how) if self.size else io.BytesIO()
-
-    @property
-    def position(self) -> int:
-        return self._raw.tell()
+            self._stream = pa.CompressedInputStream(self._raw, how) if self._raw.size() else io.BytesIO()
+        self.position = 0
 
     def readinto(self, buffer: memoryview) -> int:
         """Fills the buffer as far as there are bytes."""
@@ -90,6 +95,7 @@ class ByteFile:
             if not got:
                 break
             done += got
+        self.position = self.position + done if self._raw is None else self._raw.tell()
         return done
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[memoryview]:
@@ -102,8 +108,9 @@ class ByteFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._raw.close()
+        if self._raw is not None:
+            self._stream.close()
+            self._raw.close()
 
 
 class _Raw(io.RawIOBase):
