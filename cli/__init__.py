@@ -11,6 +11,7 @@ from bpe_transformer import __version__
 
 # The one place that lists the commands; the help line stands here so that listing them imports none.
 COMMANDS = {
+    "count": "Count pre-tokens, to learn from later.",
     "learn": "Learn a BPE vocabulary from corpora.",
     "trace": "Show the merges step by step.",
     "trace diff": "Show how the merges of two tokenizers differ.",

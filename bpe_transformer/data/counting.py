@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from bpe_transformer.data import local_files
 from bpe_transformer.data.recipes import all_recipes
@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 @dataclass(frozen=True)
 class CountInput:
-    """One thing to count: files, the columns of a dataset, or counts; `num_bytes` is what there is to read."""
+    """One thing to count: files, a stream, the columns of a dataset, or counts; `num_bytes` is what there is to read."""
 
     name: str
     num_bytes: int
@@ -33,6 +33,7 @@ class CountInput:
     dataset: datasets.Dataset | None = None
     columns: tuple[str, ...] | None = None  # None: all that hold text
     counts: PretokenCounts | Path | None = None
+    stream: BinaryIO | None = None  # of text; how much nobody knows
 
     @property
     def pretokenization(self) -> PreTokenization | None:
@@ -48,6 +49,8 @@ class CountInput:
         if self.counts is not None:
             counter.add_counts(self.counts)
             return report(self.num_bytes)
+        if self.stream is not None:
+            counter.add_stream(self.stream, name=self.name, documents=documents, errors=errors, report=report)
         if self.dataset is not None:
             counter.add_dataset(self.dataset, self.columns, name=self.name, report=report)
         start = 0
@@ -101,19 +104,23 @@ def add_inputs(
     progress: Progress | None = None,
     parts: bool = False,
 ) -> None:
-    """Counts the inputs one after another; `parts` gives each a weight of its own in the counter's `counts` and `save`."""
-    total, start = sum(part.num_bytes for part in inputs), 0
+    """Counts the inputs one after another; `parts` gives each a weight of its own in the counter's `counts` and `save`.
+
+    `progress` hears of a total of 0 when there is a stream among them.
+    """
+    known = all(part.stream is None for part in inputs)
+    total, start = sum(part.num_bytes for part in inputs) if known else 0, 0
     for number, part in enumerate(inputs):
         if parts and number:
             counter.next_part()
 
         def report(here: int, start: int = start, most: int = part.num_bytes) -> None:
             if progress is not None:
-                progress(start + min(here, most), total)
+                progress(start + (min(here, most) if known else here), total)
 
         part.add_to(counter, documents, errors, report)
         start += part.num_bytes
-    if progress is not None:
+    if progress is not None and known:
         progress(total, total)
 
 

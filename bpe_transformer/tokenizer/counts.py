@@ -183,6 +183,11 @@ class PretokenCounts:
             lost = native.add_words([chunk], counts, min_count)
             words, occurrences = words + lost[0], occurrences + lost[1]
         loaded = cls.from_facts(native, facts)
+        if min_count == 1 and (len(loaded), loaded.total) != (facts["words"], facts["total"]):
+            raise FormatError(
+                f"{path} should hold {facts['words']:,} words, {facts['total']:,} in all, and holds {len(loaded):,}, "
+                f"{loaded.total:,} in all; it is damaged, count anew"
+            )
         loaded.dropped_words += words
         loaded.dropped_occurrences += occurrences
         return loaded

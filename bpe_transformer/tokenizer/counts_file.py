@@ -53,7 +53,7 @@ def write(
     import pyarrow.parquet as pq
 
     schema = pa.schema([pa.field("word", pa.large_binary(), False), pa.field("count", pa.uint64(), False)])
-    words = 0
+    words = total = 0
     about: dict[str, Any] = {}
     try:
         with (
@@ -68,7 +68,8 @@ def write(
                 column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(counts), buffers)
                 writer.write_table(pa.table([column, pa.array(counts)], schema=schema), row_group_size=_ROW_GROUP)
                 words += len(counts)
-            about = {"version": VERSION, "words": words, **facts()}
+                total += (int((counts >> np.uint64(32)).sum()) << 32) + int((counts & np.uint64(2**32 - 1)).sum())
+            about = {"version": VERSION, "words": words, "total": min(total, 2**64 - 1), **facts()}
             writer.add_key_value_metadata({_KEY: json.dumps(about)})
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):

@@ -46,7 +46,7 @@ class Tables:
             self._runs = _core.Runs(self._file.fileno())
         self._native = _core.Counting(num_threads, self._runs, tables)
         self._parts: list[_Part] = []  # before the one being counted
-        self._ended = False
+        self.ended = False
         self._dropped, self._saturated = (0, 0), False  # by those who made the counts that were added
 
     @property
@@ -62,6 +62,11 @@ class Tables:
     def spilled_bytes(self) -> int:
         """How much went to the temporary file."""
         return 0 if self._runs is None else self._runs.bytes
+
+    @property
+    def num_parts(self) -> int:
+        """How many parts there are, with the one being counted."""
+        return len(self._parts) + (not self.ended)
 
     def next_part(self) -> None:
         """What comes from here on has a weight of its own in `counts` and `save`."""
@@ -122,9 +127,9 @@ class Tables:
         return counts_file.write(path, watched(), facts)
 
     def _end_part(self, *, last: bool) -> None:
-        if self._ended:
+        if self.ended:
             raise LearningError("the counter is done; begin a new one")
-        self._ended = last
+        self.ended = last
         if self._runs is None:
             self._parts.append(_Part(len(self.sources), self._native.gather()))
             return
