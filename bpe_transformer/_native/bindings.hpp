@@ -9,6 +9,7 @@
 #include <nanobind/stl/unordered_map.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,15 +34,16 @@ Array<T> to_array(std::vector<T>&& values) {
 
 inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
   const size_t size = ids.size();
-  uint32_t* const data = ids.release();
-  nb::capsule owner(data ? data : new uint32_t[1], [](void* p) noexcept { delete[] static_cast<uint32_t*>(p); });
+  if (!ids.data()) ids.reserve(1);  // for there to be something to own
+  nb::capsule owner(ids.release(), [](void* p) noexcept { std::free(p); });
   return Array<uint32_t>(static_cast<uint32_t*>(owner.data()), {size}, owner);
 }
 
 inline nb::list to_list(const bpe::IdBuffer& ids) {
-  nb::list list;
-  for (size_t i = 0; i < ids.size(); ++i) list.append(ids.data()[i]);
-  return list;
+  PyObject* const list = PyList_New(static_cast<Py_ssize_t>(ids.size()));
+  if (!list) throw nb::python_error();
+  for (size_t i = 0; i < ids.size(); ++i) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
+  return nb::steal<nb::list>(list);
 }
 
 // A read-only view of any object with the buffer protocol, for as long as it lives.

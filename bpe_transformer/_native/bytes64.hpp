@@ -1,4 +1,5 @@
-// Sixty-four bytes as a vector, all that the scanner asks of a processor: load, set bits, and say which bytes lie in a range.
+// All that the core asks of a processor's vectors: sixty-four bytes, of which it says which lie in a range, and the least of
+// sixty-four numbers.
 // One definition for each instruction set; a file that includes this chooses one by BPE_BYTES64.
 #pragma once
 
@@ -31,6 +32,16 @@ struct Bytes64 {
   }
 };
 
+// The least of sixty-four values; bit i: whether value i is it.
+inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
+  __m512i v[4];
+  for (int i = 0; i < 4; ++i) v[i] = _mm512_loadu_si512(values + 16 * i);
+  least = _mm512_reduce_min_epu32(_mm512_min_epu32(_mm512_min_epu32(v[0], v[1]), _mm512_min_epu32(v[2], v[3])));
+  uint64_t out = 0;
+  for (int i = 0; i < 4; ++i) out |= uint64_t{_mm512_cmpeq_epi32_mask(v[i], _mm512_set1_epi32(static_cast<int>(least)))} << (16 * i);
+  return out;
+}
+
 #elif BPE_BYTES64 == BPE_AVX2
 
 struct Bytes64 {
@@ -52,6 +63,21 @@ struct Bytes64 {
     return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(moved, most), moved)));
   }
 };
+
+inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
+  __m256i v[8];
+  for (int i = 0; i < 8; ++i) v[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + 8 * i));
+  __m256i low = v[0];
+  for (int i = 1; i < 8; ++i) low = _mm256_min_epu32(low, v[i]);
+  low = _mm256_min_epu32(low, _mm256_permute2x128_si256(low, low, 1));
+  low = _mm256_min_epu32(low, _mm256_shuffle_epi32(low, 0x4E));
+  low = _mm256_min_epu32(low, _mm256_shuffle_epi32(low, 0xB1));
+  least = static_cast<uint32_t>(_mm256_cvtsi256_si32(low));
+  uint64_t out = 0;
+  for (int i = 0; i < 8; ++i)
+    out |= uint64_t(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v[i], low)))) << (8 * i);
+  return out;
+}
 
 #elif BPE_BYTES64 == BPE_NEON
 
@@ -76,6 +102,16 @@ struct Bytes64 {
     return vcleq_u8(vsubq_u8(quarter[i], vdupq_n_u8(low)), vdupq_n_u8(static_cast<uint8_t>(high - low)));
   }
 };
+
+inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
+  uint32x4_t low = vld1q_u32(values);
+  for (int i = 1; i < 16; ++i) low = vminq_u32(low, vld1q_u32(values + 4 * i));
+  least = vminvq_u32(low);
+  const uint32x4_t bit = {1, 2, 4, 8}, wanted = vdupq_n_u32(least);
+  uint64_t out = 0;
+  for (int i = 0; i < 16; ++i) out |= uint64_t{vaddvq_u32(vandq_u32(vceqq_u32(vld1q_u32(values + 4 * i), wanted), bit))} << (4 * i);
+  return out;
+}
 
 #else
 
@@ -110,6 +146,14 @@ struct Bytes64 {
     return n <= 128 ? (low + (128 - n) * kOnes) | x : (low + (256 - n) * kOnes) & x;
   }
 };
+
+inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
+  least = values[0];
+  for (int i = 1; i < 64; ++i) least = values[i] < least ? values[i] : least;
+  uint64_t out = 0;
+  for (int i = 0; i < 64; ++i) out |= uint64_t{values[i] == least} << i;
+  return out;
+}
 
 #endif
 

@@ -28,7 +28,7 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
   std::priority_queue<Wait> queue;
   std::vector<Wait> dropped;
   const auto add = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t found = rank(id[place], id[other]); found != kNoId) queue.push({found, place, id[place], id[other]});
+    if (const uint32_t found = merger_.rank(id[place], id[other]); found != kNoId) queue.push({found, place, id[place], id[other]});
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1;
@@ -44,7 +44,7 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
       dropped.push_back(wait);
       continue;
     }
-    id[wait.place] = made_[wait.rank];
+    id[wait.place] = merger_.made(wait.rank);
     id[other] = kNoId;
     next[wait.place] = next[other];
     if (next[other] != n) previous[next[other]] = wait.place;

@@ -15,15 +15,12 @@
 #include "alphabet.hpp"
 #include "counter.hpp"
 #include "dropout.hpp"
-#include "key.hpp"
+#include "merger.hpp"
+#include "piece_cache.hpp"
 #include "pool.hpp"
 #include "scanner.hpp"
 
 namespace bpe {
-
-struct Merge {
-  uint32_t left, right, made;
-};
 
 struct SpecialToken {
   std::string bytes;
@@ -54,80 +51,6 @@ struct BytesHash {
 enum class SpecialPolicy : uint8_t { kPlain, kAllow, kForbid };
 // Before which parts between special tokens a space is put; "if none": not where the part begins with one.
 enum class PrefixSpace : uint8_t { kNever, kFirst, kAlways, kFirstIfNone, kAlwaysIfNone };
-
-// A growing array of ids that can be written to past its end.
-class IdBuffer {
- public:
-  uint32_t* data() { return data_.get(); }
-  const uint32_t* data() const { return data_.get(); }
-  size_t size() const { return size_; }
-  void push_back(uint32_t id) {
-    reserve(1);
-    data_[size_++] = id;
-  }
-  void resize(size_t size) { size_ = size; }  // to at most size() + reserve()
-  // Room for `more` ids after the last.
-  void reserve(size_t more) {
-    if (capacity_ - size_ < more) grow(size_ + more);
-  }
-  uint32_t* release() { return data_.release(); }
-
- private:
-  void grow(size_t wanted) {
-    const size_t capacity = std::max<size_t>({wanted, capacity_ * 2, 64});
-    auto data = std::make_unique_for_overwrite<uint32_t[]>(capacity);
-    if (size_) __builtin_memcpy(data.get(), data_.get(), size_ * sizeof(uint32_t));
-    data_ = std::move(data);
-    capacity_ = capacity;
-  }
-  std::unique_ptr<uint32_t[]> data_;
-  size_t size_ = 0, capacity_ = 0;
-};
-
-// Ids of words in a table of fixed size where the newest stays.
-template <class Key, size_t kIds, size_t kEntries>
-class PieceTable {
- public:
-  static constexpr size_t kMaxIds = kIds;
-  struct Entry {
-    Key key;  // no word's while all is zero
-    uint32_t ids[kIds];  // kNoId after the last
-  };
-  // Zeroed pages come from the system as they are first written, so a table that is hardly used costs little.
-  PieceTable() : memory_(std::calloc(kEntries + 1, sizeof(Entry))) {
-    if (!memory_) throw std::bad_alloc();
-    entries_ = reinterpret_cast<Entry*>((reinterpret_cast<uintptr_t>(memory_.get()) + sizeof(Entry) - 1) & ~(sizeof(Entry) - 1));
-  }
-  Entry& at(const Key& key) { return entries_[key.hash() & (kEntries - 1)]; }
-
-  // Appends the ids of a key that the entry holds.
-  static void append(const Entry& entry, IdBuffer& out) {
-    out.reserve(kIds);
-    uint32_t* const to = out.data() + out.size();
-    __builtin_memcpy(to, entry.ids, sizeof entry.ids);
-    size_t count = 1;
-    for (size_t i = 1; i < kIds; ++i) count += entry.ids[i] != kNoId;
-    out.resize(out.size() + count);
-  }
-  static void put(Entry& entry, const Key& key, const uint32_t* ids, size_t count) {
-    entry.key = key;
-    for (size_t i = 0; i < kIds; ++i) entry.ids[i] = i < count ? ids[i] : kNoId;
-  }
-
- private:
-  static_assert(std::is_trivially_copyable_v<Entry> && (sizeof(Entry) & (sizeof(Entry) - 1)) == 0);
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-  std::unique_ptr<void, Free> memory_;
-  Entry* entries_;  // in memory_, none across two cache lines
-};
-
-// What one thread remembers, in 32 MiB at most: short words with few ids close together, others with more room.
-struct PieceCache {
-  PieceTable<ShortKey, 4, 1 << 19> small;
-  PieceTable<LongKey, 8, 1 << 18> large;
-};
 
 class Encoder {
  public:
@@ -184,17 +107,11 @@ class Encoder {
   };
 
  private:
-  class Waiting;
-  struct Rule {
-    uint64_t key = UINT64_MAX;
-    uint32_t rank = kNoId;
-  };
-  uint32_t rank(uint32_t left, uint32_t right) const;  // kNoId if the two do not merge
   void encode_new(std::string_view word, IdBuffer& out) const;
-  void encode_short(std::string_view word, const ShortKey& key, PieceCache& cache, IdBuffer& out) const;
-  void encode_medium(std::string_view word, const LongKey& key, PieceCache& cache, IdBuffer& out) const;
-  void merge_short(IdBuffer& ids, size_t from) const;
-  void merge_long(IdBuffer& ids, size_t from) const;
+  void encode_short(std::string_view word, const ShortKey& key, uint64_t hash, PieceCache& cache, IdBuffer& out) const;
+  void encode_long(std::string_view word, PieceCache& cache, IdBuffer& out) const;
+  template <class Grammar>
+  void encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const;
   size_t find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const;
 
   bool is_prefixed(Text text, size_t from, size_t to) const {
@@ -236,10 +153,8 @@ class Encoder {
     }
   }
 
-  Alphabet alphabet_;
-  std::vector<Rule> rules_;
-  std::vector<uint8_t> tags_;     // seven bits of each rule's hash, 0 where there is none: most pairs do not merge
-  std::vector<uint32_t> made_;    // by rank
+  Merger merger_;
+  const Alphabet& alphabet_;
   std::unordered_map<std::string, uint32_t, BytesHash, std::equal_to<>> whole_;
   std::vector<SpecialToken> specials_;
   PrefixSpace prefix_;

@@ -23,8 +23,8 @@ struct ShortKey {
     if (readable >= 16) {
       __builtin_memcpy(&key.low, word.data(), 8);
       __builtin_memcpy(&key.high, word.data() + 8, 8);
-      key.low &= n >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * n)) - 1;
-      key.high &= n > 8 ? (uint64_t{1} << (8 * (n - 8))) - 1 : 0;
+      key.low &= kMasks.low[n];  // looked up: how long a word is cannot be guessed
+      key.high &= kMasks.high[n];
     } else {
       __builtin_memcpy(&key.low, word.data(), n < 8 ? n : 8);
       if (n > 8) __builtin_memcpy(&key.high, word.data() + 8, n - 8);
@@ -38,38 +38,46 @@ struct ShortKey {
 
   uint64_t hash() const { return mix(low, high); }
 
+  struct Masks {
+    uint64_t low[16] = {}, high[16] = {};
+    constexpr Masks() {
+      for (unsigned n = 1; n < 16; ++n) {
+        low[n] = n >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * n)) - 1;
+        high[n] = n > 8 ? (uint64_t{1} << (8 * (n - 8))) - 1 : 0;
+      }
+    }
+  };
+  static const Masks kMasks;
+
   static uint64_t mix(uint64_t a, uint64_t b) {
     const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   }
 };
 
-// The same for words of up to 31 bytes.
-struct LongKey {
-  static constexpr size_t kMaxBytes = 31;
-  uint64_t words[4] = {};  // the length in the top byte of the last
+inline constexpr ShortKey::Masks ShortKey::kMasks;
 
-  bool operator==(const LongKey&) const = default;
+// The same for words of up to 8 * kWords - 1 bytes.
+template <size_t kWords>
+struct WideKey {
+  static constexpr size_t kMaxBytes = 8 * kWords - 1;
+  uint64_t words[kWords] = {};  // the length in the top byte of the last
 
-  static LongKey of(std::string_view word, size_t readable) {
-    LongKey key;
-    const size_t n = word.size();
-    if (readable >= 32) {
-      __builtin_memcpy(key.words, word.data(), 32);
-      for (size_t i = 0; i < 4; ++i) {
-        const size_t inside = n > 8 * i ? n - 8 * i : 0;  // bytes of the word in this part
-        if (inside < 8) key.words[i] &= (uint64_t{1} << (8 * inside)) - 1;
-      }
-    } else {
-      __builtin_memcpy(key.words, word.data(), n);
-    }
-    key.words[3] |= uint64_t{n} << 56;
+  bool operator==(const WideKey&) const = default;
+
+  static WideKey of(std::string_view word) {
+    WideKey key;
+    __builtin_memcpy(key.words, word.data(), word.size());
+    key.words[kWords - 1] |= uint64_t{word.size()} << 56;
     return key;
   }
 
   uint64_t hash() const {
-    return ShortKey::mix(ShortKey::mix(words[0], words[1]), ShortKey::mix(words[2], words[3]));
+    uint64_t out = 0;
+    for (size_t i = 0; i < kWords; i += 2) out = ShortKey::mix(out ^ words[i], words[i + 1]);
+    return out;
   }
 };
+using LongKey = WideKey<4>;
 
 }  // namespace bpe

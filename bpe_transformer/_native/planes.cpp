@@ -10,27 +10,32 @@ namespace bpe {
 
 namespace simd {
 
-void fill_plain(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
-void fill_avx2(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
-void fill_avx512(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
-void fill_neon(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
+#define BPE_DECLARE(level)                                                                          \
+  void fill_##level(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);          \
+  uint64_t where_least_##level(const uint32_t* values, uint32_t& least);
+BPE_DECLARE(plain)
+BPE_DECLARE(avx2)
+BPE_DECLARE(avx512)
+BPE_DECLARE(neon)
+#undef BPE_DECLARE
 
 namespace {
 
 struct Level {
   std::string_view name;
-  Kernel fill;
+  void (*fill)(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
+  WhereLeast where_least;
 };
 
 const std::vector<Level>& available() {
   static const std::vector<Level> all = [] {
-    std::vector<Level> out{{"plain", fill_plain}};
+    std::vector<Level> out{{"plain", fill_plain, where_least_plain}};
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2")) out.push_back({"avx2", fill_avx2});
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) out.push_back({"avx512", fill_avx512});
+    if (__builtin_cpu_supports("avx2")) out.push_back({"avx2", fill_avx2, where_least_avx2});
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) out.push_back({"avx512", fill_avx512, where_least_avx512});
 #elif defined(__aarch64__)
-    out.push_back({"neon", fill_neon});
+    out.push_back({"neon", fill_neon, where_least_neon});
 #endif
     return out;
   }();
@@ -60,6 +65,8 @@ std::vector<std::string_view> levels() {
   return names;
 }
 
+WhereLeast where_least() { return chosen().load(std::memory_order_relaxed)->where_least; }
+
 std::string_view level() { return chosen().load(std::memory_order_relaxed)->name; }
 
 bool set_level(std::string_view name) {
@@ -74,7 +81,7 @@ void Planes::fill(const uint8_t* p, const uint8_t* end, bool cased) {
   constexpr size_t kAhead = 66;  // bytes that the kernel may read from the start of a word
   size = std::min<size_t>(kBytes, static_cast<size_t>(end - p));
   carry_two = carry_three = carry_other = 0;
-  const simd::Kernel kernel = simd::chosen().load(std::memory_order_relaxed)->fill;
+  const auto kernel = simd::chosen().load(std::memory_order_relaxed)->fill;
   const size_t words = (size + 63) / 64, left = static_cast<size_t>(end - p);
   const size_t direct = left >= words * 64 + kAhead - 64 ? words : left < kAhead ? 0 : (left - kAhead) / 64 + 1;
   if (direct) kernel(p, 0, direct, cased, *this);

@@ -43,8 +43,9 @@ struct Planes {
 
 namespace simd {
 
-// Fills the planes of `words` words from word `at` on; may read up to 66 bytes from the start of each.
-using Kernel = void (*)(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
+// The least of sixty-four values; bit i of the result: whether value i is it.
+using WhereLeast = uint64_t (*)(const uint32_t* values, uint32_t& least);
+WhereLeast where_least();
 
 // What this processor can run, the best last: "plain", "neon", "avx2", "avx512".
 std::vector<std::string_view> levels();

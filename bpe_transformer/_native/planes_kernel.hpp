@@ -49,6 +49,7 @@ inline uint64_t spread(uint64_t first, bool three, uint64_t& carry) {
   return out;
 }
 
+// Fills the planes of `words` words from word `at` on; may read up to 66 bytes from the start of each.
 inline void fill_words(const uint8_t* p, size_t at, size_t words, bool cased, bpe::Planes& planes) {
   uint64_t two = planes.carry_two, three = planes.carry_three, other = planes.carry_other;
   for (size_t w = at; w < at + words; ++w, p += 64) {

@@ -9,5 +9,7 @@ void fill_neon(const uint8_t* p, size_t at, size_t words, bool cased, Planes& pl
   fill_words(p, at, words, cased, planes);
 }
 
+uint64_t where_least_neon(const uint32_t* values, uint32_t& least) { return least_of_64(values, least); }
+
 }  // namespace bpe::simd
 #endif

@@ -8,4 +8,6 @@ void fill_plain(const uint8_t* p, size_t at, size_t words, bool cased, Planes& p
   fill_words(p, at, words, cased, planes);
 }
 
+uint64_t where_least_plain(const uint32_t* values, uint32_t& least) { return least_of_64(values, least); }
+
 }  // namespace bpe::simd

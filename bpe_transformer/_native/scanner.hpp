@@ -14,46 +14,90 @@ enum class Pattern : int { kGpt2, kCl100k, kO200k, kWhitespace, kLlama3, kQwen2,
 
 namespace scan {
 
-// Calls emit(start, end) for the pre-tokens that begin in [begin, stop); looks ahead up to `end`.
+// The pre-tokens that begin in [begin, stop) of a text that goes on to `end`, a block at a time.
+template <class Grammar>
+class Splitter {
+ public:
+  static constexpr size_t kBlock = 128;  // most ends a call may write, of which those past the number it gives mean nothing
+
+  Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end) : p_(begin), stop_(stop), end_(end), base_(begin) {}
+
+  // Where the next pre-token begins.
+  const uint8_t* at() const { return p_; }
+
+  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; 0 of them after the last.
+  size_t next(const uint8_t** ends) {
+    size_t n = 0;
+    while (p_ < stop_ && n <= kBlock - 72) {
+      if constexpr (Grammar::kWhole) {
+        ends[n++] = p_ = end_;
+        break;
+      }
+      const uint8_t* const known = base_ + planes_.size;
+      if (p_ >= known || (known - p_ < 64 && known != end_)) {
+        planes_.fill(p_, end_, Grammar::kCased);
+        base_ = p_;
+      }
+      uint64_t starts = Grammar::starts(Window(planes_, base_, p_, end_)) & ~uint64_t{1};
+      if (starts == 0) {
+        ends[n++] = p_ = Grammar::next(p_, end_);
+        continue;
+      }
+      if (stop_ - p_ < 64) starts = up_to_stop(starts);
+      const uint8_t* const window = p_;
+      p_ = window + (63 - __builtin_clzll(starts));
+      const uint8_t** to = ends + n;
+      n += static_cast<size_t>(std::popcount(starts));
+      for (; starts; to += 8)  // eight at a time, so that the processor need not guess how many
+        for (int i = 0; i < 8; ++i, starts &= starts - 1) to[i] = window + __builtin_ctzll(starts | uint64_t{1} << 63);
+    }
+    return n;
+  }
+
+ private:
+  // Those before the place to stop, and the first after.
+  uint64_t up_to_stop(uint64_t starts) const {
+    const uint64_t before = (uint64_t{1} << (stop_ - p_)) - 1, after = starts & ~before;
+    return (starts & before) | lowest(after);
+  }
+
+  const uint8_t* p_;
+  const uint8_t* const stop_;
+  const uint8_t* const end_;
+  const uint8_t* base_;  // where the planes begin
+  Planes planes_;
+};
+
+// Calls emit(start, end) for each.
 template <class Grammar, class Emit>
 inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
-  Planes planes;
-  const uint8_t* base = begin;  // where the planes begin
-  for (const uint8_t* p = begin; p < stop;) {
-    const uint8_t* const known = base + planes.size;
-    if (p >= known || (known - p < 64 && known != end)) {
-      planes.fill(p, end, Grammar::kCased);
-      base = p;
-    }
-    uint64_t starts = Grammar::starts(Window(planes, base, p, end)) & ~uint64_t{1};
-    const uint8_t* const window = p;
-    if (starts == 0) {
-      p = Grammar::next(window, end);
-      emit(window, p);
-    }
-    for (; starts && p < stop; starts &= starts - 1) {
-      const uint8_t* const from = p;
-      p = window + __builtin_ctzll(starts);
-      emit(from, p);
-    }
-  }
+  Splitter<Grammar> splitter(begin, stop, end);
+  const uint8_t* ends[Splitter<Grammar>::kBlock];
+  const uint8_t* from = begin;
+  while (const size_t n = splitter.next(ends))
+    for (size_t i = 0; i < n; from = ends[i++]) emit(from, ends[i]);
 }
 
 }  // namespace scan
 
+// Calls use.template operator()<Grammar>() with the grammar of a pattern that has one.
+template <class Use>
+inline void with_grammar(Pattern pattern, Use&& use) {
+  switch (pattern) {
+    case Pattern::kGpt2: return use.template operator()<scan::Gpt2Windows>();
+    case Pattern::kCl100k: return use.template operator()<scan::Gpt4Windows<3, true>>();
+    case Pattern::kO200k: return use.template operator()<scan::O200kWindows>();
+    case Pattern::kWhitespace: return use.template operator()<scan::WhitespaceWindows>();
+    case Pattern::kLlama3: return use.template operator()<scan::Gpt4Windows<3, false>>();
+    case Pattern::kQwen2: return use.template operator()<scan::Gpt4Windows<1, false>>();
+    case Pattern::kMetaspace: return use.template operator()<scan::MetaspaceWindows>();
+    case Pattern::kNone: return use.template operator()<scan::NoneWindows>();
+  }
+}
+
 template <class Emit>
 inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
-  switch (pattern) {
-    case Pattern::kGpt2: return scan::each<scan::Gpt2Windows>(begin, stop, end, emit);
-    case Pattern::kCl100k: return scan::each<scan::Gpt4Windows<3, true>>(begin, stop, end, emit);
-    case Pattern::kO200k: return scan::each<scan::O200kWindows>(begin, stop, end, emit);
-    case Pattern::kWhitespace: return scan::each<scan::WhitespaceWindows>(begin, stop, end, emit);
-    case Pattern::kLlama3: return scan::each<scan::Gpt4Windows<3, false>>(begin, stop, end, emit);
-    case Pattern::kQwen2: return scan::each<scan::Gpt4Windows<1, false>>(begin, stop, end, emit);
-    case Pattern::kMetaspace: return scan::each<scan::MetaspaceWindows>(begin, stop, end, emit);
-    case Pattern::kNone:
-      if (begin < stop) emit(begin, end);
-  }
+  with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(begin, stop, end, emit); });
 }
 
 }  // namespace bpe

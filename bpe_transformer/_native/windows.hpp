@@ -101,7 +101,7 @@ inline unsigned contraction_at(const Window& w, uint64_t apostrophe) {
 }
 
 struct Gpt2Windows : Gpt2 {
-  static constexpr bool kCased = false;
+  static constexpr bool kCased = false, kWhole = false;
   static uint64_t starts(Window w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t letter = w.of(w.planes.letter), number = w.of(w.planes.number), space = w.of(w.planes.space);
@@ -117,7 +117,7 @@ struct Gpt2Windows : Gpt2 {
 
 template <int kDigits, bool kEndFirst>
 struct Gpt4Windows : Gpt4<kDigits, kEndFirst> {
-  static constexpr bool kCased = false;
+  static constexpr bool kCased = false, kWhole = false;
   static uint64_t starts(Window w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const Gpt4Parts parts(w);
@@ -131,7 +131,7 @@ struct Gpt4Windows : Gpt4<kDigits, kEndFirst> {
 };
 
 struct O200kWindows : O200k {
-  static constexpr bool kCased = true;
+  static constexpr bool kCased = true, kWhole = false;
   static uint64_t starts(Window w) {
     if (const uint64_t rare = w.of(w.planes.rare) | w.of(w.planes.mark)) w.before(rare);
     const uint64_t upper = w.of(w.planes.upper), lower = w.of(w.planes.lower), either = upper & lower, one = upper ^ lower;
@@ -155,7 +155,7 @@ struct O200kWindows : O200k {
 };
 
 struct WhitespaceWindows : Whitespace {
-  static constexpr bool kCased = false;
+  static constexpr bool kCased = false, kWhole = false;
   static uint64_t starts(Window w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t space = w.of(w.planes.space);
@@ -164,11 +164,18 @@ struct WhitespaceWindows : Whitespace {
 };
 
 struct MetaspaceWindows : Metaspace {
-  static constexpr bool kCased = false;
+  static constexpr bool kCased = false, kWhole = false;
   static uint64_t starts(const Window& w) {
     const uint64_t block = w.of(w.planes.block);
     return heads(w.of(w.planes.blank) | block | block << 1 | block << 2);
   }
+};
+
+// The whole text is one pre-token.
+struct NoneWindows {
+  static constexpr bool kCased = false, kWhole = true;
+  static uint64_t starts(const Window&) { return 1; }
+  static const uint8_t* next(const uint8_t*, const uint8_t* end) { return end; }
 };
 
 }  // namespace scan

@@ -1,0 +1,104 @@
+// Large arrays of plain data: zeroed pages that cost nothing until they are touched, in large pages where the system has them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <utility>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace bpe {
+
+inline constexpr size_t kLargePage = size_t{2} << 20;
+
+// Asks for large pages within; only ever a hint.
+inline void prefer_large_pages(void* data, size_t bytes) {
+#ifdef __linux__
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kLargePage - 1) & ~(kLargePage - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(kLargePage - 1);
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
+// `size` zeroed values, each on a boundary of kAlign bytes.
+template <class T, size_t kAlign>
+class ZeroedArray {
+ public:
+  ZeroedArray() = default;
+  explicit ZeroedArray(size_t size) : size_(size) {
+    const size_t bytes = size * sizeof(T), align = bytes >= kLargePage ? kLargePage : kAlign;
+    memory_ = std::calloc(bytes + align, 1);
+    if (!memory_) throw std::bad_alloc();
+    data_ = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(memory_) + align - 1) & ~(align - 1));
+    if (bytes >= kLargePage) prefer_large_pages(data_, bytes);
+  }
+  ~ZeroedArray() { std::free(memory_); }
+  ZeroedArray(ZeroedArray&& other) noexcept { swap(other); }
+  ZeroedArray& operator=(ZeroedArray&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  void swap(ZeroedArray& other) noexcept {
+    std::swap(memory_, other.memory_), std::swap(data_, other.data_), std::swap(size_, other.size_);
+  }
+  T& operator[](size_t i) { return data_[i]; }
+  const T& operator[](size_t i) const { return data_[i]; }
+  T* data() { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  void* memory_ = nullptr;
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A growing array of ids that can be written to past its end.
+class IdBuffer {
+ public:
+  IdBuffer() = default;
+  ~IdBuffer() { std::free(data_); }
+  IdBuffer(IdBuffer&& other) noexcept { swap(other); }
+  IdBuffer& operator=(IdBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  uint32_t* data() { return data_; }
+  const uint32_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  void push_back(uint32_t id) {
+    reserve(1);
+    data_[size_++] = id;
+  }
+  void resize(size_t size) { size_ = size; }  // to at most size() + reserve()
+  // Room for `more` ids after the last.
+  void reserve(size_t more) {
+    if (capacity_ - size_ < more) grow(size_ + more);
+  }
+  uint32_t* release() {  // to be freed by std::free
+    size_ = capacity_ = 0;
+    return std::exchange(data_, nullptr);
+  }
+
+ private:
+  void swap(IdBuffer& other) noexcept {
+    std::swap(data_, other.data_), std::swap(size_, other.size_), std::swap(capacity_, other.capacity_);
+  }
+  void grow(size_t wanted) {
+    const size_t capacity = std::max<size_t>({wanted, capacity_ + capacity_ / 2, 64});
+    void* const data = std::realloc(data_, capacity * sizeof(uint32_t));  // moves pages, not ids, once there are many
+    if (!data) throw std::bad_alloc();
+    data_ = static_cast<uint32_t*>(data);
+    capacity_ = capacity;
+    if (capacity * sizeof(uint32_t) >= 2 * kLargePage) prefer_large_pages(data_, capacity * sizeof(uint32_t));
+  }
+  uint32_t* data_ = nullptr;
+  size_t size_ = 0, capacity_ = 0;
+};
+
+}  // namespace bpe

@@ -1,0 +1,92 @@
+// What one thread remembers of words and their ids.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "alphabet.hpp"
+#include "key.hpp"
+#include "memory.hpp"
+
+namespace bpe {
+
+// Ids of words by key. A word has two places next to each other; where both are taken, the newer word stays. The table grows
+// with what it holds, up to a limit.
+template <class Key, size_t kIds>
+class PieceTable {
+ public:
+  static constexpr size_t kMaxIds = kIds;
+  struct Entry {
+    Key key;             // no word's while all is zero
+    uint32_t ids[kIds];  // kNoId after the last
+    size_t count() const {
+      size_t n = 1;
+      for (size_t i = 1; i < kIds; ++i) n += ids[i] != kNoId;
+      return n;
+    }
+  };
+  static_assert(std::is_trivially_copyable_v<Entry> && (sizeof(Entry) & (sizeof(Entry) - 1)) == 0);
+
+  explicit PieceTable(size_t most_bytes) : entries_(kFirst), most_(kFirst) {
+    while (most_ * 2 * sizeof(Entry) <= most_bytes) most_ *= 2;
+  }
+
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[place(hash)]); }
+  const Entry* find(const Key& key, uint64_t hash) const {
+    const size_t at = place(hash);
+    if (entries_[at].key == key) return &entries_[at];
+    if (entries_[at ^ 1].key == key) return &entries_[at ^ 1];
+    return nullptr;
+  }
+  void put(const Key& key, uint64_t hash, const uint32_t* ids, size_t count) {
+    if (used_ * 2 >= entries_.size() && entries_.size() < most_) grow();
+    Entry entry{key, {}};
+    for (size_t i = 0; i < kIds; ++i) entry.ids[i] = i < count ? ids[i] : kNoId;
+    put(entry, hash);
+  }
+  size_t bytes() const { return entries_.size() * sizeof(Entry); }
+
+ private:
+  static constexpr size_t kFirst = (size_t{1} << 16) / sizeof(Entry);
+
+  size_t place(uint64_t hash) const { return hash & (entries_.size() - 1); }
+  void put(const Entry& entry, uint64_t hash) {
+    Entry& first = entries_[place(hash)];
+    Entry& second = entries_[place(hash) ^ 1];
+    if (first.key == Key{}) {
+      ++used_;
+    } else {
+      used_ += second.key == Key{};
+      second = first;
+    }
+    first = entry;
+  }
+  void grow() {
+    ZeroedArray<Entry, 64> old(std::min(entries_.size() * 4, most_));
+    old.swap(entries_);
+    used_ = 0;
+    for (size_t i = 0; i < old.size(); ++i)
+      if (!(old[i].key == Key{})) put(old[i], old[i].key.hash());
+  }
+
+  ZeroedArray<Entry, 64> entries_;
+  size_t used_ = 0, most_;
+};
+
+// Short words with few ids close together, others with more room.
+struct PieceCache {
+  static constexpr size_t kDefaultBytes = size_t{64} << 20;
+
+  // Never more than `most_bytes`, growing included, or 1.4 MiB if that is less than these.
+  explicit PieceCache(size_t most_bytes = kDefaultBytes)
+      : small(most_bytes / 2), large(most_bytes / 8), huge(most_bytes / 8) {}
+  size_t bytes() const { return small.bytes() + large.bytes() + huge.bytes(); }
+
+  PieceTable<ShortKey, 4> small;
+  PieceTable<LongKey, 8> large;
+  PieceTable<WideKey<16>, 32> huge;
+};
+
+}  // namespace bpe
