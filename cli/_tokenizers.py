@@ -16,12 +16,12 @@ def open_tokenizer(written: str) -> Tokenizer:
     """
     from bpe_transformer import Tokenizer
 
-    path, pattern = _parted(written)
+    path, pattern = parted(written)
     return Tokenizer.from_file(path, pattern=pattern)
 
 
-def _parted(written: str) -> tuple[str, str | None]:
-    """The path is as long as it can be."""
+def parted(written: str) -> tuple[str, str | None]:
+    """(PATH, PATTERN or None); the path is as long as it can be."""
     at = len(written)
     while at > 0 and not Path(written[:at]).exists():
         at = written.rfind(":", 0, at)

@@ -71,7 +71,7 @@ def command(
     if pace is not None and not live:
         raise click.UsageError("--pace goes with --live")
     chosen = [] if words is None else words.split(",")
-    if is_tokenizer(source):
+    if _is_tokenizer(source):
         if merges is not None or encoded or live:
             raise click.UsageError(
                 "--merges, --encode and --live go with a corpus; "
@@ -86,10 +86,19 @@ def command(
         _show_corpus(source, merges or FIRST_MERGES, encoded, chosen, step, as_json, width)
 
 
-def is_tokenizer(source: str) -> bool:
-    """Whether a source is to be read as a tokenizer and not as a corpus."""
-    path = Path(source)
-    return (path / "tokenizer.json").is_file() or (path.is_file() and path.suffix == ".json")
+def _is_tokenizer(source: str) -> bool:
+    """Whether a source is to be read as a tokenizer and not as a corpus: by its name, or by what a folder holds."""
+    from bpe_transformer.cli._tokenizers import parted
+    from bpe_transformer.errors import FormatError
+    from bpe_transformer.tokenizer.formats import locate
+
+    path = Path(parted(source)[0])
+    if path.is_dir():
+        try:
+            return bool(locate(path))
+        except FormatError:
+            return False
+    return path.is_file() and path.suffix in {".json", ".tiktoken", ".model", ".pkl"}
 
 
 def _parsed_range(window: str) -> tuple[int, int | None]:
@@ -124,10 +133,10 @@ def _show_tokenizer(
             f"{' and '.join([*asked, *(['--words'] if words else [])])} ask for different views; give one"
         )
     parsed = _parsed_range(window) if window is not None else (0, FIRST_ROWS)
-    from bpe_transformer import Tokenizer
+    from bpe_transformer.cli._tokenizers import open_tokenizer
     from bpe_transformer.inspection import merge_detail, top_merges, trace_table, word_timeline
 
-    tokenizer = Tokenizer.load(source)
+    tokenizer = open_tokenizer(source)
     if step:
         from bpe_transformer.cli._walk import walk
 

@@ -12,6 +12,7 @@ from bpe_transformer.cli._common import output, print_json, view_options
 Examples:
   bpe-transformer trace diff tok other
   bpe-transformer trace diff tok gpt2/tokenizer.json --json
+  bpe-transformer trace diff tok o200k_base.tiktoken:o200k
 """
 )
 @click.argument("a", type=click.Path())
@@ -22,10 +23,10 @@ def command(a: str, b: str, as_json: bool, width: int | None) -> None:
 
     Tokens are compared by the bytes they stand for, so A and B may differ in corpus, size, options and ids.
     """
-    from bpe_transformer import Tokenizer
+    from bpe_transformer.cli._tokenizers import open_tokenizer
     from bpe_transformer.inspection import trace_diff
 
-    diff = trace_diff(Tokenizer.load(a), Tokenizer.load(b))
+    diff = trace_diff(open_tokenizer(a), open_tokenizer(b))
     if as_json:
         print_json(diff.as_dict())
     else:

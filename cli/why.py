@@ -46,11 +46,11 @@ def command(
     """
     if sum(given is not None for given in (token, token_id, rank, text)) != 1:
         raise click.UsageError("give one of: a TOKEN, --id, --rank or --text")
-    from bpe_transformer import Tokenizer
+    from bpe_transformer.cli._tokenizers import open_tokenizer
     from bpe_transformer.inspection import why_text, why_token
     from bpe_transformer.inspection.lookup import find_token, made_by
 
-    learned = Tokenizer.load(tokenizer)
+    learned = open_tokenizer(tokenizer)
     console = output(width)
     if text is not None:
         policy = SpecialPolicy.of(learned, allow_special, special_as_text)

@@ -214,4 +214,4 @@ def _options(a: Tokenizer, b: Tokenizer) -> list[OptionDifference]:
 def _text(value: Any) -> str:
     if value is None or value is False or value == []:
         return "none" if value is not False else "no"
-    return "yes" if value is True else " ".join(value) if isinstance(value, list) else str(value)
+    return "yes" if value is True else ",".join(value) if isinstance(value, list) else str(value)
