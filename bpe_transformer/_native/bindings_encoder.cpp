@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "columns.hpp"
+#include "cuts.hpp"
 #include "encoder.hpp"
 #include "tally.hpp"
 
@@ -195,5 +196,24 @@ void bind_encoder(nb::module_& m) {
     }
     if (!column) return nb::none();
     return nb::make_tuple(to_array(std::move(column->bytes)), to_array(std::move(column->offsets)));
+  });
+
+  // The first place behind `start`, and the last before `end`, where the text may be cut without changing how it splits; the
+  // text's size, and 0, if there is none. A symbol that ends at `end` may be half of one.
+  m.def("next_cut", [](int pattern, const nb::bytes& object, size_t start) {
+    const bpe::Text text = text_of(object);
+    const nb::gil_scoped_release release;
+    const uint8_t* const end = text.data + text.size;
+    const uint8_t* const cut = bpe::next_cut(static_cast<bpe::Pattern>(pattern), text.data + std::min(start, text.size), end);
+    return static_cast<size_t>(cut - text.data);
+  });
+  m.def("last_cut", [](int pattern, const nb::bytes& object, size_t end) {
+    const bpe::Text text = text_of(object);
+    const nb::gil_scoped_release release;
+    const uint8_t* stop = text.data + std::min(end, text.size);
+    while (stop > text.data && bpe::unicode::continues(stop[-1])) --stop;
+    if (stop > text.data) --stop;
+    const uint8_t* const cut = bpe::last_cut(static_cast<bpe::Pattern>(pattern), text.data, stop);
+    return cut ? static_cast<size_t>(cut - text.data) : size_t{0};
   });
 }

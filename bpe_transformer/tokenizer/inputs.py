@@ -54,6 +54,8 @@ class Rows(Sequence[bytes]):
 
 def texts_of(texts: object) -> Rows | tuple[Any, ...]:
     """The texts in a form that the core reads. Raises `EncodingError` for a missing text and for what holds no texts."""
+    if isinstance(texts, Rows):
+        return texts
     if isinstance(texts, (list, tuple)):
         return tuple(texts)
     if isinstance(texts, (str, bytes)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -36,6 +37,7 @@ from bpe_transformer.tokenizer.trace import MergeTrace
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer.counts import PretokenCounts
+    from bpe_transformer.tokenizer.encoded_files import EncodedFiles
     from bpe_transformer.tokenizer.resize import Pruned
 
 Decoded = TypeVar("Decoded", str, bytes)
@@ -272,6 +274,49 @@ class Tokenizer(Conversions):
             texts, num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
         return np.diff(encodings.offsets)
+
+    def encode_files(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        *,
+        format: Literal["npy", "arrow"] = "npy",
+        documents: Literal["file", "line"] = "file",
+        glob: str = "**/*",
+        errors: Literal["strict", "replace", "keep"] = "strict",
+        num_threads: int | None = None,
+        allowed_special: Specials = NONE,
+        disallowed_special: Specials = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        overwrite: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> EncodedFiles:
+        """Encodes files, and those that `glob` finds in folders, to the folder `out`; gives back what is there, mapped.
+
+        Files ending in .gz or .zst are unpacked. A document is a file, or a line without its line end; its ids are those of
+        `encode`. The folder holds `ids.npy` (uint16 for up to 65,536 ids, else uint32) and `offsets.npy`, or the Arrow stream
+        `ids.arrow` with a list for each document (`datasets.Dataset.from_file` reads it), and `encoded.json`: the sources, the
+        tokenizer's digest and the totals. Needs memory for some 8 MB of text at a time, or for the longest line; for a whole
+        file where normalisation or a pattern of one's own splits the text. `progress(bytes done, bytes in all)` is called on
+        the way.
+
+        A run that was killed goes on where it stopped when it is called again; one that finished is not repeated. Raises
+        `DigestMismatchError` where the tokenizer, the sources or the options are others than before, unless `overwrite`;
+        `InvalidUtf8Error` unless `errors` is "replace" or "keep" (bytes as they are); `CorpusError` for sources that are
+        missing or change on the way; and what `encode` raises, with the file.
+
+        >>> encoded = tok.encode_files("corpus", "corpus.ids", documents="line")  # doctest: +SKIP
+        >>> encoded.totals, encoded.encodings[0]                            # doctest: +SKIP
+        (Totals(documents=3, empty=0, bytes=120, ids=31, replaced=0), array([300, 12], dtype=uint16))
+        """
+        from bpe_transformer.tokenizer.encoded_files import encode_files
+
+        return encode_files(
+            self, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
+            allowed_special=allowed_special, disallowed_special=disallowed_special,
+            frame=self._frame(add_bos, add_eos, None), overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def _policy(self, allowed: Specials, disallowed: Specials, texts: Sequence[object] = ()) -> bytes:
         names = self.model.special_tokens

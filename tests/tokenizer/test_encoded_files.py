@@ -1,0 +1,258 @@
+"""Files to ids on disk: the ids of `encode`, whatever the grouping, the format, and however often the run was killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import (
+    CorpusError,
+    DigestMismatchError,
+    EncodingError,
+    FormatError,
+    InvalidUtf8Error,
+    SpecialTokenError,
+)
+from bpe_transformer.tokenizer import file_texts
+from bpe_transformer.tokenizer.encoded_files import EncodedFiles
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+LINES = [
+    "The lower the newest, the widest: it's 1,234!",
+    "",
+    "  한국어 문장 세 마리와  ",
+    "def f(low):\treturn 'x'\r",
+    "😀 e\u0301 the end",
+]
+TEXT = "\n".join(LINES * 40)
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_texts, "GROUP_BYTES", 1000)
+    monkeypatch.setattr(file_texts, "_PIECE_BYTES", 100)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text(TEXT, encoding="utf-8", newline="")
+    (folder / "b.txt").write_text("", encoding="utf-8")
+    (folder / "sub" / "c.txt").write_text("low lower\n", encoding="utf-8")
+    (folder / "d.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    (folder / ".hidden").write_text("no", encoding="utf-8")
+    return folder
+
+
+def expected(tok: Tokenizer, documents: str) -> list[list[int]]:
+    texts = [TEXT, "", TEXT, "low lower\n"]
+    if documents == "line":
+        texts = [
+            line.removesuffix("\r")
+            for text in texts
+            for line in text.split("\n")[: -1 if text[-1:] in ("\n", "") else None]
+        ]
+    return [tok.encode(text) for text in texts]
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("format", ["npy", "arrow"])
+@pytest.mark.parametrize("documents", ["file", "line"])
+def test_ids_are_those_of_encode(mixed: Tokenizer, corpus: Path, tmp_path: Path, format: str, documents: str) -> None:
+    calls: list[tuple[int, int]] = []
+    encoded = mixed.encode_files(
+        corpus, tmp_path / "out", format=format, documents=documents, progress=lambda *now: calls.append(now)  # type: ignore[arg-type]
+    )  # fmt: skip
+    rows = expected(mixed, documents)
+    assert encoded.encodings.tolist() == rows
+    assert encoded.encodings.ids.dtype == np.uint16
+    assert encoded.totals.documents == len(rows)
+    assert encoded.totals.empty == sum(not row for row in rows)
+    assert encoded.totals.bytes == 2 * len(TEXT.encode()) + 10
+    assert encoded.totals.ids == sum(map(len, rows))
+    assert [Path(source).name for source in encoded.sources] == ["a.txt", "b.txt", "d.txt.gz", "c.txt"]
+    assert encoded.digest == mixed.digest
+    assert calls == sorted(calls)
+    assert calls[-1][0] == calls[-1][1] == sum(os.path.getsize(source) for source in encoded.sources)
+    assert mixed.decode_batch(encoded.encodings)[-1] == ("low lower\n" if documents == "file" else "low lower")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert EncodedFiles.load(tmp_path / "out", mixed).encodings.tolist() == rows
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_pieces_split_as_the_whole(mixed: Tokenizer, tmp_path: Path) -> None:
+    texts = {"marks": "a<s>b " * 300, "blank": " \n\t" * 700, "word": "x" * 5000, "mixed": TEXT, "signs": "!?-" * 900}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+    for pattern in ("gpt2", "cl100k", "o200k", "whitespace", r"\w+|\W+"):
+        tok = Tokenizer(replace(mixed.model, pretokenization=PreTokenization(pattern)))
+        for name, text in texts.items():
+            encoded = tok.encode_files(
+                tmp_path / f"{name}.txt", tmp_path / "out", allowed_special="all", overwrite=True
+            )
+            assert encoded.encodings[0].tolist() == tok.encode(text, allowed_special="all"), (pattern, name)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_bos_and_eos_once_a_document(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    tok = Tokenizer(replace(mixed.model, bos_token="<s>", eos_token="</s>"))
+    encoded = tok.encode_files(corpus, tmp_path / "out", add_bos=True, add_eos=True)
+    assert encoded.encodings.tolist() == [[257, *ids, 258] for ids in expected(tok, "file")]
+    assert encoded.totals.empty == 1
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_a_stopped_run_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path, documents: str, stop_after: int) -> None:
+    calls = 0
+
+    def stop(*_: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % stop_after == 0:
+            raise KeyboardInterrupt
+
+    for _ in range(40):
+        try:
+            encoded = mixed.encode_files(corpus, tmp_path / "out", documents=documents, progress=stop)  # type: ignore[arg-type]
+            break
+        except KeyboardInterrupt:
+            assert not (tmp_path / "out").exists()
+            with (tmp_path / ".out.part" / "ids.npy").open("ab") as handle:  # what a kill may leave after the last line
+                handle.write(b"half a group")
+            with (tmp_path / ".out.part" / "journal.jsonl").open("ab") as handle:
+                handle.write(b'{"source": 0, "posi')
+    assert calls > stop_after
+    assert encoded.encodings.tolist() == expected(mixed, documents)
+
+
+def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    mixed.save(tmp_path / "tok")
+    program = textwrap.dedent(
+        f"""
+        import os, signal
+        from bpe_transformer import Tokenizer
+        from bpe_transformer.tokenizer import file_texts
+        file_texts.GROUP_BYTES = 1000
+        calls = 0
+        def stop(*_):
+            global calls
+            calls += 1
+            if calls == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+        Tokenizer.load({str(tmp_path / "tok")!r}).encode_files({str(corpus)!r}, {str(tmp_path / "out")!r}, progress=stop)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert len((tmp_path / ".out.part" / "journal.jsonl").read_text().splitlines()) == 6
+    assert mixed.encode_files(corpus, tmp_path / "out").encodings.tolist() == expected(mixed, "file")
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_other_facts_are_refused(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    other = learn_bpe(PretokenCounts.from_words({"low": 1}), 258)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        mixed.encode_files(corpus, out, progress=stop)
+    for _ in range(2):  # while it is unfinished, and when it is done
+        with pytest.raises(DigestMismatchError, match=f"made with the tokenizer {mixed.digest[:12]}.*overwrite=True"):
+            other.encode_files(corpus, out)
+        with pytest.raises(DigestMismatchError, match="documents='file', not 'line'"):
+            mixed.encode_files(corpus, out, documents="line")
+        with pytest.raises(DigestMismatchError, match="other sources: .*c.txt is another"):
+            mixed.encode_files(corpus, out, glob="*.txt*")
+        (corpus / "b.txt").touch()
+        with pytest.raises(DigestMismatchError, match="other sources: .*b.txt is another"):
+            mixed.encode_files(corpus, out)
+        mixed.encode_files(corpus, out, overwrite=True)
+    stamp = (out / "ids.npy").stat().st_mtime_ns
+    mixed.encode_files(corpus, out)
+    assert (out / "ids.npy").stat().st_mtime_ns == stamp
+    assert len(other.encode_files(corpus, out, documents="line", overwrite=True).encodings) == 401
+    with pytest.raises(DigestMismatchError, match="was encoded with the tokenizer"):
+        EncodedFiles.load(out, mixed)
+
+
+def test_bytes_that_are_not_utf8(mixed: Tokenizer, tmp_path: Path) -> None:
+    file, out = tmp_path / "bad.txt", tmp_path / "out"
+    file.write_bytes(b"ok\nlo\xffw")
+    with pytest.raises(InvalidUtf8Error, match=r"bad.txt is not UTF-8: byte 0xff at position 5"):
+        mixed.encode_files(file, out)
+    assert mixed.encode_files(file, out, errors="keep", overwrite=True).encodings.tolist() == [
+        mixed.encode(b"ok\nlo\xffw")
+    ]
+    replaced = mixed.encode_files(file, out, errors="replace", overwrite=True)
+    assert replaced.encodings.tolist() == [mixed.encode("ok\nlo\ufffdw")]
+    assert replaced.totals.replaced == 1
+
+
+def test_problems_name_the_file(mixed: Tokenizer, low_lower: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("low\n")
+    (tmp_path / "b.txt").write_text("low\nlow<s>x\n")
+    with pytest.raises(SpecialTokenError, match=r"b.txt: the text holds the special token '<s>' \(byte 7\)"):
+        mixed.encode_files(tmp_path, tmp_path / "out", glob="*.txt")
+    with pytest.raises(EncodingError, match=r"b.txt \(text 1 from there\): character '<'"):
+        low_lower.encode_files(tmp_path, tmp_path / "lines", glob="*.txt", documents="line")
+    for paths, message in ((tmp_path / "no", "neither a file nor a folder"), ([], "paths is empty")):
+        with pytest.raises(CorpusError, match=message):
+            mixed.encode_files(paths, tmp_path / "x")
+    with pytest.raises(CorpusError, match="holds no file that '.*md' finds"):
+        mixed.encode_files(tmp_path, tmp_path / "x", glob="*.md")
+    with pytest.raises(FormatError, match="exists and holds no encoded files"):
+        mixed.encode_files(tmp_path / "a.txt", tmp_path)
+    for option in ("format", "documents", "errors"):
+        with pytest.raises(CorpusError, match=f"{option}='x' is unknown; choose"):
+            mixed.encode_files(tmp_path / "a.txt", tmp_path / "y", **{option: "x"})
+
+
+def test_two_runs_do_not_mix(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    def meanwhile(*_: int) -> None:
+        with pytest.raises(CorpusError, match="another run is writing"):
+            mixed.encode_files(corpus, tmp_path / "out")
+
+    assert mixed.encode_files(corpus, tmp_path / "out", progress=meanwhile).totals.documents == 4
+
+
+def test_arrow_is_for_datasets_too(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    mixed.encode_files(corpus, tmp_path / "out", format="arrow", documents="line")
+    rows = expected(mixed, "line")
+    assert datasets.Dataset.from_file(str(tmp_path / "out" / "ids.arrow"))["ids"][:] == rows
+    with pa.memory_map(str(tmp_path / "out" / "ids.arrow")) as source:
+        before = pa.total_allocated_bytes()
+        assert pa.ipc.open_stream(source).read_all()["ids"].to_pylist() == rows
+        assert pa.total_allocated_bytes() == before  # read where it lies
+
+
+def test_nothing_to_encode(mixed: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    for format in ("npy", "arrow"):
+        for documents, count in (("file", 1), ("line", 0)):
+            out = tmp_path / f"{format}-{documents}"
+            assert (
+                len(mixed.encode_files(tmp_path / "empty.txt", out, format=format, documents=documents).encodings)
+                == count
+            )  # type: ignore[arg-type]
+    out.joinpath("encoded.json").write_text(json.dumps({"plan": {}}))
+    with pytest.raises(FormatError, match="is damaged"):
+        EncodedFiles.load(out)
+    with pytest.raises(FormatError, match="holds no encoded files"):
+        EncodedFiles.load(tmp_path)
