@@ -92,6 +92,25 @@ def test_merges_and_trace(
         assert tok.token_bytes(step.new_id) == tok.token_bytes(step.left) + tok.token_bytes(step.right)
 
 
+@given(
+    st.lists(st.text(st.sampled_from("ab한 \n.1\0'"), max_size=25), max_size=5),
+    st.sampled_from([*patterns.PATTERNS, r"\w+|\s"]),
+    st.sampled_from(_KINDS),
+    st.integers(1, 3),
+)
+@example(["", "\0\0 \0\0", ""], "cl100k", _KINDS[7], 1)
+@settings(max_examples=100, deadline=None)
+def test_documents(texts: list[str], pattern: str, kind: dict[str, Any], num_threads: int) -> None:
+    pieces = [piece for text in texts for piece in patterns.split(pattern, text)]
+    words = Counter(piece.strip() for piece in pieces) if "end_of_word" in kind else Counter(pieces)
+    del words[""]
+    if not words:
+        return
+    tok = learn_bpe(PretokenCounts.from_iterator(texts, pattern, num_threads), 2000, **kind)
+    assert list(tok.trace or ()) == steps(tok, words)
+    assert sum(len(tok.encode(text)) for text in texts) == sum(len(tok.encode(word)) * n for word, n in words.items())
+
+
 @given(_WORDS, st.sampled_from([0.5, 0.9, 0.99, 1.0]), st.sampled_from([None, "</w>"]))
 @settings(max_examples=100, deadline=None)
 def test_coverage(words: dict[str, int], coverage: float, end_of_word: str | None) -> None:

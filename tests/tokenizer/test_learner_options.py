@@ -171,3 +171,13 @@ def test_counts_beyond_64_bits_are_refused_not_wrapped() -> None:
     ]
     with pytest.raises(LearningError, match=r"more than 2\^64"):
         learn_bpe(PretokenCounts.from_words({"a": largest, "b": 1}), 300)
+
+
+@pytest.mark.parametrize(
+    "text", ["abcab" * 40_000, "a" * 200_000, "".join(chr(97 + i * i % 7) for i in range(200_000))]
+)
+def test_a_word_of_any_length_is_learned_and_encoded_alike(text: str) -> None:
+    tok = learn_bpe(PretokenCounts.from_iterator([text], "none"), 400)
+    assert tok.trace is not None
+    assert len(tok.encode(text)) == tok.trace.tokens_left[-1]
+    assert tok.decode(tok.encode(text)) == text
