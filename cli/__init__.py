@@ -19,6 +19,7 @@ COMMANDS = {
     "tokens": "Show how a text is tokenized.",
     "sizes": "Measure a vocabulary at every size.",
     "report": "Write a vocabulary as an HTML page with a playground.",
+    "vocab": "Browse a vocabulary, and see what a corpus uses of it.",
     "compare": "Measure tokenizers on the same texts.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",

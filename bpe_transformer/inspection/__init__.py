@@ -22,6 +22,7 @@ from bpe_transformer.inspection.summary import FileSummary, ScriptUse, TokenUse,
 from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
 from bpe_transformer.inspection.trace import MergeDetail, TraceRow, TraceTable, merge_detail, top_merges, trace_table
 from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.vocab import Vocabulary, VocabView
 from bpe_transformer.inspection.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
 from bpe_transformer.inspection.words import (
     Derivation,
@@ -56,6 +57,8 @@ __all__ = [
     "TraceRow",
     "TraceStep",
     "TraceTable",
+    "VocabView",
+    "Vocabulary",
     "WordStage",
     "WordTimeline",
     "base_alphabet",

@@ -108,18 +108,12 @@ def prune(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> Prune
     """See `Tokenizer.prune`."""
     model = tokenizer.model
     used = _usage(tokenizer, corpus)
-    needed = used > 0
     # A token that is made on the way to a used one is part of it, so merges that make nothing needed are never applied to
     # the corpus, and its encoding does not notice that they are gone.
-    before = -1
-    while before != (before := int(needed.sum())):
-        for left, right, made in zip(model.left[::-1], model.right[::-1], model.made[::-1], strict=True):
-            if needed[made]:
-                needed[left] = needed[right] = True
-    named = [*model.special_tokens.values(), *model.added_tokens.values()]
-    alphabet = [id for id in model.base_ids if id in model.fallback_ids or _is_symbol(model, id)]
+    needed = with_parts(model, used > 0)
+    always = never_pruned(model)
     kept = needed.copy()
-    kept[[*alphabet, *named]] = True
+    kept[always] = True
     new_ids = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int64)
     merges = kept[model.made] & needed[model.made]
     ids = new_ids.tolist()
@@ -133,8 +127,26 @@ def prune(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> Prune
         added_tokens={text: ids[id] for text, id in model.added_tokens.items()},
     )
     parts = needed & (used == 0)
-    parts[[*alphabet, *named]] = False
+    parts[always] = False
     return Pruned(Tokenizer(pruned), new_ids, int(parts.sum()), int(used.sum()))
+
+
+def with_parts(model: BpeModel, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The wanted ids and all ids that they are made of, by whichever merges make them; shape (vocab_size,) each."""
+    needed: list[bool] = wanted.tolist()
+    merges = list(zip(model.left.tolist(), model.right.tolist(), model.made.tolist(), strict=True))[::-1]
+    before = -1
+    while before != (before := sum(needed)):  # once more where merges are in no order
+        for left, right, made in merges:
+            if needed[made]:
+                needed[left] = needed[right] = True
+    return np.array(needed, bool)
+
+
+def never_pruned(model: BpeModel) -> list[int]:
+    """The ids that pruning keeps, used or not: base alphabet, special and added tokens."""
+    alphabet = [id for id in model.base_ids if id in model.fallback_ids or _is_symbol(model, id)]
+    return [*alphabet, *model.special_tokens.values(), *model.added_tokens.values()]
 
 
 def _is_symbol(model: BpeModel, id: int) -> bool:
