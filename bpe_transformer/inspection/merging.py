@@ -44,7 +44,9 @@ class Merges:
         self._made = self.made[self._by_made]
         # ids that no merge makes stay in every truncation; special and added tokens above all merges follow the last
         last = int(self._made[-1]) if len(self._made) else tokenizer.vocab_size
-        unmade = np.setdiff1d(np.arange(last), self._made, assume_unique=False)
+        kept = np.ones(last, np.bool_)
+        kept[self._made[self._made < last]] = False
+        unmade = np.flatnonzero(kept)
         named = {*model.special_tokens.values(), *model.added_tokens.values()}
         self._on_top = sum(id > last for id in named)
         in_order = not (self.made[1:] < self.made[:-1]).any()

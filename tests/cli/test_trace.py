@@ -124,7 +124,7 @@ rank 4   of 12 merges ───────────────────�
   bytes      65 77
   count      6
   runner-up  n e ×6, tied; the smaller ids were merged
-  corpus     1 distinct words changed, 41 tokens left, compression 1.927
+  corpus     1 distinct word changed, 41 tokens left, compression 1.927
 
   ew  rank 4  ×6
   ├── e  base, id 1

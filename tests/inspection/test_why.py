@@ -227,6 +227,48 @@ def test_whole_pre_tokens() -> None:
     assert token.tree.right.token == b"bc"
 
 
+VARIANTS: list[dict[str, Any]] = [
+    {"prefix_space": "always", "space_mark": "▁"},
+    {"prefix_space": "first", "space_mark": "▁", "fuse_unk": True},
+    {"byte_fallback": True, "unk_token": None},
+    {"pretokenization": PreTokenization("metaspace", "NFKC"), "space_mark": "▁"},
+    {"pretokenization": PreTokenization("whitespace", None, ("ab+c",))},
+    {"pretokenization": PreTokenization("[abc]+|.")},
+    {"ignore_merges": True, "prefix_space": "always"},
+]
+
+
+@pytest.mark.parametrize("facts", VARIANTS, ids=lambda facts: " ".join(facts))
+@given(text=st.text(st.sampled_from("aabbc ▁ d<x>ﬁ한é"), min_size=1, max_size=16))
+@settings(deadline=None, max_examples=25)
+def test_replay_holds_for_what_other_vocabularies_do(facts: dict[str, Any], text: str) -> None:
+    holds(variant(**facts), text)
+
+
+def variant(**facts: Any) -> Tokenizer:
+    """a b c and a space or its mark, a few merges, <unk>, and the added token <x>."""
+    space = facts.get("space_mark") or " "
+    fallback = [f"<0x{byte:02X}>" for byte in range(256)] if facts.get("byte_fallback") else []
+    alphabet = [*fallback, *"abc", space]
+    merges = [("a", "b"), (space, "a"), ("ab", "c"), ("a", "a"), (space + "a", "b"), ("b", "c")]
+    made = [left + right for left, right in merges]
+    tokens = [*alphabet, *made, "<unk>", "<x>"]
+    id_of = {token: id for id, token in enumerate(tokens)}
+    columns = np.array([(id_of[a], id_of[b], id_of[a + b]) for a, b in merges], np.uint32).T
+    plain: dict[str, Any] = {"pretokenization": PreTokenization("none"), "unk_token": "<unk>"}
+    model = BpeModel(
+        unit="char",
+        tokens=tuple(token.encode() for token in tokens),
+        left=columns[0].copy(),
+        right=columns[1].copy(),
+        made=columns[2].copy(),
+        special_tokens={"<unk>": id_of["<unk>"]},
+        added_tokens={"<x>": id_of["<x>"]},
+        **(plain | facts),
+    )
+    return Tokenizer(model)
+
+
 def test_token_that_no_merge_makes() -> None:
     lonely = imported([("a", "b")], specials=("xyz",))
     model = replace(lonely.model, special_tokens={}, ignore_merges=True)

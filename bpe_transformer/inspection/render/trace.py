@@ -143,7 +143,7 @@ def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
     if row.count is None:
         return [*rows, ("count", "not known: no trace was saved with this tokenizer")]
     rows += [("count", f"{row.count:,}"), ("runner-up", _second(row))]
-    left = f"{number(row.words_touched)} distinct words changed, {number(row.tokens_left)} tokens left"
+    left = f"{times(row.words_touched or 0, 'distinct word')} changed, {times(row.tokens_left or 0, 'token')} left"
     return [*rows, ("corpus", f"{left}, compression {_compression(row)}")]
 
 
