@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bpe_transformer.cli._tokenizers import open_tokenizer
+
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
 
@@ -40,10 +42,9 @@ def command(tokenizer: str, out: str, form: str | None) -> None:
     form = form or _BY_SUFFIX.get(Path(out).suffix)
     if form is None:
         raise click.UsageError(f"the ending of {out} names no format; choose one with --format: {', '.join(_FORMATS)}")
-    from bpe_transformer import Tokenizer
     from bpe_transformer.tokenizer.formats import export
 
-    learned = Tokenizer.load(tokenizer)
+    learned = open_tokenizer(tokenizer)
     package = export(learned, out, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
     click.echo(f"wrote {out}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from bpe_transformer.cli._common import messages, print_json, progress
 from bpe_transformer.cli._sized import measure, sized_options
+from bpe_transformer.cli._tokenizers import open_tokenizer
 
 
 @click.command(
@@ -38,10 +39,9 @@ def command(
     they accumulate, the counts of the merges, and bytes per token at every size: on each --text, or else on the learning
     corpus, from the trace.
     """
-    from bpe_transformer import Tokenizer
     from bpe_transformer.inspection.report import report_data, write_report
 
-    learned = Tokenizer.load(tokenizer)
+    learned = open_tokenizer(tokenizer)
     with progress() as display:
         ladder = measure(learned, texts, sizes, display) if texts or sizes else None
         data = report_data(

@@ -6,6 +6,7 @@ import click
 
 from bpe_transformer.cli._common import output, print_json, progress, view_options
 from bpe_transformer.cli._sized import measure, sized_options
+from bpe_transformer.cli._tokenizers import open_tokenizer
 
 
 @click.command(
@@ -26,9 +27,7 @@ def command(tokenizer: str, texts: tuple[str, ...], sizes: str | None, as_json: 
     share of tokens that are never used and, for several texts, their parity: tokens over those of the first.
     Without --text the learning corpus is measured, from the trace that lies beside the tokenizer.
     """
-    from bpe_transformer import Tokenizer
-
-    learned = Tokenizer.load(tokenizer)
+    learned = open_tokenizer(tokenizer)
     with progress() as display:
         ladder = measure(learned, texts, sizes, display)
     if as_json:

@@ -51,7 +51,8 @@ def read(
         if pattern not in patterns.PATTERNS:
             raise FormatError(
                 "ranks do not say how text is split into pre-tokens; "
-                f"name the pattern, one of {', '.join(patterns.PATTERNS)}, or a regular expression"
+                f"name the pattern, one of {', '.join(patterns.PATTERNS)}, or a regular expression, "
+                "as pattern=…, or on the command line as FILE:PATTERN"
             )
     return ranks.model_of(parse(read_bytes(path)), PreTokenization.of(pattern), special_tokens or {})
 
