@@ -86,6 +86,15 @@ def canonical(pattern: str) -> str:
     return pattern
 
 
+def literally(expression: str) -> str:
+    """A regular expression from a file, so written that it is not taken for the name of a pattern.
+
+    >>> literally("none")
+    '(?:none)'
+    """
+    return f"(?:{expression})" if expression.isidentifier() else expression
+
+
 def expression(pattern: str) -> str:
     """The regular expression of a pattern."""
     return PATTERNS.get(pattern, pattern)

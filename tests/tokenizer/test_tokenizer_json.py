@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex as re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.tokenizer.patterns import expression
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.patterns import _ALIASES, expression
+from bpe_transformer.tokenizer.patterns import split as patterns_split
 
 tokenizers = pytest.importorskip("tokenizers")
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
@@ -228,3 +231,43 @@ def test_decoding_gives_back_what_was_encoded(pair: tuple[Any, Tokenizer, Path])
         text = form.normalize(text)
         expected = text.replace("▁", " ") if ours.model.space_mark else text
         assert ours.decode(ours.encode_ordinary(text)) == expected
+
+
+def test_as_transformers(mixed: Tokenizer) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = mixed.as_transformers()
+    assert isinstance(theirs, transformers.PreTrainedTokenizerFast)
+    for text in TEXTS:
+        assert theirs.encode(text, add_special_tokens=False) == mixed.encode(text, allowed_special="all")
+        assert theirs.decode(mixed.encode_ordinary(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}}, r"normalizer.normalizers\[1\] is .*Lowercase"),  # CLIP
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "Precompiled"),
+        ({"normalizer": {"type": "BertNormalizer", "lowercase": True}}, "BertNormalizer"),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "use_regex": True}, {"type": "Digits"}]}}, "after ByteLevel"),
+        ({"pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "invert": False}}, "MergedWithNext"),
+        ({"post_processor": {"type": "Sequence", "processors": [{"type": "Unknown"}]}}, r"processors\[0\] is 'Unknown'"),
+    ],
+)  # fmt: skip
+def test_what_would_encode_otherwise_is_refused_by_name(
+    tmp_path: Path, mixed: Tokenizer, change: dict[str, Any], named: str
+) -> None:
+    mixed.save(tmp_path)
+    document = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**document, **change}), encoding="utf-8")
+    with pytest.raises(FormatError, match=named):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "cl100k", "llama3"])
+@given(text=TEXT)
+@settings(max_examples=60, deadline=None)
+def test_other_expressions_of_a_pattern_split_alike(name: str, text: str) -> None:
+    for alias, named in _ALIASES.items():
+        if named == name:
+            pieces = [piece for piece in re.compile(alias).findall(text) if piece]
+            assert pieces == list(patterns_split(name, text))

@@ -115,5 +115,6 @@ def _read(file: Path, pattern: str | PreTokenization | None, special_tokens: Map
         raise FormatError(f"this file says itself what {' and '.join(told)} would; leave the argument out")
     for module in (nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
-            return module.read(file)
+            model: BpeModel = module.read(file)
+            return model
     return tokenizer_json.read(file)

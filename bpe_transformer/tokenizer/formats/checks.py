@@ -166,5 +166,5 @@ def refuse_facts(model: BpeModel, form: str, holds: Iterable[str], remedy: str) 
     for source, facts in ((model, _FACTS), (model.pretokenization, _PRETOKENIZATION)):
         for name, default in facts.items():
             value = getattr(source, name, default)
-            if name not in allowed and (dict(value) if name in ("added_tokens", "token_flags") else value) != default:
+            if name not in allowed and (value or None) != (default or None):
                 raise FormatError(f"{form} cannot hold {name}={_shown(value)}; {remedy}")

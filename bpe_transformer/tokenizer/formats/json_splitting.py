@@ -145,7 +145,7 @@ def _read_split(step: Node, found: Splitting, is_last: bool) -> None:
     behavior, invert = step.get("behavior", str), step.get("invert", bool, False)
     if found.end_of_word is not None and is_last and step.value == DROP_WHITE_SPACE:
         return  # the end-of-word mark does that
-    name = patterns.canonical(expression)
+    name = patterns.canonical(patterns.literally(expression))
     # where the matches of a pattern leave nothing out, it is all the same whether they or the rest are kept
     if (behavior == "Removed" and invert and name in patterns.PATTERNS) or (behavior == "Isolated" and not invert):
         found.splits.append(name)

@@ -17,6 +17,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks, tiktoken
 from bpe_transformer.tokenizer.formats.checks import read_bytes
 from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.patterns import literally
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 NAME = "nanochat"
@@ -36,7 +37,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     for name in special:
         if not isinstance(name, str) or not name:
             raise FormatError(f"the special token {name!r} is not text")
-    return ranks.model_of(found, PreTokenization(pattern), special)
+    return ranks.model_of(found, PreTokenization(literally(pattern)), special)
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
