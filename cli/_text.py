@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 BATCH_BYTES = 1 << 20
+_REMEDY = "convert it, or go on with --errors replace"
 
 
 def text_options(*errors: str) -> Callable[[Command], Command]:
@@ -65,7 +66,14 @@ class SpecialPolicy:
             )
 
 
-def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None, name: str = "standard input") -> str:
+def decoded(
+    raw: bytes,
+    errors: str,
+    offset: int = 0,
+    line: int | None = None,
+    name: str = "standard input",
+    remedy: str = _REMEDY,
+) -> str:
     """The bytes of `name` as text; `errors` is "strict", "replace" or, for bytes kept as they are, "keep".
 
     Raises `InvalidUtf8Error` with the byte's position in the whole input.
@@ -76,15 +84,12 @@ def decoded(raw: bytes, errors: str, offset: int = 0, line: int | None = None, n
         return raw.decode("utf-8", errors=errors)
     except UnicodeDecodeError as problem:
         where = f"position {offset + problem.start}" + (f" (line {line:,})" if line is not None else "")
-        raise InvalidUtf8Error(
-            f"{name} is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; "
-            "convert it, or go on with --errors replace"
-        ) from None
+        raise InvalidUtf8Error(f"{name} is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; {remedy}") from None
 
 
-def argument_text(text: str, errors: str) -> str:
+def argument_text(text: str, errors: str, name: str = "the text given", remedy: str = _REMEDY) -> str:
     """A text given on the command line, where bytes that are no UTF-8 arrive as surrogates."""
-    return decoded(text.encode("utf-8", "surrogateescape"), errors, name="the text given")
+    return decoded(text.encode("utf-8", "surrogateescape"), errors, name=name, remedy=remedy)
 
 
 def read_text(errors: str) -> str:

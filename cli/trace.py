@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bpe_transformer.cli._common import output, print_json, view_options
+from bpe_transformer.cli._text import argument_text
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -70,7 +71,7 @@ def command(
         raise click.UsageError("--json goes without --step and --live, which are for the eye")
     if pace is not None and not live:
         raise click.UsageError("--pace goes with --live")
-    chosen = [] if words is None else words.split(",")
+    chosen = [] if words is None else argument_text(words, "strict", "--words", "give words in UTF-8").split(",")
     if _is_tokenizer(source):
         if merges is not None or encoded or live:
             raise click.UsageError(
@@ -198,10 +199,19 @@ def _show_live(source: str, merges: int, words: list[str], pace: float, width: i
 def _learned(source: str, merges: int, watch: Watch | None = None) -> tuple[Counter[str], Tokenizer]:
     """The words of a corpus as a person lists them, without the space before, and a vocabulary of their characters."""
     from bpe_transformer import PretokenCounts, learn_bpe
-    from bpe_transformer.cli.learn import DEFAULT_UNK, count
+    from bpe_transformer.cli._common import stdin_bytes
+    from bpe_transformer.cli._text import decoded
+    from bpe_transformer.cli.learn import DEFAULT_UNK
+    from bpe_transformer.data import count_corpus
 
+    if source == "-":
+        found = PretokenCounts.from_iterator(
+            [decoded(stdin_bytes().read(), "strict", remedy="convert it")], "whitespace"
+        )
+    else:
+        found = count_corpus(source, pattern="whitespace")
     corpus: Counter[str] = Counter()
-    for raw, times in count((source,), pattern="whitespace").items():
+    for raw, times in found.items():
         if word := raw.decode().strip():
             corpus[word] += times
     letters = {letter for word in corpus for letter in word}

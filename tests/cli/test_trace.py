@@ -219,6 +219,11 @@ def test_empty_standard_input(fails: Callable[..., str]) -> None:
     assert "empty" in fails("trace", "-", input=b" \n ")
 
 
+def test_input_that_is_not_utf8(fails: Callable[..., str]) -> None:
+    assert "byte 0xff at position 2; convert it" in fails("trace", "-", input=b"ab\xff")
+    assert "--words is not UTF-8: byte 0xff at position 1" in fails("trace", "low-lower", "--words", "l\udcff")
+
+
 @pytest.mark.parametrize("options", [["--range", "0:5"], ["--range", "x"], ["--rank", "1"], ["--top", "3"]])
 def test_wrong_usage_on_a_corpus(bpe: Run, options: list[str]) -> None:
     assert bpe("trace", "low-lower", *options).returncode == 2
