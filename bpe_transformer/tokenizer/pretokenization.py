@@ -131,7 +131,7 @@ class PreTokenization:
     def _protected(self) -> regex.Pattern[str] | None:
         if not self.protected:
             return None
-        return patterns.compiled_expression("|".join(f"(?:{expression})" for expression in self.protected))
+        return patterns.compiled_expression(any_of(self.protected))
 
     @property
     def literals(self) -> list[str]:
@@ -177,3 +177,12 @@ class PreTokenization:
         more += ["a charsmap"] if self.charsmap is not None else []
         more += [f"{len(self.protected)} protected"] if self.protected else []
         return ", ".join([*self.before, self.pattern, *more])
+
+
+def any_of(expressions: Sequence[str]) -> str:
+    """A regular expression that matches what one of several does, the first that fits.
+
+    >>> any_of(["a+", "b"])
+    '(?:a+)|(?:b)'
+    """
+    return "|".join(f"(?:{expression})" for expression in expressions)

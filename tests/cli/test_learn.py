@@ -205,3 +205,14 @@ def test_what_is_left_out_of_the_alphabet_is_told(bpe: Run, corpus: Path, tmp_pa
     assert f"{summary['characters_left_out']} characters of the alphabet" in done.stderr.decode()
     assert tokenizer.encode("Q") == [tokenizer.id_of("Q")]
     assert max(len(tokenizer.token_bytes(id)) for id in tokenizer.model.made) <= 6
+
+
+def test_protected_text_and_a_normal_form_reach_the_saved_vocabulary(bpe: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("use C++17 or C++20, cafe\u0301 ab-12\n" * 4)
+    options = ["--protect", "C++", "--protect-regex", r"\w+-\d+", "--protected-tokens", "--normalization", "NFC"]
+    bpe("learn", tmp_path / "text.txt", "-o", tmp_path / "tok", "--vocab-size", 300, "--no-special", *options)
+    tok = Tokenizer.load(tmp_path / "tok")
+    assert tok.model.added_tokens == {"C++": 256}
+    assert tok.encode("C++") == [256]
+    assert [tok.token_bytes(id) for id in tok.encode("ab-12")] == [b"ab-12"]
+    assert tok.encode("cafe\u0301") == tok.encode("café")

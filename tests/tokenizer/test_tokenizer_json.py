@@ -11,10 +11,11 @@ import regex as re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import Tokenizer
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.patterns import _ALIASES, expression
 from bpe_transformer.tokenizer.patterns import split as patterns_split
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 tokenizers = pytest.importorskip("tokenizers")
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
@@ -271,3 +272,18 @@ def test_other_expressions_of_a_pattern_split_alike(name: str, text: str) -> Non
         if named == name:
             pieces = [piece for piece in re.compile(alias).findall(text) if piece]
             assert pieces == list(patterns_split(name, text))
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "none", "whitespace"])
+@pytest.mark.parametrize("protected_tokens", [False, True])
+def test_protected_spans_are_saved_as_splits_that_tokenizers_reads_alike(
+    pattern: str, protected_tokens: bool, tmp_path: Path
+) -> None:
+    split = PreTokenization(pattern, protected=(r"C\+\+", r"\d+-\d+", r"[(|\])]x\|(?:y|z)"))
+    text = "aC++b aC++b 10-20 10-20ab -- C+ (]x|y "
+    tok = learn_bpe(PretokenCounts.from_iterator([text] * 5, split), 300, protected_tokens=protected_tokens)
+    tok.save(tmp_path)
+    assert Tokenizer.load(tmp_path).model.pretokenization == split
+    assert Tokenizer.load(tmp_path).digest == tok.digest
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs.encode(text).ids == tok.encode(text)

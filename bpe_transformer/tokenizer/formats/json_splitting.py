@@ -10,13 +10,14 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats.checks import Node
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
-from bpe_transformer.tokenizer.pretokenization import Normalization, PreTokenization
+from bpe_transformer.tokenizer.pretokenization import Normalization, PreTokenization, any_of
 
 SPACE_MARK = "▁"
 _REMEDY = "export the vocabulary without it"
 _FORMS: dict[str, Normalization] = {"NFC": "NFC", "NFD": "NFD", "NFKC": "NFKC", "NFKD": "NFKD"}
 # each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
+_EVERYTHING = r"[\s\S]+"  # the pattern "none", as Oniguruma reads it too
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's and that of ASCII
 
 
@@ -43,7 +44,8 @@ class Splitting:
                 splits.append(_MARK_BY_MARK if runs or inside else "metaspace")
             elif not splits:
                 splits.append("none" if inside or ignore_merges else "metaspace")
-        return PreTokenization(splits[-1] if splits else "none", self.form, before=tuple(splits[:-1]))
+        protected, splits = _unprotected(splits)
+        return PreTokenization(splits[-1] if splits else "none", self.form, protected, before=tuple(splits[:-1]))
 
 
 def read(document: Node, end_of_word: str | None) -> Splitting:
@@ -156,6 +158,39 @@ def _read_split(step: Node, found: Splitting, is_last: bool) -> None:
     )
 
 
+def _unprotected(splits: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Protected expressions, if the first split is by them and the others leave them whole; and the other splits."""
+    if len(splits) < 2 or not (expressions := _alternatives(splits[0])):
+        return (), splits
+    whole = _whole(splits[0])
+    if not all(split.startswith(whole) for split in splits[1:]):
+        return (), splits
+    rest = [split.removeprefix(whole) for split in splits[1:]]
+    return expressions, ["none" if split == _EVERYTHING else patterns.canonical(split) for split in rest]
+
+
+def _alternatives(expression: str) -> tuple[str, ...]:
+    """The a, b, … of "(?:a)|(?:b)|…"; nothing if it is not written so."""
+    found, start, depth, in_class, i = [], 0, 0, False, 0
+    while i < len(expression):
+        sign = expression[i]
+        if sign == "\\":
+            i += 1
+        elif in_class:
+            in_class = sign != "]" or expression[i - 1] == "["
+        elif sign == "[":
+            in_class = True
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+        elif sign == "|" and depth == 0:
+            found.append(expression[start:i])
+            start = i + 1
+        i += 1
+    found.append(expression[start:])
+    inner = tuple(part[3:-1] for part in found)
+    return inner if any_of(inner) == expression else ()
+
+
 def _escaped(text: str) -> str:
     import regex
 
@@ -171,6 +206,11 @@ def _split(expression: str, behavior: str) -> dict[str, Any]:
 
 def _byte_level(**changes: bool) -> dict[str, Any]:
     return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False, **changes}
+
+
+def _whole(protected: str) -> str:
+    """What stands before a pattern, so that a piece that is a protected match is not split further."""
+    return rf"\A(?:{protected})\z|"
 
 
 DROP_WHITE_SPACE = _split(r"\A\s+|\s+\z", "Removed")
@@ -212,9 +252,14 @@ def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
                 f"tokenizer.json cannot hold prefix_space={model.prefix_space!r} with pattern {model.pattern!r}; "
                 "only vocabularies with the pattern gpt2 or with a space mark can have it"
             )
-    steps += [_split(patterns.expression(pattern), "Isolated") for pattern in model.pretokenization.before]
-    if model.pattern != "none":
-        steps.append(_split(patterns.expression(model.pattern), "Isolated"))
+    splits = [patterns.expression(pattern) for pattern in (*model.pretokenization.before, model.pattern)]
+    if model.pretokenization.protected:
+        protected = any_of(model.pretokenization.protected)
+        splits[-1] = _EVERYTHING if model.pattern == "none" else splits[-1]
+        splits = [protected, *(_whole(protected) + split for split in splits)]
+    elif model.pattern == "none":
+        splits.pop()
+    steps += [_split(split, "Isolated") for split in splits]
     if model.unit == "byte":
         steps.append(byte_level)
     elif model.end_of_word is not None:

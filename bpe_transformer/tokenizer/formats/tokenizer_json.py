@@ -24,7 +24,7 @@ NAME = "tokenizer.json"
 TOKENIZER_FILE = "tokenizer.json"
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
-    *("space_mark", "prefix_space", "bos_token", "eos_token", "normalization", "before"),
+    *("space_mark", "prefix_space", "bos_token", "eos_token", "normalization", "before", "protected"),
 }
 
 
