@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 import click
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 4 << 20
 _REMEDY = "convert it, or go on with --errors replace"
 
 
@@ -97,30 +97,31 @@ def read_text(errors: str) -> str:
     return decoded(stdin_bytes().read(), errors)
 
 
-def line_batches(*, at_once: bool) -> Iterator[list[bytes]]:
-    """The lines of standard input without their newlines, about a MiB at a time; `at_once`: as soon as they arrive.
+def line_blocks(*, at_once: bool, stream: BinaryIO | None = None) -> Iterator[bytes]:
+    """Whole lines of a stream (standard input) as they lie in it, some MiB at a time; `at_once`: as soon as they arrive.
 
-    A line ends at `\\n` alone. Needs memory for a batch or the longest line, not for the input.
+    A line ends at `\\n` alone; the last may lack it. Needs memory for a block or the longest line, not for the input.
     """
-    stream = stdin_bytes()
-    in_full = not at_once and not sys.stdin.isatty()
-    read = stream.read if in_full else stream.read1  # type: ignore[attr-defined]
+    stream = stdin_bytes() if stream is None else stream
+    read = stream.read1 if at_once or sys.stdin.isatty() else stream.read  # type: ignore[attr-defined]
     begun: list[bytes] = []  # pieces of a line whose end has not arrived
     while piece := read(BATCH_BYTES):
-        ends = in_full and len(piece) < BATCH_BYTES
-        if ends and not piece.endswith(b"\n"):
-            piece += b"\n"
         head, newline, rest = piece.rpartition(b"\n")
         if newline:
-            yield b"".join([*begun, head]).split(b"\n")
+            yield b"".join([*begun, head, newline])
             begun = []
         if rest:
             begun.append(rest)
     if begun:
-        yield [b"".join(begun)]
+        yield b"".join(begun)
+
+
+def line_batches(*, at_once: bool) -> Iterator[list[bytes]]:
+    """The same as lists of lines, without their newlines."""
+    return (block.removesuffix(b"\n").split(b"\n") for block in line_blocks(at_once=at_once))
 
 
 def at_once_option(command: Command) -> Command:
     """`--at-once`, for a program that writes a line and waits for the answer."""
-    text = "Answer each line as it arrives; else a MiB at a time, and a mistake in it writes nothing."
+    text = "Answer each line as it arrives; else some MiB at a time, and a mistake in it writes nothing."
     return click.option("--at-once", is_flag=True, help=text)(command)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli._common import stdin_bytes, write_data
-from bpe_transformer.cli._text import SpecialPolicy, at_once_option, decoded, line_batches, text_options
+from bpe_transformer.cli._common import stdin_bytes
+from bpe_transformer.cli._text import SpecialPolicy, at_once_option, decoded, line_blocks, text_options
+from bpe_transformer.cli._tokenizers import open_tokenizer
+from bpe_transformer.errors import EncodingError, SpecialTokenError
 
 if TYPE_CHECKING:
-    from bpe_transformer import Tokenizer
+    from bpe_transformer import Encodings, Tokenizer
+    from bpe_transformer.tokenizer.inputs import Rows
 
 
 @click.command(
@@ -21,6 +23,7 @@ Examples:
   bpe-transformer encode tok "low lower newest"
   bpe-transformer encode tok < corpus.txt > corpus.ids
   cat page.html | bpe-transformer encode tok --whole --format json
+  bpe-transformer encode tok --format npy --offsets offsets.npy < corpus.txt > ids.npy
 """
 )
 @click.argument("tokenizer", type=click.Path())
@@ -28,58 +31,139 @@ Examples:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["ids", "json"]),
+    type=click.Choice(["ids", "json", "npy", "arrow"]),
     default="ids",
     show_default=True,
-    help="Ids between spaces, or a JSON list, a line each.",
+    help="A line a text, of ids between spaces or as a JSON list; one NumPy array; or an Arrow stream, a list a text.",
 )
-@click.option("--whole", is_flag=True, help="Take the input as one text, newlines included: one line of ids.")
+@click.option(
+    "--offsets", type=click.Path(dir_okay=False), help="With npy: where each text begins in it, as another array."
+)
+@click.option("--whole", is_flag=True, help="Take the input as one text, newlines included.")
+@click.option("--bos", "add_bos", is_flag=True, help="Put the beginning-of-sequence token before each text.")
+@click.option("--eos", "add_eos", is_flag=True, help="Put the end-of-sequence token after each text.")
 @at_once_option
 @text_options("strict", "replace", "keep")
 def command(
     tokenizer: str,
     text: str | None,
     form: str,
+    offsets: str | None,
     whole: bool,
+    add_bos: bool,
+    add_eos: bool,
     allow_special: tuple[str, ...],
     special_as_text: bool,
     errors: str,
     at_once: bool,
 ) -> None:
-    """Turn TEXT, or each line of standard input, into a line of ids.
+    """Turn TEXT, or each line of standard input, into ids on standard output.
 
     A line is taken without its newline; decode puts it back. With --whole the input comes back byte for byte.
-    --errors keep encodes bytes that are not UTF-8 as they are, which vocabularies of bytes can.
+    --errors keep encodes bytes that are not UTF-8 as they are, which vocabularies of bytes can. NumPy arrays hold 16-bit
+    numbers for up to 65,536 ids, else 32-bit ones, and texts one after another: --offsets says where each begins.
     """
-    from bpe_transformer import Tokenizer
+    from bpe_transformer.cli._ids import writer
 
-    learned = Tokenizer.load(tokenizer)
+    if offsets is not None and form != "npy":
+        raise click.UsageError("--offsets goes with --format npy; the other formats keep texts apart themselves")
+    learned = open_tokenizer(tokenizer)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-    if text is not None or whole:
-        raw = text.encode("utf-8", "surrogateescape") if text is not None else stdin_bytes().read()
-        source = decoded(raw, errors, name="standard input" if text is None else "the text")
+    framing = {"add_bos": add_bos, "add_eos": add_eos}
+    out = writer(form, learned, offsets, one_text=text is not None or whole)
+    if text is not None:
+        raw = text.encode("utf-8", "surrogateescape")
+        source = decoded(raw, errors, name="the text")
         policy.check(learned, source, "the text")
-        _write([learned.encode(raw if errors == "keep" else source, **policy.arguments)], form)
+        out.write(learned.encode_batch([raw if errors == "keep" else source], **policy.arguments, **framing))
+    elif whole:
+        for part in _whole(learned, policy, errors, framing):
+            out.write(part)
     else:
-        _encode_lines(learned, policy, form, errors, line_batches(at_once=at_once))
+        for block in _lines(learned, policy, errors, framing, at_once):
+            out.write(block)
+    out.close()
 
 
-def _encode_lines(
-    tokenizer: Tokenizer, policy: SpecialPolicy, form: str, errors: str, batches: Iterator[list[bytes]]
-) -> None:
+def _lines(
+    tokenizer: Tokenizer, policy: SpecialPolicy, errors: str, framing: dict[str, bool], at_once: bool
+) -> Iterator[Encodings]:
+    import numpy as np
+
+    from bpe_transformer.tokenizer.inputs import Rows
+
     line = offset = 0
-    for batch in batches:
-        texts: list[str | bytes] = []
-        for raw in batch:
-            line += 1
-            text = decoded(raw, errors, offset, line)
-            policy.check(tokenizer, text, f"line {line:,}")
-            texts.append(raw if errors == "keep" else text)
-            offset += len(raw) + 1
-        _write(tokenizer.encode_batch(texts, **policy.arguments).tolist(), form)
+    for block in line_blocks(at_once=at_once):
+        data = _checked(block, errors, offset, line)
+        stops = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        if not data.endswith(b"\n"):
+            stops = np.append(stops, len(data))
+        rows = Rows([(data, np.concatenate([[0], stops[:-1] + 1]), stops)])
+        try:
+            yield tokenizer.encode_batch(rows, **policy.arguments, **framing)
+        except (SpecialTokenError, EncodingError) as problem:
+            raise _with_line(problem, tokenizer, policy, rows, line) from None
+        line += len(stops)
+        offset += len(block)
 
 
-def _write(rows: Sequence[Sequence[int]], form: str) -> None:
-    """All rows of a batch at once: a batch with a mistake in it writes nothing."""
-    lines = [json.dumps(list(ids)) if form == "json" else " ".join(map(str, ids)) for ids in rows]
-    write_data(("\n".join(lines) + "\n").encode())
+def _checked(block: bytes, errors: str, offset: int, line: int) -> bytes:
+    """The bytes that are encoded. Raises `InvalidUtf8Error` with the position in the input and the line."""
+    from bpe_transformer import _core
+
+    if errors == "keep" or (valid := _core.valid_prefix(block, 0, len(block))) == len(block):
+        return block
+    if errors == "replace":
+        return block.decode("utf-8", "replace").encode()
+    begin = block.rfind(b"\n", 0, valid) + 1
+    decoded(block[begin:].partition(b"\n")[0], errors, offset + begin, line + block.count(b"\n", 0, valid) + 1)
+    raise AssertionError("bytes that are not UTF-8 were decoded")
+
+
+def _with_line(problem: Exception, tokenizer: Tokenizer, policy: SpecialPolicy, rows: Rows, before: int) -> Exception:
+    """The problem of a batch, told of its line."""
+    for number, row in enumerate(rows, before + 1):
+        try:
+            policy.check(tokenizer, row.decode("utf-8", "surrogateescape"), f"line {number:,}")
+            tokenizer.encode(row, **policy.arguments)
+        except SpecialTokenError as found:
+            return found
+        except EncodingError as found:
+            return EncodingError(f"line {number:,}: {found}")
+    return problem
+
+
+class _StandardInput:
+    """Standard input as the pieces of a file are read."""
+
+    path = "standard input"
+
+    def __init__(self) -> None:
+        self._stream = stdin_bytes()
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+
+
+def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: dict[str, bool]) -> Iterator[Encodings]:
+    """The ids of all of standard input, in pieces that split as the whole does."""
+    from bpe_transformer.tokenizer.file_texts import FileTexts
+    from bpe_transformer.tokenizer.inputs import Rows
+
+    special = policy.arguments
+    texts = FileTexts([], tokenizer, "file", errors, special["allowed_special"], special["disallowed_special"])
+    before = tokenizer.encode_batch([b""], add_bos=framing["add_bos"])
+    after = tokenizer.encode_batch([b""], add_eos=framing["add_eos"])
+    if len(before.ids):
+        yield before
+    for part, _, _ in texts.parts(_StandardInput()):
+        rows = Rows([part.chunk])
+        try:
+            yield tokenizer.encode_batch(rows, **special)
+        except (SpecialTokenError, EncodingError):
+            for row in rows:
+                policy.check(tokenizer, row.decode("utf-8", "surrogateescape"), "the text")
+                tokenizer.encode(row, **special)
+            raise
+    if len(after.ids):
+        yield after

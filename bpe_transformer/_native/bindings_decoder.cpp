@@ -1,6 +1,7 @@
 // The decoder for Python.
 #include "bindings.hpp"
 #include "decoder.hpp"
+#include "ids_text.hpp"
 
 namespace {
 
@@ -98,5 +99,48 @@ void bind_decoder(nb::module_& m) {
           texts.append(checked(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors)));
         }
         return texts;
+      })
+      // The bytes of such texts, each with `end` after it.
+      .def("joined_at", [](const Decoder& self, const Input<int64_t>& ids, const Input<int64_t>& offsets, bool skip_special,
+                           const nb::bytes& end) {
+        bpe::Scratch scratch;
+        std::string out;
+        {
+          const std::string_view after = view_of(end);
+          const nb::gil_scoped_release release;
+          for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+            const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
+            if (from < 0 || to < from || static_cast<size_t>(to) > ids.size())
+              throw std::invalid_argument("offsets do not fit the ids");
+            try {
+              out += self.decode(ids.data() + from, static_cast<size_t>(to - from), skip_special, scratch);
+            } catch (const bpe::BadId& problem) {
+              throw bpe::BadId(static_cast<size_t>(from) + problem.position);
+            }
+            out += after;
+          }
+        }
+        return to_bytes(out);
       });
+  m.def("lines_of_ids", [](const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool json) {
+    if (!offsets.size() || offsets.data()[0] < 0 || static_cast<size_t>(offsets.data()[offsets.size() - 1]) > ids.size())
+      throw nb::value_error("offsets do not fit the ids");
+    std::string lines;
+    {
+      const nb::gil_scoped_release release;
+      lines = bpe::lines_of_ids(ids.data(), offsets.data(), offsets.size() - 1, json);
+    }
+    return to_bytes(lines);
+  });
+  // (ids, offsets) of lines of ids, or None if a line is something else.
+  m.def("ids_of_lines", [](const nb::bytes& lines) -> nb::object {
+    std::optional<bpe::IdRows> rows;
+    {
+      const bpe::Text text = text_of(lines);
+      const nb::gil_scoped_release release;
+      rows = bpe::ids_of_lines(text);
+    }
+    if (!rows) return nb::none();
+    return nb::make_tuple(to_array(std::move(rows->ids)), to_array(std::move(rows->offsets)));
+  });
 }

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
-from bpe_transformer.tokenizer.encodings import Encodings, Frame
+from bpe_transformer.tokenizer.encodings import NPY_HEADER, Encodings, Frame, npy_header
 from bpe_transformer.tokenizer.file_texts import FileTexts, Group, find_sources
 from bpe_transformer.tokenizer.specials import Specials
 
@@ -31,7 +31,6 @@ Progress = Callable[[int, int], object]
 _VERSION = 1
 _FACTS = "encoded.json"
 _JOURNAL = "journal.jsonl"
-_HEADER = 128  # bytes of an .npy header, with room for any shape
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ class _Work:
         self._ids = self._open("ids.npy", self.state.totals.ids * dtype.itemsize)
         self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
         if not self.state.totals.documents:
-            self._offsets.seek(_HEADER)
+            self._offsets.seek(NPY_HEADER)
             self._offsets.write(np.zeros(1, np.int64).tobytes())
 
     def __enter__(self) -> _Work:
@@ -234,7 +233,7 @@ class _Work:
         path = self._folder / name
         path.touch()
         handle = open(path, "r+b")  # noqa: SIM115
-        handle.truncate(_HEADER + kept)  # fills up with zeros where there is less
+        handle.truncate(NPY_HEADER + kept)  # fills up with zeros where there is less
         handle.seek(0, os.SEEK_END)
         return handle
 
@@ -277,7 +276,7 @@ class _Work:
             (self._offsets, np.dtype(np.int64), totals.documents + 1),
         ):
             handle.seek(0)
-            handle.write(_npy_header(dtype, length))
+            handle.write(npy_header(dtype, length))
             handle.close()
         if self._plan["format"] == "arrow":
             _to_arrow(self._folder, self._plan["digest"])
@@ -300,11 +299,6 @@ def _lock(handle: Any, folder: Path) -> None:
     except OSError:
         handle.close()
         raise CorpusError(f"another run is writing {folder}; wait for it, or name another output") from None
-
-
-def _npy_header(dtype: np.dtype[Any], length: int) -> bytes:
-    facts = repr({"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}).encode()
-    return b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + facts.ljust(_HEADER - 11) + b"\n"
 
 
 def _to_arrow(folder: Path, digest: str) -> None:

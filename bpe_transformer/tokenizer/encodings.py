@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ids = NDArray[np.unsignedinteger[Any]]
+NPY_HEADER = 128  # bytes, with room for any length
+
+
+def npy_header(dtype: np.dtype[Any], length: int) -> bytes:
+    """What stands before `length` numbers in an `.npy` file. Of the same size for all lengths, so that it can be put later."""
+    facts = repr({"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}).encode()
+    return b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little") + facts.ljust(NPY_HEADER - 11) + b"\n"
 
 
 @dataclass(frozen=True, eq=False)

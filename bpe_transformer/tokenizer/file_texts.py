@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,16 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+class Readable(Protocol):
+    """What a `ByteFile` is, and standard input can be."""
+
+    @property
+    def path(self) -> Any: ...
+    def readinto(self, buffer: memoryview) -> int: ...
+
+
 @dataclass
-class _Part:
+class Part:
     """Rows of one source that go into a group together."""
 
     chunk: Chunk
@@ -119,12 +127,12 @@ class FileTexts:
         self._tokens = [token.encode() for token in sought]
 
     def groups(self, source: int, position: int) -> Iterator[Group]:
-        parts: list[_Part] = []
+        parts: list[Part] = []
         size = 0
         before = sum(one.size for one in self._sources[:source])
         for number in range(source, len(self._sources)):
             with self._open(self._sources[number]) as file:
-                for part, after, is_last in self._parts(file, position if number == source else 0):
+                for part, after, is_last in self.parts(file, position if number == source else 0):
                     parts.append(part)
                     size += part.num_bytes
                     if size >= GROUP_BYTES:
@@ -148,7 +156,7 @@ class FileTexts:
             raise CorpusError(f"{source.path} changed since encoding began; begin anew with overwrite=True")
         return file
 
-    def _parts(self, file: ByteFile, position: int) -> Iterator[tuple[_Part, int, bool]]:
+    def parts(self, file: Readable, position: int = 0) -> Iterator[tuple[Part, int, bool]]:
         """Parts of one file from byte `position` on, each with the byte after it and whether the file ends there."""
         _skip(file, position)
         begun = position > 0 and not self._lines
@@ -169,13 +177,13 @@ class FileTexts:
             if self._lines:
                 starts, stops = _lines(kept)
                 flags = np.ones(len(starts), np.bool_)
-                yield _Part((kept, starts, stops), flags, flags, len(data), replaced, origin), position, ended
+                yield Part((kept, starts, stops), flags, flags, len(data), replaced, origin), position, ended
             else:
                 edges = np.array([0, *self._cuts(kept), len(kept)], np.int64)
                 begins, ends = np.zeros((2, len(edges) - 1), np.bool_)
                 begins[0], ends[-1] = not begun, ended
                 begun = True
-                yield _Part((kept, edges[:-1], edges[1:]), begins, ends, len(data), replaced, origin), position, ended
+                yield Part((kept, edges[:-1], edges[1:]), begins, ends, len(data), replaced, origin), position, ended
 
     def _last_border(self, data: bytes) -> int:
         """Where data that goes on can be parted: after a line, or where the pattern certainly has a border; 0 if nowhere."""
@@ -201,7 +209,7 @@ class FileTexts:
     def _inside_token(self, data: bytes, cut: int) -> bool:
         return any(data.find(token, max(cut - len(token) + 1, 0), cut + len(token) - 1) >= 0 for token in self._tokens)
 
-    def _checked(self, data: bytes, path: Path, position: int) -> tuple[bytes, int]:
+    def _checked(self, data: bytes, path: object, position: int) -> tuple[bytes, int]:
         """The bytes as they are encoded, and how many places were replaced."""
         if self._errors == "keep":
             return data, 0
@@ -217,7 +225,7 @@ class FileTexts:
         return text.encode(), text.count("\ufffd") - data.count("\ufffd".encode())
 
 
-def _skip(file: ByteFile, size: int) -> None:
+def _skip(file: Readable, size: int) -> None:
     buffer = memoryview(bytearray(min(size, GROUP_BYTES)))
     while size > 0 and (got := file.readinto(buffer[: min(size, len(buffer))])):
         size -= got
@@ -234,7 +242,7 @@ def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts, (stops - returns).astype(np.int64)
 
 
-def _group(parts: list[_Part], source: int, position: int, done: int) -> Group:
+def _group(parts: list[Part], source: int, position: int, done: int) -> Group:
     firsts = np.cumsum([0, *(len(part.begins) for part in parts[:-1])])
     return Group(
         Rows([part.chunk for part in parts]),
