@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(wildcard bpe_transformer/_native/*.cpp bpe_transformer/_native/*.hpp bpe_transformer/_native/CMakeLists.txt)
 
-.PHONY: setup demo test sanitize lint bench clean check-compiler
+.PHONY: setup demo test sanitize lint bench clean check-compiler browser
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
 	@echo "make setup   only prepare .venv, with the native core built"
+	@echo "make browser install the Chromium that the tests of the HTML report need (Debian, as root)"
 	@echo "make clean   remove .venv and what was built"
 
 setup: $(STAMP)
@@ -34,6 +35,13 @@ $(STAMP): pyproject.toml $(NATIVE) | check-compiler
 	$(BIN)/pip install --quiet --upgrade "pip>=23"
 	$(BIN)/pip install --quiet --editable ".[test,lint]"
 	touch $@
+
+# The tests of the HTML report are skipped without it, but not in CI.
+browser:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
+	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "error: no Chromium found, and this is not root on Debian; install the package chromium" >&2; exit 1; fi; }
 
 demo: setup
 	$(BIN)/bpe-transformer demo

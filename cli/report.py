@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -42,6 +43,7 @@ def command(
     from bpe_transformer.inspection.report import report_data, write_report
 
     learned = open_tokenizer(tokenizer)
+    _check_place(Path(output))
     with progress() as display:
         ladder = measure(learned, texts, sizes, display) if texts or sizes else None
         data = report_data(
@@ -60,3 +62,12 @@ def command(
     for line in left_out:
         console.print(line, style="dim")
     console.print(f"{output}: {size:,} bytes")
+
+
+def _check_place(output: Path) -> None:
+    """Raises `OSError` before anything is measured, if nothing can be written at `output`."""
+    place = next(parent for parent in output.absolute().parents if parent.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{output} cannot be written: {place} is no folder; choose another place with -o")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"{output} cannot be written: {place} is read-only; choose another place with -o")

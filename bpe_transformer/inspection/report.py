@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = ("encoder.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
 SAMPLE_WORDS = 8
+FEW_MERGES = 1000
 
 
 def report_data(
@@ -86,7 +87,7 @@ def report_html(data: dict[str, Any]) -> str:
         "title": escape(data["title"]),
         "style": _asset("vendor/uPlot.min.css") + _asset("style.css"),
         "data": safe,
-        "uplot": _asset("vendor/uPlot.iife.min.js"),
+        "uplot": f"/*\n{_asset('vendor/uPlot.LICENSE')}\n*/\n{_asset('vendor/uPlot.iife.min.js')}",
         "script": "\n".join(_asset(name) for name in SCRIPTS),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match.group(1)], _asset("page.html"))
@@ -199,19 +200,23 @@ def _facts(tokenizer: Tokenizer) -> list[list[Any]]:
 
 
 def sample_words(tokenizer: Tokenizer) -> list[str]:
-    """Words of the vocabulary itself, from frequent to rare: a long one of every stretch of merges, each stretch longer
-    than the one before, by turns in Latin letters and in others. Where tokens tell, only such as begin a word.
+    """Words of the vocabulary itself. Of a large one, from frequent to rare: a long one of every stretch of merges, each
+    stretch longer than the one before, by turns in Latin letters and in others, and only such as begin a word where
+    tokens tell. Of a small one the longest.
     """
     model = tokenizer.model
     merges = len(model.left)
-    edges = np.unique(np.geomspace(1, merges + 1, SAMPLE_WORDS + 3).astype(int))[2:] if merges else np.empty(0, int)
+    if merges < FEW_MERGES:
+        found = {word for id in model.made.tolist() if (word := _word(model, id))}
+        return sorted(found, key=lambda word: (-len(word.encode()), word))[:SAMPLE_WORDS] or ["lower"]
+    edges = np.geomspace(1, merges + 1, SAMPLE_WORDS + 3).astype(int)[2:]
     words: dict[str, None] = {}
     for turn, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
-        found = [word for id in model.made[first - 1 : last - 1][:5000].tolist() if (word := _word(model, id))]
-        found = [word for word in found if word.startswith(" ")] or found
-        found = [word for word in found if word.isascii() == (turn % 2 == 0)] or found
+        found = {word for id in model.made[first - 1 : last - 1][:5000].tolist() if (word := _word(model, id))}
+        found = {word for word in found if word.startswith(" ")} or found
+        found = {word for word in found if word.isascii() == (turn % 2 == 0)} or found
         if found:
-            words.setdefault(max(found, key=len))
+            words.setdefault(max(found, key=lambda word: (len(word), word)))
     return list(words) or ["lower"]
 
 
@@ -222,11 +227,7 @@ def _word(model: BpeModel, id: int) -> str | None:
     except UnicodeDecodeError:
         return None
     word = text.strip()
-    if (
-        not word.isalpha()
-        or len(word) > 16
-        or (len(word) > 1 and word.isupper())
-        or (model.end_of_word is not None and id not in model.word_ends)
-    ):
+    dull = (len(word) > 1 and word.isupper()) or len(set(word)) * 2 < len(word)  # capitals alone, one letter repeated
+    if not word.isalpha() or dull or len(word) > 16:
         return None
-    return text.rstrip()
+    return text.rstrip() if model.end_of_word is None or id in model.word_ends else None

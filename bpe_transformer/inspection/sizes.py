@@ -155,12 +155,14 @@ def size_ladder(
 
 
 def default_sizes(tokenizer: Tokenizer) -> list[int]:
-    """Doublings of 1,000, up or down, between the base alphabet and the whole vocabulary; all sizes of a tiny one."""
+    """Doublings of 1,000, up or down, between the base alphabet and the whole vocabulary; a small one in `DENSE` steps."""
     largest = tokenizer.vocab_size
     smallest = largest - len(tokenizer.model.left)
     if largest - smallest <= DENSE:
         return list(range(smallest, largest + 1))
     doublings = [size for power in range(-6, 24) if smallest < (size := round(1000 * 2.0**power)) < largest]
+    if len(doublings) < 3:
+        return [round(float(size)) for size in np.geomspace(smallest, largest, DENSE)]
     return [*([smallest] if len(doublings) < 4 else []), *doublings, largest]
 
 

@@ -82,6 +82,8 @@ def test_default_sizes() -> None:
     assert default_sizes(learn_bpe(counts, 16, unit="char", unk_token="<unk>")) == [11, 12, 13, 14, 15, 16]
     words = {f"w{n}x{n * n}": 1 + n % 7 for n in range(2000)}
     assert default_sizes(learn_bpe(PretokenCounts.from_words(words), 2300)) == [256, 500, 1000, 2000, 2300]
+    small = default_sizes(learn_bpe(PretokenCounts.from_words(words), 700))
+    assert (small[0], small[-1], len(set(small))) == (256, 700, 12)
 
 
 def test_knee_by_hand() -> None:
