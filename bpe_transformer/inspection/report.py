@@ -147,8 +147,12 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
 def splitting(split: PreTokenization) -> dict[str, Any]:
     """How text becomes pre-tokens: what is protected (None: nothing), then the patterns, one after another.
 
-    Raises `PatternError` for an expression that has no exact counterpart in a browser.
+    Raises `PatternError` for what has no exact counterpart in a browser: some expressions, SentencePiece's normalisation.
     """
+    if foreign := split.facts().keys() - {"pattern", "normalization", "protected", "before"}:
+        raise PatternError(
+            f"its text is normalised by {' and '.join(sorted(foreign))} of SentencePiece, which the page does not do"
+        )
     protected = "|".join(f"(?:{expression})" for expression in split.protected)
     return {
         "normalization": split.normalization,

@@ -212,7 +212,7 @@ bpe.Finder = class {
     this.expression = tokens.length ? new RegExp(this.tokens.map((token) => `(${escaped(token)})`).join("|"), "g") : null;
   }
 
-  // {start, part, token after it or null, stop: where that token ends} for the parts of a text.
+  // {start, part, token after it or null} for the parts of a text.
   *split(text) {
     let start = 0;
     for (const match of this.expression ? text.matchAll(this.expression) : []) {
@@ -222,10 +222,10 @@ bpe.Finder = class {
       if (token.flags.includes("single_word") && (this.isWord(text, begin, -1) || this.isWord(text, stop, 1))) continue;
       if (token.flags.includes("lstrip")) while (begin > start && this.splitter.isSpace(text.charCodeAt(begin - 1))) begin--;
       if (token.flags.includes("rstrip")) while (stop < text.length && this.splitter.isSpace(text.charCodeAt(stop))) stop++;
-      yield { start, part: text.slice(start, begin), token, stop };
+      yield { start, part: text.slice(start, begin), token };
       start = stop;
     }
-    yield { start, part: text.slice(start), token: null, stop: text.length };
+    yield { start, part: text.slice(start), token: null };
   }
 
   // Whether a word goes on before (-1) or after (1) a place.
@@ -354,9 +354,9 @@ bpe.Vocabulary = class {
       this.protected ? this.protected.each(text, (span, matched) => (matched ? add : split)(span)) : split(text);
     const named = (token) => token && out.push({ piece: token.text, ids: [token.id], kind: "special" });
     const { early, late } = this.finders(specials);
-    for (const { start, part, token, stop } of early.split(text.toWellFormed())) {
+    for (const { start, part, token } of early.split(text.toWellFormed())) {
       const normal = this.normalization ? part.normalize(this.normalization) : part;
-      const spaced = this.prefixedEarly(start, part, stop) ? ` ${normal}` : normal;
+      const spaced = this.prefixedEarly(start, normal) ? ` ${normal}` : normal;
       for (const { start: at, part: piece, token: later } of late.split(spaced)) {
         plain(this.prefixedLate(start + at, piece) ? ` ${piece}` : piece);
         named(later);
@@ -366,10 +366,10 @@ bpe.Vocabulary = class {
     return out;
   }
 
-  // Whether a space comes before a part whatever it begins with, or only where it begins with none.
-  prefixedEarly(start, part, stop) {
-    if (this.facts.prefix_space === "first") return start === 0 && stop > 0;
-    return part !== "" && this.facts.prefix_space === "always";
+  // Whether a space comes before normalised text whatever it begins with, or only where it begins with none.
+  prefixedEarly(start, text) {
+    const { prefix_space } = this.facts;
+    return text !== "" && (prefix_space === "always" || (prefix_space === "first" && start === 0));
   }
 
   prefixedLate(at, piece) {

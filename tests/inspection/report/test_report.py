@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -67,6 +68,13 @@ def test_vendored_files_are_what_was_released() -> None:
     assert set(digests) == files
     for name, digest in digests.items():
         assert hashlib.sha256(vendor.joinpath(name).read_bytes()).hexdigest() == digest
+
+
+def test_what_the_page_cannot_do_is_named(korean: Tokenizer) -> None:
+    squeezed = dataclasses.replace(korean.model.pretokenization, squeeze_spaces=True)
+    data = report_data(Tokenizer(dataclasses.replace(korean.model, pretokenization=squeezed)), title="squeezed")
+    assert data["splitting"] is None
+    assert "squeeze_spaces of SentencePiece" in data["no_playground"]
 
 
 def test_sample_words_are_the_vocabularys_own(korean: Tokenizer) -> None:
