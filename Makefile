@@ -15,6 +15,7 @@ help:
 	@echo "make sanitize  run the tokenizer's tests on a core built with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
+	@echo "make pictures  make the pictures of the README again, from real runs"
 	@echo "make setup   only prepare .venv, with the native core built"
 	@echo "make browser install the Chromium that the tests of the HTML report need (Debian, as root)"
 	@echo "make clean   remove .venv and what was built"
@@ -60,6 +61,9 @@ lint: setup
 	@ln -s $(CURDIR)/bpe_transformer/* $(CURDIR)/cli $(CURDIR)/corpora build/typing/bpe_transformer/
 	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 	$(BIN)/python bpe_transformer/_native/generate_unicode.py --verify
+
+pictures: setup
+	$(BIN)/python assets/pictures.py
 
 bench: setup
 	$(BIN)/pip install --quiet -r tests/benchmarks/peers.txt
