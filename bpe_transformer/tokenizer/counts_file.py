@@ -88,7 +88,7 @@ def is_counts_file(path: str | os.PathLike[str]) -> bool:
 
     try:
         return _KEY in (pq.read_metadata(path).metadata or {})
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return False
 
 
@@ -105,14 +105,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Iterator[Columns
         raise CorpusError(f"{path} is not a file; check the path")
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as problem:
+        names = file.schema_arrow.names
+    except (pa.ArrowException, OSError, ValueError) as problem:
         raise FormatError(
             f"{path} is not a Parquet file that can be read ({_short(problem)}); it is cut off or damaged, so count anew"
         ) from problem
     entry = (file.metadata.metadata or {}).get(_KEY)
     if entry is None:
         raise FormatError(
-            f"{path} holds no pre-token counts (columns {', '.join(file.schema_arrow.names)}); "
+            f"{path} holds no pre-token counts (columns {', '.join(names)}); "
             "write one with bpe-transformer count, or name it as a corpus"
         )
     facts = _facts(path, entry)
@@ -127,7 +128,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Iterator[Columns
 def _facts(path: object, entry: bytes) -> dict[str, Any]:
     try:
         facts = json.loads(entry)
-        version = facts["version"]
+        version, _, _ = facts["version"], int(facts["words"]), int(facts["total"])
     except (ValueError, KeyError, TypeError) as problem:
         raise FormatError(f"{path}: its facts cannot be read ({problem!r}); it is damaged, count anew") from problem
     if version != VERSION:
@@ -145,7 +146,7 @@ def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:
         try:
             for batch in file.iter_batches(_ROW_GROUP):
                 yield arrow_chunk(batch.column(0)), batch.column(1).cast(pa.uint64()).to_numpy()
-        except (pa.ArrowException, OSError) as problem:
+        except (pa.ArrowException, OSError, ValueError) as problem:
             raise FormatError(f"{path} is damaged ({_short(problem)}); count anew") from problem
 
 
