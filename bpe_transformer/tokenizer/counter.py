@@ -282,6 +282,8 @@ class PretokenCounter(Tables):
 
         if array.null_count:
             account.missing += array.null_count
+            if pa.types.is_string_view(array.type):  # drop_null does not know views
+                array = array.cast(pa.large_string())
             array = array.drop_null()
         if pa.types.is_null(array.type) or not len(array):
             return
