@@ -99,13 +99,6 @@ class Counted:
                     inputs.append(CountInput(STDIN, 0, stream=stdin_bytes()))
             yield cls(names, weights, options, inputs)
 
-    @property
-    def num_bytes(self) -> int:
-        """What there is to read; 0 if nobody knows."""
-        return (
-            0 if any(part.stream is not None for part in self.inputs) else sum(part.num_bytes for part in self.inputs)
-        )
-
     def split(self, asked: PreTokenization | None, default: str) -> PreTokenization:
         """How texts are split: as the options or the counts among the inputs say."""
         from bpe_transformer.data.counting import pretokenization_for
@@ -124,14 +117,23 @@ class Counted:
         """Counts everything, and then runs the block. Ctrl-C ends the command, and keeps counts as this file if it is named."""
         from bpe_transformer.data.counting import add_inputs
 
+        if keep_as is not None:
+            import pyarrow.parquet  # noqa: F401  nobody waits for it on Ctrl-C
         chosen = {name: self.options[name] for name in ("documents", "errors")}
+        share = 0.0
         try:
             with progress() as display:
-                report = reporter(display, label, unit="bytes")
+                show = reporter(display, label, unit="bytes")
+
+                def report(done: int, total: int) -> None:
+                    nonlocal share
+                    share = done / total if total else 0
+                    show(done, total)
+
                 add_inputs(counter, self.inputs, progress=report, parts=self._weighted, **chosen)
             yield
         except KeyboardInterrupt:
-            self._stopped(counter, keep_as)
+            self._stopped(counter, share, keep_as)
             sys.exit(130)
 
     def counts(self, split: PreTokenization, label: str, keep_as: str | None) -> PretokenCounts:
@@ -144,11 +146,11 @@ class Counted:
         """Writes the file of counts; returns its facts."""
         return counter.save(path, **self._result_options(counter))
 
-    def _stopped(self, counter: PretokenCounter, keep_as: str | None) -> None:
+    def _stopped(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
         """Says what was reached, and keeps it if that is wished."""
-        of = f" of {self.num_bytes:,}" if self.num_bytes else ""
+        of = f" ({share:.0%} of the input)" if share else ""
         documents = f"{counter.num_documents:,} whole document{'' if counter.num_documents == 1 else 's'}"
-        reached = f"interrupted after {counter.num_bytes:,}{of} bytes, {documents}"
+        reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"
         if keep_as is None or not counter.num_bytes or counter.ended:
             what = "nothing was written" + (
                 "" if self.options["keep_partial"] else "; --keep-partial keeps what was reached"

@@ -179,19 +179,25 @@ class PretokenCounter(Tables):
             for text in texts:
                 self._add_by_python(text)
             self._native.documents += len(texts)
-        elif len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
-            data = memoryview(utf8(texts[0]))
-            stream = _core.DocumentStream(self._native, scanner, b"")
-            for start in range(0, len(data), self._block):
-                stream.add(data[start : start + self._block])
-            stream.finish()
         else:
-            try:
-                self._native.add_texts(scanner, texts)
-            except UnicodeEncodeError:
-                for text in texts:
-                    utf8(text)
-                raise
+            self._add_plain(texts, scanner)
+
+    def _add_plain(self, texts: tuple[str, ...], scanner: int) -> None:
+        """Counts normalised texts, long ones in steps between which Ctrl-C is heard."""
+        if max(map(len, texts), default=0) > _BATCH_CHARACTERS:
+            for text in texts:
+                data = memoryview(utf8(text))
+                stream = _core.DocumentStream(self._native, scanner, b"")
+                for start in range(0, len(data), self._block):
+                    stream.add(data[start : start + self._block])
+                stream.finish()
+            return
+        try:
+            self._native.add_texts(scanner, texts)
+        except UnicodeEncodeError:
+            for text in texts:
+                utf8(text)
+            raise
 
     def _add_by_python(self, text: str) -> None:
         """Counts the pre-tokens of a normalised text that the core cannot split alone."""
@@ -204,7 +210,7 @@ class PretokenCounter(Tables):
         documents, spans = self.num_documents, split.spans(text)
         while part := list(islice(spans, _PIECES)):
             self._native.add_pieces([span for span, protected in part if protected])
-            self._native.add_texts(split.pattern_scanner, tuple(span for span, protected in part if not protected))
+            self._add_plain(tuple(span for span, protected in part if not protected), split.pattern_scanner)
         self._native.documents = documents
 
     def _add_text_file(
