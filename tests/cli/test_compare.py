@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -62,6 +64,9 @@ def test_parallel_and_json(
     assert facts["scores"][0]["num_tokens"] == len(loaded.encode(EN))
     assert facts["parities"][0]["num_tokens"] == sum(len(loaded.encode(line)) for line in KO.splitlines())
     assert len(facts["lines"]) == 1
+    jsonschema.validate(
+        facts, json.loads((files("bpe_transformer.inspection") / "schemas/compare.json").read_text("utf-8"))
+    )
 
 
 def test_names_of_tokenizers(byte_tokenizer: Path, bpe: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import jsonschema
 
 from bpe_transformer import Tokenizer
 
@@ -53,6 +56,9 @@ def test_file_is_summarised(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, t
         len(loaded.encode_ordinary("three <s>")),
     ]
     assert len(both[0]["top"]) == 3
+    jsonschema.validate(
+        both, json.loads((files("bpe_transformer.inspection") / "schemas/tokens.json").read_text("utf-8"))
+    )
     assert "kind" in bpe("tokens", byte_tokenizer, "--file", path, "--spans").stdout.decode()
 
 

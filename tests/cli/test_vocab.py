@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import jsonschema
 
 from bpe_transformer import Tokenizer
 
@@ -35,6 +38,9 @@ def test_use(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path) 
     path.write_text("three cats read", encoding="utf-8")
     facts = json.loads(bpe("vocab", byte_tokenizer, "--used-in", path, "--used", "1:", "--all", "--json").stdout)
     assert {entry["id"] for entry in facts["entries"]} == set(loaded.encode("three cats read"))
+    jsonschema.validate(
+        facts, json.loads((files("bpe_transformer.inspection") / "schemas/vocab.json").read_text("utf-8"))
+    )
     pruned = loaded.prune(["three cats read"])
     assert facts["pruning"]["vocab_size_after"] == pruned.tokenizer.vocab_size
     shown = bpe("vocab", byte_tokenizer, "--used-in", path, "--width", 80).stdout.decode()
