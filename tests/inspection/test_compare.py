@@ -11,7 +11,7 @@ import pytest
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, InvalidUtf8Error
 from bpe_transformer.inspection import compare
-from bpe_transformer.inspection.compare import TOTAL, Comparison
+from bpe_transformer.inspection.comparison import TOTAL, Comparison
 from bpe_transformer.inspection.metrics import overlap, renyi_efficiency
 from bpe_transformer.inspection.texts import Text
 from tests.inspection.test_render import drawn

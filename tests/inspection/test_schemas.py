@@ -124,3 +124,13 @@ def test_notebooks_and_rich_draw_every_view(numbers: Tokenizer, capsys: pytest.C
         assert bundle["text/plain"].strip()
         rich.print(one)
         assert capsys.readouterr().out.strip()
+
+
+def test_every_public_name_is_found() -> None:
+    import bpe_transformer.inspection as room
+
+    assert set(room.__all__) == {*room._HOME, "visible"} == set(dir(room))
+    for name in room.__all__:
+        assert getattr(room, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = room.nothing

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bpe_transformer.inspection.compare import Comparison, Overlap, Parity, Score, TokenizerFacts
+from bpe_transformer.inspection.comparison import Comparison, Overlap, Parity, Score, TokenizerFacts
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import (
     LABEL,
