@@ -28,8 +28,9 @@ def command(files: tuple[str, ...], out: str, pattern: str | None, special: tupl
     """Read FILES, find out their format by what they hold, and save the tokenizer in a directory.
 
     Read are tokenizer.json, .tiktoken ranks, vocab.json with merges.txt, SentencePiece models of type BPE, subword-nmt
-    codes (and their vocabulary), nanochat's tokenizer.pkl, or a directory that holds one of them. What would encode
-    otherwise than it should is refused, and nothing is written then.
+    codes (and their vocabulary), nanochat's tokenizer.pkl, or a directory that holds one of them. The package that the
+    format belongs to, where it is installed, has to give equal ids for a probe text. What would encode otherwise than it
+    should is refused, and nothing is written then.
     """
     told: dict[str, Any] = {"pattern": pattern, "special_tokens": _specials(special)}
     learned = _read(files, {name: value for name, value in told.items() if value})
@@ -46,7 +47,7 @@ def _read(files: tuple[str, ...], told: dict[str, Any]) -> Any:
     from bpe_transformer import Tokenizer
 
     if len(files) == 1:
-        return Tokenizer.from_file(files[0], **told)
+        return Tokenizer.from_file(files[0], verify=True, **told)
     if len(files) > 2:
         raise FormatError(
             f"{len(files)} files are given; a tokenizer is in one, or in two as vocab.json and merges.txt"

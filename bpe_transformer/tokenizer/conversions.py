@@ -45,16 +45,19 @@ class Conversions:
         *,
         pattern: str | PreTokenization | None = None,
         special_tokens: Mapping[str, int] | None = None,
+        verify: bool = False,
     ) -> Self:
         """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
 
         `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
         and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
-        `pattern` and `special_tokens` are for files of ranks, which do not say them. Raises `FormatError` with the place.
+        `pattern` and `special_tokens` are for files of ranks, which do not say them. A probe text has to come back from its
+        ids; with `verify` the package that the format belongs to, where it is installed, has to give the same ids for it
+        from the same file. Raises `FormatError` with the place.
         """
         from bpe_transformer.tokenizer.formats import load
 
-        return cast("Self", load(path, pattern, special_tokens))
+        return cast("Self", load(path, pattern, special_tokens, verify))
 
     @classmethod
     def from_ranks(
@@ -155,4 +158,6 @@ class Conversions:
 
     @classmethod
     def _made(cls, model: BpeModel) -> Self:
-        return cast("Any", cls)(model)  # type: ignore[no-any-return]
+        from bpe_transformer.tokenizer.formats.probe import accept
+
+        return cast("Self", accept(cast("Any", cls)(model)))

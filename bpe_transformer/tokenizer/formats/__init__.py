@@ -63,12 +63,16 @@ def load(
     path: str | os.PathLike[str],
     pattern: str | PreTokenization | None = None,
     special_tokens: Mapping[str, int] | None = None,
+    verify: bool = False,
 ) -> Tokenizer:
     """See `Tokenizer.from_file`."""
     file = locate(Path(path))
     try:
         with no_collection():
-            tokenizer = Tokenizer(_read(file, pattern, special_tokens))
+            module, model = _read(file, pattern, special_tokens)
+        tokenizer = probe.accept(Tokenizer(model))
+        if verify:
+            probe.verify_read(tokenizer, module, file.parent if module.NAME in DIRECTORIES else file)
     except FormatError as cause:
         raise FormatError(f"{file}: {cause}" if str(file) not in str(cause) else str(cause)) from cause
     except BpeTransformerError as cause:  # such as a pattern that does not compile
@@ -95,8 +99,10 @@ def locate(path: Path) -> Path:
     raise FormatError(f"{path} holds no tokenizer that is known by name ({', '.join((*_IN_DIRECTORY, *_BY_SUFFIX))})")
 
 
-def _read(file: Path, pattern: str | PreTokenization | None, special_tokens: Mapping[str, int] | None) -> BpeModel:
-    """Reads a file by what it holds; names decide only where the content leaves it open."""
+def _read(
+    file: Path, pattern: str | PreTokenization | None, special_tokens: Mapping[str, int] | None
+) -> tuple[ModuleType, BpeModel]:
+    """The format of a file and its model, by what it holds; names decide only where the content leaves it open."""
     try:
         with open(file, "rb") as stream:
             head = stream.read(4096)
@@ -108,13 +114,12 @@ def _read(file: Path, pattern: str | PreTokenization | None, special_tokens: Map
     told: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
     told = {name: value for name, value in told.items() if value is not None}
     if tiktoken.recognises(head):
-        return tiktoken.read(file, pattern, special_tokens)
+        return tiktoken, tiktoken.read(file, pattern, special_tokens)
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
-        return gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **told)  # type: ignore[arg-type]
+        return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **told)  # type: ignore[arg-type]
     if told:
         raise FormatError(f"this file says itself what {' and '.join(told)} would; leave the argument out")
     for module in (nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
-            model: BpeModel = module.read(file)
-            return model
-    return tokenizer_json.read(file)
+            return module, module.read(file)
+    return tokenizer_json, tokenizer_json.read(file)

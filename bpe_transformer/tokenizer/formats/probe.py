@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pickle
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -18,6 +17,27 @@ TEXT = (
     "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
     "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
 )
+
+
+def accept(tokenizer: Tokenizer) -> Tokenizer:
+    """A tokenizer that was read, if the probe text comes back from its ids as far as it says so. Raises `FormatError`."""
+    model = tokenizer.model
+    lossless = model.unit == "byte" or (model.byte_fallback and model.space_mark is not None)
+    if not lossless or model.token_flags or model.added_tokens:
+        return tokenizer
+    text = model.pretokenization.normalize(TEXT)
+    if tokenizer.decode(tokenizer.encode_ordinary(TEXT)) != text:
+        raise FormatError("the vocabulary does not give back the text that it encodes; check the file")
+    return tokenizer
+
+
+def verify_read(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
+    """Refuses a file of which the package that it belongs to makes other ids. Raises `FormatError`.
+
+    Returns the package that has agreed, None if it is not installed.
+    """
+    text = probe_text(tokenizer)
+    return _ask_package(tokenizer, module, path, text, tokenizer.encode_ordinary(text))
 
 
 def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
@@ -35,6 +55,12 @@ def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str
         ) from cause
     if read.encode_ordinary(text) != expected or read.vocab_size != tokenizer.vocab_size:
         raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
+    return _ask_package(tokenizer, module, path, text, expected)
+
+
+def _ask_package(
+    tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str], text: str, expected: list[int]
+) -> str | None:
     package, agrees = _ORACLES.get(module.NAME, (None, None))
     if package is None or agrees is None or importlib.util.find_spec(package) is None:
         return None
@@ -66,7 +92,7 @@ def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
     prefixed = tokenizer.model.prefix_space != "never"  # which moves them
     if ids != expected or not (borders is None or prefixed or borders == _borders(tokenizer, text)):
         raise FormatError(
-            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
 
@@ -95,17 +121,17 @@ def _borders(tokenizer: Tokenizer, text: str) -> Borders:
 
 
 def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    from bpe_transformer.tokenizer.formats.tiktoken import encoding, read_back
+    from bpe_transformer.tokenizer.formats.tiktoken import encoding
 
     try:
-        ids = encoding(read_back(tokenizer.model, path)).encode_ordinary(text)
+        ids = encoding(tokenizer.model).encode_ordinary(text)
     except BaseException as cause:  # a pattern that the package cannot run panics
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise
         raise FormatError(f"the tiktoken package cannot use this vocabulary: {cause}; use another pattern") from cause
     if ids != expected:
         raise FormatError(
-            f"the tiktoken package splits otherwise with pattern {tokenizer.pattern!r}, so nothing was written; "
+            f"the tiktoken package splits otherwise with pattern {tokenizer.pattern!r}; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
 
@@ -117,12 +143,10 @@ def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: 
         ids = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path)).encode(text)
     except (RuntimeError, OSError) as cause:
         raise FormatError(
-            f"the sentencepiece package does not read this vocabulary: {cause}; nothing was written"
+            f"the sentencepiece package does not read this vocabulary: {cause}; check the file"
         ) from cause
     if ids != expected:
-        raise FormatError(
-            "the sentencepiece package gives other ids for this vocabulary; nothing was written, please report this"
-        )
+        raise FormatError("the sentencepiece package gives other ids for this vocabulary; please report this")
 
 
 def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
@@ -136,9 +160,7 @@ def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: st
     ]
     unknown = tokenizer.unk_token
     if len(theirs) != len(ours) or any(a != b != unknown for a, b in zip(theirs, ours, strict=True)):
-        raise FormatError(
-            "the subword-nmt package gives other tokens for this vocabulary; nothing was written, please report this"
-        )
+        raise FormatError("the subword-nmt package gives other tokens for this vocabulary; please report this")
 
 
 def _by_byte_level(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
@@ -149,13 +171,6 @@ def _by_byte_level(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
         raise FormatError("the tokenizers package gives other ids for these files; please report this")
 
 
-def _by_pickle(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
-    with open(path, "rb") as file:
-        theirs = pickle.load(file)  # written by us a moment ago
-    if theirs.encode_ordinary(text) != expected:
-        raise FormatError("the tiktoken package gives other ids for this vocabulary; use another pattern")
-
-
 _Oracle = Callable[[Tokenizer, "str | os.PathLike[str]", str, list[int]], None]
 # by format: the package that reads it, and the check by it
 _ORACLES: dict[str, tuple[str, _Oracle]] = {
@@ -164,5 +179,5 @@ _ORACLES: dict[str, tuple[str, _Oracle]] = {
     "gpt2": ("tokenizers", _by_byte_level),
     "sentencepiece": ("sentencepiece", _by_sentencepiece),
     "subword-nmt": ("subword_nmt", _by_subword_nmt),
-    "nanochat": ("tiktoken", _by_pickle),
+    "nanochat": ("tiktoken", _by_tiktoken),
 }

@@ -1,0 +1,150 @@
+"""Hands any bytes to the reader of a format: what comes out is a tokenizer that works, or a FormatError.
+
+    python tests/fuzz/importers.py tokenizer.json -max_total_time=60        # options of libFuzzer; see `make fuzz`
+
+The tests import `attempt` and `seeds` from here and mutate the seeds themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
+from bpe_transformer.tokenizer.formats.tokenizer_json import dump
+
+TEXT = "the lower the newest, low-lower 다람쥐 헌 123 abc\n"
+NAMES = {  # by format: the file that is read
+    "tokenizer.json": "tokenizer.json",
+    "metaspace": "tokenizer.json",
+    "tiktoken": "cl100k_base.tiktoken",
+    "vocab.json": "vocab.json",
+    "merges.txt": "merges.txt",
+    "sentencepiece": "tokenizer.model",
+    "subword-nmt": "my.codes",
+    "nanochat": "tokenizer.pkl",
+}
+
+
+def attempt(directory: Path, form: str, data: bytes) -> bool:
+    """Whether `data` is read as a tokenizer. Anything but a FormatError, or a tokenizer that fails, is raised."""
+    path = directory / NAMES[form]
+    path.write_bytes(data)
+    try:
+        tok = Tokenizer.from_subword_nmt(path) if form == "subword-nmt" else Tokenizer.from_file(path)
+    except FormatError:
+        return False
+    try:
+        ids = tok.encode(TEXT, allowed_special="all")
+        tok.encode_batch([TEXT, "x"], disallowed_special=())
+        assert all(0 <= id < tok.vocab_size for id in ids)
+        tok.decode(range(tok.vocab_size))
+        tok.decode(ids)
+    except BpeTransformerError:
+        pass  # a character outside the alphabet
+    return True
+
+
+def seeds() -> dict[str, bytes]:
+    """A small valid file of every format."""
+    byte = learn_bpe(PretokenCounts.from_iterator([TEXT], "gpt2"), 275, special_tokens=["<s>"])
+    ranks = {byte.token_bytes(id): id for id in range(byte.vocab_size) if id != byte.special_tokens["<s>"]}
+    document = json.loads(dump(byte.model))
+    merges = [" ".join(merge) for merge in document["model"]["merges"]]
+    pieces = [
+        ("<unk>", 0.0, 2),
+        ("<s>", 0.0, 3),
+        ("▁", -9.0, 1),
+        ("t", -9.0, 1),
+        ("h", -9.0, 1),
+        ("th", -1.0, 1),
+        ("▁th", -2.0, 1),
+    ]
+    state = {"name": "x", "pat_str": r" ?\S+|\s", "mergeable_ranks": ranks, "special_tokens": {"<s>": 300}}
+    return {
+        "tokenizer.json": json.dumps(document).encode(),
+        "metaspace": json.dumps(_metaspace()).encode(),
+        "tiktoken": b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks.items()),
+        "vocab.json": json.dumps(document["model"]["vocab"]).encode(),
+        "merges.txt": "\n".join(["#version: 0.2", *merges, ""]).encode(),
+        "sentencepiece": b"".join(
+            blob(1, blob(1, text.encode()) + single(2, score) + varint(3, kind)) for text, score, kind in pieces
+        )
+        + blob(2, varint(3, 2) + varint(41, 1))
+        + blob(3, blob(1, b"identity") + varint(3, 1) + varint(4, 1)),
+        "subword-nmt": b"#version: 0.2\nl o\nlo w</w>\nt h\nth e</w>\n",
+        "nanochat": _pickled(state),
+    }
+
+
+def _metaspace() -> dict[str, object]:
+    names = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), *"▁thelowr", "th", "the", "▁the", "lo"]
+    added = [{"id": 0, "content": "<unk>", "special": True}, {"id": len(names), "content": "<x>", "normalized": True}]
+    return {
+        "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<unk>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        },
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "byte_fallback": True,
+            "fuse_unk": True,
+            "vocab": {name: id for id, name in enumerate(names)},
+            "merges": [["t", "h"], ["th", "e"], ["▁", "the"], ["l", "o"]],
+        },
+    }
+
+
+class _Encoding:
+    """Pickles as a tiktoken.Encoding does."""
+
+
+def _pickled(state: dict[str, object]) -> bytes:
+    _Encoding.__module__, _Encoding.__qualname__, _Encoding.__name__ = "tiktoken.core", "Encoding", "Encoding"
+    made = _Encoding()
+    made.__dict__.update(state)
+    module = type(sys)("tiktoken.core")
+    module.Encoding = _Encoding  # type: ignore[attr-defined]
+    before = {name: sys.modules.get(name) for name in ("tiktoken", "tiktoken.core")}
+    sys.modules.update({"tiktoken": type(sys)("tiktoken"), "tiktoken.core": module})
+    try:
+        return pickle.dumps(made, 4)
+    finally:
+        for name, kept in before.items():
+            if kept is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = kept
+
+
+def main() -> None:
+    form = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if form not in NAMES:
+        sys.exit(f"name a format: {', '.join(NAMES)}")
+    import atheris
+
+    work = Path(tempfile.mkdtemp())
+    attempt(work, form, seeds()[form])
+    for other in ("vocab.json", "merges.txt"):
+        if other in NAMES and form in ("vocab.json", "merges.txt"):
+            (work / other).write_bytes(seeds()[other])
+    corpus = work / "corpus"
+    corpus.mkdir()
+    (corpus / "seed").write_bytes(seeds()[form])
+    atheris.instrument_all()
+    atheris.Setup([*sys.argv, str(corpus)], lambda data: attempt(work, form, data))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
