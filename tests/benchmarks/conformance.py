@@ -27,8 +27,9 @@ SIZE = 8000
 def documents(path: Path, limit: int) -> list[str]:
     text = path.read_bytes()[:limit].decode("utf-8", "ignore")
     found, start = [], 0
+    size = 4000 * len(text) // max(len(text.encode()), 1)  # characters of 4 kB
     while start < len(text):
-        end = text.find("\n", start + 4000 * len(text) // max(len(text.encode()), 1))
+        end = text.find("\n", start + size)
         end = len(text) if end < 0 else end + 1
         found.append(text[start:end])
         start = end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 
 from bpe_transformer.errors import FormatError
@@ -37,6 +37,19 @@ def tokens_of(names: Sequence[str]) -> list[bytes]:
         raise FormatError(f"token {name!r} holds {bad!r}, which stands for no byte") from None
     ends = list(accumulate(map(len, names)))
     return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
+    """The bytes of the name of every id; those `outside` are text as it stands. Raises `FormatError`."""
+    try:
+        if not byte_level:
+            return tuple(map(str.encode, names))
+        tokens = tokens_of(["" if id in outside else name for id, name in enumerate(names)])
+        for id in outside:
+            tokens[id] = names[id].encode()
+        return tuple(tokens)
+    except UnicodeEncodeError as cause:
+        raise FormatError(f"{place}: a token holds U+{ord(cause.object[cause.start]):04X}, half a character") from None
 
 
 def is_name(name: Iterable[str]) -> bool:

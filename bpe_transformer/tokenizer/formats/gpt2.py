@@ -27,38 +27,34 @@ def read(
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
+    place = Path(vocab).name
     ids = parse_json(read_text(vocab))
     if not isinstance(ids, dict):
-        raise FormatError(f"{Path(vocab).name} is no object of names and ids")
-    size = check_ids(ids, Path(vocab).name)
+        raise FormatError(f"{place} is no object of names and ids")
+    check_ids(ids, place)
     pairs = _pairs(read_text(merges), Path(merges).name)
     left, right, made = columns_of(pairs, ids, Path(merges).name)
     reached = set(made.tolist())
-    given = dict(special_tokens or {})
-    # what no merge makes and is no byte can only be meant as special: <|endoftext|>, <s>
-    lone = {
-        name: id for name, id in ids.items() if id not in reached and not (len(name) == 1 and byte_names.is_name(name))
-    }
-    if wrong := next((name for name in given if ids.get(name, given[name]) != given[name]), None):
-        raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {Path(vocab).name}, not {given[wrong]}")
-    specials = given if special_tokens is not None else lone
-    size = max(size, check_ids({**ids, **specials}, Path(vocab).name))
-    ordinary = [(name, id) for name, id in ids.items() if name not in specials]
-    names = [name for name, _ in ordinary if name]
-    tokens = [b""] * size
-    for (_, id), token in zip((item for item in ordinary if item[0]), byte_names.tokens_of(names), strict=True):
-        tokens[id] = token
-    for name, id in specials.items():
-        tokens[id] = name.encode()
+    specials = special_tokens
+    if specials is None:  # what no merge makes and is no byte can only be meant as special: <|endoftext|>, <s>
+        letters = set(byte_names.CHAR_OF_BYTE.values())
+        specials = {name: id for name, id in ids.items() if name and id not in reached and name not in letters}
+    if wrong := next((name for name, id in specials.items() if ids.get(name, id) != id), None):
+        raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {place}, not {specials[wrong]}")
+    everything = {**ids, **specials}
+    names = [""] * check_ids(everything, place)
+    for name, id in everything.items():
+        names[id] = name
+    tokens = byte_names.tokens_by_id(names, set(specials.values()), True, place)
     missing = {bytes([byte]) for byte in range(256)} - {token for token in tokens if len(token) == 1}
     if missing:
         raise FormatError(
-            f"{Path(vocab).name} has no token for byte 0x{min(missing).hex()}; only vocabularies with all 256 bytes are read"
+            f"{place} has no token for byte 0x{min(missing).hex()}; only vocabularies with all 256 bytes are read"
         )
     return BpeModel(
         unit="byte",
         pretokenization=PreTokenization.of(pattern),
-        tokens=tuple(tokens),
+        tokens=tokens,
         left=left,
         right=right,
         made=made,

@@ -172,7 +172,9 @@ def from_json(document: Any) -> BpeModel:
     model = BpeModel(
         unit=splitting.unit,
         pretokenization=splitting.pretokenization(made, names, ignore_merges),
-        tokens=_tokens(names, {*specials.values(), *added.values()}, splitting.unit == "byte"),
+        tokens=byte_names.tokens_by_id(
+            names, {*specials.values(), *added.values()}, splitting.unit == "byte", "model.vocab"
+        ),
         left=columns[0],
         right=columns[1],
         made=columns[2],
@@ -237,20 +239,6 @@ def _pairs(merges: list[Any]) -> list[Any]:
     if str not in set(map(type, merges)):
         return merges
     return [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
-
-
-def _tokens(names: list[str], outside: set[int], byte_level: bool) -> tuple[bytes, ...]:
-    try:
-        if not byte_level:
-            return tuple(map(str.encode, names))
-        tokens = byte_names.tokens_of(["" if id in outside else name for id, name in enumerate(names)])
-        for id in outside:
-            tokens[id] = names[id].encode()
-        return tuple(tokens)
-    except UnicodeEncodeError as cause:
-        raise FormatError(
-            f"model.vocab: a token holds U+{ord(cause.object[cause.start]):04X}, half a character"
-        ) from None
 
 
 def _read_post_processor(root: Node, specials: Mapping[str, int]) -> tuple[str | None, str | None]:
