@@ -1,4 +1,5 @@
-"""`bpe-transformer count`: from corpora to a file of pre-token counts, which adds up with others and is learned from."""
+"""`bpe-transformer count`: from corpora to a file of pre-token counts, which adds up with others and is learned from, or to
+the number of their tokens."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from bpe_transformer.cli._counting import (
     counted_facts,
     input_options,
     pretokenization,
+    reporter,
     splitting_options,
 )
 
@@ -24,15 +26,28 @@ Examples:
   bpe-transformer count en.txt.gz ko.jsonl.zst -o both.parquet --temperature 2 --max-memory 2GB
   bpe-transformer count a.parquet b.parquet:0.3 -o mixed.parquet
   bpe-transformer learn words.parquet -o tok --vocab-size 8000
+  bpe-transformer count --tokenizer tok corpus.txt notes.jsonl
 """
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file of counts (Parquet).")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The file of counts (Parquet).")
+@click.option(
+    "--tokenizer", metavar="TOKENIZER", help="Print how many tokens each input has, instead of counting pre-tokens."
+)
 @splitting_options
 @input_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
-def command(inputs: tuple[str, ...], output: str, as_json: bool, **options: Any) -> None:
-    """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or - for standard input."""
+def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, as_json: bool, **options: Any) -> None:
+    """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or - for standard input.
+
+    With --tokenizer, prints the number of tokens of each input and their sum, a line each; special tokens written in a
+    text count as text, and a file is one text unless --documents line says otherwise.
+    """
+    if (output is None) == (tokenizer is None):
+        raise click.UsageError("name the file of counts with -o, or the tokenizer to count tokens with --tokenizer")
+    if output is None:
+        assert tokenizer is not None
+        return _count_tokens(inputs, tokenizer, as_json, options)
     place = Path(output).parent
     place.mkdir(parents=True, exist_ok=True)
     with Counted.of(inputs, options) as counted:
@@ -56,6 +71,51 @@ def command(inputs: tuple[str, ...], output: str, as_json: bool, **options: Any)
     if as_json:
         print_json(summary)
     _tell(summary, {**facts, "pattern": str(split)})
+
+
+def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, options: dict[str, Any]) -> None:
+    from dataclasses import asdict
+
+    from bpe_transformer.cli._common import progress, write_data
+    from bpe_transformer.cli._tokenizers import open_tokenizer
+    from bpe_transformer.data.token_counting import TokenCount, count_tokens
+
+    unused = (
+        "pattern",
+        "normalization",
+        "protect",
+        "protect_regex",
+        "weights",
+        "temperature",
+        "max_memory",
+        "keep_partial",
+    )
+    if given := [name for name in unused if options[name]] + ["min_count"] * (options["min_count"] > 1):
+        raise click.UsageError(
+            f"--{given[0].replace('_', '-')} is for counts of pre-tokens; leave it out with --tokenizer"
+        )
+    if options["documents"] not in ("file", "line"):
+        raise click.UsageError(f"--documents {options['documents']} is for counts of pre-tokens; give file or line")
+    learned = open_tokenizer(tokenizer)
+    chosen = {"documents": options["documents"], "errors": options["errors"], "num_threads": options["threads"]}
+    with Counted.of(inputs, options) as counted, progress() as display:
+        report, done = reporter(display, "counting tokens", unit="bytes"), 0
+        counts = []
+        for part in counted.inputs:
+            counts.append(
+                count_tokens(
+                    learned, part, report=lambda here, done=done: report(done + here, counted.num_bytes), **chosen
+                )
+            )
+            done += part.num_bytes
+    if as_json:
+        return print_json([asdict(count) for count in counts])
+    if len(counts) > 1:
+        counts.append(sum(counts, TokenCount("total", 0, 0, 0)))
+    width = len(str(counts[-1].tokens))
+    write_data(
+        "".join(f"{count.tokens:>{width}} {count.name}\n" for count in counts).encode("utf-8", "surrogateescape")
+    )
 
 
 def _tell(summary: dict[str, Any], facts: dict[str, Any]) -> None:

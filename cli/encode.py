@@ -148,7 +148,6 @@ class _StandardInput:
 def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: dict[str, bool]) -> Iterator[Encodings]:
     """The ids of all of standard input, in pieces that split as the whole does."""
     from bpe_transformer.tokenizer.file_texts import FileTexts
-    from bpe_transformer.tokenizer.inputs import Rows
 
     special = policy.arguments
     texts = FileTexts([], tokenizer, "file", errors, special["allowed_special"], special["disallowed_special"])
@@ -157,11 +156,10 @@ def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: di
     if len(before.ids):
         yield before
     for part, _, _ in texts.parts(_StandardInput()):
-        rows = Rows([part.chunk])
         try:
-            yield tokenizer.encode_batch(rows, **special)
+            yield tokenizer.encode_batch(part.rows, **special)
         except (SpecialTokenError, EncodingError):
-            for row in rows:
+            for row in part.rows:
                 policy.check(tokenizer, row.decode("utf-8", "surrogateescape"), "the text")
                 tokenizer.encode(row, **special)
             raise

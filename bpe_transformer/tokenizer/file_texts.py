@@ -101,6 +101,10 @@ class Part:
     replaced: int
     origin: str
 
+    @property
+    def rows(self) -> Rows:
+        return Rows([self.chunk])
+
 
 class FileTexts:
     """Needs memory for a group, and for the longest line or the longest stretch of a document without a place to cut it."""
