@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 
     from bpe_transformer import PretokenCounts, Tokenizer
     from bpe_transformer.inspection.sizes import SizedCorpus, SizeLadder
+    from bpe_transformer.tokenizer.sources import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def sized_options(command: Command) -> Command:
-    """`--text` and `--sizes`, as the arguments `texts` and `sizes`."""
+    """`--text`, `--sizes` and `--errors`, as the arguments `texts`, `sizes` and `errors`."""
     text = click.option(
         "--text",
         "texts",
@@ -29,15 +32,23 @@ def sized_options(command: Command) -> Command:
         help="Measure on this: a text file, a counts file or a listed corpus; repeatable. [the learning corpus]",
     )
     sizes = click.option("--sizes", metavar="N,N,…", help="Vocabulary sizes. [doublings of 1,000 up to all of it]")
-    return text(sizes(command))
+    errors = click.option(
+        "--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True, help="Bad UTF-8."
+    )
+    return text(sizes(errors(command)))
 
 
-def measure(tokenizer: Tokenizer, texts: tuple[str, ...], sizes: str | None, display: Progress) -> SizeLadder:
+def measure(
+    tokenizer: Tokenizer, texts: tuple[str, ...], sizes: str | None, errors: Errors, display: Progress
+) -> SizeLadder:
     """The ladder of `tokenizer` on `texts`, with progress on `display`."""
     from bpe_transformer.inspection.sizes import size_ladder
 
     chosen = _parsed(sizes)
-    corpora = [corpus for text in texts for corpus in read_corpora(tokenizer, text)]
+    corpora = [corpus for text in texts for corpus in read_corpora(tokenizer, text, errors)]
+    corpora = [
+        replace(corpus, name=short) for corpus, short in zip(corpora, _short([c.name for c in corpora]), strict=True)
+    ]
     task = display.add_task("measuring", total=None, visible=bool(corpora))
     return size_ladder(
         tokenizer, corpora, chosen, progress=lambda done, total: display.update(task, completed=done, total=total)
@@ -53,7 +64,13 @@ def _parsed(sizes: str | None) -> list[int] | None:
         raise LearningError(f"--sizes {sizes!r} is no list of whole numbers; write them like 1000,2000,4000") from None
 
 
-def read_corpora(tokenizer: Tokenizer, name: str) -> list[SizedCorpus]:
+def _short(names: list[str]) -> list[str]:
+    """Files without their folders, where that tells them apart."""
+    short = [os.path.basename(name) or name for name in names]
+    return short if len(set(short)) == len(short) else names
+
+
+def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> list[SizedCorpus]:
     """A corpus as it is measured. One with several text columns gives one for each: the sides of parallel text."""
     from bpe_transformer import PretokenCounts
     from bpe_transformer.data import count_corpus
@@ -62,11 +79,11 @@ def read_corpora(tokenizer: Tokenizer, name: str) -> list[SizedCorpus]:
     from bpe_transformer.tokenizer.counts_file import is_counts_file
 
     def counted(pattern: Any, column: str | None) -> PretokenCounts:
-        return count_corpus(name, pattern=pattern, columns=None if column is None else [column])
+        return count_corpus(name, pattern=pattern, columns=None if column is None else [column], errors=errors)
 
     if is_counts_file(name):
         return [SizedCorpus.of_counts(PretokenCounts.load(name), name=Path(name).name)]
-    info = corpus_info(name)
+    info = corpus_info(name, errors=errors)
     columns = list(info.text_columns) if len(info.text_columns) > 1 else [None]
     corpora = []
     for column in columns:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bpe_transformer.cli._common import messages, print_json, progress
 from bpe_transformer.cli._sized import measure, sized_options
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.sources import Errors
 from bpe_transformer.cli._tokenizers import open_tokenizer
 
 
@@ -32,6 +36,7 @@ def command(
     title: str | None,
     texts: tuple[str, ...],
     sizes: str | None,
+    errors: Errors,
     as_json: bool,
 ) -> None:
     """Write TOKENIZER as one HTML page that opens in any browser, without a network.
@@ -45,7 +50,7 @@ def command(
     learned = open_tokenizer(tokenizer)
     _check_place(Path(output))
     with progress() as display:
-        ladder = measure(learned, texts, sizes, display) if texts or sizes else None
+        ladder = measure(learned, texts, sizes, errors, display) if texts or sizes else None
         data = report_data(
             learned,
             title=title or Path(tokenizer).resolve().name.removesuffix(".json"),

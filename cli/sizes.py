@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from bpe_transformer.cli._common import output, print_json, progress, view_options
 from bpe_transformer.cli._sized import measure, sized_options
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.sources import Errors
 from bpe_transformer.cli._tokenizers import open_tokenizer
 
 
@@ -20,7 +25,9 @@ Examples:
 @click.argument("tokenizer", type=click.Path())
 @sized_options
 @view_options
-def command(tokenizer: str, texts: tuple[str, ...], sizes: str | None, as_json: bool, width: int | None) -> None:
+def command(
+    tokenizer: str, texts: tuple[str, ...], sizes: str | None, errors: Errors, as_json: bool, width: int | None
+) -> None:
     """Measure TOKENIZER, cut to smaller and smaller sizes: which vocabulary size do these texts need?
 
     Merges are prefixes, so one learning run holds every smaller vocabulary. Prints bytes per token, tokens per word, the
@@ -29,7 +36,7 @@ def command(tokenizer: str, texts: tuple[str, ...], sizes: str | None, as_json: 
     """
     learned = open_tokenizer(tokenizer)
     with progress() as display:
-        ladder = measure(learned, texts, sizes, display)
+        ladder = measure(learned, texts, sizes, errors, display)
     if as_json:
         print_json(ladder.as_dict())
         return

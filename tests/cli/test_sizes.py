@@ -59,6 +59,15 @@ def test_sides_of_parallel_text_are_measured_apart(bpe: Callable[..., object], b
     assert all(row["parity"] > 0 for row in corpora[1]["sizes"])
 
 
+def test_bytes_that_are_not_utf8(
+    bpe: Callable[..., object], fails: Callable[..., str], byte_tokenizer: Path, text: Path
+) -> None:
+    text.write_bytes(b"three \xff books")
+    assert "--errors replace" in fails("sizes", byte_tokenizer, "--text", text)
+    done = bpe("sizes", byte_tokenizer, "--text", text, "--errors", "replace", "--sizes", "259", "--json")
+    assert json.loads(done.stdout)["corpora"][0]["sizes"][0]["num_tokens"] == len("three \ufffd books".encode())
+
+
 def test_errors_name_value_and_remedy(fails: Callable[..., str], byte_tokenizer: Path, text: Path) -> None:
     assert "'1k'" in fails("sizes", byte_tokenizer, "--sizes", "1k")
     assert "5000" in fails("sizes", byte_tokenizer, "--text", text, "--sizes", "5000")

@@ -40,8 +40,14 @@ class Charts {
     const grid = { stroke: this.colour("line"), width: 1 };
     const axis = (more) => ({ stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 18, ...more });
     const [x, ...ys] = options.axes;
+    const last = data[0].length - 1;
+    const hooks = {
+      ...options.hooks,
+      ready: [(plot) => plot.setLegend({ idx: last })], // the last values, until one is pointed at
+      setCursor: [(plot) => plot.cursor.idx ?? plot.setLegend({ idx: last }), ...(options.hooks.setCursor ?? [])],
+    };
     const plot = new uPlot(
-      { ...options, width: box.clientWidth, height, axes: [axis(x), ...ys.map(axis)], cursor: { points: { size: 7 }, drag: { x: false, y: false }, ...options.cursor } },
+      { ...options, hooks, width: box.clientWidth, height, axes: [axis(x), ...ys.map(axis)], cursor: { points: { size: 7 }, drag: { x: false, y: false }, ...options.cursor } },
       data,
       box,
     );
@@ -87,12 +93,13 @@ class Charts {
     const data = [ranks.map((i) => trace.first + i + 1), ranks.map((i) => trace.counts[i] || null)];
     const readout = view.get("merges-readout");
     const { left, right, made } = vocabulary.facts;
+    const grid = { stroke: this.colour("line"), width: 1 };
     this.mergesPlot = this.plot(view.get("merges-chart"), Math.min(380, Math.max(240, window.innerWidth * 0.45)), {
       scales: { x: { time: false, distr: 3, range: [trace.first + 0.95, (trace.first + n) * 1.1] }, y: { distr: 3 } },
       legend: { show: false },
       axes: [
-        { label: "merge", values: (_, values) => values.map(powers) },
-        { label: "count", size: 58, values: (_, values) => values.map(powers) },
+        { label: "merge", values: (_, values) => values.map(powers), filter: onlyPowers, grid: { ...grid, filter: onlyPowers }, ticks: { ...grid, filter: onlyPowers } },
+        { label: "count", size: 58, values: (_, values) => values.map(powers), filter: onlyPowers, grid: { ...grid, filter: onlyPowers }, ticks: { ...grid, filter: onlyPowers } },
       ],
       series: [{}, { label: "count", stroke: this.colour("series0"), width: 2, points: { show: false } }],
       hooks: {
@@ -224,8 +231,10 @@ function spaced(n) {
   return [...places].filter((i) => i < n).sort((a, b) => a - b);
 }
 
-// Labels on logarithmic axes: powers of ten only.
-const powers = (value) => (value !== null && Number.isInteger(+Math.log10(value).toFixed(9)) ? view.short(value) : "");
+// Labels and lines on logarithmic axes: powers of ten only.
+const isPower = (value) => value !== null && Number.isInteger(+Math.log10(value).toFixed(9));
+const onlyPowers = (_, values) => values.map((value) => (isPower(value) ? value : null));
+const powers = (value) => (isPower(value) ? view.short(value) : "");
 
 // Sizes with room for their labels on a logarithmic axis, the largest always.
 function labelled(sizes) {
