@@ -49,7 +49,7 @@ def walk(tokenizer: Tokenizer, words: Sequence[str], rank: int | None, width: in
     with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         size = None
         while not stepper.done:
-            new_keys = pressed() if size is not None else []
+            new_keys: list[str] = pressed() if size is not None else []  # the first picture waits for no key
             for key in new_keys:
                 stepper.press(key)
             if new_keys or console.size != size:

@@ -120,12 +120,12 @@ def top_merges(tokenizer: Tokenizer, top: int = 20, by: Order = "count") -> Trac
     if by == "rank":
         return trace_table(tokenizer, 0, top)
     first = 0
-    if by == "length":
-        worth = np.fromiter((len(model.tokens[id]) for id in model.made.tolist()), np.int64, len(model.made))
+    if by == "length" or trace is None:
+        worth = np.array([len(model.tokens[id]) for id in model.made.tolist()], np.float64)
     else:
-        assert trace is not None
-        worth, first = trace.counts if by == "count" else trace.words_touched, trace.first_rank
-    best = np.argsort(worth.astype(np.float64) * -1, kind="stable")[:top]
+        first = trace.first_rank
+        worth = (trace.counts if by == "count" else trace.words_touched).astype(np.float64)
+    best = np.argsort(-worth, kind="stable")[:top]
     return _table(tokenizer, (best + first).tolist(), by)
 
 

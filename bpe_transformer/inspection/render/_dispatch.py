@@ -31,7 +31,8 @@ class Render:
 
     def register(self, draw: Draw) -> Draw:
         """Decorator of a function that draws the view its argument is annotated with."""
-        return _draw.register(draw)
+        _draw.register(draw)
+        return draw
 
 
 render = Render()
