@@ -16,6 +16,7 @@ help:
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
 	@echo "make pictures  make the pictures of the README again, from real runs"
+	@echo "make fuzz    hand any bytes to encoding and to every importer, FUZZ_SECONDS=60 each (see tests/fuzz/README.md)"
 	@echo "make setup   only prepare .venv, with the native core built"
 	@echo "make browser install the Chromium that the tests of the HTML report need (Debian, as root)"
 	@echo "make clean   remove .venv and what was built"
@@ -69,6 +70,15 @@ bench: setup
 	$(BIN)/pip install --quiet -r tests/benchmarks/peers.txt
 	$(BIN)/python tests/benchmarks/encoding.py
 	$(BIN)/python tests/benchmarks/learning.py
+
+FUZZ_SECONDS ?= 60
+FUZZ_FORMATS := tokenizer.json metaspace tiktoken vocab.json merges.txt sentencepiece subword-nmt nanochat
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet atheris || { \
+	  echo "error: atheris, which make fuzz needs, has no package for this Python; use one that it has (3.11 to 3.13, Linux)," \
+	       "or run the same targets under hypothesis: make test" >&2; exit 1; }
+	$(BIN)/python tests/fuzz/encode_decode.py -max_total_time=$(FUZZ_SECONDS)
+	for format in $(FUZZ_FORMATS); do $(BIN)/python tests/fuzz/importers.py $$format -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist

@@ -100,12 +100,11 @@ def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, option
     chosen = {"documents": options["documents"], "errors": options["errors"], "num_threads": options["threads"]}
     with Counted.of(inputs, options) as counted, progress() as display:
         report, done = reporter(display, "counting tokens", unit="bytes"), 0
+        total = 0 if any(part.stream for part in counted.inputs) else sum(part.num_bytes for part in counted.inputs)
         counts = []
         for part in counted.inputs:
             counts.append(
-                count_tokens(
-                    learned, part, report=lambda here, done=done: report(done + here, counted.num_bytes), **chosen
-                )
+                count_tokens(learned, part, report=lambda here, done=done: report(done + here, total), **chosen)
             )
             done += part.num_bytes
     if as_json:

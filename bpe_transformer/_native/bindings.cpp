@@ -8,6 +8,7 @@
 #include "decoder.hpp"
 
 NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);  // a tokenizer in a cache that lives as long as the process is no leak
   m.attr("unicode_source") = bpe::unicode::kSource;
   m.attr("PLAIN") = static_cast<int>(bpe::SpecialPolicy::kPlain);
   m.attr("ALLOW") = static_cast<int>(bpe::SpecialPolicy::kAllow);
