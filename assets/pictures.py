@@ -21,6 +21,7 @@ from rich.terminal_theme import MONOKAI
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.cli import _common, cli
+from bpe_transformer.corpora.numbers_en_ko import generate
 
 HERE = Path(__file__).resolve().parent
 # Rich's own frame around the terminal, without the font that it would fetch from the network
@@ -87,6 +88,13 @@ def command(name: str, *arguments: str, columns: int = 80, shown: str | None = N
     save(console, name, "bpe-transformer " + (shown or " ".join(arguments)))
 
 
+def two_languages() -> None:
+    """`en.txt` and `ko.txt`: two thousand number expressions, line by line the same."""
+    examples = list(generate("train", 2000))
+    Path("en.txt").write_text("".join(f"{example.en}\n" for example in examples), encoding="utf-8")
+    Path("ko.txt").write_text("".join(f"{example.ko}\n" for example in examples), encoding="utf-8")
+
+
 def walk(name: str, tokenizer: Tokenizer, words: list[str], keys: list[str], shown: str) -> None:
     """The picture `name` of `trace --step` after some keys."""
     from bpe_transformer.cli._walk import Stepper
@@ -106,6 +114,12 @@ def main() -> None:
         learn = ["learn", "numbers-en-ko", "--vocab-size", "2000"]
         cli.main([*learn, "-o", "tok"], standalone_mode=False)
         cli.main([*learn, "-o", "gpt2-split", "--pattern", "gpt2"], standalone_mode=False)
+        two_languages()
+        cli.main(["learn", "en.txt", "--vocab-size", "1000", "-o", "english"], standalone_mode=False)
+        command("tokens", "tokens", "tok", "고양이 세 마리, three 🐈s", shown="tokens tok '고양이 세 마리, three 🐈s'")
+        parallel = ["--parallel", "en=en.txt", "ko=ko.txt"]
+        command("compare", "compare", "tok", "english", *parallel, "--limit", "1", columns=88)
+        command("vocab", "vocab", "tok", "--used-in", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88)
         command("why", "why", "tok", "--text", "고양이 thirsty", shown="why tok --text '고양이 thirsty'")
         command("trace-diff", "trace", "diff", "tok", "gpt2-split")
         keys = [*"g", *"237", "enter", "f", "n"]

@@ -90,6 +90,7 @@ class VocabView(View):
     entries: tuple[Entry, ...]
     num_found: int  # tokens that fit what was asked for, before the limit
     filtered: bool  # whether something was asked for
+    near: tuple[bytes, ...] = ()  # where no token has the text that was asked for: tokens that come close
 
     def as_dict(self) -> dict[str, Any]:
         plain = ("digest", "num_tokens", "by_kind", "by_script", "unreachable", "num_found")
@@ -98,6 +99,7 @@ class VocabView(View):
             "corpus": list(self.corpus),
             "pruning": self.pruning.as_dict() if self.pruning else None,
             "entries": [entry.as_dict() for entry in self.entries],
+            "near": [token_dict(token) for token in self.near],
         }
 
 
@@ -293,7 +295,13 @@ class Vocabulary:
             entries=tuple(map(self.entry, chosen[:limit])),
             num_found=len(chosen),
             filtered=any(value is not None for value in asked),
+            near=() if chosen else tuple(self._near(prefix or contains or "")),
         )
+
+    def _near(self, written: str) -> list[bytes]:
+        from bpe_transformer.inspection.lookup import near_tokens
+
+        return near_tokens(self.tokenizer, written) if written else []
 
     def _by_kind(self) -> dict[str, int]:
         model = self.tokenizer.model

@@ -96,7 +96,9 @@ def test_special_tokens(bpe: Run, fails: Callable[..., str], byte_tokenizer: Pat
 
 
 def test_empty_text(bpe: Run, byte_tokenizer: Path) -> None:
-    assert b"0 tokens, 0 characters" in bpe("tokens", byte_tokenizer, "").stdout
+    shown = " ".join(bpe("tokens", byte_tokenizer, "").stdout.decode().split())
+    assert "0 tokens, 0 characters" in shown
+    assert "the text is empty: give one as TEXT, with --file FILE or on standard input" in shown
 
 
 def test_bad_input(fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path) -> None:

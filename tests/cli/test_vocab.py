@@ -29,6 +29,7 @@ def test_search(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:
     assert sorted(entry["id"] for entry in facts["entries"]) == expected
     special = json.loads(bpe("vocab", byte_tokenizer, "--special", "--json").stdout)
     assert [entry["token"]["text"] for entry in special["entries"]] == ["<pad>", "<s>", "</s>"]
+    assert "near it: thre" in bpe("vocab", byte_tokenizer, "--prefix", "thri").stdout.decode()
     none = bpe("vocab", byte_tokenizer, "--contains", "nothing like it")
     assert (none.returncode, "0 of 0 tokens" in none.stdout.decode()) == (0, True)
 

@@ -93,6 +93,8 @@ def _summary(text: TokenizedText) -> Text:
         facts.append(f"{text.bytes_per_token:.2f} bytes a token")
     facts.append(f"{text.num_unknown:,} unknown")
     summary = ", ".join(facts)
+    if not text.text:
+        summary += "; the text is empty: give one as TEXT, with --file FILE or on standard input"
     if any(span.merge_count is not None for span in text.spans):
         summary += f"\n{AT_MERGE}"
     elif any(span.rank is not None for span in text.spans):

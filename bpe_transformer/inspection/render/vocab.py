@@ -42,6 +42,8 @@ def _(view: VocabView) -> RenderableType:
     if view.filtered:
         shown += f"; the vocabulary has {number(view.num_tokens)}"
     parts.append(Text(f"{shown}, tokenizer {view.digest[:12]}", LABEL))
+    if view.near:
+        parts.append(Text.assemble(("near it: ", LABEL), *(f"{isolated(visible(token))} " for token in view.near)))
     parts += [Text(note, LABEL) for note in _notes(view.entries)]
     return Group(*parts)
 
@@ -51,9 +53,8 @@ def _whole(view: VocabView) -> list[tuple[str, RenderableType]]:
         ("vocabulary", f"{times(view.num_tokens, 'token')}: {_listed(view.by_kind)}"),
         ("scripts", _listed(view.by_script, _SCRIPTS)),
     ]
-    total = sum(view.unreachable.values())
-    why = "; ".join(f"{number(count)}: {OBSTACLES[name]}" for name, count in view.unreachable.items())  # type: ignore[index]
-    rows.append(("unreachable", f"{number(total)} ({why})" if total else "0: every token is encoded to by some text"))
+    reasons = [f"{number(count)}: {OBSTACLES[name]}" for name, count in view.unreachable.items()]  # type: ignore[index]
+    rows.append(("unreachable", "; ".join(reasons) or "0: every token is encoded to by some text"))
     if view.pruning is not None:
         rows += [("corpus", ", ".join(view.corpus)), *_pruning(view.pruning)]
     return rows
