@@ -150,6 +150,7 @@ class _Start:
         self.base = base
         unit: Unit = options.unit or "byte"
         options.check(unit)
+        self.saturated = counts.saturated
         self.words = counts._native if options.end_of_word is None else counts._native.words()
         if len(self.words) == 0:
             raise CorpusError(
@@ -273,11 +274,12 @@ class _Start:
                 first_rank=len(self.model.left) + before,
                 characters_left_out=self.left_out.left_out,
                 occurrences_left_out=self.left_out.occurrences_left_out,
+                saturated=self.saturated,
                 **columns,
             )
 
-        def result() -> Tokenizer:
-            trace = traced(parts)
+        def result(interrupted: bool = False) -> Tokenizer:
+            trace = replace(traced(parts), interrupted=interrupted)
             return Tokenizer(_merged(self.model, trace), trace=trace)
 
         try:
@@ -293,7 +295,8 @@ class _Start:
                     break
         except KeyboardInterrupt:
             raise LearningInterrupted(
-                f"learning stopped after {sum(len(part[0]) for part in parts):,} of {max_merges:,} merges", result()
+                f"learning stopped after {sum(len(part[0]) for part in parts):,} of {max_merges:,} merges",
+                result(interrupted=True),
             ) from None
         return result()
 

@@ -51,7 +51,8 @@ class MergeTrace(Sequence[MergeStep]):
     vocabulary, the merges of which are not part of it. The column of `MergeStep.count` is `counts`, since a sequence has a
     method `count`. `tokens_at_start` counts the tokens of the corpus before the first of these merges. Runner-up ids of
     2^32 - 1 stand for none. `characters_left_out` and `occurrences_left_out` say how many distinct characters of the corpus
-    were given no token, and how often they occur in it.
+    were given no token, and how often they occur in it. `saturated` if a word of the corpus reached the highest count, 2^64 - 1,
+    and stayed there, `interrupted` if learning was stopped before it had all merges that were asked for.
     """
 
     first_merge_id: int
@@ -67,6 +68,8 @@ class MergeTrace(Sequence[MergeStep]):
     first_rank: int = 0
     characters_left_out: int = 0
     occurrences_left_out: int = 0
+    saturated: bool = False
+    interrupted: bool = False
 
     def __reduce__(self) -> tuple[object, ...]:
         return reduced(self)
@@ -118,7 +121,7 @@ class MergeTrace(Sequence[MergeStep]):
         """This trace and that of a run that went on from its last merge, as one."""
         both = {name: (getattr(self, name), getattr(later, name)) for name in COLUMNS}
         columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in both.items()}
-        return replace(self, **columns)
+        return replace(self, **columns, interrupted=later.interrupted, saturated=self.saturated or later.saturated)
 
     def _step(self, i: int) -> MergeStep:
         runner_left = int(self.runner_left[i])
@@ -142,7 +145,7 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow.parquet as pq
 
         columns = {name: getattr(self, name) for name in COLUMNS}
-        metadata = {"digest": digest, **{name: str(getattr(self, name)) for name in _SCALARS}}
+        metadata = {"digest": digest, **{name: str(int(getattr(self, name))) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
         with atomic_file(path) as part:
             pq.write_table(table, part, compression="zstd")
@@ -157,6 +160,7 @@ class MergeTrace(Sequence[MergeStep]):
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             facts: dict[str, Any] = {name: int(metadata[name]) for name in _SCALARS}
+            facts |= {name: bool(facts[name]) for name in _FLAGS}
             facts |= {name: _column(table.column(name)) for name in COLUMNS}
             found = metadata["digest"]
         except (pa.ArrowException, KeyError, ValueError, TypeError) as cause:
@@ -180,5 +184,6 @@ def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
-_SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out")
+_FLAGS = ("saturated", "interrupted")
+_SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out", *_FLAGS)
 COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)
