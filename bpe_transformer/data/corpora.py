@@ -16,12 +16,13 @@ from bpe_transformer.data.ledger import Tally
 from bpe_transformer.data.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.table_cache import BatchBuilder, cached_table
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.tokenizer.sources import Errors
 
 if TYPE_CHECKING:
     import datasets
 
 
-def corpus_info(name: str, split: str = "train", *, errors: readers.Errors = "strict") -> CorpusInfo:
+def corpus_info(name: str, split: str = "train", *, errors: Errors = "strict") -> CorpusInfo:
     """What is known of a listed corpus or a local path. A local table is read to know its columns.
 
     Raises:
@@ -70,7 +71,7 @@ def load_corpus(
     split: str = "train",
     *,
     source_dir: str | os.PathLike[str] | None = None,
-    errors: readers.Errors = "strict",
+    errors: Errors = "strict",
 ) -> datasets.Dataset:
     """The rows of a corpus.
 
@@ -125,7 +126,7 @@ def _take(dataset: datasets.Dataset, base: str, share: str) -> datasets.Dataset:
     return taken
 
 
-def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: readers.Errors) -> datasets.Dataset:
+def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Errors) -> datasets.Dataset:
     info = recipe.info
     if split not in recipe.splits:
         raise CorpusError(f"{info.name} has no split {split!r}; choose one of {', '.join(recipe.splits)}")

@@ -53,18 +53,15 @@ class CountInput:
             counter.add_stream(self.stream, name=self.name, documents=documents, errors=errors, report=report)
         if self.dataset is not None:
             counter.add_dataset(self.dataset, self.columns, name=self.name, report=report)
-        start = 0
+        done = 0
+
+        def within(here: int) -> None:
+            report(done + here)
+
         for file in self.files:
-            done = start
             columns = None if local_files.is_text(file) else self.columns
-            counter.add_file(
-                file,
-                documents=documents,
-                columns=columns,
-                errors=errors,
-                report=lambda here, done=done: report(done + here),
-            )
-            start += os.path.getsize(file)
+            counter.add_file(file, documents=documents, columns=columns, errors=errors, report=within)
+            done += os.path.getsize(file)
         if counter.num_bytes == before:
             raise CorpusError(f"{self.name} is empty: it holds no text; give a corpus with at least one line")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpe_transformer import _core
-from bpe_transformer.errors import ConfigError, CorpusError, EncodingError, InvalidUtf8Error
+from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 from bpe_transformer.tokenizer import counts_file, patterns, sources
 from bpe_transformer.tokenizer.counts import CountSource, PretokenCounts, threads, utf8
 from bpe_transformer.tokenizer.inputs import arrow_chunk
@@ -293,13 +293,14 @@ class PretokenCounter(Tables):
             array = array.drop_null()
         if pa.types.is_null(array.type) or not len(array):
             return
-        if self.pretokenization.scanner is None and _is_text(array.type):
+        if not _is_text(array.type):
+            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
+        scanner = self.pretokenization.scanner
+        if scanner is None:
             self._add_batch(tuple(array.to_pylist()))
             return
         try:
-            self._native.add_rows(self.pretokenization.scanner, [arrow_chunk(array)])
-        except EncodingError:
-            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts") from None
+            self._native.add_rows(scanner, [arrow_chunk(array)])
         except _core.InvalidUtf8 as problem:
             _, place, byte = problem.args
             raise InvalidUtf8Error(

@@ -76,8 +76,8 @@ class ByteFile:
         else:
             import pyarrow as pa
 
-            self._raw = pa.OSFile(str(path), "rb")
-            self._stream = pa.CompressedInputStream(self._raw, how) if self._raw.size() else io.BytesIO()
+            raw = self._raw = pa.OSFile(str(path), "rb")
+            self._stream = pa.CompressedInputStream(raw, how) if raw.size() else io.BytesIO()
         self.position = 0
 
     def readinto(self, buffer: memoryview) -> int:
