@@ -109,7 +109,22 @@ def test_a_merge_with_all_that_is_known(low_lower: Tokenizer) -> None:
     last = drawn(merge_detail(low_lower, 11))
     assert "  runner-up  none: no other pair was left" in last
     unknown = drawn(merge_detail(Tokenizer(low_lower.model), 0))
-    assert "  count  not known: no trace was saved with this tokenizer" in unknown
+    assert "  count  not known: no trace with this tokenizer tells of it" in unknown
+
+
+def test_borders_that_no_merge_could_cross_stand_together(low_lower: Tokenizer) -> None:
+    lines = drawn(why_text(low_lower, "dddnew"))
+    assert lines[-6:-4] == ["  3 borders without any merge of what stands or stood there:", "  d ┊ d   d ┊ d   d ┊ new"]
+
+
+def test_merges_of_a_base_have_no_count(low_lower: Tokenizer) -> None:
+    counts = PretokenCounts.from_words({"low": 5, "lowest": 2, "lowly": 2})
+    base = learn_bpe(counts, 258)
+    longer = learn_bpe(counts, 260, base=base)
+    lines = drawn(trace_table(longer, 0, None), 120)
+    assert [line.split()[4:6] for line in lines[1:5]][:2] == [["256", "–"], ["257", "–"]]
+    assert lines[3].split()[5] == "2"
+    assert "merges without a count are those of the vocabulary that learning went on from" in " ".join(lines)
 
 
 DIFF = """\

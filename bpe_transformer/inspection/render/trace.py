@@ -115,6 +115,8 @@ def _note(table: TraceTable) -> str:
         note += "; tie: equal counts, the smaller ids were merged"
     if not table.has_trace:
         note += "; no trace was saved with this tokenizer, so counts are not known"
+    elif any(row.count is None for row in table.rows):
+        note += "; merges without a count are those of the vocabulary that learning went on from"
     return note
 
 
@@ -141,7 +143,7 @@ def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
         ("bytes", row.new_token.hex(" ")),
     ]
     if row.count is None:
-        return [*rows, ("count", "not known: no trace was saved with this tokenizer")]
+        return [*rows, ("count", "not known: no trace with this tokenizer tells of it")]
     rows += [("count", f"{row.count:,}"), ("runner-up", _second(row))]
     left = f"{times(row.words_touched or 0, 'distinct word')} changed, {times(row.tokens_left or 0, 'token')} left"
     return [*rows, ("corpus", f"{left}, compression {_compression(row)}")]

@@ -170,7 +170,7 @@ def _piece(piece: PieceWhy, borders: Sequence[Border]) -> RenderableType:
     if piece.kind == "merged" and piece.firings:
         parts.append(_merges(piece))
     if borders:
-        parts.append(Padding(Group(*map(_border, borders)), (1 if parts else 0, 0, 0, 0)))
+        parts.append(Padding(Group(*_borders(borders)), (1 if parts else 0, 0, 0, 0)))
     body = [Padding(Group(*parts), (0, 0, 1, 2), expand=False)] if parts else [Text()]
     return Group(Heading(title), *body)
 
@@ -211,14 +211,28 @@ def _merges(piece: PieceWhy) -> Table:
     return table
 
 
+def _borders(borders: Sequence[Border]) -> Iterator[RenderableType]:
+    """A line for each that a merge might have crossed; those that none ever could together, if there are several."""
+    without = [border for border in borders if border.cause == "no merge"]
+    for border in borders:
+        if border.cause != "no merge" or len(without) == 1:
+            yield _border(border)
+    if len(without) > 1:
+        yield Text(f"{len(without)} borders without any merge of what stands or stood there:")
+        yield Flow(Text(_sides(border), STRONG) for border in without)
+
+
+def _sides(border: Border) -> str:
+    return " ┊ ".join(map(visible, border.tokens))
+
+
 @render.register
 def _(border: Border) -> RenderableType:
     return _border(border)
 
 
 def _border(border: Border) -> Text:
-    left, right = map(visible, border.tokens)
-    text = Text.assemble((f"{left} ┊ {right}", STRONG), "  ", overflow="fold")
+    text = Text.assemble((_sides(border), STRONG), "  ", overflow="fold")
     if border.cause == "special":
         return text.append("one of them is a special or added token")
     if border.cause == "split":
