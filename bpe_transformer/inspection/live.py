@@ -64,7 +64,7 @@ class LiveLearning:
         self._model: BpeModel | None = None
         self._tokens: list[bytes] = []
         self._ids: list[list[list[int]]] = []  # by text, by pre-token
-        self._steps: deque[MergeStep] = deque(maxlen=NEWEST)
+        self._recent: deque[MergeTrace] = deque(maxlen=NEWEST)  # steps are read from it when a frame is made
         self._started = self._next = time.monotonic()
         self._merges = self._wanted = self._tokens_at_start = 0
 
@@ -100,7 +100,9 @@ class LiveLearning:
         for text in self._ids:
             for ids in text:
                 _merge(ids, made)
-        self._steps.extend(newest[max(start, len(newest) - NEWEST) :])
+        if start:
+            self._recent.pop()  # the same with fewer merges
+        self._recent.append(newest)
         self._merges = newest.first_rank + len(newest)
 
     def frame(self) -> LiveFrame:
@@ -109,7 +111,11 @@ class LiveLearning:
         for text, pieces in zip(self._texts, self._ids, strict=True):
             ids = tuple(id for piece in pieces for id in piece)
             words.append(Segmentation(text.encode(), 0, ids, tuple(self._tokens[id] for id in ids)))
-        rows = tuple(map(self._row, self._steps))
+        steps: list[MergeStep] = []
+        for part in reversed(self._recent):
+            if (room := NEWEST - len(steps)) > 0:
+                steps = part[-room:] + steps
+        rows = tuple(map(self._row, steps))
         return LiveFrame(self._merges, self._wanted, time.monotonic() - self._started, rows, tuple(words))
 
     def _row(self, step: MergeStep) -> TraceRow:
