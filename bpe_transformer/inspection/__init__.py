@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         base_alphabet,
         replay_trace,
     )
+    from bpe_transformer.inspection.report import report_data, write_report
+    from bpe_transformer.inspection.sizes import CorpusLadder, SizedCorpus, SizeLadder, SizeRow, size_ladder
     from bpe_transformer.inspection.summary import FileSummary, ScriptUse, TokenUse, summarize
     from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
     from bpe_transformer.inspection.trace import (
@@ -55,6 +57,8 @@ _NAMES = {
     "diff": ("TraceDiff", "trace_diff"),
     "differences": ("Difference",),
     "replay": ("Alphabet", "PairCount", "Segmentation", "TraceStep", "base_alphabet", "replay_trace"),
+    "report": ("report_data", "write_report"),
+    "sizes": ("CorpusLadder", "SizeLadder", "SizeRow", "SizedCorpus", "size_ladder"),
     "summary": ("FileSummary", "ScriptUse", "TokenUse", "summarize"),
     "tokens": ("TokenizedText", "TokenSpan", "tokenize_text"),
     "trace": ("MergeDetail", "TraceRow", "TraceTable", "merge_detail", "top_merges", "trace_table"),
@@ -69,6 +73,7 @@ __all__ = [
     "Alphabet",
     "AttentionMap",
     "Comparison",
+    "CorpusLadder",
     "Derivation",
     "Difference",
     "EncodedWord",
@@ -77,6 +82,9 @@ __all__ = [
     "PairCount",
     "ScriptUse",
     "Segmentation",
+    "SizeLadder",
+    "SizeRow",
+    "SizedCorpus",
     "TextWhy",
     "TokenNode",
     "TokenSpan",
@@ -97,6 +105,8 @@ __all__ = [
     "encode_word",
     "merge_detail",
     "replay_trace",
+    "report_data",
+    "size_ladder",
     "summarize",
     "tokenize_text",
     "top_merges",
@@ -106,6 +116,7 @@ __all__ = [
     "why_text",
     "why_token",
     "word_timeline",
+    "write_report",
 ]
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer.model import BpeModel
     from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
-SCRIPTS = ("encoder.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
+SCRIPTS = ("encoder.js", "splitting.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
 SAMPLE_WORDS = 8
 FEW_MERGES = 1000
 
@@ -109,7 +109,11 @@ def pack(column: NDArray[np.integer], *, delta: bool = False) -> dict[str, Any]:
     if delta and len(values):
         values[1:] -= values[:-1].copy()
     planes = values.view(np.uint8).reshape(-1, 4).T.tobytes()
-    return {"length": len(values), "delta": delta, "data": base64.b64encode(zlib.compress(planes, 9)).decode()}
+    return {"length": len(values), "delta": delta, "data": _deflated(planes)}
+
+
+def _deflated(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
 def vocabulary(model: BpeModel) -> dict[str, Any]:
@@ -147,15 +151,23 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
 def splitting(split: PreTokenization) -> dict[str, Any]:
     """How text becomes pre-tokens: what is protected (None: nothing), then the patterns, one after another.
 
-    Raises `PatternError` for what has no exact counterpart in a browser: some expressions, SentencePiece's normalisation.
+    Raises `PatternError` for what has no exact counterpart in a browser.
     """
-    if foreign := split.facts().keys() - {"pattern", "normalization", "protected", "before"}:
-        raise PatternError(
-            f"its text is normalised by {' and '.join(sorted(foreign))} of SentencePiece, which the page does not do"
-        )
+    if unknown := split.facts().keys() - {
+        "pattern",
+        "normalization",
+        "protected",
+        "before",
+        "charsmap",
+        "squeeze_spaces",
+    }:
+        raise PatternError(f"the page does not know how to split by {', '.join(sorted(unknown))}")
     protected = "|".join(f"(?:{expression})" for expression in split.protected)
+    mapped = None if split.charsmap is None else list(split.charsmap_normalizer.entries.items())
     return {
         "normalization": split.normalization,
+        "charsmap": None if mapped is None else {"json": _deflated(json.dumps(mapped).encode())},
+        "squeeze_spaces": split.squeeze_spaces,
         "protected": _pattern(protected) if protected else None,
         "patterns": [_pattern(patterns.expression(pattern)) for pattern in (*split.before, split.pattern)],
     }

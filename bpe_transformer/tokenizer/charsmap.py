@@ -31,9 +31,9 @@ class CharsmapNormalizer:
     """
 
     def __init__(self, charsmap: str | None, squeeze: bool) -> None:
-        self._entries = {} if charsmap is None else _entries(charsmap)
+        self.entries = {} if charsmap is None else _entries(charsmap)
         self._squeeze = squeeze
-        self._reach = max(map(len, self._entries), default=0)
+        self._reach = max(map(len, self.entries), default=0)
 
     def normalize(self, text: str) -> str:
         return "".join(made for _, made in self._steps(text))
@@ -58,13 +58,13 @@ class CharsmapNormalizer:
             stop = start if found is None else found.end()
             while position < stop:
                 taken = self._longest(text, position)
-                steps.append((taken, self._entries.get(taken, taken)))
+                steps.append((taken, self.entries.get(taken, taken)))
                 position += len(taken)
         return self._squeezed(steps) if self._squeeze else steps
 
     def _longest(self, text: str, position: int) -> str:
         for size in range(self._reach, 0, -1):
-            if (part := text[position : position + size]) in self._entries:
+            if (part := text[position : position + size]) in self.entries:
                 return part
         return text[position]
 
@@ -73,7 +73,7 @@ class CharsmapNormalizer:
         """Finds the characters without one of which no entry matches: entries themselves, or not the first of one."""
         import regex
 
-        chars = {char for key in self._entries for char in (key if len(key) == 1 else key[1:])}
+        chars = {char for key in self.entries for char in (key if len(key) == 1 else key[1:])}
         return regex.compile("[" + "".join(map(regex.escape, sorted(chars))) + "]") if chars else None
 
     @staticmethod

@@ -5,10 +5,14 @@ const bpe = {};
 
 // --- columns of numbers, as report.py packs them: differences, one plane for each of the four bytes, deflate, base64 ---
 
-bpe.unpack = async function (packed) {
-  const bytes = Uint8Array.from(atob(packed.data), (char) => char.charCodeAt(0));
+bpe.inflate = async function (data) {
+  const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+};
+
+bpe.unpack = async function (packed) {
+  const planes = await bpe.inflate(packed.data);
   const n = packed.length;
   const out = new Uint32Array(n);
   for (let i = 0; i < n; i++) {
@@ -18,73 +22,14 @@ bpe.unpack = async function (packed) {
   return out;
 };
 
-// Every column in plain data, at any depth; other values stay as they are.
+// Every column in plain data, at any depth, and every packed text; other values stay as they are.
 bpe.unpackAll = async function (value) {
   if (typeof value !== "object" || value === null) return value;
   if (typeof value.data === "string") return bpe.unpack(value);
+  if (typeof value.json === "string") return JSON.parse(bpe.text(await bpe.inflate(value.json)));
   if (Array.isArray(value)) return Promise.all(value.map(bpe.unpackAll));
   const entries = Object.entries(value).map(async ([name, part]) => [name, await bpe.unpackAll(part)]);
   return Object.fromEntries(await Promise.all(entries));
-};
-
-// --- pre-tokens -----------------------------------------------------------------------------------------------------
-
-// Splits text by an expression over kinds of characters; see js_patterns.py.
-bpe.Splitter = class {
-  constructor({ source, starts, kinds, space, word, first_letter }) {
-    this.expression = new RegExp(source, "g");
-    this.letters = new Uint16Array(0x110000);
-    for (let i = 0; i < starts.length; i++) {
-      this.letters.fill(first_letter + kinds[i], starts[i], i + 1 < starts.length ? starts[i + 1] : 0x110000);
-    }
-    this.spaces = new Set(space.map((kind) => first_letter + kind));
-    this.words = new Set(word.map((kind) => first_letter + kind));
-  }
-
-  isWord(codePoint) {
-    return this.words.has(this.letters[codePoint]);
-  }
-
-  isSpace(codePoint) {
-    return this.spaces.has(this.letters[codePoint]);
-  }
-
-  // Calls visit(piece, matched) for every match and for what lies between matches.
-  each(text, visit) {
-    const { kinds, places } = this.kindsOf(text);
-    const at = places ? (i) => places[i] : (i) => i;
-    let end = 0;
-    for (const match of kinds.matchAll(this.expression)) {
-      if (!match[0]) continue;
-      if (match.index > end) visit(text.slice(at(end), at(match.index)), false);
-      end = match.index + match[0].length;
-      visit(text.slice(at(match.index), at(end)), true);
-    }
-    if (end < kinds.length) visit(text.slice(at(end)), false);
-  }
-
-  // One letter for each character's kind, and where characters begin in `text` if some take two units of it.
-  kindsOf(text) {
-    const units = new Uint16Array(text.length);
-    let places = null;
-    let n = 0;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit >= 0xd800 && unit < 0xdc00 && i + 1 < text.length) {
-        places ??= Uint32Array.from({ length: text.length + 1 }, (_, k) => k);
-        places[n] = i;
-        units[n++] = this.letters[text.codePointAt(i)];
-        i++;
-      } else {
-        if (places) places[n] = i;
-        units[n++] = this.letters[unit];
-      }
-    }
-    if (places) places[n] = text.length;
-    let kinds = "";
-    for (let i = 0; i < n; i += 8192) kinds += String.fromCharCode.apply(null, units.subarray(i, Math.min(i + 8192, n)));
-    return { kinds, places };
-  }
 };
 
 // --- merges ---------------------------------------------------------------------------------------------------------
@@ -196,45 +141,6 @@ bpe.Heap = class {
   }
 };
 
-// --- special and added tokens in text ----------------------------------------------------------------------------------
-
-// Finds tokens {text, sought, id, flags}: the leftmost, and of those that begin there the longest. `space`, if any, stands
-// for itself and for a space, in tokens as in text; see tokenizer/specials.py.
-bpe.Finder = class {
-  constructor(tokens, space, splitter) {
-    const size = ({ sought }) => new TextEncoder().encode(sought).length;
-    this.tokens = [...tokens].sort((a, b) => size(b) - size(a));
-    this.splitter = splitter;
-    const escaped = ({ sought }) => {
-      const literal = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-      return space === null ? literal(sought) : sought.split(/[ ]/).flatMap((part) => part.split(space)).map(literal).join(`(?: |${space})`);
-    };
-    this.expression = tokens.length ? new RegExp(this.tokens.map((token) => `(${escaped(token)})`).join("|"), "g") : null;
-  }
-
-  // {start, part, token after it or null} for the parts of a text.
-  *split(text) {
-    let start = 0;
-    for (const match of this.expression ? text.matchAll(this.expression) : []) {
-      const token = this.tokens[match.findIndex((group, i) => i > 0 && group !== undefined) - 1];
-      let begin = match.index;
-      let stop = begin + match[0].length;
-      if (token.flags.includes("single_word") && (this.isWord(text, begin, -1) || this.isWord(text, stop, 1))) continue;
-      if (token.flags.includes("lstrip")) while (begin > start && this.splitter.isSpace(text.charCodeAt(begin - 1))) begin--;
-      if (token.flags.includes("rstrip")) while (stop < text.length && this.splitter.isSpace(text.charCodeAt(stop))) stop++;
-      yield { start, part: text.slice(start, begin), token };
-      start = stop;
-    }
-    yield { start, part: text.slice(start), token: null };
-  }
-
-  // Whether a word goes on before (-1) or after (1) a place.
-  isWord(text, at, direction) {
-    const neighbour = direction < 0 ? Array.from(text.slice(Math.max(0, at - 2), at)).at(-1) : Array.from(text.slice(at, at + 2))[0];
-    return neighbour !== undefined && this.splitter.isWord(neighbour.codePointAt(0));
-  }
-};
-
 // --- the vocabulary -------------------------------------------------------------------------------------------------
 
 bpe.UnknownCharacter = class extends Error {
@@ -248,7 +154,7 @@ bpe.Vocabulary = class {
   // What `vocabulary` and `splitting` in report.py give, unpacked.
   constructor(facts, splitting) {
     this.facts = facts;
-    this.normalization = splitting.normalization;
+    this.normalizer = new bpe.Normalizer(splitting);
     this.merges = new bpe.Merges(facts.left, facts.right, facts.made);
     this.protected = splitting.protected && new bpe.Splitter(splitting.protected);
     this.splitters = splitting.patterns.map((pattern) => new bpe.Splitter(pattern));
@@ -355,7 +261,7 @@ bpe.Vocabulary = class {
     const named = (token) => token && out.push({ piece: token.text, ids: [token.id], kind: "special" });
     const { early, late } = this.finders(specials);
     for (const { start, part, token } of early.split(text.toWellFormed())) {
-      const normal = this.normalization ? part.normalize(this.normalization) : part;
+      const normal = this.normalizer.normalize(part);
       const spaced = this.prefixedEarly(start, normal) ? ` ${normal}` : normal;
       for (const { start: at, part: piece, token: later } of late.split(spaced)) {
         plain(this.prefixedLate(start + at, piece) ? ` ${piece}` : piece);
@@ -386,14 +292,13 @@ bpe.Vocabulary = class {
   finders(specials) {
     let found = this.finderCache.get(specials);
     if (!found) {
-      const { normalization } = this;
       const { prefix_space, space_mark, token_flags } = this.facts;
       const tokens = [...(specials ? this.special : []), ...this.added].map(([text, id]) => ({
         text, sought: text, id, flags: token_flags[text] ?? [],
       }));
       const isLate = (token) => token.flags.includes("normalized");
       const late = tokens.filter(isLate).map((token) => {
-        const normal = normalization ? token.text.normalize(normalization) : token.text;
+        const normal = this.normalizer.normalize(token.text);
         return { ...token, sought: prefix_space === "always" ? ` ${normal}` : normal };
       });
       found = {

@@ -93,7 +93,7 @@ class Report {
 
 const NO_ID = 0xffffffff;
 const ANYTHING = { source: "[^]+", starts: [0], kinds: [0], space: [], word: [], first_letter: 0x4e00 };
-const NOT_SPLIT = { normalization: null, protected: null, patterns: [ANYTHING] };
+const NOT_SPLIT = { normalization: null, charsmap: null, squeeze_spaces: false, protected: null, patterns: [ANYTHING] };
 
 // 64-bit columns arrive as two of 32 bits.
 function unfold(trace) {

@@ -72,7 +72,11 @@ def open_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def engine(browser: Browser) -> Iterator[Page]:
     """A page with the encoder and nothing else."""
     page = browser.new_page()
-    page.add_script_tag(content=_asset("encoder.js") + "\n;globalThis.bpe = bpe; globalThis.loaded = new Map();")
+    page.add_script_tag(
+        content=_asset("encoder.js")
+        + _asset("splitting.js")
+        + "\n;globalThis.bpe = bpe; globalThis.loaded = new Map();"
+    )
     yield page
     page.close()
 

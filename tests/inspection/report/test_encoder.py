@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sentencepiece as spm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +62,22 @@ def _added(**more: Any) -> Tokenizer:
     return _changed(_learned(), tokens=tokens, added_tokens={"lower": top, " C++": top + 1}, **more)
 
 
+def _sentencepiece() -> Tokenizer:
+    """As the package makes them by default: a map of characters, spaces squeezed, one put first."""
+    file = io.BytesIO()
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter("".join(TEXTS).splitlines()),
+        model_writer=file,
+        model_type="bpe",
+        vocab_size=250,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "tokenizer.model").write_bytes(file.getvalue())
+        return Tokenizer.from_file(Path(folder) / "tokenizer.model")
+
+
 _CHAR = {"unit": "char", "size": 300}
 KINDS: dict[str, Callable[[], Tokenizer]] = {
     **{f"pattern {name}": lambda name=name: _learned(name) for name in PATTERNS},
@@ -65,6 +85,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "regex": lambda: _learned(r"(?i:the|it'?s)|\p{Lu}++\b|(?>\p{Ll}+)|(?<=\s)\d+?(?=\D)|[[:alpha:]]{2,}|[^\W\d_]|(?m:^).|$|\s+".replace("|$", "")),
     "normalised": lambda: _learned(PreTokenization("cl100k", normalization="NFKC")),
     "decomposed": lambda: _learned(PreTokenization("o200k", normalization="NFD")),
+    "spaces squeezed": lambda: _learned(PreTokenization("metaspace", squeeze_spaces=True)),
     "protected": lambda: _learned(PreTokenization("cl100k", protected=(r"C\+\+", r"\d+,\d+"))),
     "patterns in turn": lambda: _learned(PreTokenization(r"\p{N}|\P{N}+", before=("whitespace", r"[,.]+|[^,.]+"))),
     "characters": lambda: _learned("whitespace", unk_token="<unk>", **_CHAR),
@@ -82,6 +103,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "flagged tokens": lambda: _added(
         token_flags={"lower": ("lstrip", "single_word"), "<s>": ("rstrip",), "<mask>": ("normalized", "lstrip", "rstrip")}
     ),
+    "sentencepiece": _sentencepiece,
     "only bytes": lambda: _learned(size=258),
 }  # fmt: skip
 _made: dict[str, Tokenizer] = {}
