@@ -103,9 +103,11 @@ def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, option
         total = 0 if any(part.stream for part in counted.inputs) else sum(part.num_bytes for part in counted.inputs)
         counts = []
         for part in counted.inputs:
-            counts.append(
-                count_tokens(learned, part, report=lambda here, done=done: report(done + here, total), **chosen)
-            )
+
+            def here(read: int, start: int = done) -> None:
+                report(start + read, total)
+
+            counts.append(count_tokens(learned, part, report=here, **chosen))
             done += part.num_bytes
     if as_json:
         return print_json([asdict(count) for count in counts])

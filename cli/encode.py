@@ -69,7 +69,7 @@ def command(
         raise click.UsageError("--offsets goes with --format npy; the other formats keep texts apart themselves")
     learned = open_tokenizer(tokenizer)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-    framing = {"add_bos": add_bos, "add_eos": add_eos}
+    framing: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos}
     out = writer(form, learned, offsets, one_text=text is not None or whole)
     if text is not None:
         raw = text.encode("utf-8", "surrogateescape")
@@ -86,7 +86,7 @@ def command(
 
 
 def _lines(
-    tokenizer: Tokenizer, policy: SpecialPolicy, errors: str, framing: dict[str, bool], at_once: bool
+    tokenizer: Tokenizer, policy: SpecialPolicy, errors: str, framing: dict[str, Any], at_once: bool
 ) -> Iterator[Encodings]:
     import numpy as np
 
@@ -145,7 +145,7 @@ class _StandardInput:
         return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
 
 
-def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: dict[str, bool]) -> Iterator[Encodings]:
+def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: dict[str, Any]) -> Iterator[Encodings]:
     """The ids of all of standard input, in pieces that split as the whole does."""
     from bpe_transformer.tokenizer.file_texts import FileTexts
 

@@ -73,7 +73,7 @@ void bind_decoder(nb::module_& m) {
         const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
         new (self) Decoder(views, {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
       })
-      .def("bytes", [](const Decoder& self, nb::handle ids, bool skip_special) {
+      .def("data", [](const Decoder& self, nb::handle ids, bool skip_special) {
         bpe::Scratch scratch;
         return to_bytes(Ids(ids).decode(self, skip_special, scratch));
       })

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -34,7 +34,7 @@ class Encodings(Sequence[Ids]):
 
     ids: Ids  # (T,), uint32, or uint16 from files of a small vocabulary
     offsets: NDArray[np.int64]  # (N + 1,)
-    num_cut: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]  # (N,)
+    num_cut: NDArray[np.int64] = None  # type: ignore[assignment]  # (N,), zeros if it is not given
 
     def __post_init__(self) -> None:
         if self.num_cut is None:

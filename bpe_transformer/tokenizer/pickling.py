@@ -22,7 +22,7 @@ def pack(column: NDArray[Any]) -> Packed:
     differences = column.copy()
     differences[1:] -= column[:-1]  # wraps around, as the sum does that undoes it
     plain, shifted = (
-        zlib.compress(np.ascontiguousarray(kept.view(np.uint8).reshape(-1, kept.itemsize).T), 3)
+        zlib.compress(kept.view(np.uint8).reshape(-1, kept.itemsize).T.tobytes(), 3)
         for kept in (np.ascontiguousarray(column), differences)
     )
     return (column.dtype.str, True, shifted) if len(shifted) < len(plain) else (column.dtype.str, False, plain)

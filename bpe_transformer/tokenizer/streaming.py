@@ -42,7 +42,8 @@ class DecodeStream(Iterator[str]):
 
     def push(self, ids: int | np.integer[Any] | Iterable[int]) -> str:
         """The text that these ids complete. Raises `DecodingError` for an id out of range, or as `errors` asks."""
-        data = b"".join(map(self._surface, (ids,) if isinstance(ids, (int, np.integer)) else ids))
+        each = (int(ids),) if isinstance(ids, (int, np.integer)) else ids
+        data = b"".join(map(self._surface, each))
         return self._text(data, final=False)
 
     def finish(self) -> str:

@@ -164,7 +164,7 @@ class Tokenizer(Conversions):
         policy = self._nothing_allowed if plain else self._policy(allowed_special, disallowed_special, (text,))
         try:
             if dropout:
-                ids = self._batch((text,), policy, 1, dropout, seed).ids.tolist()
+                ids = self._batch((text,), policy, 1, dropout, seed).tolist()[0]
             elif self._scanner is not None:
                 ids = self._encoder.encode(self._scanner, text, policy)
             else:
@@ -403,9 +403,9 @@ class Tokenizer(Conversions):
     ) -> bytes:
         """The bytes of ids: for a byte vocabulary exactly those that were encoded. Raises `DecodingError`."""
         try:
-            return self._decoder.bytes(ids, skip_special_tokens)
+            return self._decoder.data(ids, skip_special_tokens)
         except (TypeError, _core.BadId) as cause:
-            return self._again(cause, ids, lambda array: self._decoder.bytes(array, skip_special_tokens))
+            return self._again(cause, ids, lambda array: self._decoder.data(array, skip_special_tokens))
 
     def decode_stream(
         self, ids: Iterable[int] = (), *, errors: str = "replace", skip_special_tokens: bool = False
