@@ -6,13 +6,14 @@ STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(wildcard bpe_transformer/_native/*.cpp bpe_transformer/_native/*.hpp bpe_transformer/_native/CMakeLists.txt)
 
-.PHONY: setup demo test sanitize lint bench clean check-compiler browser
+.PHONY: setup demo test sanitize fuzz lint bench clean check-compiler browser
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
 	@echo "make test    run the tests"
 	@echo "make sanitize  run the tokenizer's tests on a core built with AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make fuzz    hand random bytes to every importer, FUZZ_SECONDS each (Linux)"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
 	@echo "make pictures  make the pictures of the README again, from real runs"
@@ -53,6 +54,12 @@ test: setup
 
 sanitize: setup
 	$(BIN)/python tests/sanitize.py
+
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	$(BIN)/pip install --quiet atheris
+	for format in tokenizer.json metaspace tiktoken vocab.json merges.txt sentencepiece subword-nmt nanochat; do \
+	  $(BIN)/python tests/fuzz/importers.py $$format -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .
