@@ -27,6 +27,7 @@ def input_options(command: Command) -> Command:
     option, least = click.option, click.IntRange(min=1)
     options = [
         option("--documents", default="file", metavar="WHAT", help="Of a text file: file, line, or the text between. [file]"),
+        option("--word-list", is_flag=True, help="The inputs are lists of lines word<TAB>count."),
         option("--columns", metavar="NAME,NAME", help="Columns to count, of files with columns. [all text columns]"),
         option("--weight", "weights", multiple=True, type=float, metavar="W", help="One an input, in order; or INPUT:W."),
         option("--temperature", type=float, metavar="T", help="Even out the inputs' sizes: 1 keeps them."),
@@ -76,11 +77,23 @@ class Counted:
     weights: tuple[float, ...] | None
     options: dict[str, Any]
     inputs: list[CountInput]
+    asked: PreTokenization | None
 
     @classmethod
     @contextmanager
-    def of(cls, arguments: tuple[str, ...], options: dict[str, Any], *, twice: bool = False) -> Iterator[Counted]:
-        """From the arguments (`INPUT` or `INPUT:WEIGHT`) and `input_options`; standard input is kept if it is read `twice`."""
+    def of(
+        cls,
+        arguments: tuple[str, ...],
+        options: dict[str, Any],
+        asked: PreTokenization | None,
+        *,
+        twice: bool = False,
+    ) -> Iterator[Counted]:
+        """From the arguments (`INPUT` or `INPUT:WEIGHT`) and `input_options`; standard input is kept if it is read `twice`.
+
+        `asked` is how the user wants texts to be split, None if that is left open.
+        """
+        from bpe_transformer import PretokenCounts
         from bpe_transformer.data.counting import CountInput, count_inputs
 
         names, weights = _weights(arguments, options["weights"])
@@ -91,19 +104,22 @@ class Counted:
         with _spooled(twice and "-" in names) as spooled:
             inputs = []
             for name in names:
-                if name != "-":
+                if options["word_list"]:
+                    words = PretokenCounts.from_word_list(name, asked or "whitespace")
+                    inputs.append(CountInput(name, Path(name).stat().st_size, counts=words))
+                elif name != "-":
                     inputs += count_inputs(name, **chosen)
                 elif spooled is not None:
                     inputs.append(CountInput(STDIN, spooled.stat().st_size, files=(spooled,)))
                 else:
                     inputs.append(CountInput(STDIN, 0, stream=stdin_bytes()))
-            yield cls(names, weights, options, inputs)
+            yield cls(names, weights, options, inputs, asked)
 
-    def split(self, asked: PreTokenization | None, default: str) -> PreTokenization:
-        """How texts are split: as the options or the counts among the inputs say."""
+    def split(self, default: str) -> PreTokenization:
+        """How texts are split: as the user or the counts among the inputs say."""
         from bpe_transformer.data.counting import pretokenization_for
 
-        return asked or pretokenization_for(self.inputs, default)
+        return self.asked or pretokenization_for(self.inputs, default)
 
     def counter(self, split: PreTokenization, spill_dir: Path | None = None) -> PretokenCounter:
         from bpe_transformer import PretokenCounter
@@ -137,10 +153,18 @@ class Counted:
             sys.exit(130)
 
     def counts(self, split: PreTokenization, label: str, keep_as: str | None) -> PretokenCounts:
-        """All of it in memory."""
+        """All of it in memory. Raises `LearningError` when learning from it would not stay within --max-memory."""
+        from bpe_transformer.errors import LearningError
+
         counter = self.counter(split)
         with self.counting(counter, label, keep_as):
-            return counter.counts(**self._result_options(counter))
+            counts = counter.counts(**self._result_options(counter))
+        if counter.max_memory is not None and counts.learning_memory > counter.max_memory:
+            raise LearningError(
+                f"learning from {len(counts):,} distinct words needs about {counts.learning_memory / 1e6:,.0f} MB, more than "
+                f"--max-memory {self.options['max_memory']}; leave out rare ones with --min-count, or allow more"
+            )
+        return counts
 
     def save(self, counter: PretokenCounter, path: str) -> dict[str, Any]:
         """Writes the file of counts; returns its facts."""

@@ -50,8 +50,8 @@ def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, 
         return _count_tokens(inputs, tokenizer, as_json, options)
     place = Path(output).parent
     place.mkdir(parents=True, exist_ok=True)
-    with Counted.of(inputs, options) as counted:
-        split = counted.split(pretokenization(options, "cl100k"), "cl100k")
+    with Counted.of(inputs, options, pretokenization(options, "cl100k")) as counted:
+        split = counted.split("cl100k")
         counter = counted.counter(split, spill_dir=place)
         with counted.counting(counter, "counting", output if options["keep_partial"] else None):
             spilled = counter.spilled_bytes

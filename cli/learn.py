@@ -86,9 +86,10 @@ def command(
         check_terminal(messages())
     base = Tokenizer.load(rest["base"]) if rest["base"] else None
     options = _learning_options(rest, base)
-    with Counted.of(corpora, rest, twice=superwords is not None) as counted:
-        default = "whitespace" if rest["unit"] == "char" else "cl100k"
-        split = counted.split(pretokenization(rest, default), default) if base is None else base.model.pretokenization
+    default = "whitespace" if rest["unit"] == "char" else "cl100k"
+    asked = pretokenization(rest, default) if base is None else base.model.pretokenization
+    with Counted.of(corpora, rest, asked, twice=superwords is not None) as counted:
+        split = counted.split(default)
         if superwords is not None and any(part.counts is not None for part in counted.inputs):
             raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
         keep_as = f"{output}/counts.parquet" if rest["keep_partial"] else None

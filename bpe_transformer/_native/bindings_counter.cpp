@@ -17,6 +17,7 @@ void bind_counter(nb::module_& m) {
       })
       .def("merge", &WordCounts::merge, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("memory", &WordCounts::memory)
+      .def_prop_ro("word_bytes", &WordCounts::word_bytes)
       .def("reserve", &WordCounts::reserve)
       // Words that lie in buffers, see Rows, but for those rarer than min_count: (how many, their occurrences).
       .def("add_words", [](WordCounts& self, const nb::list& chunks, const Input<uint64_t>& counts, uint64_t min_count) {

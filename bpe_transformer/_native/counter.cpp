@@ -139,6 +139,12 @@ size_t WordCounts::memory() const {
   return slots_.size() * sizeof(Slot) + long_slots_.size() * sizeof(LongSlot) + block_bytes_;
 }
 
+size_t WordCounts::word_bytes() const {
+  size_t bytes = 0;
+  each([&](std::string_view word, uint64_t) { bytes += word.size(); });
+  return bytes;
+}
+
 void WordCounts::merge(const WordCounts& other) {
   // one table's order, added to a smaller table, would pile up at its beginning
   if (!runs_) reserve(std::max(used_, other.used_));

@@ -64,6 +64,7 @@ class WordCounts {
   void clear();
   void reserve(size_t words);
   size_t memory() const;
+  size_t word_bytes() const;  // of all distinct words
   size_t limit() const { return limit_; }
 
   void count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);

@@ -259,6 +259,14 @@ class PretokenCounts:
         """Whether counting was cut short."""
         return not all(source.complete for source in self.sources)
 
+    @property
+    def learning_memory(self) -> int:
+        """About how many bytes of memory learning a byte vocabulary of some ten thousand tokens from these takes at least.
+
+        Measured: 12 to 14 bytes for each byte of the distinct words and each word, on top of the counts themselves.
+        """
+        return self._native.memory + 14 * (self._native.word_bytes + len(self))
+
     def items(self) -> Iterator[tuple[bytes, int]]:
         """(pre-token, count), most frequent first, then by bytes."""
         return iter(self._native.items())

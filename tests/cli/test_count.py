@@ -95,6 +95,36 @@ def test_rare_words_are_told(bpe: Run, corpora: tuple[Path, Path], tmp_path: Pat
     assert f"{len(counts)} words with {counts.total} occurrences: too rare" in done.stderr.decode()
 
 
+def test_word_lists(bpe: Run, fails: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("low\t5\nlower\t2\n", encoding="utf-8")
+    bpe("count", tmp_path / "words.tsv", "--word-list", "-o", tmp_path / "words.parquet", "--pattern", "gpt2")
+    assert load(tmp_path / "words.parquet") == {b"low": 5, b"lower": 2}
+    assert PretokenCounts.load(tmp_path / "words.parquet").pattern == "gpt2"
+    done = bpe("learn", tmp_path / "words.tsv", "--word-list", "-o", tmp_path / "tok", "--vocab-size", 262, "--json")
+    assert json.loads(done.stdout)["words"] == 7
+    (tmp_path / "words.tsv").write_text("low\n", encoding="utf-8")
+    assert "words.tsv, line 1: 'low' is not word<TAB>count" in fails(
+        "count", tmp_path / "words.tsv", "--word-list", "-o", tmp_path / "more.parquet"
+    )
+
+
+def test_learning_within_memory(fails: Callable[..., str], bpe: Run, tmp_path: Path) -> None:
+    words = {f"word{i}": 1 + i % 2 for i in range(100_000)}
+    PretokenCounts.from_words(words).save(tmp_path / "words.parquet")
+    arguments = [
+        "learn",
+        tmp_path / "words.parquet",
+        "-o",
+        tmp_path / "tok",
+        "--vocab-size",
+        300,
+        "--max-memory",
+        "20MB",
+    ]
+    assert "learning from 100,000 distinct words needs about" in fails(*arguments)
+    assert bpe(*arguments[:-1], "60MB").returncode == 0
+
+
 def test_standard_input_and_separators(bpe: Run, tmp_path: Path) -> None:
     text = "low lower<|endoftext|>low<|endoftext|>"
     done = bpe(
