@@ -12,6 +12,7 @@ from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, InvalidUtf8Error
 from bpe_transformer.inspection import compare
 from bpe_transformer.inspection.comparison import TOTAL, Comparison
+from bpe_transformer.inspection.differences import Segments
 from bpe_transformer.inspection.metrics import overlap, renyi_efficiency
 from bpe_transformer.inspection.texts import Text
 from tests.inspection.test_render import drawn
@@ -191,6 +192,20 @@ def test_golden(two: Named) -> None:
     for placeholder, tokenizer in zip(("DIGEST1_____", "DIGEST2_____"), two.values(), strict=True):
         shown = shown.replace(tokenizer.digest[:12], placeholder)
     assert shown == GOLDEN
+
+
+def test_those_who_cut_alike_share_a_row(two: Named) -> None:
+    found = compare({**two, "again": two["all"]}, [("a", Text("a", "lower"))], limit=1)
+    assert drawn(found.words[0]) == ["lower   ×1  a", "  all, again  1  lower", "  two         5  l│o│w│e│r"]
+    shown = drawn(compare(two, [("a", Text("a", "lo" * 20))], limit=1).lines[0], 200)
+    assert len(compare(two, [("a", Text("a", "wo" * 20))], limit=1).lines) == 0  # both forty tokens
+    assert (shown[1].count("│"), shown[2].count("│"), "more" in shown[2]) == (19, 39, False)
+
+
+def test_long_rows_are_cut() -> None:
+    (line,) = drawn(Segments("x", tuple(range(45)), (b"a",) * 45), 200)
+    assert line.endswith("a│ … 5 more")
+    assert line.count("a│") == 40
 
 
 def test_narrow_tables_leave_out_columns(two: Named) -> None:

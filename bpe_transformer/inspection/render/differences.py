@@ -13,6 +13,8 @@ from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, STRONG, Flow, abbreviate_name, plain_table
 from bpe_transformer.inspection.visible import SEPARATOR, isolated, visible
 
+MOST_TOKENS = 40  # of a text that are drawn; JSON has all
+
 
 @render.register
 def _(difference: Difference) -> RenderableType:
@@ -23,12 +25,17 @@ def _(difference: Difference) -> RenderableType:
 
 
 def _cuts(segments: Sequence[Segments]) -> RenderableType:
-    """How many tokens, and they themselves; a line ends between two."""
-    table = plain_table([("", "mark"), ("", "right"), ("", "left")])
-    table.show_header = False
+    """How many tokens, and they themselves; a line ends between two. Those who cut alike share a row."""
+    alike: dict[tuple[bytes, ...], list[str]] = {}
     for one in segments:
-        tokens = [Text(isolated(visible(token)), overflow="fold") for token in one.tokens]
-        table.add_row(Text(abbreviate_name(one.tokenizer), LABEL), Text(str(len(tokens))), Flow(tokens, gap=SEPARATOR))
+        alike.setdefault(one.tokens, []).append(abbreviate_name(one.tokenizer))
+    table = plain_table([("", "left"), ("", "right"), ("", "left")])
+    table.show_header = False
+    for tokens, names in alike.items():
+        shown = [Text(isolated(visible(token)), overflow="fold") for token in tokens[:MOST_TOKENS]]
+        if len(tokens) > MOST_TOKENS:
+            shown.append(Text(f" … {len(tokens) - MOST_TOKENS} more", LABEL))
+        table.add_row(Text(", ".join(names), LABEL), Text(str(len(tokens))), Flow(shown, gap=SEPARATOR))
     return table
 
 
