@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli._common import output, print_json, progress, stdin_bytes, view_options
-from bpe_transformer.cli._text import SpecialPolicy, decoded, text_options
+from bpe_transformer.cli._text import SpecialPolicy, argument_text, decoded, text_options
 from bpe_transformer.cli._tokenizers import open_tokenizer
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def command(
     console = None if as_json else output(width)
     views: list[TokenizedText | FileSummary] = []
     for source in _sources(text, files, errors):
-        if spans or (source.text is not None and (text is not None or len(source.text.encode()) <= MOST_BYTES)):
+        if spans or text is not None or (source.text is not None and len(source.text.encode()) <= MOST_BYTES):
             views.append(_spans(learned, source, policy))
         else:
             views.append(_summary(learned, source, policy, top))
@@ -87,7 +87,7 @@ def _sources(text: str | None, files: tuple[str, ...], errors: str) -> list[Text
     if files:
         return [Text.file(file, errors) for file in files]  # type: ignore[arg-type]  # what text_options offers
     if text is not None:
-        return [Text("the text", text)]
+        return [Text("the text", argument_text(text, errors))]
     return [Text("standard input", decoded(stdin_bytes().read(), errors))]
 
 

@@ -93,7 +93,8 @@ def _candidates(texts: Sequence[tuple[str, Text]]) -> tuple[list[_Candidate], li
             words += found
             for word in found:
                 first_word.setdefault(word, label)
-            for line in part.splitlines():
+            for ended in part.removesuffix("\n").split("\n"):
+                line = ended.removesuffix("\r")
                 number += 1
                 if 0 < len(line) <= LONGEST_LINE and not line.isspace():
                     lines[line] += 1

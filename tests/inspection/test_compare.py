@@ -202,6 +202,12 @@ def test_those_who_cut_alike_share_a_row(two: Named) -> None:
     assert (shown[1].count("│"), shown[2].count("│"), "more" in shown[2]) == (19, 39, False)
 
 
+def test_lines_are_counted_as_an_editor_does(two: Named) -> None:
+    """A line ends at a newline; other separators stand in it."""
+    (line,) = compare(two, [("a", Text("a", "x\x0bx\u2028x\r\n\nlow\r\n"))], limit=1).lines
+    assert (line.text, line.line) == ("low", 3)
+
+
 def test_long_rows_are_cut() -> None:
     (line,) = drawn(Segments("x", tuple(range(45)), (b"a",) * 45), 200)
     assert line.endswith("a│ … 5 more")
