@@ -13,7 +13,6 @@ help:
 	@echo "make demo    learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
 	@echo "make test    run the tests"
 	@echo "make sanitize  run the tokenizer's tests on a core built with AddressSanitizer and UndefinedBehaviorSanitizer"
-	@echo "make fuzz    hand random bytes to every importer, FUZZ_SECONDS each (Linux)"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
 	@echo "make pictures  make the pictures of the README again, from real runs"
@@ -55,12 +54,6 @@ test: setup
 sanitize: setup
 	$(BIN)/python tests/sanitize.py
 
-FUZZ_SECONDS ?= 60
-fuzz: setup
-	$(BIN)/pip install --quiet atheris
-	for format in tokenizer.json metaspace tiktoken vocab.json merges.txt sentencepiece subword-nmt nanochat; do \
-	  $(BIN)/python tests/fuzz/importers.py $$format -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; done
-
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -85,7 +78,7 @@ fuzz: setup
 	  echo "error: atheris, which make fuzz needs, has no package for this Python; use one that it has (3.11 to 3.13, Linux)," \
 	       "or run the same targets under hypothesis: make test" >&2; exit 1; }
 	$(BIN)/python tests/fuzz/encode_decode.py -max_total_time=$(FUZZ_SECONDS)
-	for format in $(FUZZ_FORMATS); do $(BIN)/python tests/fuzz/importers.py $$format -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	for format in $(FUZZ_FORMATS); do $(BIN)/python tests/fuzz/importers.py $$format -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist
