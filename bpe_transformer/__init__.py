@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import (
+        EncodedFiles,
         Encodings,
         MergeStep,
         MergeTrace,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "EncodedFiles": "bpe_transformer.tokenizer",
     "Encodings": "bpe_transformer.tokenizer",
     "MergeStep": "bpe_transformer.tokenizer",
     "MergeTrace": "bpe_transformer.tokenizer",
@@ -37,6 +39,7 @@ _HOME = {
 }
 
 __all__ = [
+    "EncodedFiles",
     "Encodings",
     "MergeStep",
     "MergeTrace",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli._common import stdin_bytes
+from bpe_transformer.cli._common import progress, stdin_bytes
 from bpe_transformer.cli._text import SpecialPolicy, at_once_option, decoded, line_blocks, text_options
 from bpe_transformer.cli._tokenizers import open_tokenizer
 from bpe_transformer.errors import EncodingError, SpecialTokenError
@@ -24,6 +24,7 @@ Examples:
   bpe-transformer encode tok < corpus.txt > corpus.ids
   cat page.html | bpe-transformer encode tok --whole --format json
   bpe-transformer encode tok --format npy --offsets offsets.npy < corpus.txt > ids.npy
+  bpe-transformer encode tok --files corpus/ --files more.txt.gz -o corpus.ids --whole
 """
 )
 @click.argument("tokenizer", type=click.Path())
@@ -32,13 +33,18 @@ Examples:
     "--format",
     "form",
     type=click.Choice(["ids", "json", "npy", "arrow"]),
-    default="ids",
-    show_default=True,
-    help="A line a text, of ids between spaces or as a JSON list; one NumPy array; or an Arrow stream, a list a text.",
+    help="A line a text, of ids between spaces (default) or as a JSON list; a NumPy array; or an Arrow stream of lists.",
 )
 @click.option(
     "--offsets", type=click.Path(dir_okay=False), help="With npy: where each text begins in it, as another array."
 )
+@click.option(
+    "--files", multiple=True, type=click.Path(), help="Encode this file or folder instead, repeatable, to -o."
+)
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False), help="With --files: a folder of ids, their offsets and totals."
+)
+@click.option("--overwrite", is_flag=True, help="With --files: begin anew where other things were encoded before.")
 @click.option("--whole", is_flag=True, help="Take the input as one text, newlines included.")
 @click.option("--bos", "add_bos", is_flag=True, help="Put the beginning-of-sequence token before each text.")
 @click.option("--eos", "add_eos", is_flag=True, help="Put the end-of-sequence token after each text.")
@@ -47,8 +53,11 @@ Examples:
 def command(
     tokenizer: str,
     text: str | None,
-    form: str,
+    form: str | None,
     offsets: str | None,
+    files: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
     whole: bool,
     add_bos: bool,
     add_eos: bool,
@@ -62,15 +71,23 @@ def command(
     A line is taken without its newline; decode puts it back. With --whole the input comes back byte for byte.
     --errors keep encodes bytes that are not UTF-8 as they are, which vocabularies of bytes can. NumPy arrays hold 16-bit
     numbers for up to 65,536 ids, else 32-bit ones, and texts one after another: --offsets says where each begins.
+
+    With --files, files are read where they lie and ids written to a folder, as npy (default) or arrow; each line is a text,
+    or with --whole each file. A run that was stopped goes on when it is started again.
     """
     from bpe_transformer.cli._ids import writer
 
+    if bool(files) != (output is not None) or (files and text is not None):
+        raise click.UsageError("--files and -o go together, without TEXT: what to read and the folder to write")
     if offsets is not None and form != "npy":
         raise click.UsageError("--offsets goes with --format npy; the other formats keep texts apart themselves")
     learned = open_tokenizer(tokenizer)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
     framing: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos}
-    out = writer(form, learned, offsets, one_text=text is not None or whole)
+    if files:
+        kind = "line" if not whole else "file"
+        return _encode_files(learned, files, output, form, kind, errors, overwrite, {**policy.arguments, **framing})
+    out = writer(form or "ids", learned, offsets, one_text=text is not None or whole)
     if text is not None:
         raw = text.encode("utf-8", "surrogateescape")
         source = decoded(raw, errors, name="the text")
@@ -165,3 +182,40 @@ def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: di
             raise
     if len(after.ids):
         yield after
+
+
+def _encode_files(
+    tokenizer: Tokenizer,
+    files: tuple[str, ...],
+    output: str | None,
+    form: str | None,
+    documents: Any,
+    errors: Any,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> None:
+    assert output is not None
+    if form in ("ids", "json"):
+        raise click.UsageError(f"--format {form} goes to standard output; with --files give npy or arrow")
+    with progress() as display:
+        task = display.add_task("encoding", total=None, unit="bytes")
+        try:
+            encoded = tokenizer.encode_files(
+                files,
+                output,
+                format=form or "npy",  # type: ignore[arg-type]  # one of the two, as checked
+                documents=documents,
+                errors=errors,
+                overwrite=overwrite,
+                progress=lambda done, total: display.update(task, completed=done, total=total),
+                **options,
+            )
+        except KeyboardInterrupt:
+            click.echo("interrupted: run the same command again to go on from here", err=True)
+            raise SystemExit(130) from None
+    totals = encoded.totals
+    rest = f", {totals.replaced:,} places replaced" if totals.replaced else ""
+    click.echo(
+        f"{output}: {totals.ids:,} ids of {totals.documents:,} texts ({totals.empty:,} empty), {totals.bytes:,} bytes{rest}",
+        err=True,
+    )

@@ -2,6 +2,7 @@
 
 from bpe_transformer.tokenizer.counter import PretokenCounter
 from bpe_transformer.tokenizer.counts import PretokenCounts
+from bpe_transformer.tokenizer.encoded_files import EncodedFiles
 from bpe_transformer.tokenizer.encodings import Encodings
 from bpe_transformer.tokenizer.learner import learn_bpe, learn_superwords
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
@@ -9,6 +10,7 @@ from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.trace import MergeStep, MergeTrace
 
 __all__ = [
+    "EncodedFiles",
     "Encodings",
     "MergeStep",
     "MergeTrace",

@@ -181,7 +181,7 @@ def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> No
     else:
         return
     raise DigestMismatchError(
-        f"{folder} was made with {cause}; pass overwrite=True to make it anew, or name another folder"
+        f"{folder} was made with {cause}; pass overwrite=True (--overwrite) to make it anew, or name another folder"
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import Tokenizer, _core
+from bpe_transformer import EncodedFiles, Tokenizer, _core
 from bpe_transformer.cli import _text
 from bpe_transformer.tokenizer import file_texts
 
@@ -201,3 +201,37 @@ def test_a_closed_pipe_ends_quietly(start: Callable[..., subprocess.Popen[bytes]
             pass
         assert process.stderr.read() == b""
         assert process.wait(timeout=30) == 0
+
+
+def test_files_to_a_folder(
+    bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_bytes(TEXT)
+    (tmp_path / "in" / "b.txt").write_text("three")
+    lines = [*(loaded.encode(line.removesuffix("\r")) for line in LINES), loaded.encode("three")]
+    done = bpe("encode", byte_tokenizer, "--files", tmp_path / "in", "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert f"{sum(map(len, lines))} ids of 5 texts (1 empty), {len(TEXT) + 5} bytes" in done.stderr.decode()
+    assert EncodedFiles.load(tmp_path / "out", loaded).encodings.tolist() == lines
+    again = (
+        "encode",
+        byte_tokenizer,
+        "--files",
+        tmp_path / "in",
+        "-o",
+        tmp_path / "out",
+        "--whole",
+        "--format",
+        "arrow",
+    )
+    assert "overwrite" in fails(*again)
+    assert bpe(*again, "--overwrite").returncode == 0
+    assert EncodedFiles.load(tmp_path / "out").encodings.tolist() == [loaded.encode(TEXT), loaded.encode("three")]
+    for wrong in (
+        ("--files", "x"),
+        ("-o", "y"),
+        ("--files", "x", "-o", "y", "text"),
+        ("--files", "x", "-o", "y", "--format", "json"),
+    ):
+        assert bpe("encode", byte_tokenizer, *wrong).returncode == 2
