@@ -10,6 +10,7 @@ import html
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -108,6 +109,30 @@ def walk(name: str, tokenizer: Tokenizer, words: list[str], keys: list[str], sho
     save(console, name, f"bpe-transformer {shown}")
 
 
+def page(name: str, text: str) -> None:
+    """The picture `name` of a report's playground and timeline, as a headless Chromium draws it."""
+    from playwright.sync_api import sync_playwright
+
+    cli.main(
+        ["report", "tok", "-o", "report.html", "--words", "·three, ·thirteen, 고양이, ·마리"], standalone_mode=False
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        view = browser.new_page(viewport={"width": 1000, "height": 2400}, color_scheme="light")
+        view.goto(Path("report.html").resolve().as_uri())
+        view.wait_for_selector("html[data-ready]")
+        view.locator("#text").fill(text)
+        view.evaluate("report.playground.inspectLongest(); document.activeElement.blur()")
+        top, last = (view.locator(part).bounding_box() for part in ("#playground", "#timeline"))
+        assert top is not None
+        assert last is not None
+        clip = {"x": 0, "y": top["y"] + 20, "width": 1000, "height": last["y"] + last["height"] - top["y"]}
+        view.screenshot(path=str(HERE / f"{name}.png"), clip=clip)
+        browser.close()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -121,6 +146,10 @@ def main() -> None:
         command("compare", "compare", "tok", "english", *parallel, "--limit", "1", columns=88)
         command("vocab", "vocab", "tok", "--used-in", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88)
         command("why", "why", "tok", "--text", "고양이 thirsty", shown="why tok --text '고양이 thirsty'")
+        command(
+            "sizes", "sizes", "tok", "--text", "en.txt", "--text", "ko.txt", "--sizes", "400,600,800,1000,1400,2000"
+        )
+        page("report", "three cats, thirteen thirsty sheep\n고양이 세 마리와 양 열세 마리\n")
         command("trace-diff", "trace", "diff", "tok", "gpt2-split")
         keys = [*"g", *"237", "enter", "f", "n"]
         walk(

@@ -73,12 +73,12 @@ class Charts {
     for (let step = 10; step <= trace.counts.length; step *= 10) places.push(step - 1);
     for (const i of trace.counts.length ? places : []) {
       const rank = trace.first + i;
-      rows.push([rank + 1, `${tokens.write(left[rank])} + ${tokens.write(right[rank])}`, tokens.write(made[rank]), trace.counts[i]]);
+      rows.push([rank, `${tokens.write(left[rank])} + ${tokens.write(right[rank])}`, tokens.write(made[rank]), trace.counts[i]]);
     }
     box.setAttribute("role", "img");
     box.setAttribute("aria-label", `Counts fall from ${view.number(trace.counts[0] ?? 0)} for the first merge to ${view.number(trace.counts.at(-1) ?? 0)} for the last of ${view.number(trace.counts.length)}.`);
     const table = view.element("table", {},
-      view.element("thead", {}, view.element("tr", {}, ...["merge", "pair", "token", "count"].map((name, i) => view.element("th", { scope: "col", class: i % 3 ? null : "number" }, name)))),
+      view.element("thead", {}, view.element("tr", {}, ...["rank", "pair", "token", "count"].map((name, i) => view.element("th", { scope: "col", class: i % 3 ? null : "number" }, name)))),
       view.element("tbody", {}, ...rows.map(([rank, pair, token, count]) => view.element("tr", {},
         view.element("td", { class: "number" }, view.number(rank)), view.element("td", { class: "mono" }, pair),
         view.element("td", { class: "mono" }, token), view.element("td", { class: "number" }, view.number(count))))));
@@ -108,7 +108,7 @@ class Charts {
           const index = plot.cursor.idx;
           if (index === null || index === undefined) return (readout.textContent = "");
           const rank = data[0][index] - 1;
-          readout.textContent = `merge ${view.number(rank + 1)}: ${tokens.write(left[rank])} + ${tokens.write(right[rank])} → ${tokens.write(made[rank])}, ${view.times(data[1][index], "time")}`;
+          readout.textContent = `rank ${view.number(rank)}: ${tokens.write(left[rank])} + ${tokens.write(right[rank])} → ${tokens.write(made[rank])}, ${view.times(data[1][index], "time")}`;
         }],
       },
     }, data);

@@ -60,7 +60,7 @@ class Report {
     if (kind === "special" || kind === "unknown") rows.push(["kind", kind === "special" ? "special token" : "stands for an unknown character"]);
     else if (rank === undefined) rows.push(["kind", "base token"]);
     else {
-      rows.push(["made by merge", view.number(rank + 1)]);
+      rows.push(["rank", view.number(rank)]);
       const { trace } = this;
       const i = rank - (trace?.first ?? 0);
       if (trace && i >= 0 && i < trace.counts.length) {
@@ -72,18 +72,18 @@ class Report {
     }
     const list = view.element("dl", {}, ...rows.flatMap(([name, value, style]) => [view.element("dt", {}, name), view.element("dd", { class: style ?? null }, value)]));
     const parts = [view.element("div", { class: "big" }, this.tokens.span(id)), list];
-    if (rank !== undefined) parts.push(view.element("h3", {}, "Derivation", view.element("span", {}, "merge")), this.tree(id));
+    if (rank !== undefined) parts.push(view.element("h3", {}, "Derivation", view.element("span", {}, "rank")), this.tree(id));
     return parts;
   }
 
-  // How a token was put together: every merge with its parts and its number, base tokens only as parts.
+  // How a token was put together: every merge with its parts and its rank, base tokens only as parts.
   tree(id) {
     const { left, right } = this.vocabulary.facts;
     const item = (id) => {
       const rank = this.vocabulary.rankOf(id);
       const parts = [left[rank], right[rank]];
       const sum = view.element("span", { class: "sum" }, ` = ${parts.map((part) => this.tokens.write(part)).join(" + ")}`);
-      const row = view.element("div", {}, view.element("span", {}, this.tokens.write(id), sum), view.element("span", { class: "rank" }, view.number(rank + 1)));
+      const row = view.element("div", {}, view.element("span", {}, this.tokens.write(id), sum), view.element("span", { class: "rank" }, view.number(rank)));
       const made = parts.filter((part) => this.vocabulary.rankOf(part) !== undefined);
       return view.element("li", {}, row, made.length ? view.element("ul", { class: "tree" }, ...made.map(item)) : null);
     };

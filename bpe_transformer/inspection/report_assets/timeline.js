@@ -133,7 +133,7 @@ class Timeline {
     const parts = [
       soft(`merge ${view.number(this.now)} of ${view.number(this.total)}`),
       view.element("span", { class: "merge" }, span(left[rank]), " + ", span(right[rank]), " → ", span(made[rank])),
-      soft(`id ${made[rank]}`),
+      soft(`rank ${view.number(rank)}, id ${view.number(made[rank])}`),
       ...this.report.learnerFacts(rank).map(soft),
     ];
     now.replaceChildren(...parts);

@@ -98,7 +98,7 @@ def test_pointing_at_a_token_tells_all_of_it(page: Page, korean: Tokenizer) -> N
     step = next(step for step in korean.trace if step.new_id == ids[at])
     assert f"id\n{ids[at]}\n" in shown
     assert korean.token_bytes(ids[at]).hex(" ") in shown
-    assert f"made by merge\n{step.rank + 1}\n" in shown
+    assert f"rank\n{step.rank}\n" in shown
     assert f"pair counted\n{step.count}\n" in shown
     derivation = page.locator("#inspector .tree").first.inner_text()
     assert f"= {visible(korean.token_bytes(step.left))} + {visible(korean.token_bytes(step.right))}" in derivation
