@@ -28,56 +28,72 @@ void Encoder::encode_new(std::string_view word, IdBuffer& out) const {
 
 namespace {
 
-// The ids of a word out of a table; else those that make() appends, which the table then remembers if they are few enough.
-template <class Table, class Key, class Make>
-void look_up(Table& table, const Key& key, uint64_t hash, IdBuffer& out, Make&& make) {
-  if (const auto* const entry = table.find(key, hash)) {
-    out.reserve(Table::kMaxIds);
-    __builtin_memcpy(out.data() + out.size(), entry->ids, sizeof entry->ids);
-    out.resize(out.size() + entry->count());
-    return;
-  }
-  const size_t from = out.size();
-  make();
-  if (const size_t n = out.size() - from; n <= Table::kMaxIds) table.put(key, hash, out.data() + from, n);
+template <class Table, class Key>
+bool found(Table& table, const Key& key, uint64_t hash, IdBuffer& out) {
+  const auto* const entry = table.find(key, hash);
+  if (!entry || entry->ids[0] == kNoId) return false;
+  out.reserve(Table::kMaxIds);
+  __builtin_memcpy(out.data() + out.size(), entry->ids, sizeof entry->ids);
+  out.resize(out.size() + entry->count());
+  return true;
 }
 
 }  // namespace
 
-void Encoder::encode_long(std::string_view word, PieceCache& cache, IdBuffer& out) const {
-  if (word.size() <= LongKey::kMaxBytes) {
-    const LongKey key = LongKey::of(word);
-    look_up(cache.large, key, key.hash(), out, [&] { encode_new(word, out); });
-  } else if (word.size() <= WideKey<16>::kMaxBytes) {
+// A word's ids lie in the table of the least room that its bytes and ids need; short words with many are noted in cache.small.
+[[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const {
+  const bool is_short = word.size() <= ShortKey::kMaxBytes, is_long = word.size() <= LongKey::kMaxBytes;
+  const size_t from = out.size();
+  if (!is_long) {
+    if (word.size() > WideKey<16>::kMaxBytes) return encode_new(word, out);
     const auto key = WideKey<16>::of(word);
-    look_up(cache.huge, key, key.hash(), out, [&] { encode_new(word, out); });
-  } else {
+    const uint64_t hash = key.hash();
+    if (found(cache.huge, key, hash, out)) return;
     encode_new(word, out);
+    if (const size_t n = out.size() - from; n <= cache.huge.kMaxIds) cache.huge.put(key, hash, out.data() + from, n);
+    return;
   }
-}
-
-void Encoder::encode_short(std::string_view word, const ShortKey& key, uint64_t hash, PieceCache& cache, IdBuffer& out) const {
-  look_up(cache.small, key, hash, out, [&] {
-    // those with many ids have their place in the other table
-    const LongKey longer = LongKey::of(word);
-    const uint64_t other = longer.hash();
-    if (cache.large.find(longer, other)) return encode_long(word, cache, out);
-    const size_t from = out.size();
-    encode_new(word, out);
-    if (const size_t n = out.size() - from; n > cache.small.kMaxIds && n <= cache.large.kMaxIds)
-      cache.large.put(longer, other, out.data() + from, n);
-  });
+  if (!is_short || is_noted) {
+    const LongKey key = LongKey::of(word);
+    if (found(cache.large, key, key.hash(), out)) return;
+  }
+  encode_new(word, out);
+  const size_t n = out.size() - from;
+  if (is_short && !is_noted) {
+    const ShortKey key = ShortKey::of(word, 0);
+    cache.small.put(key, key.hash(), out.data() + from, n <= cache.small.kMaxIds ? n : 0);
+    if (n <= cache.small.kMaxIds) return;
+  }
+  if (n > cache.large.kMaxIds) return;
+  const LongKey key = LongKey::of(word);
+  cache.large.put(key, key.hash(), out.data() + from, n);
 }
 
 void Encoder::encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const {
   const std::string_view word = alphabet_.word_of(piece);
-  if (word.size() > ShortKey::kMaxBytes) return encode_long(word, cache, out);
   if (word.empty()) return;
-  const ShortKey key = ShortKey::of(word, 0);
-  encode_short(word, key, key.hash(), cache, out);
+  bool is_noted = false;
+  if (word.size() <= ShortKey::kMaxBytes) {
+    const ShortKey key = ShortKey::of(word, 0);
+    if (found(cache.small, key, key.hash(), out)) return;
+    is_noted = cache.small.find(key, key.hash()) != nullptr;
+  }
+  encode_other(word, is_noted, cache, out);
 }
 
 // --- a text ----------------------------------------------------------------------------------------------------------
+
+// Where it can be had, code for processors with AVX2 and the bit instructions that came with it, all that is called inside included.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define BPE_FOR_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"), flatten))
+#else
+#define BPE_FOR_AVX2
+#endif
+
+template <class Grammar>
+BPE_FOR_AVX2 void Encoder::encode_words_avx2(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const {
+  encode_words<Grammar>(text, cache, out, at);
+}
 
 // The words of a text, a block at a time: first their keys, so that the cache's entries come from memory meanwhile; then their
 // ids. Sets `at` to each pre-token that is new, for errors.
@@ -105,7 +121,8 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
     for (size_t i = 0; i < n; ++i) {
-      if (const auto* const entry = keys[i].high ? cache.small.find(keys[i], hashes[i]) : nullptr) {
+      const auto* const entry = keys[i].high ? cache.small.find(keys[i], hashes[i]) : nullptr;
+      if (entry && entry->ids[0] != kNoId) [[likely]] {
         __builtin_memcpy(to, entry->ids, sizeof entry->ids);
         to += entry->count();
         continue;
@@ -113,8 +130,7 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
       at = borders[i];
       out.resize(static_cast<size_t>(to - out.data()));
       const std::string_view word(reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i]));
-      if (word.size() <= ShortKey::kMaxBytes) encode_short(word, keys[i], hashes[i], cache, out);
-      else encode_long(word, cache, out);
+      encode_other(word, entry != nullptr, cache, out);
       out.reserve((n - i) * kIds);
       to = out.data() + out.size();
     }
@@ -133,7 +149,11 @@ void Encoder::encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuff
         encode_piece(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), cache, out);
       });
     } else {
-      with_grammar(pattern, [&]<class Grammar>() { encode_words<Grammar>(text, cache, out, at); });
+      const bool avx2 = simd::level() != "plain";
+      with_grammar(pattern, [&]<class Grammar>() {
+        if (avx2) encode_words_avx2<Grammar>(text, cache, out, at);
+        else encode_words<Grammar>(text, cache, out, at);
+      });
     }
   } catch (const UnknownCharacter& cause) {
     const std::string_view piece(reinterpret_cast<const char*>(at), static_cast<size_t>(end - at));
@@ -186,6 +206,7 @@ Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& t
   std::atomic<size_t> next{0};
   run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), starts.size())), [&](int) {
     Borrowed cache(*this);
+    if (starts.size() == 1) batch.parts[0].reserve(bytes / 4);
     for (size_t part; (part = next.fetch_add(1)) < starts.size();) {
       IdBuffer& ids = batch.parts[part];
       const size_t stop = part + 1 < starts.size() ? starts[part + 1] : texts.size();

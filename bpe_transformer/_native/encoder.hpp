@@ -108,10 +108,11 @@ class Encoder {
 
  private:
   void encode_new(std::string_view word, IdBuffer& out) const;
-  void encode_short(std::string_view word, const ShortKey& key, uint64_t hash, PieceCache& cache, IdBuffer& out) const;
-  void encode_long(std::string_view word, PieceCache& cache, IdBuffer& out) const;
+  void encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const;
   template <class Grammar>
   void encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const;
+  template <class Grammar>
+  void encode_words_avx2(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const;
   size_t find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const;
 
   bool is_prefixed(Text text, size_t from, size_t to) const {

@@ -24,10 +24,14 @@ Ranks::Ranks(const std::vector<Merge>& merges, uint32_t most) {
   const size_t size = std::bit_ceil(std::max<size_t>(64, merges.size() * 2));
   mask_ = size - 1;
   shift_ = 64 - static_cast<unsigned>(std::bit_width(mask_));
+  filter_shift_ = shift_ - 2;
   slots_.assign(size, kEmpty);
+  maybe_.assign(size * 4 / 64, 0);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const uint64_t key = uint64_t{merges[rank].left} << id_bits_ | merges[rank].right;
-    size_t i = place(key);
+    const uint64_t hash = key * 0x9E3779B97F4A7C15ull;
+    maybe_[hash >> filter_shift_ >> 6] |= uint64_t{1} << (hash >> filter_shift_ & 63);
+    size_t i = hash >> shift_;
     while (slots_[i] != kEmpty && slots_[i] >> rank_bits_ != key) i = (i + 1) & mask_;
     if (slots_[i] == kEmpty) slots_[i] = key << rank_bits_ | rank;  // else the same pair at a lower rank
   }

@@ -23,8 +23,9 @@ class Ranks {
   // kNoId if the two do not merge.
   uint32_t of(uint32_t left, uint32_t right) const {
     if (!packed_) return of_wide(left, right);
-    const uint64_t key = uint64_t{left} << id_bits_ | right;
-    for (size_t i = place(key);; i = (i + 1) & mask_) {
+    const uint64_t key = uint64_t{left} << id_bits_ | right, hash = key * 0x9E3779B97F4A7C15ull;
+    if (!(maybe_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1)) return kNoId;
+    for (size_t i = hash >> shift_;; i = (i + 1) & mask_) {
       const uint64_t slot = slots_[i];
       if (slot >> rank_bits_ == key) return static_cast<uint32_t>(slot & ((uint64_t{1} << rank_bits_) - 1));
       if (slot == kEmpty) return kNoId;
@@ -33,13 +34,13 @@ class Ranks {
 
  private:
   static constexpr uint64_t kEmpty = UINT64_MAX;
-  size_t place(uint64_t key) const { return static_cast<size_t>(key * 0x9E3779B97F4A7C15ull >> shift_); }
   uint32_t of_wide(uint32_t left, uint32_t right) const;
 
   bool packed_;                   // ids and rank together fit into a slot
-  unsigned id_bits_ = 1, rank_bits_ = 1, shift_ = 0;
+  unsigned id_bits_ = 1, rank_bits_ = 1, shift_ = 0, filter_shift_ = 0;
   size_t mask_ = 0;
   std::vector<uint64_t> slots_;   // left id, right id, rank; a power of two of them
+  std::vector<uint64_t> maybe_;   // a bit a hash, unset for most pairs that do not merge: these never leave the nearest cache
   std::unordered_map<uint64_t, uint32_t> wide_;  // else
 };
 
