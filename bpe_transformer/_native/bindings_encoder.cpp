@@ -10,18 +10,6 @@
 
 namespace {
 
-bpe::IdBuffer concatenate(std::vector<bpe::IdBuffer>&& parts) {
-  if (parts.size() == 1) return std::move(parts[0]);
-  size_t total = 0;
-  for (const auto& part : parts) total += part.size();
-  bpe::IdBuffer ids;
-  ids.reserve(total);
-  ids.resize(total);
-  uint32_t* to = ids.data();
-  for (const auto& part : parts) to = std::copy_n(part.data(), part.size(), to);
-  return ids;
-}
-
 // Calls encode(piece, start) for pre-tokens that follow each other, with the byte where each starts.
 template <class Encode>
 void each_piece(const nb::list& pieces, Encode&& encode) {
@@ -42,13 +30,11 @@ template <class Encode>
 nb::object to_ids_and_offsets(const nb::bytes& policy, Encode&& encode) {
   const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
   bpe::Encoder::Batch batch;
-  bpe::IdBuffer ids;
   {
     const nb::gil_scoped_release release;
     batch = encode(policies);
-    ids = concatenate(std::move(batch.parts));
   }
-  return nb::make_tuple(to_array(std::move(ids)), to_array(std::move(batch.offsets)));
+  return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.offsets)));
 }
 
 nb::object encode_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
@@ -84,6 +70,7 @@ void bind_encoder(nb::module_& m) {
         };
         new (self) Encoder(alphabet, merges, named(specials), named(whole), static_cast<bpe::PrefixSpace>(prefix));
       })
+      .def_prop_rw("cache_bytes", &Encoder::cache_bytes, &Encoder::set_cache_bytes)
       .def("encode", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy) {
         const bpe::Text text = text_of(object);
         const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);

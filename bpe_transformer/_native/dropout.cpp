@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "encoder.hpp"
+#include "joined.hpp"
 #include "parallel.hpp"
 
 namespace bpe {
@@ -72,27 +73,23 @@ void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffe
 Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
                                      double probability, uint64_t seed, int num_threads) const {
   Batch batch;
-  batch.parts.resize(texts.size());
   batch.offsets.resize(texts.size() + 1);
+  JoinedParts joined(texts.size(), 0);
   std::atomic<size_t> next{0};
   run_threads(std::min(num_threads, static_cast<int>(std::min<size_t>(texts.size(), 1 << 10))), [&](int) {
     for (size_t i; (i = next.fetch_add(1)) < texts.size();) {
-      IdBuffer& ids = batch.parts[i];
+      IdBuffer ids = joined.take();
       Dropout dropout(probability, seed, i);
-      try {
+      at_text(i, [&] {
         each_part(texts[i], policy, [&](Text part, size_t, size_t) { sample_plain(pattern, part, dropout, ids); },
                   [&](size_t token, size_t) { ids.push_back(specials_[token].id); });
-      } catch (UnknownInText& problem) {
-        problem.text = i;
-        throw;
-      } catch (ForbiddenSpecial& problem) {
-        problem.text = i;
-        throw;
-      }
+      });
+      batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
+      joined.give(i, std::move(ids));
     }
   });
-  for (size_t i = 0; i < texts.size(); ++i)
-    batch.offsets[i + 1] = batch.offsets[i] + static_cast<int64_t>(batch.parts[i].size());
+  for (size_t i = 0; i < texts.size(); ++i) batch.offsets[i + 1] += batch.offsets[i];
+  batch.ids = joined.release();
   return batch;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "joined.hpp"
 #include "parallel.hpp"
 
 namespace bpe {
@@ -191,50 +192,54 @@ void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy
             [&](size_t token, size_t) { out.push_back(specials_[token].id); });
 }
 
-Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
-                                     int num_threads) const {
-  const size_t part_bytes = num_threads > 1 ? 1 << 19 : SIZE_MAX;
-  std::vector<size_t> starts;  // first text of each part
+namespace {
+
+// The first text of each part: parts of about as many bytes as a processor's own cache has room for, with their ids.
+std::vector<size_t> parts_of(const std::vector<Text>& texts, int num_threads) {
+  const size_t part_bytes = num_threads > 1 ? size_t{1} << 18 : SIZE_MAX;
+  std::vector<size_t> starts;
   size_t bytes = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
     if (i == 0 || bytes >= part_bytes) starts.push_back(i), bytes = 0;
     bytes += texts[i].size + 1;
   }
+  return starts;
+}
+
+}  // namespace
+
+Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
+                                     int num_threads) const {
+  const std::vector<size_t> starts = parts_of(texts, num_threads);
+  const auto stop_of = [&](size_t part) { return part + 1 < starts.size() ? starts[part + 1] : texts.size(); };
+  size_t bytes = 0;
+  for (const Text& text : texts) bytes += text.size;
+  JoinedParts joined(starts.size(), bytes / 4);
   Batch batch;
-  batch.parts.resize(starts.size());
   batch.offsets.resize(texts.size() + 1);
   std::atomic<size_t> next{0};
   run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), starts.size())), [&](int) {
     Borrowed cache(*this);
-    if (starts.size() == 1) batch.parts[0].reserve(bytes / 4);
     for (size_t part; (part = next.fetch_add(1)) < starts.size();) {
-      IdBuffer& ids = batch.parts[part];
-      const size_t stop = part + 1 < starts.size() ? starts[part + 1] : texts.size();
-      for (size_t i = starts[part]; i < stop; ++i) {
-        try {
-          encode(pattern, texts[i], policy, *cache, ids);
-        } catch (UnknownInText& problem) {
-          problem.text = i;
-          throw;
-        } catch (ForbiddenSpecial& problem) {
-          problem.text = i;
-          throw;
-        }
+      IdBuffer ids = joined.take();
+      for (size_t i = starts[part]; i < stop_of(part); ++i) {
+        at_text(i, [&] { encode(pattern, texts[i], policy, *cache, ids); });
         batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
       }
+      joined.give(part, std::move(ids));
     }
   });
-  int64_t before = 0;
-  for (size_t part = 0; part < starts.size(); ++part) {
-    const size_t stop = part + 1 < starts.size() ? starts[part + 1] : texts.size();
-    for (size_t i = starts[part]; i < stop; ++i) batch.offsets[i + 1] += before;
-    before += static_cast<int64_t>(batch.parts[part].size());
+  for (size_t part = 1; part < starts.size(); ++part) {
+    const auto before = static_cast<int64_t>(joined.begins()[part]);
+    for (size_t i = starts[part]; i < stop_of(part); ++i) batch.offsets[i + 1] += before;
   }
+  batch.ids = joined.release();
   return batch;
 }
 
 Encoder::Borrowed::Borrowed(const Encoder& encoder) : encoder_(encoder), cache_(encoder.idle_.take()) {
-  if (!cache_) cache_ = std::make_unique<PieceCache>();
+  const size_t most = encoder.cache_bytes();
+  if (!cache_ || cache_->most() != most) cache_ = std::make_unique<PieceCache>(most);
 }
 
 Encoder::Borrowed::~Borrowed() { encoder_.idle_.give(std::move(cache_)); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -79,11 +80,15 @@ class Encoder {
                    std::vector<int64_t>& spans) const;
 
   struct Batch {
-    std::vector<IdBuffer> parts;  // ids of consecutive texts, cut into parts
-    std::vector<int64_t> offsets;              // by text, into the parts one after another
+    IdBuffer ids;                  // of all texts
+    std::vector<int64_t> offsets;  // of each text's, and their end
   };
   Batch encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
                      int num_threads) const;
+
+  // The most bytes that a thread's cache may take; a cache that is in use changes after that.
+  size_t cache_bytes() const { return cache_bytes_.load(std::memory_order_relaxed); }
+  void set_cache_bytes(size_t bytes) { cache_bytes_ = bytes; }
 
   // Encoding in which each merge is left out at random (BPE-dropout): a pre-token, plain text, and texts, of which number i
   // has the stream i of the seed. Knows no cache, and no pre-token that is a token as a whole.
@@ -124,6 +129,20 @@ class Encoder {
     return !(part.starts_with(' ') || (!alphabet_.bytes && part.starts_with("\xE2\x96\x81")));  // U+2581
   }
 
+  // Calls work(); what goes wrong in it is said to be in text number i.
+  template <class Work>
+  static void at_text(size_t i, Work&& work) {
+    try {
+      work();
+    } catch (UnknownInText& problem) {
+      problem.text = i;
+      throw;
+    } catch (ForbiddenSpecial& problem) {
+      problem.text = i;
+      throw;
+    }
+  }
+
   // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of these.
   // Byte n of `part` is byte start + n - shift of the text: a part may begin with a space that the text does not have.
   template <class Plain, class Special>
@@ -161,6 +180,7 @@ class Encoder {
   PrefixSpace prefix_;
   std::string first_bytes_;  // distinct first bytes of the special tokens
   mutable Pool<PieceCache> idle_;
+  std::atomic<size_t> cache_bytes_{PieceCache::kDefaultBytes};
 };
 
 }  // namespace bpe

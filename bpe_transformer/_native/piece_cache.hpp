@@ -90,12 +90,16 @@ struct PieceCache {
 
   // Never more than `most_bytes`, but for 192 KiB at the start.
   explicit PieceCache(size_t most_bytes = kDefaultBytes)
-      : small(most_bytes / 2), large(most_bytes / 4), huge(most_bytes / 8) {}
+      : small(most_bytes / 2), large(most_bytes / 4), huge(most_bytes / 8), most_(most_bytes) {}
   size_t bytes() const { return small.bytes() + large.bytes() + huge.bytes(); }
+  size_t most() const { return most_; }
 
   PieceTable<ShortKey, 4> small;
   PieceTable<LongKey, 8> large;
   PieceTable<WideKey<16>, 32> huge;
+
+ private:
+  size_t most_;
 };
 
 }  // namespace bpe

@@ -99,6 +99,20 @@ class Tokenizer(Conversions):
         """SHA-256 over everything that decides how text becomes ids; travels with data caches and checkpoints."""
         return self.model.digest
 
+    @property
+    def cache_bytes(self) -> int:
+        """The most memory, in bytes, in which each thread remembers words and their ids; 64 MiB unless set.
+
+        >>> tok.cache_bytes = 8 << 20                                       # doctest: +SKIP
+        """
+        return int(self._encoder.cache_bytes)
+
+    @cache_bytes.setter
+    def cache_bytes(self, value: int) -> None:
+        if value < 0:
+            raise EncodingError(f"cache_bytes={value} is negative; give a number of bytes, 0 for hardly any")
+        self._encoder.cache_bytes = value
+
     @cached_property
     def merges(self) -> list[tuple[int, int]]:
         """(left id, right id) by rank."""

@@ -1,0 +1,149 @@
+"""The native encoder on merges that no learner would make, on words of any length, and with caches too small for its words."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import PretokenCounts, _core, learn_bpe
+from bpe_transformer.errors import EncodingError
+from bpe_transformer.tokenizer import reference
+
+Merges = list[tuple[int, int, int]]
+# characters that share bytes, so that merges across their borders are likely
+_CHARACTERS = ["가", "각", "간", "관", "나", "é", "è", "ж", "a", "b", " ", "😀", "\udc80"]
+
+
+def encoder(merges: Merges) -> _core.Encoder:
+    left, right, made = (np.array([m[i] for m in merges], np.uint32) for i in range(3))
+    return _core.Encoder(_core.Alphabet.of_bytes(list(range(256))), left, right, made, [], [], 0)
+
+
+def slowly(data: bytes, merges: Merges) -> list[int]:
+    """One merge at a time: of the lowest rank, and the leftmost of these."""
+    rank: dict[tuple[int, int], int] = {}
+    for number, (left, right, _) in enumerate(merges):
+        rank.setdefault((left, right), number)
+    ids = list(data)
+    while True:
+        best = min(((rank[pair], i) for i, pair in enumerate(zip(ids, ids[1:])) if pair in rank), default=None)  # noqa: B905
+        if best is None:
+            return ids
+        ids[best[1] : best[1] + 2] = [merges[best[0]][2]]
+
+
+def by_rank(data: bytes, merges: Merges) -> list[int]:
+    """The same for merges of which none makes what an earlier one uses."""
+    ids: tuple[int, ...] = tuple(data)
+    for left, right, made in merges:
+        ids = reference.merge_pair(ids, (left, right), made)
+    return list(ids)
+
+
+@st.composite
+def random_merges(draw: st.DrawFn, text: bytes, ordered: bool) -> Merges:
+    """Merges of what occurs in `text`, in an order that no counts have to do with."""
+    choice = random.Random(draw(st.integers(0, 2**32)))
+    merges: Merges = []
+    ids = list(text)
+    for made in range(256, 256 + draw(st.integers(0, 60))):
+        if len(ids) < 2:
+            break
+        at = choice.randrange(len(ids) - 1)
+        pair = (ids[at], ids[at + 1])
+        merges.append((*pair, made))
+        i = 0
+        while i + 1 < len(ids):  # often, so that later merges are made of earlier ones
+            if (ids[i], ids[i + 1]) == pair:
+                ids[i : i + 2] = [made]
+            i += 1
+    if not ordered:
+        choice.shuffle(merges)
+        merges += [(left, right, 300 + i) for i, (left, right, _) in enumerate(merges[:2])]
+        merges += [(right, left, made) for left, right, made in merges[:3]]
+    return merges
+
+
+@given(st.data(), st.lists(st.sampled_from(_CHARACTERS), min_size=2, max_size=40), st.booleans())
+@settings(max_examples=250, deadline=None)
+def test_any_merges_in_any_text(data: st.DataObject, characters: list[str], ordered: bool) -> None:
+    text = "".join(characters).encode("utf-8", "surrogateescape")
+    merges = data.draw(random_merges(text, ordered))
+    native = encoder(merges)
+    for part in (text, text[1:], text[: len(text) // 2], b" " + text, text[:7]):
+        assert native.encode_pieces([part]) == slowly(part, merges)
+        if ordered:
+            assert by_rank(part, merges) == slowly(part, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
+@given(
+    st.data(),
+    st.lists(st.sampled_from(_CHARACTERS), min_size=1, max_size=6),
+    st.lists(st.sampled_from(_CHARACTERS), min_size=100, max_size=160),
+)
+@settings(max_examples=10, deadline=None)
+def test_long_words(level: str, data: st.DataObject, unit: list[str], characters: list[str]) -> None:
+    before = _core.simd_level()
+    _core.set_simd_level(level)
+    try:
+        for symbols in (unit * (1500 // len(unit)), characters * 6):  # more than two windows of the native core
+            text = "".join(symbols).encode("utf-8", "surrogateescape")
+            merges = data.draw(random_merges(text[:300], True))
+            assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
+    finally:
+        _core.set_simd_level(before)
+
+
+def test_a_token_longer_than_a_window() -> None:
+    merges = [(97, 97, 256), *((256 + i, 256 + i, 257 + i) for i in range(11))]  # a, aa, aaaa, … 4096 times a
+    for n in (1023, 1024, 1025, 3000, 5000):
+        assert encoder(merges).encode_pieces([b"a" * n]) == by_rank(b"a" * n, merges)
+
+
+def words(count: int, seed: int) -> list[str]:
+    choice = random.Random(seed)
+    return ["".join(choice.choices("abcdefgh한국어", k=choice.randint(1, 60))) for _ in range(count)]
+
+
+def test_a_cache_that_is_too_small_changes_no_id() -> None:
+    corpus = words(3000, 1)
+    tok = learn_bpe(PretokenCounts.from_iterator(corpus), 600)
+    text = " ".join(words(30_000, 2) + corpus)  # far more words than a small cache holds
+    expected = tok.encode(text)
+    assert tok.cache_bytes == 64 << 20
+    for limit in (0, 1 << 20, 1 << 30):
+        tok.cache_bytes = limit
+        assert tok.cache_bytes == limit
+        assert tok.encode(text) == expected  # new to the cache
+        assert tok.encode(text) == expected  # then known, or given up for others
+    assert tok.decode(expected) == text
+    with pytest.raises(EncodingError, match="cache_bytes=-1"):
+        tok.cache_bytes = -1
+
+
+def test_words_of_every_length_are_remembered_as_they_are() -> None:
+    tok = learn_bpe(PretokenCounts.from_iterator(words(2000, 3)), 500)
+    for size in range(1, 300):
+        for letter in ("a", "한", "ab", "\x00"):
+            word = (letter * size)[:size]
+            first = tok.encode(word)
+            assert tok.encode(word) == tok.encode_batch([word, word])[1].tolist() == first
+            assert tok.decode(first) == word
+    zeros = [("a" + "\x00" * n) for n in range(20)]  # keys are filled up with zeros
+    assert [tok.decode(ids) for ids in tok.encode_batch(zeros * 2)] == zeros * 2
+
+
+@pytest.mark.parametrize("num_threads", [2, 3, 7])
+def test_threads_join_their_parts_in_order(num_threads: int) -> None:
+    tok = learn_bpe(PretokenCounts.from_iterator(words(2000, 4)), 500)
+    choice = random.Random(5)
+    texts = [" ".join(choice.choices(words(500, 6), k=choice.choice([0, 1, 30, 3000]))) for _ in range(120)]
+    one, many = tok.encode_batch(texts, 1), tok.encode_batch(texts, num_threads)
+    assert np.array_equal(one.ids, many.ids)
+    assert np.array_equal(one.offsets, many.offsets)
+    assert [tok.decode(ids) for ids in many] == texts
