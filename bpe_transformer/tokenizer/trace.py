@@ -159,7 +159,9 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            facts: dict[str, Any] = {name: int(metadata[name]) for name in _SCALARS}
+            # what a trace written by an earlier release does not tell is as in a run that had nothing to tell of it
+            facts: dict[str, Any] = {name: int(metadata[name]) for name in _REQUIRED}
+            facts |= {name: int(metadata.get(name, 0)) for name in _SCALARS if name not in _REQUIRED}
             facts |= {name: bool(facts[name]) for name in _FLAGS}
             facts |= {name: _column(table.column(name)) for name in COLUMNS}
             found = metadata["digest"]
@@ -185,5 +187,6 @@ def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
 
 
 _FLAGS = ("saturated", "interrupted")
-_SCALARS = ("first_merge_id", "tokens_at_start", "first_rank", "characters_left_out", "occurrences_left_out", *_FLAGS)
+_REQUIRED = ("first_merge_id", "tokens_at_start")
+_SCALARS = (*_REQUIRED, "first_rank", "characters_left_out", "occurrences_left_out", *_FLAGS)
 COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)

@@ -91,6 +91,17 @@ def test_a_trace_of_another_tokenizer_is_refused(tmp_path: Path, mixed: Tokenize
         Tokenizer.load(tmp_path)
 
 
+def test_traces_of_earlier_releases_are_read(tmp_path: Path, mixed: Tokenizer) -> None:
+    """They know of no base vocabulary, no characters left out and no interruption."""
+    import pyarrow.parquet as pq
+
+    mixed.save(tmp_path)
+    table = pq.read_table(tmp_path / "trace.parquet")
+    kept = {name: table.schema.metadata[name] for name in (b"digest", b"first_merge_id", b"tokens_at_start")}
+    pq.write_table(table.replace_schema_metadata(kept), tmp_path / "trace.parquet")
+    assert Tokenizer.load(tmp_path).trace == mixed.trace
+
+
 def test_a_pattern_that_tokenizers_reads_differently_is_refused(tmp_path: Path) -> None:
     tok = learn_bpe(PretokenCounts.from_iterator([TEXT], r"\p{N}{1,3}+|\D"), 260)  # a repeated interval to Oniguruma
     with pytest.raises(FormatError, match="splits otherwise"):
