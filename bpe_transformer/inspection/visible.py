@@ -91,6 +91,11 @@ def _joins_the_one_before(char: str) -> bool:
     return unicodedata.category(char) in {"Mn", "Mc", "Me"} or 0x1160 <= point <= 0x11FF or 0xD7B0 <= point <= 0xD7FF
 
 
+def in_view(token: bytes | str) -> str:
+    """`token` as a view puts it beside other text: `isolated(visible(token))`."""
+    return isolated(visible(token))
+
+
 def isolated(written: str) -> str:
     """What `visible` wrote, safe to put beside something else: text that runs from right to left is wrapped in the invisible
     signs that keep a terminal from running on with what follows (Unicode Standard Annex 9, FSI and PDI; no cell wide).

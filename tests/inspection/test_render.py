@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 
 import numpy as np
 import pytest
@@ -14,13 +15,21 @@ from rich.text import Text
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.inspection import (
     AttentionMap,
+    Vocabulary,
     base_alphabet,
+    compare,
     encode_word,
     replay_trace,
+    summarize,
     tokenize_text,
+    trace_diff,
     trace_table,
+    why_text,
+    why_token,
+    word_timeline,
 )
 from bpe_transformer.inspection.render import render
+from bpe_transformer.inspection.texts import Text as TextToMeasure
 
 
 def drawn(view: object, width: int = 80, **options: object) -> list[str]:
@@ -164,6 +173,34 @@ def test_right_to_left_tokens_do_not_run_on() -> None:
     assert lines[0] == "\u2068שלום\u2069│\u2068·עולם\u2069│"
     places = [cell_len(line[: line.index(raw)]) for line, raw in zip(lines[3:5], ("d7 a9", "20 d7"), strict=True)]
     assert places[0] == places[1] == cell_len(lines[2][: lines[2].index("bytes")])
+
+
+def test_every_view_sets_right_to_left_text_apart() -> None:
+    words = {"שלום": 4, "שלב": 3, "low": 2}
+    hebrew = learn_bpe(PretokenCounts.from_words(words), 30, unit="char", unk_token="<unk>")
+    smaller = hebrew.truncate(hebrew.vocab_size - 3)
+    views = [
+        *replay_trace(words, hebrew),
+        base_alphabet(hebrew),
+        encode_word("שלבים", hebrew, occurs=False),
+        trace_table(hebrew, 0, None),
+        trace_diff(hebrew, learn_bpe(PretokenCounts.from_words({**words, "שלב": 9}), 30, unit="char")),
+        why_token(hebrew, hebrew.id_of("של")),
+        why_text(hebrew, "שלב"),
+        word_timeline(hebrew, ["שלום", "low"]),
+        tokenize_text(hebrew, "שלום low"),
+        summarize(hebrew, "שלום low שלב"),
+        compare({"a": hebrew, "b": smaller}, [("x", TextToMeasure("x", "שלום low שלב"))]),
+        Vocabulary(hebrew, [TextToMeasure("x", "שלום")]).view(),
+    ]
+    for view in views:
+        text = "\n".join(drawn(view, 200))
+        assert "\u2068" in text
+        depth = 0
+        for char in text:
+            depth += (char == "\u2068") - (char == "\u2069")
+            assert depth in (0, 1)
+            assert depth or unicodedata.bidirectional(char) not in {"R", "AL", "AN"}, text
 
 
 def test_tokens_that_look_like_markup_stay(korean: Tokenizer) -> None:

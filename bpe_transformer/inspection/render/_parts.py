@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 
 LABEL = "dim"  # names of things; dim and bold survive NO_COLOR
 STRONG = "bold"
@@ -60,7 +60,7 @@ def spaced(tokens: Iterable[bytes], new: bytes | None = None) -> Text:
     text = Text(overflow="fold")
     for number, token in enumerate(tokens):
         text.append(" " if number else "")
-        text.append(visible(token), NEW if new is not None and token == new else "")
+        text.append(in_view(token), NEW if new is not None and token == new else "")
     return text
 
 

@@ -13,7 +13,7 @@ from bpe_transformer.inspection.diff import MovedToken, OptionDifference, Ranked
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, Flow, Heading, add_row, facts, number, plain_table, times
 from bpe_transformer.inspection.trace import TraceRow
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 
 
 @render.register
@@ -48,7 +48,7 @@ def _runs(diff: TraceDiff) -> Iterator[tuple[str, RenderableType]]:
 def _options(options: Sequence[OptionDifference]) -> Table:
     table = plain_table([("setting", "left"), ("a", "left"), ("b", "left")])
     for option in options:
-        add_row(table, option.name, visible(option.a), visible(option.b))
+        add_row(table, option.name, in_view(option.a), in_view(option.b))
     return table
 
 
@@ -74,8 +74,8 @@ def _first(diff: TraceDiff) -> RenderableType:
 def _cells(row: TraceRow | None) -> tuple[str, ...]:
     if row is None:
         return "–", "no merge is left"
-    second = " ".join(map(visible, row.runner_up)) if row.runner_up else "–"
-    return number(row.rank), " ".join(map(visible, row.tokens)), number(row.count), second, number(row.runner_up_count)
+    second = " ".join(map(in_view, row.runner_up)) if row.runner_up else "–"
+    return number(row.rank), " ".join(map(in_view, row.tokens)), number(row.count), second, number(row.runner_up_count)
 
 
 def _shared(diff: TraceDiff) -> Iterator[tuple[str, RenderableType]]:
@@ -100,7 +100,7 @@ def _moved(moved: Sequence[MovedToken]) -> Table:
         later = "b" if token.rank_b > token.rank_a else "a"
         add_row(
             table,
-            visible(token.token),
+            in_view(token.token),
             number(token.rank_a),
             number(token.rank_b),
             f"later in {later}, ×{token.factor:,.1f}",
@@ -109,7 +109,7 @@ def _moved(moved: Sequence[MovedToken]) -> Table:
 
 
 def _ranked(token: RankedToken) -> Text:
-    return Text.assemble(visible(token.token), (f" {token.rank:,}", LABEL))
+    return Text.assemble(in_view(token.token), (f" {token.rank:,}", LABEL))
 
 
 @render.register

@@ -11,7 +11,7 @@ from rich.text import Text
 from bpe_transformer.inspection.differences import Difference, Segments
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, STRONG, Flow, abbreviate_name, plain_table
-from bpe_transformer.inspection.visible import SEPARATOR, isolated, visible
+from bpe_transformer.inspection.visible import SEPARATOR, in_view
 
 MOST_TOKENS = 40  # of a text that are drawn; JSON has all
 
@@ -20,7 +20,7 @@ MOST_TOKENS = 40  # of a text that are drawn; JSON has all
 def _(difference: Difference) -> RenderableType:
     place = difference.source + (f", line {difference.line:,}" if difference.line is not None else "")
     often = f"×{difference.count:,}  " if difference.count > 1 or difference.line is None else ""
-    title = Text.assemble((isolated(visible(difference.text)), STRONG), f"   {often}{place}", overflow="fold")
+    title = Text.assemble((in_view(difference.text), STRONG), f"   {often}{place}", overflow="fold")
     return Group(title, Padding(_cuts(difference.segments), (0, 0, 0, 2), expand=False))
 
 
@@ -32,7 +32,7 @@ def _cuts(segments: Sequence[Segments]) -> RenderableType:
     table = plain_table([("", "left"), ("", "right"), ("", "left")])
     table.show_header = False
     for tokens, names in alike.items():
-        shown = [Text(isolated(visible(token)), overflow="fold") for token in tokens[:MOST_TOKENS]]
+        shown = [Text(in_view(token), overflow="fold") for token in tokens[:MOST_TOKENS]]
         if len(tokens) > MOST_TOKENS:
             shown.append(Text(f" … {len(tokens) - MOST_TOKENS} more", LABEL))
         table.add_row(Text(", ".join(names), LABEL), Text(str(len(tokens))), Flow(shown, gap=SEPARATOR))

@@ -13,7 +13,7 @@ from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, STRONG, Heading, add_row, plain_table, spaced, times
 from bpe_transformer.inspection.render.trace import Merges
 from bpe_transformer.inspection.trace import TraceTable
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 
 
 @render.register
@@ -34,5 +34,5 @@ def _(frame: LiveFrame) -> RenderableType:
 def _words(frame: LiveFrame) -> Table:
     table = plain_table([("word", "left"), ("tokens", "left")])
     for word in frame.words:
-        add_row(table, Text(visible(word.word), STRONG), spaced(word.tokens))
+        add_row(table, Text(in_view(word.word), STRONG), spaced(word.tokens))
     return table

@@ -23,7 +23,7 @@ from bpe_transformer.inspection.render._parts import (
 )
 from bpe_transformer.inspection.render.tokens import written_span
 from bpe_transformer.inspection.replay import Alphabet, PairCount, Segmentation, TraceStep
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 from bpe_transformer.inspection.words import Derivation, EncodedWord
 
 # More than this no one reads; the data classes and --json hold everything.
@@ -36,12 +36,12 @@ WIDE = 100  # columns from which the table of merges also shows ids and the new 
 
 @render.register
 def _(alphabet: Alphabet) -> RenderableType:
-    shown = [Text(visible(token)) for token in alphabet.tokens[:MAX_ALPHABET]]
+    shown = [Text(in_view(token)) for token in alphabet.tokens[:MAX_ALPHABET]]
     if len(alphabet.tokens) > MAX_ALPHABET:
         shown.append(Text(f"… and {len(alphabet.tokens) - MAX_ALPHABET:,} more", LABEL))
     rows: list[tuple[str, RenderableType]] = [(f"alphabet ({len(alphabet.tokens):,})", Flow(shown, gap=" "))]
     if alphabet.special_tokens:
-        rows.append(("special tokens", Flow([Text(visible(name)) for name in alphabet.special_tokens], gap=" ")))
+        rows.append(("special tokens", Flow([Text(in_view(name)) for name in alphabet.special_tokens], gap=" ")))
     return facts(rows)
 
 
@@ -65,7 +65,7 @@ def _words(step: TraceStep) -> Table:
         changed = old.ids != new.ids
         add_row(
             table,
-            visible(old.word),
+            in_view(old.word),
             number(old.count),
             spaced(old.tokens),
             spaced(new.tokens, step.new_token if changed else None),
@@ -81,7 +81,7 @@ def _facts_of(step: TraceStep) -> list[tuple[str, RenderableType]]:
     if len(step.pairs) > MAX_PAIRS:
         shown.append(Text(f"… {times(len(step.pairs) - MAX_PAIRS, 'more pair')}", LABEL))
     winner = Text.assemble((f"{_spelled(step.winner)} ×{step.winner.count:,}", STRONG), "  makes  ")
-    winner.append(visible(step.new_token), NEW)
+    winner.append(in_view(step.new_token), NEW)
     winner.append(f"  (id {step.new_id:,})")
     return [("pairs", Flow(shown)), ("winner", winner), ("runner-up", Text(_second(step)))]
 
@@ -95,7 +95,7 @@ def _pair(pair: PairCount, step: TraceStep) -> Text:
 
 
 def _spelled(pair: PairCount) -> str:
-    return " ".join(visible(token) for token in pair.tokens)
+    return " ".join(in_view(token) for token in pair.tokens)
 
 
 def _second(step: TraceStep) -> str:
@@ -123,7 +123,7 @@ def _stages(derivation: Derivation) -> list[tuple[str, RenderableType]]:
 
 @render.register
 def _(word: Segmentation) -> RenderableType:
-    return Text.assemble((visible(word.word), STRONG), f"  ×{word.count:,}  ", spaced(word.tokens), overflow="fold")
+    return Text.assemble((in_view(word.word), STRONG), f"  ×{word.count:,}  ", spaced(word.tokens), overflow="fold")
 
 
 @render.register
@@ -139,5 +139,5 @@ def _(word: EncodedWord) -> RenderableType:
     written = Text(" ".join(written_span(span) for span in spans), STRONG, overflow="fold")
     rows = _stages(word.derivation) if word.derivation else []
     rows += [("tokens", written), ("ids", " ".join(str(span.id) for span in spans))]
-    title = Text.assemble((visible(word.text.text), STRONG), f"   {seen}; it encodes {unknown}")
+    title = Text.assemble((in_view(word.text.text), STRONG), f"   {seen}; it encodes {unknown}")
     return Group(Heading(title), Padding(facts(rows), (0, 0, 0, 2), expand=False))

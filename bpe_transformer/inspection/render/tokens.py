@@ -11,7 +11,7 @@ from rich.text import Text
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, Column, Columns, number, times
 from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan
-from bpe_transformer.inspection.visible import SEPARATOR, isolated, visible
+from bpe_transformer.inspection.visible import SEPARATOR, in_view
 
 # Neighbours differ; the separator between them says the same without colour.
 _SHADES = ("black on cyan", "black on yellow", "black on green", "black on magenta")  # in every terminal's palette
@@ -48,7 +48,7 @@ class Spans:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         line = Text(overflow="fold")
         for place, span in enumerate(self.spans):
-            written = isolated(written_span(span))
+            written = written_span(span)
             if line and line.cell_len + cell_len(written) + 1 > options.max_width:
                 yield line
                 line = Text(overflow="fold")
@@ -63,7 +63,7 @@ class Spans:
 
 def written_span(span: TokenSpan) -> str:
     """What stands for a span: the token, and for an unknown character also the character."""
-    return f"{visible(span.source)}→{visible(span.token)}" if span.kind == "unknown" else visible(span.token)
+    return f"{in_view(span.source)}→{in_view(span.token)}" if span.kind == "unknown" else in_view(span.token)
 
 
 def _style(span: TokenSpan, place: int) -> str:
@@ -75,7 +75,7 @@ def _spots(spans: Sequence[TokenSpan]) -> Columns:
     columns = [
         Column("#", "right", [str(place) for place in range(len(spans))]),
         Column("id", "right", [str(span.id) for span in spans]),
-        Column("token", "left", [isolated(written_span(span)) for span in spans]),
+        Column("token", "left", [written_span(span) for span in spans]),
         Column("bytes", "left", [span.source.hex(" ") for span in spans], drop=4),
         Column("byte", "right", [f"{span.byte_start}–{span.byte_end}" for span in spans], drop=1),
         Column("char", "right", [f"{span.char_start}–{span.char_end}" for span in spans], drop=3),

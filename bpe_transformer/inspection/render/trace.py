@@ -22,7 +22,7 @@ from bpe_transformer.inspection.render._parts import (
     times,
 )
 from bpe_transformer.inspection.trace import MergeDetail, TraceRow, TraceTable
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view, isolated, visible
 
 # columns of the terminal from which the table of merges also shows
 MIDDLE = 60  # words and tokens left
@@ -95,7 +95,9 @@ def _cells(row: TraceRow) -> list[str | Text]:
 def clipped(token: bytes) -> str:
     """A token for a table: one of many cells is cut, and its size in bytes stands beside the cut."""
     written = visible(token)
-    return written if cell_len(written) <= _LONG else f"{abbreviate(written, _LONG // 2)} ({len(token):,} bytes)"
+    if cell_len(written) <= _LONG:
+        return isolated(written)
+    return f"{isolated(abbreviate(written, _LONG // 2))} ({len(token):,} bytes)"
 
 
 def _compression(row: TraceRow) -> str:
@@ -134,11 +136,11 @@ def _(detail: MergeDetail) -> RenderableType:
 
 def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
     """What is known of one merge, labelled."""
-    made = Text(visible(row.new_token), NEW)
+    made = Text(in_view(row.new_token), NEW)
     rows: list[tuple[str, RenderableType]] = [
         (
             "pair",
-            Text.assemble((" ".join(map(visible, row.tokens)), STRONG), "  makes  ", made, f"  (id {row.new_id:,})"),
+            Text.assemble((" ".join(map(in_view, row.tokens)), STRONG), "  makes  ", made, f"  (id {row.new_id:,})"),
         ),
         ("bytes", row.new_token.hex(" ")),
     ]
@@ -152,10 +154,10 @@ def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
 def _second(row: TraceRow) -> str:
     if row.runner_up is None:
         return "none: no other pair was left"
-    second = f"{' '.join(map(visible, row.runner_up))} ×{number(row.runner_up_count)}"
+    second = f"{' '.join(map(in_view, row.runner_up))} ×{number(row.runner_up_count)}"
     return f"{second}, tied; the smaller ids were merged" if row.tied else second
 
 
 @render.register
 def _(row: TraceRow) -> RenderableType:
-    return Text(f"{row.rank:,}: {spaced(row.tokens)} → {visible(row.new_token)}  {number(row.count)}")
+    return Text(f"{row.rank:,}: {spaced(row.tokens)} → {in_view(row.new_token)}  {number(row.count)}")

@@ -20,7 +20,7 @@ from bpe_transformer.inspection.render._parts import (
     times,
 )
 from bpe_transformer.inspection.render.tokens import AT_MERGE
-from bpe_transformer.inspection.visible import isolated, visible
+from bpe_transformer.inspection.visible import in_view, isolated, visible
 from bpe_transformer.inspection.vocab import Entry, Pruning, VocabView
 
 _TOKEN_CELLS = 40
@@ -43,7 +43,7 @@ def _(view: VocabView) -> RenderableType:
         shown += f"; the vocabulary has {number(view.num_tokens)}"
     parts.append(Text(f"{shown}, tokenizer {view.digest[:12]}", LABEL))
     if view.near:
-        parts.append(Text.assemble(("near it: ", LABEL), *(f"{isolated(visible(token))} " for token in view.near)))
+        parts.append(Text.assemble(("near it: ", LABEL), *(f"{in_view(token)} " for token in view.near)))
     parts += [Text(note, LABEL) for note in _notes(view.entries)]
     return Group(*parts)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, NEW, STRONG, Heading, add_row, facts, plain_table, times
 from bpe_transformer.inspection.render.trace import Merges, merge_facts
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 from bpe_transformer.inspection.walk import WalkFrame
 
 
@@ -49,8 +49,8 @@ class _Frame:
             tokens = Text(overflow="fold")
             for token in word.tokens:
                 tokens.append(" " if tokens else "")
-                tokens.append(visible(token), NEW if changed and token == made else "")
+                tokens.append(in_view(token), NEW if changed and token == made else "")
             followed = "→ " if frame.followed == number else "  "
-            name = Text.assemble(followed, (visible(word.word), STRONG), overflow="fold")
+            name = Text.assemble(followed, (in_view(word.word), STRONG), overflow="fold")
             add_row(table, name, "changed" if changed else "       ", tokens)
         return table

@@ -24,7 +24,7 @@ from bpe_transformer.inspection.render._parts import (
     spaced,
     times,
 )
-from bpe_transformer.inspection.visible import SEPARATOR, visible
+from bpe_transformer.inspection.visible import SEPARATOR, in_view
 from bpe_transformer.inspection.why import (
     Border,
     Firing,
@@ -52,7 +52,7 @@ _KINDS = {
 
 @render.register
 def _(why: TokenWhy) -> RenderableType:
-    title = Text.assemble((visible(why.token), STRONG), f"   id {why.id:,}, {_KINDS[why.kind]}")
+    title = Text.assemble((in_view(why.token), STRONG), f"   id {why.id:,}, {_KINDS[why.kind]}")
     parts: list[RenderableType] = [Heading(title)]
     if why.tree is not None:
         parts.append(Padding(_tree(why.tree), (0, 0, 0, 2)))
@@ -70,7 +70,7 @@ def _about(why: TokenWhy) -> Iterator[tuple[str, RenderableType]]:
     if why.smallest is not None:
         yield "smallest vocabulary", _smallest(why.smallest)
     if why.num_uses:
-        shown = [Text.assemble(visible(use.token), (f" {use.rank:,}", LABEL)) for use in why.uses]
+        shown = [Text.assemble(in_view(use.token), (f" {use.rank:,}", LABEL)) for use in why.uses]
         if why.num_uses > len(shown):
             shown.append(Text(f"… {times(why.num_uses - len(shown), 'more merge')}", LABEL))
         yield "builds (rank)", Flow(shown)
@@ -93,9 +93,9 @@ def _tree(node: TokenNode) -> Tree:
 
 def _node(node: TokenNode) -> Text:
     if node.rank is None:
-        return Text.assemble((visible(node.token), STRONG), (f"  base, id {node.id:,}", LABEL), overflow="fold")
+        return Text.assemble((in_view(node.token), STRONG), (f"  base, id {node.id:,}", LABEL), overflow="fold")
     count = "" if node.count is None else f"  ×{node.count:,}"
-    return Text.assemble((visible(node.token), STRONG), f"  rank {node.rank:,}{count}", overflow="fold")
+    return Text.assemble((in_view(node.token), STRONG), f"  rank {node.rank:,}{count}", overflow="fold")
 
 
 @render.register
@@ -105,7 +105,7 @@ def _(node: TokenNode) -> RenderableType:
 
 @render.register
 def _(use: TokenUse) -> RenderableType:
-    return Text(f"{visible(use.token)}  rank {use.rank:,}, id {use.id:,}")
+    return Text(f"{in_view(use.token)}  rank {use.rank:,}, id {use.id:,}")
 
 
 @render.register
@@ -165,7 +165,7 @@ def _(piece: PieceWhy) -> RenderableType:
 
 
 def _piece(piece: PieceWhy, borders: Sequence[Border]) -> RenderableType:
-    title = Text.assemble((visible(piece.source), STRONG), "   ", _result(piece))
+    title = Text.assemble((in_view(piece.source), STRONG), "   ", _result(piece))
     parts: list[RenderableType] = []
     if piece.kind == "merged" and piece.firings:
         parts.append(_merges(piece))
@@ -182,7 +182,7 @@ def _result(piece: PieceWhy) -> Text:
         return Text("a token as a whole: this tokenizer takes those without asking the merges")
     if not piece.firings:
         return Text("no merge fires")
-    return Text(SEPARATOR.join(map(visible, piece.tokens)), overflow="fold")
+    return Text(SEPARATOR.join(map(in_view, piece.tokens)), overflow="fold")
 
 
 def _merges(piece: PieceWhy) -> Table:
@@ -202,9 +202,9 @@ def _merges(piece: PieceWhy) -> Table:
         so_far = Text(overflow="fold")
         for place, token in tokens.items():
             so_far.append(" " if so_far else "")
-            so_far.append(visible(token), NEW if place == firing.start else "")
+            so_far.append(in_view(token), NEW if place == firing.start else "")
         count = [number(firing.count)] if counted else []
-        add_row(table, number(firing.rank), *count, spaced(firing.tokens), visible(firing.new_token), so_far)
+        add_row(table, number(firing.rank), *count, spaced(firing.tokens), in_view(firing.new_token), so_far)
     if len(piece.firings) > MAX_FIRINGS:
         hidden = len(piece.firings) - MAX_FIRINGS
         add_row(table, "…", *([""] if counted else []), Text(times(hidden, "more merge"), LABEL))
@@ -223,7 +223,7 @@ def _borders(borders: Sequence[Border]) -> Iterator[RenderableType]:
 
 
 def _sides(border: Border) -> str:
-    return " ┊ ".join(map(visible, border.tokens))
+    return " ┊ ".join(map(in_view, border.tokens))
 
 
 @render.register
@@ -250,8 +250,8 @@ def _missed(missed: MissedMerge) -> str:
     taker = missed.taken_by
     taken = missed.tokens[missed.taken == "right"]
     return (
-        f"{' '.join(map(visible, missed.tokens))} has one (rank {missed.rank:,}), but "
-        f"{' '.join(map(visible, taker.tokens))} (rank {taker.rank:,}) took {visible(taken)} before"
+        f"{' '.join(map(in_view, missed.tokens))} has one (rank {missed.rank:,}), but "
+        f"{' '.join(map(in_view, taker.tokens))} (rank {taker.rank:,}) took {in_view(taken)} before"
     )
 
 
@@ -262,4 +262,4 @@ def _(missed: MissedMerge) -> RenderableType:
 
 @render.register
 def _(firing: Firing) -> RenderableType:
-    return Text(f"{firing.rank:,}: {spaced(firing.tokens)} → {visible(firing.new_token)}  {number(firing.count)}")
+    return Text(f"{firing.rank:,}: {spaced(firing.tokens)} → {in_view(firing.new_token)}  {number(firing.count)}")

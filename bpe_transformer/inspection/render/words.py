@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render._parts import LABEL, STRONG, add_row, number, plain_table, spaced, times
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.visible import in_view
 from bpe_transformer.inspection.words import WordStage, WordTimeline
 
 COLUMN = 16  # cells that a word needs at least for a column of its own
@@ -40,7 +40,7 @@ class _Timeline:
         )
 
     def _table(self, words: Sequence[int]) -> Table:
-        names = [visible(self.timeline.words[word]) for word in words]
+        names = [in_view(self.timeline.words[word]) for word in words]
         table = plain_table([("merges", "right"), ("vocabulary", "right"), *((name, "left") for name in names)])
         for stage in self.timeline.stages:
             if stage.rank is None or any(stage.changed[word] for word in words):
@@ -59,5 +59,5 @@ def _cell(stage: WordStage, word: int) -> Text:
 def _(stage: WordStage) -> RenderableType:
     table = plain_table([("word", "left"), ("tokens", "left")])
     for word in stage.words:
-        add_row(table, visible(word.word), spaced(word.tokens))
+        add_row(table, in_view(word.word), spaced(word.tokens))
     return table
