@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
-
-if TYPE_CHECKING:
-    import regex
 
 _SPACE_MARK = "▁"
 _LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules need 12 and 300,000
@@ -34,9 +31,23 @@ class CharsmapNormalizer:
         self.entries = {} if charsmap is None else _entries(charsmap)
         self._squeeze = squeeze
         self._reach = max(map(len, self.entries), default=0)
+        # where no entry holds spaces that stay together, those of the whole text can be squeezed at once
+        self._at_once = not any("  " in made for made in self.entries.values())
 
     def normalize(self, text: str) -> str:
-        return "".join(made for _, made in self._steps(text))
+        if not self._at_once:
+            return "".join(made for _, made in self._steps(text))
+        made: list[str] = []
+        for start, stop in self._stretches(text):
+            if start < stop:
+                made.append(text[start:stop])
+            else:
+                taken = self._longest(text, start)
+                made.append(self.entries.get(taken, taken))
+        normalized = "".join(made)
+        if self._squeeze:
+            normalized = " ".join(filter(None, normalized.split(" "))).rstrip(" " + _SPACE_MARK)
+        return normalized
 
     def aligned(self, text: str) -> tuple[str, NDArray[np.int64], NDArray[np.int64]]:
         """The normalised text, and for each byte of it, (n,), where what it was made of starts and ends: bytes of `text`."""
@@ -49,18 +60,28 @@ class CharsmapNormalizer:
     def _steps(self, text: str) -> list[tuple[str, str]]:
         """(a piece of `text`, what becomes of it), one after another; what stays as it is character by character."""
         steps: list[tuple[str, str]] = []
-        position = 0
-        while position < len(text):
-            found = self._trigger.search(text, position) if self._trigger is not None else None
-            start = len(text) if found is None else max(position, found.start() - self._reach + 1)
-            steps += [(char, char) for char in text[position:start]]
-            position = start
-            stop = start if found is None else found.end()
-            while position < stop:
-                taken = self._longest(text, position)
+        for start, stop in self._stretches(text):
+            if start < stop:
+                steps += [(char, char) for char in text[start:stop]]
+            else:
+                taken = self._longest(text, start)
                 steps.append((taken, self.entries.get(taken, taken)))
-                position += len(taken)
         return self._squeezed(steps) if self._squeeze else steps
+
+    def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
+        """(start, stop) of what stays as it is, and (start, start) for each place where the longest entry is to be taken."""
+        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        position = 0
+        for found in np.flatnonzero(self._triggers[code_points]).tolist():
+            start = max(position, found - self._reach + 1)
+            if position < start:
+                yield position, start
+                position = start
+            while position <= found:
+                yield position, position
+                position += len(self._longest(text, position))
+        if position < len(text):
+            yield position, len(text)
 
     def _longest(self, text: str, position: int) -> str:
         for size in range(self._reach, 0, -1):
@@ -69,12 +90,11 @@ class CharsmapNormalizer:
         return text[position]
 
     @cached_property
-    def _trigger(self) -> regex.Pattern[str] | None:
-        """Finds the characters without one of which no entry matches: entries themselves, or not the first of one."""
-        import regex
-
-        chars = {char for key in self.entries for char in (key if len(key) == 1 else key[1:])}
-        return regex.compile("[" + "".join(map(regex.escape, sorted(chars))) + "]") if chars else None
+    def _triggers(self) -> NDArray[np.bool_]:
+        """By code point, whether no entry matches without it or another: entries themselves, or not the first of one."""
+        triggers = np.zeros(0x110000, np.bool_)
+        triggers[[ord(char) for key in self.entries for char in (key if len(key) == 1 else key[1:])]] = True
+        return triggers
 
     @staticmethod
     def _squeezed(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
