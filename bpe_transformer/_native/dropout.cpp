@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <queue>
 
 #include "encoder.hpp"
 #include "joined.hpp"
@@ -14,10 +13,6 @@ namespace bpe {
 // drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those that were
 // dropped on the way are possible again in the next step.
 void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const {
-  struct Wait {
-    uint32_t rank, place, left, right;
-    bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
-  };
   const size_t from = out.size();
   const std::string_view word = alphabet_.word_of(piece);
   out.reserve(word.size());
@@ -25,20 +20,27 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
   const auto n = static_cast<uint32_t>(out.size() - from);
   if (n < 2) return;
   uint32_t* const id = out.data() + from;
-  std::vector<uint32_t> next(n), previous(n);  // n where there is none
-  std::priority_queue<Wait> queue;
-  std::vector<Wait> dropped;
+  auto& [queue, dropped, next, previous] = dropout.memory;
+  queue.clear(), dropped.clear(), next.resize(n), previous.resize(n);  // next and previous: n where there is none
   const auto add = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t found = merger_.rank(id[place], id[other]); found != kNoId) queue.push({found, place, id[place], id[other]});
+    if (const uint32_t found = merger_.rank(id[place], id[other]); found != kNoId)
+      queue.push_back({found, place, id[place], id[other]});
+  };
+  const auto put = [&](uint32_t place, uint32_t other) {
+    const size_t before = queue.size();
+    add(place, other);
+    if (queue.size() > before) std::push_heap(queue.begin(), queue.end());
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1;
     previous[i] = i > 0 ? i - 1 : n;
     if (i + 1 < n) add(i, i + 1);
   }
+  std::make_heap(queue.begin(), queue.end());
   while (!queue.empty()) {
-    const Wait wait = queue.top();
-    queue.pop();
+    std::pop_heap(queue.begin(), queue.end());
+    const Dropout::Wait wait = queue.back();
+    queue.pop_back();
     const uint32_t other = next[wait.place];
     if (id[wait.place] != wait.left || other == n || id[other] != wait.right) continue;
     if (dropout.drops()) {
@@ -49,10 +51,10 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
     id[other] = kNoId;
     next[wait.place] = next[other];
     if (next[other] != n) previous[next[other]] = wait.place;
-    for (const Wait& again : dropped) queue.push(again);
+    for (const Dropout::Wait& again : dropped) queue.push_back(again), std::push_heap(queue.begin(), queue.end());
     dropped.clear();
-    if (previous[wait.place] != n) add(previous[wait.place], wait.place);
-    if (next[wait.place] != n) add(wait.place, next[wait.place]);
+    if (previous[wait.place] != n) put(previous[wait.place], wait.place);
+    if (next[wait.place] != n) put(wait.place, next[wait.place]);
   }
   out.resize(static_cast<size_t>(std::remove(id, id + n, kNoId) - out.data()));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace bpe {
 
@@ -11,6 +12,17 @@ namespace bpe {
 class Dropout {
  public:
   Dropout(double probability, uint64_t seed, uint64_t stream) : probability_(probability), state_(mix(seed ^ mix(stream))) {}
+
+  // A merge that could happen. The order is that of a heap whose first is the best.
+  struct Wait {
+    uint32_t rank, place, left, right;
+    bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
+  };
+  // What one pre-token after another works with.
+  struct Memory {
+    std::vector<Wait> queue, dropped;
+    std::vector<uint32_t> next, previous;
+  } memory;
 
   bool drops() {  // splitmix64 (Steele, Lea and Flood 2014); the high 53 bits as a number from 0 up to 1
     state_ += 0x9E3779B97F4A7C15u;
