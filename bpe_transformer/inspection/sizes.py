@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,7 @@ def size_ladder(
         EncodingError: a character outside the alphabet of a vocabulary without `<unk>`.
     """
     chosen = default_sizes(tokenizer) if sizes is None else sorted(set(sizes))
-    cut = [(size, tokenizer.truncate(size)) for size in chosen]
+    cut = [(size, cut_to(tokenizer, size)) for size in chosen]
     if not corpora:
         return SizeLadder(tokenizer.digest, tokenizer.vocab_size, (_from_trace(tokenizer, cut),), True)
     measured: list[CorpusLadder] = []
@@ -152,6 +152,32 @@ def size_ladder(
                 progress(number * len(cut) + step + 1, len(corpora) * len(cut))
         measured.append(CorpusLadder(corpus.name, corpus.num_bytes, corpus.num_words, tuple(rows), _knee_of(rows)))
     return SizeLadder(tokenizer.digest, tokenizer.vocab_size, tuple(measured), False)
+
+
+def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
+    """The vocabulary of the first merges, `vocab_size` tokens in all, to be measured.
+
+    Where ids do not follow the merges, as in SentencePiece's vocabularies, which have their characters last, ids stay and
+    those of later merges are without a token. Raises `LearningError` for a size that is out of reach.
+    """
+    from bpe_transformer.tokenizer import Tokenizer as Made
+
+    model = tokenizer.model
+    kept = len(model.left) - (tokenizer.vocab_size - vocab_size)
+    try:
+        return tokenizer.truncate(vocab_size)
+    except LearningError:
+        if len(np.unique(model.made)) < len(model.made):
+            raise
+        if not 0 <= kept <= len(model.left):
+            smallest = tokenizer.vocab_size - len(model.left)
+            raise LearningError(
+                f"size {vocab_size} is out of reach: cut, this vocabulary has {smallest} to {tokenizer.vocab_size} tokens"
+            ) from None
+    later = set(model.made[kept:].tolist())
+    tokens = tuple(b"" if id in later else token for id, token in enumerate(model.tokens))
+    columns = {name: getattr(model, name)[:kept] for name in ("left", "right", "made")}
+    return Made(replace(model, tokens=tokens, **columns))
 
 
 def default_sizes(tokenizer: Tokenizer) -> list[int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -75,6 +78,40 @@ def test_words_counted_from_counts_are_those_of_the_text(texts: list[str]) -> No
 
     counts = PretokenCounts.from_iterator(texts, "whitespace")
     assert count_words(counts) == sum(len(word_spans(text)) for text in texts)
+
+
+def test_ids_need_not_follow_the_merges(learned: Tokenizer) -> None:
+    """The same vocabulary with its ids the other way round, base tokens last, is measured alike."""
+    model = learned.model
+    turned = lambda ids: np.uint32(len(model.tokens) - 1) - ids  # noqa: E731
+    backwards = dataclasses.replace(
+        model,
+        tokens=model.tokens[::-1],
+        left=turned(model.left),
+        right=turned(model.right),
+        made=turned(model.made),
+        special_tokens={name: int(turned(np.uint32(id))) for name, id in model.special_tokens.items()},
+    )
+    corpus = SizedCorpus.of_counts(PretokenCounts.from_iterator(TEXTS), name="texts")
+    sizes = [257, 270, 290, 300]
+    found = size_ladder(Tokenizer(backwards), [corpus], sizes)
+    assert found.corpora == size_ladder(learned, [corpus], sizes).corpora
+    with pytest.raises(LearningError, match="256 is out of reach.*257 to 300"):
+        size_ladder(Tokenizer(backwards), [corpus], [256])
+
+
+def test_a_narrow_table_leaves_columns_out_and_no_digits(learned: Tokenizer) -> None:
+    corpus = SizedCorpus.of_counts(PretokenCounts.from_iterator(TEXTS) * 1_000_000, name="texts")
+    ladder = size_ladder(learned, [corpus, corpus], [257, 280, 300])
+    for width in range(30, 90, 7):
+        console = Console(width=width, highlight=False, color_system=None)
+        with console.capture() as captured:
+            console.print(ladder)
+        lines = captured.get().splitlines()
+        assert max(map(cell_len, lines)) <= width
+        for row in ladder.corpora[0].rows:
+            (line,) = {line.rstrip() for line in lines if line.split()[:1] == [str(row.vocab_size)] and "." in line}
+            assert f"{row.bytes_per_token:.3f}" in line.split()
 
 
 def test_default_sizes() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from bpe_transformer.inspection.render._dispatch import render
@@ -29,14 +28,14 @@ def _(ladder: SizeLadder) -> RenderableType:
         title = f"{letter}  {corpus.name}" if several else corpus.name
         facts = [times(corpus.num_bytes, "byte")]
         facts += [times(corpus.num_words, "word")] if corpus.num_words is not None else []
-        parts += [Heading(Text.assemble((title, STRONG), "   ", ", ".join(facts))), _table(corpus), Text()]
+        parts += [Heading(Text.assemble((title, STRONG), "   ", ", ".join(facts))), _Table(corpus), Text()]
     parts += [_Plot(ladder.corpora), Text(), _notes(ladder)]
     return Group(*parts)
 
 
 @render.register
 def _(corpus: CorpusLadder) -> RenderableType:
-    return _table(corpus)
+    return _Table(corpus)
 
 
 @render.register
@@ -44,30 +43,43 @@ def _(row: SizeRow) -> RenderableType:
     return Text(f"{row.vocab_size:,}: {row.bytes_per_token:.3f} bytes a token, {times(row.num_tokens, 'token')}")
 
 
-def _table(corpus: CorpusLadder) -> Table:
-    words = any(row.fertility is not None for row in corpus.rows)
-    parity = any(row.parity is not None for row in corpus.rows)
-    grid = plain_table(
-        [
-            *(("vocabulary", "right"), ("tokens", "right"), ("bytes/token", "right")),
-            *((("tokens/word", "right"),) if words else ()),
-            ("never used", "right"),
-            *((("parity", "right"),) if parity else ()),
-            ("", "mark"),
-        ]
-    )
-    for row in corpus.rows:
-        add_row(
-            grid,
-            number(row.vocab_size),
-            number(row.num_tokens),
-            f"{row.bytes_per_token:.3f}",
-            *(["–" if row.fertility is None else f"{row.fertility:.3f}"] if words else []),
-            "–" if row.never_used is None else f"{row.never_used:.1%}",
-            *(["–" if row.parity is None else f"{row.parity:.3f}"] if parity else []),
-            f"{KNEE} knee" if row.vocab_size == corpus.knee else "",
-        )
-    return grid
+class _Table:
+    """The rows of a corpus; where the width runs out, whole columns are left out and no number is cut."""
+
+    def __init__(self, corpus: CorpusLadder) -> None:
+        self.corpus = corpus
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = self.corpus.rows
+        columns = {
+            "vocabulary": [number(row.vocab_size) for row in rows],
+            "tokens": [number(row.num_tokens) for row in rows],
+            "bytes/token": [f"{row.bytes_per_token:.3f}" for row in rows],
+            "tokens/word": [_written(row.fertility, ".3f") for row in rows],
+            "never used": [_written(row.never_used, ".1%") for row in rows],
+            "parity": [_written(row.parity, ".3f") for row in rows],
+        }
+        for optional, key in (("tokens/word", "fertility"), ("parity", "parity")):
+            if all(getattr(row, key) is None for row in rows):
+                del columns[optional]
+        mark = f"{KNEE} knee" if self.corpus.knee is not None else ""
+        for expendable in ("tokens", "never used", "tokens/word", "parity"):
+            if _width(columns) + cell_len(mark) > options.max_width:
+                columns.pop(expendable, None)
+        if _width(columns) + cell_len(mark) > options.max_width:
+            mark = mark[:1]
+        grid = plain_table([*((name, "right") for name in columns), ("", "mark")])
+        for row, cells in zip(rows, zip(*columns.values(), strict=True), strict=True):
+            add_row(grid, *cells, mark if row.vocab_size == self.corpus.knee else "")
+        yield grid
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    return sum(max(map(cell_len, (name, *cells))) + 2 for name, cells in columns.items())
+
+
+def _written(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
 
 
 def _notes(ladder: SizeLadder) -> Text:
