@@ -145,15 +145,15 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
-        rows = chain.from_iterable(sources.json_rows(path, errors, tally.note) for path in paths)
+        rows = (((path, n), row) for path in paths for n, row in sources.json_rows(path, errors, tally.note))
         while chunk := list(islice(rows, BATCH_ROWS)):
             for _, row in chunk:
                 tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
             keys = dict.fromkeys(key for _, row in chunk for key in row)
             if schema is not None and (unknown := [key for key in keys if key not in schema.names]):
-                place = next(place for place, row in chunk if unknown[0] in row)
+                path, line = next(place for place, row in chunk if unknown[0] in row)
                 raise CorpusError(
-                    f"{place}: the key {unknown[0]!r} is in none of the first {BATCH_ROWS:,} rows; use the same keys"
+                    f"{path}, line {line}: the key {unknown[0]!r} is in none of the first {BATCH_ROWS:,} rows; use the same keys"
                 )
             try:
                 columns = {
@@ -161,8 +161,9 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
                     for key in (schema.names if schema is not None else keys)
                 }
             except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
+                path, line = chunk[0][0]
                 raise CorpusError(
-                    f"{chunk[0][0]} and on: values of unlike types in one column ({problem}); make them alike"
+                    f"{path}, line {line} and on: values of unlike types in one column ({problem}); make them alike"
                 ) from None
             batch = pa.RecordBatch.from_pydict(columns, schema=schema)
             schema = batch.schema
