@@ -14,6 +14,7 @@ from bpe_transformer.errors import BpeTransformerError
 from bpe_transformer.inspection._view import View
 from bpe_transformer.inspection.lookup import find_token, no_such_rank
 from bpe_transformer.inspection.merging import Merges
+from bpe_transformer.inspection.pieces import Pieces
 from bpe_transformer.inspection.replay import Segmentation
 from bpe_transformer.inspection.trace import TraceTable, trace_table
 from bpe_transformer.inspection.visible import from_visible, visible
@@ -70,7 +71,8 @@ class TraceWalk:
         if not self.total or (rank is not None and rank >= self.total):
             raise no_such_rank(rank or 0, self.total)
         self.merges = 0 if rank is None else rank + 1
-        self.tracks = [WordTrack(tokenizer, word) for word in words]
+        self._pieces = Pieces(tokenizer)
+        self.tracks = [WordTrack(self._pieces, word) for word in words]
         self.followed: int | None = None
         self.message = ""
         self._sought = ""
@@ -143,7 +145,7 @@ class TraceWalk:
     def add_word(self, word: str) -> None:
         """Watches one more word."""
         try:
-            self.tracks.append(WordTrack(self._tokenizer, word))
+            self.tracks.append(WordTrack(self._pieces, word))
             self.message = ""
         except BpeTransformerError as problem:
             self.message = str(problem)

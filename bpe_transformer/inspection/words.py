@@ -88,13 +88,13 @@ class WordTrack:
         SpecialTokenError: it holds a special token.
     """
 
-    def __init__(self, tokenizer: Tokenizer, text: str) -> None:
+    def __init__(self, pieces: Pieces, text: str) -> None:
         if not text:
             raise EncodingError("a word to follow is empty; give words such as lowest,newest")
         self.text = text
-        self._tokenizer = tokenizer
+        self._tokenizer = tokenizer = pieces.tokenizer
         self._pieces: list[dict[int, tuple[int, ...]]] = []  # by piece: rank → ids from that merge on, -1 before any
-        for piece in Pieces(tokenizer).of(text):
+        for piece in pieces.of(text):
             self._pieces.append({-1: piece.ids} if piece.kind == "special" else _stages(tokenizer, piece))
         self.ranks = sorted(
             {rank for stages in self._pieces for rank in stages} - {-1}
@@ -128,7 +128,8 @@ def word_timeline(tokenizer: Tokenizer, words: Sequence[str]) -> WordTimeline:
         EncodingError: a word is empty, or cannot be encoded.
         SpecialTokenError: a word holds a special token.
     """
-    tracks = [WordTrack(tokenizer, word) for word in words]
+    pieces = Pieces(tokenizer)
+    tracks = [WordTrack(pieces, word) for word in words]
     merges = Merges.of(tokenizer)
     stages: list[WordStage] = []
     for rank in [-1, *sorted({rank for track in tracks for rank in track.ranks})]:
