@@ -57,3 +57,10 @@ def test_mistakes_say_what_to_do(bpe: Run, fails: Callable[..., str], byte_token
     assert done.returncode == 2
     assert b"write 3:8" in done.stderr
     assert bpe("vocab", byte_tokenizer, "--special", "--only", "idle").returncode == 2
+
+
+def test_piped_output_is_plain(bpe: Run, byte_tokenizer: Path) -> None:
+    for arguments in (("vocab", byte_tokenizer), ("tokens", byte_tokenizer, "세 three")):
+        plain = bpe(*arguments, "--width", 80).stdout
+        assert b"\x1b" not in plain
+        assert bpe(*arguments, "--width", 80, NO_COLOR="1", FORCE_COLOR="").stdout == plain

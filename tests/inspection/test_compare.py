@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, InvalidUtf8Error
@@ -218,6 +219,19 @@ def test_narrow_tables_leave_out_columns(two: Named) -> None:
     lines = drawn(compare(two, [("a", Text("a", "low lowest"))]), 40)
     heading = next(line for line in lines if "bytes/token" in line)
     assert heading.split() == ["tokenizer", "tokens", "bytes/token", "unknown"]
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 200])
+def test_fits_the_terminal(numbers: Tokenizer, pairs: list[tuple[str, str]], width: int) -> None:
+    sides = [
+        Text(name, "\n".join(side[:50])) for name, side in zip(("en", "ko"), zip(*pairs, strict=True), strict=True)
+    ]
+    named = {"all of them": numbers, "a vocabulary with a long name": numbers.truncate(300)}
+    found = compare(named, [], parallel=[(("en", sides[0]), ("ko", sides[1]))], limit=3)
+    lines = drawn(found, width)
+    assert max(map(cell_len, lines)) <= width
+    for score in found.scores:  # numbers stand whole or not at all
+        assert any(f"{score.measured.bytes_per_token:.3f}" in line.replace("◂", " ").split() for line in lines)
 
 
 def test_json(by_hand: Comparison) -> None:

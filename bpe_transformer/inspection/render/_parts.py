@@ -107,7 +107,7 @@ class Column:
         return min(self.widest, _FOLDED) if self.kind == "left" else self.widest
 
 
-_FOLDED = 10  # cells of a column of text that still read well
+_FOLDED = 8  # cells of a column of text that still read well
 _GAP = 2
 
 

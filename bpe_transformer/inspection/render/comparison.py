@@ -63,7 +63,7 @@ def _text_title(score: Score) -> Text:
 def _tokenizers(tokenizers: Sequence[TokenizerFacts]) -> Columns:
     return Columns(
         [
-            Column("tokenizer", "mark", [abbreviate_name(one.name) for one in tokenizers]),
+            Column("tokenizer", "left", [abbreviate_name(one.name) for one in tokenizers]),
             Column("tokens", "right", [number(one.vocab_size) for one in tokenizers]),
             Column("unit", "mark", [one.unit for one in tokenizers], drop=3),
             Column("pattern", "left", [one.pattern for one in tokenizers], drop=1),
@@ -87,15 +87,15 @@ def _scores(scores: Sequence[Score]) -> Columns:
     cut = [one.byte_fallback_rate for one in measured]
     return Columns(
         [
-            Column("tokenizer", "mark", [abbreviate_name(score.tokenizer) for score in scores]),
-            Column("tokens", "right", [number(one.num_tokens) for one in measured]),
-            Column("vs", "right", ["–", *(_change(one.num_tokens, first) for one in measured[1:])], drop=6),
+            Column("tokenizer", "left", [abbreviate_name(score.tokenizer) for score in scores]),
+            Column("tokens", "right", [number(one.num_tokens) for one in measured], drop=1),
+            Column("vs", "right", ["–", *(_change(one.num_tokens, first) for one in measured[1:])], drop=7),
             Column("bytes/token", "right", best([one.bytes_per_token for one in measured], "{:.3f}".format, max)),
-            Column("fertility", "right", best([one.fertility for one in measured], "{:.3f}".format, min), drop=2),
-            Column("whole", "right", best([one.share_whole_words for one in measured], percent, max), drop=3),
-            Column("Rényi", "right", best([one.renyi_efficiency for one in measured], "{:.3f}".format, max), drop=4),
-            *([Column("unknown", "right", best(lost, percent, min), drop=1)] if any(lost) else []),
-            *([Column("in parts", "right", best(cut, percent, min), drop=5)] if any(cut) else []),
+            Column("fertility", "right", best([one.fertility for one in measured], "{:.3f}".format, min), drop=3),
+            Column("whole", "right", best([one.share_whole_words for one in measured], percent, max), drop=4),
+            Column("Rényi", "right", best([one.renyi_efficiency for one in measured], "{:.3f}".format, max), drop=5),
+            *([Column("unknown", "right", best(lost, percent, min), drop=2)] if any(lost) else []),
+            *([Column("in parts", "right", best(cut, percent, min), drop=6)] if any(cut) else []),
         ]
     )
 
@@ -107,8 +107,8 @@ def _change(tokens: int, first: int) -> str:
 def _overlaps(overlaps: Sequence[Overlap]) -> Columns:
     return Columns(
         [
-            Column("one", "mark", [abbreviate_name(one.one) for one in overlaps]),
-            Column("other", "mark", [abbreviate_name(one.other) for one in overlaps]),
+            Column("one", "left", [abbreviate_name(one.one) for one in overlaps]),
+            Column("other", "left", [abbreviate_name(one.other) for one in overlaps]),
             Column("in common", "right", [number(one.num_common) for one in overlaps], drop=1),
             Column("share", "right", [percent(one.share) for one in overlaps]),
             Column("by use", "right", [percent(one.weighted_share) for one in overlaps]),
@@ -119,7 +119,7 @@ def _overlaps(overlaps: Sequence[Overlap]) -> Columns:
 def _parities(parities: Sequence[Parity]) -> Columns:
     return Columns(
         [
-            Column("tokenizer", "mark", [abbreviate_name(one.tokenizer) for one in parities]),
+            Column("tokenizer", "left", [abbreviate_name(one.tokenizer) for one in parities]),
             Column("text", "left", [one.text for one in parities]),
             Column("translates", "left", [one.reference for one in parities]),
             Column("lines", "right", [number(one.num_lines) for one in parities], drop=2),
