@@ -132,6 +132,7 @@ class Dropout:
     def __init__(self, probability: float, seed: int, stream: int) -> None: ...
 
 class Encoder:
+    cache_bytes: int
     def __init__(
         self,
         alphabet: Alphabet,

@@ -98,7 +98,7 @@ def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, option
         raise click.UsageError(f"--documents {options['documents']} is for counts of pre-tokens; give file or line")
     learned = open_tokenizer(tokenizer)
     chosen = {"documents": options["documents"], "errors": options["errors"], "num_threads": options["threads"]}
-    with Counted.of(inputs, options) as counted, progress() as display:
+    with Counted.of(inputs, options, None) as counted, progress() as display:
         report, done = reporter(display, "counting tokens", unit="bytes"), 0
         total = 0 if any(part.stream for part in counted.inputs) else sum(part.num_bytes for part in counted.inputs)
         counts = []
