@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sanitize"
 PACKAGE = BUILD / "package" / "bpe_transformer"
 SLOW = "tests/tokenizer/test_scanner.py::test_every_code_point_has_the_classes_of_regex"  # says nothing about memory
+PROCESSES = min(os.cpu_count() or 1, 4)
 SHARE = 10  # of the examples of property tests, one in so many is run
 
 
@@ -87,18 +88,27 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
-    if "ASAN_OPTIONS" in os.environ and arguments[:1] == ["--inside"]:
-        sys.exit(run(arguments[1:] or [str(ROOT / "tests" / "tokenizer")]))
+    if sys.argv[1:2] == ["--inside"]:
+        sys.exit(run(sys.argv[2:]))
+    preload = runtimes(build())
+    for report in BUILD.glob("report.*"):
+        report.unlink()
+    log = f"log_path={BUILD / 'report'}"  # pytest keeps standard error to itself, and an abort would take it along
     environment = {
         **os.environ,
-        "LD_PRELOAD": runtimes(build()),
-        "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "LD_PRELOAD": preload,
+        "ASAN_OPTIONS": f"detect_leaks=0:strict_string_checks=1:{log}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{log}",
         "PYTHONMALLOC": "malloc",
     }
-    inside = [sys.executable, str(Path(__file__)), "--inside", *arguments]
-    sys.exit(subprocess.run(inside, env=environment, cwd=ROOT, check=False).returncode)
+    files = sorted(map(str, (ROOT / "tests" / "tokenizer").glob("test_*.py")))
+    shares = [sys.argv[1:]] if sys.argv[1:] else [files[i::PROCESSES] for i in range(PROCESSES)]
+    inside = [sys.executable, str(Path(__file__)), "--inside"]
+    runs = [subprocess.Popen([*inside, *share], env=environment, cwd=ROOT) for share in shares]
+    codes = [process.wait() for process in runs]
+    for report in sorted(BUILD.glob("report.*")):
+        print(report.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
+    sys.exit(max(map(abs, codes)))
 
 
 if __name__ == "__main__":
