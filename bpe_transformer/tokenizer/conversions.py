@@ -146,15 +146,19 @@ class Conversions:
 
     def as_tiktoken(self, name: str = "bpe-transformer") -> tiktoken.Encoding:
         """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot encode so."""
+        from bpe_transformer.tokenizer.formats import probe
         from bpe_transformer.tokenizer.formats.tiktoken import encoding
 
-        return encoding(self.model, name)
+        made = encoding(self.model, name)
+        return probe.equal(cast("Any", self), made, made.encode_ordinary)
 
     def as_transformers(self) -> Any:
         """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot be held."""
+        from bpe_transformer.tokenizer.formats import probe
         from bpe_transformer.tokenizer.formats.tokenizer_json import transformers_tokenizer
 
-        return transformers_tokenizer(self.model)
+        made = transformers_tokenizer(self.model)
+        return probe.equal(cast("Any", self), made, lambda text: made.encode(text, add_special_tokens=False))
 
     @classmethod
     def _made(cls, model: BpeModel) -> Self:

@@ -147,6 +147,10 @@ KINDS: dict[str, Any] = {
     "digits together": lambda: byte_level(pre_tokenizers.Digits(individual_digits=False), regex=True),
     "punctuation": lambda: byte_level(pre_tokenizers.Punctuation("contiguous"), regex=True),
     "punctuation apart": lambda: byte_level(pre_tokenizers.Punctuation("isolated"), regex=True),
+    "merged with previous": lambda: byte_level(split(r"\s|é", "merged_with_previous")),
+    "merged with next": lambda: byte_level(split(r"\s", "merged_with_next"), regex=True),
+    "contiguous": lambda: byte_level(split(r"\p{N}|\p{P}", "contiguous")),
+    "isolated, inverted": lambda: byte_level(split(r"\p{L}+", "isolated", True)),
     "deepseek": lambda: with_added(
         byte_level(*map(split, DEEPSEEK), normalizer=normalizers.Sequence([])), AddedToken("[INST]", normalized=True)
     ),
@@ -250,7 +254,8 @@ def test_as_transformers(mixed: Tokenizer) -> None:
         ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "Precompiled"),
         ({"normalizer": {"type": "BertNormalizer", "lowercase": True}}, "BertNormalizer"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "use_regex": True}, {"type": "Digits"}]}}, "after ByteLevel"),
-        ({"pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "invert": False}}, "MergedWithNext"),
+        ({"pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "invert": True}}, "MergedWithNext"),
+        ({"pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "Removed", "invert": False}}, "Removed"),
         ({"post_processor": {"type": "Sequence", "processors": [{"type": "Unknown"}]}}, r"processors\[0\] is 'Unknown'"),
     ],
 )  # fmt: skip

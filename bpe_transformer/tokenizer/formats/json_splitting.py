@@ -149,13 +149,24 @@ def _read_split(step: Node, found: Splitting, is_last: bool) -> None:
         return  # the end-of-word mark does that
     name = patterns.canonical(patterns.literally(expression))
     # where the matches of a pattern leave nothing out, it is all the same whether they or the rest are kept
-    if (behavior == "Removed" and invert and name in patterns.PATTERNS) or (behavior == "Isolated" and not invert):
+    if behavior == "Isolated" or (behavior == "Removed" and invert and name in patterns.PATTERNS):
         found.splits.append(name)
-        return
-    raise FormatError(
-        f"{step.place} is a Split with behavior {behavior!r} and invert {str(invert).lower()}, which is not supported; "
-        "make it an Isolated split by the same pre-tokens"
-    )
+    elif behavior in _JOINED and not invert:
+        other = rf"(?:(?!{expression})[\s\S])"
+        found.splits.append(patterns.canonical(_JOINED[behavior].format(match=f"(?:{expression})", rest=other)))
+    else:
+        raise FormatError(
+            f"{step.place} is a Split with behavior {behavior!r} and invert {str(invert).lower()}, which is not supported; "
+            "make it an Isolated split by the same pre-tokens"
+        )
+
+
+# the pieces of a split that joins matches to what is beside them, as one expression; a match after a match stays alone
+_JOINED = {
+    "MergedWithPrevious": "{rest}*{match}|{rest}+",
+    "MergedWithNext": "{match}{rest}*|{rest}+",
+    "Contiguous": "{match}+|{rest}+",
+}
 
 
 def _unprotected(splits: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -31,6 +31,17 @@ def accept(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
+def equal(tokenizer: Tokenizer, made: Any, encode: Callable[[str], list[int]]) -> Any:
+    """`made` for `tokenizer`, if it gives equal ids on the probe text. Raises `FormatError`."""
+    text = probe_text(tokenizer)
+    if encode(text) != tokenizer.encode_ordinary(text):
+        raise FormatError(
+            f"{type(made).__name__} splits otherwise with pattern {tokenizer.pattern!r}; "
+            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+        )
+    return made
+
+
 def verify_read(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
     """Refuses a file of which the package that it belongs to makes other ids. Raises `FormatError`.
 
