@@ -41,6 +41,10 @@ bool found(Table& table, const Key& key, uint64_t hash, IdBuffer& out) {
 
 }  // namespace
 
+// Random bytes make very many words of two or three bytes that nothing merges in: made anew as fast as found in a large table.
+constexpr size_t kMany = size_t{1} << 16;
+bool is_tiny(size_t bytes, size_t ids) { return bytes == ids && (bytes == 2 || bytes == 3); }
+
 // A word's ids lie in the table of the least room that its bytes and ids need; short words with many are noted in cache.small.
 [[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const {
   const bool is_short = word.size() <= ShortKey::kMaxBytes, is_long = word.size() <= LongKey::kMaxBytes;
@@ -60,6 +64,7 @@ bool found(Table& table, const Key& key, uint64_t hash, IdBuffer& out) {
   }
   encode_new(word, out);
   const size_t n = out.size() - from;
+  if (is_tiny(word.size(), n) && cache.small.used() > kMany) return;
   if (is_short && !is_noted) {
     const ShortKey key = ShortKey::of(word, 0);
     cache.small.put(key, key.hash(), out.data() + from, n <= cache.small.kMaxIds ? n : 0);

@@ -101,6 +101,11 @@ inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
   const uint8_t* last = p;             // start of the last symbol of the run
   const uint8_t* after_newline = nullptr;
   while (q < end) {
+    for (uint64_t eight; end - q > 8; q += 8) {  // blanks
+      __builtin_memcpy(&eight, q, 8);
+      if (eight != 0x2020202020202020ull) break;
+      last = q + 7;
+    }
     const Symbol s = decode(q, end);
     if (!(s.classes & kSpace)) break;
     if (kNewlines && is_newline(*q)) after_newline = q + 1;

@@ -251,9 +251,9 @@ namespace {
 
 // The symbols of a long word: which are left, and the rank of each with the next that is left, in groups of sixty-four with the
 // least rank of each group.
+template <size_t kMost>
 class Blocks {
  public:
-  static constexpr size_t kMost = 1024;
   using Find = simd::WhereLeast;
 
   Blocks(const Ranks& ranks, const std::vector<uint32_t>& made, uint32_t* id, size_t n)
@@ -261,23 +261,24 @@ class Blocks {
     for (size_t g = 0; g < groups_; ++g) left_[g] = ~uint64_t{0};
     if (n % 64) left_[groups_ - 1] = (uint64_t{1} << n % 64) - 1;
     for (size_t i = 0; i < 64 * groups_; ++i) rank_[i] = i + 1 < n ? ranks_.of(id[i], id[i + 1]) : kNoId;
-    for (size_t g = 0; g < groups_; ++g) find_(rank_ + 64 * g, least_[g]);
+    for (size_t g = 0; g < kMost / 64; ++g) least_[g] = kNoId;
+    for (size_t g = 0; g < groups_; ++g) find(g);
   }
 
   // Merges until nothing merges. `together`: all of one rank in a group at once, from the left, which is the same if what a merge
   // makes has no merge of lower rank.
   void merge(bool together) {
     for (;;) {
-      const size_t g = static_cast<size_t>(std::min_element(least_, least_ + groups_) - least_);
-      if (least_[g] == kNoId) return;
-      uint32_t rank;
-      for (uint64_t where = find_(rank_ + 64 * g, rank); where; where &= where - 1) {
+      const size_t g = best();
+      const uint32_t rank = least_[g];
+      if (rank == kNoId) return;
+      for (uint64_t where = where_[g]; where; where &= where - 1) {
         const size_t i = 64 * g + static_cast<size_t>(std::countr_zero(where));
         if (rank_[i] != rank) continue;  // one before it took its symbol
         join(i, g);
         if (!together) break;
       }
-      find_(rank_ + 64 * g, least_[g]);
+      find(g);
     }
   }
 
@@ -314,8 +315,14 @@ class Blocks {
   }
   void set(size_t i, uint32_t rank, size_t group) {
     rank_[i] = rank;
-    if (i / 64 != group) find_(rank_ + 64 * (i / 64), least_[i / 64]);
+    if (i / 64 != group) find(i / 64);
   }
+  size_t best() const {  // the first group with the least rank
+    if constexpr (kMost > 4 * 64) return static_cast<size_t>(std::min_element(least_, least_ + groups_) - least_);
+    const size_t first = least_[1] < least_[0] ? 1 : 0, second = least_[3] < least_[2] ? 3 : 2;
+    return least_[second] < least_[first] ? second : first;
+  }
+  void find(size_t group) { where_[group] = find_(rank_ + 64 * group, least_[group]); }
 
   const Ranks& ranks_;
   const std::vector<uint32_t>& made_;
@@ -323,35 +330,53 @@ class Blocks {
   uint32_t* const id_;
   const size_t n_, groups_;
   uint32_t rank_[kMost], least_[kMost / 64];
-  uint64_t left_[kMost / 64];
+  uint64_t where_[kMost / 64], left_[kMost / 64];  // where the least rank is; which symbols are left
 };
 
 }  // namespace
 
 // Window after window. A window's last ids may be wrong, for want of what comes after, so the next begins some way back, at one of
 // them. If that one comes out again, what is before it stands: ids are those of a word if every two neighbours are those of their
-// own bytes, since the first merge across a border would have to be one within two neighbours. Else one queue for the whole word.
-void Merger::merge_long(IdBuffer& ids, size_t from) const {
+// own bytes, since the first merge across a border would have to be one within two neighbours. Else the window begins further back.
+// False, and nothing done, if that does not help either, or an id stands for more than a window.
+template <size_t kMost>
+bool Merger::merge_windows(IdBuffer& ids, size_t from) const {
+  constexpr size_t kBack = 8, kTries = 8;
   const uint32_t* const id = ids.data() + from;
   const size_t n = ids.size() - from;
-  IdBuffer out;
-  uint32_t window[Blocks::kMost], expected_id = kNoId;
+  IdBuffer out, starts;  // ids, and the symbol where each begins
+  if (n > UINT32_MAX) return false;
+  uint32_t window[kMost], expected_id = kNoId;
   size_t expected = 0;  // symbols of the first id of the window as the last window had it, 0 at the start
+  size_t tries = 0;
   for (size_t begin = 0; begin < n;) {
-    const size_t size = std::min(n - begin, Blocks::kMost);
+    const size_t size = std::min(n - begin, kMost);
     std::copy_n(id + begin, size, window);
-    Blocks blocks(ranks_, made_, window, size);
+    Blocks<kMost> blocks(ranks_, made_, window, size);
     blocks.merge(ordered_);
+    if (expected && (window[0] != expected_id || blocks.next(0) != expected)) {
+      if (++tries > kTries || out.size() < kBack) return false;
+      out.resize(out.size() - kBack), starts.resize(starts.size() - kBack);
+      begin = starts.data()[starts.size()];
+      expected = starts.data()[starts.size() + 1] - begin, expected_id = out.data()[out.size()];
+      continue;
+    }
     size_t stop = size;  // where the next window begins
     if (begin + size < n)
       for (stop = size - size / 8; stop && !blocks.starts(stop); --stop) {}
-    if (stop == 0 || (expected && (window[0] != expected_id || blocks.next(0) != expected))) return merge_by_queue(ids, from);
-    for (size_t i = 0; i < stop; i = blocks.next(i)) out.push_back(window[i]);
+    if (stop == 0) return false;
+    for (size_t i = 0; i < stop; i = blocks.next(i)) out.push_back(window[i]), starts.push_back(static_cast<uint32_t>(begin + i));
     if (stop < size) expected = blocks.next(stop) - stop, expected_id = window[stop];
     begin += stop;
+    tries = 0;
   }
   std::copy_n(out.data(), out.size(), ids.data() + from);
   ids.resize(from + out.size());
+  return true;
+}
+
+void Merger::merge_long(IdBuffer& ids, size_t from) const {
+  if (!merge_windows<256>(ids, from) && !merge_windows<1024>(ids, from)) merge_by_queue(ids, from);
 }
 
 // n log n whatever the merges: a queue of them by rank and place over a linked list.

@@ -63,6 +63,8 @@ class Merger {
   void merge(IdBuffer& ids, size_t from) const;
   void merge_short(IdBuffer& ids, size_t from, uint32_t* ranks) const;
   void merge_long(IdBuffer& ids, size_t from) const;
+  template <size_t kMost>
+  bool merge_windows(IdBuffer& ids, size_t from) const;
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
   Alphabet alphabet_;
