@@ -50,7 +50,9 @@ def quicktok_data(tok: Tokenizer, folder: Path) -> Path:
 
     data = folder / "quicktok"
     shutil.copytree(Path(quicktok.__file__).with_name("data"), data)
-    entries = (struct.pack("<H", len(token)) + token + struct.pack("<I", id) for id, token in enumerate(tok.model.tokens))
+    entries = (
+        struct.pack("<H", len(token)) + token + struct.pack("<I", id) for id, token in enumerate(tok.model.tokens)
+    )
     (data / "cl100k.vocab").write_bytes(struct.pack("<I", tok.vocab_size) + b"".join(entries))
     (data / "cl100k.special").write_bytes(struct.pack("<I", 0))
     return data
@@ -82,10 +84,16 @@ def makers(folder: Path, tok: Tokenizer) -> dict[str, Callable[[], tuple[Encode,
     def quicktok() -> tuple[Encode, Callable[[Any], np.ndarray]]:
         import quicktok
 
-        theirs = quicktok.Tokenizer("cl100k", str(data))
+        theirs = quicktok.Tokenizer("cl100k_base", str(data))
         return (lambda texts: theirs.encode_batch(texts, 1)), lambda result: np.asarray(result[0])
 
-    return {"ours": ours, "gigatoken": gigatoken, "quicktok": quicktok, "tiktoken": tiktoken}
+    peers = {"ours": ours, "gigatoken": gigatoken, "quicktok": quicktok, "tiktoken": tiktoken}
+    try:
+        quicktok()
+    except RuntimeError as cause:  # it bounds the length of tokens
+        print(f"  quicktok takes no part: {str(cause).split(': /')[0]}")
+        del peers["quicktok"]
+    return peers
 
 
 def tiktoken_encoding(tok: Tokenizer) -> Any:
