@@ -84,9 +84,9 @@ class Finder:
                 if policy[number] == _core.FORBID:
                     raise _core.ForbiddenSpecial(number, 0, begin)
                 if "lstrip" in flags:
-                    begin = max(start, begin - len(self._match(self._patterns[0], data[start:begin])))
+                    begin -= self._spaces(self._patterns[0], data, start, begin, before=True)
                 if "rstrip" in flags:
-                    end += len(self._match(self._patterns[1], data[end:]))
+                    end += self._spaces(self._patterns[1], data, end, len(data), before=False)
                 yield start, data[start:begin], number, end
                 start = end
         yield start, data[start:], None, len(data)
@@ -114,8 +114,19 @@ class Finder:
         return escaped.replace(b"\0", either)
 
     def _in_word(self, data: bytes, begin: int, end: int) -> bool:
-        ends_word = self._match(self._patterns[2], data[:begin])
-        return bool(ends_word or self._match(self._patterns[3], data[end:]))
+        """Whether a word goes on over an end: a character has at most four bytes."""
+        before, after = data[max(begin - 4, 0) : begin], data[end : end + 4]
+        return bool(self._match(self._patterns[2], before) or self._match(self._patterns[3], after))
+
+    def _spaces(self, pattern: regex.Pattern[str], data: bytes, begin: int, end: int, *, before: bool) -> int:
+        """Bytes of white space before `end`, or after `begin`, looked for in a window that grows while all of it is some."""
+        size = 64
+        while True:
+            window = data[max(begin, end - size) : end] if before else data[begin : min(end, begin + size)]
+            found = len(self._match(pattern, window))
+            if found + 3 < len(window) or len(window) < size:  # the window may cut a character
+                return found
+            size *= 4
 
     @cached_property
     def _patterns(self) -> list[regex.Pattern[str]]:

@@ -214,3 +214,27 @@ def test_a_whole_token_that_no_merge_leads_to() -> None:
     model = replace(learned.model, tokens=(*learned.model.tokens, " 한글".encode()), ignore_merges=True)
     ids, spans = Tokenizer(model).encode_offsets("a 한글", "char")
     assert (ids, spans.tolist()) == ([97, 256], [[0, 1], [1, 4]])
+
+
+@pytest.mark.parametrize("space", [" ", "\u3000", "\n\t \u00a0"])
+@pytest.mark.parametrize("count", [0, 1, 21, 22, 64, 300])
+def test_tokens_take_the_white_space_around_them(mixed: Tokenizer, space: str, count: int) -> None:
+    run = space * count
+    text = f"a{run}<s>{run}b"
+    for flags, taken in (
+        (("lstrip",), run + "<s>"),
+        (("rstrip",), "<s>" + run),
+        (("lstrip", "rstrip"), run + "<s>" + run),
+    ):
+        tok = Tokenizer(replace(mixed.model, token_flags={"<s>": flags}))
+        ids, spans = tok.encode_offsets(text, "char", allowed_special="all")
+        assert [text[a:b] for id, (a, b) in zip(ids, spans, strict=True) if id == 257] == [taken]
+
+
+def test_words_around_a_token(mixed: Tokenizer) -> None:
+    tok = Tokenizer(replace(mixed.model, token_flags={"<s>": ("single_word",)}))
+    found = {
+        text: tok.encode(text, allowed_special="all").count(257)
+        for text in ("<s>", "a <s>", "한<s>", "<s>한", "😀<s>!", "<s>\u0301")
+    }
+    assert found == {"<s>": 1, "a <s>": 1, "한<s>": 0, "<s>한": 0, "😀<s>!": 1, "<s>\u0301": 0}
