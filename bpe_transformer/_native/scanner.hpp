@@ -2,6 +2,7 @@
 // (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "grammar.hpp"
