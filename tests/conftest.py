@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -12,6 +14,9 @@ TEXTS = [
     "다람쥐 헌 쳇바퀴에 타고파. 한국어 문장 세 마리와 다섯 권, 그리고 스무 살.\n",
     "def newest(low, lower):\n    return [low, lower, 'widest']  # 3 of them\n",
 ] * 4
+
+# a shell starts what runs in its background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C need it back
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

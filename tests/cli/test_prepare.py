@@ -61,7 +61,7 @@ def test_invalid_utf8_is_refused_or_replaced(home: Path) -> None:
     refused = prepare(home, "bad.txt", "-o", "bad")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert "bad.txt: byte 5 (0xff)" in refused.stderr
+    assert "bad.txt is not UTF-8: byte 0xff at position 5" in refused.stderr
     assert "--errors replace" in refused.stderr
     assert not (home / "bad").exists()
     replaced = prepare(home, "bad.txt", "-o", "bad", "--errors", "replace")
