@@ -49,7 +49,7 @@ demo: setup
 	$(BIN)/bpe-transformer demo
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 sanitize: setup
 	$(BIN)/python tests/sanitize.py
