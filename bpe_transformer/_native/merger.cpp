@@ -338,7 +338,7 @@ class Blocks {
 // Window after window. A window's last ids may be wrong, for want of what comes after, so the next begins some way back, at one of
 // them. If that one comes out again, what is before it stands: ids are those of a word if every two neighbours are those of their
 // own bytes, since the first merge across a border would have to be one within two neighbours. Else the window begins further back.
-// False, and nothing done, if that does not help either, or an id stands for more than a window.
+// False, and nothing done, if that has to happen more than twice a window, or an id stands for more than a window.
 template <size_t kMost>
 bool Merger::merge_windows(IdBuffer& ids, size_t from) const {
   constexpr size_t kBack = 8, kTries = 8;
@@ -348,14 +348,15 @@ bool Merger::merge_windows(IdBuffer& ids, size_t from) const {
   if (n > UINT32_MAX) return false;
   uint32_t window[kMost], expected_id = kNoId;
   size_t expected = 0;  // symbols of the first id of the window as the last window had it, 0 at the start
-  size_t tries = 0;
+  size_t tries = 0, reached = 0;  // going back eight long ids may undo all that a window gave
   for (size_t begin = 0; begin < n;) {
+    reached = std::max(reached, begin);
     const size_t size = std::min(n - begin, kMost);
     std::copy_n(id + begin, size, window);
     Blocks<kMost> blocks(ranks_, made_, window, size);
     blocks.merge(ordered_);
     if (expected && (window[0] != expected_id || blocks.next(0) != expected)) {
-      if (++tries > kTries || out.size() < kBack) return false;
+      if (++tries > kTries + reached / (kMost / 2) || out.size() < kBack) return false;
       out.resize(out.size() - kBack), starts.resize(starts.size() - kBack);
       begin = starts.data()[starts.size()];
       expected = starts.data()[starts.size() + 1] - begin, expected_id = out.data()[out.size()];
@@ -368,7 +369,6 @@ bool Merger::merge_windows(IdBuffer& ids, size_t from) const {
     for (size_t i = 0; i < stop; i = blocks.next(i)) out.push_back(window[i]), starts.push_back(static_cast<uint32_t>(begin + i));
     if (stop < size) expected = blocks.next(stop) - stop, expected_id = window[stop];
     begin += stop;
-    tries = 0;
   }
   std::copy_n(out.data(), out.size(), ids.data() + from);
   ids.resize(from + out.size());

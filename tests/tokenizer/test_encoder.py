@@ -44,13 +44,11 @@ def by_rank(data: bytes, merges: Merges) -> list[int]:
     return list(ids)
 
 
-@st.composite
-def random_merges(draw: st.DrawFn, text: bytes, ordered: bool) -> Merges:
+def merges_of(text: bytes, count: int, choice: random.Random) -> Merges:
     """Merges of what occurs in `text`, in an order that no counts have to do with."""
-    choice = random.Random(draw(st.integers(0, 2**32)))
     merges: Merges = []
     ids = list(text)
-    for made in range(256, 256 + draw(st.integers(0, 60))):
+    for made in range(256, 256 + count):
         if len(ids) < 2:
             break
         at = choice.randrange(len(ids) - 1)
@@ -61,6 +59,13 @@ def random_merges(draw: st.DrawFn, text: bytes, ordered: bool) -> Merges:
             if (ids[i], ids[i + 1]) == pair:
                 ids[i : i + 2] = [made]
             i += 1
+    return merges
+
+
+@st.composite
+def random_merges(draw: st.DrawFn, text: bytes, ordered: bool) -> Merges:
+    choice = random.Random(draw(st.integers(0, 2**32)))
+    merges = merges_of(text, draw(st.integers(0, 60)), choice)
     if not ordered:
         choice.shuffle(merges)
         merges += [(left, right, 300 + i) for i, (left, right, _) in enumerate(merges[:2])]
@@ -97,6 +102,14 @@ def test_long_words(level: str, data: st.DataObject, unit: list[str], characters
             assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
     finally:
         _core.set_simd_level(before)
+
+
+@pytest.mark.parametrize("unit", ["간è", "ж각", "b관가b", "😀나간é각"])
+def test_windows_that_never_agree_come_to_an_end(unit: str) -> None:
+    text = (unit * 800).encode()  # eight ids are more than a window, so that going back undoes it
+    for seed in range(10):
+        merges = merges_of(text[:300], 40, random.Random(seed))
+        assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
 
 
 def test_a_token_longer_than_a_window() -> None:
