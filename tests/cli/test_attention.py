@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 
@@ -47,6 +49,9 @@ def shown(bpe: Run, *arguments: object) -> list[dict[str, Any]]:
     done = bpe("attention", *arguments, "--json")
     assert done.stderr == b""
     maps: list[dict[str, Any]] = json.loads(done.stdout)
+    jsonschema.validate(
+        maps, json.loads((files("bpe_transformer.inspection") / "schemas/attention.json").read_text("utf-8"))
+    )
     return maps
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
+
+import jsonschema
 
 
 def test_writes_one_file(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
@@ -21,6 +24,9 @@ def test_json_says_what_was_left_out(bpe: Callable[..., object], byte_tokenizer:
     alone.write_bytes((byte_tokenizer / "tokenizer.json").read_bytes())
     done = bpe("report", alone, "-o", tmp_path / "report.html", "--json")
     written = json.loads(done.stdout)
+    jsonschema.validate(
+        written, json.loads((files("bpe_transformer.inspection") / "schemas/report.json").read_text("utf-8"))
+    )
     assert written["bytes"] == (tmp_path / "report.html").stat().st_size
     assert [line.split(",")[0] for line in written["left_out"]] == [
         "No trace was saved with this tokenizer",

@@ -9,15 +9,16 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.inspection import Vocabulary, compare, summarize, tokenize_text
+from bpe_transformer.inspection import AttentionMap, Vocabulary, compare, summarize, tokenize_text
 from bpe_transformer.inspection.sizes import SizedCorpus, size_ladder
 from bpe_transformer.inspection.texts import Text
 from bpe_transformer.tokenizer import PretokenCounts
 
-NAMES = ("tokens", "compare", "vocab", "sizes")
+NAMES = ("tokens", "compare", "vocab", "sizes", "attention")
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def facts(numbers: Tokenizer, low_lower: Tokenizer, pairs: list[tuple[str, str]]
             size_ladder(numbers).as_dict(),
             size_ladder(low_lower, [SizedCorpus.of_counts(words, name=name) for name in ("a", "b")]).as_dict(),
         ],
+        "attention": [[AttentionMap(["세", b"\xeb"], ["three"], np.array([[0.25, 0.75]]), title="layer 1").as_dict()]],
     }
     loaded: dict[str, list[Any]] = json.loads(json.dumps(views))
     return loaded
