@@ -6,6 +6,7 @@
 #include "columns.hpp"
 #include "cuts.hpp"
 #include "encoder.hpp"
+#include "spans.hpp"
 #include "tally.hpp"
 
 namespace {
@@ -42,6 +43,20 @@ nb::object encode_texts(const bpe::Encoder& encoder, int pattern, const std::vec
   return to_ids_and_offsets(policy, [&](const auto& policies) {
     return encoder.encode_batch(static_cast<bpe::Pattern>(pattern), texts, policies, num_threads);
   });
+}
+
+// (ids, offsets, spans, lengths)
+nb::object spans_of_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
+                          const nb::bytes& policy, const Input<uint32_t>& widths, bool characters, int num_threads) {
+  const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+  bpe::SpanBatch batch;
+  {
+    const nb::gil_scoped_release release;
+    batch = bpe::encode_spans_batch(encoder, static_cast<bpe::Pattern>(pattern), texts, policies, widths.data(), characters,
+                                    num_threads);
+  }
+  return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.offsets)), to_array(std::move(batch.spans)),
+                        to_array(std::move(batch.lengths)));
 }
 
 nb::object sample_texts(const bpe::Encoder& encoder, int pattern, const std::vector<bpe::Text>& texts,
@@ -103,19 +118,30 @@ void bind_encoder(nb::module_& m) {
         each_piece(pieces, [&](std::string_view piece, size_t) { self.encode_piece(piece, *cache, ids); });
         return to_list(ids);
       })
-      // (ids, [start, end, start, end, …]) in bytes of the text; `widths` has the base symbols of every id.
+      // (ids, [start, end, start, end, …]) in bytes of the text, or characters; `widths` has the base symbols of every id.
       .def("encode_spans", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy,
-                              const Input<uint32_t>& widths) {
+                              const Input<uint32_t>& widths, bool characters) {
         const bpe::Text text = text_of(object);
         const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
         bpe::IdBuffer ids;
         std::vector<int64_t> spans;
+        int64_t length = static_cast<int64_t>(text.size);
         {
           const nb::gil_scoped_release release;
           Encoder::Borrowed cache(self);
           self.encode_spans(static_cast<bpe::Pattern>(pattern), text, policies, widths.data(), *cache, ids, spans);
+          if (characters) length = bpe::to_characters(text, spans.data(), spans.size() / 2);
         }
-        return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
+        return nb::make_tuple(to_list(ids), to_array(std::move(spans)), length);
+      })
+      .def("spans_batch", [](const Encoder& self, int pattern, const nb::tuple& objects, const nb::bytes& policy,
+                             const Input<uint32_t>& widths, bool characters, int num_threads) {
+        return spans_of_texts(self, pattern, texts_of(objects), policy, widths, characters, num_threads);
+      })
+      .def("spans_rows", [](const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policy,
+                            const Input<uint32_t>& widths, bool characters, int num_threads) {
+        const Rows rows(chunks);
+        return spans_of_texts(self, pattern, rows.texts, policy, widths, characters, num_threads);
       })
       .def("plain_spans", [](const Encoder& self, int pattern, const nb::bytes& object, const Input<uint32_t>& widths) {
         bpe::IdBuffer ids;
@@ -160,11 +186,15 @@ void bind_encoder(nb::module_& m) {
         return sample_texts(self, pattern, rows.texts, policy, dropout, seed, num_threads);
       })
       .def("sample_plain", [](const Encoder& self, int pattern, const nb::bytes& object, bpe::Dropout& dropout) {
+        Encoder::Borrowed cache(self);
+        dropout.memory.words = &*cache;
         bpe::IdBuffer ids;
         self.sample_plain(static_cast<bpe::Pattern>(pattern), text_of(object), dropout, ids);
         return to_list(ids);
       })
       .def("sample_pieces", [](const Encoder& self, const nb::list& pieces, bpe::Dropout& dropout) {
+        Encoder::Borrowed cache(self);
+        dropout.memory.words = &*cache;
         bpe::IdBuffer ids;
         each_piece(pieces, [&](std::string_view piece, size_t) { self.sample_piece(piece, dropout, ids); });
         return to_list(ids);
@@ -174,6 +204,15 @@ void bind_encoder(nb::module_& m) {
         return encode_texts(self, pattern, rows.texts, policy, num_threads);
       });
 
+  // Spans in bytes of a text, made spans in characters; and how many characters it has.
+  m.def("characters", [](const nb::bytes& object, nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> spans) {
+    const bpe::Text text = text_of(object);
+    if (spans.shape(1) != 2) throw nb::value_error("a start and an end for every span");
+    for (size_t i = 0; i < spans.size(); ++i)
+      if (spans.data()[i] < 0 || static_cast<size_t>(spans.data()[i]) > text.size) throw nb::value_error("a span is not in the text");
+    const nb::gil_scoped_release release;
+    return bpe::to_characters(text, spans.data(), spans.shape(0));
+  });
   // (bytes, offsets) of rows of UTF-32, or None if one is not Unicode.
   m.def("utf8_rows", [](const nb::ndarray<const uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& rows) -> nb::object {
     std::optional<bpe::Column> column;

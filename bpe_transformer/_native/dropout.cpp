@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <utility>
 
 #include "encoder.hpp"
 #include "joined.hpp"
@@ -9,21 +11,46 @@
 
 namespace bpe {
 
-// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here they are
-// drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those that were
-// dropped on the way are possible again in the next step.
-void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const {
-  const size_t from = out.size();
-  const std::string_view word = alphabet_.word_of(piece);
-  out.reserve(word.size());
-  alphabet_.split(word, out);
-  const auto n = static_cast<uint32_t>(out.size() - from);
-  if (n < 2) return;
-  uint32_t* const id = out.data() + from;
-  auto& [queue, dropped, next, previous] = dropout.memory;
+namespace {
+
+constexpr size_t kFew = 32;
+
+// Merges n symbols as `dropout` says; gives how many are left. The best merge is looked for anew each time, without branches
+// that a processor would have to guess.
+size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout) {
+  uint32_t ranks[kFew], put_off[kFew];  // of id[i] with id[i + 1]; those that are dropped until the next merge
+  for (size_t i = 0; i + 1 < n; ++i) ranks[i] = merger.rank(id[i], id[i + 1]);
+  uint32_t dropped = 0;  // a bit a place
+  for (;;) {
+    uint64_t first = uint64_t{kNoId} << 32;
+    for (size_t i = 0; i + 1 < n; ++i) first = std::min(first, uint64_t{ranks[i]} << 32 | i);
+    const auto best = static_cast<uint32_t>(first >> 32);
+    if (best == kNoId) return n;
+    const auto at = static_cast<size_t>(first & (kFew - 1));
+    if (dropout.drops()) {
+      dropped |= uint32_t{1} << at;
+      put_off[at] = std::exchange(ranks[at], kNoId);
+      continue;
+    }
+    for (; dropped; dropped &= dropped - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(dropped));
+      ranks[i] = put_off[i];
+    }
+    id[at] = merger.made(best);
+    --n;
+    for (size_t i = at + 1; i < n; ++i) id[i] = id[i + 1];
+    for (size_t i = at + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];
+    if (at + 1 < n) ranks[at] = merger.rank(id[at], id[at + 1]);
+    if (at > 0) ranks[at - 1] = merger.rank(id[at - 1], id[at]);
+  }
+}
+
+// The same for any number, with a heap.
+size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& dropout) {
+  auto& [words, queue, dropped, next, previous] = dropout.memory;
   queue.clear(), dropped.clear(), next.resize(n), previous.resize(n);  // next and previous: n where there is none
   const auto add = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t found = merger_.rank(id[place], id[other]); found != kNoId)
+    if (const uint32_t found = merger.rank(id[place], id[other]); found != kNoId)
       queue.push_back({found, place, id[place], id[other]});
   };
   const auto put = [&](uint32_t place, uint32_t other) {
@@ -47,7 +74,7 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
       dropped.push_back(wait);
       continue;
     }
-    id[wait.place] = merger_.made(wait.rank);
+    id[wait.place] = merger.made(wait.rank);
     id[other] = kNoId;
     next[wait.place] = next[other];
     if (next[other] != n) previous[next[other]] = wait.place;
@@ -56,7 +83,34 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
     if (previous[wait.place] != n) put(previous[wait.place], wait.place);
     if (next[wait.place] != n) put(wait.place, next[wait.place]);
   }
-  out.resize(static_cast<size_t>(std::remove(id, id + n, kNoId) - out.data()));
+  return static_cast<size_t>(std::remove(id, id + n, kNoId) - id);
+}
+
+}  // namespace
+
+// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here they are
+// drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those that were
+// dropped on the way are possible again in the next step. Where nothing is dropped until a word is done, which is so for most
+// words, its ids are those that encoding it always gives.
+void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const {
+  const std::string_view word = alphabet_.word_of(piece);
+  const size_t from = out.size();
+  size_t symbols = word.size();
+  if (!alphabet_.bytes) {
+    symbols = 0;
+    alphabet_.each_symbol(word, [&](uint32_t, size_t, bool joins) { symbols += !joins; });
+  }
+  encode_piece(piece, *dropout.memory.words, out);
+  if (!whole_.empty() && out.size() - from == 1) {  // perhaps not by merging
+    out.resize(from);
+    merger_.encode(word, out);
+  }
+  if (dropout.keeps(static_cast<uint32_t>(symbols - (out.size() - from)))) return;
+  out.resize(from);
+  out.reserve(symbols);
+  alphabet_.split(word, out);
+  out.resize(from + (symbols <= kFew ? sample_few(merger_, out.data() + from, symbols, dropout)
+                                     : sample_many(merger_, out.data() + from, static_cast<uint32_t>(symbols), dropout)));
 }
 
 void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const {
@@ -79,13 +133,18 @@ Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& t
   JoinedParts joined(texts.size(), 0);
   std::atomic<size_t> next{0};
   run_threads(std::min(num_threads, static_cast<int>(std::min<size_t>(texts.size(), 1 << 10))), [&](int) {
+    Borrowed cache(*this);
+    Dropout::Memory memory;
+    memory.words = &*cache;
     for (size_t i; (i = next.fetch_add(1)) < texts.size();) {
       IdBuffer ids = joined.take();
       Dropout dropout(probability, seed, i);
+      dropout.memory = std::move(memory);
       at_text(i, [&] {
         each_part(texts[i], policy, [&](Text part, size_t, size_t) { sample_plain(pattern, part, dropout, ids); },
                   [&](size_t token, size_t) { ids.push_back(specials_[token].id); });
       });
+      memory = std::move(dropout.memory);
       batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
       joined.give(i, std::move(ids));
     }

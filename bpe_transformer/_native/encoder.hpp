@@ -91,7 +91,7 @@ class Encoder {
   void set_cache_bytes(size_t bytes) { cache_bytes_ = bytes; }
 
   // Encoding in which each merge is left out at random (BPE-dropout): a pre-token, plain text, and texts, of which number i
-  // has the stream i of the seed. Knows no cache, and no pre-token that is a token as a whole.
+  // has the stream i of the seed. Knows no pre-token that is a token as a whole; needs dropout.memory.words.
   void sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const;
   void sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const;
   Batch sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,

@@ -92,6 +92,24 @@ class Frame:
 
     def around_each(self, plain: Encodings) -> Encodings:
         """The same for many texts at once."""
+        framed, is_text, is_kept = self._places(plain)
+        framed.ids[is_text] = plain.ids[is_kept]
+        return framed
+
+    def around_spans(
+        self, plain: Encodings, spans: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[Encodings, NDArray[np.int64]]:
+        """The same with the spans of all ids, (T, 2); bos and eos have none, at both ends of texts of these lengths, (N,)."""
+        framed, is_text, is_kept = self._places(plain)
+        framed.ids[is_text] = plain.ids[is_kept]
+        places = np.zeros((len(framed.ids), 2), np.int64)
+        places[is_text] = spans[is_kept]
+        if self.eos is not None:
+            places[framed.offsets[1:] - 1] = lengths[:, None]
+        return framed, places
+
+    def _places(self, plain: Encodings) -> tuple[Encodings, NDArray[np.bool_], NDArray[np.bool_]]:
+        """Framed encodings without the texts' own ids, which of these places are for them, and which of them are kept."""
         lengths = np.diff(plain.offsets)
         kept = lengths if self.max_len is None else np.minimum(lengths, self.max_len - self.num_marks)
         offsets = np.zeros(len(plain.offsets), np.int64)
@@ -103,5 +121,4 @@ class Frame:
                 ids[place] = mark
                 is_text[place] = False
         position = np.arange(len(plain.ids)) - np.repeat(plain.offsets[:-1], lengths)
-        ids[is_text] = plain.ids[position < np.repeat(kept, lengths)]
-        return Encodings(ids, offsets, lengths - kept)
+        return Encodings(ids, offsets, lengths - kept), is_text, position < np.repeat(kept, lengths)

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bpe_transformer import _core
 from bpe_transformer.tokenizer.pretokenization import Normalization
 
 Offsets = NDArray[np.int64]
@@ -80,12 +81,6 @@ def characters(data: bytes, spans: Offsets) -> Offsets:
 
     A byte that is not part of UTF-8 counts as one character, as in `data.decode(errors="surrogateescape")`.
     """
-    text = data.decode("utf-8", "surrogateescape")
-    code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    sizes = 1 + (code_points >= 0x80) + (code_points >= 0x800).astype(np.int64) + (code_points >= 0x10000)
-    sizes[(code_points >= 0xDC80) & (code_points <= 0xDCFF)] = 1
-    character_at = np.append(np.repeat(np.arange(len(sizes)), sizes), len(sizes))
-    starts, ends = spans[:, 0], spans[:, 1]
-    first = character_at[starts]
-    after = np.where(ends > starts, character_at[np.maximum(ends - 1, 0)] + 1, first)
-    return np.stack([first, after], axis=1).astype(np.int64)
+    counted = np.array(spans, np.int64, order="C")
+    _core.characters(data, counted)
+    return counted

@@ -63,14 +63,26 @@ class PartEncoder:
         """The same for many texts; the numbers of those that raise are right."""
         rows: list[list[int]] = []
         for index, text in enumerate(texts):
-            try:
-                chance = _core.Dropout(dropout, seed, index) if dropout else None
+            chance = _core.Dropout(dropout, seed, index) if dropout else None
+            with _numbered(index):
                 rows.append(self.encode(text_bytes(text), policy, chance))
-            except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:
-                what, _, position = cause.args
-                raise type(cause)(what, index, position) from None
-        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
+        return _joined(rows)
+
+    def spans_batch(
+        self, texts: Sequence[str | bytes], policy: bytes, widths: NDArray[np.uint32], characters: bool
+    ) -> tuple[Encodings, Offsets, Offsets]:
+        """The ids of many texts, the spans of all, (T, 2), and the texts' lengths, (N,), in bytes or characters."""
+        rows: list[list[int]] = []
+        places: list[Offsets] = [np.empty((0, 2), np.int64)]
+        lengths: list[int] = []
+        for index, text in enumerate(texts):
+            with _numbered(index):
+                data = text_bytes(text)
+                ids, spans = self.encode_spans(data, policy, widths)
+            rows.append(ids)
+            places.append(spans)
+            lengths.append(_core.characters(data, spans) if characters else len(data))
+        return _joined(rows), np.concatenate(places), np.array(lengths, np.int64)
 
     def encode_spans(self, data: bytes, policy: bytes, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         """The ids, and the bytes of `data` that each stands for, (T, 2); `widths` has the base symbols of every id."""
@@ -98,7 +110,7 @@ class PartEncoder:
             if special is not None:
                 ids.append(self._tokens[special][1])
                 places.append(np.array([[start + len(part), stop]], np.int64))
-        return ids, np.concatenate(places)
+        return ids, np.ascontiguousarray(np.concatenate(places))
 
     def _pieces_of(self, text: str, policy: bytes) -> Iterator[Found]:
         """What lies between the tokens that are looked for in normalised text."""
@@ -216,3 +228,18 @@ class PartEncoder:
         if scanner is None or protected:
             return self._encoder.pieces_spans(self._pieces(span, protected), widths)
         return self._encoder.plain_spans(scanner, span, widths)
+
+
+@contextmanager
+def _numbered(index: int) -> Iterator[None]:
+    """Says which text it is that does not encode."""
+    try:
+        yield
+    except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:
+        what, _, position = cause.args
+        raise type(cause)(what, index, position) from None
+
+
+def _joined(rows: list[list[int]]) -> Encodings:
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)

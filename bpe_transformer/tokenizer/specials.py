@@ -20,31 +20,77 @@ FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
 Found = tuple[int, bytes, int | None, int]
 
 
-def policy(names: Mapping[str, int], num_added: int, allowed: Specials, disallowed: Specials) -> bytes:
-    """How the native core treats each special token, then each of `num_added` tokens that are always looked for.
+def named(option: str, names: Specials) -> Specials:
+    """`names` as a set, or "all". Raises `SpecialTokenError` for another string, whose characters nobody means."""
+    if isinstance(names, str):
+        if names != "all":
+            raise SpecialTokenError(f'{option}={names!r} is one string; give a set, {{{names!r}}}, or "all"')
+        return "all"
+    return names if names is NONE else frozenset(names)
 
-    As in tiktoken, "all" disallowed means all that are not allowed, and a token that is both is disallowed. Raises
-    `SpecialTokenError` for an allowed name that is no special token.
+
+class Policies:
+    """What `allowed_special` and `disallowed_special` mean, as in tiktoken.
+
+    "all" disallowed means all that are not allowed, a token that is both is disallowed, names that are no special tokens
+    may be allowed to no effect, and any text may be disallowed. A text is refused that holds anything disallowed, also where
+    that overlaps what is allowed.
     """
-    allow = set(names) if allowed == "all" else set(allowed)
-    forbid = set(names) - allow if disallowed == "all" else set(disallowed)
-    if unknown := allow - names.keys():
-        raise SpecialTokenError(
-            f"allowed_special names {min(unknown)!r}, which is no special token; this vocabulary has {list(names)}"
-        )
-    both = dict.fromkeys(allow, _core.ALLOW) | dict.fromkeys(forbid, _core.FORBID)
-    return bytes([both.get(name, _core.PLAIN) for name in names] + [_core.ALLOW] * num_added)
+
+    def __init__(self, names: Mapping[str, int], added: Collection[str], flagged: Collection[str]) -> None:
+        self._names = names
+        self._added = added
+        self._flagged = flagged  # found in other ways than by equality
+        self._made: dict[tuple[Specials, Specials], tuple[bytes, frozenset[str]]] = {}
+
+    def of(self, allowed: Specials, disallowed: Specials) -> tuple[bytes, frozenset[str]]:
+        """How the native core treats each special token, then each added one, which are always looked for; and what it
+        cannot find, so that texts have to be searched for it."""
+        key = (named("allowed_special", allowed), named("disallowed_special", disallowed))
+        if key not in self._made:
+            if len(self._made) >= 16:
+                self._made.clear()
+            self._made[key] = self._of(*key)
+        return self._made[key]
+
+    def _of(self, allowed: Specials, disallowed: Specials) -> tuple[bytes, frozenset[str]]:
+        names = self._names
+        allow = set(names) if allowed == "all" else names.keys() & set(allowed)
+        forbid = set(names) - allow if disallowed == "all" else set(disallowed)
+        both = dict.fromkeys(allow, _core.ALLOW) | dict.fromkeys(forbid, _core.FORBID)
+        policy = bytes([both.get(name, _core.PLAIN) for name in names] + [_core.ALLOW] * len(self._added))
+        taken = (allow - forbid) | set(self._added)
+        hidden = {
+            name
+            for name in (forbid & names.keys()) - set(self._flagged)
+            if any(_may_hide(other.encode(), name.encode()) for other in taken)
+        }
+        return policy, frozenset(forbid - names.keys() | hidden)
+
+
+def _may_hide(taken: bytes, name: bytes) -> bool:
+    """Whether `name` can begin in an occurrence of `taken` that is found first.
+
+    >>> _may_hide(b"<s>", b"s>x"), _may_hide(b"<s><s>", b"<s>"), _may_hide(b"<s>", b"<s><s>")
+    (True, True, True)
+    >>> _may_hide(b"<s>", b"</s>"), _may_hide(b"<s>", b"<s>x")
+    (False, False)
+    """
+    longer = len(name) >= len(taken)  # at the same place the longer one is found
+    return any(taken.startswith(name, start) or name.startswith(taken[start:]) for start in range(longer, len(taken)))
 
 
 def refuse(names: Collection[str], texts: Sequence[object]) -> None:
-    """Raises `SpecialTokenError` if a text holds one of `names`: disallowed strings that are no special tokens, as tiktoken."""
+    """Raises `SpecialTokenError` if a text holds one of `names`: what is disallowed and no token that the core would find."""
     for index, text in enumerate(texts):
-        for name in names:
-            if (isinstance(text, str) and name in text) or (isinstance(text, bytes) and name.encode() in text):
-                raise SpecialTokenError(
-                    f"{'the text' if len(texts) == 1 else f'text {index}'} holds {name!r}, which disallowed_special names; "
-                    "leave it out of disallowed_special, or out of the text"
-                )
+        if not isinstance(text, (str, bytes)):
+            continue
+        found = [(text.find(name if isinstance(text, str) else name.encode()), name) for name in names]  # type: ignore[arg-type]
+        if inside := [place for place in found if place[0] >= 0]:
+            raise SpecialTokenError(
+                f"{'the text' if len(texts) == 1 else f'text {index}'} holds {min(inside)[1]!r}, which is not allowed; "
+                "leave it out of disallowed_special to encode it as plain text, or out of the text"
+            )
 
 
 class Finder:

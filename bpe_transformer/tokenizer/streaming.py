@@ -12,7 +12,7 @@ from bpe_transformer.errors import DecodingError
 from bpe_transformer.tokenizer.problems import id_out_of_range
 
 if TYPE_CHECKING:
-    from bpe_transformer.tokenizer.tokenizer import Tokenizer
+    from bpe_transformer.tokenizer.model import BpeModel
 
 
 class DecodeStream(Iterator[str]):
@@ -27,8 +27,7 @@ class DecodeStream(Iterator[str]):
     (['', '', '숲'], '')
     """
 
-    def __init__(self, tokenizer: Tokenizer, ids: Iterable[int], errors: str, skip_special_tokens: bool) -> None:
-        model = tokenizer.model
+    def __init__(self, model: BpeModel, ids: Iterable[int], errors: str, skip_special_tokens: bool) -> None:
         self._ids: Iterator[int] | None = iter(ids)
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
         self._surfaces = model.surfaces

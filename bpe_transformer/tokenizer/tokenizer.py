@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +16,20 @@ from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenErr
 from bpe_transformer.tokenizer import specials
 from bpe_transformer.tokenizer.conversions import Conversions
 from bpe_transformer.tokenizer.counts import threads
+from bpe_transformer.tokenizer.decoding import Decoding
 from bpe_transformer.tokenizer.encodings import Encodings, Frame
 from bpe_transformer.tokenizer.inputs import Rows, Texts, texts_of
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
-from bpe_transformer.tokenizer.offsets import Offsets, characters
+from bpe_transformer.tokenizer.offsets import Offsets
 from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
 from bpe_transformer.tokenizer.problems import (
     check_dropout,
     encoding_problem,
-    id_array,
     id_out_of_range,
     lacks_mark,
     no_room,
-    not_utf8,
 )
-from bpe_transformer.tokenizer.specials import NONE, Specials
-from bpe_transformer.tokenizer.streaming import DecodeStream
+from bpe_transformer.tokenizer.specials import NONE, Policies, Specials
 from bpe_transformer.tokenizer.trace import MergeTrace
 
 if TYPE_CHECKING:
@@ -40,10 +37,8 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer.encoded_files import EncodedFiles
     from bpe_transformer.tokenizer.resize import Pruned
 
-Decoded = TypeVar("Decoded", str, bytes)
 
-
-class Tokenizer(Conversions):
+class Tokenizer(Conversions, Decoding):
     """A learned BPE vocabulary, ready to encode and decode. Made by `learn_bpe` or `Tokenizer.load`; does not change.
 
     One object may be used by many threads at a time.
@@ -62,7 +57,9 @@ class Tokenizer(Conversions):
             model.alphabet(), model.left, model.right, model.made, self._specials, model.whole_tokens(), prefix
         )
         self._parts = PartEncoder(model, self._encoder, self._specials)
-        self._nothing_allowed = self._policy(NONE, "all")
+        self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
+        policy, sought = self._policies.of(NONE, "all")
+        self._nothing_allowed = None if sought else policy
         where = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
         self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), where)
 
@@ -162,9 +159,10 @@ class Tokenizer(Conversions):
     ) -> list[int]:
         """The ids of a text, or of bytes, which need not be UTF-8.
 
-        Special tokens follow tiktoken's policy: those in `allowed_special` become their ids; one of
-        `disallowed_special` (by default all that are not allowed) in the text raises `SpecialTokenError`; the rest is plain
-        text. `add_bos` and `add_eos` put the vocabulary's `bos_token` and `eos_token` around the ids.
+        Special tokens follow tiktoken's policy: those in `allowed_special` become their ids, of several at one place the
+        longest; anything of `disallowed_special` (by default all that are not allowed) in the text raises
+        `SpecialTokenError`; the rest is plain text. `add_bos` and `add_eos` put the vocabulary's `bos_token` and `eos_token`
+        around the ids.
 
         With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
         cut; `encode_batch` counts them in `num_cut` instead.
@@ -175,7 +173,9 @@ class Tokenizer(Conversions):
         Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
         """
         plain = allowed_special is NONE and disallowed_special == "all"
-        policy = self._nothing_allowed if plain else self._policy(allowed_special, disallowed_special, (text,))
+        policy = self._nothing_allowed if plain else None
+        if policy is None:
+            policy = self._policy(allowed_special, disallowed_special, (text,))
         try:
             if dropout:
                 ids = self._batch((text,), policy, 1, dropout, seed).tolist()[0]
@@ -187,12 +187,7 @@ class Tokenizer(Conversions):
             self._fail(cause, (text,))
         if add_bos or add_eos or max_len is not None:
             ids, num_cut = self._frame(add_bos, add_eos, max_len).around(ids)
-            if num_cut:
-                warnings.warn(
-                    f"max_len={max_len} cut {num_cut} of {num_cut + len(ids)} ids off a text",
-                    TruncationWarning,
-                    stacklevel=2,
-                )
+            self._warn_of_cuts(max_len, num_cut, len(ids))
         return ids
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
@@ -240,6 +235,7 @@ class Tokenizer(Conversions):
         disallowed_special: Specials = "all",
         add_bos: bool = False,
         add_eos: bool = False,
+        max_len: int | None = None,
     ) -> tuple[list[int], Offsets]:
         """The ids of a text, and where in it each token is, (T, 2): `text[start:end]`, in bytes of its UTF-8 or in characters.
 
@@ -252,22 +248,65 @@ class Tokenizer(Conversions):
         ([236, 136, 178, 261], array([[0, 1], [0, 1], [0, 1], [1, 5]]))
         """
         policy = self._policy(allowed_special, disallowed_special, (text,))
+        in_characters = self._in_characters(unit)
         try:
-            data = text_bytes(text)
             if self._scanner is not None:
-                ids, flat = self._encoder.encode_spans(self._scanner, data, policy, self.model.widths)
+                ids, flat, length = self._encoder.encode_spans(
+                    self._scanner, text, policy, self.model.widths, in_characters
+                )
                 spans = flat.reshape(-1, 2)
             else:
+                data = text_bytes(text)
                 ids, spans = self._parts.encode_spans(data, policy, self.model.widths)
+                length = _core.characters(data, spans) if in_characters else len(data)
         except (ValueError, TypeError) as cause:
             self._fail(cause, (text,))
-        frame = self._frame(add_bos, add_eos, None)
-        end = len(data)
-        if frame.bos is not None:
-            spans = np.concatenate([[[0, 0]], spans])
-        if frame.eos is not None:
-            spans = np.concatenate([spans, [[end, end]]])
-        return frame.around(ids)[0], characters(data, spans) if unit == "char" else spans
+        frame = self._frame(add_bos, add_eos, max_len)
+        if frame != Frame():
+            plain = Encodings(np.array(ids, np.uint32), np.array([0, len(ids)]))
+            framed, spans = frame.around_spans(plain, spans, np.array([length]))
+            ids = framed.ids.tolist()
+            self._warn_of_cuts(max_len, int(framed.num_cut[0]), len(ids))
+        return ids, spans
+
+    def encode_offsets_batch(
+        self,
+        texts: Texts,
+        unit: Literal["byte", "char"] = "byte",
+        num_threads: int | None = None,
+        *,
+        allowed_special: Specials = NONE,
+        disallowed_special: Specials = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
+    ) -> tuple[Encodings, Offsets]:
+        """The ids of many texts, and where in its text each token is, (T, 2), for all texts in one array: as `encode_offsets`.
+
+        The tokens of text `i` are at `spans[encodings.offsets[i]:encodings.offsets[i + 1]]`. What `max_len` cuts is counted
+        in `num_cut`.
+
+        >>> encodings, spans = tok.encode_offsets_batch(["숲", "low"], "char")      # doctest: +SKIP
+        >>> encodings.tolist(), spans.tolist()                              # doctest: +SKIP
+        ([[236, 136, 178], [260]], [[0, 1], [0, 1], [0, 1], [0, 3]])
+        """
+        batch = texts_of(texts)
+        policy = self._policy(allowed_special, disallowed_special, batch)
+        widths, in_characters = self.model.widths, self._in_characters(unit)
+        try:
+            if self._scanner is None:
+                plain, spans, lengths = self._parts.spans_batch(batch, policy, widths, in_characters)
+            else:
+                options = (policy, widths, in_characters, threads(num_threads))
+                if isinstance(batch, Rows):
+                    ids, offsets, flat, lengths = self._encoder.spans_rows(self._scanner, batch.chunks, *options)
+                else:
+                    ids, offsets, flat, lengths = self._encoder.spans_batch(self._scanner, batch, *options)
+                plain, spans = Encodings(ids, offsets), flat.reshape(-1, 2)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, batch)
+        frame = self._frame(add_bos, add_eos, max_len)
+        return (plain, spans) if frame == Frame() else frame.around_spans(plain, spans, lengths)
 
     def count(
         self, text: str | bytes, *, allowed_special: Specials = NONE, disallowed_special: Specials = "all"
@@ -328,15 +367,16 @@ class Tokenizer(Conversions):
 
         return encode_files(
             self, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
-            allowed_special=allowed_special, disallowed_special=disallowed_special,
+            allowed_special=specials.named("allowed_special", allowed_special),
+            disallowed_special=specials.named("disallowed_special", disallowed_special),
             frame=self._frame(add_bos, add_eos, None), overwrite=overwrite, progress=progress,
         )  # fmt: skip
 
     def _policy(self, allowed: Specials, disallowed: Specials, texts: Sequence[object] = ()) -> bytes:
-        names = self.model.special_tokens
-        if disallowed != "all" and (others := set(disallowed) - names.keys()):
-            specials.refuse(others, texts)
-        return specials.policy(names, len(self.model.added_tokens), allowed, disallowed)
+        policy, sought = self._policies.of(allowed, disallowed)
+        if sought:
+            specials.refuse(sought, texts)
+        return policy
 
     def _batch(
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
@@ -368,81 +408,20 @@ class Tokenizer(Conversions):
             raise EncodingError(no_room(max_len, frame.num_marks))
         return frame
 
+    @staticmethod
+    def _in_characters(unit: str) -> bool:
+        if unit not in ("byte", "char"):
+            raise EncodingError(f"unit={unit!r} is unknown; choose byte or char")
+        return unit == "char"
+
+    @staticmethod
+    def _warn_of_cuts(max_len: int | None, num_cut: int, kept: int) -> None:
+        if num_cut:
+            message = f"max_len={max_len} cut {num_cut} of {num_cut + kept} ids off a text"
+            warnings.warn(message, TruncationWarning, stacklevel=3)
+
     def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
         raise encoding_problem(cause, texts, self.model) or cause from None
-
-    # --- ids to text ---------------------------------------------------------------------------------------------------
-
-    def decode(
-        self,
-        ids: Sequence[int] | NDArray[np.integer[Any]],
-        *,
-        errors: str = "replace",
-        skip_special_tokens: bool = False,
-    ) -> str:
-        """The text of ids. Bytes that are not UTF-8 on their own, such as half a character, follow `errors` (as in
-        `bytes.decode`); `decode_bytes` gives them exactly. Raises `DecodingError` for an id out of range, and for such bytes
-        with `errors="strict"`.
-        """
-        try:
-            return self._decoder.text(ids, skip_special_tokens, errors)
-        except (TypeError, _core.BadId, UnicodeDecodeError) as cause:
-            return self._again(cause, ids, lambda array: self._decoder.text(array, skip_special_tokens, errors))
-
-    def decode_batch(
-        self,
-        rows: Encodings | Iterable[Sequence[int] | NDArray[np.integer[Any]]],
-        *,
-        errors: str = "replace",
-        skip_special_tokens: bool = False,
-    ) -> list[str]:
-        """The texts of many rows of ids; each as `decode` gives it."""
-        if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.offsets.dtype == np.int64:
-            with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # told with its row below
-                return self._decoder.texts_at(rows.ids, rows.offsets, skip_special_tokens, errors)
-        rows = list(rows)
-        try:
-            return self._decoder.texts(rows, skip_special_tokens, errors)
-        except (TypeError, _core.BadId, UnicodeDecodeError):
-            texts = []
-            for index, row in enumerate(rows):
-                try:
-                    texts.append(self.decode(row, errors=errors, skip_special_tokens=skip_special_tokens))
-                except DecodingError as cause:
-                    raise DecodingError(f"row {index}: {cause}") from cause
-            return texts
-
-    def decode_bytes(
-        self, ids: Sequence[int] | NDArray[np.integer[Any]], *, skip_special_tokens: bool = False
-    ) -> bytes:
-        """The bytes of ids: for a byte vocabulary exactly those that were encoded. Raises `DecodingError`."""
-        try:
-            return self._decoder.data(ids, skip_special_tokens)
-        except (TypeError, _core.BadId) as cause:
-            return self._again(cause, ids, lambda array: self._decoder.data(array, skip_special_tokens))
-
-    def decode_stream(
-        self, ids: Iterable[int] = (), *, errors: str = "replace", skip_special_tokens: bool = False
-    ) -> DecodeStream:
-        """The text of ids while they come: an iterator over pieces of text, none of which ends inside a character.
-
-        What is left at the end, such as half a character, follows `errors`. To feed it by hand, call `push` and `finish` of
-        the result.
-        """
-        return DecodeStream(self, ids, errors, skip_special_tokens)
-
-    def _again(self, cause: Exception, ids: object, decode: Callable[[NDArray[np.integer[Any]]], Decoded]) -> Decoded:
-        """Decodes what the native core does not read itself, such as a list of NumPy's integers, or says what is wrong."""
-        if isinstance(cause, UnicodeDecodeError):
-            raise DecodingError(not_utf8(cause)) from cause
-        array = id_array(ids)
-        try:
-            return decode(array)
-        except _core.BadId as bad:
-            position = bad.args[0]
-            raise DecodingError(id_out_of_range(int(array[position]), self.vocab_size, position)) from None
-        except UnicodeDecodeError as problem:
-            raise DecodingError(not_utf8(problem)) from problem
 
     # --- other sizes ---------------------------------------------------------------------------------------------------
 

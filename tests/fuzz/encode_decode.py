@@ -85,6 +85,9 @@ def _agree(tok: Tokenizer, data: bytes, ids: list[int], special: dict[str, objec
         assert ((spans >= 0) & (spans <= end)).all()
         assert (spans[:, 0] <= spans[:, 1]).all()
         assert (np.diff(spans, axis=0) >= 0).all()
+        encodings, places = tok.encode_offsets_batch([data, data], unit, 2, **special)  # type: ignore[arg-type]
+        assert encodings.tolist() == [ids, ids]
+        assert places.tolist() == spans.tolist() * 2
     dropped = tok.encode(data, dropout=0.3, seed=len(data), **special)  # type: ignore[arg-type]
     assert tok.decode_bytes(dropped) == tok.decode_bytes(ids)
     try:

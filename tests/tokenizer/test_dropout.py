@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -32,6 +33,57 @@ def test_it_decodes_to_the_text(mixed: Tokenizer, text: str, seed: int) -> None:
     assert mixed.encode(text, disallowed_special=(), dropout=0.0, seed=seed) == mixed.encode_ordinary(text)
     bytes_alone = [mixed.id_of(bytes([byte])) for byte in text.encode()]
     assert mixed.encode(text, disallowed_special=(), dropout=1.0, seed=seed) == bytes_alone
+
+
+def drawn(dropout: float, seed: int, stream: int) -> Iterator[bool]:
+    """Whether each merge is dropped: splitmix64, from the seed and the number of the text."""
+
+    def mix(z: int) -> int:
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return z ^ (z >> 31)
+
+    state = mix(seed ^ mix(stream))
+    while True:
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        yield (mix(state) >> 11) / 2**53 < dropout
+
+
+def plainly(tok: Tokenizer, text: str, dropout: float, seed: int, stream: int) -> list[int]:
+    """Merges of each pre-token one by one: the best that is possible and not dropped, until there is none."""
+    ranks = {pair: rank for rank, pair in enumerate(tok.merges)}
+    made = tok.model.made.tolist()
+    drops = drawn(dropout, seed, stream)
+    found: list[int] = []
+    for piece in tok.model.pretokenization.split(text):
+        ids = [tok.id_of(bytes([byte])) for byte in piece.encode()]
+        while True:
+            possible = sorted(
+                (ranks[pair], i) for i, pair in enumerate(zip(ids, ids[1:], strict=False)) if pair in ranks
+            )
+            kept = next((merge for merge in possible if not next(drops)), None)
+            if kept is None:
+                break
+            rank, i = kept
+            ids[i : i + 2] = [made[rank]]
+        found += ids
+    return found
+
+
+WORDS = st.lists(st.sampled_from(["low", "lower", " newest", "est", "한국어", " ", "x", "1"]), max_size=30).map("".join)
+
+
+@given(WORDS, st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.9, 1.0]), st.integers(0, 2**64 - 1))
+@settings(max_examples=150, deadline=None)
+@example("lowerest" * 12, 0.1, 3)  # a pre-token of many symbols
+@example("lowerest" * 4, 0.5, 3)  # of just as many as the core treats as few
+def test_it_is_what_drawing_one_by_one_gives(mixed: Tokenizer, text: str, dropout: float, seed: int) -> None:
+    whole = Tokenizer(replace(mixed.model, ignore_merges=True))
+    batch = ["", text, "low" + text]
+    expected = [plainly(mixed, text, dropout, seed, stream) for stream, text in enumerate(batch)]
+    for tok in (mixed, whole):
+        if dropout or tok is mixed:
+            assert tok.encode_batch(batch, 2, dropout=dropout, seed=seed).tolist() == expected
 
 
 @pytest.mark.parametrize("dropout", [0.1, 0.6])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.errors import EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer.offsets import normalize_aligned
+from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
+from bpe_transformer.tokenizer.offsets import characters, normalize_aligned
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -63,6 +65,72 @@ def test_characters_are_those_that_a_token_touches(mixed: Tokenizer, text: str) 
     for (start, end), (first, after) in zip(spans, in_characters, strict=True):
         assert starts[first] <= start < starts[first + 1]
         assert starts[after - 1] < end <= starts[after]
+
+
+@given(st.lists(st.binary(max_size=20) | TEXT, max_size=6), st.sampled_from(["byte", "char"]))
+@settings(max_examples=60, deadline=None)
+@example([b"\xf0\x9f\x98", "숲<s>\u0301", "", "a" * 300], "char")
+def test_batches_are_what_each_text_gives(mixed: Tokenizer, texts: list[str | bytes], unit: str) -> None:
+    framed = Tokenizer(replace(mixed.model, bos_token="<s>", eos_token="</s>"))
+    rows = pa.array([text if isinstance(text, bytes) else text.encode() for text in texts], pa.large_binary())
+    frames: list[dict[str, object]] = [{}, {"add_bos": True}, {"add_eos": True, "max_len": 3}]
+    for tok in (framed, split_by(framed, pattern=r"\w+|\s|[^\w\s]+"), split_by(framed, normalization="NFKC")):
+        for frame in frames:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TruncationWarning)
+                each = [tok.encode_offsets(text, unit, allowed_special="all", **frame) for text in texts]  # type: ignore[arg-type]
+            for form, num_threads in ((texts, 1), (rows, 3)):
+                encodings, spans = tok.encode_offsets_batch(
+                    form,
+                    unit,
+                    num_threads,
+                    allowed_special="all",
+                    **frame,  # type: ignore[arg-type]
+                )
+                assert encodings.tolist() == [ids for ids, _ in each]
+                assert (spans.dtype, spans.shape) == (np.int64, (len(encodings.ids), 2))
+                for i, (_, expected) in enumerate(each):
+                    found = spans[encodings.offsets[i] : encodings.offsets[i + 1]]
+                    assert found.tolist() == expected.tolist()
+
+
+def test_batches_of_many_parts_and_their_problems(mixed: Tokenizer, low_lower: Tokenizer) -> None:
+    texts = ["low lower 숲 " * 2000, "", "é" * 3000] * 90  # several MB
+    one, spans = mixed.encode_offsets_batch(texts, "char", 1)
+    many, others = mixed.encode_offsets_batch(texts, "char", 4)
+    assert np.array_equal(one.ids, many.ids)
+    assert np.array_equal(one.offsets, many.offsets)
+    assert np.array_equal(spans, others)
+    assert one.ids.tolist()[: one.offsets[3]] == [id for text in texts[:3] for id in mixed.encode(text)]
+    with pytest.raises(SpecialTokenError, match="text 2 holds the special token '<s>' .byte 3."):
+        mixed.encode_offsets_batch(["a", "b", "숲<s>"])
+    with pytest.raises(EncodingError, match="character ' ' .* at byte 3 of text 1"):
+        low_lower.encode_offsets_batch(["low", "low x"], num_threads=2)
+    with pytest.raises(EncodingError, match="text 1 is int"):
+        mixed.encode_offsets_batch(["a", 5])  # type: ignore[list-item]
+    with pytest.raises(EncodingError, match="unit='word' is unknown; choose byte or char"):
+        mixed.encode_offsets("a", "word")  # type: ignore[arg-type]
+    with pytest.raises(EncodingError, match="unit='word' is unknown; choose byte or char"):
+        mixed.encode_offsets_batch(["a"], "word")  # type: ignore[arg-type]
+
+
+def test_cutting_warns(mixed: Tokenizer) -> None:
+    tok = Tokenizer(replace(mixed.model, eos_token="</s>"))
+    with pytest.warns(TruncationWarning, match="max_len=2 cut 3 of 5 ids off a text") as caught:
+        ids, spans = tok.encode_offsets("zzé", "char", add_eos=True, max_len=2)
+    assert caught[0].filename == __file__
+    assert (ids, spans.tolist()) == ([ord("z"), tok.special_tokens["</s>"]], [[0, 1], [3, 3]])
+
+
+@given(st.binary(max_size=40) | TEXT.map(str.encode), st.data())
+@settings(max_examples=100, deadline=None)
+def test_characters_of_any_spans(data: bytes, draw: st.DataObject) -> None:
+    place = st.integers(0, len(data))
+    spans = [sorted(span) for span in draw.draw(st.lists(st.tuples(place, place), max_size=8))]
+    text = data.decode("utf-8", "surrogateescape")
+    at = [i for i, c in enumerate(text) for _ in c.encode("utf-8", "surrogateescape")] + [len(text)]
+    expected = [[at[start], at[end - 1] + 1 if end > start else at[start]] for start, end in spans]
+    assert characters(data, np.array(spans, np.int64).reshape(-1, 2)).tolist() == expected
 
 
 @pytest.mark.parametrize("form", FORMS)

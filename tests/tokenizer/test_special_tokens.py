@@ -1,0 +1,65 @@
+"""Which special tokens a text may hold: what tiktoken makes of it, in results and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import SpecialTokenError
+
+tiktoken = pytest.importorskip("tiktoken")
+
+SPECIALS = ["<s>", "</s>", "s>x", "<|end|>", "end", "|>!", "é"]  # contained in each other and overlapping
+SOME = st.sets(st.sampled_from(SPECIALS), max_size=3)
+OTHERS = st.sets(st.sampled_from([*SPECIALS, "low", " ", "<"]), max_size=2)
+
+
+@pytest.fixture(scope="module")
+def with_tiktoken() -> tuple[Tokenizer, object]:
+    tok = learn_bpe(PretokenCounts.from_iterator(["low low end <s end"], "gpt2"), 300, special_tokens=SPECIALS)
+    return tok, tok.as_tiktoken()
+
+
+@given(
+    st.lists(st.sampled_from([*SPECIALS, "x", "low", " ", "<", "|", ">", "!"]), max_size=6).map("".join),
+    st.none() | st.just("all") | SOME | SOME.map(lambda names: names | {"<none>"}),
+    st.none() | st.just("all") | st.just(()) | SOME | OTHERS.map(tuple),
+)
+@settings(max_examples=300, deadline=None)
+@example("<s>x", {"<s>"}, None)
+@example("<|end|>!", {"<|end|>"}, ("end",))
+@example("<|end|>!", "all", ("|>!",))
+def test_special_tokens_are_those_of_tiktoken(
+    with_tiktoken: tuple[Tokenizer, tiktoken.Encoding], text: str, allowed: object, disallowed: object
+) -> None:
+    tok, theirs = with_tiktoken
+    options: dict[str, Any] = {"allowed_special": allowed, "disallowed_special": disallowed}
+    options = {name: value for name, value in options.items() if value is not None}
+    try:
+        expected = theirs.encode(text, **options)
+    except ValueError:
+        for encode in (tok.encode, tok.count, tok.encode_offsets):
+            with pytest.raises(ValueError, match="which is not allowed"):
+                encode(text, **options)
+        for encode_batch in (tok.encode_batch, tok.count_batch, tok.encode_offsets_batch):
+            with pytest.raises(ValueError, match="text 1 holds .* which is not allowed"):
+                encode_batch(["", text], **options)
+        return
+    assert tok.encode(text, **options) == expected
+    assert tok.count(text, **options) == len(expected)
+    assert tok.encode_batch([text, text], **options).tolist() == [expected] * 2
+    assert tok.count_batch([text, text], **options).tolist() == [len(expected)] * 2
+
+
+def test_what_is_always_looked_for_hides_nothing_disallowed(mixed: Tokenizer) -> None:
+    model = replace(mixed.model, tokens=(*mixed.model.tokens, b"<<s"), added_tokens={"<<s": 402})
+    tok = Tokenizer(model)
+    assert tok.encode("<<s") == [402]
+    with pytest.raises(SpecialTokenError, match="holds '<s>', which is not allowed"):
+        tok.encode("<<s>")
+    assert tok.encode_ordinary("<<s>") == [402, ord(">")]
