@@ -91,6 +91,10 @@ class Alphabet:
     @staticmethod
     def of_bytes(id_of_byte: Sequence[int]) -> Alphabet: ...
     @staticmethod
+    def of_some_bytes(
+        inner: Mapping[int, int], last: Mapping[int, int], marks_end: bool, unknown: int, fuse_unknown: bool
+    ) -> Alphabet: ...
+    @staticmethod
     def of_characters(
         inner: Mapping[int, int],
         last: Mapping[int, int],

@@ -26,18 +26,19 @@ struct UnknownCharacter : std::runtime_error {
 };
 
 struct Alphabet {
-  bool bytes = true;                                // unit: bytes, else characters
-  bool marks_end = false;                           // characters: the last of a word has an id of its own
-  std::array<uint32_t, 256> id_of_byte{};           // bytes only
-  std::unordered_map<uint32_t, uint32_t> inner;     // characters: code point → id
-  std::unordered_map<uint32_t, uint32_t> last;      // characters that end a word, if marks_end
+  bool bytes = true;                                // symbols are bytes, each has an id and no other; else characters,
+  bool some_bytes = false;                          // or bytes of which some have none, or another at the end of a word
+  bool marks_end = false;                           // the last symbol of a word has an id of its own
+  std::array<uint32_t, 256> id_of_byte{};           // if `bytes`, else
+  std::unordered_map<uint32_t, uint32_t> inner;     // code point, or byte → id
+  std::unordered_map<uint32_t, uint32_t> last;      // of what ends a word, if marks_end
   uint32_t unknown = kNoId;
   std::vector<uint32_t> fallback;                   // ids of the 256 bytes of characters that have no id, or empty
   bool fuse_unknown = false;                        // neighbouring unknown characters become one
 
-  // White space is not part of a word whose end is marked: the mark stands for it.
+  // White space is not part of a word whose end is marked: the mark stands for it. (Of bytes the pattern leaves it out.)
   std::string_view word_of(std::string_view piece) const {
-    if (!marks_end) return piece;
+    if (!marks_end || some_bytes) return piece;
     const uint8_t* begin = reinterpret_cast<const uint8_t*>(piece.data());
     const uint8_t* const end = begin + piece.size();
     const uint8_t* word_end = begin;
@@ -54,6 +55,10 @@ struct Alphabet {
                   : std::string_view();
   }
 
+  unicode::Symbol symbol_at(const uint8_t* p, const uint8_t* end) const {
+    return some_bytes ? unicode::Symbol{*p, 1, 0} : unicode::decode(p, end);
+  }
+
   // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one before
   // it is not to be written again. Throws UnknownCharacter.
   template <class Emit>
@@ -67,7 +72,7 @@ struct Alphabet {
     }
     bool after_unknown = false;
     while (p < end) {
-      const unicode::Symbol s = unicode::decode(p, end);
+      const unicode::Symbol s = symbol_at(p, end);
       const auto& map = marks_end && p + s.length == end ? last : inner;
       const auto found = s.code_point == unicode::kInvalid ? map.end() : map.find(s.code_point);
       const bool was_unknown = std::exchange(after_unknown, false);

@@ -14,6 +14,18 @@ void bind_learner(nb::module_& m) {
         std::copy(id_of_byte.begin(), id_of_byte.end(), alphabet.id_of_byte.begin());
         return alphabet;
       })
+      .def_static("of_some_bytes", [](std::unordered_map<uint32_t, uint32_t> inner, std::unordered_map<uint32_t, uint32_t> last,
+                                      bool marks_end, int64_t unknown, bool fuse_unknown) {
+        Alphabet alphabet;
+        alphabet.bytes = false;
+        alphabet.some_bytes = true;
+        alphabet.marks_end = marks_end;
+        alphabet.inner = std::move(inner);
+        alphabet.last = std::move(last);
+        alphabet.unknown = unknown < 0 ? bpe::kNoId : static_cast<uint32_t>(unknown);
+        alphabet.fuse_unknown = fuse_unknown;
+        return alphabet;
+      })
       .def_static("of_characters", [](std::unordered_map<uint32_t, uint32_t> inner,
                                       std::unordered_map<uint32_t, uint32_t> last, bool marks_end, int64_t unknown,
                                       std::vector<uint32_t> fallback, bool fuse_unknown) {

@@ -18,7 +18,7 @@ bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, cons
   spans.resize(before + 2 * count);
   int64_t* to = spans.data() + before;
   size_t at = 0;
-  if (alphabet.bytes) {
+  if (alphabet.bytes || alphabet.some_bytes) {
     for (size_t i = 0; i < count; ++i) {
       *to++ = static_cast<int64_t>(at);
       *to++ = static_cast<int64_t>(at += widths[ids[i]]);

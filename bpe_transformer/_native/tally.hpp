@@ -48,7 +48,7 @@ class WordBytes {
     if (extent & kBytes) return step(std::min<size_t>(extent & ~kBytes, static_cast<size_t>(end_ - at_)));
     bool found = false;
     for (uint32_t i = 0; at_ < end_ && (i < std::max(extent, 1u) || (extent == 0 && alphabet_.fuse_unknown && !known())); ++i)
-      found |= step(unicode::decode(at_, end_).length);
+      found |= step(alphabet_.symbol_at(at_, end_).length);
     return found;
   }
 
@@ -60,7 +60,7 @@ class WordBytes {
     return found;
   }
   bool known() const {
-    const unicode::Symbol s = unicode::decode(at_, end_);
+    const unicode::Symbol s = alphabet_.symbol_at(at_, end_);
     return (alphabet_.marks_end && at_ + s.length == end_ ? alphabet_.last : alphabet_.inner).count(s.code_point) > 0;
   }
 

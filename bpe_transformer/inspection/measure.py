@@ -161,7 +161,8 @@ def _sizes(tokenizer: Tokenizer) -> NDArray[np.int64]:
 def _spells_the_text(tokenizer: Tokenizer) -> bool:
     """Whether the bytes of the tokens are those of the text, so that their sizes tell their places."""
     model = tokenizer.model
-    changes = (model.pretokenization.normalization, model.end_of_word, model.space_mark)
+    split = model.pretokenization
+    changes = (split.normalizer is not None, not split.keeps_all, model.end_of_word, model.space_mark)
     return model.unit == "byte" and model.prefix_space == "never" and not any(changes)
 
 

@@ -162,6 +162,8 @@ def splitting(split: PreTokenization) -> dict[str, Any]:
         "squeeze_spaces",
     }:
         raise PatternError(f"the page does not know how to split by {', '.join(sorted(unknown))}")
+    if not split.keeps_all:
+        raise PatternError("the page does not know how to leave text between pre-tokens out")
     protected = "|".join(f"(?:{expression})" for expression in split.protected)
     mapped = None if split.charsmap is None else list(split.charsmap_normalizer.entries.items())
     return {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.offsets import Aligned, align
 
 _SPACE_MARK = "▁"
 _LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules need 12 and 300,000
@@ -49,13 +50,9 @@ class CharsmapNormalizer:
             normalized = " ".join(filter(None, normalized.split(" "))).rstrip(" " + _SPACE_MARK)
         return normalized
 
-    def aligned(self, text: str) -> tuple[str, NDArray[np.int64], NDArray[np.int64]]:
+    def aligned(self, text: str) -> Aligned:
         """The normalised text, and for each byte of it, (n,), where what it was made of starts and ends: bytes of `text`."""
-        steps = self._steps(text)
-        before = np.array([_size(taken) for taken, _ in steps], np.int64)
-        after = [_size(made) for _, made in steps]
-        ends = np.cumsum(before)
-        return "".join(made for _, made in steps), np.repeat(ends - before, after), np.repeat(ends, after)
+        return align(self._steps(text))
 
     def _steps(self, text: str) -> list[tuple[str, str]]:
         """(a piece of `text`, what becomes of it), one after another; what stays as it is character by character."""
@@ -115,8 +112,39 @@ class CharsmapNormalizer:
         return squeezed
 
 
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogateescape"))
+class PrecompiledNormalizer:
+    """Normalises by such a map as the `tokenizers` package does: grapheme by grapheme, the shortest entry that one begins with.
+
+    A grapheme of six bytes or more, or that begins with no entry, is taken character by character.
+    """
+
+    def __init__(self, charsmap: str) -> None:
+        self._entries = _entries(charsmap)
+        self._first = frozenset(key[0] for key in self._entries)
+        self._reach = max(map(len, self._entries), default=0)
+
+    def normalize(self, text: str) -> str:
+        return text if self._first.isdisjoint(text) else "".join(made for _, made in self._pieces(text))
+
+    def aligned(self, text: str) -> Aligned:
+        return align(self._pieces(text))
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
+        import regex
+
+        for grapheme in regex.findall(r"\X", text):
+            if len(grapheme.encode("utf-8", "surrogatepass")) < 6 and (made := self._shortest(grapheme)) is not None:
+                yield grapheme, made
+                continue
+            for char in grapheme:
+                made = self._shortest(char)
+                yield char, char if made is None else made
+
+    def _shortest(self, text: str) -> str | None:
+        for size in range(1, min(len(text), self._reach) + 1):
+            if (made := self._entries.get(text[:size])) is not None:
+                return made
+        return None
 
 
 def _entries(charsmap: str) -> dict[str, str]:

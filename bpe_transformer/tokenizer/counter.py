@@ -172,9 +172,9 @@ class PretokenCounter(Tables):
 
     def _add_batch(self, texts: tuple[str, ...]) -> None:
         split = self.pretokenization
-        if split.normalization is not None:
+        if split.normalizer is not None:
             texts = tuple(map(split.normalize, texts))
-        scanner = split.pattern_scanner if not split.protected else None
+        scanner = split.normalized_scanner
         if scanner is None:
             for text in texts:
                 self._add_by_python(text)
@@ -225,7 +225,8 @@ class PretokenCounter(Tables):
         if not documents:
             raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
         split = self.pretokenization
-        scanner = split.pattern_scanner if not split.protected else None
+        by_block = split.normalizer is None or split.normalization is not None
+        scanner = split.normalized_scanner if by_block else None
         blocks: Iterator[Any] = file.blocks(self._block)
         if errors == "replace":
             blocks = sources.repaired(blocks, account)

@@ -113,7 +113,7 @@ def encode_files(
     plan: dict[str, Any] = {
         "version": _VERSION, "digest": tokenizer.digest, "format": format, "documents": documents, "errors": errors,
         "allowed_special": _listed(allowed_special), "disallowed_special": _listed(disallowed_special),
-        "bos": frame.bos, "eos": frame.eos, "sources": [asdict(source) for source in sources],
+        "bos": list(frame.before), "eos": list(frame.behind), "sources": [asdict(source) for source in sources],
     }  # fmt: skip
     for name, value, choices in (("format", format, ("npy", "arrow")), ("documents", documents, ("file", "line"))):
         if value not in choices:
@@ -240,19 +240,20 @@ class _Work:
     def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
         """Writes the ids of a group of texts, and then that they are written."""
         begins, ends = group.begins, group.ends
-        bos, eos = (np.zeros(len(begins), np.int64) for _ in range(2))
-        if frame.bos is not None:
-            bos[begins] = 1
-        if frame.eos is not None:
-            eos[ends] = 1
-        sizes = np.diff(plain.offsets) + bos + eos
+        before, behind = (np.zeros(len(begins), np.int64) for _ in range(2))
+        before[begins] = len(frame.before)
+        behind[ends] = len(frame.behind)
+        sizes = np.diff(plain.offsets) + before + behind
         stops = np.cumsum(sizes)
         ids = np.empty(int(sizes.sum()), self._dtype)
         is_text = np.ones(len(ids), np.bool_)
-        for mark, places in ((frame.bos, (stops - sizes)[begins]), (frame.eos, stops[ends] - 1)):
-            if mark is not None:
-                ids[places] = mark
-                is_text[places] = False
+        for marks, places in (
+            (frame.before, (stops - sizes)[begins]),
+            (frame.behind, stops[ends] - len(frame.behind)),
+        ):
+            for number, mark in enumerate(marks):
+                ids[places + number] = mark
+                is_text[places + number] = False
         ids[is_text] = plain.ids
         totals, closed = self.state.totals, self.state.closed
         offsets = totals.ids + stops[ends]

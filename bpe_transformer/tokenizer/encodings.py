@@ -73,22 +73,20 @@ class Encodings(Sequence[Ids]):
 
 @dataclass(frozen=True)
 class Frame:
-    """What goes around the ids of a text: `bos` before and `eos` after it, at most `max_len` ids together."""
+    """What goes around the ids of a text: `before` and `behind` it, at most `max_len` ids together."""
 
-    bos: int | None = None
-    eos: int | None = None
+    before: tuple[int, ...] = ()
+    behind: tuple[int, ...] = ()
     max_len: int | None = None
 
     @property
     def num_marks(self) -> int:
-        return (self.bos is not None) + (self.eos is not None)
+        return len(self.before) + len(self.behind)
 
     def around(self, ids: list[int]) -> tuple[list[int], int]:
         """The framed ids, and how many of a text's own were cut off its end."""
         room = len(ids) if self.max_len is None else min(len(ids), self.max_len - self.num_marks)
-        before = [] if self.bos is None else [self.bos]
-        after = [] if self.eos is None else [self.eos]
-        return [*before, *ids[:room], *after], len(ids) - room
+        return [*self.before, *ids[:room], *self.behind], len(ids) - room
 
     def around_each(self, plain: Encodings) -> Encodings:
         """The same for many texts at once."""
@@ -99,13 +97,13 @@ class Frame:
     def around_spans(
         self, plain: Encodings, spans: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[Encodings, NDArray[np.int64]]:
-        """The same with the spans of all ids, (T, 2); bos and eos have none, at both ends of texts of these lengths, (N,)."""
+        """The same with the spans of all ids, (T, 2); what is put around has none, at both ends of texts of these lengths, (N,)."""
         framed, is_text, is_kept = self._places(plain)
         framed.ids[is_text] = plain.ids[is_kept]
         places = np.zeros((len(framed.ids), 2), np.int64)
         places[is_text] = spans[is_kept]
-        if self.eos is not None:
-            places[framed.offsets[1:] - 1] = lengths[:, None]
+        for number in range(len(self.behind)):
+            places[framed.offsets[1:] - 1 - number] = lengths[:, None]
         return framed, places
 
     def _places(self, plain: Encodings) -> tuple[Encodings, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -116,9 +114,9 @@ class Frame:
         np.cumsum(kept + self.num_marks, out=offsets[1:])
         ids = np.empty(offsets[-1], plain.ids.dtype)
         is_text = np.ones(len(ids), np.bool_)
-        for mark, place in ((self.bos, offsets[:-1]), (self.eos, offsets[1:] - 1)):
-            if mark is not None:
-                ids[place] = mark
-                is_text[place] = False
+        for marks, place in ((self.before, offsets[:-1]), (self.behind, offsets[1:] - len(self.behind))):
+            for number, mark in enumerate(marks):
+                ids[place + number] = mark
+                is_text[place + number] = False
         position = np.arange(len(plain.ids)) - np.repeat(plain.offsets[:-1], lengths)
         return Encodings(ids, offsets, lengths - kept), is_text, position < np.repeat(kept, lengths)

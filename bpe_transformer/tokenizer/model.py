@@ -38,7 +38,8 @@ class BpeModel:
     - `prefix_space`: whether a text ("first"), or each part of it between special and added tokens ("always"), is encoded as
       if a space went before it; "…_if_none": only where it does not begin with one.
     - `token_flags`: how special and added tokens are found in text (see `specials.FLAGS`), where it is not just by equality.
-    - `bos_token`, `eos_token`: special tokens that encoding adds on request.
+    - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all that it puts before and behind a
+      text then, where these are several.
     """
 
     unit: Unit
@@ -59,6 +60,7 @@ class BpeModel:
     bos_token: str | None = None
     eos_token: str | None = None
     token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         return reduced_model(self)
@@ -80,6 +82,23 @@ class BpeModel:
             return ()
         id_of = {self.tokens[id]: id for id in self.base_ids}
         return tuple(id_of[fallback_token(byte)] for byte in range(256))
+
+    @property
+    def around(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The special tokens that encoding puts before and behind a text on request."""
+        sides = ((self.bos_token,), (self.eos_token,)) if self.template is None else self.template
+        before, behind = (tuple(token for token in side if token is not None) for side in sides)
+        return before, behind
+
+    @cached_property
+    def lacks_bytes(self) -> bool:
+        """Whether symbols are bytes of which not every one has a token."""
+        if self.unit != "byte":
+            return False
+        sides = [{self.tokens[id] for id in self.base_ids if id not in self.word_ends and len(self.tokens[id]) == 1}]
+        if self.end_of_word is not None:
+            sides.append({self._unmarked(self.tokens[id]) for id in self.word_ends if id in set(self.base_ids)})
+        return any(len([token for token in side if len(token) == 1]) < 256 for side in sides)
 
     @cached_property
     def surfaces(self) -> list[bytes]:
@@ -139,24 +158,23 @@ class BpeModel:
 
     def alphabet(self) -> _core.Alphabet:
         """The base alphabet as the native core takes it."""
-        if self.unit == "byte":
-            id_of_byte = [0] * 256
-            for id in self.base_ids:
-                if len(self.tokens[id]) == 1:
-                    id_of_byte[self.tokens[id][0]] = id
-            return _core.Alphabet.of_bytes(id_of_byte)
         inner: dict[int, int] = {}
         last: dict[int, int] = {}
         fallback = set(self.fallback_ids)
         for id in self.base_ids:
             ends = id in self.word_ends
-            character = (self._unmarked(self.tokens[id]) if ends else self.tokens[id]).decode()
-            if id not in fallback and len(character) == 1:
-                (last if ends else inner)[ord(character)] = id
-        if self.space_mark is not None and ord(self.space_mark) in inner:
-            inner[ord(" ")] = inner[ord(self.space_mark)]
+            symbol = self._unmarked(self.tokens[id]) if ends else self.tokens[id]
+            symbols = list(symbol) if self.unit == "byte" else list(map(ord, symbol.decode()))
+            if id not in fallback and len(symbols) == 1:
+                (last if ends else inner)[symbols[0]] = id
         unknown = -1 if self.unk_token is None else self.special_tokens[self.unk_token]
         marks_end = self.end_of_word is not None
+        if self.unit == "byte":
+            if len(inner) == 256 and not marks_end:
+                return _core.Alphabet.of_bytes([inner[byte] for byte in range(256)])
+            return _core.Alphabet.of_some_bytes(inner, last, marks_end, unknown, self.fuse_unk)
+        if self.space_mark is not None and ord(self.space_mark) in inner:
+            inner[ord(" ")] = inner[ord(self.space_mark)]
         return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
 
     def whole_tokens(self) -> list[tuple[bytes, int]]:
@@ -189,6 +207,8 @@ class BpeModel:
                 facts[name] = value
         if self.prefix_space != "never":
             facts["prefix_space"] = self.prefix_space
+        if self.template is not None:
+            facts["template"] = self.template
         if self.token_flags:
             facts["token_flags"] = {token: list(flags) for token, flags in sorted(self.token_flags.items())}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())

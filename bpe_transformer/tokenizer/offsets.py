@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer.pretokenization import Normalization
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.pretokenization import Normalization
 
 Offsets = NDArray[np.int64]
+Aligned = tuple[str, Offsets, Offsets]
 
 
-def normalize_aligned(form: Normalization, text: str) -> tuple[str, Offsets, Offsets]:
+def align(pieces: Iterable[tuple[str, str]]) -> Aligned:
+    """From (what was taken, what was made of it), in order: the text made, and for each byte of it, (n,), where what it was
+    made of starts and ends, in bytes. Bytes of a piece that stays as it is stand for themselves."""
+    before: list[int] = []
+    after: list[int] = []
+    made: list[str] = []
+    for taken, becomes in pieces:
+        size = _size(taken)
+        if taken == becomes:
+            before += [1] * size
+            after += [1] * size
+        else:
+            before.append(size)
+            after.append(_size(becomes))
+        made.append(becomes)
+    sizes = np.array(before, np.int64)
+    ends = np.cumsum(sizes)
+    return "".join(made), np.repeat(ends - sizes, after), np.repeat(ends, after)
+
+
+def normalize_aligned(form: Normalization, text: str) -> Aligned:
     """`text` normalised, and for each byte of that, (n,), where what it was made of starts and ends: bytes of `text`.
 
     A normalised text is that of its segments one after another, where a segment begins before a character that
@@ -25,21 +49,8 @@ def normalize_aligned(form: Normalization, text: str) -> tuple[str, Offsets, Off
     if text.isascii() or unicodedata.is_normalized(form, text):
         identity = np.arange(_size(text) + 1)
         return text, identity[:-1], identity[1:]
-    made: list[str] = []
-    before: list[int] = []  # bytes of each stretch in the original,
-    after: list[int] = []  # and in the normalised text
-    for segment in _segments(form, text):
-        normalized = unicodedata.normalize(form, segment)
-        made.append(normalized)
-        size = _size(segment)
-        if normalized == segment:
-            before += [1] * size
-            after += [1] * size
-        else:
-            before.append(size)
-            after.append(_size(normalized))
-    ends = np.cumsum(before)
-    return "".join(made), np.repeat(ends - before, after), np.repeat(ends, after)
+    segments = ((segment, unicodedata.normalize(form, segment)) for segment in _segments(form, text))
+    return align(segments)
 
 
 def _size(text: str) -> int:

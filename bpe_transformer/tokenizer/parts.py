@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.encodings import Encodings
 from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.offsets import Offsets, normalize_aligned
+from bpe_transformer.tokenizer.offsets import Offsets
 from bpe_transformer.tokenizer.specials import Finder, Found
 
 
@@ -181,13 +180,11 @@ class PartEncoder:
     def _aligned(self, start: int, part: bytes) -> tuple[str, Offsets, Offsets]:
         """The part as it is encoded, and for each byte of that where in `part` what it was made of starts and ends."""
         text = part.decode("utf-8", "surrogateescape")
-        if self._split.charsmap is not None or self._split.squeeze_spaces:
-            text, starts, ends = self._split.charsmap_normalizer.aligned(text)
-        elif self._split.normalization is None:
+        if self._split.normalizer is not None:
+            text, starts, ends = self._split.normalizer.aligned(text)
+        else:
             starts = np.arange(len(part))
             ends = starts + 1
-        else:
-            text, starts, ends = normalize_aligned(self._split.normalization, text)
         if self._prefixed_early(start, text):
             return " " + text, np.insert(starts, 0, 0), np.insert(ends, 0, 0)
         return text, starts, ends
@@ -204,16 +201,19 @@ class PartEncoder:
 
     def _spans(self, text: str) -> Iterator[tuple[int, bytes, bool]]:
         """(bytes before it, the span, whether it is protected)."""
-        before = 0
-        for span, protected in self._split.spans(text):
+        before = done = 0
+        for start, span, protected in self._split.placed_spans(text):
+            if start > done:  # what was left out
+                before += len(text[done:start].encode("utf-8", "surrogateescape"))
             encoded = span.encode("utf-8", "surrogateescape")
             yield before, encoded, protected
             before += len(encoded)
+            done = start + len(span)
 
     def _pieces(self, span: bytes, protected: bool) -> list[bytes]:
         if protected:
             return [span]
-        pieces = patterns.split(self._split.pattern, span.decode("utf-8", "surrogateescape"))
+        pieces = self._split.split_span(span.decode("utf-8", "surrogateescape"))
         return [piece.encode("utf-8", "surrogateescape") for piece in pieces]
 
     def _ids(self, span: bytes, protected: bool, dropout: _core.Dropout | None) -> list[int]:

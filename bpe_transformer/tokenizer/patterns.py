@@ -61,6 +61,11 @@ _ALIASES = {
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
         r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
     ): "cl100k",
+    # as it stands in tokenizer.json, where it ends any line
+    (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s++(?![^\n])|\s*[\r\n]|\s+(?!\S)|\s"
+    ): "cl100k",
     # minbpe; rustbpe
     (
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
@@ -154,6 +159,44 @@ def _holds_sets(expression: str) -> bool:
             inside = False
         position += 1
     return False
+
+
+def dropping(expression: str) -> str:
+    """A pattern whose matches are part of no pre-token."""
+    return f"(?P<dropped>{expression})"
+
+
+def keeping(expression: str) -> str:
+    """A pattern that leaves out all but its matches."""
+    return f"(?P<kept>{expression})"
+
+
+def drops(pattern: str) -> bool:
+    """Whether pre-tokens of a pattern leave part of the text out.
+
+    >>> drops(keeping("[a-z]+")), drops("gpt2")
+    (True, False)
+    """
+    return pattern not in PATTERNS and not compiled(pattern).groupindex.keys().isdisjoint(("dropped", "kept"))
+
+
+def placed(pattern: str, text: str) -> Iterator[tuple[int, str]]:
+    """Where each pre-token begins, and the pre-token, by the `regex` package. What lies between matches is one, if not left out.
+
+    >>> list(placed(dropping(r"\\s+"), "a  b"))
+    [(0, 'a'), (3, 'b')]
+    """
+    names = compiled(pattern).groupindex.keys()
+    ends = 0
+    for match in compiled(pattern).finditer(text):
+        start, stop = match.span()
+        if start > ends and "kept" not in names:
+            yield ends, text[ends:start]
+        if stop > start and "dropped" not in names:
+            yield start, match.group()
+        ends = stop
+    if ends < len(text) and "kept" not in names:
+        yield ends, text[ends:]
 
 
 def split(pattern: str, text: str) -> Iterator[str]:

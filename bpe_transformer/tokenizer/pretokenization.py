@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bpe_transformer.errors import PatternError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import regex
 
     from bpe_transformer.tokenizer.charsmap import CharsmapNormalizer
+    from bpe_transformer.tokenizer.rewriting import Normalizer
 
 _ESCAPED = re.compile(r"\\(\W)")
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]
@@ -31,7 +32,11 @@ class PreTokenization:
     sought in normalised text, from the left; where several begin at one place the first expression that matches is taken.
     What is not protected is split by the patterns of `before`, one after another, and then by `pattern`, each piece on its own.
 
-    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece (see `charsmap.py`), in place of a form.
+    A match of the group `dropped` in one of these, or what lies around matches of the group `kept`, is part of no pre-token.
+    `byte_splits` split pre-tokens further, written in GPT-2's stand-ins for bytes, so that a character may be cut.
+
+    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece (see `charsmap.py`), and `rewriting` is
+    one of several steps (see `rewriting.py`), each in place of a form.
 
     Raises `PatternError` for a pattern or form that does not exist.
 
@@ -45,17 +50,30 @@ class PreTokenization:
     before: tuple[str, ...] = ()
     charsmap: str | None = None
     squeeze_spaces: bool = False
+    rewriting: tuple[tuple[str, ...], ...] = ()
+    byte_splits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", patterns.canonical(self.pattern))
         object.__setattr__(self, "protected", tuple(self.protected))
         object.__setattr__(self, "before", tuple(map(patterns.canonical, self.before)))
+        if patterns.drops(self.pattern):  # so that the last pattern always keeps everything
+            object.__setattr__(self, "before", (*self.before, self.pattern))
+            object.__setattr__(self, "pattern", "none")
+        object.__setattr__(self, "rewriting", tuple(map(tuple, self.rewriting)))
+        object.__setattr__(self, "byte_splits", tuple(map(patterns.canonical, self.byte_splits)))
         if self.normalization is not None and self.normalization not in get_args(Normalization):
             raise PatternError(
                 f"normalization={self.normalization!r} is unknown; choose one of {', '.join(get_args(Normalization))}, or None"
             )
-        if self.normalization is not None and (self.charsmap is not None or self.squeeze_spaces):
-            raise PatternError(f"normalization={self.normalization!r} and that of SentencePiece exclude each other")
+        if (self.normalization is not None) + (self.charsmap is not None or self.squeeze_spaces) + bool(
+            self.rewriting
+        ) > 1:
+            raise PatternError("normalization, the normalisation of SentencePiece and rewriting exclude each other")
+        if self.rewriting:
+            from bpe_transformer.tokenizer import rewriting
+
+            rewriting.check(self.rewriting)
         for expression in self.protected:
             if patterns.compiled_expression(expression).match(""):
                 raise PatternError(
@@ -70,21 +88,39 @@ class PreTokenization:
     @property
     def scanner(self) -> int | None:
         """The number of the native scanner that splits as this does; None if Python has to take part."""
-        rest = (self.normalization, self.protected, self.before, self.charsmap, self.squeeze_spaces)
-        return None if any(rest) else patterns.scanner_number(self.pattern)
+        return None if self.normalizer is not None else self.normalized_scanner
+
+    @property
+    def normalized_scanner(self) -> int | None:
+        """The number of the native scanner that splits normalised text as this does."""
+        return None if self.protected or self.before else self.pattern_scanner
 
     @property
     def pattern_scanner(self) -> int | None:
-        """The number of the native scanner of the pattern alone, for what `spans` gives unprotected."""
-        return patterns.scanner_number(self.pattern)
+        """The number of the native scanner for what `spans` gives unprotected."""
+        return None if self.byte_splits else patterns.scanner_number(self.pattern)
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether pre-tokens add up to the normalised text."""
+        return not any(map(patterns.drops, self.before))
 
     def normalize(self, text: str) -> str:
         """`text` normalised."""
-        if self.charsmap is not None or self.squeeze_spaces:
-            return self.charsmap_normalizer.normalize(text)
-        if self.normalization is None or text.isascii():
-            return text
-        return unicodedata.normalize(self.normalization, text)
+        return text if self.normalizer is None else self.normalizer.normalize(text)
+
+    @cached_property
+    def normalizer(self) -> Normalizer | None:
+        """What normalises, if anything does. Raises `FormatError` for a map that is damaged."""
+        if self.normalization is not None:
+            from bpe_transformer.tokenizer.rewriting import FormNormalizer
+
+            return FormNormalizer(self.normalization)
+        if self.rewriting:
+            from bpe_transformer.tokenizer.rewriting import Rewriting
+
+            return Rewriting(self.rewriting)
+        return self.charsmap_normalizer if self.charsmap is not None or self.squeeze_spaces else None
 
     @cached_property
     def charsmap_normalizer(self) -> CharsmapNormalizer:
@@ -95,13 +131,23 @@ class PreTokenization:
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
         """Normalised `text` in parts, each with whether it is protected. No part is empty; `pattern` splits them further."""
+        return ((part, protected) for _, part, protected in self.placed_spans(text))
+
+    def placed_spans(self, text: str) -> Iterator[tuple[int, str, bool]]:
+        """The same with the character where each begins."""
+        start = 0
         for part, protected in self._protected_spans(text):
-            pieces = [part]
+            pieces = [(start, part)]
             if not protected:
                 for pattern in self.before:
-                    pieces = [smaller for piece in pieces for smaller in patterns.split(pattern, piece)]
-            for piece in pieces:
-                yield piece, protected
+                    pieces = [
+                        (at + begin, smaller)
+                        for at, piece in pieces
+                        for begin, smaller in patterns.placed(pattern, piece)
+                    ]
+            for at, piece in pieces:
+                yield at, piece, protected
+            start += len(part)
 
     def _protected_spans(self, text: str) -> Iterator[tuple[str, bool]]:
         if self._protected is None:
@@ -110,22 +156,34 @@ class PreTokenization:
             return
         end = 0
         for match in self._protected.finditer(text):
-            if match.start() == match.end():
-                continue
             if match.start() > end:
                 yield text[end : match.start()], False
-            yield match.group(), True
+            if match.end() > match.start():
+                yield match.group(), True
             end = match.end()
         if end < len(text):
             yield text[end:], False
 
     def split(self, text: str) -> Iterator[str]:
-        """The pre-tokens of normalised `text`, which they add up to."""
+        """The pre-tokens of normalised `text`, which they add up to, but for what is dropped."""
         for part, protected in self.spans(text):
             if protected:
                 yield part
             else:
-                yield from patterns.split(self.pattern, part)
+                yield from self.split_span(part)
+
+    def split_span(self, part: str) -> Iterator[str]:
+        """The pre-tokens of a part that is not protected. Bytes of a character that is cut are its surrogates (PEP 383)."""
+        pieces = patterns.split(self.pattern, part)
+        return chain.from_iterable(map(self._split_bytes, pieces)) if self.byte_splits else pieces
+
+    def _split_bytes(self, piece: str) -> list[str]:
+        from bpe_transformer.tokenizer.byte_names import name_of, tokens_of
+
+        names = [name_of(piece.encode("utf-8", "surrogateescape"))]
+        for pattern in self.byte_splits:
+            names = [smaller for name in names for smaller in patterns.split(pattern, name)]
+        return [token.decode("utf-8", "surrogateescape") for token in tokens_of(names)]
 
     @cached_property
     def _protected(self) -> regex.Pattern[str] | None:
@@ -156,6 +214,10 @@ class PreTokenization:
             facts["charsmap"] = self.charsmap
         if self.squeeze_spaces:
             facts["squeeze_spaces"] = True
+        if self.rewriting:
+            facts["rewriting"] = [list(step) for step in self.rewriting]
+        if self.byte_splits:
+            facts["byte_splits"] = [patterns.expression(pattern) for pattern in self.byte_splits]
         return facts
 
     @classmethod
@@ -170,12 +232,16 @@ class PreTokenization:
             tuple(before),
             facts.get("charsmap"),
             facts.get("squeeze_spaces", False),
+            tuple(map(tuple, facts.get("rewriting", ()))),
+            tuple(facts.get("byte_splits", ())),
         )
 
     def __str__(self) -> str:
         more: list[str] = [self.normalization] if self.normalization else []
         more += ["a charsmap"] if self.charsmap is not None else []
+        more += [f"{len(self.rewriting)} steps of normalisation"] if self.rewriting else []
         more += [f"{len(self.protected)} protected"] if self.protected else []
+        more += [f"{len(self.byte_splits)} splits of bytes"] if self.byte_splits else []
         return ", ".join([*self.before, self.pattern, *more])
 
 

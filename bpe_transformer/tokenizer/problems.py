@@ -25,8 +25,13 @@ def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel)
         )
     if isinstance(cause, _core.UnknownCharacter):
         code_point, index, position = cause.args
-        name = f"{chr(code_point)!r} (U+{code_point:04X})"
         where = f"byte {position}" if len(texts) == 1 else f"byte {position} of text {index}"
+        if model.unit == "byte":
+            return EncodingError(
+                f"0x{code_point:02X} at {where} is a byte without a token in this vocabulary, and there is no unknown token; "
+                "leave the text out, or learn a vocabulary, which has all 256 bytes"
+            )
+        name = f"{chr(code_point)!r} (U+{code_point:04X})"
         return EncodingError(
             f"character {name} at {where} is not in this vocabulary's alphabet; "
             'learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'

@@ -47,7 +47,9 @@ class Tokenizer(Conversions, Decoding):
     def __init__(self, model: BpeModel, *, trace: MergeTrace | None = None) -> None:
         self.model = model
         self.trace = trace
-        self._scanner = None if model.token_flags else model.pretokenization.scanner
+        # what the core cannot do: flags, and telling the space mark apart from bytes that are not all there
+        by_python = model.token_flags or (model.lacks_bytes and model.prefix_space.endswith("_if_none"))
+        self._scanner = None if by_python else model.pretokenization.scanner
         # special tokens first, then those that are always looked for: the order of `_policy`
         self._specials = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
@@ -395,15 +397,16 @@ class Tokenizer(Conversions, Decoding):
         return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
 
     def _frame(self, add_bos: bool, add_eos: bool, max_len: int | None) -> Frame:
-        for name, asked in (("bos", add_bos), ("eos", add_eos)):
-            if asked and getattr(self.model, f"{name}_token") is None:
+        sides = self.model.around
+        names = {**self.model.added_tokens, **self.model.special_tokens} if add_bos or add_eos else {}
+        for name, asked, side in (("bos", add_bos, sides[0]), ("eos", add_eos, sides[1])):
+            if asked and not side:
                 raise SpecialTokenError(lacks_mark(name))
-        names = self.model.special_tokens
-        frame = Frame(
-            names[self.model.bos_token] if add_bos and self.model.bos_token is not None else None,
-            names[self.model.eos_token] if add_eos and self.model.eos_token is not None else None,
-            max_len,
+        before, behind = (
+            tuple(names[token] for token in side) if asked else ()
+            for asked, side in zip((add_bos, add_eos), sides, strict=True)
         )
+        frame = Frame(before, behind, max_len)
         if max_len is not None and max_len < frame.num_marks:
             raise EncodingError(no_room(max_len, frame.num_marks))
         return frame

@@ -69,6 +69,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def escaped(text: str) -> str:
+    """The expression that matches just `text`."""
+    import regex
+
+    return str(regex.escape(text))
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """All of a file. Raises `FormatError`."""
     try:
@@ -156,8 +163,12 @@ _FACTS: dict[str, Any] = {
     "prefix_space": "never",
     "bos_token": None,
     "eos_token": None,
+    "template": None,
 }
-_PRETOKENIZATION = {"normalization": None, "protected": (), "before": (), "charsmap": None, "squeeze_spaces": False}
+_PRETOKENIZATION = {
+    **{"normalization": None, "charsmap": None, "squeeze_spaces": False},
+    **dict.fromkeys(("protected", "before", "rewriting", "byte_splits"), ()),
+}
 
 
 def refuse_facts(model: BpeModel, form: str, holds: Iterable[str], remedy: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.formats import byte_names
+from bpe_transformer.tokenizer import byte_names
 from bpe_transformer.tokenizer.formats.checks import check_ids, parse_json, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer import patterns
-from bpe_transformer.tokenizer.formats.checks import Node
+from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
+from bpe_transformer.tokenizer.formats.checks import Node, escaped
+from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.pretokenization import Normalization, PreTokenization, any_of
 
-SPACE_MARK = "▁"
 _REMEDY = "export the vocabulary without it"
-_FORMS: dict[str, Normalization] = {"NFC": "NFC", "NFD": "NFD", "NFKC": "NFKC", "NFKD": "NFKD"}
 # each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
 _EVERYTHING = r"[\s\S]+"  # the pattern "none", as Oniguruma reads it too
+_WORD = oniguruma.WORD + r"\u200c\u200d"
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's and that of ASCII
 
 
@@ -27,11 +28,13 @@ class Splitting:
 
     end_of_word: str | None
     unit: Unit = "char"
-    form: Normalization | None = None
+    steps: list[Step] = field(default_factory=list)  # of normalisation
+    prepended: bool = False  # by the last step
     marks_spaces: bool = False
     prefix: PrefixSpace = "never"
     splits: list[str] = field(default_factory=list)  # expressions whose matches become pieces, one after another
-    mark_by_mark: bool = False
+    byte_splits: list[str] = field(default_factory=list)
+    words_alone: bool = False  # what lies between words is gone before tokens could be sought in it
 
     def pretokenization(self, made: list[str], names: list[str], ignore_merges: bool) -> PreTokenization:
         """`made` are the tokens that merges make, `names` all: what they can join decides where splitting changes nothing."""
@@ -40,22 +43,44 @@ class Splitting:
             joined = names if ignore_merges else made
             inside = any(SPACE_MARK in name.lstrip(SPACE_MARK) for name in joined)
             runs = any(SPACE_MARK * 2 in name for name in joined)
-            if self.mark_by_mark:
-                splits.append(_MARK_BY_MARK if runs or inside else "metaspace")
-            elif not splits:
+            if not splits:
                 splits.append("none" if inside or ignore_merges else "metaspace")
+            elif splits[-1] == _MARK_BY_MARK and not runs and not inside:
+                splits[-1] = "metaspace"
         protected, splits = _unprotected(splits)
-        return PreTokenization(splits[-1] if splits else "none", self.form, protected, before=tuple(splits[:-1]))
+        steps = tuple(self.steps)
+        form: Normalization | None = None
+        if len(steps) == 1 and steps[0][0] in get_args(Normalization):
+            form, steps = steps[0][0], ()  # type: ignore[assignment]
+        return PreTokenization(
+            splits[-1] if splits else "none",
+            form,
+            protected,
+            before=tuple(splits[:-1]),
+            rewriting=steps,
+            byte_splits=tuple(self.byte_splits),
+        )
 
 
 def read(document: Node, end_of_word: str | None) -> Splitting:
     """Raises `FormatError` for anything that would split otherwise than we can, by its name."""
     found = Splitting(end_of_word)
-    for step in _steps(document, "normalizer", "normalizers"):
-        _read_normalizer(step, found)
     steps = list(_steps(document, "pre_tokenizer", "pretokenizers"))
+    kinds = [step.get("type", str) for step in steps]
+    for step in _steps(document, "normalizer", "normalizers"):
+        _read_normalizer(step, found, marked="ByteLevel" not in kinds)
+    if found.prepended and not found.marks_spaces and "Metaspace" not in kinds and found.steps[-1][1] == SPACE_MARK:
+        found.prepended = False  # it is a character like any other
+    if found.prepended:
+        found.steps.pop()
+        found.prefix = "always"
     for i, step in enumerate(steps):
         _read_pre_tokenizer(step, found, is_last=i == len(steps) - 1)
+    if found.unit == "byte" and end_of_word is not None and not any(map(patterns.drops, found.splits)):
+        raise FormatError(
+            f"model.end_of_word_suffix is {end_of_word!r} where pre-tokens are bytes that hold white space, "
+            f"which is not supported; {_REMEDY}"
+        )
     return found
 
 
@@ -73,48 +98,70 @@ def _steps(parent: Node, key: str, children: str) -> Iterator[Node]:
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 
-def _read_normalizer(step: Node, found: Splitting) -> None:
-    kind = step.get("type", str)
-    if kind in _FORMS and found.form is None and not found.marks_spaces:
-        found.form = _FORMS[kind]
-    elif kind == "Prepend" and step.get("prepend", str) in (SPACE_MARK, " ") and found.prefix == "never":
-        found.prefix = "always"
-    elif (
-        kind == "Replace" and step.child("pattern").value == {"String": " "} and step.get("content", str) == SPACE_MARK
-    ):
+def _read_normalizer(step: Node, found: Splitting, marked: bool) -> None:
+    """`marked`: a mark for spaces is one, not a character like any other."""
+    steps = json_normalizers.read(step)
+    if steps == [MARK_SPACES] and marked:
         found.marks_spaces = True
-    else:
-        shown = {key: value for key, value in step.value.items() if key != "precompiled_charsmap"}
-        raise FormatError(f"{step.place} is {shown}, which is not supported; {_REMEDY}")
+        return
+    if found.marks_spaces and MARK_SPACES not in found.steps:
+        found.steps.append(MARK_SPACES)  # what follows sees the mark
+    found.steps += steps
+    found.prepended = bool(steps) and steps[0] in (("prepend", SPACE_MARK), ("prepend", " "))
 
 
 def _read_pre_tokenizer(step: Node, found: Splitting, is_last: bool) -> None:
     kind = step.get("type", str)
-    if found.unit == "byte":
+    if found.unit == "byte" and kind not in ("Split", "Digits", "Punctuation"):
         raise FormatError(f"{step.place} is {kind} after ByteLevel, which is not supported; {_REMEDY}")
     if kind == "ByteLevel":
-        if step.get("add_prefix_space", bool, True):
-            if found.splits or found.prefix != "never":
-                raise FormatError(
-                    f"{step.place}.add_prefix_space is set after a split, which is not supported; {_REMEDY}"
-                )
-            found.prefix = "always_if_none"
-        if step.get("use_regex", bool, True):
-            found.splits.append("gpt2")
-        found.unit = "byte"
+        _read_byte_level(step, found)
     elif kind == "Metaspace":
         _read_metaspace(step, found)
-    elif kind == "Split":
-        _read_split(step, found, is_last)
-    elif kind == "Digits":
-        found.splits.append(r"\p{N}" if step.get("individual_digits", bool, False) else r"\p{N}+")
-    elif kind == "Punctuation" and step.get("behavior", str, "Isolated") in ("Isolated", "Contiguous"):
-        once = step.get("behavior", str, "Isolated") == "Isolated"
-        found.splits.append(_PUNCTUATION if once else _PUNCTUATION + "+")
     elif kind == "WhitespaceSplit" and found.end_of_word is not None and is_last:
         found.splits.append("whitespace")
+    elif kind in _READERS:
+        for split in _READERS[kind](step, found, is_last):
+            _add_split(step, found, split)
     else:
         raise FormatError(f"{step.place} is {step.value}, which is not supported; {_REMEDY}")
+
+
+def _add_split(step: Node, found: Splitting, split: str) -> None:
+    if found.unit == "byte":
+        if patterns.drops(split):
+            raise FormatError(f"{step.place} drops bytes after ByteLevel, which is not supported; {_REMEDY}")
+        found.byte_splits.append(split)
+        return
+    if found.marks_spaces and _sees_spaces(patterns.expression(split)) and MARK_SPACES not in found.steps:
+        if found.prefix != "never":
+            raise FormatError(
+                f"{step.place} splits at spaces after they were marked, which is not supported; {_REMEDY}"
+            )
+        found.steps.append(MARK_SPACES)
+    found.splits.append(split)
+
+
+def _sees_spaces(expression: str) -> bool:
+    """Whether an expression may tell a space from its mark; Gemma's files split at a space where none is left."""
+    if expression in (_MARK_BY_MARK, patterns.expression("metaspace")):
+        return False
+    return any(part in expression for part in _SEEING)
+
+
+_SEEING = (" ", SPACE_MARK, r"\s", r"\S", r"\W", r"\P", r"\p{S", r"\p{Z", "[^", ".", "(?")
+
+
+def _read_byte_level(step: Node, found: Splitting) -> None:
+    if found.marks_spaces:
+        raise FormatError(f"{step.place} is ByteLevel after Metaspace, which is not supported; {_REMEDY}")
+    if step.get("add_prefix_space", bool, True):
+        if found.splits or found.prefix != "never":
+            raise FormatError(f"{step.place}.add_prefix_space is set after a split, which is not supported; {_REMEDY}")
+        found.prefix = "always_if_none"
+    if step.get("use_regex", bool, True):
+        found.splits.append("gpt2")
+    found.unit = "byte"
 
 
 def _read_metaspace(step: Node, found: Splitting) -> None:
@@ -126,39 +173,57 @@ def _read_metaspace(step: Node, found: Splitting) -> None:
     scheme = step.get("prepend_scheme", str, "always" if legacy else "never")
     if scheme not in ("never", "first", "always"):
         raise FormatError(f"{step.place}.prepend_scheme is {scheme!r}, not never, first or always")
+    split = step.get("split", bool, True)
     if scheme != "never":
-        if found.prefix != "never" or found.splits:
+        if found.splits == [_AT_WHITE_SPACE] and scheme == "always" and split and found.prefix == "never":
+            found.splits, found.words_alone = [], True  # each word gets a mark: as if one space stood between words
+            found.steps += [("replace", r"\A\s+|\s+\z|\s+(?=▁)", ""), ("replace", r"\s+", " ")]
+        elif found.prefix != "never" or found.splits:
             raise FormatError(f"{step.place} prepends a space a second time, which is not supported; {_REMEDY}")
         found.prefix = "first_if_none" if scheme == "first" else "always_if_none"
     found.marks_spaces = True
-    found.mark_by_mark = step.get("split", bool, True)
+    if split:
+        found.splits.append(_MARK_BY_MARK)
 
 
-def _read_split(step: Node, found: Splitting, is_last: bool) -> None:
+def _read_split(step: Node, found: Splitting, is_last: bool) -> list[str]:
     pattern = step.child("pattern")
     text = pattern.get("String", str, None)
     expression = pattern.get("Regex", str, None)
     if text is not None and found.marks_spaces and " " in text:
-        return  # no space is left in the text; Gemma's files have such a split
-    if text is not None:
-        expression = _escaped(text)
-    if not expression:
+        return []  # no space is left in the text; Gemma's files have such a split
+    if not (text or expression):
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
-    behavior, invert = step.get("behavior", str), step.get("invert", bool, False)
     if found.end_of_word is not None and is_last and step.value == DROP_WHITE_SPACE:
-        return  # the end-of-word mark does that
-    name = patterns.canonical(patterns.literally(expression))
-    # where the matches of a pattern leave nothing out, it is all the same whether they or the rest are kept
-    if behavior == "Isolated" or (behavior == "Removed" and invert and name in patterns.PATTERNS):
-        found.splits.append(name)
-    elif behavior in _JOINED and not invert:
-        other = rf"(?:(?!{expression})[\s\S])"
-        found.splits.append(patterns.canonical(_JOINED[behavior].format(match=f"(?:{expression})", rest=other)))
-    else:
+        return []  # the end-of-word mark does that
+    name = (
+        patterns.canonical(patterns.literally(escaped(text)))
+        if text
+        else oniguruma.translated(str(expression), pattern.place)
+    )
+    behavior, invert = step.get("behavior", str), step.get("invert", bool, False)
+    return [_pieces(step, name, behavior, invert)]
+
+
+def _read_punctuation(step: Node, found: Splitting, is_last: bool) -> list[str]:
+    return [_pieces(step, _PUNCTUATION, step.get("behavior", str, "Isolated"), False)]
+
+
+def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
+    """The pieces of a split as matches of one pattern. Raises `FormatError` for a behaviour that does not exist."""
+    expression = patterns.expression(pattern)
+    if behavior == "Isolated":
+        return pattern
+    if behavior == "Removed":
+        if invert and pattern in patterns.PATTERNS:
+            return pattern  # its matches leave nothing out
+        return (patterns.keeping if invert else patterns.dropping)(expression)
+    if behavior not in _JOINED:
         raise FormatError(
-            f"{step.place} is a Split with behavior {behavior!r} and invert {str(invert).lower()}, which is not supported; "
-            "make it an Isolated split by the same pre-tokens"
+            f"{step.place}.behavior is {behavior!r}; choose one of Isolated, Removed, {', '.join(_JOINED)}"
         )
+    joined = _JOINED[_INVERTED.get(behavior, behavior) if invert else behavior]
+    return patterns.canonical(joined.format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])"))
 
 
 # the pieces of a split that joins matches to what is beside them, as one expression; a match after a match stays alone
@@ -166,6 +231,35 @@ _JOINED = {
     "MergedWithPrevious": "{rest}*{match}|{rest}+",
     "MergedWithNext": "{match}{rest}*|{rest}+",
     "Contiguous": "{match}+|{rest}+",
+}
+_INVERTED = {"MergedWithPrevious": "MergedWithNext", "MergedWithNext": "MergedWithPrevious"}
+_AT_WHITE_SPACE = patterns.dropping(r"\s+")
+
+
+def _digits(step: Node, found: Splitting, is_last: bool) -> list[str]:
+    return [r"\p{N}" if step.get("individual_digits", bool, False) else r"\p{N}+"]
+
+
+def _at_delimiter(step: Node, found: Splitting, is_last: bool) -> list[str]:
+    return [patterns.dropping(escaped(step.get("delimiter", str)))]
+
+
+def _fixed_length(step: Node, found: Splitting, is_last: bool) -> list[str]:
+    length = step.get("length", int, 5)
+    if not 0 < length <= 1 << 16:
+        raise FormatError(f"{step.place}.length is {length}, not a number of characters from 1 to {1 << 16}")
+    return [rf"[\s\S]{{1,{length}}}"]
+
+
+_READERS: dict[str, Any] = {
+    "Split": _read_split,
+    "Digits": _digits,
+    "Punctuation": _read_punctuation,
+    "Whitespace": lambda step, found, is_last: [patterns.keeping(rf"[{_WORD}]+|[^{_WORD}\s]+")],
+    "WhitespaceSplit": lambda step, found, is_last: [_AT_WHITE_SPACE],
+    "BertPreTokenizer": lambda step, found, is_last: [_AT_WHITE_SPACE, _PUNCTUATION],
+    "CharDelimiterSplit": _at_delimiter,
+    "FixedLength": _fixed_length,
 }
 
 
@@ -202,17 +296,19 @@ def _alternatives(expression: str) -> tuple[str, ...]:
     return inner if any_of(inner) == expression else ()
 
 
-def _escaped(text: str) -> str:
-    import regex
-
-    return str(regex.escape(text))
-
-
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 
-def _split(expression: str, behavior: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": False}
+def _split(expression: str, behavior: str, invert: bool = False) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": invert}
+
+
+def _written(expression: str) -> dict[str, Any]:
+    for opening, invert in ((patterns.dropping("|"), False), (patterns.keeping("|"), True)):
+        before, after = opening.split("|")
+        if expression.startswith(before):
+            return _split(expression.removeprefix(before).removesuffix(after), "Removed", invert)
+    return _split(expression, "Isolated")
 
 
 def _byte_level(**changes: bool) -> dict[str, Any]:
@@ -234,18 +330,13 @@ def _sequence(steps: list[dict[str, Any]], children: str) -> dict[str, Any] | No
 
 
 def normalizer(model: BpeModel) -> dict[str, Any] | None:
-    form = model.pretokenization.normalization
-    steps: list[dict[str, Any]] = [{"type": form}] if form is not None else []
-    if model.prefix_space == "always":
-        steps.append({"type": "Prepend", "prepend": model.space_mark or " "})
-    if model.space_mark is not None:
-        steps.append({"type": "Replace", "pattern": {"String": " "}, "content": model.space_mark})
-    return _sequence(steps, "normalizers")
+    return _sequence(json_normalizers.write(model), "normalizers")
 
 
 def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
     steps: list[dict[str, Any]] = []
     byte_level = _byte_level()
+    split = model.pretokenization
     if model.prefix_space in ("first_if_none", "always_if_none"):
         scheme = model.prefix_space.removesuffix("_if_none")
         if model.space_mark is not None:
@@ -253,26 +344,33 @@ def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
                 {"type": "Metaspace", "replacement": model.space_mark, "prepend_scheme": scheme, "split": False}
             )
         elif (
-            scheme == "always"
-            and model.unit == "byte"
-            and model.pretokenization == PreTokenization("gpt2", model.pretokenization.normalization)
+            scheme == "first"
+            or model.unit != "byte"
+            or split.before
+            or split.protected
+            or split.pattern not in ("gpt2", "none")
         ):
-            return _byte_level(add_prefix_space=True, use_regex=True)
-        else:
             raise FormatError(
                 f"tokenizer.json cannot hold prefix_space={model.prefix_space!r} with pattern {model.pattern!r}; "
                 "only vocabularies with the pattern gpt2 or with a space mark can have it"
             )
-    splits = [patterns.expression(pattern) for pattern in (*model.pretokenization.before, model.pattern)]
-    if model.pretokenization.protected:
-        protected = any_of(model.pretokenization.protected)
-        splits[-1] = _EVERYTHING if model.pattern == "none" else splits[-1]
+        else:
+            byte_level = _byte_level(add_prefix_space=True, use_regex=split.pattern == "gpt2")
+            split = replace(split, pattern="none")
+    splits = [patterns.expression(pattern) for pattern in (*split.before, split.pattern)]
+    if split.protected:
+        if not split.keeps_all:
+            raise FormatError(
+                "tokenizer.json cannot hold protected spans where pre-tokens leave text out; learn without them"
+            )
+        protected = any_of(split.protected)
+        splits[-1] = _EVERYTHING if split.pattern == "none" else splits[-1]
         splits = [protected, *(_whole(protected) + split for split in splits)]
-    elif model.pattern == "none":
+    elif split.pattern == "none":
         splits.pop()
-    steps += [_split(split, "Isolated") for split in splits]
+    steps += map(_written, splits)
     if model.unit == "byte":
-        steps.append(byte_level)
+        steps += [byte_level, *map(_written, map(patterns.expression, split.byte_splits))]
     elif model.end_of_word is not None:
         steps.append(DROP_WHITE_SPACE)
     return _sequence(steps, "pretokenizers")

@@ -20,7 +20,7 @@ import numpy as np
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
-from bpe_transformer.tokenizer.formats.json_splitting import SPACE_MARK
+from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
 from bpe_transformer.tokenizer.model import BpeModel, fallback_token
 from bpe_transformer.tokenizer.pretokenization import PreTokenization

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.formats import byte_names, json_splitting
+from bpe_transformer.tokenizer import byte_names
+from bpe_transformer.tokenizer.formats import json_splitting, json_template
 from bpe_transformer.tokenizer.formats.checks import Node, check_ids, parse_json, read_text, refuse_facts
+from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
+from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel, fallback_token
 from bpe_transformer.tokenizer.specials import FLAGS
@@ -24,7 +27,8 @@ NAME = "tokenizer.json"
 TOKENIZER_FILE = "tokenizer.json"
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
-    *("space_mark", "prefix_space", "bos_token", "eos_token", "normalization", "before", "protected"),
+    *("space_mark", "prefix_space", "bos_token", "eos_token", "template"),
+    *("normalization", "before", "protected", "rewriting", "byte_splits"),
 }
 
 
@@ -66,7 +70,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
         "added_tokens": _added_tokens(model),
         "normalizer": json_splitting.normalizer(model),
         "pre_tokenizer": json_splitting.pre_tokenizer(model),
-        "post_processor": _post_processor(model),
+        "post_processor": json_template.write(model),
         "decoder": json_splitting.decoder(model),
         "model": {
             "type": "BPE",
@@ -106,28 +110,6 @@ def _added_tokens(model: BpeModel) -> list[dict[str, Any]]:
     ]
 
 
-def _post_processor(model: BpeModel) -> dict[str, Any] | None:
-    around = [token for token in (model.bos_token, model.eos_token) if token is not None]
-    if not around:
-        return None
-
-    def pieces(sequence: str, type_id: int) -> list[dict[str, Any]]:
-        found = [{"Sequence": {"id": sequence, "type_id": type_id}}]
-        if model.bos_token is not None:
-            found.insert(0, {"SpecialToken": {"id": model.bos_token, "type_id": type_id}})
-        if model.eos_token is not None:
-            found.append({"SpecialToken": {"id": model.eos_token, "type_id": type_id}})
-        return found
-
-    ids = {token: {"id": token, "ids": [model.special_tokens[token]], "tokens": [token]} for token in around}
-    return {
-        "type": "TemplateProcessing",
-        "single": pieces("A", 0),
-        "pair": [*pieces("A", 0), *pieces("B", 1)],
-        "special_tokens": ids,
-    }
-
-
 def transformers_tokenizer(model: BpeModel) -> Any:
     """See `Tokenizer.as_transformers`."""
     try:
@@ -160,36 +142,40 @@ def from_json(document: Any) -> BpeModel:
     vocab: dict[str, Any] = body.get("vocab", dict)
     specials, added, flags = _read_added(root)
     names = _names_by_id(vocab, {**specials, **added})
-    columns = columns_of(_pairs(body.get("merges", list)), vocab, "model.merges")
+    columns = columns_of(_pairs(body.get("merges", list), end_of_word), vocab, "model.merges")
+    by_byte = splitting.unit == "byte"
+    lacks_symbols = not by_byte or _lacks_bytes(vocab, end_of_word)
     unk = body.get("unk_token", str, "") or None
-    if unk is not None and unk not in specials and splitting.unit == "char":
-        if unk not in vocab:
-            raise FormatError(f"model.unk_token is {unk!r}, which has no id")
+    if unk is not None and (unk not in vocab.keys() | specials.keys() or not lacks_symbols):
+        unk = None  # no symbol needs one, or there is none, which only shows where one is needed
+    if unk is not None and unk not in specials:
         specials[unk] = vocab[unk]
+    byte_fallback = body.get("byte_fallback", bool, False)
+    if by_byte and byte_fallback and lacks_symbols:
+        raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
     made = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
-    bos, eos = _read_post_processor(root, specials)
+    before, behind = json_template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
         pretokenization=splitting.pretokenization(made, names, ignore_merges),
-        tokens=byte_names.tokens_by_id(
-            names, {*specials.values(), *added.values()}, splitting.unit == "byte", "model.vocab"
-        ),
+        tokens=byte_names.tokens_by_id(names, {*specials.values(), *added.values()}, by_byte, "model.vocab"),
         left=columns[0],
         right=columns[1],
         made=columns[2],
         special_tokens=specials,
-        unk_token=unk if splitting.unit == "char" else None,
+        unk_token=unk,
         end_of_word=end_of_word,
         added_tokens=added,
-        token_flags=flags,
-        byte_fallback=body.get("byte_fallback", bool, False) and splitting.unit == "char",
-        fuse_unk=body.get("fuse_unk", bool, False) and splitting.unit == "char" and unk is not None,
+        token_flags=_needed(flags, {**specials, **added}, splitting),
+        byte_fallback=byte_fallback and not by_byte,
+        fuse_unk=body.get("fuse_unk", bool, False) and unk is not None,
         ignore_merges=ignore_merges,
-        space_mark=json_splitting.SPACE_MARK if splitting.marks_spaces else None,
+        space_mark=SPACE_MARK if splitting.marks_spaces else None,
         prefix_space=splitting.prefix,
-        bos_token=bos,
-        eos_token=eos,
+        bos_token=before[0] if before else None,
+        eos_token=behind[-1] if behind else None,
+        template=(before, behind) if max(len(before), len(behind)) > 1 else None,
     )
     _check_base(model, names)
     _check_flags(model)
@@ -199,11 +185,13 @@ def from_json(document: Any) -> BpeModel:
 def _check_kind(body: Node) -> None:
     if (kind := body.get("type", str, "BPE")) != "BPE":
         raise FormatError(f"model.type is {kind!r}; only BPE vocabularies can be loaded")
-    for key in ("dropout", "continuing_subword_prefix"):
-        if body.value.get(key):
-            raise FormatError(
-                f"model.{key} is {body.value[key]!r}, which is not supported; export the vocabulary without it"
-            )
+    if prefix := body.get("continuing_subword_prefix", str, ""):
+        raise FormatError(
+            f"model.continuing_subword_prefix is {prefix!r}, which is not supported; export the vocabulary without it"
+        )
+    dropout = body.get("dropout", object, 0)  # a setting of a call: see `Tokenizer.encode`
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise FormatError(f"model.dropout is {dropout!r}, not a probability; set it to null")
 
 
 def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[str, ...]]]:
@@ -235,54 +223,57 @@ def _names_by_id(vocab: Mapping[str, Any], added: Mapping[str, int]) -> list[str
     return names
 
 
-def _pairs(merges: list[Any]) -> list[Any]:
-    if str not in set(map(type, merges)):
+def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
+    if str in set(map(type, merges)):
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+    if end_of_word is None or len(end_of_word) == 1:
         return merges
-    return [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+    # nothing becomes the mark alone, so nothing merges with it: "a</w>" is looked up at once. Unless text spells it
+    pairs = [merge for merge in merges if isinstance(merge, list) and len(merge) == 2]
+    if any(end_of_word == f"{left}{right}" for left, right in pairs):
+        return merges
+    return [merge for merge in merges if not isinstance(merge, list) or end_of_word not in merge]
 
 
-def _read_post_processor(root: Node, specials: Mapping[str, int]) -> tuple[str | None, str | None]:
-    """(bos, eos): the special tokens that are put around a text."""
-    node = root.optional("post_processor")
-    steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
-    bos = eos = None
-    for step in steps:
-        kind = step.get("type", str)
-        if kind == "ByteLevel":
-            continue  # moves offsets, nothing else
-        if kind in ("RobertaProcessing", "BertProcessing"):
-            before, after = ([_named_pair(step, key)] for key in ("cls", "sep"))
-        elif kind == "TemplateProcessing":
-            before, after = _template(step)
-        else:
-            raise FormatError(f"{step.place} is {kind!r}, which is not supported; export the vocabulary without it")
-        if len(before) > 1 or len(after) > 1 or bos or eos:
-            raise FormatError(
-                f"{step.place} puts {before} and {after} around a text; one token on each side is supported"
-            )
-        bos, eos = (names[0] if names else None for names in (before, after))
-    for name in (bos, eos):
-        if name is not None and name not in specials:
-            raise FormatError(f"post_processor puts {name!r} around a text, which is no special token")
-    return bos, eos
+def _lacks_bytes(vocab: Mapping[str, Any], end_of_word: str | None) -> bool:
+    names = set(byte_names.CHAR_OF_BYTE.values())
+    if end_of_word is not None:
+        names |= {name + end_of_word for name in names}
+    return not names <= vocab.keys()
 
 
-def _named_pair(step: Node, key: str) -> str:
-    pair = step.get(key, list)
-    if len(pair) != 2 or not isinstance(pair[0], str):
-        raise FormatError(f"{step.place}.{key} is {pair!r}, not a token and its id")
-    return pair[0]
+def _needed(
+    flags: dict[str, tuple[str, ...]], tokens: Mapping[str, int], splitting: Splitting
+) -> dict[str, tuple[str, ...]]:
+    """The flags, without "normalized" where tokens are found in the same places without it."""
+    late = {text for text in flags if "normalized" in flags[text]}
+    if splitting.words_alone and late:
+        raise FormatError(
+            f"added token {min(late)!r} is sought in normalised text, before words are set apart, which is not supported; "
+            "set normalized to false"
+        )
+    changed = (
+        splitting.steps or splitting.prefix == "always" or (splitting.marks_spaces and any(map(_holds_space, late)))
+    )
+    if changed or _overlap(late, tokens.keys() - late):
+        return flags
+    others = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
+    return {text: kept for text, kept in others.items() if kept}
 
 
-def _template(step: Node) -> tuple[list[str], list[str]]:
-    sides: tuple[list[str], list[str]] = ([], [])
-    passed = 0
-    for piece in step.children("single"):
-        if "Sequence" in piece.value:
-            passed = 1
-        else:
-            sides[passed].append(piece.child("SpecialToken").get("id", str))
-    return sides
+def _holds_space(text: str) -> bool:
+    return " " in text or SPACE_MARK in text
+
+
+def _overlap(some: set[str], others: set[str]) -> bool:
+    """Whether a token of one kind can share a character of a text with one of another."""
+    if len(some) * len(others) > 1 << 20:
+        return True
+    pairs = ((a, b) for a in some for b in others)
+    return any(
+        a in b or b in a or any(a.endswith(b[:n]) or b.endswith(a[:n]) for n in range(1, min(len(a), len(b))))
+        for a, b in pairs
+    )
 
 
 # --- what a vocabulary needs ---------------------------------------------------------------------------------------------
@@ -290,25 +281,16 @@ def _template(step: Node) -> tuple[list[str], list[str]]:
 
 def _check_base(model: BpeModel, names: list[str]) -> None:
     base = {model.tokens[id] for id in model.base_ids}
-    if model.unit == "byte":
-        single = {token for token in base if len(token) == 1}
-        if len(single) < 256:
-            raise FormatError(
-                f"model.vocab: the base alphabet of a byte vocabulary is the 256 bytes, each once; this one has {len(single)}"
-            )
-        return
     if model.byte_fallback and (missing := [byte for byte in range(256) if fallback_token(byte) not in base]):
         raise FormatError(f"model.byte_fallback is set, but {fallback_token(missing[0]).decode()!r} has no id")
     if model.space_mark is not None and model.space_mark.encode() not in base:
         raise FormatError(f"model.vocab has no token {model.space_mark!r}, which stands for a space")
-    mark = model.end_of_word
-    if mark is not None:
-        for id in set(model.made.tolist()):
-            if names[id].endswith(mark) and len(names[id]) == len(mark) + 1:
-                raise FormatError(
-                    f"merges make {names[id]!r} of a character and the end-of-word mark, which is not supported; "
-                    "the mark has to be part of a base token"
-                )
+    if (mark := model.end_of_word) is not None and (
+        twice := next((names[id] for id in model.made.tolist() if names[id][1:] == mark), None)
+    ):
+        raise FormatError(
+            f"merges make {twice!r}, which a character before the end of a word is as well; leave that merge out"
+        )
 
 
 def _check_flags(model: BpeModel) -> None:

@@ -1,0 +1,109 @@
+"""How text is normalised in a `tokenizer.json`: its normalizers as steps (see `rewriting.py`), read and written.
+
+Steps whose names say it all stay; the others become replacements, which do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.formats import oniguruma
+from bpe_transformer.tokenizer.formats.checks import Node, escaped
+from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.pretokenization import PreTokenization
+
+Step = tuple[str, ...]
+_NAMES = {  # of steps that stay what they are, with the name of what they hold
+    "lowercase": ("Lowercase",),
+    "nmt": ("Nmt",),
+    "prepend": ("Prepend", "prepend"),
+    "precompiled": ("Precompiled", "precompiled_charsmap"),
+}
+SPACE_MARK = "▁"
+MARK_SPACES: Step = ("replace", " ", SPACE_MARK)
+_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+_BERT = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+
+
+def read(node: Node) -> list[Step]:
+    """The steps of one normalizer that is no sequence. Raises `FormatError` with its name."""
+    kind = node.get("type", str)
+    if kind in _READERS:
+        return _READERS[kind](node)
+    raise FormatError(
+        f"{node.place} is {kind}, which is not supported; export the vocabulary without it (known are {', '.join(_READERS)})"
+    )
+
+
+def _replace(node: Node) -> list[Step]:
+    pattern = node.child("pattern")
+    text, expression = pattern.get("String", str, ""), pattern.get("Regex", str, "")
+    if not text and not expression:
+        raise FormatError(f"{pattern.place} has neither a String nor a Regex")
+    found = (
+        text
+        if text == " "
+        else escaped(text)
+        if text
+        else patterns.expression(oniguruma.translated(expression, pattern.place))
+    )
+    return [("replace", found, node.get("content", str))]
+
+
+def _prepend(node: Node) -> list[Step]:
+    return [("prepend", node.get("prepend", str))]
+
+
+def _strip(node: Node) -> list[Step]:
+    sides = [side for side, key in ((r"\A\s+", "strip_left"), (r"\s+\z", "strip_right")) if node.get(key, bool, True)]
+    return [("replace", "|".join(sides), "")] if sides else []
+
+
+def _precompiled(node: Node) -> list[Step]:
+    charsmap = node.get("precompiled_charsmap", str, "")
+    return [("precompiled", charsmap)] if charsmap else []
+
+
+def _bert(node: Node) -> list[Step]:
+    lowercase = node.get("lowercase", bool, True)
+    asked = [name for name in _BERT if node.get(name, bool, lowercase if name == "strip_accents" else True)]
+    return [("bert", " ".join(asked))] if asked else []
+
+
+_READERS: dict[str, Callable[[Node], list[Step]]] = {
+    **{form: lambda node: [(node.get("type", str),)] for form in _FORMS},
+    "Lowercase": lambda node: [("lowercase",)],
+    "StripAccents": lambda node: [("replace", r"\p{M}", "")],
+    "Strip": _strip,
+    "Replace": _replace,
+    "Prepend": _prepend,
+    "Precompiled": _precompiled,
+    "Nmt": lambda node: [("nmt",)],
+    "BertNormalizer": _bert,
+}
+
+
+def write(model: BpeModel) -> list[dict[str, Any]]:
+    """The normalizers of a model, one after another."""
+    steps = [_written(step) for step in steps_of(model.pretokenization)]
+    if model.prefix_space == "always":
+        steps.append({"type": "Prepend", "prepend": model.space_mark or " "})
+    if model.space_mark is not None:
+        steps.append({"type": "Replace", "pattern": {"String": " "}, "content": model.space_mark})
+    return steps
+
+
+def steps_of(split: PreTokenization) -> tuple[Step, ...]:
+    return split.rewriting if split.normalization is None else ((split.normalization,),)
+
+
+def _written(step: Step) -> dict[str, Any]:
+    if step[0] == "replace":
+        return {"type": "Replace", "pattern": {"Regex": step[1]}, "content": step[2]}
+    if step[0] == "bert":
+        return {"type": "BertNormalizer", **{name: name in step[1].split() for name in _BERT}}
+    kind, *keys = _NAMES.get(step[0], (step[0],))
+    return {"type": kind, **dict(zip(keys, step[1:], strict=True))}

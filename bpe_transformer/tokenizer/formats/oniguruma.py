@@ -1,0 +1,80 @@
+"""Expressions of Oniguruma, which the `tokenizers` package runs, as the `regex` package reads them.
+
+Most are the same in both. What is made of the others is the same in both too, so that it can be written to a file again.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer import patterns
+
+WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # to `regex` and Rust also the two joiners, U+200C and U+200D
+_LATIN1 = "²³¹¼½¾"  # and these, but not within a class
+_IN_CLASS = {
+    "\\w": WORD,
+    "\\h": "0-9a-fA-F",
+    "[:punct:]": r"\p{P}\p{S}",
+}
+_OUTSIDE = {
+    "^": r"(?<![^\n])",  # the start and the end of any line
+    "$": r"(?![^\n])",
+    "\\w": f"[{WORD}{_LATIN1}]",
+    "\\W": f"[^{WORD}{_LATIN1}]",
+    "\\Z": r"(?=\n?\z)",
+    "\\O": r"[\s\S]",
+    "\\N": r"[^\n]",
+}
+_INTERVAL = r"\{(?P<least>\d*)(?P<comma>,?)(?P<most>\d*)\}\+"
+_TOKEN = re.compile(
+    rf"\\[pP]\{{[^}}]*\}}|\\x\{{[0-9A-Fa-f]+\}}|\\[\s\S]|\(\?[a-zA-Z-]+(?=[:)])|\[:\^?[a-z]+:\]|{_INTERVAL}|[\s\S]"
+)
+
+
+def translated(expression: str, place: str) -> str:
+    """The name of the pattern that an expression is, or the expression for `regex`. Raises `FormatError`.
+
+    >>> translated(r"^\\p{N}{1,3}+|[\\w-]", "pattern")
+    '(?<![^\\\\n])\\\\p{N}+|[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}-]'
+    """
+    if expression in patterns.PATTERNS.values():
+        return patterns.canonical(expression)
+    made: list[str] = []
+    depth = 0  # of classes of characters
+    for token in _TOKEN.finditer(expression):
+        text = token.group()
+        if text[:3] == "\\x{":
+            text = _code_point(text, place)
+        elif depth == 0 and text in _OUTSIDE:
+            text = _OUTSIDE[text]
+        elif text.lower() in _IN_CLASS:
+            inside = _IN_CLASS[text.lower()]
+            text = inside if depth and text.islower() else f"[{'' if text.islower() else '^'}{inside}]"
+        elif depth or text == "[":
+            depth += (text == "[") - (text == "]")
+        elif token["least"] is not None:
+            text = _repeated(token, place)
+        elif text.startswith("(?") and "m" in text:
+            raise FormatError(f"{place} uses {text}, under which a dot means another thing; write [\\s\\S] instead")
+        made.append(text)
+    return patterns.canonical(patterns.literally("".join(made)))
+
+
+def _code_point(text: str, place: str) -> str:
+    code = int(text[3:-1], 16)
+    if code > 0x10FFFF:
+        raise FormatError(f"{place}: {text} is no character")
+    return re.escape(chr(code))
+
+
+def _repeated(token: re.Match[str], place: str) -> str:
+    """An interval with a plus, which repeats the interval; elsewhere it is one that never gives back."""
+    least = int(token["least"] or 0)
+    if token["comma"] and not token["most"]:
+        return f"{{{least},}}"
+    if not token["comma"] or least > 1:
+        raise FormatError(
+            f"{place} repeats {token.group()}, which means different things to different engines; write (?:…)+ instead"
+        )
+    return "+" if least else "*"
