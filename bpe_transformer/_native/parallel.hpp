@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,8 +24,13 @@ void run_threads(int num_threads, Work&& work) {
   };
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(num_threads) - 1);
-  for (int i = 1; i < num_threads; ++i) threads.emplace_back(guarded, i);
+  int started = 1;
+  try {
+    for (; started < num_threads; ++started) threads.emplace_back(guarded, started);
+  } catch (const std::system_error&) {  // the system gives no more: the caller does what is left
+  }
   guarded(0);
+  for (; started < num_threads; ++started) guarded(started);
   for (std::thread& thread : threads) thread.join();
   if (first) std::rethrow_exception(first);
 }

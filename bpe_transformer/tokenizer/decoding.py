@@ -52,6 +52,8 @@ class Decoding:
         if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.offsets.dtype == np.int64:
             with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # told with its row below
                 return self._decoder.texts_at(rows.ids, rows.offsets, skip_special_tokens, errors)
+        if not isinstance(rows, Iterable):
+            raise DecodingError(f"rows is {type(rows).__name__}; give rows of ids")
         rows = list(rows)
         try:
             return self._decoder.texts(rows, skip_special_tokens, errors)
@@ -87,7 +89,7 @@ class Decoding:
         """Decodes what the native core does not read itself, such as a list of NumPy's integers, or says what is wrong."""
         if isinstance(cause, UnicodeDecodeError):
             raise DecodingError(not_utf8(cause)) from cause
-        array = id_array(ids)
+        array = id_array(ids, len(self.model.tokens))
         try:
             return decode(array)
         except _core.BadId as bad:

@@ -1,7 +1,7 @@
 """Texts in the forms that people hold them in: lists, NumPy and Arrow arrays, columns of `datasets` and data frames.
 
 Strings of an Arrow array are read where they are, without a Python object for each; so are NumPy's, but for `U` arrays,
-whose UTF-32 has to become UTF-8 first.
+whose UTF-32 has to become UTF-8 first, and those of objects and `StringDType`, which hand out Python strings.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ def texts_of(texts: object) -> Rows | tuple[Any, ...]:
 def _of_numpy(array: NDArray[Any]) -> Rows | tuple[Any, ...]:
     if array.ndim != 1:
         raise EncodingError(f"texts is an array of shape {array.shape}; give one dimension")
+    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
+        raise EncodingError(f"text {int(array.mask.argmax())} is masked; give array.compressed(), or array.filled('')")
     if array.dtype.kind not in "SU" or not array.size or not array.dtype.itemsize:
         return tuple(array.tolist())
     array = np.ascontiguousarray(array)
@@ -101,14 +103,16 @@ def _of_arrow(column: Any) -> Rows:
 
     if not isinstance(column, (pa.Array, pa.ChunkedArray)):
         column = pa.chunked_array(column) if hasattr(column, "__arrow_c_stream__") else pa.array(column)
-    chunks: list[pa.Array] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    chunks: list[pa.Array] = [
+        _unpacked(one) for one in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])
+    ]
     before = 0
     rows: list[Chunk] = []
     for chunk in chunks:
         if chunk.null_count:
             missing = before + chunk.is_null().index(True).as_py()
             raise EncodingError(
-                f"text {missing} is null ({column.null_count} are); drop them with column.drop_null() "
+                f"text {missing} is null ({sum(one.null_count for one in chunks)} are); drop them with column.drop_null() "
                 "or fill them with column.fill_null('')"
             )
         if len(chunk):
@@ -117,15 +121,25 @@ def _of_arrow(column: Any) -> Rows:
     return Rows(rows)
 
 
+def _unpacked(array: pa.Array) -> pa.Array:
+    """An array of plain values, from one of an extension, a dictionary or runs. What it refers to may be null as well."""
+    import pyarrow as pa
+
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        import pyarrow.compute as pc
+
+        array = pc.run_end_decode(array)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
 def arrow_chunk(array: pa.Array) -> Chunk:
     """The values of an array without nulls where they lie. Raises `EncodingError` if they are no texts."""
     import pyarrow as pa
 
     kinds = pa.types
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    if kinds.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = _unpacked(array)
     if kinds.is_string_view(array.type):
         array = array.cast(pa.large_string())
     elif kinds.is_binary_view(array.type) or kinds.is_fixed_size_binary(array.type):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,14 +38,15 @@ def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel)
             'learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'
         )
     for index, text in enumerate(texts):
+        name = "the text" if len(texts) == 1 else f"text {index}"
         if not isinstance(text, (str, bytes)):
-            return EncodingError(f"text {index} is {type(text).__name__}; encode takes str or bytes")
+            return EncodingError(f"{name} is {type(text).__name__}; encode takes str or bytes")
         if isinstance(text, str) and not text.isascii():
             try:
                 text.encode()
             except UnicodeEncodeError as surrogate:
                 return EncodingError(
-                    f"character {surrogate.start} of text {index} is a lone surrogate, "
+                    f"character {surrogate.start} of {name} is a lone surrogate, "
                     f"U+{ord(text[surrogate.start]):04X}, which UTF-8 cannot hold; replace it, or pass bytes"
                 )
     return None
@@ -52,11 +54,11 @@ def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel)
 
 def check_dropout(dropout: float, seed: int | None) -> None:
     """Raises `EncodingError` for what is no probability, and where no seed says how to draw."""
-    if not 0 <= dropout <= 1:
-        raise EncodingError(f"dropout={dropout} is no probability; give a number from 0 to 1, such as 0.1")
-    if seed is None or not 0 <= seed < 2**64:
+    if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
+        raise EncodingError(f"dropout={dropout!r} is no probability; give a number from 0 to 1, such as 0.1")
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
         raise EncodingError(
-            f"dropout={dropout} with seed={seed}; give a seed from 0 to 2^64 - 1, another for every epoch"
+            f"dropout={dropout} with seed={seed!r}; give a seed from 0 to 2^64 - 1, another for every epoch"
         )
 
 
@@ -65,12 +67,19 @@ def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> st
     return f"id {id}{at} is out of range; this vocabulary has ids 0 to {vocab_size - 1}"
 
 
-def id_array(ids: object) -> NDArray[np.int64]:
+def id_array(ids: object, vocab_size: int) -> NDArray[np.int64]:
     """Ids that the native core does not read itself, as an array that it does. Raises `DecodingError` for what are none."""
+    given: Any = ids if isinstance(ids, (list, tuple, np.ndarray)) else ()
+    if getattr(given, "dtype", np.dtype(np.uint64)) == np.uint64:  # perhaps numbers that int64 cannot hold
+        for position, id in enumerate(given):
+            if isinstance(id, (int, np.uint64)) and not -(2**63) <= int(id) < 2**63:
+                raise DecodingError(id_out_of_range(int(id), vocab_size, position))
     try:
         array: NDArray[Any] = np.asarray(ids)
     except (OverflowError, ValueError, TypeError) as cause:
         raise DecodingError(f"ids must be a flat sequence of whole numbers: {cause}") from cause
+    if array.ndim == 0:
+        raise DecodingError(f"ids is {type(ids).__name__}; give a flat sequence of whole numbers")
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -94,5 +103,15 @@ def lacks_mark(name: str) -> str:
     )
 
 
-def no_room(max_len: int, num_marks: int) -> str:
-    return f"max_len={max_len} has no room for the {num_marks} ids that add_bos and add_eos add; ask for at least {num_marks}"
+def check_max_len(max_len: int | None, num_marks: int) -> None:
+    """Raises `EncodingError` for what is no number of ids, and for one too small for those that mark the ends."""
+    if max_len is None:
+        return
+    if not isinstance(max_len, numbers.Integral) or max_len < 0:
+        raise EncodingError(
+            f"max_len={max_len!r} is no number of ids; give a whole number from {num_marks} on, or None"
+        )
+    if max_len < num_marks:
+        raise EncodingError(
+            f"max_len={max_len} has no room for the {num_marks} ids that add_bos and add_eos add; ask for at least {num_marks}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -24,10 +25,10 @@ from bpe_transformer.tokenizer.offsets import Offsets
 from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
 from bpe_transformer.tokenizer.problems import (
     check_dropout,
+    check_max_len,
     encoding_problem,
     id_out_of_range,
     lacks_mark,
-    no_room,
 )
 from bpe_transformer.tokenizer.specials import NONE, Policies, Specials
 from bpe_transformer.tokenizer.trace import MergeTrace
@@ -108,9 +109,9 @@ class Tokenizer(Conversions, Decoding):
 
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:
-        if value < 0:
-            raise EncodingError(f"cache_bytes={value} is negative; give a number of bytes, 0 for hardly any")
-        self._encoder.cache_bytes = value
+        if not isinstance(value, int) or value < 0:
+            raise EncodingError(f"cache_bytes={value!r} is no size; give a number of bytes, 0 for hardly any")
+        self._encoder.cache_bytes = min(value, 2**62)
 
     @cached_property
     def merges(self) -> list[tuple[int, int]]:
@@ -124,17 +125,17 @@ class Tokenizer(Conversions, Decoding):
 
     def token_bytes(self, id: int) -> bytes:
         """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range."""
-        if not 0 <= id < self.vocab_size:
+        if not 0 <= operator.index(id) < self.vocab_size:
             raise DecodingError(id_out_of_range(id, self.vocab_size))
         return self.model.tokens[id]
 
     @cached_property
     def _id_of(self) -> dict[bytes, int]:
-        return {token: id for id, token in enumerate(self.model.tokens)}
+        return {token: id for id, token in enumerate(self.model.tokens) if token}
 
     def id_of(self, token: bytes | str) -> int:
         """The id of a token, by its bytes or its text. Raises `KeyError` if it has none."""
-        return self._id_of[token.encode() if isinstance(token, str) else token]
+        return self._id_of[token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token]
 
     def __repr__(self) -> str:
         return (
@@ -385,7 +386,7 @@ class Tokenizer(Conversions, Decoding):
     ) -> Encodings:
         if dropout:
             check_dropout(dropout, seed)
-        native, scanner, chance = self._encoder, self._scanner, (dropout, seed or 0)
+        native, scanner, chance = self._encoder, self._scanner, (float(dropout), int(seed or 0))
         if scanner is None:
             return self._parts.encode_batch(texts, policy, *chance)
         if isinstance(texts, Rows):
@@ -407,8 +408,7 @@ class Tokenizer(Conversions, Decoding):
             for asked, side in zip((add_bos, add_eos), sides, strict=True)
         )
         frame = Frame(before, behind, max_len)
-        if max_len is not None and max_len < frame.num_marks:
-            raise EncodingError(no_room(max_len, frame.num_marks))
+        check_max_len(max_len, frame.num_marks)
         return frame
 
     @staticmethod

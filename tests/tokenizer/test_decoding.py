@@ -94,6 +94,21 @@ def test_rows_that_are_no_ids_are_named(mixed: Tokenizer, row: list[int]) -> Non
         mixed.decode_bytes(row)
 
 
+def test_problems_name_what_was_given(mixed: Tokenizer) -> None:
+    for huge in ([5, 2**63], [5, 10**30], np.array([5, 2**63], np.uint64)):
+        with pytest.raises(DecodingError, match=f"id {int(huge[1])} at position 1 is out of range"):
+            mixed.decode(huge)
+    for none in (None, 5, iter([1])):
+        with pytest.raises(DecodingError, match=f"ids is {type(none).__name__}; give a flat sequence"):
+            mixed.decode(none)  # type: ignore[arg-type]
+    with pytest.raises(DecodingError, match="rows is int; give rows of ids"):
+        mixed.decode_batch(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        mixed.token_bytes("low")  # type: ignore[arg-type]
+    with pytest.raises(KeyError):
+        mixed.id_of("\ud800")
+
+
 def test_strict_decoding(mixed: Tokenizer) -> None:
     with pytest.raises(DecodingError, match=r"byte 0xed at position 3 .*errors=.replace."):
         mixed.decode([*mixed.encode("low"), 237], errors="strict")

@@ -8,6 +8,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,11 @@ def forms() -> dict[str, Any]:
         "numpy U with steps": np.repeat(np.array(TEXTS), 2)[::2],
         "numpy S": np.array([text.encode() for text in TEXTS]),
         "numpy objects": np.array(TEXTS, object),
+        "numpy reversed": np.array(TEXTS[::-1])[::-1],
+        "numpy field": np.array([(text, 1) for text in TEXTS], [("text", "U50"), ("n", "i4")])["text"],
+        **({"numpy StringDType": np.array(TEXTS, np.dtypes.StringDType())} if hasattr(np.dtypes, "StringDType") else {}),
+        "arrow runs": pc.run_end_encode(pa.array(TEXTS)),
+        "arrow extension": pa.ExtensionArray.from_storage(pa.json_(), pa.array(TEXTS)),
         **{f"arrow {kind}": arrow_column(kind) for kind in ARROW},
         "arrow slice": array.slice(1, len(TEXTS)),
         "arrow chunks": pa.chunked_array([array.slice(1, 2), pa.array([], pa.string()), array.slice(3, len(TEXTS) - 2)]),
@@ -116,6 +122,10 @@ def test_empty_columns(mixed: Tokenizer) -> None:
     [
         (pa.array(["a", None, "b"]), r"text 1 is null \(1 are\); drop them with column.drop_null\(\)"),
         (pa.chunked_array([["a"], [None, None]]), r"text 1 is null \(2 are\)"),
+        (pa.DictionaryArray.from_arrays([0, 1], ["a", None]), r"text 1 is null \(1 are\)"),
+        (pc.run_end_encode(pa.array(["a", None])), "text 1 is null"),
+        (np.ma.array(["a", "b"], mask=[False, True]), "text 1 is masked"),
+        ([None], "the text is NoneType; encode takes str or bytes"),
         (pa.array([1, 2]), "the column holds int64, not text"),
         (pa.array([["a"]]), "the column holds list<"),
         ("low", "texts is a single str; put it into a list, or call encode"),
