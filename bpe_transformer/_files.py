@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield part
         part.chmod(0o666 & ~_umask())
+        sync(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -53,6 +55,21 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
             part.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Waits until a file, or the names in a directory, are on the disk; without it a rename may survive what it renamed."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a directory, where the system does not let one open it
+        return
+    try:
+        os.fsync(handle)
+    except OSError as cause:  # some file systems know no such thing for directories
+        if cause.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -1,8 +1,8 @@
 """Files and folders to ids on disk: `.npy` or Arrow, mapped into memory when read, resumed after a kill.
 
-Ids are appended to files in a folder beside the output, and after every group of texts a line of a journal says how far
-everything is. A run that finds such a folder cuts the files back to the last line and goes on from there; the folder takes
-its place as the output when all is done.
+Ids are appended to files in a folder beside the output, and every second a line of a journal says how far everything is
+that has reached the disk. A run that finds such a folder cuts the files back to the last line and goes on from there; the
+folder takes its place as the output when all is done.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bpe_transformer._files import sync
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
 from bpe_transformer.tokenizer.encodings import NPY_HEADER, Encodings, Frame, npy_header
 from bpe_transformer.tokenizer.file_texts import FileTexts, Group, find_sources
@@ -31,6 +34,8 @@ Progress = Callable[[int, int], object]
 _VERSION = 1
 _FACTS = "encoded.json"
 _JOURNAL = "journal.jsonl"
+_COLUMNS = ("ids.npy", "offsets.npy")
+_SYNC_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def encode_files(
     progress: Progress | None,
 ) -> EncodedFiles:
     """See `Tokenizer.encode_files`."""
-    sources = find_sources(paths, glob)
+    sources = find_sources(paths, glob, besides=out)
     plan: dict[str, Any] = {
         "version": _VERSION, "digest": tokenizer.digest, "format": format, "documents": documents, "errors": errors,
         "allowed_special": _listed(allowed_special), "disallowed_special": _listed(disallowed_special),
@@ -118,10 +123,10 @@ def encode_files(
     for name, value, choices in (("format", format, ("npy", "arrow")), ("documents", documents, ("file", "line"))):
         if value not in choices:
             raise CorpusError(f"{name}={value!r} is unknown; choose {' or '.join(choices)}")
-    target = Path(out)
-    if target.is_dir() and not any(target.iterdir()):
-        target.rmdir()
-    if target.exists():
+    target = Path(out).resolve()
+    if target.is_dir() and target.is_mount():
+        raise CorpusError(f"{out} is a mount point, which cannot be replaced at once; name a folder in it")
+    if target.exists() and not _is_empty(target):
         found = _facts(target)
         if not overwrite:
             _check_same(target, found, plan)
@@ -138,6 +143,10 @@ def encode_files(
                 progress(min(group.done, total), total)
         work.finish()
     return EncodedFiles.load(target)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _encode(
@@ -194,10 +203,12 @@ class _Work:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._journal = open(self._folder / _JOURNAL, "a+b")  # noqa: SIM115
         _lock(self._journal, self._folder)
+        self._logged = 0.0  # when the journal was written to
         self.state = _State()
-        self._read_journal(overwrite)
-        self._ids = self._open("ids.npy", self.state.totals.ids * dtype.itemsize)
-        self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
+        with _told(self._folder):
+            self._resume(overwrite)
+            self._ids = self._open("ids.npy", self.state.totals.ids * dtype.itemsize)
+            self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
         if not self.state.totals.documents:
             self._offsets.seek(NPY_HEADER)
             self._offsets.write(np.zeros(1, np.int64).tobytes())
@@ -205,40 +216,59 @@ class _Work:
     def __enter__(self) -> _Work:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            with suppress(OSError, ValueError):  # what went wrong is told, not that this does as well
+                self._log_state()
         for handle in (self._ids, self._offsets, self._journal):
-            handle.close()
+            with suppress(OSError):  # a full disk is told by what was written, not again by what is left to write
+                handle.close()
 
-    def _read_journal(self, overwrite: bool) -> None:
+    def _resume(self, overwrite: bool) -> None:
+        """Takes up what another run left, if it made the same and all that its journal names is there."""
         self._journal.seek(0)
-        lines = self._journal.read().split(b"\n")
+        data = self._journal.read()
+        whole = data.rfind(b"\n") + 1  # what follows the last newline was cut short
         try:
-            entries = [json.loads(line) for line in lines[:-1]]  # what follows the last newline was cut short
-        except ValueError:
-            entries = []
+            entries = [json.loads(line) for line in data[:whole].splitlines()]
+            last = _State(**{**entries[-1], "totals": Totals(**entries[-1]["totals"])}) if entries[1:] else _State()
+        except (ValueError, TypeError, KeyError):
+            entries, last = [], _State()
         if entries and not overwrite:
             _check_same(self._folder, entries[0], self._plan)
-            if len(entries) > 1:
-                self.state = _State(**{**entries[-1], "totals": Totals(**entries[-1]["totals"])})
+        sizes = (last.totals.ids * self._dtype.itemsize, (last.totals.documents + 1) * 8)
+        if entries[:1] == [self._plan] and all(
+            _size(self._folder / name) >= NPY_HEADER + size for name, size in zip(_COLUMNS, sizes, strict=True)
+        ):
+            self.state = last
+            self._journal.truncate(whole)
+            return
         self._journal.truncate(0)
         self._log(self._plan)
-        if self.state != _State():
-            self._log(asdict(self.state))
 
     def _log(self, entry: dict[str, Any]) -> None:
-        self._journal.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n")
+        self._journal.write(json.dumps(entry).encode() + b"\n")
         self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self._logged = time.monotonic()
+
+    def _log_state(self) -> None:
+        """Says how far everything is, once it is on the disk: after a power failure a journal must not promise more."""
+        for handle in (self._ids, self._offsets):
+            handle.flush()
+            os.fsync(handle.fileno())
+        self._log(asdict(self.state))
 
     def _open(self, name: str, kept: int) -> Any:
         path = self._folder / name
         path.touch()
         handle = open(path, "r+b")  # noqa: SIM115
-        handle.truncate(NPY_HEADER + kept)  # fills up with zeros where there is less
+        handle.truncate(NPY_HEADER + kept)
         handle.seek(0, os.SEEK_END)
         return handle
 
     def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
-        """Writes the ids of a group of texts, and then that they are written."""
+        """Writes the ids of a group of texts, and every now and then that they are written."""
         begins, ends = group.begins, group.ends
         before, behind = (np.zeros(len(begins), np.int64) for _ in range(2))
         before[begins] = len(frame.before)
@@ -258,19 +288,35 @@ class _Work:
         totals, closed = self.state.totals, self.state.closed
         offsets = totals.ids + stops[ends]
         lengths = np.diff(offsets, prepend=closed)
-        self._ids.write(ids.data)
-        self._offsets.write(np.ascontiguousarray(offsets, np.int64).data)
-        self._ids.flush()
-        self._offsets.flush()
+        with _told(self._folder):
+            self._ids.write(ids.data)
+            self._offsets.write(np.ascontiguousarray(offsets, np.int64).data)
         done = Totals(
             totals.documents + len(offsets), totals.empty + int((lengths == frame.num_marks).sum()),
             totals.bytes + group.num_bytes, totals.ids + len(ids), totals.replaced + group.replaced,
         )  # fmt: skip
         self.state = _State(group.source, group.position, done, int(offsets[-1]) if len(offsets) else closed)
-        self._log(asdict(self.state))
+        if time.monotonic() - self._logged >= _SYNC_SECONDS:
+            with _told(self._folder):
+                self._log_state()
 
     def finish(self) -> None:
-        """Makes the folder the output."""
+        """Makes the folder the output. What is there before goes when the new one has taken its place."""
+        with _told(self._folder):
+            self._write_rest()
+        old = self._target.with_name(f".{self._target.name}.old")
+        _remove(old)  # of a run that was stopped just here
+        if self._target.exists():
+            self._target.replace(old)
+        self._folder.replace(self._target)
+        sync(self._target.parent)
+        for name in (_JOURNAL, *(_COLUMNS if self._plan["format"] == "arrow" else ())):
+            (self._target / name).unlink()
+        _remove(old)
+
+    def _write_rest(self) -> None:
+        """All that the output holds, on the disk."""
+        self._log_state()
         totals = self.state.totals
         for handle, dtype, length in (
             (self._ids, self._dtype, totals.ids),
@@ -278,15 +324,37 @@ class _Work:
         ):
             handle.seek(0)
             handle.write(npy_header(dtype, length))
-            handle.close()
+            handle.flush()
+            os.fsync(handle.fileno())
         if self._plan["format"] == "arrow":
             _to_arrow(self._folder, self._plan["digest"])
         facts = {"plan": self._plan, "totals": asdict(totals)}
         (self._folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        (self._folder / _JOURNAL).unlink()
-        if self._target.exists():
-            shutil.rmtree(self._target)
-        self._folder.replace(self._target)
+        sync(self._folder / _FACTS)
+        sync(self._folder)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Says where it was that writing failed, and that it can go on."""
+    try:
+        yield
+    except OSError as cause:
+        if cause.filename is not None:
+            raise
+        told = f"{cause.strerror or cause}; what was encoded is kept, so the same call goes on from there"
+        raise OSError(cause.errno, told, str(folder)) from cause
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _lock(handle: Any, folder: Path) -> None:
@@ -311,9 +379,7 @@ def _to_arrow(folder: Path, digest: str) -> None:
     schema = pa.schema([pa.field("ids", lists.type, nullable=False)], metadata={"digest": digest})
     with pa.OSFile(str(folder / "ids.arrow"), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch([lists], schema=schema))
-    del encodings, lists
-    (folder / "ids.npy").unlink()
-    (folder / "offsets.npy").unlink()
+    sync(folder / "ids.arrow")
 
 
 def _read(folder: Path, format: Format) -> Encodings:

@@ -56,16 +56,23 @@ class Group:
         return origin if first == text else f"{origin} (text {text - first} from there)"
 
 
-def find_sources(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], glob: str) -> list[Source]:
-    """The files that paths name; of a folder those that `glob` finds in it, sorted, hidden ones left out.
+def find_sources(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], glob: str, besides: str | os.PathLike[str]
+) -> list[Source]:
+    """The files that paths name; of a folder those that `glob` finds in it, sorted, without hidden ones and those in `besides`.
 
     Raises `CorpusError` for a path that does not exist and for a folder in which nothing is found.
     """
     found: list[Path] = []
+    left_out = Path(besides).resolve()
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         path = Path(path)
         if path.is_dir():
-            inside = sorted(file for file in path.glob(glob) if file.is_file() and not _hidden(file.relative_to(path)))
+            inside = sorted(
+                file
+                for file in path.glob(glob)
+                if file.is_file() and not _hidden(file.relative_to(path)) and left_out not in file.resolve().parents
+            )
             if not inside:
                 raise CorpusError(f"{path} holds no file that {glob!r} finds; give another glob")
             found += inside
@@ -76,6 +83,15 @@ def find_sources(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
     if not found:
         raise CorpusError("paths is empty; name a file or a folder")
     return [Source(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in found]
+
+
+def _check_unchanged(source: Source) -> None:
+    try:
+        now = os.stat(source.path)
+    except FileNotFoundError:
+        raise CorpusError(f"{source.path} is gone since encoding began; begin anew with overwrite=True") from None
+    if (now.st_size, now.st_mtime_ns) != (source.size, source.modified):
+        raise CorpusError(f"{source.path} changed since encoding began; begin anew with overwrite=True")
 
 
 def _hidden(path: Path) -> bool:
@@ -143,6 +159,7 @@ class FileTexts:
                         begin = (number + 1, 0) if is_last else (number, after)
                         yield _group(parts, *begin, before + file.position)
                         parts, size = [], 0
+            _check_unchanged(self._sources[number])
             before += self._sources[number].size
             if len(parts) >= _GROUP_FILES:
                 yield _group(parts, number + 1, 0, before)
@@ -151,14 +168,8 @@ class FileTexts:
             yield _group(parts, len(self._sources), 0, before)
 
     def _open(self, source: Source) -> ByteFile:
-        try:
-            file = ByteFile(source.path)
-            now = os.stat(source.path)
-        except FileNotFoundError:
-            raise CorpusError(f"{source.path} is gone since encoding began; begin anew with overwrite=True") from None
-        if (now.st_size, now.st_mtime_ns) != (source.size, source.modified):
-            raise CorpusError(f"{source.path} changed since encoding began; begin anew with overwrite=True")
-        return file
+        _check_unchanged(source)
+        return ByteFile(source.path)
 
     def parts(self, file: Readable, position: int = 0) -> Iterator[tuple[Part, int, bool]]:
         """Parts of one file from byte `position` on, each with the byte after it and whether the file ends there."""

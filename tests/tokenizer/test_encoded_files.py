@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from bpe_transformer.errors import (
     InvalidUtf8Error,
     SpecialTokenError,
 )
-from bpe_transformer.tokenizer import file_texts
+from bpe_transformer.tokenizer import encoded_files, file_texts
 from bpe_transformer.tokenizer.encoded_files import EncodedFiles
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
@@ -147,8 +150,9 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
         f"""
         import os, signal
         from bpe_transformer import Tokenizer
-        from bpe_transformer.tokenizer import file_texts
+        from bpe_transformer.tokenizer import encoded_files, file_texts
         file_texts.GROUP_BYTES = 1000
+        encoded_files._SYNC_SECONDS = 0
         calls = 0
         def stop(*_):
             global calls
@@ -162,6 +166,123 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
     assert done.returncode == -signal.SIGKILL
     assert len((tmp_path / ".out.part" / "journal.jsonl").read_text().splitlines()) == 6
     assert mixed.encode_files(corpus, tmp_path / "out").encodings.tolist() == expected(mixed, "file")
+
+
+class Killed(OSError):
+    """Stands for the end of the process: from then on nothing is written."""
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("format", ["npy", "arrow"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_kill_at_any_step_loses_nothing(
+    mixed: Tokenizer, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, overwrite: bool
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(encoded_files, "_SYNC_SECONDS", 0)
+    left = 0
+
+    def dying(function: Callable[..., object]) -> Callable[..., object]:
+        def step(*arguments: object, **options: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed(errno.EIO, "killed", "here")
+            return function(*arguments, **options)
+
+        return step
+
+    def encode(steps: int) -> list[list[int]]:
+        nonlocal left
+        left = steps
+        with monkeypatch.context() as patched:
+            for owner, name in (
+                (os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "write_text"), (shutil, "rmtree"),
+                (encoded_files, "sync"), (encoded_files, "_to_arrow"), (encoded_files._Work, "_log"),
+            ):  # fmt: skip
+                patched.setattr(owner, name, dying(getattr(owner, name)))
+            found = mixed.encode_files(corpus, out, documents="line", format=format, overwrite=overwrite)  # type: ignore[arg-type]
+        return found.encodings.tolist()
+
+    rows = expected(mixed, "line")
+    steps = kills = 0
+    while True:
+        if overwrite and not out.exists():
+            (tmp_path / "a.txt").write_text("low")
+            mixed.encode_files(tmp_path / "a.txt", out, overwrite=True)
+        try:
+            assert encode(steps) == rows
+            break
+        except Killed:
+            kills += 1
+        assert not out.exists() or EncodedFiles.load(out).encodings.tolist() in (rows, [[*mixed.encode("low")]])
+        copy = shutil.copytree(tmp_path, tmp_path.parent / f"copy{format}{overwrite}{steps}", symlinks=True)
+        assert mixed.encode_files(corpus, copy / "out", documents="line", format=format, overwrite=overwrite).encodings.tolist() == rows  # type: ignore[arg-type]  # fmt: skip
+        for leftover in (out, tmp_path / ".out.part", tmp_path / ".out.old"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        steps += 1
+    assert kills > 10
+
+
+def test_where_to_write(mixed: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "a.txt").write_text("low lower")
+    (corpus / "loop").symlink_to(corpus)
+    os.mkfifo(corpus / "fifo")
+    for _ in range(2):  # the second time the output lies among the sources
+        assert mixed.encode_files(corpus, corpus / "ids").sources == (str(corpus / "a.txt"),)
+    link = tmp_path / "link"
+    link.symlink_to(corpus / "ids")
+    assert mixed.encode_files(corpus / "a.txt", link, overwrite=True, documents="line").totals.documents == 1
+    assert link.is_symlink()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert mixed.encode_files(corpus / "a.txt", ".").path == empty
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    with pytest.raises(FormatError, match="exists and holds no encoded files"):
+        mixed.encode_files(corpus / "a.txt", tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "notes").exists()
+
+
+def test_a_file_that_grows_while_it_is_read(mixed: Tokenizer, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("low\n")
+    (tmp_path / "b.txt").write_text("low\n" * 10)
+    real = file_texts.ByteFile.readinto
+
+    def readinto(file: object, buffer: memoryview) -> int:
+        with log.open("a") as other:
+            other.write("more\n")
+        return real(file, buffer)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_texts.ByteFile, "readinto", readinto)
+        with pytest.raises(CorpusError, match="log.txt changed since encoding began"):
+            mixed.encode_files(log, tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_full_disk_is_told_and_the_run_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    mixed.save(tmp_path / "tok")
+    program = textwrap.dedent(
+        f"""
+        import resource
+        from bpe_transformer import Tokenizer
+        tok = Tokenizer.load({str(tmp_path / "tok")!r})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, {before[1]}))
+        tok.encode_files({str(corpus)!r}, {str(tmp_path / "out")!r}, documents="line")
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "File too large; what was encoded is kept, so the same call goes on from there: " in done.stderr
+    assert mixed.encode_files(corpus, tmp_path / "out", documents="line").encodings.tolist() == expected(mixed, "line")
 
 
 @pytest.mark.usefixtures("small_groups")
