@@ -97,7 +97,7 @@ class Frame:
     def around_spans(
         self, plain: Encodings, spans: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[Encodings, NDArray[np.int64]]:
-        """The same with the spans of all ids, (T, 2); what is put around has none, at the ends of texts of these lengths, (N,)."""
+        """The same with the spans of all ids, (T, 2); what is put around is at the ends of texts of these lengths, (N,)."""
         framed, is_text, is_kept = self._places(plain)
         framed.ids[is_text] = plain.ids[is_kept]
         places = np.zeros((len(framed.ids), 2), np.int64)
