@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -24,12 +24,18 @@ _LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules nee
 class CharsmapNormalizer:
     """Normalises as a SentencePiece model does that holds `charsmap` and, with `squeeze`, "remove_extra_whitespaces".
 
+    Texts of `unchanged` stay as they are, wherever they are found first.
+
     >>> CharsmapNormalizer(None, True).normalize("  a   b ")
     'a b'
     """
 
-    def __init__(self, charsmap: str | None, squeeze: bool) -> None:
-        self.entries = {} if charsmap is None else _entries(charsmap)
+    def __init__(self, charsmap: str | None, squeeze: bool, unchanged: Sequence[str] = ()) -> None:
+        entries = {} if charsmap is None else _entries(charsmap)
+        kept = tuple(unchanged)  # come before what they begin
+        self.entries = {key: made for key, made in entries.items() if not key.startswith(kept)} | {
+            key: key for key in kept
+        }
         self._squeeze = squeeze
         self._reach = max(map(len, self.entries), default=0)
         # where no entry holds spaces that stay together, those of the whole text can be squeezed at once

@@ -81,6 +81,8 @@ class Conversions:
     ) -> Self:
         """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
 
+        Those of openai's files are known by their names, `cl100k_base.tiktoken` and so on, if the number of ranks is theirs.
+
         >>> Tokenizer.from_tiktoken("cl100k_base.tiktoken", "cl100k", {"<|endoftext|>": 100257})  # doctest: +SKIP
         Tokenizer(vocab_size=100258, merges=100000, ...)
         """
@@ -94,11 +96,14 @@ class Conversions:
         vocab: Path,
         merges: Path,
         *,
-        pattern: str | PreTokenization = "gpt2",
+        pattern: str | PreTokenization | None = None,
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
-        """A tokenizer from `vocab.json` and `merges.txt`. Names that are no byte and that no merge makes are special tokens,
-        unless `special_tokens` says which are. Raises `FormatError`.
+        """A tokenizer from `vocab.json` and `merges.txt`: of bytes (GPT-2, RoBERTa), of bytes with "</w>" (CLIP), or of
+        characters with "</w>" (GPT, XLM), whose text has to come in words, as other tools set them apart.
+
+        Names that are no symbol and that no merge makes are special tokens, unless `special_tokens` says which are. The
+        default pattern is "gpt2", CLIP's, or "whitespace". Raises `FormatError`.
         """
         from bpe_transformer.tokenizer.formats.gpt2 import read
 

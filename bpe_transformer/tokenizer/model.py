@@ -131,9 +131,13 @@ class BpeModel:
 
     @cached_property
     def separate_ids(self) -> frozenset[int]:
-        """Ids of the tokens that stand between parts of a text: special and added ones, not the one for unknown characters."""
+        """Ids of the tokens that stand between parts of a text: special and added ones, not the one for unknown characters.
+
+        Where a space comes before the text alone, as in SentencePiece, added tokens are parts of it.
+        """
         unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
-        return frozenset({*self.special_tokens.values(), *self.added_tokens.values()} - unknown)
+        added = () if self.prefix_space == "first" else self.added_tokens.values()
+        return frozenset({*self.special_tokens.values(), *added} - unknown)
 
     @cached_property
     def widths(self) -> Ids:

@@ -49,6 +49,7 @@ PATTERNS: dict[str, str] = {
     "none": r"(?s:.+)",
 }
 DEFAULT_PATTERN = "cl100k"
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of openai/clip; the rest is left out
 
 _NUMBER = {name: number for number, name in enumerate(_core.PATTERNS)}
 # other expressions under which the named patterns travel, each of which splits the same

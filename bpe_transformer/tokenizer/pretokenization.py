@@ -35,8 +35,8 @@ class PreTokenization:
     A match of the group `dropped` in one of these, or what lies around matches of the group `kept`, is part of no pre-token.
     `byte_splits` split pre-tokens further, written in GPT-2's stand-ins for bytes, so that a character may be cut.
 
-    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece (see `charsmap.py`), and `rewriting` is
-    one of several steps (see `rewriting.py`), each in place of a form.
+    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece, which leaves the texts of `unchanged`
+    alone (see `charsmap.py`); `rewriting` is one of several steps (see `rewriting.py`), each in place of a form.
 
     Raises `PatternError` for a pattern or form that does not exist.
 
@@ -52,6 +52,7 @@ class PreTokenization:
     squeeze_spaces: bool = False
     rewriting: tuple[tuple[str, ...], ...] = ()
     byte_splits: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", patterns.canonical(self.pattern))
@@ -61,6 +62,7 @@ class PreTokenization:
             object.__setattr__(self, "before", (*self.before, self.pattern))
             object.__setattr__(self, "pattern", "none")
         object.__setattr__(self, "rewriting", tuple(map(tuple, self.rewriting)))
+        object.__setattr__(self, "unchanged", tuple(self.unchanged))
         object.__setattr__(self, "byte_splits", tuple(map(patterns.canonical, self.byte_splits)))
         if self.normalization is not None and self.normalization not in get_args(Normalization):
             raise PatternError(
@@ -127,7 +129,7 @@ class PreTokenization:
         """SentencePiece's normalisation. Raises `FormatError` for a map that is damaged."""
         from bpe_transformer.tokenizer.charsmap import CharsmapNormalizer
 
-        return CharsmapNormalizer(self.charsmap, self.squeeze_spaces)
+        return CharsmapNormalizer(self.charsmap, self.squeeze_spaces, self.unchanged)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
         """Normalised `text` in parts, each with whether it is protected. No part is empty; `pattern` splits them further."""
@@ -218,6 +220,8 @@ class PreTokenization:
             facts["rewriting"] = [list(step) for step in self.rewriting]
         if self.byte_splits:
             facts["byte_splits"] = [patterns.expression(pattern) for pattern in self.byte_splits]
+        if self.unchanged:
+            facts["unchanged"] = list(self.unchanged)
         return facts
 
     @classmethod
@@ -234,6 +238,7 @@ class PreTokenization:
             facts.get("squeeze_spaces", False),
             tuple(map(tuple, facts.get("rewriting", ()))),
             tuple(facts.get("byte_splits", ())),
+            tuple(facts.get("unchanged", ())),
         )
 
     def __str__(self) -> str:

@@ -165,10 +165,20 @@ def test_hostile_ranks(tmp_path: Path, content: bytes, message: str) -> None:
         Tokenizer.from_file(tmp_path / "cl100k_base.tiktoken")
 
 
+def test_public_files_are_known_by_name(tmp_path: Path) -> None:
+    ranks = bytes_ranks() | {bytes([n // 250, n % 250]): 256 + n for n in range(50_000)}
+    (tmp_path / "r50k_base.tiktoken").write_bytes(lines(ranks))
+    tok = Tokenizer.from_file(tmp_path)
+    assert (tok.pattern, tok.special_tokens, tok.vocab_size) == ("gpt2", {"<|endoftext|>": 50256}, 50257)
+    assert Tokenizer.from_file(tmp_path, special_tokens={}).special_tokens == {}
+    (tmp_path / "r50k_base.tiktoken").write_bytes(lines(dict(list(ranks.items())[:-1])))
+    assert Tokenizer.from_file(tmp_path).special_tokens == {}  # another vocabulary of that name
+
+
 def test_what_the_formats_cannot_hold_is_refused_by_name(
     tmp_path: Path, mixed: Tokenizer, low_lower: Tokenizer
 ) -> None:
-    with pytest.raises(FormatError, match="a vocabulary of characters"):
+    with pytest.raises(FormatError, match="holds bytes, or characters with '</w>'"):
         low_lower.export(tmp_path / "low", "gpt2")
     with pytest.raises(FormatError, match="characters"):
         low_lower.as_tiktoken()

@@ -167,7 +167,7 @@ _FACTS: dict[str, Any] = {
 }
 _PRETOKENIZATION = {
     **{"normalization": None, "charsmap": None, "squeeze_spaces": False},
-    **dict.fromkeys(("protected", "before", "rewriting", "byte_splits"), ()),
+    **dict.fromkeys(("protected", "before", "rewriting", "byte_splits", "unchanged"), ()),
 }
 
 

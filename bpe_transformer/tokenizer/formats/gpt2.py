@@ -1,4 +1,8 @@
-"""GPT-2's two files: `vocab.json`, names and ids, and `merges.txt`, a merge a line by rank."""
+"""`vocab.json`, names and ids, and `merges.txt`, a merge a line by rank: GPT-2's two files, and what others hold in them.
+
+Names are those of bytes (GPT-2, RoBERTa), of bytes with "</w>" at the end of words (CLIP), or of characters with "</w>" (GPT,
+XLM, FlauBERT), which were made of words that other tools had set apart.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import byte_names
+from bpe_transformer.tokenizer import byte_names, patterns
 from bpe_transformer.tokenizer.formats.checks import check_ids, parse_json, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel
@@ -18,48 +23,74 @@ NAME = "gpt2"
 VOCAB_FILE = "vocab.json"
 MERGES_FILE = "merges.txt"
 _HEADER = "#version: 0.2"
+_END_OF_WORD = "</w>"
+_UNKNOWN = ("<unk>", "[UNK]")
+CLIP = PreTokenization(
+    rewriting=(("NFC",), ("replace", r"\s+", " "), ("lowercase",)), pattern=patterns.keeping(patterns.CLIP_WORDS)
+)
 
 
 def read(
     vocab: str | os.PathLike[str],
     merges: str | os.PathLike[str],
-    pattern: str | PreTokenization = "gpt2",
+    pattern: str | PreTokenization | None = None,
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
     place = Path(vocab).name
-    ids = parse_json(read_text(vocab))
-    if not isinstance(ids, dict):
-        raise FormatError(f"{place} is no object of names and ids")
-    check_ids(ids, place)
-    pairs = _pairs(read_text(merges), Path(merges).name)
+    ids, pairs = contents(vocab, merges)
+    mark, by_byte = _kind(ids, pairs)
     left, right, made = columns_of(pairs, ids, Path(merges).name)
-    reached = set(made.tolist())
     specials = special_tokens
-    if specials is None:  # what no merge makes and is no byte can only be meant as special: <|endoftext|>, <s>
-        letters = set(byte_names.CHAR_OF_BYTE.values())
-        specials = {name: id for name, id in ids.items() if name and id not in reached and name not in letters}
+    if specials is None:
+        specials = _specials(ids, set(made.tolist()), mark, by_byte)
     if wrong := next((name for name, id in specials.items() if ids.get(name, id) != id), None):
         raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {place}, not {specials[wrong]}")
     everything = {**ids, **specials}
     names = [""] * check_ids(everything, place)
     for name, id in everything.items():
         names[id] = name
-    tokens = byte_names.tokens_by_id(names, set(specials.values()), True, place)
-    missing = {bytes([byte]) for byte in range(256)} - {token for token in tokens if len(token) == 1}
-    if missing:
-        raise FormatError(
-            f"{place} has no token for byte 0x{min(missing).hex()}; only vocabularies with all 256 bytes are read"
-        )
+    if pattern is None:
+        pattern = ("gpt2" if mark is None else CLIP) if by_byte else "whitespace"
     return BpeModel(
-        unit="byte",
+        unit="byte" if by_byte else "char",
         pretokenization=PreTokenization.of(pattern),
-        tokens=tokens,
+        tokens=byte_names.tokens_by_id(names, set(specials.values()), by_byte, place),
         left=left,
         right=right,
         made=made,
         special_tokens=dict(sorted(specials.items(), key=lambda item: item[1])),
+        unk_token=None if by_byte else next((name for name in _UNKNOWN if name in specials), None),
+        end_of_word=mark,
     )
+
+
+def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> tuple[dict[str, int], list[list[str]]]:
+    """Names with their ids, and pairs of names. Raises `FormatError`."""
+    place = Path(vocab).name
+    ids = parse_json(read_text(vocab))
+    if not isinstance(ids, dict):
+        raise FormatError(f"{place} is no object of names and ids")
+    check_ids(ids, place)
+    return ids, _pairs(read_text(merges), Path(merges).name)
+
+
+def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, bool]:
+    """(the mark at the end of words, if there is one; whether names stand for bytes)."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    mark = _END_OF_WORD if sum(letter + _END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
+    if mark is None:
+        return None, True
+    stand_ins = all(byte_names.is_name(side) for pair in pairs for side in pair)
+    return mark, stand_ins and ids.keys() >= set(byte_names.CHAR_OF_BYTE.values())
+
+
+def _specials(ids: Mapping[str, Any], reached: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
+    """What no merge makes and is no symbol can only be meant as special: <|endoftext|>, <s>."""
+    symbols = set(byte_names.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
+    if mark is not None:
+        symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}
+    return {name: id for name, id in ids.items() if name and id not in reached and name not in symbols}
 
 
 def _pairs(text: str, place: str) -> list[list[str]]:
@@ -71,6 +102,8 @@ def _pairs(text: str, place: str) -> list[list[str]]:
         if not line:
             continue
         pair = line.split(" ")
+        if len(pair) == 3 and pair[2].isdigit():
+            pair = pair[:2]  # XLM's have how often it occurred
         if len(pair) != 2 or not all(pair):
             raise FormatError(f"{place}: line {number} is {line[:60]!r}, not two names with a space between them")
         pairs.append(pair)
@@ -79,16 +112,26 @@ def _pairs(text: str, place: str) -> list[list[str]]:
 
 def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     """Writes the two files into `directory`. Raises `FormatError` for a model that they cannot hold."""
-    refuse_facts(model, "vocab.json with merges.txt", {"bos_token", "eos_token"}, "export to tokenizer.json")
-    if model.unit != "byte":
-        raise FormatError("vocab.json with merges.txt holds bytes; a vocabulary of characters goes into tokenizer.json")
-    if model.pattern != "gpt2":
+    holds = {"bos_token", "eos_token", "template", "end_of_word", "unk_token", "before", "rewriting"}
+    refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
+    split, marked = model.pretokenization, model.end_of_word == _END_OF_WORD
+    if model.unit == "byte":
+        told, needed = (CLIP, "CLIP's") if marked else (PreTokenization("gpt2"), "'gpt2'")
+    else:
+        told, needed = PreTokenization("whitespace"), "'whitespace'"
+    if not marked and (model.unit == "char" or model.end_of_word is not None):
         raise FormatError(
-            f"vocab.json with merges.txt has no place for a pattern, and what reads it splits by 'gpt2', not by "
-            f"{model.pattern!r}; export to tokenizer.json"
+            "vocab.json with merges.txt holds bytes, or characters with '</w>' at the end of words; "
+            f"this vocabulary has unit={model.unit!r} and end_of_word={model.end_of_word!r}; export to tokenizer.json"
+        )
+    if split != told:
+        raise FormatError(
+            f"vocab.json with merges.txt has no place for a pattern, and what reads it splits by {needed}, not by "
+            f"{str(split)!r}; export to tokenizer.json"
         )
     outside = {id: text for text, id in model.special_tokens.items()}
-    names = [outside.get(id) or byte_names.name_of(token) for id, token in enumerate(model.tokens)]
+    name_of = byte_names.name_of if model.unit == "byte" else bytes.decode
+    names = [outside.get(id) or name_of(token) for id, token in enumerate(model.tokens)]
     vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
     if len(vocab) < sum(map(bool, model.tokens)):
         twice = next(name for id, name in enumerate(names) if model.tokens[id] and vocab[name] != id)

@@ -97,6 +97,9 @@ def write(model: BpeModel) -> list[dict[str, Any]]:
 
 
 def steps_of(split: PreTokenization) -> tuple[Step, ...]:
+    """A split's normalisation as steps; that of SentencePiece has to be without a map."""
+    if split.squeeze_spaces:
+        return ("replace", rf"\A +|[ {SPACE_MARK}]+\z", ""), ("replace", " {2,}", " ")
     return split.rewriting if split.normalization is None else ((split.normalization,),)
 
 

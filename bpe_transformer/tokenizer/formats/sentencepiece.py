@@ -11,7 +11,7 @@ import math
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,8 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     names = [piece.text for piece in pieces]
     marks = {id: name for name, id in by_kind[CONTROL].items()}
     split = PreTokenization("none" if inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
-    if wrong := next((text for text in added if split.normalize(f"a{text}b") != f"a{text}b"), None):
-        raise FormatError(
-            f"the user-defined piece {wrong!r} is changed by the model's own normalisation, which is not supported"
-        )
+    if any(split.normalize(f"a{text}b") != f"a{text}b" for text in added):
+        split = replace(split, unchanged=tuple(added))
     unknown = next(iter(by_kind[UNKNOWN]))
     fallback = bool(by_kind[BYTE])
     # user-defined pieces are sought in the text with its space in front; where there are none, what follows a special
@@ -300,7 +298,9 @@ def _check_writable(model: BpeModel) -> None:
     }
     if late:
         raise FormatError(f"a SentencePiece model cannot hold token_flags={late}; {remedy}")
-    refuse_facts(model, "a SentencePiece model", _HOLDS | {"token_flags", "charsmap", "squeeze_spaces"}, remedy)
+    refuse_facts(
+        model, "a SentencePiece model", _HOLDS | {"token_flags", "charsmap", "squeeze_spaces", "unchanged"}, remedy
+    )
     if model.unit != "char" or model.space_mark != SPACE_MARK or model.pattern not in ("metaspace", "none"):
         raise FormatError(
             f"a SentencePiece model is made of characters with spaces written as {SPACE_MARK!r}; this vocabulary has "

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 NAME = "tiktoken"
 _REMEDY = "export to tokenizer.json"
-# file names under which the ranks of public vocabularies travel, with the pattern that belongs to each
+_END = "<|endoftext|>"
+_FILL_IN = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
+# file names under which the ranks of public vocabularies travel, with the pattern that belongs to each,
 _PATTERN_OF_NAME = {
     "gpt2": "gpt2",
     "r50k_base": "gpt2",
@@ -31,6 +33,18 @@ _PATTERN_OF_NAME = {
     "o200k_base": "o200k",
     "o200k_harmony": "o200k",
     "qwen": "qwen2",
+}
+# and of openai's, how many ranks they have and what is special in them
+_SPECIAL: dict[str, tuple[int, dict[str, int]]] = {
+    "gpt2": (50256, {_END: 50256}),
+    "r50k_base": (50256, {_END: 50256}),
+    "p50k_base": (50280, {_END: 50256}),
+    "p50k_edit": (50280, {_END: 50256, **dict(zip(_FILL_IN, range(50281, 50284), strict=True))}),
+    "cl100k_base": (
+        100256,
+        {_END: 100257, **dict(zip(_FILL_IN, range(100258, 100261), strict=True)), "<|endofprompt|>": 100276},
+    ),
+    "o200k_base": (199998, {_END: 199999, "<|endofprompt|>": 200018}),
 }
 
 
@@ -54,7 +68,11 @@ def read(
                 f"name the pattern, one of {', '.join(patterns.PATTERNS)}, or a regular expression, "
                 "as pattern=…, or on the command line as FILE:PATTERN"
             )
-    return ranks.model_of(parse(read_bytes(path)), PreTokenization.of(pattern), special_tokens or {})
+    found = parse(read_bytes(path))
+    if special_tokens is None:
+        size, known = _SPECIAL.get(Path(path).stem, (0, {}))
+        special_tokens = known if len(found) == size else {}
+    return ranks.model_of(found, PreTokenization.of(pattern), special_tokens)
 
 
 def parse(data: bytes) -> dict[bytes, int]:

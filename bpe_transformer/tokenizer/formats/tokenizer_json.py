@@ -28,7 +28,7 @@ TOKENIZER_FILE = "tokenizer.json"
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
     *("space_mark", "prefix_space", "bos_token", "eos_token", "template"),
-    *("normalization", "before", "protected", "rewriting", "byte_splits"),
+    *("normalization", "before", "protected", "rewriting", "byte_splits", "squeeze_spaces"),
 }
 
 
