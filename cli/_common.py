@@ -25,7 +25,7 @@ class ReaderLeft(Exception):
     """Whoever read standard output has seen enough (`| head`). No OSError: click would end with 1 at the sight of one."""
 
 
-def write_data(data: bytes) -> None:
+def write_data(data: bytes | memoryview) -> None:
     """Writes to standard output and flushes it. Raises `ReaderLeft` when nobody reads any more."""
     try:
         sys.stdout.flush()

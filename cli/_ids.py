@@ -73,9 +73,9 @@ class Npy:
             write_data(npy_header(dtype, 0))
 
     def write(self, encodings: Encodings) -> None:
-        ids = encodings.ids.astype(self._dtype)
+        ids = encodings.ids.astype(self._dtype, copy=False)
         if self._spool is None:
-            write_data(ids.tobytes())
+            write_data(ids.data)
         else:
             self._spool.write(ids.data)
         if self._offsets is not None and not self._one_text:
@@ -131,9 +131,9 @@ class Arrow:
 
     def write(self, encodings: Encodings) -> None:
         if self._whole is not None:
-            self._whole.append(encodings.ids.astype(self._dtype))
+            self._whole.append(encodings.ids.astype(self._dtype, copy=False))
         elif len(encodings):
-            self._batch(encodings.ids.astype(self._dtype), encodings.offsets)
+            self._batch(encodings.ids.astype(self._dtype, copy=False), encodings.offsets)
 
     def _batch(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
         import pyarrow as pa
@@ -141,7 +141,7 @@ class Arrow:
         from bpe_transformer import Encodings
 
         batch = pa.record_batch([Encodings(ids, offsets).to_arrow().cast(self._schema[0].type)], schema=self._schema)
-        write_data(batch.serialize().to_pybytes())
+        write_data(memoryview(batch.serialize()))
 
     def close(self) -> None:
         import numpy as np
@@ -184,7 +184,12 @@ def _copy(spool: BinaryIO, out: BinaryIO) -> None:
         raise ReaderLeft from None
 
 
-Rows = tuple["NDArray[np.int64]", "NDArray[np.int64]"]  # ids, and where each text begins and the last ends
+Rows = tuple["NDArray[np.integer[Any]]", "NDArray[np.int64]"]  # ids, and where each text begins and the last ends
+
+
+def _readable(ids: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Ids of a kind that the core reads in place."""
+    return ids if ids.dtype.isnative and ids.itemsize > 1 else ids.astype("i8")
 
 
 def read_npy(stream: BinaryIO, offsets: str | None) -> Iterator[Rows]:
@@ -214,7 +219,7 @@ def read_npy(stream: BinaryIO, offsets: str | None) -> Iterator[Rows]:
         data = stream.read(size * dtype.itemsize)
         if len(data) < size * dtype.itemsize:
             raise DecodingError(f"the .npy file ends early: {left - len(data) // dtype.itemsize:,} ids are missing")
-        ids = np.frombuffer(data, dtype).astype(np.int64)
+        ids = _readable(np.frombuffer(data, dtype))
         yield ids, np.array([0, len(ids)], np.int64) if places is None else places
         left -= size
 
@@ -235,7 +240,7 @@ def read_arrow(stream: BinaryIO) -> Iterator[Rows]:
                 if column.null_count or column.values.null_count:
                     raise DecodingError("the first column holds nulls, which stand for no ids; fill or drop them")
                 offsets = column.offsets.to_numpy().astype(np.int64)
-                ids = column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy().astype(np.int64)
+                ids = _readable(column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy())
                 yield ids, offsets - offsets[0]
     except pa.ArrowInvalid as cause:
         raise DecodingError(f"standard input begins like an Arrow stream but is damaged: {cause}") from None

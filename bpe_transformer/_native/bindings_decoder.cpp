@@ -1,4 +1,6 @@
 // The decoder for Python.
+#include <algorithm>
+
 #include "bindings.hpp"
 #include "decoder.hpp"
 #include "ids_text.hpp"
@@ -17,11 +19,16 @@ class Ids {
       throw nb::type_error("ids");  // the tokenizer converts what else may hold ids, or says why it does not
     }
   }
+  size_t size() const { return array_.is_valid() ? array_.shape(0) : list_.size(); }
   std::string_view decode(const Decoder& decoder, bool skip_special, bpe::Scratch& scratch) const {
+    return decode(decoder, 0, size(), skip_special, scratch);
+  }
+  // The text of `count` ids from number `from` on.
+  std::string_view decode(const Decoder& decoder, size_t from, size_t count, bool skip_special, bpe::Scratch& scratch) const {
     const auto of = [&](auto id) {
-      return decoder.decode(static_cast<const decltype(id)*>(array_.data()), array_.shape(0), skip_special, scratch);
+      return decoder.decode(static_cast<const decltype(id)*>(array_.data()) + from, count, skip_special, scratch);
     };
-    if (!array_.is_valid()) return decoder.decode(list_.data(), list_.size(), skip_special, scratch);
+    if (!array_.is_valid()) return decoder.decode(list_.data() + from, count, skip_special, scratch);
     const nb::dlpack::dtype type = array_.dtype();
     if (type.code != static_cast<uint8_t>(nb::dlpack::dtype_code::Int) &&
         type.code != static_cast<uint8_t>(nb::dlpack::dtype_code::UInt))
@@ -101,8 +108,9 @@ void bind_decoder(nb::module_& m) {
         return texts;
       })
       // The bytes of such texts, each with `end` after it.
-      .def("joined_at", [](const Decoder& self, const Input<int64_t>& ids, const Input<int64_t>& offsets, bool skip_special,
+      .def("joined_at", [](const Decoder& self, nb::handle object, const Input<int64_t>& offsets, bool skip_special,
                            const nb::bytes& end) {
+        const Ids ids(object);
         bpe::Scratch scratch;
         std::string out;
         {
@@ -113,7 +121,7 @@ void bind_decoder(nb::module_& m) {
             if (from < 0 || to < from || static_cast<size_t>(to) > ids.size())
               throw std::invalid_argument("offsets do not fit the ids");
             try {
-              out += self.decode(ids.data() + from, static_cast<size_t>(to - from), skip_special, scratch);
+              out += ids.decode(self, static_cast<size_t>(from), static_cast<size_t>(to - from), skip_special, scratch);
             } catch (const bpe::BadId& problem) {
               throw bpe::BadId(static_cast<size_t>(from) + problem.position);
             }
@@ -123,14 +131,16 @@ void bind_decoder(nb::module_& m) {
         return to_bytes(out);
       });
   m.def("lines_of_ids", [](const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool json) {
-    if (!offsets.size() || offsets.data()[0] < 0 || static_cast<size_t>(offsets.data()[offsets.size() - 1]) > ids.size())
+    const int64_t* const edges = offsets.data();
+    if (!offsets.size() || edges[0] < 0 || static_cast<size_t>(edges[offsets.size() - 1]) > ids.size() ||
+        !std::is_sorted(edges, edges + offsets.size()))
       throw nb::value_error("offsets do not fit the ids");
-    std::string lines;
+    bpe::Written lines{};
     {
       const nb::gil_scoped_release release;
       lines = bpe::lines_of_ids(ids.data(), offsets.data(), offsets.size() - 1, json);
     }
-    return to_bytes(lines);
+    return to_bytes({lines.data.get(), lines.size});
   });
   // (ids, offsets) of lines of ids, or None if a line is something else.
   m.def("ids_of_lines", [](const nb::bytes& lines) -> nb::object {

@@ -1,9 +1,11 @@
 // Ids as people and programs write them: a line a text, between spaces or as JSON lists.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "texts.hpp"
@@ -16,24 +18,46 @@ struct IdRows {
   std::vector<int64_t> offsets{0};
 };
 
+// Bytes made in memory that is not zeroed first.
+struct Written {
+  std::unique_ptr<char[]> data;
+  size_t size;
+};
+
+// Writes a number, two digits at a time; gives where it ends, at most 10 bytes on.
+inline char* write_number(uint32_t number, char* to) {
+  static constexpr auto kPairs = [] {
+    std::array<char, 200> pairs{};
+    for (size_t i = 0; i < 100; ++i) pairs[2 * i] = static_cast<char>('0' + i / 10), pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    return pairs;
+  }();
+  size_t size = 1;
+  for (uint64_t bound = 10; number >= bound; bound *= 10) ++size;
+  char* at = to + size;
+  for (; number >= 100; number /= 100) std::memcpy(at -= 2, &kPairs[number % 100 * 2], 2);
+  if (number >= 10) std::memcpy(at - 2, &kPairs[number * 2], 2);
+  else at[-1] = static_cast<char>('0' + number);
+  return to + size;
+}
+
 // Rows of ids as lines: "1 2\n", or "[1, 2]\n" with `json`.
-inline std::string lines_of_ids(const uint32_t* ids, const int64_t* offsets, size_t rows, bool json) {
-  std::string out;
-  out.reserve(static_cast<size_t>(offsets[rows] - offsets[0]) * 7 + rows * 3);
-  char digits[10];
+inline Written lines_of_ids(const uint32_t* ids, const int64_t* offsets, size_t rows, bool json) {
+  const size_t most = static_cast<size_t>(offsets[rows] - offsets[0]) * 12 + rows * 3;
+  Written out{std::make_unique_for_overwrite<char[]>(most), 0};
+  char* to = out.data.get();
   for (size_t row = 0; row < rows; ++row) {
-    if (json) out += '[';
+    if (json) *to++ = '[';
     for (int64_t i = offsets[row]; i < offsets[row + 1]; ++i) {
-      if (i > offsets[row]) out.append(json ? ", " : " ");
-      size_t at = sizeof digits;
-      for (uint32_t id = ids[i];; id /= 10) {
-        digits[--at] = static_cast<char>('0' + id % 10);
-        if (id < 10) break;
+      if (i > offsets[row]) {
+        if (json) *to++ = ',';
+        *to++ = ' ';
       }
-      out.append(digits + at, sizeof digits - at);
+      to = write_number(ids[i], to);
     }
-    out.append(json ? "]\n" : "\n");
+    if (json) *to++ = ']';
+    *to++ = '\n';
   }
+  out.size = static_cast<size_t>(to - out.data.get());
   return out;
 }
 
