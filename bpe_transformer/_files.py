@@ -15,16 +15,25 @@ from pathlib import Path
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
 
+    Where `path` is a link, that is the place it points to. What is no file, such as /dev/stdout, is written to instead.
+
     >>> with atomic_file("counts.tsv") as part:
     ...     _ = part.write_text("low\\t5\\n")
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    target = Path(os.path.realpath(path))
+    is_device = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    if not is_device:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    place = None if is_device else target.parent
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=place)
     os.close(handle)
     part = Path(name)
     try:
         yield part
+        if is_device:
+            with part.open("rb") as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+            return
         part.chmod(0o666 & ~_umask())
         sync(part)
         part.replace(target)

@@ -40,6 +40,8 @@ def run(command: click.Command) -> None:
 
     A library error or an unusable file ends with one line and exit code 1, Ctrl-C with 130, a closed pipe silently.
     """
+    if sys.stdout is None:  # `>&-`: what is written would end in the first file that is opened
+        sys.exit("error: standard output is closed; send it somewhere, such as /dev/null")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without Hangul gets \\uXXXX, not a traceback
             stream.reconfigure(errors="backslashreplace")
@@ -153,6 +155,8 @@ def progress() -> Iterator[Progress]:
 
 def stdin_bytes() -> BinaryIO:
     """Standard input as bytes; says what to do when it is a terminal and nobody is typing."""
+    if sys.stdin is None:
+        raise click.ClickException("standard input is closed; give it something to read, such as /dev/null")
     if sys.stdin.isatty():
         click.echo("reading standard input; end with Ctrl-D", err=True)
     return sys.stdin.buffer

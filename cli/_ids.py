@@ -242,8 +242,8 @@ def read_arrow(stream: BinaryIO) -> Iterator[Rows]:
                 offsets = column.offsets.to_numpy().astype(np.int64)
                 ids = _readable(column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy())
                 yield ids, offsets - offsets[0]
-    except pa.ArrowInvalid as cause:
-        raise DecodingError(f"standard input begins like an Arrow stream but is damaged: {cause}") from None
+    except (pa.ArrowInvalid, OSError) as cause:
+        raise DecodingError(f"standard input begins like an Arrow stream but is damaged or cut off: {cause}") from None
 
 
 def read_lines(batches: Iterator[bytes], tokenizer: Tokenizer) -> Iterator[tuple[Rows, int]]:
@@ -279,6 +279,7 @@ def parsed_line(raw: bytes, line: int, tokenizer: Tokenizer) -> list[int]:
             found.append(word)
         else:
             shown = word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else json.dumps(word)
+            shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
             raise DecodingError(
                 f"line {line:,}: {shown!r} is not an id; give whole numbers from 0 to {tokenizer.vocab_size - 1:,}, "
                 "separated by spaces"

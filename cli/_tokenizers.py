@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +22,25 @@ def open_tokenizer(written: str) -> Tokenizer:
 
     path, pattern = parted(written)
     return Tokenizer.from_file(path, pattern=pattern)
+
+
+@contextmanager
+def named_file(written: str) -> Iterator[str]:
+    """The file that a name means; `-` is standard input, kept on disk meanwhile. `FormatError` tells of it by that name."""
+    if written != "-":
+        yield written
+        return
+    from bpe_transformer.cli._common import stdin_bytes
+    from bpe_transformer.errors import FormatError
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "input")
+        with file.open("wb") as copy:
+            shutil.copyfileobj(stdin_bytes(), copy)
+        try:
+            yield str(file)
+        except FormatError as problem:
+            raise FormatError(str(problem).replace(str(file), "standard input")) from None
 
 
 def parted(written: str) -> tuple[str, str | None]:

@@ -27,9 +27,10 @@ Examples:
   bpe-transformer count a.parquet b.parquet:0.3 -o mixed.parquet
   bpe-transformer learn words.parquet -o tok --vocab-size 8000
   bpe-transformer count --tokenizer tok corpus.txt notes.jsonl
+  bpe-transformer count --tokenizer tok < corpus.txt
 """
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The file of counts (Parquet).")
 @click.option(
     "--tokenizer", metavar="TOKENIZER", help="Print how many tokens each input has, instead of counting pre-tokens."
@@ -38,13 +39,14 @@ Examples:
 @input_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, as_json: bool, **options: Any) -> None:
-    """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or - for standard input.
+    """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or standard input (-).
 
     With --tokenizer, prints the number of tokens of each input and their sum, a line each; special tokens written in a
     text count as text, and a file is one text unless --documents line says otherwise.
     """
     if (output is None) == (tokenizer is None):
         raise click.UsageError("name the file of counts with -o, or the tokenizer to count tokens with --tokenizer")
+    inputs = inputs or ("-",)
     if output is None:
         assert tokenizer is not None
         return _count_tokens(inputs, tokenizer, as_json, options)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli._tokenizers import open_tokenizer
+from bpe_transformer.cli._common import write_data
+from bpe_transformer.cli._tokenizers import named_file, open_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -28,6 +30,7 @@ Examples:
   bpe-transformer export tok tok.tiktoken
   bpe-transformer export tok tokenizer.json
   bpe-transformer export tok gpt2-files --format gpt2
+  bpe-transformer export - - --format nanochat < tokenizer.json > tokenizer.pkl
 """
 )
 @click.argument("tokenizer", type=click.Path())
@@ -36,18 +39,29 @@ Examples:
 def command(tokenizer: str, out: str, form: str | None) -> None:
     """Write TOKENIZER, in any format that import reads, to the file OUT (gpt2: to vocab.json and merges.txt in OUT).
 
+    Either may be -, for standard input and output.
+
     What is written is read back and has to give equal ids on a probe text, and the package that the format belongs to has
     to agree where it is installed. What a format cannot hold is refused, and nothing is written then.
     """
-    form = form or _BY_SUFFIX.get(Path(out).suffix)
+    form = form or ("tokenizer.json" if out == "-" else _BY_SUFFIX.get(Path(out).suffix))
     if form is None:
         raise click.UsageError(f"the ending of {out} names no format; choose one with --format: {', '.join(_FORMATS)}")
+    if out == "-" and form == "gpt2":
+        raise click.UsageError("gpt2 is two files, which standard output cannot hold; name a directory")
     from bpe_transformer.tokenizer.formats import export
 
-    learned = open_tokenizer(tokenizer)
-    package = export(learned, out, form)
+    with named_file(tokenizer) as file:
+        learned = open_tokenizer(file)
+    if out == "-":
+        with tempfile.TemporaryDirectory() as folder:
+            package = export(learned, Path(folder, "output"), form)
+            write_data(Path(folder, "output").read_bytes())
+    else:
+        package = export(learned, out, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
-    click.echo(f"wrote {out}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)
+    name = "standard output" if out == "-" else out
+    click.echo(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)
     if left := _left_out(learned, form):
         click.echo(f"the format has no place for {left}: give them when it is loaded", err=True)
 

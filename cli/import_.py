@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bpe_transformer.cli._common import write_data
+from bpe_transformer.cli._tokenizers import named_file
 from bpe_transformer.errors import FormatError
 
 
@@ -18,14 +22,19 @@ Examples:
   bpe-transformer import my.tiktoken -o tok --pattern o200k
   bpe-transformer import vocab.json merges.txt -o tok
   bpe-transformer import codes.txt vocabulary.txt -o tok
+  bpe-transformer import - -o - < tokenizer.model > tokenizer.json
 """
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option("-o", "--out", required=True, type=click.Path(), help="Directory for tokenizer.json.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(), help="Directory for tokenizer.json; - for standard output."
+)
 @click.option("--pattern", metavar="NAME|REGEX", help="How ranks or merges split text, which they do not say.")
 @click.option("--special", multiple=True, metavar="TOKEN=ID", help="A special token of a file of ranks, repeatable.")
 def command(files: tuple[str, ...], out: str, pattern: str | None, special: tuple[str, ...]) -> None:
     """Read FILES, find out their format by what they hold, and save the tokenizer in a directory.
+
+    One file may be -, for standard input.
 
     Read are tokenizer.json, .tiktoken ranks, vocab.json with merges.txt, SentencePiece models of type BPE, subword-nmt
     codes (and their vocabulary), nanochat's tokenizer.pkl, or a directory that holds one of them. The package that the
@@ -33,12 +42,20 @@ def command(files: tuple[str, ...], out: str, pattern: str | None, special: tupl
     should is refused, and nothing is written then.
     """
     told: dict[str, Any] = {"pattern": pattern, "special_tokens": _specials(special)}
-    learned = _read(files, {name: value for name, value in told.items() if value})
-    learned.save(out)
+    told = {name: value for name, value in told.items() if value}
+    with ExitStack() as opened:
+        learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), told)
+    if out == "-":
+        with tempfile.TemporaryDirectory() as folder:
+            learned.save(folder)
+            write_data(Path(folder, "tokenizer.json").read_bytes())
+    else:
+        learned.save(out)
+    place = "to standard output" if out == "-" else Path(out) / "tokenizer.json"
     model = learned.model
     click.echo(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
-        f"pattern {model.pretokenization}; saved {Path(out) / 'tokenizer.json'}: {learned.vocab_size:,} ids",
+        f"pattern {model.pretokenization}; saved {place}: {learned.vocab_size:,} ids",
         err=True,
     )
 

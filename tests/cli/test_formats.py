@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 
 Run = Callable[..., Any]
+COMMAND = Path(sys.executable).parent / "bpe-transformer"
 TEXT = "three 세 마리, the lower the newest low-lower"
 
 
@@ -55,6 +59,34 @@ def test_any_command_takes_any_format(bpe: Run, byte_tokenizer: Path, loaded: To
     assert bpe("export", byte_tokenizer, tmp_path / "tokenizer.pkl").returncode == 0
     done = bpe("encode", tmp_path / "tokenizer.pkl", TEXT)
     assert done.stdout.decode().split() == [str(id) for id in loaded.encode(TEXT)]
+
+
+def test_standard_input_and_output(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:
+    file = (byte_tokenizer / "tokenizer.json").read_bytes()
+    packed = bpe("export", "-", "-", "--format", "nanochat", input=file)
+    assert packed.returncode == 0, packed.stderr
+    assert b"wrote standard output" in packed.stderr
+    assert bpe("export", "-", "-", input=packed.stdout).stdout == file
+    back = bpe("import", "-", "-o", "-", input=packed.stdout)
+    assert back.returncode == 0, back.stderr
+    assert back.stdout == file
+    for arguments in (("import", "-", "-o", tmp_path / "tok"), ("export", "-", "-")):
+        done = bpe(*arguments, input=b"junk")
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.startswith(b"error: standard input: not JSON")
+    assert b"gpt2 is two files" in bpe("export", byte_tokenizer, "-", "--format", "gpt2").stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev")
+def test_devices_are_written_to(byte_tokenizer: Path) -> None:
+    """Not replaced, as a file is: a superuser could."""
+    before = os.lstat("/dev/stdout").st_ino
+    done = subprocess.run(
+        [COMMAND, "export", byte_tokenizer, "/dev/stdout", "--format", "tokenizer.json"], capture_output=True
+    )
+    assert done.stdout == (byte_tokenizer / "tokenizer.json").read_bytes()
+    assert os.lstat("/dev/stdout").st_ino == before
 
 
 def test_refusals_are_one_line(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:

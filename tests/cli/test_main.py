@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bpe_transformer.cli import COMMANDS
 
+COMMAND = Path(sys.executable).parent / "bpe-transformer"
 HEAVY = ("torch", "datasets", "numpy", "pyarrow", "transformers")
 
 
@@ -70,3 +73,14 @@ def test_unknown_command_is_wrong_usage(bpe: Callable[..., Any]) -> None:
     done = bpe("lern")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"lern" in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "told"), [(0, "input is closed; give"), (1, "output is closed; send")])
+def test_closed_streams_are_told(byte_tokenizer: Path, closed: int, told: str) -> None:
+    program = f"exec {closed}>&-; exec {shlex.quote(str(COMMAND))} encode {shlex.quote(str(byte_tokenizer))}"
+    done = subprocess.run(
+        ["sh", "-c", program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"rror: standard {told}" in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
