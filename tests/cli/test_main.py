@@ -78,9 +78,7 @@ def test_unknown_command_is_wrong_usage(bpe: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(("closed", "told"), [(0, "input is closed; give"), (1, "output is closed; send")])
 def test_closed_streams_are_told(byte_tokenizer: Path, closed: int, told: str) -> None:
     program = f"exec {closed}>&-; exec {shlex.quote(str(COMMAND))} encode {shlex.quote(str(byte_tokenizer))}"
-    done = subprocess.run(
-        ["sh", "-c", program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    done = subprocess.run(["sh", "-c", program], stdin=subprocess.DEVNULL, capture_output=True)
     assert (done.returncode, done.stdout) == (1, b"")
     assert f"rror: standard {told}" in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
