@@ -18,6 +18,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.offsets import Aligned, align
 
 _SPACE_MARK = "▁"
+_ASCII = r"([\x00-\x7f]+(?=[\x00-\x7f]|\z))"
 _LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules need 12 and 300,000
 
 
@@ -130,7 +131,22 @@ class PrecompiledNormalizer:
         self._reach = max(map(len, self._entries), default=0)
 
     def normalize(self, text: str) -> str:
-        return text if self._first.isdisjoint(text) else "".join(made for _, made in self._pieces(text))
+        if self._first.isdisjoint(text):
+            return text
+        import regex
+
+        made: list[str] = []
+        for part in regex.splititer(_ASCII, text):  # no grapheme crosses the end of one
+            made += (
+                [part.translate(self._ascii)]
+                if part.isascii() and "\r\n" not in part
+                else [m for _, m in self._pieces(part)]
+            )
+        return "".join(made)
+
+    @cached_property
+    def _ascii(self) -> dict[int, str]:
+        return {code: made for code in range(128) if (made := self._shortest(chr(code))) is not None}
 
     def aligned(self, text: str) -> Aligned:
         return align(self._pieces(text))

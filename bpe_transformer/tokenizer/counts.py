@@ -375,13 +375,13 @@ class PretokenCounts:
 
 def _unicode(split: PreTokenization) -> str:
     """Whose character classes and normalisation a split depends on."""
-    if split.pattern_scanner is None or split.protected:
+    if split.normalized_scanner is None:
         import regex
 
         whose = f"regex {regex.__version__}"
     else:
         whose = _core.unicode_source
-    return f"{whose}, unicodedata {unicodedata.unidata_version}" if split.normalization else whose
+    return f"{whose}, unicodedata {unicodedata.unidata_version}" if split.normalization or split.rewriting else whose
 
 
 def threads(num_threads: int | None) -> int:

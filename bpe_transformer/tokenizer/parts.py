@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from bpe_transformer.tokenizer.encodings import Encodings
 from bpe_transformer.tokenizer.model import BpeModel
 from bpe_transformer.tokenizer.offsets import Offsets
 from bpe_transformer.tokenizer.specials import Finder, Found
+
+_SHORT = 24  # characters of a span that is worth remembering, and not a call of the core
 
 
 def text_bytes(text: str | bytes) -> bytes:
@@ -39,6 +42,7 @@ class PartEncoder:
         early = set(range(len(tokens))) - self._late
         self._finder = Finder(tokens, early, flags)
         normal = [(self._normal(token), id) for token, id in tokens]
+        self._pieces_of_short = lru_cache(maxsize=1 << 16)(self._split_short)
         self._late_finder = Finder(normal, self._late, flags, model.space_mark)
 
     def encode(self, data: bytes, policy: bytes, dropout: _core.Dropout | None = None) -> list[int]:
@@ -138,13 +142,28 @@ class PartEncoder:
 
     def _encode_piece(self, piece: bytes, dropout: _core.Dropout | None) -> list[int]:
         ids: list[int] = []
-        for before, span, protected in self._spans(piece.decode("utf-8", "surrogateescape")):
-            try:
-                ids += self._ids(span, protected, dropout)
-            except _core.UnknownCharacter as cause:
-                code_point, _, position = cause.args
-                raise _core.UnknownCharacter(code_point, 0, before + position) from None
-        return ids
+        waiting: list[bytes] = []  # pre-tokens, encoded together
+        scanner = self._split.pattern_scanner
+        text = piece.decode("utf-8", "surrogateescape")
+        try:
+            for _, part, protected in self._split.placed_spans(text):
+                if len(part) <= _SHORT and not protected:
+                    waiting += self._pieces_of_short(part)
+                elif scanner is None or protected:
+                    waiting += self._pieces(part.encode("utf-8", "surrogateescape"), protected)
+                else:
+                    ids += self._ids_of(waiting, dropout)
+                    waiting = []
+                    ids += self._plain_ids(scanner, part.encode("utf-8", "surrogateescape"), dropout)
+            return ids + self._ids_of(waiting, dropout)
+        except _core.UnknownCharacter:
+            for before, span, protected in self._spans(text):  # which it is
+                try:
+                    self._ids_of(self._pieces(span, protected), None)
+                except _core.UnknownCharacter as cause:
+                    code_point, _, position = cause.args
+                    raise _core.UnknownCharacter(code_point, 0, before + position) from None
+            raise
 
     def _piece_spans(
         self, piece: bytes, starts: Offsets, ends: Offsets, widths: NDArray[np.uint32]
@@ -210,17 +229,23 @@ class PartEncoder:
             before += len(encoded)
             done = start + len(span)
 
+    def _split_short(self, part: str) -> tuple[bytes, ...]:
+        return tuple(piece.encode("utf-8", "surrogateescape") for piece in self._split.split_span(part))
+
     def _pieces(self, span: bytes, protected: bool) -> list[bytes]:
         if protected:
             return [span]
         pieces = self._split.split_span(span.decode("utf-8", "surrogateescape"))
         return [piece.encode("utf-8", "surrogateescape") for piece in pieces]
 
-    def _ids(self, span: bytes, protected: bool, dropout: _core.Dropout | None) -> list[int]:
-        scanner, encoder = self._split.pattern_scanner, self._encoder
-        if scanner is None or protected:
-            pieces = self._pieces(span, protected)
-            return encoder.encode_pieces(pieces) if dropout is None else encoder.sample_pieces(pieces, dropout)
+    def _ids_of(self, pieces: list[bytes], dropout: _core.Dropout | None) -> list[int]:
+        if not pieces:
+            return []
+        encoder = self._encoder
+        return encoder.encode_pieces(pieces) if dropout is None else encoder.sample_pieces(pieces, dropout)
+
+    def _plain_ids(self, scanner: int, span: bytes, dropout: _core.Dropout | None) -> list[int]:
+        encoder = self._encoder
         return encoder.encode_plain(scanner, span) if dropout is None else encoder.sample_plain(scanner, span, dropout)
 
     def _ids_and_spans(self, span: bytes, protected: bool, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:

@@ -8,7 +8,7 @@ regular expression runs through the `regex` package. `gpt2`, `cl100k` and `o200k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ PATTERNS: dict[str, str] = {
     "none": r"(?s:.+)",
 }
 DEFAULT_PATTERN = "cl100k"
+_SHORT = 24  # characters of a piece that is worth remembering
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of openai/clip; the rest is left out
 
 _NUMBER = {name: number for number, name in enumerate(_core.PATTERNS)}
@@ -198,6 +199,29 @@ def placed(pattern: str, text: str) -> Iterator[tuple[int, str]]:
         ends = stop
     if ends < len(text) and "kept" not in names:
         yield ends, text[ends:]
+
+
+def cut(chain: tuple[str, ...], text: str) -> Iterable[tuple[int, str]]:
+    """The same for patterns one after another, each of which splits what the one before it left. Remembers short pieces."""
+    if len(text) <= _SHORT:
+        return _cut_short(chain, text)
+    return _cut(chain, text)
+
+
+def _cut(chain: tuple[str, ...], text: str) -> Iterator[tuple[int, str]]:
+    if not chain:
+        yield 0, text
+    elif len(chain) == 1:
+        yield from placed(chain[0], text)
+    else:
+        for start, piece in placed(chain[0], text):
+            for begin, smaller in cut(chain[1:], piece):
+                yield start + begin, smaller
+
+
+@lru_cache(maxsize=1 << 16)
+def _cut_short(chain: tuple[str, ...], text: str) -> tuple[tuple[int, str], ...]:
+    return tuple(_cut(chain, text))
 
 
 def split(pattern: str, text: str) -> Iterator[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bpe_transformer.errors import PatternError
@@ -139,16 +138,8 @@ class PreTokenization:
         """The same with the character where each begins."""
         start = 0
         for part, protected in self._protected_spans(text):
-            pieces = [(start, part)]
-            if not protected:
-                for pattern in self.before:
-                    pieces = [
-                        (at + begin, smaller)
-                        for at, piece in pieces
-                        for begin, smaller in patterns.placed(pattern, piece)
-                    ]
-            for at, piece in pieces:
-                yield at, piece, protected
+            for at, piece in patterns.cut(() if protected else self.before, part):
+                yield start + at, piece, protected
             start += len(part)
 
     def _protected_spans(self, text: str) -> Iterator[tuple[str, bool]]:
@@ -177,15 +168,11 @@ class PreTokenization:
     def split_span(self, part: str) -> Iterator[str]:
         """The pre-tokens of a part that is not protected. Bytes of a character that is cut are its surrogates (PEP 383)."""
         pieces = patterns.split(self.pattern, part)
-        return chain.from_iterable(map(self._split_bytes, pieces)) if self.byte_splits else pieces
-
-    def _split_bytes(self, piece: str) -> list[str]:
-        from bpe_transformer.tokenizer.byte_names import name_of, tokens_of
-
-        names = [name_of(piece.encode("utf-8", "surrogateescape"))]
-        for pattern in self.byte_splits:
-            names = [smaller for name in names for smaller in patterns.split(pattern, name)]
-        return [token.decode("utf-8", "surrogateescape") for token in tokens_of(names)]
+        return (
+            (smaller for piece in pieces for smaller in _bytes_cut(self.byte_splits, piece))
+            if self.byte_splits
+            else pieces
+        )
 
     @cached_property
     def _protected(self) -> regex.Pattern[str] | None:
@@ -248,6 +235,14 @@ class PreTokenization:
         more += [f"{len(self.protected)} protected"] if self.protected else []
         more += [f"{len(self.byte_splits)} splits of bytes"] if self.byte_splits else []
         return ", ".join([*self.before, self.pattern, *more])
+
+
+@lru_cache(maxsize=1 << 16)
+def _bytes_cut(chain: tuple[str, ...], piece: str) -> tuple[str, ...]:
+    from bpe_transformer.tokenizer.byte_names import name_of, tokens_of
+
+    names = [name for _, name in patterns.cut(chain, name_of(piece.encode("utf-8", "surrogateescape")))]
+    return tuple(token.decode("utf-8", "surrogateescape") for token in tokens_of(names))
 
 
 def any_of(expressions: Sequence[str]) -> str:

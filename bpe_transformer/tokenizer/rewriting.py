@@ -117,25 +117,31 @@ class _Replace:
         self._content = content
 
     def normalize(self, text: str) -> str:
-        return "".join(made for _, made in self._pieces(text))
+        made: list[str] = []
+        end = 0
+        for start, stop in self._matches(text):
+            made += text[end:start], self._content
+            end = stop
+        return "".join([*made, text[end:]])
 
     def aligned(self, text: str) -> Aligned:
-        return align(self._pieces(text, by_character=True))
+        return align(self._pieces(text))
 
-    def _pieces(self, text: str, by_character: bool = False) -> Iterator[tuple[str, str]]:
+    def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         end = 0
         for match in self._pattern.finditer(text) if text else ():
             start, stop = match.span()
-            if start == stop == end and end:
-                continue  # nothing, next to what was replaced
-            yield from _same(text[end:start], by_character)
+            if start != stop or start != end or not end:  # not nothing, next to what was replaced
+                yield start, stop
+                end = stop
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
+        end = 0
+        for start, stop in self._matches(text):
+            yield text[end:start], text[end:start]
             yield text[start:stop], self._content
             end = stop
-        yield from _same(text[end:], by_character)
-
-
-def _same(text: str, by_character: bool) -> Iterator[tuple[str, str]]:
-    return ((part, part) for part in (text if by_character else (text,)))
+        yield text[end:], text[end:]
 
 
 def _parts(step: Step) -> list[Step]:

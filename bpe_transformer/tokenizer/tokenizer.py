@@ -48,9 +48,10 @@ class Tokenizer(Conversions, Decoding):
     def __init__(self, model: BpeModel, *, trace: MergeTrace | None = None) -> None:
         self.model = model
         self.trace = trace
-        # what the core cannot do: flags, and telling the space mark apart from bytes that are not all there
-        by_python = model.token_flags or (model.lacks_bytes and model.prefix_space.endswith("_if_none"))
-        self._scanner = None if by_python else model.pretokenization.scanner
+        # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
+        by_python = model.lacks_bytes and model.prefix_space.endswith("_if_none")
+        self._flagless = None if by_python else model.pretokenization.scanner
+        self._scanner = None if model.token_flags else self._flagless
         # special tokens first, then those that are always looked for: the order of `_policy`
         self._specials = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
@@ -182,8 +183,8 @@ class Tokenizer(Conversions, Decoding):
         try:
             if dropout:
                 ids = self._batch((text,), policy, 1, dropout, seed).tolist()[0]
-            elif self._scanner is not None:
-                ids = self._encoder.encode(self._scanner, text, policy)
+            elif (scanner := self._scanner_for((text,))) is not None:
+                ids = self._encoder.encode(scanner, text, policy)
             else:
                 ids = self._parts.encode(text_bytes(text), policy)
         except (ValueError, TypeError) as cause:
@@ -381,12 +382,26 @@ class Tokenizer(Conversions, Decoding):
             specials.refuse(sought, texts)
         return policy
 
+    def _scanner_for(self, texts: Sequence[object]) -> int | None:
+        """The native scanner; None where Python takes part, and where a token with flags may be in a text."""
+        if self._scanner is not None or self._flagless is None:
+            return self._scanner
+        return self._flagless if specials.hold_none(self._flagged, texts) else None
+
+    @cached_property
+    def _flagged(self) -> list[str]:
+        """Tokens with flags as they are in text, if these are few; else what every text holds."""
+        tokens, mark = list(self.model.token_flags), self.model.space_mark
+        otherwise = mark is not None and any(mark in token or " " in token for token in tokens)
+        return [""] if otherwise or len(tokens) > 32 else tokens
+
     def _batch(
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
     ) -> Encodings:
         if dropout:
             check_dropout(dropout, seed)
-        native, scanner, chance = self._encoder, self._scanner, (float(dropout), int(seed or 0))
+        native, chance = self._encoder, (float(dropout), int(seed or 0))
+        scanner = self._scanner if dropout else self._scanner_for(texts)
         if scanner is None:
             return self._parts.encode_batch(texts, policy, *chance)
         if isinstance(texts, Rows):
