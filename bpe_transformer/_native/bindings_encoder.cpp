@@ -185,6 +185,20 @@ void bind_encoder(nb::module_& m) {
         const Rows rows(chunks);
         return sample_texts(self, pattern, rows.texts, policy, dropout, seed, num_threads);
       })
+      // The ids of one text, which has stream 0.
+      .def("sample", [](const Encoder& self, int pattern, nb::handle object, const nb::bytes& policy, double dropout, uint64_t seed) {
+        const std::vector<bpe::Text> texts{text_of(object)};
+        const std::vector<bpe::SpecialPolicy> policies = to_policy(policy);
+        bpe::Encoder::Batch batch;
+        const auto work = [&] { batch = self.sample_batch(static_cast<bpe::Pattern>(pattern), texts, policies, dropout, seed, 1); };
+        if (texts[0].size < 1024) {
+          work();
+        } else {
+          const nb::gil_scoped_release release;
+          work();
+        }
+        return to_list(batch.ids);
+      })
       .def("sample_plain", [](const Encoder& self, int pattern, const nb::bytes& object, bpe::Dropout& dropout) {
         Encoder::Borrowed cache(self);
         dropout.memory.words = &*cache;

@@ -100,13 +100,15 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
     symbols = 0;
     alphabet_.each_symbol(word, [&](uint32_t, size_t, bool joins) { symbols += !joins; });
   }
-  encode_piece(piece, *dropout.memory.words, out);
-  if (!whole_.empty() && out.size() - from == 1) {  // perhaps not by merging
+  if (!dropout.drops_next()) {
+    encode_piece(piece, *dropout.memory.words, out);
+    if (!whole_.empty() && out.size() - from == 1) {  // perhaps not by merging
+      out.resize(from);
+      merger_.encode(word, out);
+    }
+    if (dropout.keeps(static_cast<uint32_t>(symbols - (out.size() - from)))) return;
     out.resize(from);
-    merger_.encode(word, out);
   }
-  if (dropout.keeps(static_cast<uint32_t>(symbols - (out.size() - from)))) return;
-  out.resize(from);
   out.reserve(symbols);
   alphabet_.split(word, out);
   out.resize(from + (symbols <= kFew ? sample_few(merger_, out.data() + from, symbols, dropout)
@@ -115,15 +117,33 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
 
 void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const {
   const uint8_t* const end = text.data + text.size;
-  each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
-    const std::string_view piece(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-    try {
-      sample_piece(piece, dropout, out);
-    } catch (const UnknownCharacter& cause) {
-      const auto skipped = static_cast<size_t>(alphabet_.word_of(piece).data() - piece.data());
-      throw UnknownInText(cause, 0, static_cast<size_t>(from - text.data) + skipped + cause.position);
-    }
-  });
+  const auto piece_of = [](const uint8_t* from, const uint8_t* to) {
+    return std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+  };
+  const uint8_t* at = text.data;
+  try {
+    with_grammar(pattern, [&]<class Grammar>() {
+      scan::Splitter<Grammar> splitter(text.data, end, end);
+      const uint8_t* borders[scan::Splitter<Grammar>::kBlock + 1];
+      borders[0] = text.data;
+      while (const size_t n = splitter.next(borders + 1)) {
+        for (size_t i = 0; i < n; ++i) {  // what is remembered of words comes from memory meanwhile
+          const std::string_view piece = piece_of(borders[i], borders[i + 1]);
+          if (piece.size() <= ShortKey::kMaxBytes)
+            dropout.memory.words->small.prefetch(ShortKey::of(piece, static_cast<size_t>(end - borders[i])).hash());
+        }
+        for (size_t i = 0; i < n; ++i) {
+          at = borders[i];
+          sample_piece(piece_of(at, borders[i + 1]), dropout, out);
+        }
+        borders[0] = borders[n];
+      }
+    });
+  } catch (const UnknownCharacter& cause) {
+    const std::string_view rest = piece_of(at, end);
+    const size_t skipped = alphabet_.marks_end ? static_cast<size_t>(alphabet_.word_of(rest).data() - rest.data()) : 0;
+    throw UnknownInText(cause, 0, static_cast<size_t>(at - text.data) + skipped + cause.position);
+  }
 }
 
 Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,

@@ -38,6 +38,14 @@ class Dropout {
     }
     return std::exchange(drop_ahead_, false) || draw();
   }
+  // The same, without taking it as said.
+  bool drops_next() {
+    if (!kept_ahead_ && !drop_ahead_) {
+      drop_ahead_ = draw();
+      kept_ahead_ = !drop_ahead_;
+    }
+    return !kept_ahead_;
+  }
   // Whether the next `count` merges are all kept. If so they are taken as said; if not, `drops` says it of each.
   bool keeps(uint32_t count) {
     for (; kept_ahead_ < count && !drop_ahead_; kept_ahead_ += !drop_ahead_) drop_ahead_ = draw();

@@ -52,14 +52,15 @@ def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel)
     return None
 
 
-def check_dropout(dropout: float, seed: int | None) -> None:
-    """Raises `EncodingError` for what is no probability, and where no seed says how to draw."""
+def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
+    """Both, as plain numbers. Raises `EncodingError` for what is no probability, and where no seed says how to draw."""
     if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
         raise EncodingError(f"dropout={dropout!r} is no probability; give a number from 0 to 1, such as 0.1")
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
         raise EncodingError(
             f"dropout={dropout} with seed={seed!r}; give a seed from 0 to 2^64 - 1, another for every epoch"
         )
+    return float(dropout), int(seed)
 
 
 def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> str:

@@ -182,7 +182,7 @@ class Tokenizer(Conversions, Decoding):
             policy = self._policy(allowed_special, disallowed_special, (text,))
         try:
             if dropout:
-                ids = self._batch((text,), policy, 1, dropout, seed).tolist()[0]
+                ids = self._sample(text, policy, dropout, seed)
             elif (scanner := self._scanner_for((text,))) is not None:
                 ids = self._encoder.encode(scanner, text, policy)
             else:
@@ -395,12 +395,16 @@ class Tokenizer(Conversions, Decoding):
         otherwise = mark is not None and any(mark in token or " " in token for token in tokens)
         return [""] if otherwise or len(tokens) > 32 else tokens
 
+    def _sample(self, text: str | bytes, policy: bytes, dropout: float, seed: int | None) -> list[int]:
+        chance = check_dropout(dropout, seed)
+        if self._scanner is None:
+            return self._parts.encode(text_bytes(text), policy, _core.Dropout(*chance, 0))
+        return self._encoder.sample(self._scanner, text, policy, *chance)
+
     def _batch(
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
     ) -> Encodings:
-        if dropout:
-            check_dropout(dropout, seed)
-        native, chance = self._encoder, (float(dropout), int(seed or 0))
+        native, chance = self._encoder, check_dropout(dropout, seed) if dropout else (0.0, 0)
         scanner = self._scanner if dropout else self._scanner_for(texts)
         if scanner is None:
             return self._parts.encode_batch(texts, policy, *chance)
