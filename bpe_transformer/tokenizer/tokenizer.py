@@ -254,10 +254,8 @@ class Tokenizer(Conversions, Decoding):
         policy = self._policy(allowed_special, disallowed_special, (text,))
         in_characters = self._in_characters(unit)
         try:
-            if self._scanner is not None:
-                ids, flat, length = self._encoder.encode_spans(
-                    self._scanner, text, policy, self.model.widths, in_characters
-                )
+            if (scanner := self._scanner_for((text,))) is not None:
+                ids, flat, length = self._encoder.encode_spans(scanner, text, policy, self.model.widths, in_characters)
                 spans = flat.reshape(-1, 2)
             else:
                 data = text_bytes(text)
@@ -298,14 +296,14 @@ class Tokenizer(Conversions, Decoding):
         policy = self._policy(allowed_special, disallowed_special, batch)
         widths, in_characters = self.model.widths, self._in_characters(unit)
         try:
-            if self._scanner is None:
+            if (scanner := self._scanner_for(batch)) is None:
                 plain, spans, lengths = self._parts.spans_batch(batch, policy, widths, in_characters)
             else:
                 options = (policy, widths, in_characters, threads(num_threads))
                 if isinstance(batch, Rows):
-                    ids, offsets, flat, lengths = self._encoder.spans_rows(self._scanner, batch.chunks, *options)
+                    ids, offsets, flat, lengths = self._encoder.spans_rows(scanner, batch.chunks, *options)
                 else:
-                    ids, offsets, flat, lengths = self._encoder.spans_batch(self._scanner, batch, *options)
+                    ids, offsets, flat, lengths = self._encoder.spans_batch(scanner, batch, *options)
                 plain, spans = Encodings(ids, offsets), flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)

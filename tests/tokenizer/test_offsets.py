@@ -6,6 +6,7 @@ import unicodedata
 import warnings
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
+from bpe_transformer.tokenizer.formats.tokenizer_json import dump
 from bpe_transformer.tokenizer.offsets import characters, normalize_aligned
 from bpe_transformer.tokenizer.pretokenization import PreTokenization
 
@@ -306,3 +308,32 @@ def test_words_around_a_token(mixed: Tokenizer) -> None:
         for text in ("<s>", "a <s>", "한<s>", "<s>한", "😀<s>!", "<s>\u0301")
     }
     assert found == {"<s>": 1, "a <s>": 1, "한<s>": 0, "<s>한": 0, "😀<s>!": 1, "<s>\u0301": 0}
+
+
+@pytest.fixture(scope="module")
+def in_tokenizers() -> dict[str | None, tuple[Tokenizer, Any]]:
+    """A vocabulary with each normalisation, and what the `tokenizers` package makes of its file."""
+    tokenizers = pytest.importorskip("tokenizers")
+    texts = ["low lower é 한국어 ﬁne ½", unicodedata.normalize("NFD", "é 한국어 low")]
+    found: dict[str | None, tuple[Tokenizer, Any]] = {}
+    for form in (None, *FORMS):
+        split = PreTokenization("gpt2", normalization=form)  # type: ignore[arg-type]
+        tok = learn_bpe(PretokenCounts.from_iterator(texts, split), 300)
+        found[form] = tok, tokenizers.Tokenizer.from_str(dump(tok.model))
+    return found
+
+
+@given(LIVELY | TEXT, st.sampled_from([None, *FORMS]))
+@settings(max_examples=150, deadline=None)
+def test_offsets_are_those_of_tokenizers(
+    in_tokenizers: dict[str | None, tuple[Tokenizer, Any]], text: str, form: str | None
+) -> None:
+    """Equal; where a text was normalised ours are of whole segments, in which theirs lie."""
+    tok, theirs = in_tokenizers[form]
+    expected = theirs.encode(text)
+    ids, spans = tok.encode_offsets(text, "char")
+    if ids != expected.ids:  # another version of Unicode
+        assert form is not None
+        return
+    for (start, end), (first, after) in zip(spans.tolist(), expected.offsets, strict=True):
+        assert (start, end) == (first, after) if form is None else start <= first <= after <= end

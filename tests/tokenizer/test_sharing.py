@@ -69,6 +69,29 @@ def test_a_fork_goes_on() -> None:
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the number of threads")
+def test_a_system_without_threads_to_give() -> None:
+    program = textwrap.dedent(
+        """
+        import os, resource
+        from bpe_transformer import PretokenCounts, learn_bpe
+        counts = PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6})
+        tok = learn_bpe(counts, 300)
+        texts = ["low lower newest " * 1000] * 200
+        expected = tok.encode_batch(texts, 1).tolist()
+        if os.getuid() == 0:
+            os.setuid(65534)  # the superuser has no limits
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        assert tok.encode_batch(texts, 16).tolist() == expected
+        assert tok.encode_offsets_batch(texts, num_threads=16)[0].tolist() == expected
+        PretokenCounts.from_iterator(texts, num_threads=16)
+        print("done")
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
 def test_pickle_keeps_everything(mixed: Tokenizer) -> None:
     for duplicate in (pickle.loads(pickle.dumps(mixed)), copy.deepcopy(mixed)):
         assert duplicate.digest == mixed.digest
