@@ -126,11 +126,16 @@ void bind_encoder(nb::module_& m) {
         bpe::IdBuffer ids;
         std::vector<int64_t> spans;
         int64_t length = static_cast<int64_t>(text.size);
-        {
-          const nb::gil_scoped_release release;
+        const auto work = [&] {
           Encoder::Borrowed cache(self);
           self.encode_spans(static_cast<bpe::Pattern>(pattern), text, policies, widths.data(), *cache, ids, spans);
           if (characters) length = bpe::to_characters(text, spans.data(), spans.size() / 2);
+        };
+        if (text.size < 4096) {
+          work();
+        } else {
+          const nb::gil_scoped_release release;
+          work();
         }
         return nb::make_tuple(to_list(ids), to_array(std::move(spans)), length);
       })

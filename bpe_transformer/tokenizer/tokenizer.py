@@ -64,6 +64,7 @@ class Tokenizer(Conversions, Decoding):
         self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
         policy, sought = self._policies.of(NONE, "all")
         self._nothing_allowed = None if sought else policy
+        self._all_plain, _ = self._policies.of(NONE, ())
         where = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
         self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), where)
 
@@ -263,10 +264,9 @@ class Tokenizer(Conversions, Decoding):
                 length = _core.characters(data, spans) if in_characters else len(data)
         except (ValueError, TypeError) as cause:
             self._fail(cause, (text,))
-        frame = self._frame(add_bos, add_eos, max_len)
-        if frame != Frame():
+        if add_bos or add_eos or max_len is not None:
             plain = Encodings(np.array(ids, np.uint32), np.array([0, len(ids)]))
-            framed, spans = frame.around_spans(plain, spans, np.array([length]))
+            framed, spans = self._frame(add_bos, add_eos, max_len).around_spans(plain, spans, np.array([length]))
             ids = framed.ids.tolist()
             self._warn_of_cuts(max_len, int(framed.num_cut[0]), len(ids))
         return ids, spans
@@ -375,6 +375,8 @@ class Tokenizer(Conversions, Decoding):
         )  # fmt: skip
 
     def _policy(self, allowed: Specials, disallowed: Specials, texts: Sequence[object] = ()) -> bytes:
+        if allowed is NONE and disallowed in ((), NONE):
+            return self._all_plain
         policy, sought = self._policies.of(allowed, disallowed)
         if sought:
             specials.refuse(sought, texts)
