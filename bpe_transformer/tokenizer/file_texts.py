@@ -144,6 +144,7 @@ class FileTexts:
         self._pattern = tokenizer._scanner if model.prefix_space == "never" else None
         ordinary = not allowed_special and not disallowed_special
         sought = {*model.added_tokens} if ordinary else {*model.added_tokens, *model.special_tokens}
+        sought |= set() if disallowed_special == "all" else set(disallowed_special)
         self._tokens = [token.encode() for token in sought]
 
     def groups(self, source: int, position: int) -> Iterator[Group]:
@@ -206,7 +207,7 @@ class FileTexts:
             return data.rfind(b"\n") + 1
         if self._pattern is None:
             return 0
-        end = len(data)
+        end = self._begun_token(data)
         while (end := _core.last_cut(self._pattern, data, end)) and self._inside_token(data, end):
             pass
         return end
@@ -220,6 +221,13 @@ class FileTexts:
             if cut < len(data) and (not cuts or cut > cuts[-1]) and not self._inside_token(data, cut):
                 cuts.append(cut)
         return cuts
+
+    def _begun_token(self, data: bytes) -> int:
+        """Where a token begins that data may end in the middle of, or the end of data."""
+        for start in range(max(len(data) - max(map(len, self._tokens), default=0) + 1, 0), len(data)):
+            if any(token.startswith(data[start:]) for token in self._tokens):
+                return start
+        return len(data)
 
     def _inside_token(self, data: bytes, cut: int) -> bool:
         return any(data.find(token, max(cut - len(token) + 1, 0), cut + len(token) - 1) >= 0 for token in self._tokens)

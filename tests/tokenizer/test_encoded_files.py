@@ -111,6 +111,22 @@ def test_pieces_split_as_the_whole(mixed: Tokenizer, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("pattern", ["cl100k", "whitespace"])
+def test_a_token_at_the_end_of_a_group(tmp_path: Path, pattern: str) -> None:
+    name = "<|end of text|>"
+    tok = learn_bpe(PretokenCounts.from_iterator(["low lower end"], pattern), 280, special_tokens=[name])
+    file, out = tmp_path / "a.txt", tmp_path / "out"
+    for place in range(980, 1005):
+        text = "x" * place + name + " low lower" * 200
+        file.write_text(text)
+        encoded = tok.encode_files(file, out, allowed_special="all", overwrite=True)
+        assert encoded.encodings[0].tolist() == tok.encode(text, allowed_special="all"), place
+        for disallowed in ("all", {"of text|>"}):
+            with pytest.raises(SpecialTokenError, match="a.txt"):
+                tok.encode_files(file, out, disallowed_special=disallowed, overwrite=True)
+
+
+@pytest.mark.usefixtures("small_groups")
 def test_bos_and_eos_once_a_document(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
     tok = Tokenizer(replace(mixed.model, bos_token="<s>", eos_token="</s>"))
     encoded = tok.encode_files(corpus, tmp_path / "out", add_bos=True, add_eos=True)
