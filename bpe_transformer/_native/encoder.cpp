@@ -14,7 +14,11 @@ Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vecto
                  const std::vector<SpecialToken>& whole, PrefixSpace prefix)
     : merger_(std::move(alphabet), merges), alphabet_(merger_.alphabet()), specials_(std::move(specials)), prefix_(prefix) {
   whole_.reserve(whole.size());
-  for (const SpecialToken& token : whole) whole_.emplace(token.bytes, token.id);
+  for (const SpecialToken& token : whole) {
+    if (whole_.emplace(token.bytes, token.id).second && !token.bytes.empty() && token.bytes.size() <= ShortKey::kMaxBytes)
+      short_tokens_.push_back({ShortKey::of(token.bytes, 0), token.id});
+  }
+  if (whole.empty()) short_tokens_ = merger_.short_tokens(merges);
   for (const SpecialToken& special : specials_)
     if (!special.bytes.empty() && first_bytes_.find(special.bytes[0]) == std::string::npos) first_bytes_ += special.bytes[0];
 }
@@ -29,50 +33,53 @@ void Encoder::encode_new(std::string_view word, IdBuffer& out) const {
 
 namespace {
 
-template <class Table, class Key>
-bool found(Table& table, const Key& key, uint64_t hash, IdBuffer& out) {
-  const auto* const entry = table.find(key, hash);
-  if (!entry || entry->ids[0] == kNoId) return false;
-  out.reserve(Table::kMaxIds);
-  __builtin_memcpy(out.data() + out.size(), entry->ids, sizeof entry->ids);
-  out.resize(out.size() + entry->count());
-  return true;
+template <class Entry>
+bool found(const Entry& entry, IdBuffer& out) {
+  out.reserve(std::size(entry.ids));
+  __builtin_memcpy(out.data() + out.size(), entry.ids, sizeof entry.ids);
+  out.resize(out.size() + entry.count());
+  return entry.count();
 }
 
 }  // namespace
 
 // Random bytes make very many words of two or three bytes that nothing merges in: made anew as fast as found in a large table.
 constexpr size_t kMany = size_t{1} << 16;
+// A cache that has seen so many short words is worth being told the vocabulary's tokens, which words often are.
+constexpr size_t kMuchText = 1 << 10;
 bool is_tiny(size_t bytes, size_t ids) { return bytes == ids && (bytes == 2 || bytes == 3); }
 
-// A word's ids lie in the table of the least room that its bytes and ids need; short words with many are noted in cache.small.
-[[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const {
-  const bool is_short = word.size() <= ShortKey::kMaxBytes, is_long = word.size() <= LongKey::kMaxBytes;
-  const size_t from = out.size();
-  if (!is_long) {
-    if (word.size() > WideKey<16>::kMaxBytes) return encode_new(word, out);
-    const auto key = WideKey<16>::of(word);
-    const uint64_t hash = key.hash();
-    if (found(cache.huge, key, hash, out)) return;
-    encode_new(word, out);
-    if (const size_t n = out.size() - from; n <= cache.huge.kMaxIds) cache.huge.put(key, hash, out.data() + from, n);
-    return;
-  }
-  if (!is_short || is_noted) {
+// A word's ids lie in the table of the least room that its bytes and ids need; one that has too many ids for a table is noted there
+// with none. A word that is not in cache.small, or only noted there, may be in the others.
+bool Encoder::recall(std::string_view word, PieceCache& cache, IdBuffer& out) const {
+  if (word.size() <= LongKey::kMaxBytes) {
     const LongKey key = LongKey::of(word);
-    if (found(cache.large, key, key.hash(), out)) return;
+    const auto* const entry = cache.large.find(key, key.hash());
+    if (!entry || found(*entry, out)) return entry;
   }
+  if (word.size() > WideKey<16>::kMaxBytes) return false;
+  const auto key = WideKey<16>::of(word);
+  const auto* const entry = cache.huge.find(key, key.hash());
+  return entry && found(*entry, out);
+}
+
+void Encoder::keep(std::string_view word, const uint32_t* ids, size_t count, PieceCache& cache) const {
+  if (!cache.has_tokens && cache.small.used() >= kMuchText && cache.small.is_worth_its_room()) {
+    cache.has_tokens = true;
+    cache.small.teach(short_tokens_);
+  }
+  if (is_tiny(word.size(), count) && cache.small.used() > kMany) return;
+  if (word.size() <= ShortKey::kMaxBytes && cache.small.put(ShortKey::of(word, 0), ids, count)) return;
+  if (word.size() <= LongKey::kMaxBytes && cache.large.put(LongKey::of(word), ids, count)) return;
+  if (word.size() <= WideKey<16>::kMaxBytes) cache.huge.put(WideKey<16>::of(word), ids, count);
+}
+
+// `is_noted`: in cache.small.
+[[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const {
+  if ((is_noted || word.size() > ShortKey::kMaxBytes) && recall(word, cache, out)) return;
+  const size_t from = out.size();
   encode_new(word, out);
-  const size_t n = out.size() - from;
-  if (is_tiny(word.size(), n) && cache.small.used() > kMany) return;
-  if (is_short && !is_noted) {
-    const ShortKey key = ShortKey::of(word, 0);
-    cache.small.put(key, key.hash(), out.data() + from, n <= cache.small.kMaxIds ? n : 0);
-    if (n <= cache.small.kMaxIds) return;
-  }
-  if (n > cache.large.kMaxIds) return;
-  const LongKey key = LongKey::of(word);
-  cache.large.put(key, key.hash(), out.data() + from, n);
+  keep(word, out.data() + from, out.size() - from, cache);
 }
 
 void Encoder::encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const {
@@ -81,8 +88,9 @@ void Encoder::encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& 
   bool is_noted = false;
   if (word.size() <= ShortKey::kMaxBytes) {
     const ShortKey key = ShortKey::of(word, 0);
-    if (found(cache.small, key, key.hash(), out)) return;
-    is_noted = cache.small.find(key, key.hash()) != nullptr;
+    const auto* const entry = cache.small.find(key, key.hash());
+    if (entry && found(*entry, out)) return;
+    is_noted = entry;
   }
   encode_other(word, is_noted, cache, out);
 }
@@ -105,42 +113,67 @@ BPE_FOR_AVX2 void Encoder::encode_words_avx2(Text text, PieceCache& cache, IdBuf
 // ids. Sets `at` to each pre-token that is new, for errors.
 template <class Grammar>
 void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const {
-  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock, kIds = decltype(cache.small)::kMaxIds;
+  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock, kIds = decltype(cache.large)::kMaxIds;
   const uint8_t* const end = text.data + text.size;
   scan::Splitter<Grammar> splitter(text.data, end, end);
   const uint8_t* borders[kBlock + 1];
-  ShortKey keys[kBlock];
-  uint64_t hashes[kBlock];
+  ShortKey keys[kBlock];  // of a longer word, which is never that of a short one: where its own lies
+  LongKey long_keys[kBlock];
+  uint64_t hashes[kBlock], long_hashes[kBlock];
   borders[0] = text.data;
+  const auto word_at = [&](size_t i) {
+    return std::string_view(reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i]));
+  };
   while (const size_t n = splitter.next(borders + 1)) {
+    auto places = cache.small.places();
+    const auto long_places = cache.large.places();
+    size_t num_long = 0, num_new = 0;
     for (size_t i = 0; i < n; ++i) {
-      const std::string_view word(reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i]));
-      if (word.size() <= ShortKey::kMaxBytes) {
-        keys[i] = ShortKey::of(word, static_cast<size_t>(end - borders[i]));
+      const std::string_view word = word_at(i);
+      const auto readable = static_cast<size_t>(end - borders[i]);
+      if (word.size() <= ShortKey::kMaxBytes) [[likely]] {
+        keys[i] = ShortKey::of(word, readable);
         hashes[i] = keys[i].hash();
-        cache.small.prefetch(hashes[i]);
+        __builtin_prefetch(&places.of(hashes[i]));
+      } else if (word.size() <= LongKey::kMaxBytes) {
+        const LongKey& key = long_keys[num_long] = LongKey::of(word, readable);
+        const uint64_t hash = long_hashes[num_long] = key.hash();
+        keys[i] = {num_long++, 0};
+        hashes[i] = 0;
+        __builtin_prefetch(&long_places.of(hash));
       } else {
-        keys[i] = {};
-        if (word.size() <= LongKey::kMaxBytes) cache.large.prefetch(LongKey::of(word).hash());
+        keys[i] = {kBlock, 0};
+        hashes[i] = 0;
       }
     }
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
+    const auto take = [&](const auto* entry) {
+      if (!entry || !entry->count()) return false;
+      __builtin_memcpy(to, entry->ids, sizeof entry->ids);
+      to += entry->count();
+      return true;
+    };
     for (size_t i = 0; i < n; ++i) {
-      const auto* const entry = keys[i].high ? cache.small.find(keys[i], hashes[i]) : nullptr;
-      if (entry && entry->ids[0] != kNoId) [[likely]] {
-        __builtin_memcpy(to, entry->ids, sizeof entry->ids);
-        to += entry->count();
+      const auto* entry = &places.of(hashes[i]);
+      if (keys[i].same(entry->key)) [[likely]] {
+        if (take(entry)) [[likely]] continue;
+      } else if (keys[i].high) {
+        entry = cache.small.find(keys[i], hashes[i]);
+        if (take(entry)) continue;
+      } else if (keys[i].low < kBlock && take(cache.large.find(long_keys[keys[i].low], long_hashes[keys[i].low]))) {
         continue;
       }
       at = borders[i];
+      ++num_new;
       out.resize(static_cast<size_t>(to - out.data()));
-      const std::string_view word(reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i]));
-      encode_other(word, entry != nullptr, cache, out);
+      encode_other(word_at(i), entry != nullptr, cache, out);
       out.reserve((n - i) * kIds);
       to = out.data() + out.size();
+      places = cache.small.places();
     }
     out.resize(static_cast<size_t>(to - out.data()));
+    cache.small.found(n - num_new);
     borders[0] = borders[n];
   }
 }

@@ -113,6 +113,8 @@ class Encoder {
 
  private:
   void encode_new(std::string_view word, IdBuffer& out) const;
+  bool recall(std::string_view word, PieceCache& cache, IdBuffer& out) const;
+  void keep(std::string_view word, const uint32_t* ids, size_t count, PieceCache& cache) const;
   void encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const;
   template <class Grammar>
   void encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const;
@@ -176,6 +178,7 @@ class Encoder {
   Merger merger_;
   const Alphabet& alphabet_;
   std::unordered_map<std::string, uint32_t, BytesHash, std::equal_to<>> whole_;
+  std::vector<Merger::Token> short_tokens_;  // those that a word of their bytes becomes
   std::vector<SpecialToken> specials_;
   PrefixSpace prefix_;
   std::string first_bytes_;  // distinct first bytes of the special tokens

@@ -12,9 +12,14 @@ static_assert(std::endian::native == std::endian::little, "keys hold a word's by
 
 struct ShortKey {
   static constexpr size_t kMaxBytes = 15;
+  static constexpr unsigned kFree = 4;  // top bits of `high`, always 0 here: who stores keys may keep a number there
   uint64_t low = 0, high = 0;  // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
 
   bool operator==(const ShortKey&) const = default;
+  // But for the number in either.
+  bool same(const ShortKey& other) const { return ((low ^ other.low) | (high ^ other.high) << kFree) == 0; }
+  uint64_t& top() { return high; }
+  uint64_t top() const { return high; }
 
   // `readable` bytes from word.data() on may be read, though only the word's own count.
   static ShortKey of(std::string_view word, size_t readable) {
@@ -33,8 +38,18 @@ struct ShortKey {
     return key;
   }
 
+  // The key of this word and then `other`, which together are short enough.
+  ShortKey with(const ShortKey& other) const {
+    const unsigned n = static_cast<unsigned>(high >> 56), bits = 8 * n;
+    using Wide = unsigned __int128;
+    const Wide bytes = (Wide{other.high & kMasks.high[15]} << 64 | other.low) << bits;
+    return {low | static_cast<uint64_t>(bytes),
+            (high & kMasks.high[15]) | static_cast<uint64_t>(bytes >> 64) | (n + (other.high >> 56)) << 56};
+  }
+
   // The word itself, read in place.
-  std::string_view view() const { return {reinterpret_cast<const char*>(this), high >> 56}; }
+  std::string_view view() const { return {reinterpret_cast<const char*>(this), size()}; }
+  size_t size() const { return high >> 56; }
 
   uint64_t hash() const { return mix(low, high); }
 
@@ -57,18 +72,35 @@ struct ShortKey {
 
 inline constexpr ShortKey::Masks ShortKey::kMasks;
 
-// The same for words of up to 8 * kWords - 1 bytes.
+// The same for words of up to 8 * kWords - 2 bytes.
 template <size_t kWords>
 struct WideKey {
-  static constexpr size_t kMaxBytes = 8 * kWords - 1;
-  uint64_t words[kWords] = {};  // the length in the top byte of the last
+  static constexpr size_t kMaxBytes = 8 * kWords - 2;
+  static constexpr unsigned kFree = 8;
+  uint64_t words[kWords] = {};  // the length in the last but one byte
 
-  bool operator==(const WideKey&) const = default;
+  bool same(const WideKey& other) const {
+    uint64_t difference = (words[kWords - 1] ^ other.words[kWords - 1]) << kFree;
+    for (size_t i = 0; i + 1 < kWords; ++i) difference |= words[i] ^ other.words[i];
+    return difference == 0;
+  }
+  uint64_t& top() { return words[kWords - 1]; }
+  uint64_t top() const { return words[kWords - 1]; }
 
-  static WideKey of(std::string_view word) {
+  // `readable` bytes from word.data() on may be read, though only the word's own count.
+  static WideKey of(std::string_view word, size_t readable = 0) {
     WideKey key;
-    __builtin_memcpy(key.words, word.data(), word.size());
-    key.words[kWords - 1] |= uint64_t{word.size()} << 56;
+    if (readable >= sizeof key) {
+      __builtin_memcpy(key.words, word.data(), sizeof key);
+      for (size_t i = 0; i < kWords; ++i) {  // how long a word is cannot be guessed
+        uint64_t mask;
+        __builtin_memcpy(&mask, kOnes.bytes + (sizeof key - word.size()) + 8 * i, 8);
+        key.words[i] &= mask;
+      }
+    } else {
+      __builtin_memcpy(key.words, word.data(), word.size());
+    }
+    key.words[kWords - 1] |= uint64_t{word.size()} << 48;
     return key;
   }
 
@@ -77,6 +109,14 @@ struct WideKey {
     for (size_t i = 0; i < kWords; i += 2) out = ShortKey::mix(out ^ words[i], words[i + 1]);
     return out;
   }
+
+  struct Ones {  // as many bytes of ones as a key has, then zeros
+    uint8_t bytes[16 * kWords] = {};
+    constexpr Ones() {
+      for (size_t i = 0; i < 8 * kWords; ++i) bytes[i] = 0xFF;
+    }
+  };
+  static constexpr Ones kOnes{};
 };
 using LongKey = WideKey<4>;
 

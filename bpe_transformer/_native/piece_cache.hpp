@@ -13,21 +13,19 @@
 
 namespace bpe {
 
-// Ids of words by key. A word has four places next to each other and stays in the first that is free, so that frequent words, which
-// tend to come early, are found at once; where all are taken, one but the first is given up. The table grows with what it holds, up to
-// a limit.
+// Ids of words by key. A word has a group of four places. While the table grows it may also lie in one of three further groups, should
+// its own be full; else one of the group is given up. It grows with what it holds, up to a limit, and only if words are found in it:
+// where hardly any comes again, a small table costs least.
 template <class Key, size_t kIds>
 class PieceTable {
  public:
   static constexpr size_t kMaxIds = kIds;
   struct Entry {
-    Key key;             // no word's while all is zero
-    uint32_t ids[kIds];  // kNoId after the last; all of them if these are too many and lie in another table
-    size_t count() const {
-      size_t n = 1;
-      for (size_t i = 1; i < kIds; ++i) n += ids[i] != kNoId;
-      return n;
-    }
+    Key key;  // with the number of ids, 0 if they are too many and lie in another table; no word's while all is zero
+    uint32_t ids[kIds];
+    size_t count() const { return key.top() >> (64 - Key::kFree); }
+    bool is_free() const { return key.top() == 0; }
+    bool same(const Entry& other) const { return key.same(other.key); }
   };
   static_assert(std::is_trivially_copyable_v<Entry> && (sizeof(Entry) & (sizeof(Entry) - 1)) == 0);
 
@@ -35,53 +33,99 @@ class PieceTable {
     while (most_ * 2 * sizeof(Entry) <= most_bytes) most_ *= 2;
   }
 
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[place(hash)]); }
+  // The first place of every word, for loops over many: good until the next put().
+  struct Places {
+    const Entry* entries;
+    uint64_t mask;
+    const Entry& of(uint64_t hash) const { return entries[hash & mask]; }
+  };
+  Places places() const { return {entries_.data(), entries_.size() - 1}; }
   const Entry* find(const Key& key, uint64_t hash) {
     const size_t at = place(hash);
-    if (entries_[at].key == key) [[likely]] return &entries_[at];
-    for (size_t i = 1; i < kPlaces; ++i) {
-      if (entries_[at ^ i].key == key) {
-        std::swap(entries_[at], entries_[at ^ i]);
-        return &entries_[at];
-      }
-    }
-    return nullptr;
+    const Entry* const entry = key.same(entries_[at].key) ? &entries_[at] : find_further(key, at);
+    found_ += entry != nullptr;
+    return entry;
   }
-  void put(const Key& key, uint64_t hash, const uint32_t* ids, size_t count) {
-    if (used_ * 2 >= entries_.size() && entries_.size() < most_) grow();
+  void found(size_t words) { found_ += words; }  // in their first place
+  // False, and only the word noted, if the ids are too many.
+  bool put(const Key& key, const uint32_t* ids, size_t count) {
+    ++put_;
+    if (used_ * 2 >= entries_.size() && put_ * 8 >= entries_.size() && entries_.size() < most_) {
+      if (is_worth_its_room()) resize(entries_.size() * 2);
+      found_ = put_ = 0;
+    }
+    const bool fits = count <= kIds;
     Entry entry{key, {}};
-    for (size_t i = 0; i < kIds; ++i) entry.ids[i] = i < count ? ids[i] : kNoId;
-    put(entry, hash);
+    if (fits) {
+      entry.key.top() |= uint64_t{count} << (64 - Key::kFree);
+      std::copy_n(ids, count, entry.ids);
+    }
+    put(entry, key.hash());
+    return fits;
   }
   size_t bytes() const { return entries_.size() * sizeof(Entry); }
   size_t used() const { return used_; }
+  bool is_worth_its_room() const { return found_ * 4 >= put_; }
+  // Makes room for, and puts in, what has not been asked for yet: words of one id.
+  template <class Tokens>
+  void teach(const Tokens& tokens) {
+    const size_t count = std::min(tokens.size(), most_ / 2);
+    size_t size = entries_.size();
+    while ((used_ + count) * 2 > size && size < most_) size *= 2;
+    if (size > entries_.size()) resize(size);
+    for (size_t i = 0; i < count; ++i) put(tokens[i].bytes, &tokens[i].id, 1);
+    found_ = put_ = 0;
+  }
 
  private:
   static constexpr size_t kPlaces = 4;
   static constexpr size_t kFirst = (size_t{1} << 16) / sizeof(Entry);
 
   size_t place(uint64_t hash) const { return hash & (entries_.size() - 1); }
+  size_t groups() const { return used_ * 2 <= entries_.size() ? 4 : 1; }
+  // A word that is found comes first in its group from then on.
+  const Entry* find_further(const Key& key, size_t at) {
+    for (size_t group = 0; group < groups(); ++group) {
+      bool is_full = true;
+      for (size_t i = 0; i < kPlaces; ++i) {
+        Entry& entry = entries_[at ^ (group * kPlaces + i)];
+        is_full &= !entry.is_free();
+        if (!key.same(entry.key)) continue;
+        if (group) return &entry;
+        std::swap(entries_[at], entry);
+        return &entries_[at];
+      }
+      if (!is_full) break;
+    }
+    return nullptr;
+  }
   void put(const Entry& entry, uint64_t hash) {
     const size_t at = place(hash);
-    for (size_t i = 0; i < kPlaces; ++i) {
-      if (entries_[at ^ i].key == Key{}) {
-        entries_[at ^ i] = entry;
-        ++used_;
-        return;
-      }
+    const size_t places = kPlaces * groups();
+    for (size_t i = 0; i < places; ++i) {
+      Entry& old = entries_[at ^ i];
+      if (!old.is_free() && !entry.same(old)) continue;
+      used_ += old.is_free();
+      old = entry;
+      return;
     }
-    entries_[at ^ (1 + turn_++ % (kPlaces - 1))] = entry;
+    entries_[at ^ (1 + turn_++ % (places - 1))] = entry;
   }
-  void grow() {
-    ZeroedArray<Entry, 64> old(std::min(entries_.size() * 4, most_));
+  void resize(size_t size) {
+    ZeroedArray<Entry, 64> old(size);
     old.swap(entries_);
     used_ = 0;
-    for (size_t i = 0; i < old.size(); ++i)
-      if (!(old[i].key == Key{})) put(old[i], old[i].key.hash());
+    for (size_t i = 0; i < old.size(); ++i) {
+      if (old[i].is_free()) continue;
+      Key key = old[i].key;
+      key.top() = key.top() << Key::kFree >> Key::kFree;
+      put(old[i], key.hash());
+    }
   }
 
   ZeroedArray<Entry, 64> entries_;
   size_t used_ = 0, turn_ = 0, most_;
+  size_t found_ = 0, put_ = 0;  // since the size was last considered
 };
 
 // Short words with few ids close together, others with more room.
@@ -97,6 +141,7 @@ struct PieceCache {
   PieceTable<ShortKey, 4> small;
   PieceTable<LongKey, 8> large;
   PieceTable<WideKey<16>, 32> huge;
+  bool has_tokens = false;  // see Encoder::keep
 
  private:
   size_t most_;

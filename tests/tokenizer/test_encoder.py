@@ -14,8 +14,9 @@ from bpe_transformer.errors import EncodingError
 from bpe_transformer.tokenizer import reference
 
 Merges = list[tuple[int, int, int]]
+NONE = 7  # the pattern that splits nothing
 # characters that share bytes, so that merges across their borders are likely
-_CHARACTERS = ["가", "각", "간", "관", "나", "é", "è", "ж", "a", "b", " ", "😀", "\udc80"]
+_CHARACTERS = ["가", "각", "간", "관", "나", "é", "è", "ж", "a", "b", "c", " ", "😀", "\udc80"]
 
 
 def encoder(merges: Merges) -> _core.Encoder:
@@ -59,6 +60,18 @@ def merges_of(text: bytes, count: int, choice: random.Random) -> Merges:
             if (ids[i], ids[i + 1]) == pair:
                 ids[i : i + 2] = [made]
             i += 1
+    return merges
+
+
+def any_merges(letters: bytes, count: int, choice: random.Random) -> Merges:
+    """Merges of any two tokens, many of which their own bytes do not lead to."""
+    merges: Merges = []
+    ids = sorted(set(letters))
+    for made in range(256, 256 + count):
+        pair = (choice.choice(ids), choice.choice(ids))
+        if pair not in {merge[:2] for merge in merges}:
+            merges.append((*pair, made))
+            ids.append(made)
     return merges
 
 
@@ -110,6 +123,26 @@ def test_windows_that_never_agree_come_to_an_end(unit: str) -> None:
     for seed in range(10):
         merges = merges_of(text[:300], 40, random.Random(seed))
         assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
+
+
+@pytest.mark.parametrize("characters", ["ab", "abc ", "abcdef", "aébc", "가각 a"])
+def test_tokens_that_a_cache_is_told_of(characters: str) -> None:
+    """Once a cache has seen many words it is told the tokens, of which some are not what their own bytes lead to."""
+    unreached = 0
+    for seed in range(30):
+        choice = random.Random(seed)
+        merges = any_merges(characters.encode(), 60, choice)
+        token_of = {i: bytes([i]) for i in range(256)}
+        for left, right, made in merges:
+            token_of[made] = token_of[left] + token_of[right]
+        tokens = [token_of[made] for _, _, made in merges]
+        many = tuple(b"%d" % i for i in range(1500)) * 2
+        ids, offsets = encoder(merges).encode_batch(NONE, (*many, *tokens), b"", 1)
+        for at, token in enumerate(tokens, len(many)):
+            expected = by_rank(token, merges)
+            assert ids[offsets[at] : offsets[at + 1]].tolist() == expected
+            unreached += len(expected) > 1
+    assert unreached
 
 
 def test_a_token_longer_than_a_window() -> None:
