@@ -19,7 +19,8 @@ from bpe_transformer.tokenizer.offsets import Aligned, align
 
 _SPACE_MARK = "▁"
 _ASCII = r"([\x00-\x7f]+(?=[\x00-\x7f]|\z))"
-_LONGEST_KEY, _MOST_PLACES = 64, 1 << 20  # bytes; SentencePiece's own rules need 12 and 300,000
+# bytes, and how many; SentencePiece's own rules need 12, some 40, and 300,000
+_LONGEST_KEY, _LONGEST_TEXT, _MOST_PLACES = 64, 1000, 1 << 20
 
 
 class CharsmapNormalizer:
@@ -183,8 +184,8 @@ def _entries(charsmap: str) -> dict[str, str]:
     entries: dict[str, str] = {}
     for key, place in _keys(units):
         end = texts.find(b"\0", place)
-        if not 0 <= place < len(texts) or end < 0:
-            raise FormatError(f"precompiled_charsmap has no text at byte {place} for {key!r}")
+        if not 0 <= place < len(texts) or not 0 <= end - place <= _LONGEST_TEXT:
+            raise FormatError(f"precompiled_charsmap has no text at byte {place} for {key!r}, or a very long one")
         try:
             entries[key.decode()] = texts[place:end].decode()
         except UnicodeDecodeError as cause:

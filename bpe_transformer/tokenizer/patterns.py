@@ -8,8 +8,10 @@ regular expression runs through the `regex` package. `gpt2`, `cl100k` and `o200k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING
 
 from bpe_transformer import _core
@@ -49,6 +51,8 @@ PATTERNS: dict[str, str] = {
     "none": r"(?s:.+)",
 }
 DEFAULT_PATTERN = "cl100k"
+_INTERVAL = re.compile(r"\{(\d{1,9})?,?(\d{1,9})?\}")
+_MOST_REPEATS = 100_000
 _SHORT = 24  # characters of a piece that is worth remembering
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of openai/clip; the rest is left out
 
@@ -132,10 +136,14 @@ def compiled_expression(expression: str) -> regex.Pattern[str]:
     """Any regular expression as a compiled `regex` object. Raises `PatternError`."""
     import regex
 
+    repeats = prod(max(map(int, filter(None, counts)), default=1) or 1 for counts in _INTERVAL.findall(expression))
+    if repeats > _MOST_REPEATS:  # which may take all memory there is
+        raise PatternError(f"pattern={expression!r} repeats up to {repeats} times; write it with smaller numbers")
     try:
         return regex.compile(expression, regex.V1 if _holds_sets(expression) else 0)
-    except regex.error as cause:
-        raise PatternError(f"pattern={expression!r} does not compile: {cause}; correct it") from cause
+    except (regex.error, RecursionError, OverflowError) as cause:
+        shown = expression if len(expression) <= 300 else expression[:297] + "..."
+        raise PatternError(f"pattern={shown!r} does not compile: {cause}; correct it") from cause
 
 
 def _holds_sets(expression: str) -> bool:

@@ -181,6 +181,16 @@ class PreTokenization:
         return patterns.compiled_expression(any_of(self.protected))
 
     @property
+    def expressions(self) -> list[str]:
+        """All regular expressions that split or normalise."""
+        split = [*self.before, self.pattern, *self.byte_splits]
+        return [
+            *self.protected,
+            *map(patterns.expression, split),
+            *(step[1] for step in self.rewriting if step[0] == "replace"),
+        ]
+
+    @property
     def literals(self) -> list[str]:
         """The texts of those `protected` expressions that match one text only.
 

@@ -21,6 +21,7 @@ from bpe_transformer.tokenizer.offsets import Aligned, align, normalize_aligned
 from bpe_transformer.tokenizer.pretokenization import Normalization
 
 Step = tuple[str, ...]
+_MOST_GROWTH = 1000
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _ARGUMENTS = dict.fromkeys((*_FORMS, "lowercase", "nmt"), 0) | {"prepend": 1, "bert": 1, "precompiled": 1, "replace": 2}
 _NMT: list[Step] = [
@@ -74,8 +75,12 @@ class Rewriting:
         self._steps = [_normalizer(smaller) for step in steps for smaller in _parts(step)]
 
     def normalize(self, text: str) -> str:
+        """Raises `PatternError` for steps that make very much of a text."""
+        most = _MOST_GROWTH * (len(text) + 1)
         for step in self._steps:
             text = step.normalize(text)
+            if len(text) > most:
+                raise PatternError(f"normalisation made more than {most} characters of a text; leave steps of it out")
         return text
 
     def aligned(self, text: str) -> Aligned:

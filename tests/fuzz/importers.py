@@ -33,6 +33,7 @@ TEXT = "the lower the newest, low-lower 다람쥐 헌 123 abc\n"
 NAMES = {  # by format: the file that is read
     "tokenizer.json": "tokenizer.json",
     "metaspace": "tokenizer.json",
+    "clip": "tokenizer.json",
     "tiktoken": "cl100k_base.tiktoken",
     "vocab.json": "vocab.json",
     "merges.txt": "merges.txt",
@@ -80,6 +81,7 @@ def seeds() -> dict[str, bytes]:
     return {
         "tokenizer.json": json.dumps(document).encode(),
         "metaspace": json.dumps(_metaspace()).encode(),
+        "clip": json.dumps(_clip(document)).encode(),
         "tiktoken": b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks.items()),
         "vocab.json": json.dumps(document["model"]["vocab"]).encode(),
         "merges.txt": "\n".join(["#version: 0.2", *merges, ""]).encode(),
@@ -113,6 +115,44 @@ def _metaspace() -> dict[str, object]:
             "merges": [["t", "h"], ["th", "e"], ["▁", "the"], ["l", "o"]],
         },
     }
+
+
+def _clip(byte_level: dict[str, Any]) -> dict[str, object]:
+    """Many steps of all kinds over bytes, of which the last of a word are marked."""
+    names = list(byte_level["model"]["vocab"])
+    marked = [name + "</w>" for name in names if len(name) == 1] + ["th", "the</w>"]
+    special = [{"SpecialToken": {"id": name}} for name in ("<s>", "<x>")]
+    return {
+        "added_tokens": [
+            {"id": names.index("<s>"), "content": "<s>", "special": True, "lstrip": True},
+            {"id": len(names) + len(marked), "content": "<x>", "normalized": True},
+        ],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "BertNormalizer", "strip_accents": True, "lowercase": False},
+                {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+                {"type": "Lowercase"},
+                {"type": "Strip", "strip_left": True, "strip_right": False},
+            ],
+        },
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"}, "behavior": "Removed", "invert": True},
+                {"type": "Punctuation", "behavior": "MergedWithPrevious"},
+                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+                {"type": "Digits", "individual_digits": True},
+            ],
+        },
+        "post_processor": {"type": "TemplateProcessing", "single": [*special, {"Sequence": {"id": "A"}}, special[0]]},
+        "model": {
+            "type": "BPE",
+            "end_of_word_suffix": "</w>",
+            "vocab": {name: id for id, name in enumerate([*names, *marked])},
+            "merges": [["t", "h"], ["th", "e</w>"]],
+        },
+    }  # fmt: skip
 
 
 class _Encoding:

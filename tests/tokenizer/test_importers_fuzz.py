@@ -91,7 +91,7 @@ def test_damaged_files(work: Path, form: str, edits: list[Edit]) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 1 << 40) | st.floats() | st.text(max_size=5)
-    | st.sampled_from(["▁", " ", "<s>", "t", "th", "Ġ", "\ud800", "a b", "<0x41>", "</w>", "\\p{L}+", "(", "NFC", "Sequence", "Metaspace", "ByteLevel", "BPE"]),
+    | st.sampled_from(["▁", " ", "<s>", "t", "th", "Ġ", "\ud800", "a b", "<0x41>", "</w>", "\\p{L}+", "(", "NFC", "Sequence", "Metaspace", "ByteLevel", "BPE", "Strip", "Replace", "Prepend", "BertNormalizer", "Digits", "Split", "Removed", "Whitespace", "WhitespaceSplit", "FixedLength", "^", "\\s"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "id", "content", "pattern", "Regex", "t", "x"]), inner, max_size=3),
     max_leaves=5,
 )  # fmt: skip
@@ -105,7 +105,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(found for key in keys for found in places(node[key], (*path, key)))] if keys else [path]
 
 
-@pytest.mark.parametrize("form", ["tokenizer.json", "metaspace", "vocab.json"])
+@pytest.mark.parametrize("form", ["tokenizer.json", "metaspace", "clip", "vocab.json"])
 @given(data=st.data())
 @BUDGET
 def test_documents_with_other_values(work: Path, form: str, data: st.DataObject) -> None:
@@ -125,6 +125,10 @@ def test_documents_with_other_values(work: Path, form: str, data: st.DataObject)
     fuzz.attempt(work, form, json.dumps(document).encode())
 
 
+def changed(key: str, value: Any) -> bytes:
+    return json.dumps({**json.loads(SEEDS["clip"]), key: value}).encode()
+
+
 @pytest.mark.parametrize(
     ("form", "content"),
     [
@@ -132,6 +136,18 @@ def test_documents_with_other_values(work: Path, form: str, data: st.DataObject)
         ("tokenizer.json", b'{"model": {"vocab": {"a": ' + b"9" * 5000 + b'}, "merges": []}}'),
         ("tokenizer.json", json.dumps({"model": {"vocab": {"a": 0, "b": 4_000_000_000}, "merges": []}}).encode()),
         ("tokenizer.json", json.dumps({"model": {"vocab": {"a": 0}, "merges": [["a", "a"]] * 50_000}}).encode()),
+        *(("clip", changed("normalizer", value)) for value in (
+            {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"Regex": f"a{n}+"}, "content": ""} for n in range(20_000)]},
+            {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"Regex": r"[\s\S]"}, "content": "x" * 900}] * 9},
+            {"type": "Replace", "pattern": {"String": "a"}, "content": "x" * 10_000_000},
+            {"type": "Replace", "pattern": {"Regex": "(((a{1000}){1000}){1000}){1000}"}, "content": ""},
+            {"type": "Replace", "pattern": {"Regex": "(" * 50_000 + ")" * 50_000}, "content": ""},
+        )),
+        *(("clip", changed("pre_tokenizer", value)) for value in (
+            {"type": "Split", "pattern": {"Regex": r"(?:[\s\S]|[\s\S][\s\S]?)*\z(?<=\1never)"}, "behavior": "Isolated"},
+            {"type": "FixedLength", "length": 4_000_000_000},
+            {"type": "Sequence", "pretokenizers": [{"type": "Digits"}] * 100_000},
+        )),
         ("tiktoken", b"YQ== 4000000000\n" * 3),
         ("tiktoken", b"".join(base + b" %d\n" % i for i, base in enumerate([b"YWFh" * 50_000, b"YWFh" * 50_001]))),
         ("sentencepiece", b"\x0a\x10\x0a\xff\xff\xff\xff\x7f" + b"x" * 50),

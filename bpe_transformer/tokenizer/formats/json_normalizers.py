@@ -22,6 +22,7 @@ _NAMES = {  # of steps that stay what they are, with the name of what they hold
     "prepend": ("Prepend", "prepend"),
     "precompiled": ("Precompiled", "precompiled_charsmap"),
 }
+_LONGEST_CONTENT = 1000
 SPACE_MARK = "▁"
 MARK_SPACES: Step = ("replace", " ", SPACE_MARK)
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
@@ -50,11 +51,20 @@ def _replace(node: Node) -> list[Step]:
         if text
         else patterns.expression(oniguruma.translated(expression, pattern.place))
     )
-    return [("replace", found, node.get("content", str))]
+    return [("replace", found, _content(node, "content"))]
 
 
 def _prepend(node: Node) -> list[Step]:
-    return [("prepend", node.get("prepend", str))]
+    return [("prepend", _content(node, "prepend"))]
+
+
+def _content(node: Node, key: str) -> str:
+    text = node.get(key, str)
+    if len(text) > _LONGEST_CONTENT:
+        raise FormatError(
+            f"{node.place}.{key} has {len(text)} characters, more than {_LONGEST_CONTENT}; check the file"
+        )
+    return text
 
 
 def _strip(node: Node) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from bpe_transformer.tokenizer.pretokenization import Normalization, PreTokeniza
 _REMEDY = "export the vocabulary without it"
 # each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
+_MOST_STEPS = 200
 _EVERYTHING = r"[\s\S]+"  # the pattern "none", as Oniguruma reads it too
 _WORD = oniguruma.WORD + r"\u200c\u200d"
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's and that of ASCII
@@ -87,8 +89,12 @@ def read(document: Node, end_of_word: str | None) -> Splitting:
 def _steps(parent: Node, key: str, children: str) -> Iterator[Node]:
     node = parent.optional(key)
     waiting = [node] if node is not None else []
+    number = 0
     while waiting:
         node = waiting.pop()
+        number += 1
+        if number > _MOST_STEPS:
+            raise FormatError(f"{node.place}: {key} has more than {_MOST_STEPS} steps; check the file")
         if node.get("type", str) == "Sequence":
             waiting += reversed(node.children(children))
         else:
@@ -214,6 +220,10 @@ def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
     expression = patterns.expression(pattern)
     if behavior == "Isolated":
         return pattern
+    if re.search(r"\\[1-9]|\\k<", expression):
+        raise FormatError(
+            f"{step.place} refers back to a group of {expression!r}, which is only supported with Isolated"
+        )
     if behavior == "Removed":
         if invert and pattern in patterns.PATTERNS:
             return pattern  # its matches leave nothing out
@@ -228,9 +238,9 @@ def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
 
 # the pieces of a split that joins matches to what is beside them, as one expression; a match after a match stays alone
 _JOINED = {
-    "MergedWithPrevious": "{rest}*{match}|{rest}+",
-    "MergedWithNext": "{match}{rest}*|{rest}+",
-    "Contiguous": "{match}+|{rest}+",
+    "MergedWithPrevious": "{rest}*+{match}|{rest}++",
+    "MergedWithNext": "{match}{rest}*+|{rest}++",
+    "Contiguous": "{match}++|{rest}++",
 }
 _INVERTED = {"MergedWithPrevious": "MergedWithNext", "MergedWithNext": "MergedWithPrevious"}
 _AT_WHITE_SPACE = patterns.dropping(r"\s+")

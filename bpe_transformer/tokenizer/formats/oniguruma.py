@@ -40,6 +40,8 @@ def translated(expression: str, place: str) -> str:
     """
     if expression in patterns.PATTERNS.values():
         return patterns.canonical(expression)
+    if named := re.search(r"\(\?P?<(?![=!])[^>]*>", expression):
+        raise FormatError(f"{place} names a group, {named.group()}, which is not supported; leave the name out")
     made: list[str] = []
     depth = 0  # of classes of characters
     for token in _TOKEN.finditer(expression):

@@ -18,10 +18,20 @@ TEXT = (
     "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
 )
 
+_SECONDS = 2  # for an expression of a file, which may be made to take for ever
+
 
 def accept(tokenizer: Tokenizer) -> Tokenizer:
     """A tokenizer that was read, if the probe text comes back from its ids as far as it says so. Raises `FormatError`."""
     model = tokenizer.model
+    for expression in model.pretokenization.expressions:
+        try:
+            for _ in patterns.compiled_expression(expression).finditer(TEXT, timeout=_SECONDS):
+                pass
+        except TimeoutError:
+            raise FormatError(
+                f"the expression {expression!r} takes more than {_SECONDS} s for {len(TEXT)} characters; write it otherwise"
+            ) from None
     split = model.pretokenization
     lossless = (model.unit == "byte" and not model.lacks_bytes and model.end_of_word is None) or (
         model.byte_fallback and model.space_mark is not None
