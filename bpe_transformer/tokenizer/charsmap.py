@@ -18,7 +18,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.offsets import Aligned, align
 
 _SPACE_MARK = "▁"
-_ASCII = r"([\x00-\x7f]+(?=[\x00-\x7f]|\z))"
+_ASCII = r"([\x00-\x7f]+(?<!\r)(?=[\x00-\x7f]|\z))"
 # bytes, and how many; SentencePiece's own rules need 12, some 40, and 300,000
 _LONGEST_KEY, _LONGEST_TEXT, _MOST_PLACES = 64, 1000, 1 << 20
 

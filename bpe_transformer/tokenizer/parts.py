@@ -53,7 +53,7 @@ class PartEncoder:
             if self._prefixed_early(start, text):
                 text = " " + text
             for at, piece, late, _ in self._pieces_of(text, policy):
-                prefixed = self._prefixed_late(start + at, piece)
+                prefixed = self._prefixed_late(at == 0 and self._at_start(start, part), piece)
                 with self._located(start, part, at - prefixed):
                     ids += self._encode_piece(b" " + piece if prefixed else piece, dropout)
                 if late is not None:
@@ -94,7 +94,7 @@ class PartEncoder:
         for start, part, special, stop in self._finder.split(data, policy):
             text, starts, ends = self._aligned(start, part)
             for at, piece, late, after in self._pieces_of(text, policy):
-                if self._prefixed_late(start + at, piece):
+                if self._prefixed_late(start + at == 0 and not starts[:1].any(), piece):
                     piece, first, last = (
                         b" " + piece,
                         np.insert(starts[at:], 0, starts[at]),
@@ -132,7 +132,7 @@ class PartEncoder:
             if self._prefixed_early(start, text):
                 text = " " + text
             for at, piece, late, _ in self._pieces_of(text, policy):
-                prefix = b" " if self._prefixed_late(start + at, piece) else b""
+                prefix = b" " if self._prefixed_late(at == 0 and self._at_start(start, part), piece) else b""
                 for _, span, protected in self._spans((prefix + piece).decode("utf-8", "surrogateescape")):
                     yield from ((word, None) for word in self._pieces(span, protected))
                 if late is not None:
@@ -192,8 +192,14 @@ class PartEncoder:
         """Whether a space comes before a normalised part whatever it begins with, so before tokens are sought in it."""
         return bool(text) and (self._prefix == "always" or (self._prefix == "first" and start == 0))
 
-    def _prefixed_late(self, start: int, piece: bytes) -> bool:
-        asked = self._prefix == "always_if_none" or (self._prefix == "first_if_none" and start == 0)
+    def _at_start(self, start: int, part: bytes) -> bool:
+        """Whether a part begins with the text's first character, and not, as a whole or normalised, with a later one."""
+        if start or self._prefix != "first_if_none" or not self._split.rewriting:
+            return start == 0
+        return not self._aligned(start, part)[1][:1].any()
+
+    def _prefixed_late(self, at_start: bool, piece: bytes) -> bool:
+        asked = self._prefix == "always_if_none" or (self._prefix == "first_if_none" and at_start)
         return asked and bool(piece) and not piece.startswith((b" ", self._space.encode()))
 
     def _aligned(self, start: int, part: bytes) -> tuple[str, Offsets, Offsets]:

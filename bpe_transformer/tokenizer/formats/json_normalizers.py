@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats import oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
 from bpe_transformer.tokenizer.model import BpeModel
@@ -44,13 +43,7 @@ def _replace(node: Node) -> list[Step]:
     text, expression = pattern.get("String", str, ""), pattern.get("Regex", str, "")
     if not text and not expression:
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
-    found = (
-        text
-        if text == " "
-        else escaped(text)
-        if text
-        else patterns.expression(oniguruma.translated(expression, pattern.place))
-    )
+    found = text if text == " " else escaped(text) if text else oniguruma.translated(expression, pattern.place)
     return [("replace", found, _content(node, "content"))]
 
 

@@ -33,10 +33,12 @@ class Splitting:
     steps: list[Step] = field(default_factory=list)  # of normalisation
     prepended: bool = False  # by the last step
     marks_spaces: bool = False
+    marks_early: bool = False  # before tokens are sought in normalised text
     prefix: PrefixSpace = "never"
     splits: list[str] = field(default_factory=list)  # expressions whose matches become pieces, one after another
     byte_splits: list[str] = field(default_factory=list)
     words_alone: bool = False  # what lies between words is gone before tokens could be sought in it
+    spaceless: bool = False  # pre-tokens neither begin nor end with white space
 
     def pretokenization(self, made: list[str], names: list[str], ignore_merges: bool) -> PreTokenization:
         """`made` are the tokens that merges make, `names` all: what they can join decides where splitting changes nothing."""
@@ -78,10 +80,11 @@ def read(document: Node, end_of_word: str | None) -> Splitting:
         found.prefix = "always"
     for i, step in enumerate(steps):
         _read_pre_tokenizer(step, found, is_last=i == len(steps) - 1)
-    if found.unit == "byte" and end_of_word is not None and not any(map(patterns.drops, found.splits)):
+    dropped = any(map(patterns.drops, found.splits)) if found.unit == "byte" else found.spaceless
+    if end_of_word is not None and (found.marks_spaces or not dropped):
         raise FormatError(
-            f"model.end_of_word_suffix is {end_of_word!r} where pre-tokens are bytes that hold white space, "
-            f"which is not supported; {_REMEDY}"
+            f"model.end_of_word_suffix is {end_of_word!r} where pre-tokens hold white space, which is not supported; "
+            "let the pre-tokenizer begin with WhitespaceSplit"
         )
     return found
 
@@ -108,12 +111,18 @@ def _read_normalizer(step: Node, found: Splitting, marked: bool) -> None:
     """`marked`: a mark for spaces is one, not a character like any other."""
     steps = json_normalizers.read(step)
     if steps == [MARK_SPACES] and marked:
-        found.marks_spaces = True
+        found.marks_spaces = found.marks_early = True
         return
-    if found.marks_spaces and MARK_SPACES not in found.steps:
-        found.steps.append(MARK_SPACES)  # what follows sees the mark
+    prepends = bool(steps) and steps[0] in (("prepend", SPACE_MARK), ("prepend", " "))
+    blind = steps in _BLIND_STEPS or (prepends and steps[0][1] == SPACE_MARK)
+    if found.marks_spaces and (found.prepended or not blind):  # what follows may tell spaces and marks apart
+        found.steps.append(MARK_SPACES)
+        found.marks_spaces = found.marks_early = False
     found.steps += steps
-    found.prepended = bool(steps) and steps[0] in (("prepend", SPACE_MARK), ("prepend", " "))
+    found.prepended = prepends
+
+
+_BLIND_STEPS = ([("NFC",)], [("NFD",)], [("lowercase",)], [])
 
 
 def _read_pre_tokenizer(step: Node, found: Splitting, is_last: bool) -> None:
@@ -124,9 +133,11 @@ def _read_pre_tokenizer(step: Node, found: Splitting, is_last: bool) -> None:
         _read_byte_level(step, found)
     elif kind == "Metaspace":
         _read_metaspace(step, found)
-    elif kind == "WhitespaceSplit" and found.end_of_word is not None and is_last:
+    elif kind == "WhitespaceSplit" and found.end_of_word is not None and is_last and found.unit == "char":
         found.splits.append("whitespace")
+        found.spaceless = True
     elif kind in _READERS:
+        found.spaceless |= kind in ("Whitespace", "WhitespaceSplit", "BertPreTokenizer")
         for split in _READERS[kind](step, found, is_last):
             _add_split(step, found, split)
     else:
@@ -200,12 +211,13 @@ def _read_split(step: Node, found: Splitting, is_last: bool) -> list[str]:
         return []  # no space is left in the text; Gemma's files have such a split
     if not (text or expression):
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
-    if found.end_of_word is not None and is_last and step.value == DROP_WHITE_SPACE:
+    if found.end_of_word is not None and is_last and step.value == DROP_WHITE_SPACE and found.unit == "char":
+        found.spaceless = True
         return []  # the end-of-word mark does that
     name = (
         patterns.canonical(patterns.literally(escaped(text)))
         if text
-        else oniguruma.translated(str(expression), pattern.place)
+        else oniguruma.pattern_of(str(expression), pattern.place)
     )
     behavior, invert = step.get("behavior", str), step.get("invert", bool, False)
     return [_pieces(step, name, behavior, invert)]
@@ -217,9 +229,9 @@ def _read_punctuation(step: Node, found: Splitting, is_last: bool) -> list[str]:
 
 def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
     """The pieces of a split as matches of one pattern. Raises `FormatError` for a behaviour that does not exist."""
-    expression = patterns.expression(pattern)
     if behavior == "Isolated":
         return pattern
+    expression = oniguruma.translated(patterns.expression(pattern), step.place)
     if re.search(r"\\[1-9]|\\k<", expression):
         raise FormatError(
             f"{step.place} refers back to a group of {expression!r}, which is only supported with Isolated"
@@ -231,6 +243,10 @@ def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
     if behavior not in _JOINED:
         raise FormatError(
             f"{step.place}.behavior is {behavior!r}; choose one of Isolated, Removed, {', '.join(_JOINED)}"
+        )
+    if oniguruma.may_match_nothing(expression):
+        raise FormatError(
+            f"{step.place}: {expression!r} may match nothing, which is only supported with Isolated or Removed"
         )
     joined = _JOINED[_INVERTED.get(behavior, behavior) if invert else behavior]
     return patterns.canonical(joined.format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])"))
@@ -251,7 +267,7 @@ def _digits(step: Node, found: Splitting, is_last: bool) -> list[str]:
 
 
 def _at_delimiter(step: Node, found: Splitting, is_last: bool) -> list[str]:
-    return [patterns.dropping(escaped(step.get("delimiter", str)))]
+    return [patterns.dropping(patterns.literally(escaped(step.get("delimiter", str))))]
 
 
 def _fixed_length(step: Node, found: Splitting, is_last: bool) -> list[str]:

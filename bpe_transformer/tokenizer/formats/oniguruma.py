@@ -32,14 +32,19 @@ _TOKEN = re.compile(
 )
 
 
+def pattern_of(expression: str, place: str) -> str:
+    """The name of the split pattern that an expression is, or the expression for `regex`. Raises `FormatError`."""
+    if expression in patterns.PATTERNS.values():
+        return patterns.canonical(expression)
+    return patterns.canonical(patterns.literally(translated(expression, place)))
+
+
 def translated(expression: str, place: str) -> str:
-    """The name of the pattern that an expression is, or the expression for `regex`. Raises `FormatError`.
+    """An expression for `regex`. Raises `FormatError`.
 
     >>> translated(r"^\\p{N}{1,3}+|[\\w-]", "pattern")
     '(?<![^\\\\n])\\\\p{N}+|[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}-]'
     """
-    if expression in patterns.PATTERNS.values():
-        return patterns.canonical(expression)
     if named := re.search(r"\(\?P?<(?![=!])[^>]*>", expression):
         raise FormatError(f"{place} names a group, {named.group()}, which is not supported; leave the name out")
     made: list[str] = []
@@ -60,7 +65,31 @@ def translated(expression: str, place: str) -> str:
         elif text.startswith("(?") and "m" in text:
             raise FormatError(f"{place} uses {text}, under which a dot means another thing; write [\\s\\S] instead")
         made.append(text)
-    return patterns.canonical(patterns.literally("".join(made)))
+    return "".join(made)
+
+
+def may_match_nothing(expression: str) -> bool:
+    """Whether a match may be empty, whatever is around it: seen without what looks around.
+
+    >>> may_match_nothing(r"(?=[A-Z])"), may_match_nothing(r"\\s+(?!\\S)")
+    (True, False)
+    """
+    kept: list[str] = []
+    outside: list[int] = []  # how many tokens there were where each open group began
+    depth = 0
+    for token in re.finditer(r"\\[\s\S]|\((?:\?(?:<?[=!]))?|[\s\S]", expression):
+        text = token.group()
+        if depth or text == "[":
+            depth += (text == "[") - (text == "]")
+        elif text.startswith("("):
+            outside.append(len(kept) if len(text) > 1 else -1)
+        elif text == ")" and outside and (begin := outside.pop()) >= 0:
+            del kept[begin:]
+            continue
+        elif text in ("\\b", "\\B", "\\A", "\\z", "\\Z", "\\G"):
+            continue
+        kept.append(text)
+    return patterns.compiled_expression("".join(kept)).match("") is not None
 
 
 def _code_point(text: str, place: str) -> str:

@@ -17,7 +17,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer import byte_names
 from bpe_transformer.tokenizer.formats import json_splitting, json_template
 from bpe_transformer.tokenizer.formats.checks import Node, check_ids, parse_json, read_text, refuse_facts
-from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
+from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel, fallback_token
@@ -155,6 +155,7 @@ def from_json(document: Any) -> BpeModel:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
     made = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
+    flags = _needed(flags, {**specials, **added}, splitting)
     before, behind = json_template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
@@ -167,7 +168,7 @@ def from_json(document: Any) -> BpeModel:
         unk_token=unk,
         end_of_word=end_of_word,
         added_tokens=added,
-        token_flags=_needed(flags, {**specials, **added}, splitting),
+        token_flags=flags,
         byte_fallback=byte_fallback and not by_byte,
         fuse_unk=body.get("fuse_unk", bool, False) and unk is not None,
         ignore_merges=ignore_merges,
@@ -252,6 +253,8 @@ def _needed(
             f"added token {min(late)!r} is sought in normalised text, before words are set apart, which is not supported; "
             "set normalized to false"
         )
+    if splitting.marks_early and any("strip" in "".join(flags[text]) for text in late):
+        splitting.steps.append(MARK_SPACES)  # which is no white space any more where they are sought
     changed = (
         splitting.steps or splitting.prefix == "always" or (splitting.marks_spaces and any(map(_holds_space, late)))
     )
