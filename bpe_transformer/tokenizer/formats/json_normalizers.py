@@ -89,12 +89,12 @@ _READERS: dict[str, Callable[[Node], list[Step]]] = {
 }
 
 
-def write(model: BpeModel) -> list[dict[str, Any]]:
-    """The normalizers of a model, one after another."""
+def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
+    """The normalizers of a model, one after another. `marks`: they mark spaces, if anything does."""
     steps = [_written(step) for step in steps_of(model.pretokenization)]
     if model.prefix_space == "always":
         steps.append({"type": "Prepend", "prepend": model.space_mark or " "})
-    if model.space_mark is not None:
+    if model.space_mark is not None and marks:
         steps.append({"type": "Replace", "pattern": {"String": " "}, "content": model.space_mark})
     return steps
 

@@ -33,6 +33,7 @@ class Splitting:
     steps: list[Step] = field(default_factory=list)  # of normalisation
     prepended: bool = False  # by the last step
     marks_spaces: bool = False
+    split_at_spaces: bool = False  # before they were marked
     marks_early: bool = False  # before tokens are sought in normalised text
     prefix: PrefixSpace = "never"
     splits: list[str] = field(default_factory=list)  # expressions whose matches become pieces, one after another
@@ -150,8 +151,8 @@ def _add_split(step: Node, found: Splitting, split: str) -> None:
             raise FormatError(f"{step.place} drops bytes after ByteLevel, which is not supported; {_REMEDY}")
         found.byte_splits.append(split)
         return
-    if found.marks_spaces and _sees_spaces(patterns.expression(split)) and MARK_SPACES not in found.steps:
-        if found.prefix != "never":
+    if found.marks_spaces and _sees_spaces(patterns.expression(split)) and found.steps[-1:] != [MARK_SPACES]:
+        if found.prefix != "never" or found.split_at_spaces:
             raise FormatError(
                 f"{step.place} splits at spaces after they were marked, which is not supported; {_REMEDY}"
             )
@@ -198,6 +199,7 @@ def _read_metaspace(step: Node, found: Splitting) -> None:
         elif found.prefix != "never" or found.splits:
             raise FormatError(f"{step.place} prepends a space a second time, which is not supported; {_REMEDY}")
         found.prefix = "first_if_none" if scheme == "first" else "always_if_none"
+    found.split_at_spaces = any(_sees_spaces(patterns.expression(split)) for split in found.splits)
     found.marks_spaces = True
     if split:
         found.splits.append(_MARK_BY_MARK)
@@ -356,7 +358,24 @@ def _sequence(steps: list[dict[str, Any]], children: str) -> dict[str, Any] | No
 
 
 def normalizer(model: BpeModel) -> dict[str, Any] | None:
-    return _sequence(json_normalizers.write(model), "normalizers")
+    by_metaspace = model.prefix_space.endswith("_if_none") or _marks_late(model)
+    return _sequence(json_normalizers.write(model, marks=not by_metaspace), "normalizers")
+
+
+def _marks_late(model: BpeModel) -> bool:
+    """Whether spaces have to be marked after splitting, or looking for tokens, since these may tell them from marks."""
+    split = model.pretokenization
+    if model.space_mark is None or split.rewriting[-1:] == (MARK_SPACES,):
+        return False
+    splits = [*split.protected, *split.before, *([] if split.pattern == "none" else [split.pattern])]
+    by_splits = any(_sees_spaces(patterns.expression(pattern)) for pattern in splits)
+    by_tokens = any("normalized" in flags and {"lstrip", "rstrip"} & {*flags} for flags in model.token_flags.values())
+    if (by_splits and model.prefix_space != "never") or (by_tokens and model.prefix_space == "always"):
+        raise FormatError(
+            f"tokenizer.json cannot hold prefix_space={model.prefix_space!r} where spaces matter before they are marked; "
+            "learn with the pattern metaspace"
+        )
+    return (by_splits or by_tokens) and model.prefix_space == "never"
 
 
 def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
@@ -395,6 +414,8 @@ def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
     elif split.pattern == "none":
         splits.pop()
     steps += map(_written, splits)
+    if _marks_late(model):
+        steps.append({"type": "Metaspace", "replacement": model.space_mark, "prepend_scheme": "never", "split": False})
     if model.unit == "byte":
         steps += [byte_level, *map(_written, map(patterns.expression, split.byte_splits))]
     elif model.end_of_word is not None:

@@ -254,7 +254,9 @@ def _needed(
             "set normalized to false"
         )
     if splitting.marks_early and any("strip" in "".join(flags[text]) for text in late):
-        splitting.steps.append(MARK_SPACES)  # which is no white space any more where they are sought
+        # where they are sought a mark is no white space any more
+        splitting.steps += [("prepend", SPACE_MARK)] * (splitting.prefix == "always") + [MARK_SPACES]
+        splitting.prefix = "never" if splitting.prefix == "always" else splitting.prefix
     changed = (
         splitting.steps or splitting.prefix == "always" or (splitting.marks_spaces and any(map(_holds_space, late)))
     )
@@ -300,6 +302,11 @@ def _check_flags(model: BpeModel) -> None:
     """Refuses combinations of flags that the text in question could tell apart from the `tokenizers` package."""
     tokens = (*model.special_tokens, *model.added_tokens)
     for text, flags in model.token_flags.items():
+        if model.ignore_merges and not {"single_word", "normalized"}.isdisjoint(flags):
+            raise FormatError(
+                f"added token {text!r} may stay in a text as a word, which model.ignore_merges makes it again, "
+                "which is not supported; set single_word and normalized to false"
+            )
         if "rstrip" in flags and any(other[0].isspace() for other in tokens if other != text):
             raise FormatError(
                 f"added token {text!r} strips white space with which another one begins; set rstrip to false"
