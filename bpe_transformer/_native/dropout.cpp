@@ -127,10 +127,11 @@ void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffe
       const uint8_t* borders[scan::Splitter<Grammar>::kBlock + 1];
       borders[0] = text.data;
       while (const size_t n = splitter.next(borders + 1)) {
+        const auto places = dropout.memory.words->small.places();
         for (size_t i = 0; i < n; ++i) {  // what is remembered of words comes from memory meanwhile
           const std::string_view piece = piece_of(borders[i], borders[i + 1]);
           if (piece.size() <= ShortKey::kMaxBytes)
-            dropout.memory.words->small.prefetch(ShortKey::of(piece, static_cast<size_t>(end - borders[i])).hash());
+            __builtin_prefetch(&places.of(ShortKey::of(piece, static_cast<size_t>(end - borders[i])).hash()));
         }
         for (size_t i = 0; i < n; ++i) {
           at = borders[i];

@@ -123,7 +123,7 @@ def _read_normalizer(step: Node, found: Splitting, marked: bool) -> None:
     found.prepended = prepends
 
 
-_BLIND_STEPS = ([("NFC",)], [("NFD",)], [("lowercase",)], [])
+_BLIND_STEPS: tuple[list[Step], ...] = ([("NFC",)], [("NFD",)], [("lowercase",)], [])
 
 
 def _read_pre_tokenizer(step: Node, found: Splitting, is_last: bool) -> None:
