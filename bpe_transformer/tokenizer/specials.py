@@ -47,11 +47,13 @@ class Policies:
         """How the native core treats each special token, then each added one, which are always looked for; and what it
         cannot find, so that texts have to be searched for it."""
         key = (named("allowed_special", allowed), named("disallowed_special", disallowed))
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
+            made = self._of(*key)
             if len(self._made) >= 16:
                 self._made.clear()
-            self._made[key] = self._of(*key)
-        return self._made[key]
+            self._made[key] = made  # other threads may have cleared it, or made the same
+        return made
 
     def _of(self, allowed: Specials, disallowed: Specials) -> tuple[bytes, frozenset[str]]:
         names = self._names

@@ -12,22 +12,15 @@ import json
 import pickle
 import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
+from random import Random
 from typing import Any
 
-if __name__ == "__main__":
-    import atheris
-
-    measured: Any = atheris.instrument_imports(include=["bpe_transformer"])
-else:
-    measured = nullcontext()
-with measured:
-    from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-    from bpe_transformer.errors import BpeTransformerError, FormatError
-    from bpe_transformer.tokenizer.formats import FORMATS  # noqa: F401  (all importers)
-    from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
-    from bpe_transformer.tokenizer.formats.tokenizer_json import dump
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.tokenizer.formats import FORMATS  # noqa: F401  (all importers)
+from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
+from bpe_transformer.tokenizer.formats.tokenizer_json import dump
 
 TEXT = "the lower the newest, low-lower 다람쥐 헌 123 abc\n"
 NAMES = {  # by format: the file that is read
@@ -177,19 +170,92 @@ def _pickled(state: dict[str, object]) -> bytes:
                 sys.modules[name] = kept
 
 
+ODD = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    2**31,
+    10**30,
+    "",
+    "\ud800",
+    "a" * 5000,
+    [],
+    {},
+    [[]],
+    {"type": "Sequence"},
+    float("nan"),
+)
+
+
+def changed(document: Any, draw: Random) -> Any:
+    """A JSON document with something in it lost, doubled, moved, or made something else."""
+    inside = [document]
+    places = []
+    while inside:
+        one = inside.pop()
+        if isinstance(one, (dict, list)):
+            keys = list(one) if isinstance(one, dict) else list(range(len(one)))
+            keys = keys if len(keys) < 30 else draw.sample(keys, 30)
+            places += [(one, key) for key in keys]
+            inside += [one[key] for key in keys]
+    if not places:
+        return document
+    parent, key = draw.choice(places)
+    other, from_there = draw.choice(places)
+    what = draw.randrange(4)
+    if what == 0:
+        del parent[key]
+    elif what == 1:
+        parent[key] = draw.choice(ODD)
+    elif what == 2 and isinstance(parent, list):
+        parent.insert(key, parent[key])
+    else:
+        parent[key] = json.loads(json.dumps(other[from_there]))
+    return document
+
+
 def main() -> None:
+    import atheris
+
     form = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if form not in NAMES:
         sys.exit(f"name a format: {', '.join(NAMES)}")
+    seed = seeds()[form]
     work = Path(tempfile.mkdtemp())
-    attempt(work, form, seeds()[form])
     for other in ("vocab.json", "merges.txt"):
-        if other in NAMES and form in ("vocab.json", "merges.txt"):
+        if form in ("vocab.json", "merges.txt"):
             (work / other).write_bytes(seeds()[other])
+    if not attempt(work, form, seed):
+        sys.exit(f"the seed of {form} is refused")
     corpus = work / "corpus"
     corpus.mkdir()
-    (corpus / "seed").write_bytes(seeds()[form])
-    atheris.Setup([*sys.argv, str(corpus)], lambda data: attempt(work, form, data))
+    (corpus / "seed").write_bytes(seed)
+
+    def mutate(data: bytes, max_size: int, number: int) -> bytes:
+        """Half of the time a document that is still one: bytes alone seldom are."""
+        draw = Random(number)
+        if draw.random() < 0.5:
+            try:
+                document = json.loads(data)
+                for _ in range(draw.randint(1, 3)):
+                    document = changed(document, draw)
+                made = json.dumps(document).encode()
+                return made if len(made) <= max_size else data
+            except (ValueError, RecursionError):
+                pass
+        mutated: bytes = atheris.Mutate(data, max_size)
+        return mutated
+
+    atheris.instrument_all()
+    is_json = seed.startswith(b"{")
+    options = ["-len_control=0", f"-max_len={4 * len(seed)}", *sys.argv[1:]]
+    run = [sys.argv[0], *options, str(corpus)]
+    if is_json:
+        atheris.Setup(run, lambda data: attempt(work, form, data), custom_mutator=mutate)
+    else:
+        atheris.Setup(run, lambda data: attempt(work, form, data))
     atheris.Fuzz()
 
 

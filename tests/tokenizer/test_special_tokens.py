@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -63,3 +64,13 @@ def test_what_is_always_looked_for_hides_nothing_disallowed(mixed: Tokenizer) ->
     with pytest.raises(SpecialTokenError, match="holds '<s>', which is not allowed"):
         tok.encode("<<s>")
     assert tok.encode_ordinary("<<s>") == [402, ord(">")]
+
+
+def test_many_threads_with_policies_of_their_own(mixed: Tokenizer) -> None:
+    expected = mixed.encode("low lower")
+
+    def encode(number: int) -> bool:
+        return mixed.encode("low lower", disallowed_special={f"nowhere {number % 97}"}) == expected
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(encode, range(4000)))
