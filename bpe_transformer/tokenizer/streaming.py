@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import operator
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +41,14 @@ class DecodeStream(Iterator[str]):
         self._bytes = 0
 
     def push(self, ids: int | np.integer[Any] | Iterable[int]) -> str:
-        """The text that these ids complete. Raises `DecodingError` for an id out of range, or as `errors` asks."""
-        each = (int(ids),) if isinstance(ids, (int, np.integer)) else ids
-        data = b"".join(map(self._surface, each))
-        return self._text(data, final=False)
+        """The text that these ids complete. Raises `DecodingError` for what is no id or out of range, or as `errors` asks."""
+        if isinstance(ids, (str, bytes)) or not (isinstance(ids, Iterable) or hasattr(ids, "__index__")):
+            raise DecodingError(f"ids is {type(ids).__name__}; give an id, or ids one after another")
+        try:
+            each: Iterable[Any] = (operator.index(ids),)  # type: ignore[arg-type]
+        except TypeError:
+            each = ids  # type: ignore[assignment]
+        return self._text(b"".join(map(self._surface, each)), final=False)
 
     def finish(self) -> str:
         """The text of what is left: half a character follows `errors`. The stream then begins anew."""
@@ -63,7 +68,11 @@ class DecodeStream(Iterator[str]):
                 return text
         raise StopIteration
 
-    def _surface(self, id: int) -> bytes:
+    def _surface(self, one: Any) -> bytes:
+        try:
+            id = operator.index(one)
+        except TypeError:
+            raise DecodingError(f"{one!r} is no id; give whole numbers from 0 to {len(self._surfaces) - 1}") from None
         separate = id in self._separate
         if id in self._skipped:
             self._drops_space |= separate and self._prefix == "always"

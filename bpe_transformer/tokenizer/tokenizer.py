@@ -146,7 +146,7 @@ class Tokenizer(Conversions, Decoding):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restore, (self.model, self.trace)
+        return _restore, (self.model, self.trace, self.cache_bytes)
 
     # --- text to ids ---------------------------------------------------------------------------------------------------
 
@@ -476,5 +476,7 @@ class Tokenizer(Conversions, Decoding):
         return prune(self, corpus)
 
 
-def _restore(model: BpeModel, trace: MergeTrace | None) -> Tokenizer:
-    return Tokenizer(model, trace=trace)
+def _restore(model: BpeModel, trace: MergeTrace | None, cache_bytes: int) -> Tokenizer:
+    tokenizer = Tokenizer(model, trace=trace)
+    tokenizer.cache_bytes = cache_bytes
+    return tokenizer

@@ -57,6 +57,12 @@ def test_a_stream_tells_what_is_wrong(mixed: Tokenizer) -> None:
         stream.push(255)
     with pytest.raises(DecodingError, match="id 402 is out of range"):
         mixed.decode_stream().push([402])
+    for none in ("a", b"a", 1.5, None):
+        with pytest.raises(DecodingError, match=f"ids is {type(none).__name__}; give an id"):
+            mixed.decode_stream().push(none)  # type: ignore[arg-type]
+    with pytest.raises(DecodingError, match="1.5 is no id; give whole numbers from 0 to 401"):
+        mixed.decode_stream().push([97, 1.5])  # type: ignore[list-item]
+    assert list(mixed.decode_stream(np.array(row) for row in (97, [98], [99, 100]))) == ["a", "b", "cd"]  # type: ignore[misc]
     half = mixed.decode_stream(errors="strict")
     assert half.push(237) == ""
     with pytest.raises(DecodingError, match="byte 0xed"):

@@ -102,6 +102,12 @@ def test_pickle_keeps_everything(mixed: Tokenizer) -> None:
             assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, field.name
 
 
+def test_pickle_keeps_the_bound_of_the_cache(mixed: Tokenizer) -> None:
+    small = Tokenizer(mixed.model)
+    small.cache_bytes = 1 << 20
+    assert pickle.loads(pickle.dumps(small)).cache_bytes == copy.copy(small).cache_bytes == 1 << 20
+
+
 def test_pickle_of_other_kinds(low_lower: Tokenizer, mixed: Tokenizer) -> None:
     marked = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), 50, unit="char", end_of_word="</w>")
     odd = replace(
