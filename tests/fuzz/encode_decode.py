@@ -141,7 +141,8 @@ def main() -> None:
             attempt_ids(kind, data[1:])
 
     atheris.instrument_all()
-    atheris.Setup([*sys.argv, str(corpus)], one)
+    found = f"-artifact_prefix={tempfile.gettempdir()}/encode-"  # where inputs that fail are kept
+    atheris.Setup([sys.argv[0], found, *sys.argv[1:], str(corpus)], one)
     atheris.Fuzz()
 
 

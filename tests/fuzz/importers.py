@@ -12,6 +12,7 @@ import json
 import pickle
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -208,11 +209,11 @@ def changed(document: Any, draw: Random) -> Any:
     if what == 0:
         del parent[key]
     elif what == 1:
-        parent[key] = draw.choice(ODD)
+        parent[key] = deepcopy(draw.choice(ODD))
     elif what == 2 and isinstance(parent, list):
         parent.insert(key, parent[key])
     else:
-        parent[key] = json.loads(json.dumps(other[from_there]))
+        parent[key] = deepcopy(other[from_there])
     return document
 
 
@@ -250,7 +251,8 @@ def main() -> None:
 
     atheris.instrument_all()
     is_json = seed.startswith(b"{")
-    options = ["-len_control=0", f"-max_len={4 * len(seed)}", *sys.argv[1:]]
+    found = f"{tempfile.gettempdir()}/{form}-"  # where inputs that fail are kept
+    options = ["-len_control=0", f"-max_len={4 * len(seed)}", f"-artifact_prefix={found}", *sys.argv[1:]]
     run = [sys.argv[0], *options, str(corpus)]
     if is_json:
         atheris.Setup(run, lambda data: attempt(work, form, data), custom_mutator=mutate)
