@@ -205,7 +205,8 @@ class PretokenCounter(Tables):
         if split.pattern_scanner is None:
             pieces = split.split(text)
             while some := list(islice(pieces, _PIECES)):
-                self._native.add_pieces(some)
+                cut = [piece.encode("utf-8", "surrogateescape") for piece in some] if split.byte_splits else some
+                self._native.add_pieces(cut)
             return
         documents, spans = self.num_documents, split.spans(text)
         while part := list(islice(spans, _PIECES)):

@@ -43,7 +43,8 @@ class PartEncoder:
         self._finder = Finder(tokens, early, flags)
         normal = [(self._normal(token), id) for token, id in tokens]
         self._pieces_of_short = lru_cache(maxsize=1 << 16)(self._split_short)
-        self._late_finder = Finder(normal, self._late, flags, model.space_mark)
+        marked = not model.prefix_space.endswith("_if_none")  # before tokens are sought, so that spaces are marks
+        self._late_finder = Finder(normal, self._late, flags, model.space_mark if marked else None)
 
     def encode(self, data: bytes, policy: bytes, dropout: _core.Dropout | None = None) -> list[int]:
         """Raises `ForbiddenSpecial` and `UnknownCharacter`, with the byte of `data`."""

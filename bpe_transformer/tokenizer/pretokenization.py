@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -80,6 +80,9 @@ class PreTokenization:
                 raise PatternError(
                     f"protected expression {expression!r} matches the empty text; make it match something"
                 )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # without what is remembered
 
     @classmethod
     def of(cls, pattern: str | PreTokenization) -> PreTokenization:

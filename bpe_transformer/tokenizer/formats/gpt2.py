@@ -112,7 +112,8 @@ def _pairs(text: str, place: str) -> list[list[str]]:
 
 def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     """Writes the two files into `directory`. Raises `FormatError` for a model that they cannot hold."""
-    holds = {"bos_token", "eos_token", "template", "end_of_word", "unk_token", "before", "rewriting"}
+    holds = {"bos_token", "eos_token", "template", "end_of_word", "before", "rewriting"}
+    holds |= {"unk_token"} if model.unit == "char" else set()
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
     split, marked = model.pretokenization, model.end_of_word == _END_OF_WORD
     if model.unit == "byte":

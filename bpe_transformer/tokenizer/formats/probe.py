@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from bpe_transformer.errors import FormatError
+from bpe_transformer.errors import EncodingError, FormatError
 from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats import gpt2, tokenizer_json
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
@@ -97,10 +97,20 @@ def _ask_package(
 def probe_text(tokenizer: Tokenizer) -> str:
     """Text of many kinds; of a vocabulary that has no token for what it does not know, its own tokens."""
     model = tokenizer.model
-    if model.unit == "byte" or model.unk_token is not None or model.byte_fallback:
+    if model.unk_token is not None or model.byte_fallback or (model.unit == "byte" and not model.lacks_bytes):
         return TEXT
+    if model.unit == "byte":
+        return "".join(character for character in TEXT if _is_known(tokenizer, character))
     outside = {*model.special_tokens.values(), *model.added_tokens.values()}
     return b"".join(token for id, token in enumerate(model.surfaces) if id not in outside).decode()
+
+
+def _is_known(tokenizer: Tokenizer, text: str) -> bool:
+    try:
+        tokenizer.encode_ordinary(text)
+    except EncodingError:
+        return False
+    return True
 
 
 def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:

@@ -21,6 +21,7 @@ from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPAC
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel, fallback_token
+from bpe_transformer.tokenizer.rewriting import Rewriting
 from bpe_transformer.tokenizer.specials import FLAGS
 
 NAME = "tokenizer.json"
@@ -251,6 +252,14 @@ def _needed(
     if splitting.words_alone and late:
         raise FormatError(
             f"added token {min(late)!r} is sought in normalised text, before words are set apart, which is not supported; "
+            "set normalized to false"
+        )
+    sought_first = splitting.marks_spaces and not splitting.marks_early and splitting.prefix == "never"
+    if sought_first and (
+        text := next(filter(_holds_space, map(Rewriting(splitting.steps).normalize, sorted(late))), None)
+    ):
+        raise FormatError(
+            f"added token {text!r} is sought in normalised text, before spaces are marked, which is not supported; "
             "set normalized to false"
         )
     if splitting.marks_early and any("strip" in "".join(flags[text]) for text in late):
