@@ -226,22 +226,15 @@ def read_npy(stream: BinaryIO, offsets: str | None) -> Iterator[Rows]:
 
 def read_arrow(stream: BinaryIO) -> Iterator[Rows]:
     """The lists of ids in the first column of an Arrow stream."""
-    import numpy as np
     import pyarrow as pa
+
+    from bpe_transformer import Encodings
 
     try:
         with pa.ipc.open_stream(pa.PythonFile(stream, mode="r")) as reader:
             for batch in reader:
-                column = batch.column(0)
-                if not (
-                    pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-                ) or not pa.types.is_integer(column.type.value_type):
-                    raise DecodingError(f"the first column holds {column.type}, not lists of ids")
-                if column.null_count or column.values.null_count:
-                    raise DecodingError("the first column holds nulls, which stand for no ids; fill or drop them")
-                offsets = column.offsets.to_numpy().astype(np.int64)
-                ids = _readable(column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy())
-                yield ids, offsets - offsets[0]
+                rows = Encodings.from_arrow(batch.column(0))
+                yield _readable(rows.ids), rows.offsets
     except (pa.ArrowInvalid, OSError) as cause:
         raise DecodingError(f"standard input begins like an Arrow stream but is damaged or cut off: {cause}") from None
 

@@ -48,7 +48,9 @@ class Decoding:
         errors: str = "replace",
         skip_special_tokens: bool = False,
     ) -> list[str]:
-        """The texts of many rows of ids; each as `decode` gives it."""
+        """The texts of many rows of ids, also of an Arrow array of lists; each as `decode` gives it."""
+        if type(rows).__module__.partition(".")[0] == "pyarrow":
+            rows = Encodings.from_arrow(rows)
         if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.offsets.dtype == np.int64:
             with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # told with its row below
                 return self._decoder.texts_at(rows.ids, rows.offsets, skip_special_tokens, errors)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from bpe_transformer.errors import DecodingError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -69,6 +71,24 @@ class Encodings(Sequence[Ids]):
         kind = pa.from_numpy_dtype(self.ids.dtype)
         ids = pa.Array.from_buffers(kind, len(self.ids), [None, pa.py_buffer(self.ids)])
         return pa.LargeListArray.from_arrays(offsets, ids)
+
+    @classmethod
+    def from_arrow(cls, column: pa.Array | pa.ChunkedArray) -> Encodings:
+        """What `to_arrow` gives, or any lists of whole numbers. Raises `DecodingError` for what are none, and for nulls."""
+        import pyarrow as pa
+
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        kinds = pa.types
+        if not (kinds.is_list(column.type) or kinds.is_large_list(column.type)) or not kinds.is_integer(
+            column.type.value_type
+        ):
+            raise DecodingError(f"the column holds {column.type}, not lists of ids")
+        values = column.flatten()
+        if column.null_count or values.null_count:
+            raise DecodingError("the column holds nulls, which stand for no ids; fill or drop them")
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        return cls(values.to_numpy(), offsets - offsets[0])
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "npy floats": (floats.getvalue(), "holds float64 of shape (1,)"),
         "npy range": (out.getvalue(), "position 1 of the ids: id 280 is out of range"),
         "arrow cut": (numbers.getvalue()[:20], "begins like an Arrow stream but is damaged"),
-        "arrow numbers": (numbers.getvalue(), "the first column holds int64, not lists of ids"),
+        "arrow numbers": (numbers.getvalue(), "the column holds int64, not lists of ids"),
         "arrow nulls": (nulls.getvalue(), "holds nulls"),
     }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer import Encodings, PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import DecodingError
 
 IDS = st.lists(st.integers(0, 401), max_size=40)
@@ -83,6 +84,19 @@ def test_encodings_decode_in_place(mixed: Tokenizer) -> None:
     texts = ["low lower", "", "한국어 문장", "newest " * 50]
     assert mixed.decode_batch(mixed.encode_batch(texts)) == texts
     assert mixed.decode_batch(mixed.encode_batch([])) == []
+
+
+def test_arrow_lists_decode(mixed: Tokenizer) -> None:
+    texts = ["low lower", "", "한국어 문장", "newest"]
+    lists = mixed.encode_batch(texts).to_arrow()
+    assert Encodings.from_arrow(lists).tolist() == lists.to_pylist()
+    for column in (lists, pa.array(lists.to_pylist(), pa.list_(pa.int16())), pa.chunked_array([lists[:1], lists[1:]])):
+        assert mixed.decode_batch(column) == texts
+    assert mixed.decode_batch(lists[1:3]) == texts[1:3]
+    assert mixed.decode_batch(pa.array([], pa.list_(pa.int32()))) == []
+    for wrong in (pa.array([1, 2]), pa.array([["a"]]), pa.array([[1], None]), pa.array([[1, None]])):
+        with pytest.raises(DecodingError, match="the column holds"):
+            mixed.decode_batch(wrong)
 
 
 def test_lists_of_other_integers(mixed: Tokenizer) -> None:
