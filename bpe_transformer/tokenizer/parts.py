@@ -72,6 +72,14 @@ class PartEncoder:
                 rows.append(self.encode(text_bytes(text), policy, chance))
         return _joined(rows)
 
+    def encode_some(self, texts: Sequence[str | bytes], numbers: Sequence[int], policy: bytes) -> list[list[int]]:
+        """The ids of some of many texts; the numbers of those that raise are right."""
+        rows: list[list[int]] = []
+        for number in numbers:
+            with _numbered(number):
+                rows.append(self.encode(text_bytes(texts[number]), policy))
+        return rows
+
     def spans_batch(
         self, texts: Sequence[str | bytes], policy: bytes, widths: NDArray[np.uint32], characters: bool
     ) -> tuple[Encodings, Offsets, Offsets]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -93,18 +93,6 @@ def refuse(names: Collection[str], texts: Sequence[object]) -> None:
                 f"{'the text' if len(texts) == 1 else f'text {index}'} holds {min(inside)[1]!r}, which is not allowed; "
                 "leave it out of disallowed_special to encode it as plain text, or out of the text"
             )
-
-
-def hold_none(tokens: Sequence[str], texts: Iterable[object]) -> bool:
-    """Whether none of `tokens` is in one of the texts, be these `str` or `bytes`."""
-    encoded = [token.encode() for token in tokens]
-    for text in texts:
-        if isinstance(text, str):
-            if any(token in text for token in tokens):
-                return False
-        elif not isinstance(text, bytes) or any(token in text for token in encoded):
-            return False
-    return True
 
 
 class Finder:

@@ -23,6 +23,7 @@ from bpe_transformer.tokenizer.inputs import Rows, Texts, texts_of
 from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.offsets import Offsets
 from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
+from bpe_transformer.tokenizer.plain import PlainTexts, together, without
 from bpe_transformer.tokenizer.problems import (
     check_dropout,
     check_max_len,
@@ -50,8 +51,10 @@ class Tokenizer(Conversions, Decoding):
         self.trace = trace
         # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
         by_python = model.lacks_bytes and model.prefix_space.endswith("_if_none")
-        self._flagless = None if by_python else model.pretokenization.scanner
-        self._scanner = None if model.token_flags else self._flagless
+        split = model.pretokenization
+        by_python |= split.normalizer is not None and split.normalization is None
+        self._plain_scanner = None if by_python else split.normalized_scanner
+        self._scanner = None if model.token_flags or split.normalization else self._plain_scanner
         # special tokens first, then those that are always looked for: the order of `_policy`
         self._specials = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
@@ -383,17 +386,14 @@ class Tokenizer(Conversions, Decoding):
         return policy
 
     def _scanner_for(self, texts: Sequence[object]) -> int | None:
-        """The native scanner; None where Python takes part, and where a token with flags may be in a text."""
-        if self._scanner is not None or self._flagless is None:
+        """The native scanner; None where Python takes part: a text may hold a token with flags, or has to be normalised."""
+        if self._scanner is not None or self._plain_scanner is None:
             return self._scanner
-        return self._flagless if specials.hold_none(self._flagged, texts) else None
+        return None if self._plain.others(texts) else self._plain_scanner
 
     @cached_property
-    def _flagged(self) -> list[str]:
-        """Tokens with flags as they are in text, if these are few; else what every text holds."""
-        tokens, mark = list(self.model.token_flags), self.model.space_mark
-        otherwise = mark is not None and any(mark in token or " " in token for token in tokens)
-        return [""] if otherwise or len(tokens) > 32 else tokens
+    def _plain(self) -> PlainTexts:
+        return PlainTexts(self.model)
 
     def _sample(self, text: str | bytes, policy: bytes, dropout: float, seed: int | None) -> list[int]:
         chance = check_dropout(dropout, seed)
@@ -405,7 +405,16 @@ class Tokenizer(Conversions, Decoding):
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
     ) -> Encodings:
         native, chance = self._encoder, check_dropout(dropout, seed) if dropout else (0.0, 0)
-        scanner = self._scanner if dropout else self._scanner_for(texts)
+        scanner = self._scanner
+        if scanner is None and self._plain_scanner is not None and not dropout:
+            others = self._plain.others(texts)
+            if others and len(others) < len(texts) and isinstance(texts, tuple):
+                rows = self._parts.encode_some(texts, others, policy)
+                plain = tuple(without(texts, others))
+                return together(
+                    Encodings(*native.encode_batch(self._plain_scanner, plain, policy, num_threads)), others, rows
+                )
+            scanner = None if others else self._plain_scanner
         if scanner is None:
             return self._parts.encode_batch(texts, policy, *chance)
         if isinstance(texts, Rows):

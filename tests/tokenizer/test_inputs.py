@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,17 @@ def test_problems_name_the_row(mixed: Tokenizer, low_lower: Tokenizer) -> None:
         mixed.encode_batch(pa.array(["a", "b", "c<s>"]), 2)
     with pytest.raises(EncodingError, match=r"'x' \(U\+0078\) at byte 1 of text 1"):
         low_lower.encode_batch(pa.array(["low", "lx"]))
+
+
+def test_texts_that_need_python_among_others_that_do_not(mixed: Tokenizer) -> None:
+    split = replace(mixed.model.pretokenization, normalization="NFC")
+    tok = Tokenizer(replace(mixed.model, pretokenization=split, token_flags={"<pad>": ("lstrip",)}))
+    texts = ["the lower", "e\u0301 cafe\u0301", "", "숲 <pad>", b"low \xff", "\u1112\u1161\u11ab", "newest"]
+    expected = [tok.encode(text, allowed_special="all") for text in texts]
+    assert tok.encode_batch(texts, allowed_special="all").tolist() == expected
+    assert expected[1] == mixed.encode("é café")
+    assert expected[3] == [*mixed.encode("숲"), mixed.special_tokens["<pad>"]]
+    with pytest.raises(SpecialTokenError, match="text 3 holds the special token '<pad>'"):
+        tok.encode_batch(texts)
+    with pytest.raises(EncodingError, match="text 1 is int"):
+        tok.encode_batch(["e\u0301", 5])  # type: ignore[list-item]

@@ -21,6 +21,7 @@ from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPAC
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.model import BpeModel, fallback_token
+from bpe_transformer.tokenizer.plain import overlap
 from bpe_transformer.tokenizer.rewriting import Rewriting
 from bpe_transformer.tokenizer.specials import FLAGS
 
@@ -269,7 +270,7 @@ def _needed(
     changed = (
         splitting.steps or splitting.prefix == "always" or (splitting.marks_spaces and any(map(_holds_space, late)))
     )
-    if changed or _overlap(late, tokens.keys() - late):
+    if changed or overlap(late, tokens.keys() - late):
         return flags
     others = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
     return {text: kept for text, kept in others.items() if kept}
@@ -277,17 +278,6 @@ def _needed(
 
 def _holds_space(text: str) -> bool:
     return " " in text or SPACE_MARK in text
-
-
-def _overlap(some: set[str], others: set[str]) -> bool:
-    """Whether a token of one kind can share a character of a text with one of another."""
-    if len(some) * len(others) > 1 << 20:
-        return True
-    pairs = ((a, b) for a in some for b in others)
-    return any(
-        a in b or b in a or any(a.endswith(b[:n]) or b.endswith(a[:n]) for n in range(1, min(len(a), len(b))))
-        for a, b in pairs
-    )
 
 
 # --- what a vocabulary needs ---------------------------------------------------------------------------------------------
