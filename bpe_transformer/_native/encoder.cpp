@@ -43,11 +43,11 @@ bool found(const Entry& entry, IdBuffer& out) {
 
 }  // namespace
 
-// Random bytes make very many words of two or three bytes that nothing merges in: made anew as fast as found in a large table.
+// Random bytes make very many words of three bytes that nothing merges in: made anew as fast as found in a large table.
 constexpr size_t kMany = size_t{1} << 16;
 // A cache that has seen so many short words is worth being told the vocabulary's tokens, which words often are.
 constexpr size_t kMuchText = 1 << 10;
-bool is_tiny(size_t bytes, size_t ids) { return bytes == ids && (bytes == 2 || bytes == 3); }
+bool is_tiny(size_t bytes, size_t ids) { return bytes == ids && bytes == 3; }
 
 // A word's ids lie in the table of the least room that its bytes and ids need; one that has too many ids for a table is noted there
 // with none. A word that is not in cache.small, or only noted there, may be in the others.

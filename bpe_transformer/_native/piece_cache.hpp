@@ -13,9 +13,9 @@
 
 namespace bpe {
 
-// Ids of words by key. A word has a group of four places. While the table grows it may also lie in one of three further groups, should
-// its own be full; else one of the group is given up. It grows with what it holds, up to a limit, and only if words are found in it:
-// where hardly any comes again, a small table costs least.
+// Ids of words by key. A word has four places next to each other, and twelve more while the table has room to grow; where all are
+// taken, one is given up. The table grows with what it holds, up to a limit, and only if words are found in it: where hardly any comes
+// again, a small table costs least.
 template <class Key, size_t kIds>
 class PieceTable {
  public:
@@ -79,20 +79,20 @@ class PieceTable {
   }
 
  private:
-  static constexpr size_t kPlaces = 4;
+  static constexpr size_t kLine = sizeof(Entry) < 64 ? 64 / sizeof(Entry) : 1;  // places that come from memory together
   static constexpr size_t kFirst = (size_t{1} << 16) / sizeof(Entry);
 
   size_t place(uint64_t hash) const { return hash & (entries_.size() - 1); }
-  size_t groups() const { return used_ * 2 <= entries_.size() ? 4 : 1; }
-  // A word that is found comes first in its group from then on.
+  size_t places_of_one() const { return used_ * 2 <= entries_.size() ? 16 : 4; }
+  // A word lies further on only if all lines before are full, as they are then for good. If it is found it comes first from then on.
   const Entry* find_further(const Key& key, size_t at) {
-    for (size_t group = 0; group < groups(); ++group) {
+    for (size_t i = 0; i < places_of_one(); i += kLine) {
       bool is_full = true;
-      for (size_t i = 0; i < kPlaces; ++i) {
-        Entry& entry = entries_[at ^ (group * kPlaces + i)];
+      for (size_t j = i; j < i + kLine; ++j) {
+        Entry& entry = entries_[at ^ j];
         is_full &= !entry.is_free();
         if (!key.same(entry.key)) continue;
-        if (group) return &entry;
+        if (j >= 4) return &entry;
         std::swap(entries_[at], entry);
         return &entries_[at];
       }
@@ -101,8 +101,7 @@ class PieceTable {
     return nullptr;
   }
   void put(const Entry& entry, uint64_t hash) {
-    const size_t at = place(hash);
-    const size_t places = kPlaces * groups();
+    const size_t at = place(hash), places = places_of_one();
     for (size_t i = 0; i < places; ++i) {
       Entry& old = entries_[at ^ i];
       if (!old.is_free() && !entry.same(old)) continue;

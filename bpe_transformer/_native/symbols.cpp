@@ -115,7 +115,7 @@ struct Symbols::Atoms {
 Symbols::Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made, const std::vector<Merge>& merges,
                  size_t num_ids, bool ordered)
     : alphabet_(alphabet), made_(made) {
-  if (!alphabet.bytes || !ordered || num_ids >= kAfterBytes || std::ranges::count(alphabet.id_of_byte, kNoId)) return;
+  if (!alphabet.bytes || !ordered || merges.empty() || num_ids >= kAfterBytes || std::ranges::count(alphabet.id_of_byte, kNoId)) return;
   pairs_ = Pairs(alphabet, merges, num_ids);
   Atoms(*this, ranks, merges, num_ids);
 }
@@ -133,7 +133,8 @@ const uint8_t* Symbols::split_ascii(const uint8_t* begin, const uint8_t* p, cons
     const uint32_t rank = pairs_.rank[Pairs::at(left, right)];
     const bool is_pair = (right < Pairs::kNone) & (rank < pairs_.taken_left[Pairs::at(before, left)]) &
                          (rank <= pairs_.taken_right[Pairs::at(right, after)]) & (rank != kNoId);
-    *to = is_pair ? made_[is_pair ? rank : 0] : alphabet_.id_of_byte[left];
+    const uint32_t all = 0 - uint32_t{is_pair}, base = alphabet_.id_of_byte[left];  // no branch: it could not be guessed
+    *to = base ^ ((base ^ made_[rank & all]) & all);
     to += !was_pair;  // else it is the second of a pair, and overwritten
     was_pair = is_pair;
     before = left, left = right, right = after;
