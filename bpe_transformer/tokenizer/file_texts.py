@@ -68,11 +68,9 @@ def find_sources(
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         path = Path(path)
         if path.is_dir():
-            inside = sorted(
-                file
-                for file in path.glob(glob)
-                if file.is_file() and not _hidden(file.relative_to(path)) and left_out not in file.resolve().parents
-            )
+            inside = sorted(file for file in path.glob(glob) if file.is_file() and not _hidden(file.relative_to(path)))
+            if path.resolve() in left_out.parents:
+                inside = [file for file in inside if left_out not in file.resolve().parents]
             if not inside:
                 raise CorpusError(f"{path} holds no file that {glob!r} finds; give another glob")
             found += inside
