@@ -287,8 +287,10 @@ def _check_base(model: BpeModel, names: list[str]) -> None:
     base = {model.tokens[id] for id in model.base_ids}
     if model.byte_fallback and (missing := [byte for byte in range(256) if fallback_token(byte) not in base]):
         raise FormatError(f"model.byte_fallback is set, but {fallback_token(missing[0]).decode()!r} has no id")
-    if model.space_mark is not None and model.space_mark.encode() not in base:
-        raise FormatError(f"model.vocab has no token {model.space_mark!r}, which stands for a space")
+    if model.space_mark is not None and model.byte_fallback and model.space_mark.encode() not in base:
+        raise FormatError(
+            f"model.vocab has no token {model.space_mark!r}, which stands for a space; set byte_fallback to false"
+        )
     if (mark := model.end_of_word) is not None and (
         twice := next((names[id] for id in model.made.tolist() if names[id][1:] == mark), None)
     ):
