@@ -108,7 +108,7 @@ def steps_of(split: PreTokenization) -> tuple[Step, ...]:
 
 def _written(step: Step) -> dict[str, Any]:
     if step[0] == "replace":
-        return {"type": "Replace", "pattern": {"Regex": step[1]}, "content": step[2]}
+        return {"type": "Replace", "pattern": {"Regex": oniguruma.written(step[1])}, "content": step[2]}
     if step[0] == "bert":
         return {"type": "BertNormalizer", **{name: name in step[1].split() for name in _BERT}}
     kind, *keys = _NAMES.get(step[0], (step[0],))

@@ -20,7 +20,6 @@ _REMEDY = "export the vocabulary without it"
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
 _MOST_STEPS = 200
 _EVERYTHING = r"[\s\S]+"  # the pattern "none", as Oniguruma reads it too
-_WORD = oniguruma.WORD + r"\u200c\u200d"
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's and that of ASCII
 
 
@@ -233,7 +232,9 @@ def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
     """The pieces of a split as matches of one pattern. Raises `FormatError` for a behaviour that does not exist."""
     if behavior == "Isolated":
         return pattern
-    expression = oniguruma.translated(patterns.expression(pattern), step.place)
+    expression = patterns.expression(pattern)
+    if pattern in patterns.PATTERNS:  # of which a part is not read as the whole
+        expression = oniguruma.translated(expression, step.place)
     if re.search(r"\\[1-9]|\\k<", expression):
         raise FormatError(
             f"{step.place} refers back to a group of {expression!r}, which is only supported with Isolated"
@@ -283,7 +284,7 @@ _READERS: dict[str, Any] = {
     "Split": _read_split,
     "Digits": _digits,
     "Punctuation": _read_punctuation,
-    "Whitespace": lambda step, found, is_last: [patterns.keeping(rf"[{_WORD}]+|[^{_WORD}\s]+")],
+    "Whitespace": lambda step, found, is_last: [patterns.keeping(r"[\w]+|[^\w\s]+")],
     "WhitespaceSplit": lambda step, found, is_last: [_AT_WHITE_SPACE],
     "BertPreTokenizer": lambda step, found, is_last: [_AT_WHITE_SPACE, _PUNCTUATION],
     "CharDelimiterSplit": _at_delimiter,
@@ -328,7 +329,8 @@ def _alternatives(expression: str) -> tuple[str, ...]:
 
 
 def _split(expression: str, behavior: str, invert: bool = False) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": invert}
+    pattern = {"Regex": oniguruma.written(expression)}
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
 
 
 def _written(expression: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Expressions of Oniguruma, which the `tokenizers` package runs, as the `regex` package reads them.
 
-Most are the same in both. What is made of the others is the same in both too, so that it can be written to a file again.
+Most are the same in both. What is made of the others is the same in both too, so that it can be written to a file again. What
+only `regex` reads so is written in a way of its own, and read back as it was.
 """
 
 from __future__ import annotations
@@ -22,13 +23,22 @@ _OUTSIDE = {
     "$": r"(?![^\n])",
     "\\w": f"[{WORD}{_LATIN1}]",
     "\\W": f"[^{WORD}{_LATIN1}]",
-    "\\Z": r"(?=\n?\z)",
+    "\\Z": "$",
     "\\O": r"[\s\S]",
     "\\N": r"[^\n]",
 }
+_JOINED_WORD = WORD + r"\u200c\u200d"
+_AS_WRITTEN = {  # of `regex`, and in a file
+    "\\w": f"(?:[{_JOINED_WORD}])",
+    "\\W": f"(?:[^{_JOINED_WORD}])",
+    "^": r"(?:\A)",
+    "$": r"(?=\n?\z)",
+}
+_OURS = {written: ours for ours, written in _AS_WRITTEN.items()} | {_JOINED_WORD: "\\w"}
 _INTERVAL = r"\{(?P<least>\d*)(?P<comma>,?)(?P<most>\d*)\}\+"
+_MARKED = "|".join(map(re.escape, _OURS))
 _TOKEN = re.compile(
-    rf"\\[pP]\{{[^}}]*\}}|\\x\{{[0-9A-Fa-f]+\}}|\\[\s\S]|\(\?[a-zA-Z-]+(?=[:)])|\[:\^?[a-z]+:\]|{_INTERVAL}|[\s\S]"
+    rf"{_MARKED}|\\[pP]\{{[^}}]*\}}|\\x\{{[0-9A-Fa-f]+\}}|\\[\s\S]|\(\?[a-zA-Z-]+(?=[:)])|\[:\^?[a-z]+:\]|{_INTERVAL}|[\s\S]"
 )
 
 
@@ -51,7 +61,9 @@ def translated(expression: str, place: str) -> str:
     depth = 0  # of classes of characters
     for token in _TOKEN.finditer(expression):
         text = token.group()
-        if text[:3] == "\\x{":
+        if text in _OURS:
+            text = _OURS[text]
+        elif text[:3] == "\\x{":
             text = _code_point(text, place)
         elif depth == 0 and text in _OUTSIDE:
             text = _OUTSIDE[text]
@@ -64,6 +76,30 @@ def translated(expression: str, place: str) -> str:
             text = _repeated(token, place)
         elif text.startswith("(?") and "m" in text:
             raise FormatError(f"{place} uses {text}, under which a dot means another thing; write [\\s\\S] instead")
+        made.append(text)
+    return "".join(made)
+
+
+def written(expression: str) -> str:
+    """An expression of `regex` for a file, where `translated` finds it again.
+
+    >>> written(r"^[\\w-]+$"), translated(written(r"^[\\w-]+$"), "")
+    ('(?:\\\\A)[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}\\\\u200c\\\\u200d-]+(?=\\\\n?\\\\z)', '^[\\\\w-]+$')
+    """
+    if expression in patterns.PATTERNS.values():
+        return expression
+    made: list[str] = []
+    depth = 0  # of classes of characters
+    for token in _TOKEN.finditer(expression):
+        text = token.group()
+        if depth == 0 and text in _AS_WRITTEN:
+            text = _AS_WRITTEN[text]
+        elif text == "\\w":
+            text = _JOINED_WORD
+        elif text == "\\W":
+            text = f"[^{_JOINED_WORD}]"
+        elif depth or text == "[":
+            depth += (text == "[") - (text == "]")
         made.append(text)
     return "".join(made)
 
