@@ -43,6 +43,12 @@ LINES = [
 TEXT = "\n".join(LINES * 40)
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test takes the power away, and a busy disk takes its time."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_texts, "GROUP_BYTES", 1000)
