@@ -189,7 +189,9 @@ class BpeModel:
         whole = []
         if self.ignore_merges:
             kept = {*self.special_tokens.values(), *self.added_tokens.values()}
-            whole = [(surface, id) for id, surface in enumerate(self.surfaces) if surface and id not in kept]
+            fallback = set(self.fallback_ids)  # stand for bytes, but are not spelt so
+            texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.surfaces)]
+            whole = [(text, id) for id, text in enumerate(texts) if text and id not in kept]
         if self.pretokenization.protected:
             whole += [(text.encode(), id) for text, id in self.added_tokens.items()]
         return whole

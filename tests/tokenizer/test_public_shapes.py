@@ -173,6 +173,7 @@ SHAPES: dict[str, Row] = {
         "tokens": [added("<extra>", True, rstrip=True), added("[INST]", True, single_word=True)],
     },
     "Mistral v0.3": {"pre": METASPACE, "train": "fallback", "decoder": STRIPPING_DECODER, "tokens": [added("[INST]", True)], "model": {"fuse_unk": True}},
+    "whole tokens, fallback": {"pre": {"type": "FixedLength", "length": 6}, "train": "fallback", "decoder": None, "model": {"ignore_merges": True}},
     "Gemma": {
         "norm": MARK, "pre": split(" ", "MergedWithPrevious", string=True), "train": "fallback", "decoder": SENTENCEPIECE_DECODER,
         "tokens": [added("\n\n"), added("<extra>")], "post": template("<s>", "$A"),

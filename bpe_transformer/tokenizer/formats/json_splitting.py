@@ -73,7 +73,7 @@ def read(document: Node, end_of_word: str | None) -> Splitting:
     kinds = [step.get("type", str) for step in steps]
     for step in _steps(document, "normalizer", "normalizers"):
         _read_normalizer(step, found, marked="ByteLevel" not in kinds)
-    if found.prepended and not found.marks_spaces and "Metaspace" not in kinds and found.steps[-1][1] == SPACE_MARK:
+    if found.prepended and not found.marks_spaces and found.steps[-1][1] == SPACE_MARK:
         found.prepended = False  # it is a character like any other
     if found.prepended:
         found.steps.pop()

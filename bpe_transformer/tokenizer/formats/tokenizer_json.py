@@ -255,7 +255,7 @@ def _needed(
             f"added token {min(late)!r} is sought in normalised text, before words are set apart, which is not supported; "
             "set normalized to false"
         )
-    sought_first = splitting.marks_spaces and not splitting.marks_early and splitting.prefix == "never"
+    sought_first = splitting.marks_spaces and not splitting.marks_early and splitting.prefix in ("never", "always")
     if sought_first and (
         text := next(filter(_holds_space, map(Rewriting(splitting.steps).normalize, sorted(late))), None)
     ):
