@@ -89,7 +89,7 @@ class WordCounts {
   static constexpr size_t kFirstLongSlots = 256;
 
   struct Slot {
-    ShortKey key;
+    ShortKey key{};
     uint64_t count = 0;
   };
   struct LongSlot {

@@ -109,27 +109,26 @@ BPE_FOR_AVX2 void Encoder::encode_words_avx2(Text text, PieceCache& cache, IdBuf
   encode_words<Grammar>(text, cache, out, at);
 }
 
-// The words of a text, a block at a time: first their keys, so that the cache's entries come from memory meanwhile; then their
-// ids. Sets `at` to each pre-token that is new, for errors.
-template <class Grammar>
-void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const {
-  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock, kIds = decltype(cache.large)::kMaxIds;
-  const uint8_t* const end = text.data + text.size;
-  scan::Splitter<Grammar> splitter(text.data, end, end);
-  const uint8_t* borders[kBlock + 1];
-  ShortKey keys[kBlock];  // of a longer word, which is never that of a short one: where its own lies
-  LongKey long_keys[kBlock];
-  uint64_t hashes[kBlock], long_hashes[kBlock];
-  borders[0] = text.data;
-  const auto word_at = [&](size_t i) {
-    return std::string_view(reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i]));
-  };
-  while (const size_t n = splitter.next(borders + 1)) {
-    auto places = cache.small.places();
+namespace {
+
+// A block of words, with their keys.
+template <size_t kMost>
+struct Words {
+  const uint8_t* borders[kMost + 1];
+  ShortKey keys[kMost];  // of a longer word, which is never that of a short one: where its own lies
+  LongKey long_keys[kMost];
+  uint64_t hashes[kMost], long_hashes[kMost];
+
+  std::string_view word(size_t i) const {
+    return {reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i])};
+  }
+  // Sets the keys of n words in a text that goes on to `end`, and has the cache's entries come from memory meanwhile.
+  void look_up(size_t n, const uint8_t* end, const PieceCache& cache) {
+    const auto places = cache.small.places();
     const auto long_places = cache.large.places();
-    size_t num_long = 0, num_new = 0;
+    size_t num_long = 0;
     for (size_t i = 0; i < n; ++i) {
-      const std::string_view word = word_at(i);
+      const std::string_view word = this->word(i);
       const auto readable = static_cast<size_t>(end - borders[i]);
       if (word.size() <= ShortKey::kMaxBytes) [[likely]] {
         keys[i] = ShortKey::of(word, readable);
@@ -142,10 +141,25 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
         hashes[i] = 0;
         __builtin_prefetch(&long_places.of(hash));
       } else {
-        keys[i] = {kBlock, 0};
+        keys[i] = {kMost, 0};
         hashes[i] = 0;
       }
     }
+  }
+};
+
+}  // namespace
+
+// The words of a text, a block at a time. Sets `at` to each pre-token that is new, for errors.
+template <class Grammar>
+void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const {
+  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock, kIds = decltype(cache.large)::kMaxIds;
+  const uint8_t* const end = text.data + text.size;
+  scan::Splitter<Grammar> splitter(text.data, end, end);
+  Words<kBlock> words;
+  words.borders[0] = text.data;
+  while (const size_t n = splitter.next(words.borders + 1)) {
+    words.look_up(n, end, cache);
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
     const auto take = [&](const auto* entry) {
@@ -154,27 +168,30 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
       to += entry->count();
       return true;
     };
+    auto places = cache.small.places();
+    size_t num_new = 0;
     for (size_t i = 0; i < n; ++i) {
-      const auto* entry = &places.of(hashes[i]);
-      if (keys[i].same(entry->key)) [[likely]] {
+      const ShortKey& key = words.keys[i];
+      const auto* entry = &places.of(words.hashes[i]);
+      if (key.same(entry->key)) [[likely]] {
         if (take(entry)) [[likely]] continue;
-      } else if (keys[i].high) {
-        entry = cache.small.find(keys[i], hashes[i]);
+      } else if (key.high) {
+        entry = cache.small.find(key, words.hashes[i]);
         if (take(entry)) continue;
-      } else if (keys[i].low < kBlock && take(cache.large.find(long_keys[keys[i].low], long_hashes[keys[i].low]))) {
+      } else if (key.low < kBlock && take(cache.large.find(words.long_keys[key.low], words.long_hashes[key.low]))) {
         continue;
       }
-      at = borders[i];
+      at = words.borders[i];
       ++num_new;
       out.resize(static_cast<size_t>(to - out.data()));
-      encode_other(word_at(i), entry != nullptr, cache, out);
+      encode_other(words.word(i), entry != nullptr, cache, out);
       out.reserve((n - i) * kIds);
       to = out.data() + out.size();
       places = cache.small.places();
     }
     out.resize(static_cast<size_t>(to - out.data()));
     cache.small.found(n - num_new);
-    borders[0] = borders[n];
+    words.borders[0] = words.borders[n];
   }
 }
 

@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "keys hold a word's by
 struct ShortKey {
   static constexpr size_t kMaxBytes = 15;
   static constexpr unsigned kFree = 4;  // top bits of `high`, always 0 here: who stores keys may keep a number there
-  uint64_t low = 0, high = 0;  // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
+  uint64_t low, high;  // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
 
   bool operator==(const ShortKey&) const = default;
   // But for the number in either.
@@ -23,7 +23,7 @@ struct ShortKey {
 
   // `readable` bytes from word.data() on may be read, though only the word's own count.
   static ShortKey of(std::string_view word, size_t readable) {
-    ShortKey key;
+    ShortKey key{};
     const size_t n = word.size();
     if (readable >= 16) {
       __builtin_memcpy(&key.low, word.data(), 8);
@@ -77,7 +77,7 @@ template <size_t kWords>
 struct WideKey {
   static constexpr size_t kMaxBytes = 8 * kWords - 2;
   static constexpr unsigned kFree = 8;
-  uint64_t words[kWords] = {};  // the length in the last but one byte
+  uint64_t words[kWords];  // the length in the last but one byte
 
   bool same(const WideKey& other) const {
     uint64_t difference = (words[kWords - 1] ^ other.words[kWords - 1]) << kFree;
@@ -89,7 +89,7 @@ struct WideKey {
 
   // `readable` bytes from word.data() on may be read, though only the word's own count.
   static WideKey of(std::string_view word, size_t readable = 0) {
-    WideKey key;
+    WideKey key{};
     if (readable >= sizeof key) {
       __builtin_memcpy(key.words, word.data(), sizeof key);
       for (size_t i = 0; i < kWords; ++i) {  // how long a word is cannot be guessed
