@@ -20,24 +20,26 @@ class Ranks {
   // kNoId if the two do not merge.
   uint32_t of(uint32_t left, uint32_t right) const {
     if (!packed_) return of_wide(left, right);
-    const uint64_t key = uint64_t{left} << id_bits_ | right, hash = key * 0x9E3779B97F4A7C15ull;
-    const bool may = maybe_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1;
-    for (size_t i = may ? hash >> shift_ : mask_ + 1;; i = (i + 1) & mask_) {  // nobody could guess: no branch but for collisions
+    const uint64_t key = uint64_t{left} << kIdBits | right, bit = key * kMix >> kMixed & bits_;
+    if (!(maybe_[bit >> 6] >> (bit & 63) & 1)) return kNoId;
+    for (size_t i = bit >> 2;; i = (i + 1) & (bits_ >> 2)) {
       const uint64_t slot = slots_[i];
-      const bool found = slot >> rank_bits_ == key;
-      if (found | (slot == kEmpty)) [[likely]] return found ? static_cast<uint32_t>(slot & rank_mask_) : kNoId;
+      if (slot >> kRankBits == key) return static_cast<uint32_t>(slot & kNoRank);
+      if (slot == kEmpty) return kNoId;
     }
   }
 
  private:
-  static constexpr uint64_t kEmpty = UINT64_MAX;
+  // left id, right id and rank together are a slot
+  static constexpr unsigned kIdBits = 21, kRankBits = 22;
+  static constexpr uint64_t kNoRank = (uint64_t{1} << kRankBits) - 1, kEmpty = UINT64_MAX;
+  static constexpr uint64_t kMix = 0x9E3779B97F4A7C15ull;
+  static constexpr unsigned kMixed = 30;  // the bits from there on are well mixed
   uint32_t of_wide(uint32_t left, uint32_t right) const;
 
-  bool packed_;                   // ids and rank together fit into a slot
-  unsigned id_bits_ = 1, rank_bits_ = 1, shift_ = 0, filter_shift_ = 0;
-  size_t mask_ = 0;
-  uint64_t rank_mask_ = 0;
-  std::vector<uint64_t> slots_;   // left id, right id, rank; a power of two of them, and one that stays empty
+  bool packed_;                   // whether ids and ranks are small enough for that
+  uint64_t bits_ = 0;             // four a slot, and one less
+  std::vector<uint64_t> slots_;   // a power of two of them
   std::vector<uint64_t> maybe_;   // a bit a hash, unset for most pairs that do not merge: these never leave the nearest cache
   std::unordered_map<uint64_t, uint32_t> wide_;  // else
 };
