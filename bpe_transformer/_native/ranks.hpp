@@ -24,7 +24,7 @@ class Ranks {
     if (!(maybe_[bit >> 6] >> (bit & 63) & 1)) return kNoId;
     for (size_t i = bit >> 2;; i = (i + 1) & (bits_ >> 2)) {
       const uint64_t slot = slots_[i];
-      if (slot >> kRankBits == key) return static_cast<uint32_t>(slot & kNoRank);
+      if (slot >> kRankBits == key) return static_cast<uint32_t>(slot & kRankMask);
       if (slot == kEmpty) return kNoId;
     }
   }
@@ -32,7 +32,7 @@ class Ranks {
  private:
   // left id, right id and rank together are a slot
   static constexpr unsigned kIdBits = 21, kRankBits = 22;
-  static constexpr uint64_t kNoRank = (uint64_t{1} << kRankBits) - 1, kEmpty = UINT64_MAX;
+  static constexpr uint64_t kRankMask = (uint64_t{1} << kRankBits) - 1, kEmpty = UINT64_MAX;
   static constexpr uint64_t kMix = 0x9E3779B97F4A7C15ull;
   static constexpr unsigned kMixed = 30;  // the bits from there on are well mixed
   uint32_t of_wide(uint32_t left, uint32_t right) const;
