@@ -34,6 +34,10 @@ class Window {
     const size_t best = kGroups == 1 ? 0 : static_cast<size_t>(std::min_element(least_, least_ + kGroups) - least_);
     const uint32_t rank = least_[best];
     if (rank == kNoId) return false;
+    if constexpr (kGroups == 1) {
+      merge_in_one(ranks, made[rank]);
+      return true;
+    }
     const size_t i = 64 * best + static_cast<size_t>(std::countr_zero(where_[best])), taken = next(i);
     left_[taken / 64] &= ~(uint64_t{1} << taken % 64);
     set(taken, kNoId);
@@ -64,6 +68,22 @@ class Window {
   static constexpr size_t kGroups = kMost / 64;
   static_assert(kMost % 64 == 0 && kGroups <= 64);
 
+  // What step() does, for one group, a seventh faster.
+  void merge_in_one(const Ranks& ranks, uint32_t made) {
+    const auto i = static_cast<unsigned>(std::countr_zero(where_[0]));
+    const uint64_t before = left_[0] & ((uint64_t{1} << i) - 1);
+    uint64_t after = left_[0] & (~uint64_t{1} << i);
+    rank_[std::countr_zero(after)] = kNoId;
+    left_[0] ^= after & -after;
+    after &= after - 1;
+    id_[i] = made;
+    rank_[i] = after ? ranks.of(made, id_[std::countr_zero(after)]) : kNoId;
+    if (before) {
+      const auto last = static_cast<unsigned>(63 - std::countl_zero(before));
+      rank_[last] = ranks.of(id_[last], made);
+    }
+    stale_ = 1;
+  }
   size_t previous(size_t symbol) const {  // size() if there is none
     size_t g = symbol / 64;
     uint64_t rest = left_[g] & ((uint64_t{1} << symbol % 64) - 1);
