@@ -49,6 +49,20 @@ struct BytesHash {
   size_t operator()(std::string_view bytes) const { return std::hash<std::string_view>{}(bytes); }
 };
 
+// Calls work(); what goes wrong in it is said to be in text number i.
+template <class Work>
+void at_text(size_t i, Work&& work) {
+  try {
+    work();
+  } catch (UnknownInText& problem) {
+    problem.text = i;
+    throw;
+  } catch (ForbiddenSpecial& problem) {
+    problem.text = i;
+    throw;
+  }
+}
+
 enum class SpecialPolicy : uint8_t { kPlain, kAllow, kForbid };
 // Before which parts between special tokens a space is put; "if none": not where the part begins with one.
 enum class PrefixSpace : uint8_t { kNever, kFirst, kAlways, kFirstIfNone, kAlwaysIfNone };
@@ -129,20 +143,6 @@ class Encoder {
     if (prefix_ == PrefixSpace::kFirst) return true;
     const std::string_view part(reinterpret_cast<const char*>(text.data + from), to - from);
     return !(part.starts_with(' ') || (!alphabet_.bytes && part.starts_with("\xE2\x96\x81")));  // U+2581
-  }
-
-  // Calls work(); what goes wrong in it is said to be in text number i.
-  template <class Work>
-  static void at_text(size_t i, Work&& work) {
-    try {
-      work();
-    } catch (UnknownInText& problem) {
-      problem.text = i;
-      throw;
-    } catch (ForbiddenSpecial& problem) {
-      problem.text = i;
-      throw;
-    }
   }
 
   // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of these.

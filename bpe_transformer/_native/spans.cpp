@@ -134,15 +134,7 @@ namespace {
 void add_text(const Encoder& encoder, Pattern pattern, Text text, size_t i, const std::vector<SpecialPolicy>& policy,
               const uint32_t* widths, bool characters, PieceCache& cache, SpanBatch& batch) {
   const size_t from = batch.ids.size();
-  try {
-    encoder.encode_spans(pattern, text, policy, widths, cache, batch.ids, batch.spans);
-  } catch (UnknownInText& problem) {
-    problem.text = i;
-    throw;
-  } catch (ForbiddenSpecial& problem) {
-    problem.text = i;
-    throw;
-  }
+  at_text(i, [&] { encoder.encode_spans(pattern, text, policy, widths, cache, batch.ids, batch.spans); });
   batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
   batch.lengths.push_back(characters ? to_characters(text, batch.spans.data() + 2 * from, batch.ids.size() - from)
                                      : static_cast<int64_t>(text.size));
