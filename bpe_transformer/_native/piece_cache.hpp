@@ -33,7 +33,6 @@ class PieceTable {
     while (most_ * 2 * sizeof(Entry) <= most_bytes) most_ *= 2;
   }
 
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[place(hash)]); }
   // The first place of every word, for loops over many: good until the next put().
   struct Places {
     const Entry* entries;
