@@ -58,8 +58,8 @@ inline const uint8_t* hangul(const uint8_t* p, const uint8_t* end) {
   return p;
 }
 
-// skip<true>(p, end, kLetter), with short ways for ASCII letters, sixteen at a time, and for Hangul.
-inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
+// Past the ASCII letters from p, sixteen at a time; it may stop before the last of them.
+inline const uint8_t* ascii_letters(const uint8_t* p, const uint8_t* end) {
 #ifdef __SSE2__
   while (end - p >= 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -67,22 +67,24 @@ inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
     // signed comparison after moving 'a'..'z' to the bottom of the range
     const __m128i moved = _mm_sub_epi8(lower, _mm_set1_epi8(static_cast<char>('a' + 128)));
     const int is_letter = _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(-128 + 26)));
-    if (is_letter == 0xFFFF) {
-      p += 16;
-      continue;
-    }
-    p += __builtin_ctz(~is_letter);
-    if (*p < 0x80) return p;
-    break;
+    if (is_letter != 0xFFFF) return p + __builtin_ctz(~is_letter);
+    p += 16;
   }
+#else
+  (void)end;
 #endif
-  for (;;) {
+  return p;
+}
+
+// skip<true>(p, end, kLetter), with short ways for ASCII letters and for Hangul.
+inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
+  for (p = ascii_letters(p, end);;) {
     p = hangul(p, end);
     if (p == end) return p;
     const uint8_t ascii = kAscii.of[*p];
     if (!(ascii & kNotAscii)) {
       if (!(ascii & kLetter)) return p;
-      ++p;
+      p = ascii_letters(p + 1, end);
       continue;
     }
     const Symbol s = decode(p, end);

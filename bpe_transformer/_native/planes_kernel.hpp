@@ -42,6 +42,14 @@ struct Beyond {
   }
 };
 
+// Bytes past ASCII that are sure to be no part of UTF-8, by themselves and those beside them: most of those that are not.
+inline uint64_t alone(const uint8_t* p, const Bytes64& at) {
+  const uint64_t begins = at.in(0xC2, 0xF4), continues = at.in(0x80, 0xBF);
+  constexpr uint64_t kUnseen = 7;  // before the first three there may be anything
+  const uint64_t may_continue = begins << 1 | at.in(0xE0, 0xF4) << 2 | at.in(0xF0, 0xF4) << 3 | kUnseen;
+  return at.in(0x80, 0xFF) & ~(begins & Bytes64::load(p + 1).in(0x80, 0xBF)) & ~(continues & may_continue);
+}
+
 // The bytes of symbols that begin at `first` and have two or three bytes; those that spill over go into `carry`.
 inline uint64_t spread(uint64_t first, bool three, uint64_t& carry) {
   const uint64_t out = first | first << 1 | (three ? first << 2 : 0) | carry;
@@ -74,9 +82,11 @@ inline void fill_words(const uint8_t* p, size_t at, size_t words, bool cased, bp
       block = beyond.block;
     }
     planes.letter[w] = letter | letters_beyond;
-    planes.first[w] = ~continues;
+    uint64_t unseen = high & ~seen, never = 0;
+    if (unseen) unseen &= ~(never = alone(p, bytes));
+    planes.first[w] = ~continues | never;
     planes.block[w] = block;
-    planes.unseen[w] = high & ~seen;
+    planes.unseen[w] = unseen;
     if (cased) {  // the letters of three bytes are both
       planes.upper[w] = upper | letters_beyond;
       planes.lower[w] = (letter & ~upper) | letters_beyond;
