@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <utility>
 #ifdef __linux__
@@ -75,6 +76,16 @@ class IdBuffer {
   void push_back(uint32_t id) {
     reserve(1);
     data_[size_++] = id;
+  }
+  void append(const uint32_t* ids, size_t count) {
+    if (!count) return;
+    reserve(count);
+    std::memcpy(data_ + size_, ids, count * sizeof(uint32_t));
+    size_ += count;
+  }
+  void drop(size_t count) {  // the first of them
+    size_ -= count;
+    if (size_) std::memmove(data_, data_ + count, size_ * sizeof(uint32_t));
   }
   void resize(size_t size) { size_ = size; }  // to at most size() + reserve()
   // Room for `more` ids after the last.

@@ -11,7 +11,7 @@ namespace bpe {
 // the left one could be taken by what ends with the byte before it, the right one by what begins with the byte after it. Half the
 // merges of English words are of sure pairs. No two of them overlap, and they can be merged at once, in no order.
 Symbols::Pairs::Pairs(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids)
-    : rank(kSide * kSide, kNoId), taken_left(rank), taken_right(rank) {
+    : of(kSide * kSide) {
   struct Ends {
     uint8_t first, last;
     bool is_byte;
@@ -22,13 +22,12 @@ Symbols::Pairs::Pairs(const Alphabet& alphabet, const std::vector<Merge>& merges
   for (uint32_t i = 0; i < merges.size(); ++i) {
     const Ends l = ends[merges[i].left], r = ends[merges[i].right];
     ends[merges[i].made] = {l.first, r.last, false};
-    const auto note = [&](std::vector<uint32_t>& table, uint8_t x, uint8_t y) {
-      uint32_t& lowest = table[at(seen(x), seen(y))];
-      lowest = std::min(lowest, i);
-    };
-    if (l.is_byte && r.is_byte) note(rank, l.first, r.first);
-    if (r.is_byte) note(taken_left, l.last, r.first);
-    if (l.is_byte) note(taken_right, l.first, r.first);
+    const auto note = [&](uint32_t& lowest) { lowest = std::min(lowest, i); };
+    if (r.is_byte) note(at(seen(l.last), seen(r.first)).taken_left);
+    if (!l.is_byte) continue;
+    Pair& pair = at(seen(l.first), seen(r.first));
+    note(pair.taken_right);
+    if (r.is_byte && pair.rank == kNoId && l.first < 0x80 && r.first < 0x80) pair.rank = i, pair.made = merges[i].made;
   }
 }
 
@@ -122,40 +121,46 @@ Symbols::Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector
 
 // --- splitting -------------------------------------------------------------------------------------------------------
 
-// Writes the ASCII of a word from p on as base ids and the ids of sure pairs; returns where that ends.
-const uint8_t* Symbols::split_ascii(const uint8_t* begin, const uint8_t* p, const uint8_t* end, uint32_t*& out) const {
+struct Symbols::Cursor {
+  const uint8_t *begin, *end;  // of the word
+  const uint8_t* p;            // what has not been split
+  uint32_t* out;
+};
+
+// Writes ASCII as base ids and the ids of sure pairs, up to other bytes or `stop`; a pair is not split.
+void Symbols::split_ascii(Cursor& cursor, const uint8_t* stop) const {
+  const uint8_t* const end = cursor.end;
+  const uint8_t* p = cursor.p;
   const auto byte = [&](const uint8_t* q) { return q < end ? Pairs::seen(*q) : Pairs::kNone; };
-  size_t before = p > begin ? Pairs::seen(p[-1]) : Pairs::kNone, left = *p, right = byte(p + 1);
+  size_t left = *p, right = byte(p + 1);
+  uint32_t taken_left = pairs_.at(p > cursor.begin ? Pairs::seen(p[-1]) : Pairs::kNone, left).taken_left;
+  const Pair* pair = &pairs_.at(left, right);
   bool was_pair = false;
-  uint32_t* to = out;
-  for (; left < Pairs::kNone; ++p) {
-    const size_t after = byte(p + 2);
-    const uint32_t rank = pairs_.rank[Pairs::at(left, right)];
-    const bool is_pair = (right < Pairs::kNone) & (rank < pairs_.taken_left[Pairs::at(before, left)]) &
-                         (rank <= pairs_.taken_right[Pairs::at(right, after)]) & (rank != kNoId);
-    const uint32_t all = 0 - uint32_t{is_pair}, base = alphabet_.id_of_byte[left];  // no branch: it could not be guessed
-    *to = base ^ ((base ^ made_[rank & all]) & all);
-    to += !was_pair;  // else it is the second of a pair, and overwritten
+  uint32_t* to = cursor.out;
+  const auto go_on = [&](size_t after) {
+    const Pair* const next = &pairs_.at(right, after);
+    const bool is_pair = (pair->rank < taken_left) & (pair->rank <= next->taken_right);
+    const uint32_t base = alphabet_.id_of_byte[left];
+    *to = base ^ ((base ^ pair->made) & (0 - uint32_t{is_pair}));  // no branch: it could not be guessed
+    to += !was_pair;                                               // else it is the second of a pair, and overwritten
     was_pair = is_pair;
-    before = left, left = right, right = after;
-  }
-  out = to;
-  return p;
+    taken_left = pair->taken_left;
+    left = right, right = after, pair = next;
+    ++p;
+  };
+  if (right < Pairs::kNone)
+    for (const uint8_t* const last = stop - std::min<ptrdiff_t>(stop - p, 2); p < last && p[2] < 0x80;) go_on(p[2]);
+  while (left < Pairs::kNone && (p < stop || was_pair)) go_on(byte(p + 2));
+  cursor.p = p, cursor.out = to;
 }
 
-// Into base ids, sure pairs and atoms; `out` has room for one for each byte.
-uint32_t* Symbols::split_bytes(std::string_view word, uint32_t* out) const {
-  const auto* p = reinterpret_cast<const uint8_t*>(word.data());
-  const auto* const begin = p;
-  const auto* const end = p + word.size();
-  uint32_t* to = out;
-  if (atoms_.empty()) {
-    while (p < end) *to++ = alphabet_.id_of_byte[*p++];
-    return to;
-  }
-  uint32_t refused = 0;  // flags of atoms that may not stand here
-  while (p < end) {
-    if (*p == ' ' && p == begin && p + 1 < end && p[1] >= 0x80) {
+// Into base ids, sure pairs and atoms; false if that is not UTF-8.
+bool Symbols::split_utf8(Cursor& cursor, const uint8_t* stop) const {
+  const uint8_t *&p = cursor.p, *const end = cursor.end;
+  uint32_t*& to = cursor.out;
+  uint32_t refused = p > cursor.begin && p[-1] < 0x80 ? kAfterBytes : 0;  // flags of atoms that may not stand here
+  while (p < stop) {
+    if (*p == ' ' && p == cursor.begin && p + 1 < end && p[1] >= 0x80) {
       const unicode::Symbol s = unicode::decode(p + 1, end);
       if (s.length < 4 && s.code_point != unicode::kInvalid && spaced_[s.code_point] != kNoId) {
         *to++ = spaced_[s.code_point];
@@ -164,29 +169,56 @@ uint32_t* Symbols::split_bytes(std::string_view word, uint32_t* out) const {
       }
     }
     if (*p < 0x80) {
-      p = split_ascii(begin, p, end, to);
+      split_ascii(cursor, stop);
       refused = kAfterBytes;
       continue;
     }
     const unicode::Symbol s = unicode::decode(p, end);
-    if (s.code_point == unicode::kInvalid) {  // then nothing is known of the borders of characters
-      to = out;
-      for (p = begin; p < end; ++p) *to++ = alphabet_.id_of_byte[*p];
-      break;
-    }
+    if (s.code_point == unicode::kInvalid) return false;
     const uint32_t atom = s.length < 4 ? atoms_[s.code_point] : kNoId;
     if (!(atom & refused) && atom != kNoId) *to++ = atom & ~kAfterBytes;
     else for (uint32_t i = 0; i < s.length; ++i) *to++ = alphabet_.id_of_byte[p[i]];
     refused = 0;
     p += s.length;
   }
-  return to;
+  return true;
+}
+
+void Symbols::split_bytes(Cursor& cursor, const uint8_t* stop) const {
+  while (cursor.p < stop) *cursor.out++ = alphabet_.id_of_byte[*cursor.p++];
 }
 
 void Symbols::split(std::string_view word, IdBuffer& out) const {
   if (!alphabet_.bytes) return alphabet_.split(word, out);
   out.reserve(word.size());
-  out.resize(static_cast<size_t>(split_bytes(word, out.data() + out.size()) - out.data()));
+  const auto* const begin = reinterpret_cast<const uint8_t*>(word.data());
+  const Cursor start{begin, begin + word.size(), begin, out.data() + out.size()};
+  Cursor cursor = start;
+  if (atoms_.empty() || !split_utf8(cursor, start.end)) split_bytes(cursor = start, start.end);  // nothing is known of borders then
+  out.resize(static_cast<size_t>(cursor.out - out.data()));
+}
+
+Symbols::Parts::Parts(const Symbols& symbols, std::string_view word) : symbols_(symbols), word_(word) {
+  const auto* const begin = reinterpret_cast<const uint8_t*>(word.data());
+  if (!symbols.atoms_.empty()) is_utf8_ = unicode::valid_prefix(begin, word.size()) == word.size();
+}
+
+bool Symbols::Parts::next(size_t bytes, IdBuffer& out) {
+  if (at_ == word_.size()) return false;
+  if (!symbols_.alphabet_.bytes) {  // what ends a word may have ids of its own
+    symbols_.split(word_, out);
+    at_ = word_.size();
+    return true;
+  }
+  const auto* const begin = reinterpret_cast<const uint8_t*>(word_.data());
+  bytes = std::min(bytes, word_.size() - at_);
+  out.reserve(bytes + 4);  // the last symbol may go on
+  Cursor cursor{begin, begin + word_.size(), begin + at_, out.data() + out.size()};
+  if (is_utf8_) symbols_.split_utf8(cursor, cursor.p + bytes);
+  else symbols_.split_bytes(cursor, cursor.p + bytes);
+  at_ = static_cast<size_t>(cursor.p - begin);
+  out.resize(static_cast<size_t>(cursor.out - out.data()));
+  return true;
 }
 
 }  // namespace bpe
