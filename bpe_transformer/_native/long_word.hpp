@@ -5,11 +5,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "borders.hpp"
+#include "memory.hpp"
 #include "ranks.hpp"
+#include "symbols.hpp"
 
 namespace bpe {
 
-// Merges ids[0] to ids[n - 1] in place. The number of ids that are left; 0, and nothing done, for a word that this is not made for.
-size_t merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& made, uint32_t* ids, size_t n);
+// Appends the ids of a word of up to UINT32_MAX bytes that is split into `symbols`; false, and nothing done, for a word that this is not made for. Throws
+// UnknownCharacter.
+bool merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, Symbols::Parts symbols,
+                     IdBuffer& out);
 
 }  // namespace bpe

@@ -29,8 +29,8 @@ uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   return most;
 }
 
-// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte: then what merges at one rank does not
-// depend on the order, and nothing that is made merges at a lower rank than it was made at.
+// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte: then what
+// merges at one rank does not depend on the order, and nothing that is made merges at a lower rank than it was made at.
 bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) {
   std::vector<uint32_t> rank_of(num_ids, kNoId);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
@@ -53,53 +53,36 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
       num_ids_(size_t{most_id(merges, alphabet_)} + 1),
       ranks_(merges, static_cast<uint32_t>(num_ids_ - 1)),
       made_(made_of(merges)),
-      ordered_(well_ordered(alphabet_, merges, num_ids_)),
-      symbols_(alphabet_, ranks_, made_, merges, num_ids_, ordered_) {}
+      borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
+      symbols_(alphabet_, ranks_, made_, merges, num_ids_, borders_.known()) {
+  if (!alphabet_.bytes) return;
+  for (size_t pair = 0; pair < byte_pairs_.size(); ++pair)
+    byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
+}
 
 // --- tokens that words are ---------------------------------------------------------------------------------------------
 
-// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged themselves. What
-// stands at that border is gone through backwards: whichever side was made last is taken apart.
+// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged themselves.
 std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges) const {
-  if (!alphabet_.bytes || !ordered_) return {};
-  struct Made {
-    uint32_t left, right;
-    uint32_t step = 0;  // its merge's rank plus one, 0 for a byte
+  if (!alphabet_.bytes || !borders_.known()) return {};
+  struct Reached {
     bool reached = false;
-    ShortKey bytes;  // if reached
+    ShortKey bytes;  // if so
   };
-  std::vector<Made> tokens_made(num_ids_);
+  std::vector<Reached> tokens_reached(num_ids_);
   for (size_t byte = 0; byte < 256; ++byte) {
     const char value = static_cast<char>(byte);
-    if (const uint32_t id = alphabet_.id_of_byte[byte]; id != kNoId)
-      tokens_made[id].reached = true, tokens_made[id].bytes = ShortKey::of({&value, 1}, 1);
+    if (const uint32_t id = alphabet_.id_of_byte[byte]; id != kNoId) tokens_reached[id] = {true, ShortKey::of({&value, 1}, 1)};
   }
-  const auto stay_apart = [&](uint32_t left, uint32_t right, uint32_t before) {
-    for (;;) {
-      if (ranks_.of(left, right) < before) return false;
-      const Made &l = tokens_made[left], &r = tokens_made[right];
-      if (l.step > r.step) {
-        before = l.step - 1;  // of two merges of one rank the left one comes first
-        left = l.right;
-      } else if (r.step) {
-        before = r.step;
-        right = r.left;
-      } else {
-        return true;
-      }
-    }
-  };
   std::vector<Token> tokens;
   tokens.reserve(merges.size());
   for (uint32_t rank = 0; rank < merges.size(); ++rank) {
     const auto [left, right, id] = merges[rank];
-    const Made &l = tokens_made[left], &r = tokens_made[right];
-    Made& made = tokens_made[id];
-    made.left = left, made.right = right, made.step = rank + 1;
+    const Reached &l = tokens_reached[left], &r = tokens_reached[right];
     if (!l.reached || !r.reached || l.bytes.size() + r.bytes.size() > ShortKey::kMaxBytes) continue;
-    if (ranks_.of(left, right) != rank || !stay_apart(left, right, rank)) continue;
-    made.reached = true;
-    tokens.push_back({made.bytes = l.bytes.with(r.bytes), id});
+    if (ranks_.of(left, right) != rank || !borders_.apart(ranks_, left, right, rank)) continue;
+    tokens_reached[id] = {true, l.bytes.with(r.bytes)};
+    tokens.push_back({tokens_reached[id].bytes, id});
   }
   return tokens;
 }
@@ -108,11 +91,15 @@ std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges
 
 void Merger::encode(std::string_view word, IdBuffer& out) const {
   const size_t from = out.size();
+  if (word.size() <= kMaybeShort) {
+    symbols_.split(word, out);
+    if (out.size() - from <= kShort) return merge_short(out, from);
+    out.resize(from);
+  }
+  out.reserve(word.size());  // at once: what is not used is never touched
+  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, Symbols::Parts(symbols_, word), out)) return;
   symbols_.split(word, out);
-  const size_t n = out.size() - from;
-  if (n <= kShort) return merge_short(out, from);
-  if (const size_t left = merge_long_word(ranks_, made_, out.data() + from, n)) out.resize(from + left);
-  else merge_by_queue(out, from);
+  merge_by_queue(out, from);
 }
 
 // Quadratic in the worst case and fastest for the few symbols that a word has.

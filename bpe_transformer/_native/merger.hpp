@@ -1,11 +1,13 @@
 // Merges the symbols of one word, lowest rank first, leftmost first among equals.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 #include "alphabet.hpp"
+#include "borders.hpp"
 #include "key.hpp"
 #include "memory.hpp"
 #include "ranks.hpp"
@@ -23,6 +25,9 @@ class Merger {
   uint32_t rank(uint32_t left, uint32_t right) const { return ranks_.of(left, right); }  // kNoId if the two do not merge
   uint32_t made(uint32_t rank) const { return made_[rank]; }
 
+  // Whether two bytes do, if symbols are bytes.
+  bool bytes_merge(uint8_t left, uint8_t right) const { return byte_pairs_[size_t{left} << 8 | right]; }
+
   // The tokens of up to ShortKey::kMaxBytes bytes that merging their own bytes leads to, by rank; none if that is not easily told.
   struct Token {
     ShortKey bytes;
@@ -34,7 +39,8 @@ class Merger {
   void encode(std::string_view word, IdBuffer& out) const;
 
  private:
-  static constexpr size_t kShort = 24;  // symbols
+  static constexpr size_t kShort = 24;                      // symbols
+  static constexpr size_t kMaybeShort = 4 * kShort;  // bytes
   void merge_short(IdBuffer& ids, size_t from) const;
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
@@ -42,8 +48,9 @@ class Merger {
   const size_t num_ids_;  // the greatest and one
   const Ranks ranks_;
   const std::vector<uint32_t> made_;  // by rank
-  const bool ordered_;                // see well_ordered
+  const Borders borders_;             // known if merges are well ordered
   const Symbols symbols_;
+  std::bitset<65536> byte_pairs_;
 };
 
 }  // namespace bpe

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "lanes.hpp"
 #include "unicode.hpp"
 
 namespace bpe {
@@ -18,6 +19,8 @@ BPE_DECLARE(avx2)
 BPE_DECLARE(avx512)
 BPE_DECLARE(neon)
 #undef BPE_DECLARE
+void keys_avx512(const Ranks::Table& table, const uint32_t* ids, size_t n, uint32_t* key);
+void step_avx512(const Ranks::Table& table, const uint32_t* made, Lanes& lanes);
 
 namespace {
 
@@ -25,6 +28,7 @@ struct Level {
   std::string_view name;
   void (*fill)(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
   WhereLeast where_least;
+  LaneKernel lanes = {nullptr, nullptr};
 };
 
 const std::vector<Level>& available() {
@@ -33,7 +37,9 @@ const std::vector<Level>& available() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) out.push_back({"avx2", fill_avx2, where_least_avx2});
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) out.push_back({"avx512", fill_avx512, where_least_avx512});
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+      out.push_back({"avx512", fill_avx512, where_least_avx512, {keys_avx512, step_avx512}});
 #elif defined(__aarch64__)
     out.push_back({"neon", fill_neon, where_least_neon});
 #endif
@@ -66,6 +72,11 @@ std::vector<std::string_view> levels() {
 }
 
 WhereLeast where_least() { return chosen().load(std::memory_order_relaxed)->where_least; }
+
+const LaneKernel* lanes() {
+  const LaneKernel& kernel = chosen().load(std::memory_order_relaxed)->lanes;
+  return kernel.step ? &kernel : nullptr;
+}
 
 std::string_view level() { return chosen().load(std::memory_order_relaxed)->name; }
 
