@@ -43,11 +43,8 @@ bool found(const Entry& entry, IdBuffer& out) {
 
 }  // namespace
 
-// Random bytes make very many words of three bytes that nothing merges in: made anew as fast as found in a large table.
-constexpr size_t kMany = size_t{1} << 16;
 // A cache that has seen so many short words is worth being told the vocabulary's tokens, which words often are.
 constexpr size_t kMuchText = 1 << 10;
-bool is_tiny(size_t bytes, size_t ids) { return bytes == ids && bytes == 3; }
 
 // A word's ids lie in the table of the least room that its bytes and ids need; one that has too many ids for a table is noted there
 // with none. A word that is not in cache.small, or only noted there, may be in the others.
@@ -68,7 +65,6 @@ void Encoder::keep(std::string_view word, const uint32_t* ids, size_t count, Pie
     cache.has_tokens = true;
     cache.small.teach(short_tokens_);
   }
-  if (is_tiny(word.size(), count) && cache.small.used() > kMany) return;
   if (word.size() <= ShortKey::kMaxBytes && cache.small.put(ShortKey::of(word, 0), ids, count)) return;
   if (word.size() <= LongKey::kMaxBytes && cache.large.put(LongKey::of(word), ids, count)) return;
   if (word.size() <= WideKey<16>::kMaxBytes) cache.huge.put(WideKey<16>::of(word), ids, count);
@@ -150,6 +146,34 @@ struct Words {
 
 }  // namespace
 
+// What is not text, random bytes say, makes very many words that no cache will find again, and most are just their bytes: nothing
+// merges in them. Encodes n words, all bytes between such as merge at once; the number of these.
+[[gnu::noinline]] size_t Encoder::encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const {
+  constexpr size_t kMost = 1024;
+  const uint8_t* const begin = borders[0];
+  const auto size = static_cast<size_t>(borders[n] - begin);
+  uint16_t merges[kMost];  // between the first byte and each
+  if (size <= kMost) {
+    merges[0] = 0;
+    for (size_t i = 1; i < size; ++i)
+      merges[i] = static_cast<uint16_t>(merges[i - 1] + merger_.bytes_merge(begin[i - 1], begin[i]));
+  }
+  const auto is_bytes = [&](size_t i) { return size <= kMost && merges[borders[i] - begin] == merges[borders[i + 1] - 1 - begin]; };
+  size_t others = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* p = borders[i];
+    while (i < n && is_bytes(i)) ++i;
+    out.reserve(static_cast<size_t>(borders[i] - p));
+    uint32_t* to = out.data() + out.size();
+    while (p < borders[i]) *to++ = alphabet_.id_of_byte[*p++];
+    out.resize(static_cast<size_t>(to - out.data()));
+    if (i == n) break;
+    merger_.encode({reinterpret_cast<const char*>(p), static_cast<size_t>(borders[i + 1] - p)}, out);
+    ++others;
+  }
+  return others;
+}
+
 // The words of a text, a block at a time. Sets `at` to each pre-token that is new, for errors.
 template <class Grammar>
 void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const {
@@ -158,7 +182,13 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
   scan::Splitter<Grammar> splitter(text.data, end, end);
   Words<kBlock> words;
   words.borders[0] = text.data;
-  while (const size_t n = splitter.next(words.borders + 1)) {
+  const bool may_be_bytes = alphabet_.bytes && whole_.empty();
+  bool mostly_bytes = false;
+  for (size_t n; (n = splitter.next(words.borders + 1)); words.borders[0] = words.borders[n]) {
+    if (mostly_bytes) {
+      mostly_bytes = encode_mostly_bytes(words.borders, n, out) * 2 < n;
+      continue;
+    }
     words.look_up(n, end, cache);
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
@@ -169,7 +199,7 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
       return true;
     };
     auto places = cache.small.places();
-    size_t num_new = 0;
+    size_t num_new = 0, num_bytes = 0;
     for (size_t i = 0; i < n; ++i) {
       const ShortKey& key = words.keys[i];
       const auto* entry = &places.of(words.hashes[i]);
@@ -183,15 +213,17 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
       }
       at = words.borders[i];
       ++num_new;
-      out.resize(static_cast<size_t>(to - out.data()));
+      const auto from = static_cast<size_t>(to - out.data());
+      out.resize(from);
       encode_other(words.word(i), entry != nullptr, cache, out);
+      num_bytes += out.size() - from == words.word(i).size();
       out.reserve((n - i) * kIds);
       to = out.data() + out.size();
       places = cache.small.places();
     }
     out.resize(static_cast<size_t>(to - out.data()));
     cache.small.found(n - num_new);
-    words.borders[0] = words.borders[n];
+    mostly_bytes = may_be_bytes && num_bytes * 8 > n;
   }
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from bpe_transformer.errors import EncodingError
 from bpe_transformer.tokenizer import reference
 
 Merges = list[tuple[int, int, int]]
-NONE = 7  # the pattern that splits nothing
+CL100K, NONE = 1, 7  # patterns: of cl100k_base, and the one that splits nothing
 # characters that share bytes, so that merges across their borders are likely
 _CHARACTERS = ["가", "각", "간", "관", "나", "é", "è", "ж", "a", "b", "c", " ", "😀", "\udc80"]
 
@@ -98,6 +100,16 @@ def test_any_merges_in_any_text(data: st.DataObject, characters: list[str], orde
             assert by_rank(part, merges) == slowly(part, merges)
 
 
+@contextmanager
+def at_level(level: str) -> Iterator[None]:
+    before = _core.simd_level()
+    _core.set_simd_level(level)
+    try:
+        yield
+    finally:
+        _core.set_simd_level(before)
+
+
 @pytest.mark.parametrize("level", _core.simd_levels())
 @given(
     st.data(),
@@ -106,15 +118,37 @@ def test_any_merges_in_any_text(data: st.DataObject, characters: list[str], orde
 )
 @settings(max_examples=10, deadline=None)
 def test_long_words(level: str, data: st.DataObject, unit: list[str], characters: list[str]) -> None:
-    before = _core.simd_level()
-    _core.set_simd_level(level)
-    try:
+    with at_level(level):
         for symbols in (unit * (1500 // len(unit)), characters * 6):  # more than two windows of the native core
             text = "".join(symbols).encode("utf-8", "surrogateescape")
             merges = data.draw(random_merges(text[:300], True))
             assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
-    finally:
-        _core.set_simd_level(before)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
+@pytest.mark.parametrize("characters", ["ab", "abc é", "가각간나 ", "abcdefghij", "é😀a", "a"])
+def test_words_longer_than_what_the_core_splits_at_once(level: str, characters: str) -> None:
+    choice = random.Random(characters)
+    text = "".join(choice.choices(characters, k=90_000 // len(characters[0].encode()))).encode()
+    for seed, data in enumerate((text, text[:3000] * 30, text[:40_000] + b"\xff" + text[:40_000])):
+        merges = merges_of(text[:2000], 30, random.Random(seed))
+        with at_level(level):
+            assert encoder(merges).encode_pieces([data]) == by_rank(data, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
+def test_bytes_that_are_no_text(level: str) -> None:
+    """Most words of random bytes are just their bytes; then text again, whose words are not."""
+    choice = random.Random(1)
+    text = " ".join(words(2000, 2)).encode()
+    merges = merges_of(choice.randbytes(300) + text[:3000], 150, choice)
+    data = b"".join(
+        (choice.randbytes(15_000), text, choice.randbytes(3000), b"\x80" * 3000, text[:5000], choice.randbytes(40))
+    )
+    with at_level(level):
+        expected = [id for piece in _core.split(CL100K, data) for id in by_rank(piece, merges)]
+        ids, _ = encoder(merges).encode_batch(CL100K, (data,), b"", 1)
+    assert ids.tolist() == expected
 
 
 @pytest.mark.parametrize("unit", ["간è", "ж각", "b관가b", "😀나간é각"])
