@@ -89,7 +89,8 @@ class LongWord {
     size_t at, goal, windows_left;
     uint32_t id;          // of the token that the window is to begin with,
     size_t size;          // its symbols, 0 if there is none
-    bool went_back, done;
+    size_t back;          // the symbol that a window began with which went back, or 0
+    bool done;
   };
 
   bool merge_in_lanes(size_t begin) {
@@ -107,7 +108,7 @@ class LongWord {
       Run& run = runs_[i];
       run.row.clear(begin + i * length);
       run.at = i * length, run.goal = run.at + length + kReach, run.windows_left = 4 * length / (kLane - kTail);
-      run.size = 0, run.went_back = run.done = false;
+      run.size = run.back = 0, run.done = false;
       load(i);
     }
     for (uint32_t active = ~uint32_t{0} >> (Lanes::kLanes - count); active;) {
@@ -130,7 +131,6 @@ class LongWord {
       const size_t at = begin + run.at, size = size_at(at, kLane);
       const bool same = run.size && tokens.id(0) == run.id && tokens.stop(0, size) == run.size;
       if (run.row.size() && !same && !stay_apart(run.row.id(run.row.size() - 1), tokens.id(0))) return go_back(begin, run);
-      run.went_back = false;
       const bool last = is_last(at + size);
       const uint64_t sure = tokens.begins & ((uint64_t{2} << (kLane - kTail)) - 1);
       const size_t stop = last ? size : 63 - static_cast<size_t>(std::countl_zero(sure));
@@ -146,11 +146,12 @@ class LongWord {
   void go_back(size_t begin, Run& run) {
     size_t token = run.row.size();
     while (token && run.row.start(token) + 2 * kTail > begin + run.at) --token;
-    run.done = run.went_back || run.windows_left-- == 0;
+    const size_t start = run.row.start(token);
+    run.done = token == 0 || start <= run.back || run.windows_left-- == 0;  // else it would come to the same
     if (run.done) return;
-    run.went_back = true;
-    run.id = run.row.id(token), run.size = run.row.start(token + 1) - run.row.start(token);
-    run.at = run.row.start(token) - begin;
+    run.back = start;
+    run.id = run.row.id(token), run.size = run.row.start(token + 1) - start;
+    run.at = start - begin;
     run.row.cut(token);
   }
 
@@ -235,6 +236,8 @@ class LongWord {
         for (stop = size - kUnsure; stop && !wide_->starts_at(stop); --stop) {}
       if (!is_last(begin + stop) && begin + stop < joined_.end() + kProgress) return false;
       joined_.replace(token, *wide_, begin, stop);
+      if (!is_last(begin + stop) && wide_->id(stop) == wide_->id(0))
+        for (; repeats(begin, stop, kWide); begin += stop) joined_.append(*wide_, begin + stop, stop);
       return true;
     }
     return false;

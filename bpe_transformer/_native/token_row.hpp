@@ -109,6 +109,13 @@ class Joined {
     settle_some();
   }
 
+  // Goes on with a window's tokens up to symbol `stop` of it.
+  template <size_t kMost>
+  void append(const Window<kMost>& window, size_t begin, size_t stop) {
+    row_.append(window, begin, 0, stop);
+    settle_some();
+  }
+
   void finish() { settle(row_.size()); }
 
  private:
