@@ -101,8 +101,11 @@ class IdBuffer {
   void swap(IdBuffer& other) noexcept {
     std::swap(data_, other.data_), std::swap(size_, other.size_), std::swap(capacity_, other.capacity_);
   }
+  static constexpr size_t kFew = size_t{1} << 23;
   void grow(size_t wanted) {
-    const size_t capacity = std::max<size_t>({wanted, capacity_ + capacity_ / 2, 64});
+    // Far more at first: moving ids once costs more than room that is never touched.
+    const size_t more = capacity_ < kFew ? 3 * capacity_ : capacity_ / 2;
+    const size_t capacity = std::max<size_t>({wanted, capacity_ + more, 64});
     void* const data = std::realloc(data_, capacity * sizeof(uint32_t));  // moves pages, not ids, once there are many
     if (!data) throw std::bad_alloc();
     data_ = static_cast<uint32_t*>(data);
