@@ -101,10 +101,10 @@ class IdBuffer {
   void swap(IdBuffer& other) noexcept {
     std::swap(data_, other.data_), std::swap(size_, other.size_), std::swap(capacity_, other.capacity_);
   }
-  static constexpr size_t kFew = size_t{1} << 23;
+  static constexpr size_t kMany = size_t{1} << 18, kVeryMany = size_t{1} << 23;
   void grow(size_t wanted) {
-    // Far more at first: moving ids once costs more than room that is never touched.
-    const size_t more = capacity_ < kFew ? 3 * capacity_ : capacity_ / 2;
+    // Moving megabytes costs more than room that is never touched.
+    const size_t more = capacity_ >= kMany && capacity_ < kVeryMany ? 3 * capacity_ : capacity_ / 2;
     const size_t capacity = std::max<size_t>({wanted, capacity_ + more, 64});
     void* const data = std::realloc(data_, capacity * sizeof(uint32_t));  // moves pages, not ids, once there are many
     if (!data) throw std::bad_alloc();
