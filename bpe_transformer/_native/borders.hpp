@@ -16,6 +16,13 @@ class Borders {
   Borders(const std::vector<Merge>& merges, size_t num_ids);
 
   bool known() const { return !parts_.empty(); }
+  size_t size() const { return parts_.size(); }  // ids
+
+  struct Parts {
+    uint32_t left = 0, right = 0, step = 0;  // its merge's rank plus one, 0 for a base token
+  };
+  const Parts& parts(uint32_t id) const { return parts_[id]; }
+
   // Whether nothing merges across the border of two tokens while they are made, and then up to rank `before`. What stands at that
   // border is gone through backwards: whichever side was made last is taken apart.
   bool apart(const Ranks& ranks, uint32_t left, uint32_t right, uint32_t before = kNoId) const {
@@ -35,9 +42,6 @@ class Borders {
   }
 
  private:
-  struct Parts {
-    uint32_t left = 0, right = 0, step = 0;  // its merge's rank plus one, 0 for a base token
-  };
   std::vector<Parts> parts_;  // by id
 };
 

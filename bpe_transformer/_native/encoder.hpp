@@ -81,7 +81,6 @@ class Encoder {
   // Appends the ids of text that no special token is looked for in, nor a space put before.
   void encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuffer& out) const;
   // Appends the ids of one pre-token.
-  size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
   void encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& out) const;
 
   // As `encode`, with the bytes of the text that each id stands for: spans[2 * i] to spans[2 * i + 1]. `widths` has the
@@ -131,6 +130,7 @@ class Encoder {
   bool recall(std::string_view word, PieceCache& cache, IdBuffer& out) const;
   void keep(std::string_view word, const uint32_t* ids, size_t count, PieceCache& cache) const;
   void encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const;
+  size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
   template <class Grammar>
   void encode_words(Text text, PieceCache& cache, IdBuffer& out, const uint8_t*& at) const;
   template <class Grammar>

@@ -1,10 +1,12 @@
 #include "merger.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <queue>
 #include <utility>
 
 #include "long_word.hpp"
+#include "short_word.hpp"
 
 namespace bpe {
 
@@ -90,37 +92,31 @@ std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges
 // --- one word --------------------------------------------------------------------------------------------------------
 
 void Merger::encode(std::string_view word, IdBuffer& out) const {
+  constexpr size_t kMaybeShort = 4 * kShortWord;  // bytes
   const size_t from = out.size();
   if (word.size() <= kMaybeShort) {
     symbols_.split(word, out);
-    if (out.size() - from <= kShort) return merge_short(out, from);
+    const size_t count = out.size() - from;
+    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, made_, out.data() + from, count));
     out.resize(from);
   }
   out.reserve(word.size());  // at once: what is not used is never touched
-  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, Symbols::Parts(symbols_, word), out)) return;
+  const Symbols::Parts parts(symbols_, word);
+  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, claims_for(word.size()), parts, out)) return;
   symbols_.split(word, out);
   merge_by_queue(out, from);
 }
 
-// Quadratic in the worst case and fastest for the few symbols that a word has.
-void Merger::merge_short(IdBuffer& ids, size_t from) const {
-  size_t n = ids.size() - from;
-  uint32_t* const id = ids.data() + from;
-  uint32_t ranks[kShort];  // of each symbol with the next
-  for (size_t i = 0; i + 1 < n; ++i) ranks[i] = ranks_.of(id[i], id[i + 1]);
-  while (n > 1) {
-    size_t best = 0;
-    for (size_t i = 1; i + 1 < n; ++i)
-      if (ranks[i] < ranks[best]) best = i;
-    if (ranks[best] == kNoId) break;
-    id[best] = made_[ranks[best]];
-    --n;
-    for (size_t i = best + 1; i < n; ++i) id[i] = id[i + 1];
-    for (size_t i = best + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];
-    if (best > 0) ranks[best - 1] = ranks_.of(id[best - 1], id[best]);
-    if (best + 1 < n) ranks[best] = ranks_.of(id[best], id[best + 1]);
+// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, and where they cannot be known.
+const Claims* Merger::claims_for(size_t bytes) const {
+  constexpr size_t kBytesPerMerge = 4;
+  const Claims* claims = claims_.load(std::memory_order_acquire);
+  if (!claims) {
+    if (long_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytesPerMerge * made_.size()) return nullptr;
+    auto made = std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
+    if (claims_.compare_exchange_strong(claims, made.get(), std::memory_order_acq_rel)) claims = made.release();
   }
-  ids.resize(from + n);
+  return claims->known() ? claims : nullptr;
 }
 
 // n log n whatever the merges: a queue of them by rank and place over a linked list.

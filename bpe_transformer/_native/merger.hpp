@@ -1,6 +1,7 @@
 // Merges the symbols of one word, lowest rank first, leftmost first among equals.
 #pragma once
 
+#include <atomic>
 #include <bitset>
 #include <cstdint>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "alphabet.hpp"
 #include "borders.hpp"
+#include "claims.hpp"
 #include "key.hpp"
 #include "memory.hpp"
 #include "ranks.hpp"
@@ -20,6 +22,7 @@ class Merger {
   Merger(Alphabet alphabet, const std::vector<Merge>& merges);
   Merger(const Merger&) = delete;
   Merger& operator=(const Merger&) = delete;
+  ~Merger() { delete claims_.load(); }
 
   const Alphabet& alphabet() const { return alphabet_; }
   uint32_t rank(uint32_t left, uint32_t right) const { return ranks_.of(left, right); }  // kNoId if the two do not merge
@@ -39,9 +42,7 @@ class Merger {
   void encode(std::string_view word, IdBuffer& out) const;
 
  private:
-  static constexpr size_t kShort = 24;                      // symbols
-  static constexpr size_t kMaybeShort = 4 * kShort;  // bytes
-  void merge_short(IdBuffer& ids, size_t from) const;
+  const Claims* claims_for(size_t bytes) const;
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
   const Alphabet alphabet_;
@@ -51,6 +52,8 @@ class Merger {
   const Borders borders_;             // known if merges are well ordered
   const Symbols symbols_;
   std::bitset<65536> byte_pairs_;
+  mutable std::atomic<const Claims*> claims_{nullptr};  // once they are worth making
+  mutable std::atomic<size_t> long_bytes_{0};
 };
 
 }  // namespace bpe

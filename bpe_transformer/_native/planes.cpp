@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "lanes.hpp"
+#include "rounds.hpp"
 #include "unicode.hpp"
 
 namespace bpe {
@@ -19,8 +19,10 @@ BPE_DECLARE(avx2)
 BPE_DECLARE(avx512)
 BPE_DECLARE(neon)
 #undef BPE_DECLARE
-void keys_avx512(const Ranks::Table& table, const uint32_t* ids, size_t n, uint32_t* key);
-void step_avx512(const Ranks::Table& table, const uint32_t* made, Lanes& lanes);
+size_t merge_plain(const Claims::Table& table, Part& part);
+size_t merge_avx512(const Claims::Table& table, Part& part);
+void look_up_plain(const Claims::Table& table, Part& part);
+void look_up_avx512(const Claims::Table& table, Part& part);
 
 namespace {
 
@@ -28,7 +30,7 @@ struct Level {
   std::string_view name;
   void (*fill)(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);
   WhereLeast where_least;
-  LaneKernel lanes = {nullptr, nullptr};
+  RoundKernel rounds = {merge_plain, look_up_plain};
 };
 
 const std::vector<Level>& available() {
@@ -37,9 +39,9 @@ const std::vector<Level>& available() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) out.push_back({"avx2", fill_avx2, where_least_avx2});
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-      out.push_back({"avx512", fill_avx512, where_least_avx512, {keys_avx512, step_avx512}});
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+      out.push_back({"avx512", fill_avx512, where_least_avx512, {merge_avx512, look_up_avx512}});
 #elif defined(__aarch64__)
     out.push_back({"neon", fill_neon, where_least_neon});
 #endif
@@ -73,10 +75,7 @@ std::vector<std::string_view> levels() {
 
 WhereLeast where_least() { return chosen().load(std::memory_order_relaxed)->where_least; }
 
-const LaneKernel* lanes() {
-  const LaneKernel& kernel = chosen().load(std::memory_order_relaxed)->lanes;
-  return kernel.step ? &kernel : nullptr;
-}
+const RoundKernel& rounds() { return chosen().load(std::memory_order_relaxed)->rounds; }
 
 std::string_view level() { return chosen().load(std::memory_order_relaxed)->name; }
 

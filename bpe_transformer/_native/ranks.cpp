@@ -6,7 +6,7 @@
 namespace bpe {
 
 Ranks::Ranks(const std::vector<Merge>& merges, uint32_t most)
-    : packed_(most < kNever && merges.size() <= kRankMask) {
+    : packed_(most < (uint32_t{1} << kIdBits) - 1 && merges.size() <= kRankMask) {
   if (!packed_) {
     for (size_t rank = 0; rank < merges.size(); ++rank)
       wide_.emplace(uint64_t{merges[rank].left} << 32 | merges[rank].right, static_cast<uint32_t>(rank));

@@ -15,11 +15,10 @@ namespace bpe {
 // The tokens of a narrow window.
 struct Tokens {
   uint64_t begins;  // a bit for each symbol that one begins with
-  const uint32_t* ids;
-  size_t apart = 1;  // ids, from symbol to symbol
+  const uint32_t* ids;  // of each symbol that one begins with
 
   uint64_t starts(size_t) const { return begins; }
-  uint32_t id(size_t symbol) const { return ids[symbol * apart]; }
+  uint32_t id(size_t symbol) const { return ids[symbol]; }
   size_t stop(size_t symbol, size_t size) const {  // of the token that begins there, in a window of `size`
     const uint64_t after = begins & (~uint64_t{1} << symbol);
     return after ? static_cast<size_t>(std::countr_zero(after)) : size;
@@ -42,14 +41,13 @@ struct Row {
     if (count < size()) end = start(count);
     ids.resize(count), starts.resize(count);
   }
-  // Goes on with the tokens of a window that begins at symbol `at`, from symbol `first` to `stop` of it.
+  // Goes on with the tokens of a window that begins at symbol `at`, up to symbol `stop` of it.
   template <class AnyWindow>
-  void append(const AnyWindow& window, size_t at, size_t first, size_t stop) {
-    ids.reserve(stop - first), starts.reserve(stop - first);
+  void append(const AnyWindow& window, size_t at, size_t stop) {
+    ids.reserve(stop), starts.reserve(stop);
     uint32_t *id = ids.data() + size(), *start = starts.data() + size();
-    for (size_t g = first / 64; 64 * g < stop; ++g) {
+    for (size_t g = 0; 64 * g < stop; ++g) {
       uint64_t rest = window.starts(g);
-      if (g == first / 64) rest = rest >> first % 64 << first % 64;
       if (stop < 64 * g + 64) rest &= (uint64_t{1} << stop % 64) - 1;
       for (; rest; rest &= rest - 1) {
         const size_t symbol = 64 * g + static_cast<size_t>(std::countr_zero(rest));
@@ -105,14 +103,13 @@ class Joined {
   template <size_t kMost>
   void replace(size_t token, const Window<kMost>& window, size_t begin, size_t stop) {
     row_.cut(token);
-    row_.append(window, begin, 0, stop);
-    settle_some();
+    append(window, begin, stop);
   }
 
   // Goes on with a window's tokens up to symbol `stop` of it.
   template <size_t kMost>
   void append(const Window<kMost>& window, size_t begin, size_t stop) {
-    row_.append(window, begin, 0, stop);
+    row_.append(window, begin, stop);
     settle_some();
   }
 
