@@ -137,6 +137,62 @@ def test_words_longer_than_what_the_core_splits_at_once(level: str, characters: 
 
 
 @pytest.mark.parametrize("level", _core.simd_levels())
+def test_long_words_between_whose_symbols_no_border_is_seen(level: str) -> None:
+    """Any of them could be taken by what begins with x or by what ends with y."""
+    units = [b"ab", b"cd", b"ef"]
+    merges: Merges = [(*unit, 256 + i) for i, unit in enumerate(units)]
+    made = [made for *_, made in merges]
+    for first in made:
+        merges.append((ord("x"), first, 256 + len(merges)))
+        merges += [(merges[-1][2], second, 256 + len(merges) + i) for i, second in enumerate(made)]
+        merges.append((first, ord("y"), 256 + len(merges)))
+        merges += [(second, merges[-1][2], 256 + len(merges) + i) for i, second in enumerate(made)]
+    choice = random.Random(1)
+    text = b"".join(choice.choices([*units, b"x", b"y"], weights=[3000, 3000, 3000, 1, 1], k=40_000))
+    with at_level(level):
+        for data in (text, b"x" + text[:30_000].replace(b"x", b"").replace(b"y", b"") + b"y" + text[:500]):
+            assert encoder(merges).encode_pieces([data]) == by_rank(data, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
+def test_long_words_that_repeat_themselves_here_and_there(level: str) -> None:
+    choice = random.Random(2)
+    text = "".join(choice.choices("abcdefgh", k=30_000)).encode()
+    runs = [
+        b"a" * 9000,
+        text[:9000],
+        b"ab" * 4500,
+        text[:100],
+        b"abcdef" * 3000,
+        text[:20_000],
+        b"a" * 9001,
+        b"abc" * 30,
+    ]
+    for seed in range(3):
+        merges = merges_of(b"".join(run[:300] for run in runs), 120, random.Random(seed))
+        with at_level(level):
+            for data in (b"".join(runs), b"".join(reversed(runs)), b"".join(runs[:1]), b"".join(runs[2:5])):
+                assert encoder(merges).encode_pieces([data]) == by_rank(data, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
+@pytest.mark.parametrize("more", [0, 1, (1 << 18) - 400, (1 << 21) - 400, 1 << 21])
+def test_long_words_and_large_ids(level: str, more: int) -> None:
+    """Ids in any order, up to and past what tables of pairs have room for."""
+    text = "".join(random.Random(3).choices("abcde", k=20_000)).encode()
+    merges = merges_of(text[:2000], 130, random.Random(4))
+    new_ids = (
+        random.Random(5).sample(range(256, 600), len(merges))
+        if more == 1
+        else range(256 + more, 256 + more + len(merges))
+    )
+    new_id = dict(zip((made for *_, made in merges), new_ids, strict=True))
+    merges = [tuple(new_id.get(id, id) for id in merge) for merge in merges]  # type: ignore[misc]
+    with at_level(level):
+        assert encoder(merges).encode_pieces([text]) == by_rank(text, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
 def test_bytes_that_are_no_text(level: str) -> None:
     """Most words of random bytes are just their bytes; then text again, whose words are not."""
     choice = random.Random(1)
