@@ -149,7 +149,7 @@ struct Words {
 // What is not text, random bytes say, makes very many words that no cache will find again, and most are just their bytes: nothing
 // merges in them. Encodes n words, all bytes between such as merge at once; the number of these.
 [[gnu::noinline]] size_t Encoder::encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const {
-  constexpr size_t kMost = 1024;
+  constexpr size_t kMost = 4096;  // bytes
   const uint8_t* const begin = borders[0];
   const auto size = static_cast<size_t>(borders[n] - begin);
   uint16_t merges[kMost];  // between the first byte and each

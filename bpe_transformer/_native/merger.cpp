@@ -7,6 +7,7 @@
 
 #include "long_word.hpp"
 #include "short_word.hpp"
+#include "stretch.hpp"
 
 namespace bpe {
 
@@ -102,17 +103,19 @@ void Merger::encode(std::string_view word, IdBuffer& out) const {
   }
   out.reserve(word.size());  // at once: what is not used is never touched
   const Symbols::Parts parts(symbols_, word);
-  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, claims_for(word.size()), parts, out)) return;
+  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, claims_for(word), parts, out)) return;
   symbols_.split(word, out);
   merge_by_queue(out, from);
 }
 
-// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, and where they cannot be known.
-const Claims* Merger::claims_for(size_t bytes) const {
-  constexpr size_t kBytesPerMerge = 4;
+// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, for a word that only repeats itself,
+// and where claims cannot be known.
+const Claims* Merger::claims_for(std::string_view word) const {
+  constexpr size_t kBytesPerMerge = 4, kPeriod = kStretchStride;
+  if (word.size() > kPeriod && word.substr(kPeriod) == word.substr(0, word.size() - kPeriod)) return nullptr;
   const Claims* claims = claims_.load(std::memory_order_acquire);
   if (!claims) {
-    if (long_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytesPerMerge * made_.size()) return nullptr;
+    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() < kBytesPerMerge * made_.size()) return nullptr;
     auto made = std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
     if (claims_.compare_exchange_strong(claims, made.get(), std::memory_order_acq_rel)) claims = made.release();
   }

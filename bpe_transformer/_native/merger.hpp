@@ -42,7 +42,7 @@ class Merger {
   void encode(std::string_view word, IdBuffer& out) const;
 
  private:
-  const Claims* claims_for(size_t bytes) const;
+  const Claims* claims_for(std::string_view word) const;
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
   const Alphabet alphabet_;

@@ -19,7 +19,7 @@ namespace scan {
 template <class Grammar>
 class Splitter {
  public:
-  static constexpr size_t kBlock = 128;  // most ends a call may write, of which those past the number it gives mean nothing
+  static constexpr size_t kBlock = 384;  // most ends a call may write, of which those past the number it gives mean nothing
 
   Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end) : p_(begin), stop_(stop), end_(end), base_(begin) {}
 
