@@ -176,6 +176,16 @@ def test_long_words_that_repeat_themselves_here_and_there(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", _core.simd_levels())
+def test_runs_that_end_where_a_part_does(level: str) -> None:
+    merges: Merges = [(ord("a"), ord("a"), 256), (256, 256, 257), (256, ord("a"), 258)]
+    native = encoder(merges)
+    with at_level(level):
+        for size in (size for end in (4096, 8192, 12_288) for size in range(end - 3, end + 3)):
+            for data in (b"b" + b"a" * size, b"a" * size + b"b", b"ba" * 30 + b"a" * (size - 60)):
+                assert native.encode_pieces([data]) == by_rank(data, merges)
+
+
+@pytest.mark.parametrize("level", _core.simd_levels())
 @pytest.mark.parametrize("more", [0, 1, (1 << 18) - 400, (1 << 21) - 400, 1 << 21])
 def test_long_words_and_large_ids(level: str, more: int) -> None:
     """Ids in any order, up to and past what tables of pairs have room for."""
