@@ -107,18 +107,17 @@ class Stretch {
     if (!joined_.anchor(kOverlap, token, begin) || begin + kNarrow < joined_.end() + kStride / 2) return false;
     patch_.load(ranks_, symbols(begin), size_at(begin, kNarrow));
     while (patch_.step(ranks_, made_, simd::where_least())) {}
-    const Tokens tokens{patch_.starts(), patch_.ids()};
     patched_.clear(begin);
-    if (const size_t period = period_of(tokens, begin))
-      for (; repeats(begin, period, kNarrow); begin += period) patched_.append(tokens, begin, period);
-    patched_.append(tokens, begin, size_at(begin, kNarrow));
+    if (const size_t period = period_of(patch_, begin))
+      for (; repeats(begin, period, kNarrow); begin += period) patched_.append(patch_, begin, period);
+    patched_.append(patch_, begin, size_at(begin, kNarrow));
     return joined_.add(patched_);
   }
 
   // After how many symbols the tokens of a window come again, or 0.
-  size_t period_of(const Tokens& tokens, size_t begin) const {
+  size_t period_of(const Narrow& tokens, size_t begin) const {
     size_t before = 0;  // the start of the token before
-    for (uint64_t rest = tokens.begins & (tokens.begins - 1); rest; rest &= rest - 1) {
+    for (uint64_t rest = tokens.starts() & (tokens.starts() - 1); rest; rest &= rest - 1) {
       const auto period = static_cast<size_t>(std::countr_zero(rest));
       const bool goes_on = tokens.id(0) == tokens.id(period) || stay_apart(tokens.id(before), tokens.id(0));
       if (goes_on && repeats(begin, period, kNarrow)) return period;

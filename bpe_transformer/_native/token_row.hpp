@@ -12,19 +12,6 @@
 
 namespace bpe {
 
-// The tokens of a narrow window.
-struct Tokens {
-  uint64_t begins;  // a bit for each symbol that one begins with
-  const uint32_t* ids;  // of each symbol that one begins with
-
-  uint64_t starts(size_t) const { return begins; }
-  uint32_t id(size_t symbol) const { return ids[symbol]; }
-  size_t stop(size_t symbol, size_t size) const {  // of the token that begins there, in a window of `size`
-    const uint64_t after = begins & (~uint64_t{1} << symbol);
-    return after ? static_cast<size_t>(std::countr_zero(after)) : size;
-  }
-};
-
 // Tokens that follow each other, from one symbol of a word to another.
 struct Row {
   size_t begin = 0, end = 0;  // symbols
@@ -68,7 +55,7 @@ class Joined {
   Joined(const Ranks& ranks, const Borders& borders, IdBuffer& out) : ranks_(ranks), borders_(borders), out_(out) {}
 
   size_t begin() const { return row_.start(0); }  // of the first token that may still change
-  size_t end() const { return row_.end; }  // symbols
+  size_t end() const { return row_.end; }         // symbols
   uint32_t id(size_t token) const { return row_.id(token); }
   size_t stop(size_t token) const { return row_.start(token + 1); }
   // The last token that begins at least `back` symbols before the end, else the first, and its first symbol; false if it is too far

@@ -50,7 +50,6 @@ class Window {
 
   size_t size() const { return size_; }
   uint32_t id(size_t symbol) const { return id_[symbol]; }
-  const uint32_t* ids() const { return id_; }
   uint64_t starts(size_t group = 0) const { return left_[group]; }  // a bit for each symbol that an id begins with
   bool starts_at(size_t symbol) const { return left_[symbol / 64] >> symbol % 64 & 1; }
   // The first symbol of the next id, size() if there is none.
