@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.cli import _common, cli
+from bpe_transformer.cli import cli
+from bpe_transformer.cli.support import console as _common
 from bpe_transformer.corpora.numbers_en_ko import generate
 
 HERE = Path(__file__).resolve().parent
@@ -78,9 +79,7 @@ def command(name: str, *arguments: str, columns: int = 80, shown: str | None = N
     _common.output = lambda width=None: (
         console
     )  # commands look it up when they are loaded, which is when they first run
-    for module in [
-        module for module in sys.modules if module.startswith("bpe_transformer.cli.") and "._" not in module
-    ]:
+    for module in [module for module in sys.modules if module.startswith("bpe_transformer.cli.commands.")]:
         del sys.modules[module]
     try:
         cli.main(list(arguments), standalone_mode=False)
@@ -98,8 +97,8 @@ def two_languages() -> None:
 
 def walk(name: str, tokenizer: Tokenizer, words: list[str], keys: list[str], shown: str) -> None:
     """The picture `name` of `trace --step` after some keys."""
-    from bpe_transformer.cli._walk import Stepper
-    from bpe_transformer.inspection.walk import TraceWalk
+    from bpe_transformer.cli.support.step_viewer import Stepper
+    from bpe_transformer.inspection.history.walk import TraceWalk
 
     stepper = Stepper(TraceWalk(tokenizer, words))
     for key in keys:

@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Finds a subcommand in `bpe_transformer.cli.NAME` as its `command`, importing it on first use.
+    """Finds a subcommand in `bpe_transformer.cli.commands.NAME` as its `command`, importing it on first use.
 
     A name may be two words; its module then joins them by an underscore. One is appended to a keyword of Python.
     """
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bpe_transformer.cli.{cmd_name.replace(' ', '_')}{'_' * iskeyword(cmd_name)}")
+        module = import_module(f"bpe_transformer.cli.commands.{cmd_name.replace(' ', '_')}{'_' * iskeyword(cmd_name)}")
         command: click.Command = module.command
         return command
 
@@ -76,7 +76,7 @@ def cli() -> None:
 
 def main() -> None:
     """The `bpe-transformer` command: one-line errors on standard error, exit code 1; wrong usage exits with 2."""
-    from bpe_transformer.cli._common import run
+    from bpe_transformer.cli.support.console import run
 
     run(cli)
 

@@ -48,7 +48,7 @@ def test_the_wheel_holds_every_room_and_no_source_of_the_core(wheel: zipfile.Zip
         f"bpe_transformer/corpora/recipes/{path.name}" for path in (ROOT / "corpora" / "recipes").glob("*.toml")
     }
     inspection = ROOT / "bpe_transformer" / "inspection"
-    assets = [path for path in (inspection / "report_assets").rglob("*") if path.is_file()]
+    assets = [path for path in (inspection / "html" / "assets").rglob("*") if path.is_file()]
     assert {f"bpe_transformer/inspection/{path.relative_to(inspection).as_posix()}" for path in assets} <= set(names)
     assert not [name for name in names if name.endswith((".cpp", ".hpp", "CMakeLists.txt")) or "test" in name]
 

@@ -6,45 +6,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batching import (
+    from bpe_transformer.data.batches.batch import (
         PackedBlocks,
         TokenBatchSampler,
         TranslationBatch,
         collate_translation,
     )
-    from bpe_transformer.data.corpora import corpus_info, load_corpus
-    from bpe_transformer.data.counting import count_corpus
-    from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
-    from bpe_transformer.data.preprocess import (
+    from bpe_transformer.data.corpora.load import corpus_info, load_corpus
+    from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
+    from bpe_transformer.data.corpora.table_cache import read_stage
+    from bpe_transformer.data.counting.pretoken_counts import count_corpus
+    from bpe_transformer.data.prepared.ledger import Amount, Ledger, LedgerRow, Stage
+    from bpe_transformer.data.prepared.prepare import (
         SPECIAL_TOKENS,
         Prepared,
         SpecialIds,
         prepare_language_model,
         prepare_translation,
     )
-    from bpe_transformer.data.recipes import CorpusInfo, list_corpora
-    from bpe_transformer.data.table_cache import read_stage
 
 _HOME = {
-    "Amount": "ledger",
-    "CorpusInfo": "recipes",
-    "Ledger": "ledger",
-    "LedgerRow": "ledger",
-    "PackedBlocks": "batching",
-    "Prepared": "preprocess",
-    "SPECIAL_TOKENS": "preprocess",
-    "SpecialIds": "preprocess",
-    "Stage": "ledger",
-    "TokenBatchSampler": "batching",
-    "TranslationBatch": "batching",
-    "collate_translation": "batching",
-    "corpus_info": "corpora",
-    "count_corpus": "counting",
-    "list_corpora": "recipes",
-    "load_corpus": "corpora",
-    "prepare_language_model": "preprocess",
-    "prepare_translation": "preprocess",
-    "read_stage": "table_cache",
+    "Amount": "prepared.ledger",
+    "CorpusInfo": "corpora.recipes",
+    "Ledger": "prepared.ledger",
+    "LedgerRow": "prepared.ledger",
+    "PackedBlocks": "batches.batch",
+    "Prepared": "prepared.prepare",
+    "SPECIAL_TOKENS": "prepared.prepare",
+    "SpecialIds": "prepared.prepare",
+    "Stage": "prepared.ledger",
+    "TokenBatchSampler": "batches.batch",
+    "TranslationBatch": "batches.batch",
+    "collate_translation": "batches.batch",
+    "corpus_info": "corpora.load",
+    "count_corpus": "counting.pretoken_counts",
+    "list_corpora": "corpora.recipes",
+    "load_corpus": "corpora.load",
+    "prepare_language_model": "prepared.prepare",
+    "prepare_translation": "prepared.prepare",
+    "read_stage": "corpora.table_cache",
 }
 
 __all__ = [

@@ -12,14 +12,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.base.visible import visible
 
 if TYPE_CHECKING:
-    from bpe_transformer.inspection.attention import Alignment, AttentionMap
-    from bpe_transformer.inspection.comparison import Comparison, compare
-    from bpe_transformer.inspection.diff import TraceDiff, trace_diff
-    from bpe_transformer.inspection.differences import Difference
-    from bpe_transformer.inspection.replay import (
+    from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
+    from bpe_transformer.inspection.comparison.comparison import Comparison, compare
+    from bpe_transformer.inspection.comparison.differences import Difference
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import (
+        CorpusLadder,
+        SizedCorpus,
+        SizeLadder,
+        SizeRow,
+        size_ladder,
+    )
+    from bpe_transformer.inspection.derivation.textbook_replay import (
         Alphabet,
         PairCount,
         Segmentation,
@@ -27,21 +33,8 @@ if TYPE_CHECKING:
         base_alphabet,
         replay_trace,
     )
-    from bpe_transformer.inspection.report import report_data, write_report
-    from bpe_transformer.inspection.sizes import CorpusLadder, SizedCorpus, SizeLadder, SizeRow, size_ladder
-    from bpe_transformer.inspection.summary import FileSummary, ScriptUse, TokenUse, summarize
-    from bpe_transformer.inspection.tokens import TokenizedText, TokenSpan, tokenize_text
-    from bpe_transformer.inspection.trace import (
-        MergeDetail,
-        TraceRow,
-        TraceTable,
-        merge_detail,
-        top_merges,
-        trace_table,
-    )
-    from bpe_transformer.inspection.vocab import Vocabulary, VocabView
-    from bpe_transformer.inspection.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
-    from bpe_transformer.inspection.words import (
+    from bpe_transformer.inspection.derivation.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
+    from bpe_transformer.inspection.derivation.words import (
         Derivation,
         EncodedWord,
         WordStage,
@@ -50,21 +43,49 @@ if TYPE_CHECKING:
         encode_word,
         word_timeline,
     )
+    from bpe_transformer.inspection.history.trace_diff import TraceDiff, trace_diff
+    from bpe_transformer.inspection.history.trace_table import (
+        MergeDetail,
+        TraceRow,
+        TraceTable,
+        merge_detail,
+        top_merges,
+        trace_table,
+    )
+    from bpe_transformer.inspection.html.report import report_data, write_report
+    from bpe_transformer.inspection.tokens.summary import FileSummary, ScriptUse, TokenUse, summarize
+    from bpe_transformer.inspection.tokens.tokenized_text import TokenizedText, TokenSpan, tokenize_text
+    from bpe_transformer.inspection.vocabulary.vocab_view import Vocabulary, VocabView
 
 _NAMES = {
-    "attention": ("Alignment", "AttentionMap"),
-    "comparison": ("Comparison", "compare"),
-    "diff": ("TraceDiff", "trace_diff"),
-    "differences": ("Difference",),
-    "replay": ("Alphabet", "PairCount", "Segmentation", "TraceStep", "base_alphabet", "replay_trace"),
-    "report": ("report_data", "write_report"),
-    "sizes": ("CorpusLadder", "SizeLadder", "SizeRow", "SizedCorpus", "size_ladder"),
-    "summary": ("FileSummary", "ScriptUse", "TokenUse", "summarize"),
-    "tokens": ("TokenizedText", "TokenSpan", "tokenize_text"),
-    "trace": ("MergeDetail", "TraceRow", "TraceTable", "merge_detail", "top_merges", "trace_table"),
-    "vocab": ("Vocabulary", "VocabView"),
-    "why": ("TextWhy", "TokenNode", "TokenWhy", "why_text", "why_token"),
-    "words": ("Derivation", "EncodedWord", "WordStage", "WordTimeline", "derive", "encode_word", "word_timeline"),
+    "attention.attention_map": ("Alignment", "AttentionMap"),
+    "comparison.comparison": ("Comparison", "compare"),
+    "history.trace_diff": ("TraceDiff", "trace_diff"),
+    "comparison.differences": ("Difference",),
+    "derivation.textbook_replay": (
+        "Alphabet",
+        "PairCount",
+        "Segmentation",
+        "TraceStep",
+        "base_alphabet",
+        "replay_trace",
+    ),
+    "html.report": ("report_data", "write_report"),
+    "comparison.vocab_size_sweep": ("CorpusLadder", "SizeLadder", "SizeRow", "SizedCorpus", "size_ladder"),
+    "tokens.summary": ("FileSummary", "ScriptUse", "TokenUse", "summarize"),
+    "tokens.tokenized_text": ("TokenizedText", "TokenSpan", "tokenize_text"),
+    "history.trace_table": ("MergeDetail", "TraceRow", "TraceTable", "merge_detail", "top_merges", "trace_table"),
+    "vocabulary.vocab_view": ("Vocabulary", "VocabView"),
+    "derivation.why": ("TextWhy", "TokenNode", "TokenWhy", "why_text", "why_token"),
+    "derivation.words": (
+        "Derivation",
+        "EncodedWord",
+        "WordStage",
+        "WordTimeline",
+        "derive",
+        "encode_word",
+        "word_timeline",
+    ),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

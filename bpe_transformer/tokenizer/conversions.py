@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import tiktoken
 
     from bpe_transformer.tokenizer.formats.ranks import Ranks
-    from bpe_transformer.tokenizer.model import BpeModel
-    from bpe_transformer.tokenizer.pretokenization import PreTokenization
+    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+    from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Path = str | os.PathLike[str]
 
@@ -71,7 +71,7 @@ class Conversions:
         Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
         """
         from bpe_transformer.tokenizer.formats.ranks import model_of
-        from bpe_transformer.tokenizer.pretokenization import PreTokenization
+        from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
         return cls._made(model_of(ranks, PreTokenization.of(pattern), special_tokens or {}))
 

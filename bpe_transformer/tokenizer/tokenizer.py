@@ -14,30 +14,30 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
-from bpe_transformer.tokenizer import specials
 from bpe_transformer.tokenizer.conversions import Conversions
-from bpe_transformer.tokenizer.counts import threads
-from bpe_transformer.tokenizer.decoding import Decoding
-from bpe_transformer.tokenizer.encodings import Encodings, Frame
-from bpe_transformer.tokenizer.inputs import Rows, Texts, texts_of
-from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
-from bpe_transformer.tokenizer.offsets import Offsets
-from bpe_transformer.tokenizer.parts import PartEncoder, text_bytes
-from bpe_transformer.tokenizer.plain import PlainTexts, together, without
-from bpe_transformer.tokenizer.problems import (
+from bpe_transformer.tokenizer.counting.counts import threads
+from bpe_transformer.tokenizer.encoding import special_tokens as specials
+from bpe_transformer.tokenizer.encoding.decoding import Decoding
+from bpe_transformer.tokenizer.encoding.encodings import Encodings, Frame
+from bpe_transformer.tokenizer.encoding.error_messages import (
     check_dropout,
     check_max_len,
     encoding_problem,
     id_out_of_range,
     lacks_mark,
 )
-from bpe_transformer.tokenizer.specials import NONE, Policies, Specials
-from bpe_transformer.tokenizer.trace import MergeTrace
+from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, texts_of
+from bpe_transformer.tokenizer.encoding.native_texts import PlainTexts, together, without
+from bpe_transformer.tokenizer.encoding.python_path import PartEncoder, text_bytes
+from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, Specials
+from bpe_transformer.tokenizer.splitting.alignment import Offsets
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
+from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
-    from bpe_transformer.tokenizer.counts import PretokenCounts
-    from bpe_transformer.tokenizer.encoded_files import EncodedFiles
-    from bpe_transformer.tokenizer.resize import Pruned
+    from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+    from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
+    from bpe_transformer.tokenizer.resizing.truncate_and_prune import Pruned
 
 
 class Tokenizer(Conversions, Decoding):
@@ -368,7 +368,7 @@ class Tokenizer(Conversions, Decoding):
         >>> encoded.totals, encoded.encodings[0]                            # doctest: +SKIP
         (Totals(documents=3, empty=0, bytes=120, ids=31, replaced=0), array([300, 12], dtype=uint16))
         """
-        from bpe_transformer.tokenizer.encoded_files import encode_files
+        from bpe_transformer.tokenizer.files.encode_files import encode_files
 
         return encode_files(
             self, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
@@ -463,7 +463,7 @@ class Tokenizer(Conversions, Decoding):
         the last merge that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
         do not fit, or if ids do not follow the order of merges, as in some imported vocabularies.
         """
-        from bpe_transformer.tokenizer.resize import truncate
+        from bpe_transformer.tokenizer.resizing.truncate_and_prune import truncate
 
         return truncate(self, vocab_size)
 
@@ -480,7 +480,7 @@ class Tokenizer(Conversions, Decoding):
         >>> print(tok.prune(["low lower"]))                                        # doctest: +SKIP
         270 ids became 260: 10 dropped (3.7%), ...
         """
-        from bpe_transformer.tokenizer.resize import prune
+        from bpe_transformer.tokenizer.resizing.truncate_and_prune import prune
 
         return prune(self, corpus)
 

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
-from bpe_transformer._files import atomic_directory, atomic_file
 from bpe_transformer.errors import CheckpointError, DigestMismatchError
+from bpe_transformer.io.atomic import atomic_directory, atomic_file
 from bpe_transformer.models import LanguageModel, TranslationModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.config import Settings

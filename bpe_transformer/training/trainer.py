@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bpe_transformer._files import atomic_file
 from bpe_transformer.errors import CheckpointError
+from bpe_transformer.io.atomic import atomic_file
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import (
     STATE,

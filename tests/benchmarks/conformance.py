@@ -49,7 +49,7 @@ def tokenizers_of(sample: list[str], work: Path, kind: str) -> tuple[Tokenizer, 
     import tokenizers as package
     from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-    from bpe_transformer.tokenizer.patterns import expression
+    from bpe_transformer.tokenizer.splitting.patterns import expression
 
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=kind == "gpt2")
     fallback = [f"<0x{byte:02X}>" for byte in range(256)] if kind == "llama2" else []

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from bpe_transformer import PretokenCounts, learn_bpe
-from bpe_transformer.tokenizer.patterns import PATTERNS
+from bpe_transformer.tokenizer.splitting.patterns import PATTERNS
 
 
 def median(work: Callable[[], object], rounds: int = 5) -> float:

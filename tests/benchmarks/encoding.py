@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.tokenizer.patterns import PATTERNS
+from bpe_transformer.tokenizer.splitting.patterns import PATTERNS
 
 Encode = Callable[[list[str]], Any]
 SHORT = "The cat sat there on"  # 20 characters

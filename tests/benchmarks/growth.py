@@ -41,8 +41,8 @@ def grow(path: Path, runs: int) -> None:
 def recording(path: Path, runs: int, vocab_size: int = 32_768) -> None:
     """Learns with and without finding out runners-up and words touched, in turn, and compares pair by pair."""
     from bpe_transformer import PretokenCounts
-    from bpe_transformer.tokenizer.learn_options import LearnOptions
-    from bpe_transformer.tokenizer.learner import _Start
+    from bpe_transformer.tokenizer.learning.learner import _Start
+    from bpe_transformer.tokenizer.learning.options import LearnOptions
 
     start = _Start(PretokenCounts.from_files([path], pattern="gpt2"), LearnOptions(), None)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.inspection.report import report_data, write_report
+from bpe_transformer.inspection.html.report import report_data, write_report
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

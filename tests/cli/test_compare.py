@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.cli._tokenizers import labelled, open_tokenizer
+from bpe_transformer.cli.support.tokenizer_argument import labelled, open_tokenizer
 
 Run = Callable[..., Any]
 EN, KO = "three cats\nthree books\n", "고양이 세 마리\n책 세 권\n"

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import EncodedFiles, Tokenizer, _core
-from bpe_transformer.cli import _text
-from bpe_transformer.tokenizer import file_texts
+from bpe_transformer.cli.support import text_input as _text
+from bpe_transformer.tokenizer.files import file_texts
 
 Run = Callable[..., Any]
 LINES = ["세 마리 고양이", "", "three cats\r", "  two\tspaces "]

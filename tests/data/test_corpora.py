@@ -13,16 +13,10 @@ import datasets
 import pytest
 
 from bpe_transformer.corpora import python_stdlib
-from bpe_transformer.data import (
-    corpus_info,
-    count_corpus,
-    list_corpora,
-    load_corpus,
-    read_stage,
-    sources,
-    table_cache,
-)
-from bpe_transformer.data.recipes import Recipe, RecipeFile, all_recipes, parse_recipe
+from bpe_transformer.data import corpus_info, count_corpus, list_corpora, load_corpus, read_stage
+from bpe_transformer.data.corpora import recipe_files as sources
+from bpe_transformer.data.corpora import table_cache
+from bpe_transformer.data.corpora.recipes import Recipe, RecipeFile, all_recipes, parse_recipe
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import BpeTransformerError
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 TEXT = "The lower the newest, low-lower it's 1234 <s>!\n\n  다람쥐 헌 쳇바퀴 e\u0301 ﬁ 😀\r\n\tdef f(x): return x\n" * 3
 SPECIALS = ["<s>", "</s>", "<s><s>", "\n\n"]

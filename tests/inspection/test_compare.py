@@ -12,10 +12,10 @@ from rich.cells import cell_len
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, InvalidUtf8Error
 from bpe_transformer.inspection import compare
-from bpe_transformer.inspection.comparison import TOTAL, Comparison
-from bpe_transformer.inspection.differences import Segments
-from bpe_transformer.inspection.metrics import overlap, renyi_efficiency
-from bpe_transformer.inspection.texts import Text
+from bpe_transformer.inspection.base.metrics import overlap, renyi_efficiency
+from bpe_transformer.inspection.comparison.comparison import TOTAL, Comparison
+from bpe_transformer.inspection.comparison.differences import Segments
+from bpe_transformer.inspection.tokens.text_source import Text
 from tests.inspection.test_render import drawn
 
 Named = dict[str, Tokenizer]

@@ -8,8 +8,8 @@ import pytest
 
 from bpe_transformer import PretokenCounts, learn_bpe, learn_superwords
 from bpe_transformer.errors import EncodingError
-from bpe_transformer.inspection import live
-from bpe_transformer.inspection.live import LiveFrame, LiveLearning
+from bpe_transformer.inspection.history import live
+from bpe_transformer.inspection.history.live import LiveFrame, LiveLearning
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 TEXTS = ["세 마리 고양이가 다섯 권의 책을 읽었다. three cats read aaaa aaaaab books", "by the way, on the way"] * 5

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer.inspection import metrics
-from bpe_transformer.inspection.metrics import (
+from bpe_transformer.inspection.base import metrics
+from bpe_transformer.inspection.base.metrics import (
     byte_fallback_rate,
     bytes_per_token,
     fertility,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.inspection.reach import unreachable, witness
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.inspection.vocabulary.reachability import unreachable, witness
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 TEXTS = ["the cat sat. the cat sat. 세 마리 고양이 123456 don't\n// x;\n// y"] * 3
 

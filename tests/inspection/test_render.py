@@ -29,7 +29,7 @@ from bpe_transformer.inspection import (
     word_timeline,
 )
 from bpe_transformer.inspection.render import render
-from bpe_transformer.inspection.texts import Text as TextToMeasure
+from bpe_transformer.inspection.tokens.text_source import Text as TextToMeasure
 
 
 def drawn(view: object, width: int = 80, **options: object) -> list[str]:

@@ -20,9 +20,9 @@ from bpe_transformer.inspection import (
     why_token,
     word_timeline,
 )
-from bpe_transformer.inspection._view import View
-from bpe_transformer.inspection.live import LiveFrame, LiveLearning
-from bpe_transformer.inspection.walk import TraceWalk
+from bpe_transformer.inspection.base.view import View
+from bpe_transformer.inspection.history.live import LiveFrame, LiveLearning
+from bpe_transformer.inspection.history.walk import TraceWalk
 
 MIXED = "세 마리 ｗｉｄｅ 😀 e\u0301 שלום"  # Hangul, wide Latin, emoji, a combining mark, right to left
 

@@ -14,8 +14,8 @@ import pytest
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.inspection import AttentionMap, Vocabulary, compare, summarize, tokenize_text
-from bpe_transformer.inspection.sizes import SizedCorpus, size_ladder
-from bpe_transformer.inspection.texts import Text
+from bpe_transformer.inspection.comparison.vocab_size_sweep import SizedCorpus, size_ladder
+from bpe_transformer.inspection.tokens.text_source import Text
 from bpe_transformer.tokenizer import PretokenCounts
 
 NAMES = ("tokens", "compare", "vocab", "sizes", "attention")

@@ -15,7 +15,13 @@ from rich.console import Console
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import LearningError
-from bpe_transformer.inspection.sizes import SizedCorpus, count_words, default_sizes, knee, size_ladder
+from bpe_transformer.inspection.comparison.vocab_size_sweep import (
+    SizedCorpus,
+    count_words,
+    default_sizes,
+    knee,
+    size_ladder,
+)
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 TEXTS = [
@@ -74,7 +80,7 @@ def test_files_are_read_as_texts(learned: Tokenizer, tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(alphabet="ab 한1!\u0301", min_size=1, max_size=9), max_size=5))
 def test_words_counted_from_counts_are_those_of_the_text(texts: list[str]) -> None:
-    from bpe_transformer.inspection.word_spans import word_spans
+    from bpe_transformer.inspection.base.word_spans import word_spans
 
     counts = PretokenCounts.from_iterator(texts, "whitespace")
     assert count_words(counts) == sum(len(word_spans(text)) for text in texts)

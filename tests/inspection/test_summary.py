@@ -17,10 +17,10 @@ from rich.cells import cell_len
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, InvalidUtf8Error
 from bpe_transformer.inspection import summarize, tokenize_text
-from bpe_transformer.inspection.measure import measure
-from bpe_transformer.inspection.metrics import renyi_efficiency
-from bpe_transformer.inspection.texts import Cuts, Text
-from bpe_transformer.inspection.word_spans import word_spans
+from bpe_transformer.inspection.base.metrics import renyi_efficiency
+from bpe_transformer.inspection.base.word_spans import word_spans
+from bpe_transformer.inspection.tokens.measure import measure
+from bpe_transformer.inspection.tokens.text_source import Cuts, Text
 from tests.inspection.test_render import drawn
 
 TEXTS = ["the  the\n\nthe, 세 마리\n세 마리. 12 12"] * 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError
 from bpe_transformer.inspection import base_alphabet, derive, encode_word, replay_trace, trace_table
-from bpe_transformer.inspection.replay import TraceStep
+from bpe_transformer.inspection.derivation.textbook_replay import TraceStep
 
 
 def spelled(pair: tuple[bytes, bytes]) -> str:

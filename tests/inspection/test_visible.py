@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bpe_transformer.inspection import visible
-from bpe_transformer.inspection.visible import MARKS, SEPARATOR, isolated
+from bpe_transformer.inspection.base.visible import MARKS, SEPARATOR, isolated
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from bpe_transformer import Tokenizer
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 from bpe_transformer.inspection import Vocabulary
-from bpe_transformer.inspection.scripts import script_of
-from bpe_transformer.inspection.texts import Text
+from bpe_transformer.inspection.base.scripts import script_of
+from bpe_transformer.inspection.tokens.text_source import Text
 from tests.inspection.test_render import drawn
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError
 from bpe_transformer.inspection import why_text, why_token
-from bpe_transformer.inspection.lookup import find_token, near_tokens
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.inspection.derivation.lookup import find_token, near_tokens
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 TEXTS = ["세 마리 고양이가 책을 읽었다.", "three cats read books; aaaa aaa aaaaab", "<s>newest</s> lower"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer.inspection.word_spans import word_spans
+from bpe_transformer.inspection.base.word_spans import word_spans
 
 
 def words(text: str) -> list[str]:

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, _core, learn_bpe
-from bpe_transformer.tokenizer import patterns, reference
+from bpe_transformer.tokenizer.learning import reference
+from bpe_transformer.tokenizer.splitting import patterns
 
 # few letters, so that ties, repeats and overlapping pairs ("aaaa") are the rule
 _WORD = st.text(st.sampled_from("abc한\0"), min_size=1, max_size=12)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization, learn_bpe
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, LearningError
-from bpe_transformer.tokenizer.spilling import parse_size
+from bpe_transformer.tokenizer.counting.spilling import parse_size
 
 TEXTS = [
     "The low, lower\nnewest",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization, _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.splitting import patterns
 
 # what stands at the borders of the patterns: contractions, marks, numbers, white space of all kinds, and other alphabets
 _PIECES = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error, LearningError, PatternError
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.splitting import patterns
 
 
 def by_regex(pattern: str, texts: list[str]) -> dict[bytes, int]:

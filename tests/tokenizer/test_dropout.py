@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 TEXTS = ["low lower newest widest", "", "한국어 문장 세 마리", "the newest, the widest " * 20, "it's 1,234"] * 6
 

@@ -29,9 +29,10 @@ from bpe_transformer.errors import (
     InvalidUtf8Error,
     SpecialTokenError,
 )
-from bpe_transformer.tokenizer import encoded_files, file_texts
-from bpe_transformer.tokenizer.encoded_files import EncodedFiles
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.files import encode_files as encoded_files
+from bpe_transformer.tokenizer.files import file_texts
+from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 LINES = [
     "The lower the newest, the widest: it's 1,234!",
@@ -172,7 +173,8 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
         f"""
         import os, signal
         from bpe_transformer import Tokenizer
-        from bpe_transformer.tokenizer import encoded_files, file_texts
+        from bpe_transformer.tokenizer.files import encode_files as encoded_files
+        from bpe_transformer.tokenizer.files import file_texts
         file_texts.GROUP_BYTES = 1000
         encoded_files._SYNC_SECONDS = 0
         calls = 0

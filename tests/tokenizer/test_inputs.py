@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.errors import EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer.inputs import Rows, texts_of
+from bpe_transformer.tokenizer.encoding.inputs import Rows, texts_of
 
 TEXTS = ["low lower", "", "한국어 문장", "newest\n\nwidest", "😀 e\u0301", "x" * 50]
 ARROW = {
@@ -60,7 +60,7 @@ def forms() -> dict[str, Any]:
 def test_every_form_gives_the_same(mixed: Tokenizer, form: str, by_regex: bool) -> None:
     from dataclasses import replace
 
-    from bpe_transformer.tokenizer.pretokenization import PreTokenization
+    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
     tok = Tokenizer(replace(mixed.model, pretokenization=PreTokenization(r"\w+|\W"))) if by_regex else mixed
     expected = [tok.encode(text) for text in TEXTS]

@@ -8,7 +8,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError, LearningInterrupted
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 

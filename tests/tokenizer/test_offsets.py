@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer.formats.tokenizer_json import dump
-from bpe_transformer.tokenizer.offsets import characters, normalize_aligned
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.alignment import characters, normalize_aligned
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 FORMS = ["NFC", "NFD", "NFKC", "NFKD"]

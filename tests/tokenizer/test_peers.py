@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, learn_bpe
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats.tokenizer_json import to_json
+from bpe_transformer.tokenizer.splitting import patterns
 
 tokenizers = pytest.importorskip("tokenizers")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError, PatternError
-from bpe_transformer.tokenizer.model import BpeModel, fallback_token
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 GLOSSARY = PreTokenization("gpt2", protected=(r"C\+\+", r"\w+-\d+"))
 

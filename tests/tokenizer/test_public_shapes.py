@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.tokenizer.byte_names import CHAR_OF_BYTE
-from bpe_transformer.tokenizer.patterns import expression
+from bpe_transformer.tokenizer.splitting.byte_level import CHAR_OF_BYTE
+from bpe_transformer.tokenizer.splitting.patterns import expression
 
 tokenizers = pytest.importorskip("tokenizers")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe, learn_superwords
 from bpe_transformer.errors import LearningError
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 _WORDS = st.dictionaries(st.text(st.sampled_from("abc한"), min_size=1, max_size=10), st.integers(1, 6), min_size=1)

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.splitting import patterns
 
 # every class the patterns name, their borders, and what meets in the middle of a contraction or a run of white space
 _PIECES = [

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.tokenizer.pickling import pack, unpack
+from bpe_transformer.tokenizer.vocabulary.pickling import pack, unpack
 
 TEXTS = [f"low {i} lower 한국어 {i * i} the newest\n" * (1 + i % 7) for i in range(300)]
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.patterns import _ALIASES, expression
-from bpe_transformer.tokenizer.patterns import split as patterns_split
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.patterns import _ALIASES, expression
+from bpe_transformer.tokenizer.splitting.patterns import split as patterns_split
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 tokenizers = pytest.importorskip("tokenizers")
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402

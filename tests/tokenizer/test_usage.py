@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError
-from bpe_transformer.tokenizer.usage import token_usage
+from bpe_transformer.tokenizer.resizing.usage import token_usage
 
 
 def _counted(tokenizer: Tokenizer, texts: list[str]) -> dict[int, int]:

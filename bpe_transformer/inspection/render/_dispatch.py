@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rich.console import RenderableType
 
-from bpe_transformer.inspection._view import View
+from bpe_transformer.inspection.base.view import View
 
 _VIEWS = "bpe_transformer.inspection."
 Draw = TypeVar("Draw", bound=Callable[..., RenderableType])

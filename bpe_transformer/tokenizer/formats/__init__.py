@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from bpe_transformer._files import atomic_directory, atomic_file
 from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.io.atomic import atomic_directory, atomic_file
 from bpe_transformer.tokenizer.formats import (
     gpt2,
     nanochat,
@@ -23,10 +23,10 @@ from bpe_transformer.tokenizer.formats import (
     tokenizer_json,
 )
 from bpe_transformer.tokenizer.formats.checks import no_collection
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
-from bpe_transformer.tokenizer.trace import MergeTrace
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 _MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
 FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}

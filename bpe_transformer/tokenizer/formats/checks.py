@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Value = TypeVar("Value")
 _REQUIRED: Any = object()

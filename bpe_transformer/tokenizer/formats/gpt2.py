@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import byte_names, patterns
 from bpe_transformer.tokenizer.formats.checks import check_ids, parse_json, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting import byte_level as byte_names
+from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "gpt2"
 VOCAB_FILE = "vocab.json"

@@ -11,8 +11,8 @@ from typing import Any
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Step = tuple[str, ...]
 _NAMES = {  # of steps that stay what they are, with the name of what they hold

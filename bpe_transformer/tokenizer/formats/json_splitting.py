@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
-from bpe_transformer.tokenizer.model import BpeModel, PrefixSpace, Unit
-from bpe_transformer.tokenizer.pretokenization import Normalization, PreTokenization, any_of
+from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization, PreTokenization, any_of
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 
 _REMEDY = "export the vocabulary without it"
 # each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together

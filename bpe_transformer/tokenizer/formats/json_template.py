@@ -7,7 +7,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import Node
-from bpe_transformer.tokenizer.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Side = tuple[str, ...]
 

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks, tiktoken
 from bpe_transformer.tokenizer.formats.checks import read_bytes
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.patterns import literally
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.patterns import literally
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "nanochat"
 _CLASS = ("tiktoken.core", "Encoding")

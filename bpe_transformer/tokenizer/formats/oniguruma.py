@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.tokenizer.splitting import patterns
 
 WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # to `regex` and Rust also the two joiners, U+200C and U+200D
 _LATIN1 = "²³¹¼½¾"  # and these, but not within a class

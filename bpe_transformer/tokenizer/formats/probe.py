@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from bpe_transformer.errors import EncodingError, FormatError
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats import gpt2, tokenizer_json
+from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 
 TEXT = (

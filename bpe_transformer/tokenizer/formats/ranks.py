@@ -10,8 +10,8 @@ import numpy as np
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import check_ids
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]]
 

@@ -22,8 +22,8 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
-from bpe_transformer.tokenizer.model import BpeModel, fallback_token
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "sentencepiece"
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)

@@ -12,8 +12,8 @@ from pathlib import Path
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "subword-nmt"
 END_OF_WORD = "</w>"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import patterns
 from bpe_transformer.tokenizer.formats import ranks
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
-from bpe_transformer.tokenizer.model import BpeModel
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 if TYPE_CHECKING:
     import tiktoken

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer import byte_names
+from bpe_transformer.tokenizer.encoding.native_texts import overlap
+from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
 from bpe_transformer.tokenizer.formats import json_splitting, json_template
 from bpe_transformer.tokenizer.formats.checks import Node, check_ids, parse_json, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
-from bpe_transformer.tokenizer.model import BpeModel, fallback_token
-from bpe_transformer.tokenizer.plain import overlap
-from bpe_transformer.tokenizer.rewriting import Rewriting
-from bpe_transformer.tokenizer.specials import FLAGS
+from bpe_transformer.tokenizer.splitting import byte_level as byte_names
+from bpe_transformer.tokenizer.splitting.normalizers import Rewriting
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "tokenizer.json"
 TOKENIZER_FILE = "tokenizer.json"

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.inspection.report import report_data, splitting, vocabulary, write_report
+from bpe_transformer.inspection.html.report import report_data, splitting, vocabulary, write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -106,5 +106,5 @@ def in_browser(engine: Page) -> Callable[..., list[list[int]]]:
 
 
 def _asset(name: str) -> str:
-    place = resources.files("bpe_transformer.inspection").joinpath("report_assets", name)
+    place = resources.files("bpe_transformer.inspection.html").joinpath("assets", name)
     return Path(str(place)).read_text(encoding="utf-8")

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.tokenizer.patterns import PATTERNS
-from bpe_transformer.tokenizer.pretokenization import PreTokenization
+from bpe_transformer.tokenizer.splitting.patterns import PATTERNS
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
 
 TEXTS = [
     "The lower the newest, the widest: it's 1,234 low-lower prices!\n\n  And so on, until THE END of the line.\r\n",

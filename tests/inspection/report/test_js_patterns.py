@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from bpe_transformer.errors import PatternError
-from bpe_transformer.inspection.js_patterns import FIRST_LETTER, translate
-from bpe_transformer.tokenizer import patterns
+from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
+from bpe_transformer.tokenizer.splitting import patterns
 
 _ATOMS = [
     "a",

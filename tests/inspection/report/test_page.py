@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.inspection import replay_trace
-from bpe_transformer.inspection.visible import visible
+from bpe_transformer.inspection.base.visible import visible
 
 TEXTS = {
     "Korean": "세 마리 고양이가 다섯 권의 책을 읽었다.",

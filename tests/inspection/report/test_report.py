@@ -15,10 +15,17 @@ import numpy as np
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.inspection.report import pack, report_data, report_html, sample_words, vocabulary, write_report
+from bpe_transformer.inspection.html.report import (
+    pack,
+    report_data,
+    report_html,
+    sample_words,
+    vocabulary,
+    write_report,
+)
 
 LETTERS = [a + b for a in "bcdfgh" for b in "jpqrstvwxz"]
-ASSETS = resources.files("bpe_transformer.inspection").joinpath("report_assets")
+ASSETS = resources.files("bpe_transformer.inspection.html").joinpath("assets")
 
 
 def test_columns_are_packed_as_told() -> None:

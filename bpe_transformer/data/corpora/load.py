@@ -1,0 +1,218 @@
+"""`load_corpus`: a listed corpus or a local path as a `datasets.Dataset`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from bpe_transformer.corpora import numbers_en_ko, python_stdlib
+from bpe_transformer.data.corpora import local_files, readers
+from bpe_transformer.data.corpora import recipe_files as sources
+from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
+from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
+from bpe_transformer.data.prepared.ledger import Tally
+from bpe_transformer.errors import CorpusError
+from bpe_transformer.io.text_files import Errors
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def corpus_info(name: str, split: str = "train", *, errors: Errors = "strict") -> CorpusInfo:
+    """What is known of a listed corpus or a local path. A local table is read to know its columns.
+
+    Raises:
+        CorpusError: neither a listed corpus nor a path.
+    """
+    if name in all_recipes() or not local_files.looks_local(name):
+        return find_recipe(name).info
+    corpus = local_files.find(name, split)
+    if corpus.columns is not None:
+        return _local_info(corpus, "parallel", corpus.columns, corpus.columns)
+    if corpus.is_text:
+        return _local_info(corpus, "text", ("text",), ("text",))
+    dataset = local_files.load(corpus, errors)
+    columns = tuple(dataset.column_names)
+    strings = tuple(name for name in columns if _is_text(dataset.features[name]))
+    if set(columns) == {"word", "count"}:
+        return _local_info(corpus, "words", columns, ("word",))
+    text = ("text",) if "text" in strings else strings
+    return _local_info(corpus, "text" if text == ("text",) else "labelled", columns, text)
+
+
+def _is_text(feature: object) -> bool:
+    return getattr(feature, "dtype", None) in ("string", "large_string")
+
+
+def _local_info(
+    corpus: local_files.LocalCorpus, kind: str, columns: tuple[str, ...], text_columns: tuple[str, ...]
+) -> CorpusInfo:
+    size = sum(file.stat().st_size for file in corpus.files)
+    return CorpusInfo(
+        name=corpus.name,
+        description="local files",
+        kind=kind,  # type: ignore[arg-type]  # one of Kind's literals, by the caller
+        columns=columns,
+        splits=("train",),
+        licence="unknown",
+        size=f"{size:,} bytes",
+        source=", ".join(map(str, corpus.files)),
+        text_columns=text_columns,
+        checksum="unknown",
+    )
+
+
+def load_corpus(
+    name: str,
+    split: str = "train",
+    *,
+    source_dir: str | os.PathLike[str] | None = None,
+    errors: Errors = "strict",
+) -> datasets.Dataset:
+    """The rows of a corpus.
+
+    Args:
+        name: a listed corpus (`list_corpora`), a local .txt .jsonl .csv .tsv .parquet file or a folder of such files,
+            or parallel text files joined by commas: "a.en.txt,a.ko.txt" has the columns en and ko, files without a
+            language in their names have src and tgt.
+        split: one of the corpus's splits, or a share of one as `datasets` writes it: "train[:1000]", "train[90%:]".
+            Local files have the split train, folders those that their file names begin with.
+        source_dir: the folder with the files of a public corpus, instead of the hub (`--from DIR`).
+        errors: "strict" refuses invalid UTF-8; "replace" puts U+FFFD in its place and says so in the ledger.
+
+    Local text gives a row for every line that is not blank, with the column text; use one .jsonl object a document when
+    line breaks matter. Values of .csv and .tsv files stay strings. A .tsv file has no quoting.
+
+    Raises:
+        CorpusError: unknown name or split, missing or empty or malformed file, wrong checksum, hub out of reach.
+        InvalidUtf8Error: with file and byte position.
+
+    >>> load_corpus("low-lower")["word"][:]
+    ['low', 'lower', 'newest', 'widest']
+    """
+    base, share = _parse_split(split)
+    if errors not in ("strict", "replace"):
+        raise CorpusError(f"errors={errors!r} is unknown; use 'strict' or 'replace'")
+    if name in all_recipes() or not local_files.looks_local(name):
+        dataset = _load_listed(find_recipe(name), base, Path(source_dir) if source_dir is not None else None, errors)
+    else:
+        dataset = local_files.load(local_files.find(name, base), errors)
+    return dataset if share is None else _take(dataset, base, share)
+
+
+def _parse_split(split: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"(\w+)(\[[^\]]*\])?", split)
+    if match is None:
+        raise CorpusError(
+            f"split {split!r} is not a split's name or a share of one; write it like train or train[:90%]"
+        )
+    return match[1], match[2]
+
+
+def _take(dataset: datasets.Dataset, base: str, share: str) -> datasets.Dataset:
+    from datasets import ReadInstruction
+
+    try:
+        (part,) = ReadInstruction.from_spec(base + share).to_absolute({base: len(dataset)})
+    except (AssertionError, ValueError) as problem:
+        raise CorpusError(f"split {base + share!r}: {problem}; write it like {base}[:90%] or {base}[100:200]") from None
+    taken = dataset.select(range(part.from_ or 0, len(dataset) if part.to is None else part.to))
+    if len(taken) == 0:
+        raise CorpusError(f"split {base + share!r} of {len(dataset):,} rows is empty; ask for more of it")
+    return taken
+
+
+def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Errors) -> datasets.Dataset:
+    info = recipe.info
+    if split not in recipe.splits:
+        raise CorpusError(f"{info.name} has no split {split!r}; choose one of {', '.join(recipe.splits)}")
+    if recipe.reader == "numbers-en-ko":
+        key = [info.name, numbers_en_ko.VERSION, numbers_en_ko.SEED, split, numbers_en_ko.SIZES[split]]
+        return cached_table(
+            key, readers.text_schema(info.columns), lambda tally: _generated(split, info.columns, tally)
+        )
+    if recipe.reader in ("python-stdlib", "python-docstrings"):
+        return _load_stdlib(split, only_docstrings=recipe.reader == "python-docstrings")
+    part = recipe.splits[split]
+    remote = source_dir is None and not any(file.bundled or file.url for file in part.files.values())
+    if remote:
+        return sources.load_from_hub(recipe, part)
+    files = {column: sources.locate(recipe, file, source_dir) for column, file in part.files.items()}
+    if recipe.reader == "table":
+        reader = readers.table_reader([files["table"]], info.columns, recipe.types, errors)
+    elif recipe.reader == "document":
+        reader = readers.document_reader(files["text"], "text", errors, part.span)
+    elif len(files) == 1:
+        reader = readers.line_reader(list(files.values()), next(iter(files)), errors)
+    else:
+        reader = readers.parallel_reader(files, errors)
+    key = [
+        info.name,
+        recipe.reader,
+        errors,
+        part.span,
+        [[column, *local_files.stamp(f)] for column, f in files.items()],
+    ]
+    dataset = cached_table(key, None, reader)
+    if part.rows is not None and len(dataset) != part.rows and all(file.sha256 for file in part.files.values()):
+        raise CorpusError(
+            f"{info.name}, {split}: {len(dataset):,} rows where the recipe says {part.rows:,}; correct the recipe"
+        )
+    return dataset
+
+
+def _generated(split: str, columns: tuple[str, ...], tally: Tally) -> Iterator[pa.RecordBatch]:
+    batch = BatchBuilder(readers.text_schema(columns))
+    for example in numbers_en_ko.generate(split):
+        size = readers.num_bytes(example.en) + readers.num_bytes(example.ko)
+        tally.keep(size)
+        yield from batch.add(example, size)
+    yield from batch.rest()
+
+
+def _load_stdlib(split: str, *, only_docstrings: bool) -> datasets.Dataset:
+    top = python_stdlib.root()
+    paths = [path for path in python_stdlib.files() if python_stdlib.split_of(path) == split]
+    if not paths:
+        raise CorpusError(
+            f"{top} holds no .py file of the split {split!r}; use a Python with its standard library's source"
+        )
+    key = ["python-stdlib", only_docstrings, [local_files.stamp(top / path) for path in paths]]
+    schema = readers.text_schema(("path", "text"))
+    return cached_table(key, schema, lambda tally: _stdlib_rows(top, paths, only_docstrings, tally))
+
+
+def _stdlib_rows(top: Path, paths: list[str], only_docstrings: bool, tally: Tally) -> Iterator[pa.RecordBatch]:
+    batch = BatchBuilder(readers.text_schema(("path", "text")))
+    for path in paths:
+        try:
+            text = python_stdlib.read_source(top / path)
+        except (ValueError, OSError) as problem:
+            tally.drop("cannot be read as source", (top / path).stat().st_size)
+            tally.note(f"{path} skipped: {problem}")
+            continue
+        size = readers.num_bytes(text)
+        if only_docstrings:
+            try:
+                text = python_stdlib.docstrings(text)
+            except ValueError as problem:
+                tally.drop("does not parse", size)
+                tally.note(f"{path} skipped: {problem}")
+                continue
+            size = readers.num_bytes(text)
+        if not text.strip():
+            tally.drop("no docstring" if only_docstrings else "empty file", size)
+            continue
+        tally.keep(size)
+        yield from batch.add((path, text), size)
+    yield from batch.rest()
+
+
+def text_columns(info: CorpusInfo, dataset: datasets.Dataset) -> list[str]:
+    """The text columns that this split has; a split may lack a language that others have."""
+    return [name for name in info.text_columns if name in dataset.column_names]

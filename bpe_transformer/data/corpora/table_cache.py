@@ -1,0 +1,93 @@
+"""Corpora that are read or generated here become Arrow files in the `datasets` cache, each with its ledger beside it.
+
+They are memory-mapped, so a corpus may be larger than memory, and nothing is written outside the `datasets` cache
+(`HF_DATASETS_CACHE`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from datasets import Dataset, config
+
+from bpe_transformer.data.prepared.ledger import Stage, Tally
+from bpe_transformer.io.atomic import atomic_file
+
+_VERSION = 1  # raise it when a reader changes what it makes of the same input
+BATCH_ROWS = 2_000
+BATCH_BYTES = 16 << 20
+
+
+def cache_folder() -> Path:
+    return Path(config.HF_DATASETS_CACHE) / "bpe_transformer"
+
+
+def cached_table(
+    key: Sequence[object], schema: pa.Schema | None, read: Callable[[Tally], Iterator[pa.RecordBatch]]
+) -> Dataset:
+    """The dataset that `read` yields, from the cache when `key` (JSON values) was read before.
+
+    `read` keeps account in the `Tally` it is given. `schema` may be None when at least one batch will tell it.
+    """
+    digest = hashlib.sha256(json.dumps([_VERSION, *key]).encode()).hexdigest()[:32]
+    table, account = cache_folder() / f"{digest}.arrow", cache_folder() / f"{digest}.json"
+    if not (table.exists() and account.exists()):
+        tally = Tally()
+        with atomic_file(table) as part:
+            _write(part, schema, read(tally))
+            with atomic_file(account) as account_part:
+                account_part.write_text(json.dumps(tally.stage("read").to_dict()), encoding="utf-8")
+    return Dataset.from_file(str(table))
+
+
+def _write(path: Path, schema: pa.Schema | None, batches: Iterator[pa.RecordBatch]) -> None:
+    with pa.OSFile(str(path), "wb") as sink:
+        first = next(batches, None)
+        known = first.schema if first is not None else schema if schema is not None else pa.schema([])
+        with pa.ipc.new_stream(sink, known) as writer:
+            if first is not None:
+                writer.write_batch(first)
+            for batch in batches:
+                writer.write_batch(batch)
+
+
+def read_stage(dataset: Dataset) -> Stage | None:
+    """The account of how `dataset` was read, if it came from `cached_table` and is still whole."""
+    files = dataset.cache_files
+    if len(files) != 1:
+        return None
+    account = Path(files[0]["filename"]).with_suffix(".json")
+    if account.parent != cache_folder() or not account.exists():
+        return None
+    stage = Stage.from_dict(json.loads(account.read_text(encoding="utf-8")))
+    return stage if stage.kept.examples == len(dataset) else None
+
+
+class BatchBuilder:
+    """Gathers rows (one value a column) into record batches of bounded size."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns: list[list[object]] = [[] for _ in schema]
+        self._bytes = 0
+
+    def add(self, row: Sequence[object], num_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Takes a row of about `num_bytes`; yields a batch when one is full."""
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+        self._bytes += num_bytes
+        if len(self._columns[0]) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[pa.RecordBatch]:
+        if self._columns[0]:
+            arrays = [
+                pa.array(column, type=field.type) for column, field in zip(self._columns, self._schema, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+            self._columns = [[] for _ in self._schema]
+            self._bytes = 0

@@ -1,0 +1,132 @@
+"""How many tokens corpora have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+from bpe_transformer.data.corpora import local_files
+from bpe_transformer.data.counting.pretoken_counts import CountInput
+from bpe_transformer.errors import CorpusError
+from bpe_transformer.io.text_files import Account, ByteFile, row_texts
+from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.files.file_texts import FileTexts, Readable
+
+_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """What one corpus has: documents are files, lines or the values of text columns; bytes of UTF-8; ids as `encode` gives."""
+
+    name: str
+    documents: int
+    bytes: int
+    tokens: int
+
+    def __add__(self, other: TokenCount) -> TokenCount:
+        return TokenCount(
+            self.name, self.documents + other.documents, self.bytes + other.bytes, self.tokens + other.tokens
+        )
+
+
+def count_tokens(
+    tokenizer: Tokenizer,
+    corpus: CountInput,
+    *,
+    documents: Literal["file", "line"] = "file",
+    errors: Literal["strict", "replace"] = "strict",
+    num_threads: int | None = None,
+    report: Callable[[int], object] = lambda done: None,
+) -> TokenCount:
+    """Counts in memory that does not grow with the corpus. Special tokens written in it are plain text.
+
+    `report` is called with the bytes read. Raises `CorpusError` for pre-token counts, which hold no texts, and what reading
+    and encoding raise.
+    """
+    if corpus.counts is not None:
+        raise CorpusError(f"{corpus.name} holds pre-token counts, not texts; name the texts that were counted")
+    count = _Count(tokenizer, corpus.name, num_threads)
+    plain = FileTexts([], tokenizer, documents, errors, (), ())
+    if corpus.stream is not None:
+        count.add_parts(plain, _Stream(corpus.name, corpus.stream), report)
+    if corpus.dataset is not None:
+        for column in corpus.columns or ():
+            for batch in corpus.dataset.select_columns(column).with_format("arrow").iter(_ROWS):
+                count.add_texts(batch[column].drop_null())
+                report(count.sum.bytes)
+    before = 0
+    for path in corpus.files:
+        start = before
+        with ByteFile(path) as file:
+
+            def here(_: int, file: ByteFile = file, start: int = start) -> None:
+                report(start + file.position)
+
+            if local_files.is_text(path):
+                count.add_parts(plain, file, here)
+            elif path.suffix.lower() == ".parquet":
+                for texts in _parquet_texts(path, corpus.columns):
+                    count.add_texts(texts)
+            else:
+                rows = row_texts(file, corpus.columns, errors, Account())
+                while batch := list(islice(rows, _ROWS)):
+                    count.add_texts(batch)
+                    here(0)
+        before += os.path.getsize(path)
+    return count.sum
+
+
+class _Count:
+    def __init__(self, tokenizer: Tokenizer, name: str, num_threads: int | None) -> None:
+        self.sum = TokenCount(name, 0, 0, 0)
+        self._tokenizer = tokenizer
+        self._threads = num_threads
+
+    def add_parts(self, texts: FileTexts, file: Readable, report: Callable[[int], object]) -> None:
+        for part, _, _ in texts.parts(file):
+            self.add_texts(part.rows, int(part.ends.sum()), part.num_bytes)
+            report(self.sum.bytes)
+
+    def add_texts(self, texts: Any, documents: int | None = None, num_bytes: int | None = None) -> None:
+        counts = self._tokenizer.count_batch(texts, self._threads, disallowed_special=())
+        if num_bytes is None:
+            num_bytes = sum(len(text.encode()) for text in texts) if isinstance(texts, list) else _size(texts)
+        self.sum += TokenCount("", len(counts) if documents is None else documents, num_bytes, int(np.sum(counts)))
+
+
+def _size(column: Any) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.binary_length(column)).as_py() or 0)
+
+
+class _Stream:
+    def __init__(self, path: str, stream: BinaryIO) -> None:
+        self.path = path
+        self._stream = stream
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+
+
+def _parquet_texts(path: Path, columns: tuple[str, ...] | None) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    named = columns or [
+        name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ]
+    for name in named:
+        if name not in kinds:
+            raise CorpusError(f"{path} has no column {name}; its columns are {', '.join(kinds)}")
+        for batch in file.iter_batches(_ROWS, columns=[name]):
+            yield batch.column(0).drop_null()

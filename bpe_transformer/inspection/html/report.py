@@ -1,0 +1,251 @@
+"""One HTML file that shows a vocabulary: playground, merge timeline, counts of the merges, size ladder.
+
+    write_report(report_data(tok, title="my tokenizer"), "report.html")
+
+`report_data` gives plain data, which is all that the page knows; what it does with it is in `assets/`. The file
+needs no network and opens from disk; its security policy forbids it every connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpe_transformer import __version__
+from bpe_transformer.errors import LearningError, PatternError
+from bpe_transformer.inspection.comparison.vocab_size_sweep import SizeLadder, size_ladder
+from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
+from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.tokenizer.splitting import patterns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bpe_transformer.tokenizer import MergeTrace, Tokenizer
+    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+    from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+
+SCRIPTS = ("encoder.js", "splitting.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
+SAMPLE_WORDS = 8
+FEW_MERGES = 1000
+
+
+def report_data(
+    tokenizer: Tokenizer, *, title: str, words: Sequence[str] = (), ladder: SizeLadder | None = None
+) -> dict[str, Any]:
+    """Everything the page shows, as JSON has it; columns of numbers are packed (see `pack`).
+
+    `words` are followed through the merges at first (default: some of the vocabulary's own); `ladder` is what
+    `size_ladder` measured (default: the ladder of the learning corpus, if the trace tells it). What cannot be shown is
+    left out, and a `no_…` entry says why: counts without a trace, sizes without a trace or texts, the playground where
+    the split pattern has no exact counterpart in a browser.
+    """
+    data: dict[str, Any] = {"title": title, "facts": _facts(tokenizer), "vocabulary": vocabulary(tokenizer.model)}
+    data["words"] = list(words) or sample_words(tokenizer)
+    data["colophon"] = f"bpe-transformer {__version__}, tokenizer {tokenizer.digest}"
+    try:
+        data["splitting"] = splitting(tokenizer.model.pretokenization)
+    except PatternError as cause:
+        data["splitting"] = None
+        data["no_playground"] = f"There is no playground for this tokenizer: {cause}."
+    data["trace"] = None if tokenizer.trace is None else _trace(tokenizer.trace)
+    if tokenizer.trace is None:
+        data["no_trace"] = (
+            "No trace was saved with this tokenizer, so it is not known how often its pairs occurred: a trace is written "
+            "by learning with this library and lies beside tokenizer.json."
+        )
+    try:
+        data["ladder"] = (ladder or size_ladder(tokenizer)).as_dict()
+    except LearningError as cause:
+        data["ladder"] = None
+        data["no_ladder"] = f"No size was measured: {cause}."
+    return data
+
+
+def write_report(data: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Writes the page of `report_data` beside `path` and renames it. Raises OSError if that cannot be written."""
+    page = report_html(data)
+    with atomic_file(path) as part:
+        part.write_text(page, encoding="utf-8", newline="\n")
+
+
+def report_html(data: dict[str, Any]) -> str:
+    """The page of `report_data`."""
+    from html import escape
+
+    safe = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    filled = {
+        "title": escape(data["title"]),
+        "style": _asset("vendor/uPlot.min.css") + _asset("style.css"),
+        "data": safe,
+        "uplot": f"/*\n{_asset('vendor/uPlot.LICENSE')}\n*/\n{_asset('vendor/uPlot.iife.min.js')}",
+        "script": "\n".join(_asset(name) for name in SCRIPTS),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match.group(1)], _asset("page.html"))
+
+
+def _asset(name: str) -> str:
+    place = resources.files("bpe_transformer.inspection.html").joinpath("assets", *name.split("/"))
+    return place.read_text(encoding="utf-8")
+
+
+# --- plain data --------------------------------------------------------------------------------------------------------
+
+
+def pack(column: NDArray[np.integer], *, delta: bool = False) -> dict[str, Any]:
+    """A column of 32-bit numbers in few characters: differences to the one before if `delta`, the first bytes of all
+    numbers, then the second bytes and so on, deflated, in base64. `unpack` in encoder.js reads it.
+    """
+    values = column.astype("<u4")
+    if delta and len(values):
+        values[1:] -= values[:-1].copy()
+    planes = values.view(np.uint8).reshape(-1, 4).T.tobytes()
+    return {"length": len(values), "delta": delta, "data": _deflated(planes)}
+
+
+def _deflated(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def vocabulary(model: BpeModel) -> dict[str, Any]:
+    """The facts that encoding needs, and the bytes of all tokens that merges do not tell."""
+    named = {**model.special_tokens, **model.added_tokens}
+    base = set(model.base_ids)
+    built = {id: model.tokens[id] for id in base}
+    columns = (model.left.tolist(), model.right.tolist(), model.made.tolist())
+    for left, right, made in zip(*columns, strict=True):
+        if made not in built and left in built and right in built:
+            built[made] = built[left] + built[right]
+    others = [id for id, token in enumerate(model.tokens) if id not in base and token and built.get(id) != token]
+    return {
+        "vocab_size": len(model.tokens),
+        "unit": model.unit,
+        "left": pack(model.left),
+        "right": pack(model.right),
+        "made": pack(model.made, delta=True),
+        "base": [[id, model.tokens[id].hex()] for id in model.base_ids],
+        "others": [[id, model.tokens[id].hex()] for id in others],
+        "special": list(map(list, model.special_tokens.items())),
+        "token_flags": {name: list(flags) for name, flags in model.token_flags.items()},
+        "added": list(map(list, model.added_tokens.items())),
+        "word_ends": sorted(base & model.word_ends),
+        "end_of_word": model.end_of_word,
+        "unk": None if model.unk_token is None else named[model.unk_token],
+        "fuse_unk": model.fuse_unk,
+        "fallback": list(model.fallback_ids),
+        "ignore_merges": model.ignore_merges,
+        "space_mark": model.space_mark,
+        "prefix_space": model.prefix_space,
+    }
+
+
+def splitting(split: PreTokenization) -> dict[str, Any]:
+    """How text becomes pre-tokens: what is protected (None: nothing), then the patterns, one after another.
+
+    Raises `PatternError` for what has no exact counterpart in a browser.
+    """
+    if unknown := split.facts().keys() - {
+        "pattern",
+        "normalization",
+        "protected",
+        "before",
+        "charsmap",
+        "squeeze_spaces",
+    }:
+        raise PatternError(f"the page does not know how to split by {', '.join(sorted(unknown))}")
+    if not split.keeps_all:
+        raise PatternError("the page does not know how to leave text between pre-tokens out")
+    protected = "|".join(f"(?:{expression})" for expression in split.protected)
+    mapped = None if split.charsmap is None else list(split.charsmap_normalizer.entries.items())
+    return {
+        "normalization": split.normalization,
+        "charsmap": None if mapped is None else {"json": _deflated(json.dumps(mapped).encode())},
+        "squeeze_spaces": split.squeeze_spaces,
+        "protected": _pattern(protected) if protected else None,
+        "patterns": [_pattern(patterns.expression(pattern)) for pattern in (*split.before, split.pattern)],
+    }
+
+
+def _pattern(expression: str) -> dict[str, Any]:
+    found = translate(expression)
+    return {
+        "source": found.source,
+        "starts": pack(found.starts, delta=True),
+        "kinds": pack(found.kinds),
+        "space": list(found.space),
+        "word": list(found.word),
+        "first_letter": FIRST_LETTER,
+    }
+
+
+def _trace(trace: MergeTrace) -> dict[str, Any]:
+    """The columns of a trace; those of 64 bits as two of 32. Pairs are the vocabulary's own."""
+    columns: dict[str, Any] = {"first_rank": trace.first_rank}
+    for name in (field.name for field in fields(trace) if field.name not in ("left", "right")):
+        column = getattr(trace, name)
+        if not isinstance(column, np.ndarray):
+            continue
+        if column.dtype == np.uint32:
+            columns[name] = pack(column)
+        else:
+            columns[f"{name}_low"] = pack(column & 0xFFFFFFFF, delta=name in ("counts", "tokens_left"))
+            columns[f"{name}_high"] = pack(column >> 32)
+    return columns
+
+
+def _facts(tokenizer: Tokenizer) -> list[list[Any]]:
+    """(name, value, whether it is written small) for the top of the page."""
+    model = tokenizer.model
+    rows: list[list[Any]] = [
+        ["vocabulary", f"{tokenizer.vocab_size:,}", False],
+        ["merges", f"{len(model.left):,}", False],
+        ["base alphabet", f"{len(model.base_ids):,} {'bytes' if model.unit == 'byte' else 'characters'}", False],
+        ["split pattern", str(model.pretokenization), len(str(model.pretokenization)) > 16],
+    ]
+    if tokenizer.trace is not None:
+        rows.append(["decided by tie rule", f"{tokenizer.trace.ties:,}", False])
+    rows.append(["special tokens", " ".join(model.special_tokens) or "none", bool(model.special_tokens)])
+    return rows
+
+
+def sample_words(tokenizer: Tokenizer) -> list[str]:
+    """Words of the vocabulary itself. Of a large one, from frequent to rare: a long one of every stretch of merges, each
+    stretch longer than the one before, by turns in Latin letters and in others, and only such as begin a word where
+    tokens tell. Of a small one the longest.
+    """
+    model = tokenizer.model
+    merges = len(model.left)
+    if merges < FEW_MERGES:
+        found = {word for id in model.made.tolist() if (word := _word(model, id))}
+        return sorted(found, key=lambda word: (-len(word.encode()), word))[:SAMPLE_WORDS] or ["lower"]
+    edges = np.geomspace(1, merges + 1, SAMPLE_WORDS + 3).astype(int)[2:]
+    words: dict[str, None] = {}
+    for turn, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
+        found = {word for id in model.made[first - 1 : last - 1][:5000].tolist() if (word := _word(model, id))}
+        found = {word for word in found if word.startswith(" ")} or found
+        found = {word for word in found if word.isascii() == (turn % 2 == 0)} or found
+        if found:
+            words.setdefault(max(found, key=lambda word: (len(word), word)))
+    return list(words) or ["lower"]
+
+
+def _word(model: BpeModel, id: int) -> str | None:
+    """A token that is letters, perhaps behind a space; in a vocabulary that marks the ends of words, a whole one."""
+    try:
+        text = model.surfaces[id].decode()
+    except UnicodeDecodeError:
+        return None
+    word = text.strip()
+    dull = (len(word) > 1 and word.isupper()) or len(set(word)) * 2 < len(word)  # capitals alone, one letter repeated
+    if not word.isalpha() or dull or len(word) > 16:
+        return None
+    return text.rstrip() if model.end_of_word is None or id in model.word_ends else None

@@ -1,0 +1,92 @@
+"""Heat maps of attention: a shade and a number in every cell, so that colour only repeats them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
+from bpe_transformer.inspection.base.visible import visible
+from bpe_transformer.inspection.render._dispatch import render
+from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, abbreviate
+
+CELL = 4  # a shade and up to three digits
+_LEVELS = ((75, "█", "magenta"), (50, "▓", "magenta"), (25, "▒", "cyan"), (5, "░", ""), (0, " ", ""))
+_LABEL_CAPS = (32, 12, 8, 6, CELL)  # cells a heading may take, tried from the widest
+
+
+@render.register
+def _(attention: AttentionMap) -> RenderableType:
+    return HeatMap(attention)
+
+
+@render.register
+def _(alignment: Alignment) -> RenderableType:
+    return Text(f"target {alignment.tgt} ← source {alignment.src} {alignment.weight:.0%}")
+
+
+class HeatMap:
+    """Target tokens down, source tokens across, percent in the cells; split into bands where the width runs out.
+
+    With several heads it shows their mean; `attention.head(n)` is a map of its own.
+    """
+
+    def __init__(self, attention: AttentionMap) -> None:
+        self.map = attention.mean()
+        self.alignments = attention.alignments()
+        self.src = [visible(token) for token in attention.src_tokens]
+        self.tgt = [visible(token) for token in attention.tgt_tokens]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self.map.title, STRONG)
+        row_label = min(max(cell_len(token) for token in self.tgt), 16)
+        for band in self._bands(options.max_width - row_label - 2):
+            yield self._band(band, row_label)
+            yield Text()
+        yield Text("percent of each row (rows attend, columns are attended to); empty: under 0.5", LABEL)
+        yield Text(" ".join(f"{sign} from {least}" for least, sign, _ in reversed(_LEVELS) if sign.strip()), LABEL)
+        yield Text()
+        yield Text("strongest", LABEL)
+        yield Flow(Text(f"{self.tgt[best.tgt]} ← {self.src[best.src]} {best.weight:.0%}") for best in self.alignments)
+
+    def _bands(self, width: int) -> list[list[tuple[int, int]]]:
+        """(column, its width) in each band: one band if abbreviated headings allow, else as many as it takes."""
+        for cap in _LABEL_CAPS:
+            columns = [(number, max(CELL, min(cell_len(token), cap))) for number, token in enumerate(self.src)]
+            if sum(cells + 1 for _, cells in columns) <= width:
+                return [columns]
+        bands: list[list[tuple[int, int]]] = [[]]
+        left = width
+        for number, token in enumerate(self.src):
+            cells = max(CELL, min(cell_len(token), 8))
+            if bands[-1] and left < cells + 1:
+                bands.append([])
+                left = width
+            bands[-1].append((number, cells))
+            left -= cells + 1
+        return bands
+
+    def _band(self, band: Sequence[tuple[int, int]], row_label: int) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style=LABEL)
+        table.add_column(Text(), justify="right", width=row_label, no_wrap=True)
+        for column, cells in band:
+            heading = Text(abbreviate(self.src[column], cells), no_wrap=True)
+            table.add_column(heading, justify="right", width=cells, no_wrap=True)
+        weights = self.map.weights[0]
+        for row, label in enumerate(self.tgt):
+            strongest = self.alignments[row].src
+            cells_of_row = [_cell(float(weights[row, column]), column == strongest) for column, _ in band]
+            table.add_row(Text(abbreviate(label, row_label)), *cells_of_row)
+        return table
+
+
+def _cell(weight: float, strongest: bool) -> Text:
+    percent = round(100 * weight)
+    if not percent:
+        return Text()
+    sign, colour = next((sign, colour) for least, sign, colour in _LEVELS if percent >= least)
+    return Text(f"{sign}{percent:>3}", f"{colour} {STRONG}".strip() if strongest else colour)

@@ -1,0 +1,147 @@
+"""Tokens that no text is ever encoded to, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from itertools import islice, product
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from bpe_transformer.errors import EncodingError
+from bpe_transformer.inspection.base.token_kinds import Roles
+from bpe_transformer.inspection.derivation.merge_replay import Merges
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer import Tokenizer
+
+Obstacle = Literal["split", "other merges", "no merge", "normalization", "another token"]
+OBSTACLES: dict[Obstacle, str] = {
+    "split": "the pattern cuts its text, wherever it stands",
+    "other merges": "merging its own bytes gives other tokens, because other merges come first",
+    "no merge": "no merge makes it",
+    "normalization": "normalization changes its text",
+    "another token": "another token stands for the same text",
+}
+_TRIES = 4096  # completions of a token that is part of a character
+_IN_CONTEXT = 8  # of them with something around
+# a sign of every class that patterns know, and rare ones of the same classes, which hardly ever merge with the token
+_AROUND = ("", " ", "\n", "  ", "a", "A", "1", ".", "'", "/", "ꙮ", "Ꙁ", "᠐", "⸎", "가")
+_LETTERS_FIRST = (b"\xc3", b"\xd0", b"\xd7", b"\xe4", b"\xea", b"\xed", b"\xe3", b"\xe2", b"\xf0")  # of many scripts
+
+
+def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
+    """By id, what keeps a token from ever coming out of the encoder; special and added tokens are looked for, not merged.
+
+    A token is reachable if its own bytes, merged, give it, and a text is encoded to it: its own, or with a few characters
+    around it (and for a token that is part of a character, that character around it). The first is exact: a token that
+    comes out within a longer pre-token also comes out of its own bytes, as nothing outside took part in its merges.
+    "split" says that none of some hundred texts around it shows it, so for a pattern that looks far around it is no proof.
+    200,000 tokens take about a second.
+    """
+    model = tokenizer.model
+    roles = Roles(tokenizer)
+    named = {*model.special_tokens.values(), *model.added_tokens.values()}
+    surfaces = model.surfaces
+    ids = np.array([id for id, surface in enumerate(surfaces) if surface and id not in named], np.int64)
+    encoded = tokenizer.encode_batch([surfaces[id] for id in ids.tolist()], disallowed_special=())
+    alone = np.diff(encoded.offsets) == 1
+    alone[alone] = encoded.ids[encoded.offsets[:-1][alone]] == ids[alone]
+    found: dict[int, Obstacle] = {}
+    for id in ids[~alone].tolist():
+        if (obstacle := _obstacle(tokenizer, roles, id)) is not None:
+            found[id] = obstacle
+    return found
+
+
+def _obstacle(tokenizer: Tokenizer, roles: Roles, id: int) -> Obstacle | None:
+    model = tokenizer.model
+    surface = model.surfaces[id]
+    merged = _merged(tokenizer, id)
+    if merged != [id]:
+        if len(merged) == 1:
+            return "another token"
+        return "no merge" if roles.rank(id) is None else "other merges"
+    if model.end_of_word is not None or witness(tokenizer, id) is not None:
+        return None  # whether a mark follows is not for the pattern to say
+    text = surface.decode("utf-8", "surrogateescape")
+    changed = not roles.partial[id] and model.pretokenization.normalize(text) != text
+    return "normalization" if changed else "split"
+
+
+def witness(tokenizer: Tokenizer, id: int) -> bytes | None:
+    """A text that is encoded to tokens of which this is one, if a few characters around it are enough."""
+    token = tokenizer.model.surfaces[id]
+    for texts in _texts_with(token, _encodable(tokenizer)):
+        encoded = tokenizer.encode_batch(texts, disallowed_special=())
+        places = np.flatnonzero(encoded.ids == id)
+        if len(places):
+            return texts[int(np.searchsorted(encoded.offsets, places[0], side="right")) - 1]
+    return None
+
+
+@lru_cache(maxsize=1)
+def _encodable(tokenizer: Tokenizer) -> list[str]:
+    """What may stand around a token in a text for this tokenizer."""
+    found = []
+    for sign in _AROUND:
+        with suppress(EncodingError):
+            tokenizer.encode_ordinary(sign)
+            found.append(sign)
+    return found
+
+
+def _texts_with(token: bytes, around: list[str]) -> Iterator[list[bytes]]:
+    """Texts that hold `token`, the likeliest first, some at a time."""
+    whole = [head + token + tail for head, tail in islice(_completions(token), _TRIES)]
+    yield whole
+    for text in whole[:_IN_CONTEXT]:
+        yield [before.encode() + text + after.encode() for before, after in product(around, around)]
+
+
+def _merged(tokenizer: Tokenizer, id: int) -> list[int]:
+    """What becomes of a token's own parts when they are a pre-token, or stand inside one."""
+    model = tokenizer.model
+    if model.end_of_word is None or id in model.word_ends:
+        surface = model.surfaces[id]
+        return tokenizer._encoder.encode_pieces([surface[:-1] if id in model.word_ends else surface])
+    merges = Merges.of(tokenizer)
+    base = merges.leaves(id)
+    *_, last = merges.states(base, merges.fire(base))
+    return [made for made, _ in last.values()]
+
+
+def _completions(token: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """What to put before and after a token so that it begins and ends with a character; nothing, if it does."""
+    begin = next((place for place, byte in enumerate(token) if byte & 0xC0 != 0x80), len(token))
+    heads = _heads(begin) if 0 < begin < 4 else [b""]
+    tails = [b""]
+    if lead := next((place for place in range(1, min(4, len(token)) + 1) if token[-place] >= 0xC0), 0):
+        missing = _length(token[-lead]) - lead
+        if missing > 0:
+            tails = [bytes([first, *[0x80] * (missing - 1)]) for first in (0xA0, *range(0x80, 0xC0))]
+    valid = [(head, tail) for head, tail in product(heads, tails) if _is_utf8(head + token + tail)]
+    return iter(valid or [(b"", b"")])
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _heads(missing: int) -> list[bytes]:
+    """Bytes that make a character of so many bytes that go on with it."""
+    heads = []
+    for lead in (*_LETTERS_FIRST, *(bytes([byte]) for byte in range(0xC2, 0xF5))):
+        filling = _length(lead[0]) - 1 - missing
+        heads += [lead + bytes([byte] * filling) for byte in (0xA0, 0x80, 0x90, 0xB0)] if filling >= 0 else []
+    return heads
+
+
+def _length(lead: int) -> int:
+    return 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4

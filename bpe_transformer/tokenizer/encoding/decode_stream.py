@@ -1,0 +1,104 @@
+"""Ids to text as they come, such as from a model that generates them one by one."""
+
+from __future__ import annotations
+
+import codecs
+import operator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpe_transformer.errors import DecodingError
+from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+
+
+class DecodeStream(Iterator[str]):
+    """Text of ids as they arrive: never half a character, and together what `Tokenizer.decode` gives for all of them.
+
+    Iterating yields the text of the ids it was made with, in pieces; `push` and `finish` are for feeding it by hand.
+
+    >>> for piece in tok.decode_stream(generated):                          # doctest: +SKIP
+    ...     print(piece, end="", flush=True)
+    >>> stream = tok.decode_stream()                                        # doctest: +SKIP
+    >>> [stream.push(id) for id in tok.encode("숲")], stream.finish()       # doctest: +SKIP
+    (['', '', '숲'], '')
+    """
+
+    def __init__(self, model: BpeModel, ids: Iterable[int], errors: str, skip_special_tokens: bool) -> None:
+        self._ids: Iterator[int] | None = iter(ids)
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
+        self._surfaces = model.surfaces
+        self._skipped = frozenset(model.special_tokens.values()) if skip_special_tokens else frozenset[int]()
+        self._separate = model.separate_ids
+        self._word_ends = model.word_ends
+        self._prefix = model.prefix_space.removesuffix("_if_none")
+        self._drops_space = self._prefix != "never"  # before the next token, if it is one
+        self._held = b""  # the space after a word, which is not written after the last
+        self._bytes = 0
+
+    def push(self, ids: int | np.integer[Any] | Iterable[int]) -> str:
+        """The text that these ids complete. Raises `DecodingError` for what is no id or out of range, or as `errors` asks."""
+        if isinstance(ids, (str, bytes)) or not (isinstance(ids, Iterable) or hasattr(ids, "__index__")):
+            raise DecodingError(f"ids is {type(ids).__name__}; give an id, or ids one after another")
+        try:
+            each: Iterable[Any] = (operator.index(ids),)  # type: ignore[arg-type]
+        except TypeError:
+            each = ids  # type: ignore[assignment]
+        return self._text(b"".join(map(self._surface, each)), final=False)
+
+    def finish(self) -> str:
+        """The text of what is left: half a character follows `errors`. The stream then begins anew."""
+        text = self._text(b"", final=True)
+        self._drops_space = self._prefix != "never"
+        self._held, self._bytes = b"", 0
+        return text
+
+    def __next__(self) -> str:
+        while self._ids is not None:
+            try:
+                text = self.push(next(self._ids))
+            except StopIteration:
+                self._ids = None
+                text = self.finish()
+            if text:
+                return text
+        raise StopIteration
+
+    def _surface(self, one: Any) -> bytes:
+        try:
+            id = operator.index(one)
+        except TypeError:
+            raise DecodingError(f"{one!r} is no id; give whole numbers from 0 to {len(self._surfaces) - 1}") from None
+        separate = id in self._separate
+        if id in self._skipped:
+            self._drops_space |= separate and self._prefix == "always"
+            return b""
+        if not 0 <= id < len(self._surfaces):
+            raise DecodingError(id_out_of_range(id, len(self._surfaces)))
+        surface = self._surfaces[id]
+        if self._drops_space and not separate and surface.startswith(b" "):
+            surface = surface[1:]
+        if separate:
+            self._drops_space = self._prefix == "always"
+        else:
+            self._drops_space = False
+        before, self._held = self._held, b""
+        if id in self._word_ends:
+            surface, self._held = surface[:-1], surface[-1:]
+        return before + surface
+
+    def _text(self, data: bytes, final: bool) -> str:
+        try:
+            text = self._utf8.decode(data, final)
+        except UnicodeDecodeError as cause:
+            self._utf8.reset()
+            raise DecodingError(
+                f"the ids are not UTF-8 text: byte 0x{cause.object[cause.start]:02x} after {self._bytes + cause.start} bytes "
+                'of what was pushed; go on with errors="replace", or take bytes with decode_bytes'
+            ) from cause
+        self._bytes += len(data)
+        return text

@@ -1,0 +1,404 @@
+"""Files and folders to ids on disk: `.npy` or Arrow, mapped into memory when read, resumed after a kill.
+
+Ids are appended to files in a folder beside the output, and every second a line of a journal says how far everything is
+that has reached the disk. A run that finds such a folder cuts the files back to the last line and goes on from there; the
+folder takes its place as the output when all is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
+from bpe_transformer.io.atomic import sync
+from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, Frame, npy_header
+from bpe_transformer.tokenizer.encoding.special_tokens import Specials
+from bpe_transformer.tokenizer.files.file_texts import FileTexts, Group, find_sources
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.tokenizer import Tokenizer
+
+Format = Literal["npy", "arrow"]
+Progress = Callable[[int, int], object]
+_VERSION = 1
+_FACTS = "encoded.json"
+_JOURNAL = "journal.jsonl"
+_COLUMNS = ("ids.npy", "offsets.npy")
+_SYNC_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What came of the sources so far: documents (and how many of them without an id), bytes read, ids written.
+
+    `replaced` counts the places where U+FFFD took that of bytes that are not UTF-8.
+    """
+
+    documents: int = 0
+    empty: int = 0
+    bytes: int = 0
+    ids: int = 0
+    replaced: int = 0
+
+
+@dataclass(frozen=True)
+class EncodedFiles:
+    """A folder of ids: `encodings` are mapped into memory, a document each, in the order of `sources` and within them."""
+
+    path: Path
+    encodings: Encodings
+    totals: Totals
+    digest: str
+    sources: tuple[str, ...]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> EncodedFiles:
+        """Raises `FormatError` if `path` is no such folder, `DigestMismatchError` if another tokenizer made it."""
+        folder = Path(path)
+        try:
+            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+            totals, plan = Totals(**facts["totals"]), facts["plan"]
+            digest, sources = plan["digest"], tuple(source["path"] for source in plan["sources"])
+            encodings = _read(folder, plan["format"])
+        except FileNotFoundError as cause:
+            raise FormatError(
+                f"{folder} holds no encoded files ({cause.filename} is missing); make it with encode_files"
+            ) from None
+        except (ValueError, KeyError, TypeError, IndexError, OSError) as cause:
+            raise FormatError(f"{folder} is damaged ({cause}); make it anew with encode_files") from None
+        if (len(encodings), len(encodings.ids)) != (totals.documents, totals.ids):
+            raise FormatError(f"{folder} is damaged: it does not hold the {totals.ids} ids it names; make it anew")
+        if tokenizer is not None and digest != tokenizer.digest:
+            raise DigestMismatchError(
+                f"{folder} was encoded with the tokenizer {digest[:12]}…, not with {tokenizer.digest[:12]}…; "
+                "encode it again, or load the tokenizer it belongs to"
+            )
+        return cls(folder, encodings, totals, digest, sources)
+
+
+@dataclass(frozen=True)
+class _State:
+    """How far a run is: bytes taken of source number `source`, and the totals until there."""
+
+    source: int = 0
+    position: int = 0
+    totals: Totals = Totals()
+    closed: int = 0  # ids up to the end of the last whole document
+
+
+def encode_files(
+    tokenizer: Tokenizer,
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    format: Format,
+    documents: Literal["file", "line"],
+    glob: str,
+    errors: Literal["strict", "replace", "keep"],
+    num_threads: int | None,
+    allowed_special: Specials,
+    disallowed_special: Specials,
+    frame: Frame,
+    overwrite: bool,
+    progress: Progress | None,
+) -> EncodedFiles:
+    """See `Tokenizer.encode_files`."""
+    sources = find_sources(paths, glob, besides=out)
+    plan: dict[str, Any] = {
+        "version": _VERSION, "digest": tokenizer.digest, "format": format, "documents": documents, "errors": errors,
+        "allowed_special": _listed(allowed_special), "disallowed_special": _listed(disallowed_special),
+        "bos": list(frame.before), "eos": list(frame.behind), "sources": [asdict(source) for source in sources],
+    }  # fmt: skip
+    for name, value, choices in (("format", format, ("npy", "arrow")), ("documents", documents, ("file", "line"))):
+        if value not in choices:
+            raise CorpusError(f"{name}={value!r} is unknown; choose {' or '.join(choices)}")
+    target = Path(out).resolve()
+    if target.is_dir() and target.is_mount():
+        raise CorpusError(f"{out} is a mount point, which cannot be replaced at once; name a folder in it")
+    if target.exists() and not _is_empty(target):
+        found = _facts(target)
+        if not overwrite:
+            _check_same(target, found, plan)
+            return EncodedFiles.load(target)
+    work = _Work(target, plan, np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32), overwrite)
+    with work:
+        texts = FileTexts(sources, tokenizer, documents, errors, allowed_special, disallowed_special)
+        state = work.state
+        total = sum(source.size for source in sources)
+        for group in texts.groups(state.source, state.position):
+            encodings = _encode(tokenizer, group, num_threads, allowed_special, disallowed_special)
+            work.add(group, encodings, frame)
+            if progress is not None:
+                progress(min(group.done, total), total)
+        work.finish()
+    return EncodedFiles.load(target)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _encode(
+    tokenizer: Tokenizer, group: Group, num_threads: int | None, allowed: Specials, disallowed: Specials
+) -> Encodings:
+    """The ids of a group. Errors name the file."""
+    try:
+        return tokenizer.encode_batch(group.rows, num_threads, allowed_special=allowed, disallowed_special=disallowed)
+    except (EncodingError, SpecialTokenError):
+        for index, text in enumerate(group.rows):
+            try:
+                tokenizer.encode(text, allowed_special=allowed, disallowed_special=disallowed)
+            except (EncodingError, SpecialTokenError) as cause:
+                raise type(cause)(f"{group.origin(index)}: {cause}") from None
+        raise
+
+
+def _listed(names: Specials) -> list[str] | str:
+    return names if isinstance(names, str) else sorted(names)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        plan: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))["plan"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FormatError(f"{folder} exists and holds no encoded files; name another folder, or remove it") from None
+    return plan
+
+
+def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> None:
+    """Raises `DigestMismatchError` if what lies in `folder` is not what `plan` would make."""
+    if found.get("digest") != plan["digest"]:
+        cause = f"the tokenizer {str(found.get('digest'))[:12]}…, not {plan['digest'][:12]}…"
+    elif found.get("sources") != plan["sources"]:
+        before = {str(source.get("path")): source for source in found.get("sources", [])}
+        now = {source["path"]: source for source in plan["sources"]}
+        changed = [path for path in sorted({*before, *now}) if before.get(path) != now.get(path)]
+        cause = f"other sources: {changed[0]} is another" if changed else "other sources: their order changed"
+    elif different := [name for name in plan if found.get(name) != plan[name]]:
+        cause = f"{different[0]}={found.get(different[0])!r}, not {plan[different[0]]!r}"
+    else:
+        return
+    raise DigestMismatchError(
+        f"{folder} was made with {cause}; pass overwrite=True (--overwrite) to make it anew, or name another folder"
+    )
+
+
+class _Work:
+    """The folder beside the output that ids are written to, and its journal."""
+
+    def __init__(self, target: Path, plan: dict[str, Any], dtype: np.dtype[Any], overwrite: bool) -> None:
+        self._target, self._plan, self._dtype = target, plan, dtype
+        self._folder = target.with_name(f".{target.name}.part")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._journal = open(self._folder / _JOURNAL, "a+b")  # noqa: SIM115
+        _lock(self._journal, self._folder)
+        self._logged = 0.0  # when the journal was written to
+        self.state = _State()
+        with _told(self._folder):
+            self._resume(overwrite)
+            self._ids = self._open("ids.npy", self.state.totals.ids * dtype.itemsize)
+            self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
+        if not self.state.totals.documents:
+            self._offsets.seek(NPY_HEADER)
+            self._offsets.write(np.zeros(1, np.int64).tobytes())
+
+    def __enter__(self) -> _Work:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            with suppress(OSError, ValueError):  # what went wrong is told, not that this does as well
+                self._log_state()
+        for handle in (self._ids, self._offsets, self._journal):
+            with suppress(OSError):  # a full disk is told by what was written, not again by what is left to write
+                handle.close()
+
+    def _resume(self, overwrite: bool) -> None:
+        """Takes up what another run left, if it made the same and all that its journal names is there."""
+        self._journal.seek(0)
+        data = self._journal.read()
+        whole = data.rfind(b"\n") + 1  # what follows the last newline was cut short
+        try:
+            entries = [json.loads(line) for line in data[:whole].splitlines()]
+            last = _State(**{**entries[-1], "totals": Totals(**entries[-1]["totals"])}) if entries[1:] else _State()
+        except (ValueError, TypeError, KeyError):
+            entries, last = [], _State()
+        if entries and not overwrite:
+            _check_same(self._folder, entries[0], self._plan)
+        sizes = (last.totals.ids * self._dtype.itemsize, (last.totals.documents + 1) * 8)
+        if entries[:1] == [self._plan] and all(
+            _size(self._folder / name) >= NPY_HEADER + size for name, size in zip(_COLUMNS, sizes, strict=True)
+        ):
+            self.state = last
+            self._journal.truncate(whole)
+            return
+        self._journal.truncate(0)
+        self._log(self._plan)
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        self._journal.write(json.dumps(entry).encode() + b"\n")
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self._logged = time.monotonic()
+
+    def _log_state(self) -> None:
+        """Says how far everything is, once it is on the disk: after a power failure a journal must not promise more."""
+        for handle in (self._ids, self._offsets):
+            handle.flush()
+            os.fsync(handle.fileno())
+        self._log(asdict(self.state))
+
+    def _open(self, name: str, kept: int) -> Any:
+        path = self._folder / name
+        path.touch()
+        handle = open(path, "r+b")  # noqa: SIM115
+        handle.truncate(NPY_HEADER + kept)
+        handle.seek(0, os.SEEK_END)
+        return handle
+
+    def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
+        """Writes the ids of a group of texts, and every now and then that they are written."""
+        begins, ends = group.begins, group.ends
+        before, behind = (np.zeros(len(begins), np.int64) for _ in range(2))
+        before[begins] = len(frame.before)
+        behind[ends] = len(frame.behind)
+        sizes = np.diff(plain.offsets) + before + behind
+        stops = np.cumsum(sizes)
+        ids = np.empty(int(sizes.sum()), self._dtype)
+        is_text = np.ones(len(ids), np.bool_)
+        for marks, places in (
+            (frame.before, (stops - sizes)[begins]),
+            (frame.behind, stops[ends] - len(frame.behind)),
+        ):
+            for number, mark in enumerate(marks):
+                ids[places + number] = mark
+                is_text[places + number] = False
+        ids[is_text] = plain.ids
+        totals, closed = self.state.totals, self.state.closed
+        offsets = totals.ids + stops[ends]
+        lengths = np.diff(offsets, prepend=closed)
+        with _told(self._folder):
+            self._ids.write(ids.data)
+            self._offsets.write(np.ascontiguousarray(offsets, np.int64).data)
+        done = Totals(
+            totals.documents + len(offsets), totals.empty + int((lengths == frame.num_marks).sum()),
+            totals.bytes + group.num_bytes, totals.ids + len(ids), totals.replaced + group.replaced,
+        )  # fmt: skip
+        self.state = _State(group.source, group.position, done, int(offsets[-1]) if len(offsets) else closed)
+        if time.monotonic() - self._logged >= _SYNC_SECONDS:
+            with _told(self._folder):
+                self._log_state()
+
+    def finish(self) -> None:
+        """Makes the folder the output. What is there before goes when the new one has taken its place."""
+        with _told(self._folder):
+            self._write_rest()
+        old = self._target.with_name(f".{self._target.name}.old")
+        _remove(old)  # of a run that was stopped just here
+        if self._target.exists():
+            self._target.replace(old)
+        self._folder.replace(self._target)
+        sync(self._target.parent)
+        for name in (_JOURNAL, *(_COLUMNS if self._plan["format"] == "arrow" else ())):
+            (self._target / name).unlink()
+        _remove(old)
+
+    def _write_rest(self) -> None:
+        """All that the output holds, on the disk."""
+        self._log_state()
+        totals = self.state.totals
+        for handle, dtype, length in (
+            (self._ids, self._dtype, totals.ids),
+            (self._offsets, np.dtype(np.int64), totals.documents + 1),
+        ):
+            handle.seek(0)
+            handle.write(npy_header(dtype, length))
+            handle.flush()
+            os.fsync(handle.fileno())
+        if self._plan["format"] == "arrow":
+            _to_arrow(self._folder, self._plan["digest"])
+        facts = {"plan": self._plan, "totals": asdict(totals)}
+        (self._folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        sync(self._folder / _FACTS)
+        sync(self._folder)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Says where it was that writing failed, and that it can go on."""
+    try:
+        yield
+    except OSError as cause:
+        if cause.filename is not None:
+            raise
+        told = f"{cause.strerror or cause}; what was encoded is kept, so the same call goes on from there"
+        raise OSError(cause.errno, told, str(folder)) from cause
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lock(handle: Any, folder: Path) -> None:
+    """Two runs that write to one folder would mix their ids. Where the system has no such locks, none is taken."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise CorpusError(f"another run is writing {folder}; wait for it, or name another output") from None
+
+
+def _to_arrow(folder: Path, digest: str) -> None:
+    """`ids.arrow`: an Arrow stream with one batch, so that all of it can be used where it lies."""
+    import pyarrow as pa
+
+    encodings = _read(folder, "npy")
+    lists = encodings.to_arrow()
+    schema = pa.schema([pa.field("ids", lists.type, nullable=False)], metadata={"digest": digest})
+    with pa.OSFile(str(folder / "ids.arrow"), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.record_batch([lists], schema=schema))
+    sync(folder / "ids.arrow")
+
+
+def _read(folder: Path, format: Format) -> Encodings:
+    if format == "npy":
+        return Encodings(_mapped(folder / "ids.npy"), _mapped(folder / "offsets.npy"))
+    import pyarrow as pa
+
+    try:
+        column = pa.ipc.open_stream(pa.memory_map(str(folder / "ids.arrow"))).read_all()["ids"]
+    except pa.ArrowException as cause:
+        raise ValueError(f"ids.arrow: {cause}") from cause
+    if not column.num_chunks:
+        return Encodings(np.empty(0, column.type.value_type.to_pandas_dtype()), np.zeros(1, np.int64))
+    lists = column.chunk(0)
+    if not len(lists):
+        return Encodings(lists.values.to_numpy(), np.zeros(1, np.int64))
+    return Encodings(lists.values.to_numpy(), lists.offsets.to_numpy())
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    return array

@@ -1,0 +1,81 @@
+"""What a vocabulary is used for: how often each id occurs in a corpus, from its pre-token counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer import _core
+from bpe_transformer.errors import EncodingError, LearningError
+from bpe_transformer.tokenizer.counting.counts import PretokenCounts, threads
+from bpe_transformer.tokenizer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+
+_BYTES = 1 << 31  # as kBytes in tally.hpp
+
+
+@dataclass(frozen=True, eq=False)
+class TokenUsage:
+    """`counts[id]`: how often an id occurs, shape (vocab_size,). `in_words`: how many of all these occurrences hold a byte
+    of a letter, a mark or a number, which is what fertility counts.
+    """
+
+    counts: NDArray[np.uint64]
+    in_words: int
+
+    @property
+    def total(self) -> int:
+        """Tokens of the whole corpus."""
+        return int(self.counts.sum())
+
+
+def token_usage(tokenizer: Tokenizer, counts: PretokenCounts, num_threads: int | None = None) -> TokenUsage:
+    """How often each id occurs in the corpus that `counts` were taken from.
+
+    Every distinct pre-token is encoded once and weighs what it occurs, so this takes as long as the distinct pre-tokens
+    do, not the corpus. Special and added tokens mean nothing here, their text is plain text, and no space is put before
+    a text.
+
+    Raises:
+        LearningError: the counts were split otherwise than the tokenizer splits.
+        EncodingError: a character is not in the alphabet of a character vocabulary without `<unk>`.
+
+    >>> counts = PretokenCounts.from_words({"low": 5, "lower": 2}, pattern="cl100k")
+    >>> int(token_usage(learn_bpe(counts, 256), counts).counts[ord("o")])           # doctest: +SKIP
+    7
+    """
+    if counts.pretokenization != tokenizer.model.pretokenization:
+        raise LearningError(
+            f"counts split with {str(counts.pretokenization)!r} say nothing about a tokenizer that splits with "
+            f"{str(tokenizer.model.pretokenization)!r}; count the texts as the tokenizer splits them"
+        )
+    model = tokenizer.model
+    try:
+        used, in_words = tokenizer._encoder.tally(
+            model.alphabet(), counts._native, _extents(model), threads(num_threads)
+        )
+    except _core.UnknownCharacter as cause:
+        code_point = cause.args[0]
+        raise EncodingError(
+            f"the counts hold the character {chr(code_point)!r} (U+{code_point:04X}), which is not in this vocabulary's "
+            'alphabet; learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'
+        ) from None
+    return TokenUsage(used, in_words)
+
+
+def _extents(model: BpeModel) -> NDArray[np.uint32]:
+    """By id, how much of a pre-token it takes, as the native core wants it: bytes, characters, or 0 for `<unk>`."""
+    if model.unit == "byte":
+        return np.array([_BYTES | len(token) for token in model.tokens], np.uint32)
+    mark = len(model.end_of_word or "")
+    extents = [
+        len(token.decode("utf-8", "replace")) - (mark if id in model.word_ends else 0)
+        for id, token in enumerate(model.tokens)
+    ]
+    for id in model.fallback_ids:
+        extents[id] = _BYTES | 1
+    if model.unk_token is not None:
+        extents[model.special_tokens[model.unk_token]] = 0
+    return np.array(extents, np.uint32)

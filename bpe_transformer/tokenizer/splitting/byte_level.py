@@ -1,0 +1,57 @@
+"""GPT-2's printable stand-in for every byte ("bytes_to_unicode" in its encoder.py), which byte-level files write tokens in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.learning.alphabet import gpt2_byte_order
+
+# itself for a byte that prints in Latin-1, else the next free code point from 256
+CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
+_BYTE_OF_CHAR = {ord(char): byte for byte, char in CHAR_OF_BYTE.items()}
+# what stands for no byte becomes something that Latin-1 does not hold
+_TRANSLATION = {code: _BYTE_OF_CHAR.get(code, 0xFFFD) for code in range(256)} | _BYTE_OF_CHAR
+
+
+def name_of(token: bytes) -> str:
+    """
+    >>> name_of(b" low")
+    'Ġlow'
+    """
+    return token.decode("latin-1").translate(CHAR_OF_BYTE)
+
+
+def tokens_of(names: Sequence[str]) -> list[bytes]:
+    """The bytes of many names at once. Raises `FormatError` for a character that stands for no byte.
+
+    >>> tokens_of(["Ġlow", "Ċ"])
+    [b' low', b'\\n']
+    """
+    try:
+        data = "".join(names).translate(_TRANSLATION).encode("latin-1")
+    except UnicodeEncodeError:
+        name = next(name for name in names if not is_name(name))
+        bad = next(char for char in name if ord(char) not in _BYTE_OF_CHAR)
+        raise FormatError(f"token {name!r} holds {bad!r}, which stands for no byte") from None
+    ends = list(accumulate(map(len, names)))
+    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
+    """The bytes of the name of every id; those `outside` are text as it stands. Raises `FormatError`."""
+    try:
+        if not byte_level:
+            return tuple(map(str.encode, names))
+        tokens = tokens_of(["" if id in outside else name for id, name in enumerate(names)])
+        for id in outside:
+            tokens[id] = names[id].encode()
+        return tuple(tokens)
+    except UnicodeEncodeError as cause:
+        raise FormatError(f"{place}: a token holds U+{ord(cause.object[cause.start]):04X}, half a character") from None
+
+
+def is_name(name: Iterable[str]) -> bool:
+    """Whether every character of `name` stands for a byte."""
+    return all(ord(char) in _BYTE_OF_CHAR for char in name)

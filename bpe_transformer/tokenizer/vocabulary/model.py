@@ -1,0 +1,234 @@
+"""The facts of a tokenizer as plain data: what the learner makes, the formats read and write, and the encoder runs on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer import _core
+from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.vocabulary.pickling import reduced_model
+
+Unit = Literal["byte", "char"]
+PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
+Ids = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class BpeModel:
+    """`tokens[id]` are a token's bytes, with the end-of-word mark where it has one; specials are the bytes of their text.
+
+    Merge number `rank` makes `made[rank]` of `left[rank]` and `right[rank]`. A base token is what no merge makes and is
+    neither special nor added: one byte, or one character, with or without the end-of-word mark; imported vocabularies may
+    hold longer ones, which only `ignore_merges` reaches, and ids without a token, which have no bytes.
+
+    - `special_tokens` are text only where the caller says so; `added_tokens` are always looked for in a text first.
+    - `byte_fallback` (characters only): the base tokens `<0x00>` … `<0xFF>` stand for the bytes of characters outside the
+      alphabet, as in SentencePiece.
+    - `fuse_unk`: neighbouring unknown characters of a pre-token become one `unk_token`.
+    - `ignore_merges`: a pre-token that is a token as a whole takes its id, whatever the merges say (tiktoken, Llama 3).
+    - `space_mark`: how tokens write a space, such as "▁"; both stand for a space in text.
+    - `prefix_space`: whether a text ("first"), or each part of it between special and added tokens ("always"), is encoded as
+      if a space went before it; "…_if_none": only where it does not begin with one.
+    - `token_flags`: how special and added tokens are found in text (see `specials.FLAGS`), where it is not just by equality.
+    - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all that it puts before and behind a
+      text then, where these are several.
+    """
+
+    unit: Unit
+    pretokenization: PreTokenization
+    tokens: tuple[bytes, ...]
+    left: Ids
+    right: Ids
+    made: Ids
+    special_tokens: Mapping[str, int]
+    unk_token: str | None = None
+    end_of_word: str | None = None
+    added_tokens: Mapping[str, int] = field(default_factory=dict)
+    byte_fallback: bool = False
+    fuse_unk: bool = False
+    ignore_merges: bool = False
+    space_mark: str | None = None
+    prefix_space: PrefixSpace = "never"
+    bos_token: str | None = None
+    eos_token: str | None = None
+    token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return reduced_model(self)
+
+    @property
+    def pattern(self) -> str:
+        """The split pattern, by name if it has one."""
+        return self.pretokenization.pattern
+
+    @cached_property
+    def base_ids(self) -> list[int]:
+        derived = {*self.made.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
+        return [id for id, token in enumerate(self.tokens) if id not in derived and token]
+
+    @cached_property
+    def fallback_ids(self) -> tuple[int, ...]:
+        """With `byte_fallback`, the ids that stand for the 256 bytes; else empty."""
+        if not self.byte_fallback:
+            return ()
+        id_of = {self.tokens[id]: id for id in self.base_ids}
+        return tuple(id_of[fallback_token(byte)] for byte in range(256))
+
+    @property
+    def around(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The special tokens that encoding puts before and behind a text on request."""
+        sides = ((self.bos_token,), (self.eos_token,)) if self.template is None else self.template
+        before, behind = (tuple(token for token in side if token is not None) for side in sides)
+        return before, behind
+
+    @cached_property
+    def lacks_bytes(self) -> bool:
+        """Whether symbols are bytes of which not every one has a token."""
+        if self.unit != "byte":
+            return False
+        sides = [{self.tokens[id] for id in self.base_ids if id not in self.word_ends and len(self.tokens[id]) == 1}]
+        if self.end_of_word is not None:
+            sides.append({self._unmarked(self.tokens[id]) for id in self.word_ends if id in set(self.base_ids)})
+        return any(len([token for token in side if len(token) == 1]) < 256 for side in sides)
+
+    @cached_property
+    def surfaces(self) -> list[bytes]:
+        """By id, the bytes that a token stands for in text: the end-of-word mark and the space mark stand for one space."""
+        surfaces = list(self.tokens)
+        if self.end_of_word is not None:
+            surfaces = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(surfaces)]
+        if self.space_mark is not None:
+            mark = self.space_mark.encode()
+            kept = set(self.special_tokens.values())
+            surfaces = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(surfaces)]
+        for byte, id in enumerate(self.fallback_ids):
+            surfaces[id] = bytes([byte])
+        return surfaces
+
+    @cached_property
+    def word_ends(self) -> frozenset[int]:
+        """Ids of the tokens that end a word: base tokens with the mark, and merges whose right side ends one.
+
+        Not simply all that end with the mark's text, since that may occur in a corpus as well.
+        """
+        if self.end_of_word is None:
+            return frozenset()
+        mark = self.end_of_word.encode()
+        ends = {id for id in self.base_ids if self.tokens[id].endswith(mark) and len(self.tokens[id]) > len(mark)}
+        for right, made in zip(self.right.tolist(), self.made.tolist(), strict=True):
+            if right in ends:
+                ends.add(made)
+        return frozenset(ends)
+
+    @cached_property
+    def separate_ids(self) -> frozenset[int]:
+        """Ids of the tokens that stand between parts of a text: special and added ones, not the one for unknown characters.
+
+        Where a space comes before the text alone, as in SentencePiece, added tokens are parts of it.
+        """
+        unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
+        added = () if self.prefix_space == "first" else self.added_tokens.values()
+        return frozenset({*self.special_tokens.values(), *added} - unknown)
+
+    @cached_property
+    def widths(self) -> Ids:
+        """By id, of how many base symbols (bytes, or characters) a token is made."""
+        widths = np.ones(len(self.tokens), np.uint32)
+        symbols = {*range(len(self.tokens))} - {*self.special_tokens.values(), *self.fallback_ids}
+        for id in symbols:
+            token = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
+            widths[id] = len(token) if self.unit == "byte" else len(token.decode("utf-8", "replace"))
+        return widths
+
+    def decoder_flags(self) -> bytes:
+        """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between parts of a text."""
+        flags = bytearray(len(self.tokens))
+        for flag, ids in ((1, self.special_tokens.values()), (2, self.word_ends), (4, self.separate_ids)):
+            for id in ids:
+                flags[id] |= flag
+        return bytes(flags)
+
+    def _unmarked(self, token: bytes) -> bytes:
+        return token.removesuffix((self.end_of_word or "").encode())
+
+    def alphabet(self) -> _core.Alphabet:
+        """The base alphabet as the native core takes it."""
+        inner: dict[int, int] = {}
+        last: dict[int, int] = {}
+        fallback = set(self.fallback_ids)
+        for id in self.base_ids:
+            ends = id in self.word_ends
+            symbol = self._unmarked(self.tokens[id]) if ends else self.tokens[id]
+            symbols = list(symbol) if self.unit == "byte" else list(map(ord, symbol.decode()))
+            if id not in fallback and len(symbols) == 1:
+                (last if ends else inner)[symbols[0]] = id
+        unknown = -1 if self.unk_token is None else self.special_tokens[self.unk_token]
+        marks_end = self.end_of_word is not None
+        if self.unit == "byte":
+            if len(inner) == 256 and not marks_end:
+                return _core.Alphabet.of_bytes([inner[byte] for byte in range(256)])
+            return _core.Alphabet.of_some_bytes(inner, last, marks_end, unknown, self.fuse_unk)
+        if self.space_mark is not None and ord(self.space_mark) in inner:
+            inner[ord(" ")] = inner[ord(self.space_mark)]
+        return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
+
+    def whole_tokens(self) -> list[tuple[bytes, int]]:
+        """Tokens that a pre-token of the same bytes becomes, whatever the merges say.
+
+        With `ignore_merges` all but special and added ones; with protected spans the added ones, which may be such spans.
+        """
+        whole = []
+        if self.ignore_merges:
+            kept = {*self.special_tokens.values(), *self.added_tokens.values()}
+            fallback = set(self.fallback_ids)  # stand for bytes, but are not spelt so
+            texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.surfaces)]
+            whole = [(text, id) for id, text in enumerate(texts) if text and id not in kept]
+        if self.pretokenization.protected:
+            whole += [(text.encode(), id) for text, id in self.added_tokens.items()]
+        return whole
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything that decides how text becomes ids, as hexadecimal digits."""
+        facts: dict[str, Any] = {
+            "unit": self.unit,
+            **self.pretokenization.facts(),
+            "end_of_word": self.end_of_word,
+            "unk_token": self.unk_token,
+            "special_tokens": dict(sorted(self.special_tokens.items())),
+        }
+        if self.added_tokens:
+            facts["added_tokens"] = dict(sorted(self.added_tokens.items()))
+        for name in ("byte_fallback", "fuse_unk", "ignore_merges", "space_mark", "bos_token", "eos_token"):
+            if value := getattr(self, name):
+                facts[name] = value
+        if self.prefix_space != "never":
+            facts["prefix_space"] = self.prefix_space
+        if self.template is not None:
+            facts["template"] = self.template
+        if self.token_flags:
+            facts["token_flags"] = {token: list(flags) for token, flags in sorted(self.token_flags.items())}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for token in self.tokens:
+            digest.update(len(token).to_bytes(4, "little") + token)
+        for column in (self.left, self.right, self.made):
+            digest.update(column.astype("<u4").tobytes())
+        return digest.hexdigest()
+
+
+def fallback_token(byte: int) -> bytes:
+    """The token that stands for a byte under byte fallback.
+
+    >>> fallback_token(10)
+    b'<0x0A>'
+    """
+    return f"<0x{byte:02X}>".encode()

@@ -1,0 +1,58 @@
+"""`bpe-transformer corpora`: what can be named where a corpus is asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bpe_transformer.cli.support.console import messages, output
+
+if TYPE_CHECKING:
+    from bpe_transformer.data import CorpusInfo
+
+
+@click.command(epilog="Example: bpe-transformer corpora --json | jq '.[].name'")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, for programs.")
+@click.option("--width", type=click.IntRange(min=40), help="Columns of the output. [default: the terminal's]")
+def command(as_json: bool, width: int | None) -> None:
+    """List the corpora that can be named: bundled, generated, and recipes for public ones.
+
+    Wherever a corpus is asked for, a local .txt, .jsonl, .csv, .tsv or .parquet file, a folder of them, or parallel
+    files "a.en.txt,a.ko.txt" will do as well. Public corpora load from the hub, or from local files with --from DIR.
+    """
+    from bpe_transformer.data import list_corpora
+
+    corpora = list_corpora()
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in corpora], ensure_ascii=False, indent=1))
+        return
+    console = output(width)
+    if console.is_terminal or width is not None:
+        console.print(_table(corpora))
+    else:
+        for info in corpora:  # a line each, for grep and cut
+            click.echo(
+                "\t".join((info.name, info.kind, info.size, info.licence, *map(",".join, (info.columns, info.splits))))
+            )
+    messages().print(
+        "Local files and folders work too; --from DIR loads a public corpus from local files.", style="dim"
+    )
+
+
+def _table(corpora: list[CorpusInfo]) -> object:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    least = {"size": 9, "licence": 10, "columns": 8, "splits": 16}  # so that 80 columns break no word
+    for heading in ("name", "kind", "size", "licence", "columns", "splits"):
+        table.add_column(
+            heading, overflow="fold", no_wrap=heading in ("name", "kind", "splits"), min_width=least.get(heading)
+        )
+    for info in corpora:
+        row = (info.name, info.kind, info.size, info.licence, " ".join(info.columns), "\n".join(info.splits))
+        table.add_row(*row)
+    return table

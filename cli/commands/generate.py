@@ -1,0 +1,47 @@
+"""`bpe-transformer generate`: a language model goes on with a text."""
+
+from __future__ import annotations
+
+import click
+
+from bpe_transformer.cli.support.console import write_data
+from bpe_transformer.cli.support.text_input import read_text
+from bpe_transformer.cli.support.training_options import setting_options, start_torch
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bpe-transformer generate runs/python "def main("
+  bpe-transformer generate runs/python "import " --samples 3 --temperature 0.7 --seed 4
+  echo "class Reader:" | bpe-transformer generate runs/python --max-new 60 --temperature 0
+"""
+)
+@click.argument("run", type=click.Path())
+@click.argument("prompt", required=False)
+@click.option("--max-new", type=click.IntRange(min=1), metavar="N", help="Ids to add at most. [what max_len leaves]")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Texts to write.")
+@setting_options("temperature", "top_k", "top_p")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
+def command(
+    run: str,
+    prompt: str | None,
+    max_new: int | None,
+    samples: int,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int,
+    threads: int | None,
+) -> None:
+    """Continue PROMPT (or standard input) with the language model in the folder RUN; prompt and continuation are
+    written, several samples with a line --- between them."""
+    start_torch(threads)
+    from bpe_transformer.training import load_language_model
+
+    text = read_text("strict").rstrip("\n") if prompt is None else prompt
+    written = load_language_model(run).generate(
+        text, max_new=max_new, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+    )
+    write_data("\n---\n".join(text + continuation for continuation in written).encode() + b"\n")

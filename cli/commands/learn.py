@@ -1,0 +1,231 @@
+"""`bpe-transformer learn`: from corpora to a saved vocabulary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bpe_transformer.cli.support.console import messages, print_json, progress
+from bpe_transformer.cli.support.input_options import (
+    Counted,
+    counted_facts,
+    input_options,
+    pretokenization,
+    reporter,
+    splitting_options,
+)
+
+if TYPE_CHECKING:
+    from bpe_transformer import PretokenCounts, Tokenizer
+    from bpe_transformer.errors import LearningInterrupted
+
+DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bpe-transformer learn python-stdlib -o tok --vocab-size 8000
+  bpe-transformer learn low-lower -o tok --vocab-size 24 --unit char
+  cat *.txt | bpe-transformer learn - -o tok --vocab-size 4000 --pattern o200k
+  bpe-transformer learn words.parquet more.txt.gz:0.3 -o tok --vocab-size 32000
+  bpe-transformer learn ko-words.txt -o more --vocab-size 12000 --base tok
+  bpe-transformer learn python-stdlib -o wide --vocab-size 8000 --superwords 6000
+"""
+)
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder for tokenizer.json.")
+@click.option("--vocab-size", required=True, type=click.IntRange(min=1), help="Tokens in all, special tokens included.")
+@click.option("--unit", type=click.Choice(["byte", "char"]), help="The base alphabet. [byte]")
+@click.option("--base", type=click.Path(exists=True), help="Go on from this vocabulary; all its ids stay.")
+@click.option(
+    "--superwords", type=click.IntRange(min=0), metavar="N", help="Let tokens span spaces after N merges within words."
+)
+@click.option("--end-of-word", metavar="MARK", help="Mark on the last character of a word, such as '</w>' (unit char).")
+@click.option("--unk-token", metavar="TOKEN", help="For unknown characters. [unit char: <unk>]")
+@click.option(
+    "--byte-fallback", is_flag=True, help="Unknown characters become their bytes, 256 more tokens (unit char)."
+)
+@click.option(
+    "--character-coverage",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    metavar="SHARE",
+    help="Only the most frequent characters that cover this share of the text, such as 0.9995 (unit char). [1]",
+)
+@click.option(
+    "--required-characters", default="", metavar="TEXT", help="Characters always in the alphabet (unit char)."
+)
+@splitting_options
+@click.option("--protected-tokens", is_flag=True, help="One id for each --protect text.")
+@click.option("--special", multiple=True, metavar="TOKEN", help="Special token, repeatable. [<pad> <s> </s>]")
+@click.option("--no-special", is_flag=True, help="Learn without special tokens.")
+@click.option("--alphabet-order", type=click.Choice(["byte", "gpt2"]), help="Order of the 256 byte tokens. [byte]")
+@click.option("--min-frequency", type=click.IntRange(min=1), default=1, show_default=True, help="Merge no rarer pair.")
+@click.option("--max-token-bytes", type=click.IntRange(min=1), metavar="N", help="Make no longer token. [no limit]")
+@input_options
+@click.option("--live", is_flag=True, help="Show the newest merges while learning.")
+@click.option("--words", metavar="WORD,WORD", help="With --live, show what the merges make of these words.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
+def command(
+    corpora: tuple[str, ...], output: str, vocab_size: int, superwords: int | None, as_json: bool, **rest: Any
+) -> None:
+    """Learn a BPE vocabulary from corpora: listed names, files, folders, counts, or - for standard input."""
+    from bpe_transformer import Tokenizer, learn_bpe, learn_superwords
+    from bpe_transformer.errors import LearningError, LearningInterrupted
+
+    _check_usage(superwords, rest)
+    if rest["live"]:
+        from bpe_transformer.cli.support.live_viewer import check_terminal
+
+        check_terminal(messages())
+    base = Tokenizer.load(rest["base"]) if rest["base"] else None
+    options = _learning_options(rest, base)
+    default = "whitespace" if rest["unit"] == "char" else "cl100k"
+    asked = pretokenization(rest, default) if base is None else base.model.pretokenization
+    with Counted.of(corpora, rest, asked, twice=superwords is not None) as counted:
+        split = counted.split(default)
+        if superwords is not None and any(part.counts is not None for part in counted.inputs):
+            raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
+        keep_as = f"{output}/counts.parquet" if rest["keep_partial"] else None
+        counts = counted.counts(split, "counting", keep_as)
+        wide = None
+        if superwords is not None:
+            wide = counted.counts(replace(split, pattern="superword"), "counting across spaces", None)
+    try:
+        with _shown(rest["live"], rest["words"]) as shown:
+            if wide is None or superwords is None:
+                tokenizer = learn_bpe(counts, vocab_size, base=base, **shown, **options)
+            else:
+                tokenizer = learn_superwords(counts, wide, vocab_size, transition=superwords, **shown, **options)
+    except LearningInterrupted as stop:
+        _stopped(stop, output, keep=rest["keep_partial"])
+        sys.exit(130)
+    tokenizer.save(output)
+    summary = _summary(counts, tokenizer, vocab_size, output)
+    if as_json:
+        print_json(summary)
+    _tell(summary, tokenizer)
+
+
+@contextmanager
+def _shown(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
+    """What the learner reports to: a bar, or with --live the newest merges and what they make of `words`."""
+    if live:
+        from bpe_transformer.cli.support.live_viewer import watching
+
+        with watching(messages(), words.split(",") if words else []) as watch:
+            yield {"watch": watch}
+    else:
+        with progress() as display:
+            yield {"progress": reporter(display, "learning")}
+
+
+def _check_usage(superwords: int | None, rest: dict[str, Any]) -> None:
+    if rest["special"] and rest["no_special"]:
+        raise click.UsageError("--special and --no-special contradict each other; give one of them")
+    if rest["words"] and not rest["live"]:
+        raise click.UsageError("--words goes with --live")
+    if rest["base"] is None:
+        return
+    if superwords is not None:
+        raise click.UsageError("--superwords begins from nothing; leave --base out")
+    for name in ("pattern", "normalization", "protect", "protect_regex"):
+        if rest[name]:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} is fixed by --base, which splits as it was learned; leave {option} out")
+
+
+def _stopped(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
+    """Says what was reached, and keeps it if that is wished."""
+    if not keep or not stop.tokenizer.merges:
+        what = "nothing was written" + ("" if keep else "; --keep-partial keeps the merges so far")
+        click.echo(f"{stop}; {what}", err=True)
+        return
+    stop.tokenizer.save(output)
+    click.echo(
+        f"{stop}; kept as {output}, a whole vocabulary of {stop.tokenizer.vocab_size:,}, marked partial", err=True
+    )
+    click.echo(
+        f"to go on from there: the same command with --base {output} and without what the base has fixed", err=True
+    )
+
+
+def _learning_options(rest: dict[str, Any], base: Tokenizer | None) -> dict[str, Any]:
+    """What `learn_bpe` is given: the options of the same names, and defaults that a base vocabulary does without."""
+    from bpe_transformer.data import SPECIAL_TOKENS
+
+    names = ("unit", "end_of_word", "unk_token", "alphabet_order", "min_frequency", "max_token_bytes", "byte_fallback")
+    options = {name: rest[name] for name in (*names, "character_coverage", "required_characters", "protected_tokens")}
+    if base is None and rest["unit"] == "char" and not rest["byte_fallback"]:
+        options["unk_token"] = rest["unk_token"] or DEFAULT_UNK
+    default = () if base is not None else SPECIAL_TOKENS
+    return {**options, "special_tokens": () if rest["no_special"] else rest["special"] or default}
+
+
+def _summary(counts: PretokenCounts, tokenizer: Tokenizer, asked: int, output: str) -> dict[str, Any]:
+    merges, trace = len(tokenizer.merges), tokenizer.trace
+    named = len(tokenizer.special_tokens) + len(tokenizer.model.added_tokens)
+    facts = counts.facts()
+    return {
+        "documents": counts.num_documents,
+        "bytes": counts.num_bytes,
+        "distinct_words": len(counts),
+        "words": counts.total,
+        "pattern": counts.pattern,
+        **{name: facts[name] for name in ("dropped_words", "dropped_occurrences", "saturated", "partial", "sources")},
+        "vocab_size": tokenizer.vocab_size,
+        "vocab_size_asked": asked,
+        "base_tokens": tokenizer.vocab_size - merges - named,
+        "special_tokens": list(tokenizer.special_tokens),
+        "protected_tokens": list(tokenizer.model.added_tokens),
+        "merges": merges,
+        "merges_of_base": trace.first_rank if trace is not None else None,
+        "ties": trace.ties if trace is not None else None,
+        "characters_left_out": trace.characters_left_out if trace is not None else None,
+        "occurrences_left_out": trace.occurrences_left_out if trace is not None else None,
+        "digest": tokenizer.digest,
+        "output": output,
+    }
+
+
+def _tell(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
+    from rich.text import Text
+
+    from bpe_transformer.inspection import trace_table
+    from bpe_transformer.inspection.render import facts, times
+
+    read = f"{times(summary['words'], 'word')}, {summary['distinct_words']:,} distinct"
+    if summary["documents"]:
+        read = f"{times(summary['documents'], 'document')}, {times(summary['bytes'], 'byte')}, {read}"
+    parts = f"{summary['base_tokens']:,} base + {len(summary['special_tokens'])} special"
+    if summary["protected_tokens"]:
+        parts += f" + {len(summary['protected_tokens'])} protected"
+    rows = [
+        ("corpus", read),
+        *counted_facts(summary),
+        ("vocabulary", f"{summary['vocab_size']:,} = {parts} + {times(summary['merges'], 'merge')}"),
+        ("ties", f"{times(summary['ties'], 'merge')} decided by the tie rule"),
+        ("special tokens", " ".join(summary["special_tokens"]) or "none"),
+        ("digest", summary["digest"]),
+        ("saved", f"{summary['output']}/tokenizer.json"),
+    ]
+    at = len(rows) - 4
+    if summary["merges_of_base"]:
+        rows.insert(at, ("base", f"{times(summary['merges_of_base'], 'merge')} of it, and all its ids, were kept"))
+    if left_out := summary["characters_left_out"]:
+        often = times(summary["occurrences_left_out"], "occurrence")
+        rows.insert(at, ("left out", f"{times(left_out, 'character')} of the alphabet with {often}"))
+    if summary["vocab_size"] < summary["vocab_size_asked"]:
+        rows.insert(at, ("note", f"asked for {summary['vocab_size_asked']:,}: no pair to merge was left"))
+    console = messages()
+    console.print(facts([(label, Text(value, overflow="fold")) for label, value in rows]))
+    first = summary["merges_of_base"] or 0
+    if tokenizer.merges[first:]:
+        console.print(Text("first merges", "dim"))
+        console.print(trace_table(tokenizer, first, first + 5))

@@ -1,0 +1,220 @@
+"""`bpe-transformer trace`: the merges of a tokenizer, or of a few words learned on the spot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from bpe_transformer.cli.support.console import output, print_json, view_options
+from bpe_transformer.cli.support.text_input import argument_text
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.tokenizer.learning.learner import Watch
+
+FIRST_MERGES = 10
+FIRST_ROWS = 20
+SHOWN_WORD = {"low-lower": "lowest"}  # the classic question: a word that never occurred
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bpe-transformer trace low-lower
+  bpe-transformer trace low-lower --merges 12 --words lowest,newest
+  bpe-transformer trace tok --range 100:120
+  bpe-transformer trace tok --rank 5000
+  bpe-transformer trace tok --top 20 --by length
+  bpe-transformer trace tok --step --words lowest,newest
+  echo "hug pug pun bun hugs" | bpe-transformer trace -
+  bpe-transformer trace low-lower --live --pace 0.5
+  bpe-transformer trace diff tok other/tokenizer.json
+"""
+)
+@click.argument("source")
+@click.option("--merges", type=click.IntRange(min=1), metavar="N", help="Merges to learn (corpus). [10]")
+@click.option("--encode", "encoded", multiple=True, metavar="WORD", help="Then encode this word, repeatable (corpus).")
+@click.option("--range", "window", metavar="A:B", help="Ranks to show (tokenizer). [0:20]")
+@click.option("--rank", type=click.IntRange(min=0), metavar="R", help="All about one merge (tokenizer).")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="The first N by --by (tokenizer). [20]")
+@click.option("--by", type=click.Choice(["count", "words", "length"]), help="Order by this (tokenizer). [count]")
+@click.option(
+    "--words", metavar="WORD,WORD", help="How these words come together; with --step or --live, shown on the way."
+)
+@click.option("--step", is_flag=True, help="Walk through the merges with keys, in the terminal.")
+@click.option("--live", is_flag=True, help="Watch the merges while they are learned (corpus).")
+@click.option("--pace", type=click.FloatRange(min=0), metavar="SECONDS", help="With --live, wait after each merge. [0]")
+@view_options
+def command(
+    source: str,
+    merges: int | None,
+    encoded: tuple[str, ...],
+    words: str | None,
+    step: bool,
+    live: bool,
+    pace: float | None,
+    as_json: bool,
+    width: int | None,
+    **window: Any,
+) -> None:
+    """Show the merges of SOURCE, a tokenizer or a corpus.
+
+    SOURCE is a learned or imported tokenizer: its folder, or its file. Or it is a small corpus of words, such as
+    low-lower, or - for words on standard input: it is learned on the spot, in units of characters, step by step.
+
+    `trace diff A B` shows how two tokenizers' merges differ.
+    """
+    if (step or live) and as_json:
+        raise click.UsageError("--json goes without --step and --live, which are for the eye")
+    if pace is not None and not live:
+        raise click.UsageError("--pace goes with --live")
+    chosen = [] if words is None else argument_text(words, "strict", "--words", "give words in UTF-8").split(",")
+    if _is_tokenizer(source):
+        if merges is not None or encoded or live:
+            raise click.UsageError(
+                "--merges, --encode and --live go with a corpus; "
+                "for a tokenizer give --range A:B, --rank, --top, --words or --step"
+            )
+        _show_tokenizer(source, chosen, step, as_json, width, **window)
+    else:
+        if any(value is not None for value in window.values()):
+            raise click.UsageError("--range, --rank, --top and --by go with a tokenizer; for a corpus give --merges N")
+        if live:
+            return _show_live(source, merges or FIRST_MERGES, chosen, pace or 0.0, width)
+        _show_corpus(source, merges or FIRST_MERGES, encoded, chosen, step, as_json, width)
+
+
+def _is_tokenizer(source: str) -> bool:
+    """Whether a source is to be read as a tokenizer and not as a corpus: by its name, or by what a folder holds."""
+    from bpe_transformer.cli.support.tokenizer_argument import parted
+    from bpe_transformer.errors import FormatError
+    from bpe_transformer.tokenizer.formats import locate
+
+    path = Path(parted(source)[0])
+    if path.is_dir():
+        try:
+            return bool(locate(path))
+        except FormatError:
+            return False
+    return path.is_file() and path.suffix in {".json", ".tiktoken", ".model", ".pkl"}
+
+
+def _parsed_range(window: str) -> tuple[int, int | None]:
+    start, colon, stop = window.partition(":")
+    try:
+        first = int(start) if start else 0
+        if not colon:
+            return first, first + 1 if first != -1 else None
+        return first, int(stop) if stop else None
+    except ValueError:
+        raise click.BadParameter(
+            f"{window!r} is not a range of ranks; write 0:20, 100: or -20:", param_hint="--range"
+        ) from None
+
+
+def _show_tokenizer(
+    source: str,
+    words: list[str],
+    step: bool,
+    as_json: bool,
+    width: int | None,
+    *,
+    window: str | None,
+    rank: int | None,
+    top: int | None,
+    by: Literal["count", "words", "length"] | None,
+) -> None:
+    questions = {"--range": window, "--rank": rank, "--top or --by": top or by, "--step": step or None}
+    asked = [name for name, value in questions.items() if value is not None]
+    if (len(asked) > 1 and set(asked) != {"--rank", "--step"}) or (words and asked and not step):
+        raise click.UsageError(
+            f"{' and '.join([*asked, *(['--words'] if words else [])])} ask for different views; give one"
+        )
+    parsed = _parsed_range(window) if window is not None else (0, FIRST_ROWS)
+    from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+    from bpe_transformer.inspection import merge_detail, top_merges, trace_table, word_timeline
+
+    tokenizer = open_tokenizer(source)
+    if step:
+        from bpe_transformer.cli.support.step_viewer import walk
+
+        return walk(tokenizer, words, rank, width)
+    if words:
+        view: Any = word_timeline(tokenizer, words)
+    elif rank is not None:
+        view = merge_detail(tokenizer, rank)
+    elif top is not None or by is not None:
+        view = top_merges(tokenizer, top or FIRST_ROWS, by or "count")
+    else:
+        view = trace_table(tokenizer, *parsed)
+    if as_json:
+        print_json(view.as_dict())
+    else:
+        output(width).print(view)
+
+
+def _show_corpus(
+    source: str,
+    merges: int,
+    encoded: tuple[str, ...],
+    words: list[str],
+    step: bool,
+    as_json: bool,
+    width: int | None,
+) -> None:
+    corpus, tokenizer = _learned(source, merges)
+    if step:
+        from bpe_transformer.cli.support.step_viewer import walk
+
+        return walk(tokenizer, words or list(corpus)[:8], None, width)
+    from bpe_transformer.inspection import base_alphabet, encode_word, replay_trace, word_timeline
+
+    if words:
+        timeline = word_timeline(tokenizer, words)
+        return print_json(timeline.as_dict()) if as_json else output(width).print(timeline)
+    alphabet = base_alphabet(tokenizer)
+    steps = replay_trace(corpus, tokenizer)
+    shown = encoded or ((SHOWN_WORD[source],) if source in SHOWN_WORD else ())
+    ends = [encode_word(word, tokenizer, occurs=word in corpus) for word in shown]
+    if as_json:
+        facts: dict[str, Any] = {"source": source, "digest": tokenizer.digest, "alphabet": alphabet.as_dict()}
+        facts["steps"] = [step.as_dict() for step in steps]
+        facts["encoded"] = [word.as_dict() for word in ends]
+        return print_json(facts)
+    console = output(width)
+    for view in (alphabet, *steps, *ends):
+        console.print(view)
+
+
+def _show_live(source: str, merges: int, words: list[str], pace: float, width: int | None) -> None:
+    from bpe_transformer.cli.support.live_viewer import watching
+
+    with watching(output(width), words or ([SHOWN_WORD[source]] if source in SHOWN_WORD else []), pace) as watch:
+        _learned(source, merges, watch)
+
+
+def _learned(source: str, merges: int, watch: Watch | None = None) -> tuple[Counter[str], Tokenizer]:
+    """The words of a corpus as a person lists them, without the space before, and a vocabulary of their characters."""
+    from bpe_transformer import PretokenCounts, learn_bpe
+    from bpe_transformer.cli.commands.learn import DEFAULT_UNK
+    from bpe_transformer.cli.support.console import stdin_bytes
+    from bpe_transformer.cli.support.text_input import decoded
+    from bpe_transformer.data import count_corpus
+
+    if source == "-":
+        found = PretokenCounts.from_iterator(
+            [decoded(stdin_bytes().read(), "strict", remedy="convert it")], "whitespace"
+        )
+    else:
+        found = count_corpus(source, pattern="whitespace")
+    corpus: Counter[str] = Counter()
+    for raw, times in found.items():
+        if word := raw.decode().strip():
+            corpus[word] += times
+    letters = {letter for word in corpus for letter in word}
+    size = len(letters) + 1 + merges
+    counts = PretokenCounts.from_words(corpus)
+    return corpus, learn_bpe(counts, vocab_size=size, unit="char", unk_token=DEFAULT_UNK, watch=watch)

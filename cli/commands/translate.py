@@ -1,0 +1,62 @@
+"""`bpe-transformer translate`: text in, translations out, line by line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bpe_transformer.cli.support.console import progress, write_data
+from bpe_transformer.cli.support.text_input import at_once_option, decoded, line_batches
+from bpe_transformer.cli.support.training_options import counter, start_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bpe-transformer translate runs/numbers "three cats" "25 to 5 pm"
+  bpe-transformer translate runs/multi30k < captions.en > captions.de
+"""
+)
+@click.argument("run", type=click.Path())
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy. [the run's]")
+@click.option("--alpha", type=click.FloatRange(min=0), help="Length normalisation (GNMT); 0 is none. [the run's]")
+@click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", help="What to do with bad UTF-8.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
+@at_once_option
+def command(
+    run: str,
+    texts: tuple[str, ...],
+    beam: int | None,
+    alpha: float | None,
+    errors: str,
+    threads: int | None,
+    at_once: bool,
+) -> None:
+    """Translate each TEXT, or each line of standard input, with the model in the folder RUN.
+
+    One line in, one line out: an empty line stays empty, and a translation's own line breaks become spaces.
+    """
+    start_torch(threads)
+    from bpe_transformer.training import load_translator
+
+    translator = load_translator(run)
+    for batch in [list(texts)] if texts else _lines(errors, at_once):
+        with progress() as display:
+            report = counter(display, "translating") if len(batch) > 1 else None
+            written = translator.translate(batch, beam=beam, alpha=alpha, progress=report)
+        write_data("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
+
+
+def _lines(errors: str, at_once: bool) -> Iterator[list[str]]:
+    offset, number = 0, 1
+    for batch in line_batches(at_once=at_once):
+        texts = []
+        for raw in batch:
+            texts.append(decoded(raw, errors, offset, number).rstrip("\r"))
+            offset, number = offset + len(raw) + 1, number + 1
+        yield texts
