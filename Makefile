@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 CXX ?= c++
-NATIVE := $(wildcard bpe_transformer/_native/*.cpp bpe_transformer/_native/*.hpp bpe_transformer/_native/CMakeLists.txt)
+NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
 
 .PHONY: setup demo test sanitize fuzz lint bench clean check-compiler browser
 .DEFAULT_GOAL := help
@@ -61,7 +61,7 @@ lint: setup
 	@rm -rf build/typing && mkdir -p build/typing/bpe_transformer
 	@ln -s $(CURDIR)/bpe_transformer/* $(CURDIR)/cli $(CURDIR)/corpora build/typing/bpe_transformer/
 	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
-	$(BIN)/python bpe_transformer/_native/generate_unicode.py --verify
+	$(BIN)/python bpe_transformer/_native/text/generate_unicode.py --verify
 
 pictures: setup
 	$(BIN)/python assets/pictures.py

@@ -1,0 +1,190 @@
+#include "counting/parallel_counter.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "splitting/cuts.hpp"
+#include "base/parallel.hpp"
+
+namespace bpe {
+
+namespace {
+
+constexpr size_t kPieceBytes = 1 << 18;   // of a text, for one thread
+constexpr size_t kFoldWords = 1 << 17;    // of another thread's table, then it joins the first
+constexpr size_t kLeastTable = 1 << 16;
+
+// A part of a text that splits as it does within the whole.
+struct Piece {
+  Text part;
+  size_t text;
+  size_t position;
+};
+
+void cut(std::vector<Piece>& pieces, Pattern pattern, const Text& text, size_t number) {
+  const uint8_t* const end = text.data + text.size;
+  for (const uint8_t* begin = text.data; begin < end;) {
+    const uint8_t* const to = static_cast<size_t>(end - begin) > kPieceBytes ? next_cut(pattern, begin + kPieceBytes, end) : end;
+    pieces.push_back({{begin, static_cast<size_t>(to - begin)}, number, static_cast<size_t>(begin - text.data)});
+    begin = to;
+  }
+}
+
+// Bytes at the end that begin a character whose rest is still to come.
+size_t incomplete(const uint8_t* begin, const uint8_t* end) {
+  for (size_t back = 1; back <= 3 && back <= static_cast<size_t>(end - begin); ++back) {
+    const uint8_t byte = *(end - back);
+    if (unicode::continues(byte)) continue;
+    const size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Counting::Counting(int num_threads, Runs* runs, size_t table_bytes)
+    : runs_(runs), tables_(static_cast<size_t>(std::max(num_threads, 1))) {
+  if (runs)
+    for (WordCounts& table : tables_) table.spill_to(runs, std::max(kLeastTable, table_bytes / tables_.size() / 2));
+}
+
+void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < texts.size(); ++i) cut(pieces, pattern, texts[i], i);
+  std::vector<size_t> ends;  // of the pieces that one thread takes at a time
+  size_t bytes = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    bytes += pieces[i].part.size;
+    if (bytes < kPieceBytes && i + 1 < pieces.size()) continue;
+    ends.push_back(i + 1);
+    bytes = 0;
+  }
+  std::mutex guard;
+  std::optional<InvalidUtf8> invalid;  // the first one
+  std::atomic<size_t> next{0};
+  run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(ends.size(), 1))), [&](int thread) {
+    WordCounts& counts = tables_[static_cast<size_t>(thread)];
+    for (size_t i; (i = next.fetch_add(1)) < ends.size();) {
+      for (size_t at = i == 0 ? 0 : ends[i - 1]; at < ends[i]; ++at) {
+        const Piece& piece = pieces[at];
+        const uint8_t* const begin = piece.part.data;
+        const size_t valid = unicode::valid_prefix(begin, piece.part.size);
+        if (valid < piece.part.size) {
+          const InvalidUtf8 here{piece.text, piece.position + valid, begin[valid]};
+          const std::lock_guard lock(guard);
+          if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position)) invalid = here;
+          continue;
+        }
+        counts.count_text(pattern, begin, begin + piece.part.size, begin + piece.part.size);
+      }
+    }
+  });
+  if (invalid) throw *invalid;
+  fold();
+}
+
+void Counting::fold() {
+  if (runs_) return;  // each table spills by itself
+  for (size_t i = 1; i < tables_.size(); ++i) {
+    if (tables_[i].size() < kFoldWords) continue;
+    tables_[0].merge(tables_[i]);
+    tables_[i].clear();
+  }
+}
+
+WordCounts Counting::take() {
+  WordCounts all;
+  std::swap(all, tables_[0]);
+  if (runs_) tables_[0].spill_to(runs_, all.limit());
+  for (size_t i = 1; i < tables_.size(); ++i) {
+    all.merge(tables_[i]);
+    tables_[i].clear();
+  }
+  return all;
+}
+
+void Counting::spill() {
+  for (WordCounts& table : tables_) {
+    runs_->write(table);
+    table.clear();
+  }
+}
+
+void DocumentStream::add(Text block) {
+  buffer_.insert(buffer_.end(), block.data, block.data + block.size);
+  count(false);
+}
+
+void DocumentStream::finish() {
+  count(true);
+  buffer_ = {};
+}
+
+// A line's end may be "\r\n" as well.
+Text DocumentStream::without_return(const uint8_t* begin, const uint8_t* end) const {
+  if (separator_ == "\n" && end > begin && end[-1] == '\r') --end;
+  return {begin, static_cast<size_t>(end - begin)};
+}
+
+size_t DocumentStream::find_cut(const uint8_t* begin) {
+  const uint8_t* const data = buffer_.data();
+  const uint8_t* const end = data + buffer_.size();
+  // a separator may have begun, and so may a character
+  const size_t open = std::max(separator_.empty() ? 0 : separator_.size() - 1, incomplete(begin, end));
+  const uint8_t* to = end - std::min(open, static_cast<size_t>(end - begin));
+  while (to > begin && to < end && unicode::continues(*to)) --to;
+  const uint8_t* const from = std::max(begin, data + uncut_);
+  if (from < to)
+    if (const uint8_t* const found = last_cut(pattern_, from, to)) return static_cast<size_t>(found - data);
+  uncut_ = static_cast<size_t>(std::max(begin, std::max(data + 4, to) - 4) - data);
+  return static_cast<size_t>(begin - data);
+}
+
+void DocumentStream::count(bool finished) {
+  std::vector<Text> texts;
+  const uint8_t* const data = buffer_.data();
+  const uint8_t* const end = data + buffer_.size();
+  const std::string_view all(reinterpret_cast<const char*>(data), buffer_.size());
+  const uint8_t* begin = data;  // of the document that is not over
+  uint64_t documents = 0;
+  bool begun = begun_;
+  if (!separator_.empty()) {
+    for (size_t at = searched_; (at = all.find(separator_, at)) != all.npos; searched_ = at) {
+      texts.push_back(without_return(begin, data + at));
+      at += separator_.size();
+      begin = data + at;
+      ++documents;
+      begun = false;
+    }
+    searched_ = std::max(searched_, buffer_.size() - std::min(buffer_.size(), separator_.size() - 1));
+  }
+  size_t counted = buffer_.size();
+  if (finished) {
+    texts.push_back(without_return(begin, end));
+    if (begin < end || begun || separator_.empty()) ++documents;
+  } else {
+    counted = find_cut(begin);
+    if (data + counted > begin) {
+      texts.push_back({begin, static_cast<size_t>(data + counted - begin)});
+      begun = true;
+    }
+  }
+  try {
+    counting_.add_texts(pattern_, texts);
+  } catch (InvalidUtf8& invalid) {
+    invalid.position += base_ + static_cast<size_t>(texts[invalid.text].data - data);
+    throw;
+  }
+  base_ += counted;
+  counting_.documents += documents;
+  for (const Text& text : texts) counting_.bytes += text.size;
+  begun_ = begun;
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(counted));
+  searched_ -= std::min(searched_, counted);
+  uncut_ -= std::min(uncut_, counted);
+}
+
+}  // namespace bpe

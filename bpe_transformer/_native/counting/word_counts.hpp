@@ -1,0 +1,137 @@
+// Distinct pre-tokens and how often each occurs.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/key.hpp"
+#include "splitting/scanner.hpp"
+#include "text/text.hpp"
+
+namespace bpe {
+
+// Adds without wrapping: a count that would pass 2^64 - 1 stays there.
+inline uint64_t saturating_add(uint64_t a, uint64_t b) {
+  const uint64_t sum = a + b;
+  return sum < a ? UINT64_MAX : sum;
+}
+
+// A weight as a fraction. A count times it is exact and rounds half up; past 2^64 - 1 it stays there.
+struct Weight {
+  uint64_t numerator = 1, denominator = 1;
+
+  uint64_t of(uint64_t count) const {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{count} * numerator;
+    const Wide quotient = product / denominator, rest = product % denominator;
+    const Wide rounded = quotient + (rest >= denominator - rest);
+    return rounded > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(rounded);
+  }
+};
+
+// What a weight or a smallest count left out.
+struct Dropped {
+  uint64_t words = 0, occurrences = 0;
+
+  void add(uint64_t count) {
+    ++words;
+    occurrences = saturating_add(occurrences, count);
+  }
+};
+
+class Runs;
+
+// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that counting
+// one costs a single cache line; longer ones live in an arena, blocks of which never move.
+class WordCounts {
+ public:
+  WordCounts() : slots_(kFirstSlots) {}
+
+  // `readable` bytes from word.data() on may be read.
+  void add(std::string_view word, uint64_t count, size_t readable = 0) {
+    if (word.size() <= ShortKey::kMaxBytes) add_short(ShortKey::of(word, readable), count);
+    else add_long(word, count);
+  }
+
+  void merge(const WordCounts& other);
+  void add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count, Dropped& dropped);
+  WordCounts weighted(Weight weight, uint64_t min_count, Dropped& dropped) const;
+
+  // Instead of growing past `bytes`, the table goes to `runs` and begins anew. Sorting it takes as much again.
+  void spill_to(Runs* runs, size_t bytes);
+  void clear();
+  void reserve(size_t words);
+  size_t memory() const;
+  size_t word_bytes() const;  // of all distinct words
+  size_t limit() const { return limit_; }
+
+  void count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
+
+  size_t size() const { return used_ + long_used_; }
+  uint64_t total() const;
+  bool saturated() const;
+
+  // Calls visit(word, count) in no particular order. The words stay where they are until something is added.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.key.high != 0) visit(slot.key.view(), slot.count);
+    for (const LongSlot& slot : long_slots_)
+      if (slot.size) visit(std::string_view(slot.data, slot.size), slot.count);
+  }
+
+ private:
+  class Waiting;
+  static constexpr size_t kFirstSlots = 1024;
+  static constexpr size_t kBlock = 1 << 20;
+  static constexpr size_t kFirstLongSlots = 256;
+
+  struct Slot {
+    ShortKey key{};
+    uint64_t count = 0;
+  };
+  struct LongSlot {
+    const char* data = nullptr;
+    size_t size = 0;
+    uint64_t hash = 0, count = 0;
+  };
+
+  static uint64_t hash_long(std::string_view word);
+
+  void add_short(ShortKey key, uint64_t count) { add_short(key, key.hash(), count); }
+  void add_short(ShortKey key, uint64_t hash, uint64_t count) {
+    for (size_t i = hash;; ++i) {
+      Slot& slot = slots_[i & (slots_.size() - 1)];
+      if (slot.key == key) {
+        slot.count = saturating_add(slot.count, count);
+        return;
+      }
+      if (slot.key.high == 0) {
+        slot = {key, count};
+        if (++used_ * 4 > slots_.size() * 3) grow();
+        return;
+      }
+    }
+  }
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1); }
+  void add_long(std::string_view word, uint64_t count);
+  void grow();
+  void grow_long();
+  void rehash(size_t size);
+  void rehash_long(size_t size);
+  bool spills(size_t growth);
+  const char* store(std::string_view word);
+
+  std::vector<Slot> slots_;
+  size_t used_ = 0;
+  std::vector<LongSlot> long_slots_;
+  size_t long_used_ = 0;
+  std::vector<std::vector<char>> blocks_;
+  size_t block_bytes_ = 0;
+  Runs* runs_ = nullptr;
+  size_t limit_ = 0;
+};
+
+}  // namespace bpe

@@ -1,0 +1,138 @@
+#include "learning/recover_merges.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <queue>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+#include "text/unicode.hpp"
+
+namespace bpe {
+
+namespace {
+
+constexpr uint32_t kNone = UINT32_MAX;
+
+uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
+
+struct Mix {
+  size_t operator()(uint64_t key) const {
+    key *= 0x9E3779B97F4A7C15u;
+    return static_cast<size_t>(key ^ key >> 32);
+  }
+};
+
+// What two ranks make; ranks are both the names of tokens and the priority of their merges.
+using Rules = std::unordered_map<uint64_t, uint32_t, Mix>;
+
+uint32_t made_by(const Rules& rules, uint32_t left, uint32_t right) {
+  const auto found = rules.find(key_of(left, right));
+  return found == rules.end() ? kNone : found->second;
+}
+
+void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
+  std::vector<uint32_t> makes(symbols.size());
+  for (size_t i = 0; i + 1 < symbols.size(); ++i) makes[i] = made_by(rules, symbols[i], symbols[i + 1]);
+  while (symbols.size() > 1) {
+    makes.resize(symbols.size() - 1);
+    const auto best = std::min_element(makes.begin(), makes.end());
+    if (*best == kNone) return;
+    const auto i = best - makes.begin();
+    symbols[static_cast<size_t>(i)] = *best;
+    symbols.erase(symbols.begin() + i + 1);
+    makes.erase(best);
+    const auto at = static_cast<size_t>(i);
+    if (at + 1 < symbols.size()) makes[at] = made_by(rules, symbols[at], symbols[at + 1]);
+    if (at > 0) makes[at - 1] = made_by(rules, symbols[at - 1], symbols[at]);
+  }
+}
+
+// n log n, so that a token of megabytes takes no hours.
+void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
+  const auto n = static_cast<uint32_t>(symbols.size());
+  std::vector<uint32_t> next(n), previous(n);
+  using Wait = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // made, place, left, right
+  std::priority_queue<Wait, std::vector<Wait>, std::greater<>> queue;
+  const auto look = [&](uint32_t place, uint32_t other) {
+    if (const uint32_t made = made_by(rules, symbols[place], symbols[other]); made != kNone)
+      queue.emplace(made, place, symbols[place], symbols[other]);
+  };
+  for (uint32_t i = 0; i < n; ++i) {
+    next[i] = i + 1 < n ? i + 1 : kNone;
+    previous[i] = i > 0 ? i - 1 : kNone;
+    if (i + 1 < n) look(i, i + 1);
+  }
+  while (!queue.empty()) {
+    const auto [made, place, left, right] = queue.top();
+    queue.pop();
+    const uint32_t other = next[place];
+    if (symbols[place] != left || other == kNone || symbols[other] != right) continue;
+    symbols[place] = made;
+    symbols[other] = kNone;
+    next[place] = next[other];
+    if (next[other] != kNone) previous[next[other]] = place;
+    if (previous[place] != kNone) look(previous[place], place);
+    if (next[place] != kNone) look(place, next[place]);
+  }
+  std::erase(symbols, kNone);
+}
+
+}  // namespace
+
+Recovered recover(const std::vector<std::string_view>& tokens, bool characters) {
+  const auto length_of = [&](std::string_view token, size_t at) -> size_t {
+    if (!characters) return 1;
+    const auto* const p = reinterpret_cast<const uint8_t*>(token.data());
+    return unicode::decode(p + at, p + token.size()).length;
+  };
+  std::unordered_map<std::string_view, uint32_t> base;
+  std::vector<uint32_t> lengths(tokens.size()), order(tokens.size());
+  for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
+    for (size_t at = 0; at < tokens[rank].size(); at += length_of(tokens[rank], at)) ++lengths[rank];
+    if (lengths[rank] == 1) base.emplace(tokens[rank], rank);
+  }
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] < lengths[b]; });
+
+  Rules rules;
+  rules.reserve(tokens.size());
+  std::vector<uint64_t> parts(tokens.size(), UINT64_MAX);
+  std::vector<uint32_t> symbols;
+  Recovered found;
+  for (const uint32_t rank : order) {
+    if (lengths[rank] < 2) continue;
+    const std::string_view token = tokens[rank];
+    symbols.clear();
+    bool complete = true;
+    for (size_t at = 0; at < token.size() && complete;) {
+      const size_t length = length_of(token, at);
+      const auto symbol = base.find(token.substr(at, length));
+      complete = symbol != base.end();
+      if (complete) symbols.push_back(symbol->second);
+      at += length;
+    }
+    if (!complete) {
+      found.incomplete.push_back(rank);
+      continue;
+    }
+    if (symbols.size() <= 48) merge_few(rules, symbols);
+    else merge_many(rules, symbols);
+    if (symbols.size() != 2) {
+      found.stuck.push_back(rank);
+      continue;
+    }
+    parts[rank] = key_of(symbols[0], symbols[1]);
+    rules.emplace(parts[rank], rank);
+  }
+  for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
+    if (parts[rank] == UINT64_MAX) continue;
+    found.left.push_back(static_cast<uint32_t>(parts[rank] >> 32));
+    found.right.push_back(static_cast<uint32_t>(parts[rank]));
+    found.made.push_back(rank);
+  }
+  return found;
+}
+
+}  // namespace bpe

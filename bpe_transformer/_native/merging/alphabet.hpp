@@ -1,0 +1,103 @@
+// The base alphabet: how bytes become the first ids, before any merge.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "text/unicode.hpp"
+
+namespace bpe {
+
+inline constexpr uint32_t kNoId = 0xFFFFFFFFu;
+
+// A character outside the alphabet, and no <unk> to stand for it.
+struct UnknownCharacter : std::runtime_error {
+  UnknownCharacter(size_t position, uint32_t code_point, size_t length)
+      : std::runtime_error("character outside the alphabet"), position(position), code_point(code_point), length(length) {}
+  size_t position;  // byte position in the piece
+  uint32_t code_point;
+  size_t length;  // bytes
+};
+
+struct Alphabet {
+  bool bytes = true;                                // symbols are bytes, each has an id and no other; else characters,
+  bool some_bytes = false;                          // or bytes of which some have none, or another at the end of a word
+  bool marks_end = false;                           // the last symbol of a word has an id of its own
+  std::array<uint32_t, 256> id_of_byte{};           // if `bytes`, else
+  std::unordered_map<uint32_t, uint32_t> inner;     // code point, or byte → id
+  std::unordered_map<uint32_t, uint32_t> last;      // of what ends a word, if marks_end
+  uint32_t unknown = kNoId;
+  std::vector<uint32_t> fallback;                   // ids of the 256 bytes of characters that have no id, or empty
+  bool fuse_unknown = false;                        // neighbouring unknown characters become one
+
+  // White space is not part of a word whose end is marked: the mark stands for it. (Of bytes the pattern leaves it out.)
+  std::string_view word_of(std::string_view piece) const {
+    if (!marks_end || some_bytes) return piece;
+    const uint8_t* begin = reinterpret_cast<const uint8_t*>(piece.data());
+    const uint8_t* const end = begin + piece.size();
+    const uint8_t* word_end = begin;
+    bool inside = false;
+    for (const uint8_t* p = begin; p < end;) {
+      const unicode::Symbol s = unicode::decode(p, end);
+      if (!(s.classes & unicode::kSpace)) {
+        if (!inside) begin = p, inside = true;
+        word_end = p + s.length;
+      }
+      p += s.length;
+    }
+    return inside ? std::string_view(reinterpret_cast<const char*>(begin), static_cast<size_t>(word_end - begin))
+                  : std::string_view();
+  }
+
+  unicode::Symbol symbol_at(const uint8_t* p, const uint8_t* end) const {
+    return some_bytes ? unicode::Symbol{*p, 1, 0} : unicode::decode(p, end);
+  }
+
+  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one before
+  // it is not to be written again. Throws UnknownCharacter.
+  template <class Emit>
+  void each_symbol(std::string_view word, Emit&& emit) const {
+    const uint8_t* p = reinterpret_cast<const uint8_t*>(word.data());
+    const uint8_t* const begin = p;
+    const uint8_t* const end = p + word.size();
+    if (bytes) {
+      for (; p < end; ++p) emit(id_of_byte[*p], static_cast<size_t>(p + 1 - begin), false);
+      return;
+    }
+    bool after_unknown = false;
+    while (p < end) {
+      const unicode::Symbol s = symbol_at(p, end);
+      const auto& map = marks_end && p + s.length == end ? last : inner;
+      const auto found = s.code_point == unicode::kInvalid ? map.end() : map.find(s.code_point);
+      const bool was_unknown = std::exchange(after_unknown, false);
+      const size_t at = static_cast<size_t>(p - begin);
+      if (found != map.end()) {
+        emit(found->second, at + s.length, false);
+      } else if (!fallback.empty()) {
+        for (uint32_t i = 0; i < s.length; ++i) emit(fallback[p[i]], at + i + 1, false);
+      } else if (unknown != kNoId) {
+        emit(unknown, at + s.length, fuse_unknown && was_unknown);
+        after_unknown = true;
+      } else {
+        throw UnknownCharacter(at, s.code_point == unicode::kInvalid ? *p : s.code_point, s.length);
+      }
+      p += s.length;
+    }
+  }
+
+  // Appends the base ids of a word. Throws UnknownCharacter.
+  template <class Out>
+  void split(std::string_view word, Out& out) const {
+    each_symbol(word, [&](uint32_t id, size_t, bool joins) {
+      if (!joins) out.push_back(id);
+    });
+  }
+};
+
+}  // namespace bpe

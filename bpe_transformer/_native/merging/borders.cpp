@@ -1,0 +1,10 @@
+#include "merging/borders.hpp"
+
+namespace bpe {
+
+Borders::Borders(const std::vector<Merge>& merges, size_t num_ids) : parts_(num_ids) {
+  for (uint32_t rank = 0; rank < merges.size(); ++rank)
+    parts_[merges[rank].made] = {merges[rank].left, merges[rank].right, rank + 1};
+}
+
+}  // namespace bpe

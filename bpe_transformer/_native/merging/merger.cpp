@@ -1,0 +1,161 @@
+#include "merging/merger.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <queue>
+#include <utility>
+
+#include "merging/long_word.hpp"
+#include "merging/short_word.hpp"
+#include "merging/windowed_merge.hpp"
+
+namespace bpe {
+
+namespace {
+
+std::vector<uint32_t> made_of(const std::vector<Merge>& merges) {
+  std::vector<uint32_t> made;
+  made.reserve(merges.size());
+  for (const Merge& merge : merges) made.push_back(merge.made);
+  return made;
+}
+
+uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
+  uint32_t most = 1;
+  const auto add = [&](uint32_t id) { most = std::max(most, id == kNoId ? 0 : id); };
+  for (const Merge& merge : merges) add(merge.left), add(merge.right), add(merge.made);
+  for (const uint32_t id : alphabet.id_of_byte) add(id);
+  for (const uint32_t id : alphabet.fallback) add(id);
+  for (const auto* map : {&alphabet.inner, &alphabet.last})
+    for (const auto& [code_point, id] : *map) add(id);
+  add(alphabet.unknown);
+  return most;
+}
+
+// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte: then what
+// merges at one rank does not depend on the order, and nothing that is made merges at a lower rank than it was made at.
+bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) {
+  std::vector<uint32_t> rank_of(num_ids, kNoId);
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    if (rank_of[merges[rank].made] != kNoId) return false;
+    rank_of[merges[rank].made] = static_cast<uint32_t>(rank);
+  }
+  if (alphabet.bytes)
+    for (const uint32_t id : alphabet.id_of_byte)
+      if (id != kNoId && rank_of[id] != kNoId) return false;
+  const auto known = [&](uint32_t id, size_t rank) { return rank_of[id] == kNoId || rank_of[id] < rank; };
+  for (size_t rank = 0; rank < merges.size(); ++rank)
+    if (!known(merges[rank].left, rank) || !known(merges[rank].right, rank)) return false;
+  return true;
+}
+
+}  // namespace
+
+Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
+    : alphabet_(std::move(alphabet)),
+      num_ids_(size_t{most_id(merges, alphabet_)} + 1),
+      ranks_(merges, static_cast<uint32_t>(num_ids_ - 1)),
+      made_(made_of(merges)),
+      borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
+      symbols_(alphabet_, ranks_, made_, merges, num_ids_, borders_.known()) {
+  if (!alphabet_.bytes) return;
+  for (size_t pair = 0; pair < byte_pairs_.size(); ++pair)
+    byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
+}
+
+// --- tokens that words are ---------------------------------------------------------------------------------------------
+
+// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged themselves.
+std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges) const {
+  if (!alphabet_.bytes || !borders_.known()) return {};
+  struct Reached {
+    bool reached = false;
+    ShortKey bytes;  // if so
+  };
+  std::vector<Reached> tokens_reached(num_ids_);
+  for (size_t byte = 0; byte < 256; ++byte) {
+    const char value = static_cast<char>(byte);
+    if (const uint32_t id = alphabet_.id_of_byte[byte]; id != kNoId) tokens_reached[id] = {true, ShortKey::of({&value, 1}, 1)};
+  }
+  std::vector<Token> tokens;
+  tokens.reserve(merges.size());
+  for (uint32_t rank = 0; rank < merges.size(); ++rank) {
+    const auto [left, right, id] = merges[rank];
+    const Reached &l = tokens_reached[left], &r = tokens_reached[right];
+    if (!l.reached || !r.reached || l.bytes.size() + r.bytes.size() > ShortKey::kMaxBytes) continue;
+    if (ranks_.of(left, right) != rank || !borders_.apart(ranks_, left, right, rank)) continue;
+    tokens_reached[id] = {true, l.bytes.with(r.bytes)};
+    tokens.push_back({tokens_reached[id].bytes, id});
+  }
+  return tokens;
+}
+
+// --- one word --------------------------------------------------------------------------------------------------------
+
+void Merger::encode(std::string_view word, IdBuffer& out) const {
+  constexpr size_t kMaybeShort = 4 * kShortWord;  // bytes
+  const size_t from = out.size();
+  if (word.size() <= kMaybeShort) {
+    symbols_.split(word, out);
+    const size_t count = out.size() - from;
+    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, made_, out.data() + from, count));
+    out.resize(from);
+  }
+  out.reserve(word.size());  // at once: what is not used is never touched
+  const Symbols::Parts parts(symbols_, word);
+  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, claims_for(word), parts, out)) return;
+  symbols_.split(word, out);
+  merge_by_queue(out, from);
+}
+
+// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, for a word that only repeats itself,
+// and where claims cannot be known.
+const Claims* Merger::claims_for(std::string_view word) const {
+  constexpr size_t kBytesPerMerge = 4, kPeriod = kStretchStride;
+  if (word.size() > kPeriod && word.substr(kPeriod) == word.substr(0, word.size() - kPeriod)) return nullptr;
+  const Claims* claims = claims_.load(std::memory_order_acquire);
+  if (!claims) {
+    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() < kBytesPerMerge * made_.size()) return nullptr;
+    auto made = std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
+    if (claims_.compare_exchange_strong(claims, made.get(), std::memory_order_acq_rel)) claims = made.release();
+  }
+  return claims->known() ? claims : nullptr;
+}
+
+// n log n whatever the merges: a queue of them by rank and place over a linked list.
+void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
+  struct Wait {
+    uint32_t rank, place, left, right;
+    bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
+  };
+  constexpr uint32_t kNone = UINT32_MAX;
+  const uint32_t n = static_cast<uint32_t>(ids.size() - from);
+  uint32_t* const id = ids.data() + from;
+  std::vector<uint32_t> next(n), previous(n);
+  std::vector<Wait> heap;
+  const auto candidate = [&](uint32_t place, uint32_t other, auto&& use) {
+    if (const uint32_t found = ranks_.of(id[place], id[other]); found != kNoId) use(Wait{found, place, id[place], id[other]});
+  };
+  for (uint32_t i = 0; i < n; ++i) {
+    next[i] = i + 1 < n ? i + 1 : kNone;
+    previous[i] = i > 0 ? i - 1 : kNone;
+    if (i + 1 < n) candidate(i, i + 1, [&](const Wait& wait) { heap.push_back(wait); });
+  }
+  std::priority_queue<Wait> queue(std::less<Wait>{}, std::move(heap));
+  constexpr uint32_t kGone = kNoId;
+  while (!queue.empty()) {
+    const Wait wait = queue.top();
+    queue.pop();
+    const uint32_t other = next[wait.place];
+    if (id[wait.place] != wait.left || other == kNone || id[other] != wait.right) continue;
+    id[wait.place] = made_[wait.rank];
+    id[other] = kGone;
+    next[wait.place] = next[other];
+    if (next[other] != kNone) previous[next[other]] = wait.place;
+    if (previous[wait.place] != kNone) candidate(previous[wait.place], wait.place, [&](const Wait& w) { queue.push(w); });
+    if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Wait& w) { queue.push(w); });
+  }
+  ids.resize(static_cast<size_t>(std::remove(id, id + n, kGone) - ids.data()));
+}
+
+}  // namespace bpe

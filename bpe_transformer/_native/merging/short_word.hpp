@@ -1,0 +1,33 @@
+// Merges a few symbols.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "merging/ranks.hpp"
+
+namespace bpe {
+
+inline constexpr size_t kShortWord = 24;  // symbols
+
+// Merges up to kShortWord symbols in place; how many are left. Quadratic in the worst case and fastest for the few that a word has.
+inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& made, uint32_t* id, size_t n) {
+  uint32_t ranks[kShortWord];  // of each symbol with the next
+  for (size_t i = 0; i + 1 < n; ++i) ranks[i] = all_ranks.of(id[i], id[i + 1]);
+  while (n > 1) {
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < n; ++i)
+      if (ranks[i] < ranks[best]) best = i;
+    if (ranks[best] == kNoId) break;
+    id[best] = made[ranks[best]];
+    --n;
+    for (size_t i = best + 1; i < n; ++i) id[i] = id[i + 1];
+    for (size_t i = best + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];
+    if (best > 0) ranks[best - 1] = all_ranks.of(id[best - 1], id[best]);
+    if (best + 1 < n) ranks[best] = all_ranks.of(id[best], id[best + 1]);
+  }
+  return n;
+}
+
+}  // namespace bpe

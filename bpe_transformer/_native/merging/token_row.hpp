@@ -1,0 +1,137 @@
+// Rows of tokens over a part of a word, and how they become one.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "merging/borders.hpp"
+#include "base/memory.hpp"
+#include "merging/ranks.hpp"
+#include "merging/merge_window.hpp"
+
+namespace bpe {
+
+// Tokens that follow each other, from one symbol of a word to another.
+struct Row {
+  size_t begin = 0, end = 0;  // symbols
+  IdBuffer ids, starts;       // and the symbol that each begins with
+
+  size_t size() const { return ids.size(); }
+  uint32_t id(size_t token) const { return ids.data()[token]; }
+  size_t start(size_t token) const { return token < size() ? starts.data()[token] : end; }
+  void clear(size_t from) {
+    cut(0);
+    begin = end = from;
+  }
+  void cut(size_t count) {
+    if (count < size()) end = start(count);
+    ids.resize(count), starts.resize(count);
+  }
+  // Goes on with the tokens of a window that begins at symbol `at`, up to symbol `stop` of it.
+  template <class AnyWindow>
+  void append(const AnyWindow& window, size_t at, size_t stop) {
+    ids.reserve(stop), starts.reserve(stop);
+    uint32_t *id = ids.data() + size(), *start = starts.data() + size();
+    for (size_t g = 0; 64 * g < stop; ++g) {
+      uint64_t rest = window.starts(g);
+      if (stop < 64 * g + 64) rest &= (uint64_t{1} << stop % 64) - 1;
+      for (; rest; rest &= rest - 1) {
+        const size_t symbol = 64 * g + static_cast<size_t>(std::countr_zero(rest));
+        *id++ = window.id(symbol), *start++ = static_cast<uint32_t>(at + symbol);
+      }
+    }
+    ids.resize(static_cast<size_t>(id - ids.data())), starts.resize(static_cast<size_t>(start - starts.data()));
+    end = at + stop;
+  }
+};
+
+// The tokens of a word as far as rows of them have been joined; the last few may be wrong, for want of what comes after. Two rows
+// that have a token in common are one, up to it from the first and after it from the second, and so are two that stay apart where a
+// token of the one ends and one of the other begins: ids are those of a word if every two neighbours are those of their own symbols,
+// since the first merge across a border would have to be one within two neighbours.
+class Joined {
+ public:
+  Joined(const Ranks& ranks, const Borders& borders, IdBuffer& out) : ranks_(ranks), borders_(borders), out_(out) {}
+
+  size_t begin() const { return row_.start(0); }  // of the first token that may still change
+  size_t end() const { return row_.end; }         // symbols
+  uint32_t id(size_t token) const { return row_.id(token); }
+  size_t stop(size_t token) const { return row_.start(token + 1); }
+  // The last token that begins at least `back` symbols before the end, else the first, and its first symbol; false if it is too far
+  // back to be known.
+  bool anchor(size_t back, size_t& token, size_t& start) const {
+    token = row_.size();
+    while (token && row_.start(token - 1) + back > end()) --token;
+    if (token) --token;
+    else if (is_settled_) return false;
+    start = row_.start(token);
+    return true;
+  }
+
+  // Goes on with a row; false, and nothing done, if the two cannot be joined.
+  bool add(const Row& row) {
+    if (row.begin > end()) return false;
+    size_t token = 0, other = 0;
+    if (end()) {
+      const auto same = [&] { return id(token) == row.id(other) && stop(token) == row.start(other + 1); };
+      const auto apart = [&] { return token && borders_.apart(ranks_, id(token - 1), row.id(other)); };
+      if (!find(row, token, other, same) && !(borders_.known() && find(row, token, other, apart))) return false;
+    }
+    row_.cut(token);
+    row_.ids.append(row.ids.data() + other, row.size() - other);
+    row_.starts.append(row.starts.data() + other, row.size() - other);
+    row_.end = row.end;
+    settle_some();
+    return true;
+  }
+
+  // Replaces what follows token number `token` - 1 by a window's tokens up to symbol `stop` of it.
+  template <size_t kMost>
+  void replace(size_t token, const Window<kMost>& window, size_t begin, size_t stop) {
+    row_.cut(token);
+    append(window, begin, stop);
+  }
+
+  // Goes on with a window's tokens up to symbol `stop` of it.
+  template <size_t kMost>
+  void append(const Window<kMost>& window, size_t begin, size_t stop) {
+    row_.append(window, begin, stop);
+    settle_some();
+  }
+
+  void finish() { settle(row_.size()); }
+
+ private:
+  static constexpr size_t kKept = 2048;
+
+  // The first tokens of the two that begin with the same symbol and satisfy `holds`.
+  template <class Holds>
+  bool find(const Row& row, size_t& token, size_t& other, Holds&& holds) const {
+    token = row_.size(), other = 0;
+    while (token && row_.start(token - 1) >= row.begin) --token;
+    while (token < row_.size() && other < row.size()) {
+      const size_t a = row_.start(token), b = row.start(other);
+      if (a == b && holds()) return true;
+      token += a <= b, other += b <= a;
+    }
+    return false;
+  }
+
+  void settle_some() {
+    if (row_.size() > 4 * kKept) settle(row_.size() - kKept);
+  }
+  void settle(size_t count) {
+    is_settled_ |= count > 0;
+    out_.append(row_.ids.data(), count);
+    row_.ids.drop(count), row_.starts.drop(count);
+  }
+
+  const Ranks& ranks_;
+  const Borders& borders_;
+  IdBuffer& out_;
+  bool is_settled_ = false;
+  Row row_;  // of the tokens that are not settled
+};
+
+}  // namespace bpe

@@ -1,0 +1,142 @@
+// What the bindings share: conversions between Python's objects and the core's. Included by bindings*.cpp alone.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unordered_map.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "encoding/encoder.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+template <class T>
+using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+template <class T>
+using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+Array<T> to_array(std::vector<T>&& values) {
+  auto* const kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return Array<T>(kept->data(), {kept->size()}, owner);
+}
+
+inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
+  const size_t size = ids.size();
+  if (!ids.data()) ids.reserve(1);  // for there to be something to own
+  nb::capsule owner(ids.release(), [](void* p) noexcept { std::free(p); });
+  return Array<uint32_t>(static_cast<uint32_t*>(owner.data()), {size}, owner);
+}
+
+inline nb::list to_list(const bpe::IdBuffer& ids) {
+  PyObject* const list = PyList_New(static_cast<Py_ssize_t>(ids.size()));
+  if (!list) throw nb::python_error();
+  for (size_t i = 0; i < ids.size(); ++i) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
+  return nb::steal<nb::list>(list);
+}
+
+// A read-only view of any object with the buffer protocol, for as long as it lives.
+class Buffer {
+ public:
+  explicit Buffer(nb::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+  }
+  ~Buffer() { PyBuffer_Release(&view_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  const uint8_t* data() const { return static_cast<const uint8_t*>(view_.buf); }
+  size_t size() const { return static_cast<size_t>(view_.len); }
+
+ private:
+  Py_buffer view_{};
+};
+
+// The UTF-8 of a str, or the bytes of a bytes, read in place: valid while the object lives.
+inline bpe::Text text_of(nb::handle object) {
+  Py_ssize_t size = 0;
+  if (PyUnicode_Check(object.ptr())) {
+    const char* const data = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+    if (!data) throw nb::python_error();
+    return {reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size)};
+  }
+  char* data = nullptr;
+  if (PyBytes_AsStringAndSize(object.ptr(), &data, &size) != 0) throw nb::python_error();
+  return {reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size)};
+}
+
+inline std::string_view view_of(nb::handle object) {
+  const bpe::Text text = text_of(object);
+  return {reinterpret_cast<const char*>(text.data), text.size};
+}
+
+inline std::vector<bpe::Text> texts_of(const nb::tuple& objects) {
+  std::vector<bpe::Text> texts;
+  texts.reserve(objects.size());
+  for (const nb::handle object : objects) texts.push_back(text_of(object));
+  return texts;
+}
+
+inline nb::bytes to_bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
+
+inline std::string to_string(nb::handle object) { return std::string(view_of(object)); }
+
+inline std::vector<std::string> to_strings(const nb::list& objects) {
+  std::vector<std::string> strings;
+  for (const nb::handle object : objects) strings.push_back(to_string(object));
+  return strings;
+}
+
+inline std::vector<bpe::SpecialPolicy> to_policy(const nb::bytes& policy) {
+  const auto* const data = reinterpret_cast<const bpe::SpecialPolicy*>(policy.c_str());
+  return {data, data + policy.size()};
+}
+
+// Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
+template <class Offset>
+void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops, std::vector<bpe::Text>& texts) {
+  if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const Offset start = starts.data()[i], stop = stops.data()[i];
+    if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
+      throw nb::value_error("offsets of the texts do not fit their buffer");
+    texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
+  }
+}
+
+// Texts that lie in buffers, given as (buffer, starts, stops), the latter int32 or int64.
+struct Rows {
+  explicit Rows(const nb::list& chunks) {
+    for (const nb::handle chunk : chunks) {
+      buffers.push_back(std::make_unique<Buffer>(chunk[0]));
+      Input<int32_t> starts, stops;
+      if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
+        add_rows(*buffers.back(), starts, stops, texts);
+      else
+        add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
+    }
+  }
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  std::vector<bpe::Text> texts;
+};
+
+inline void check_counts(const Rows& words, const Input<uint64_t>& counts) {
+  if (words.texts.size() != counts.size()) throw nb::value_error("a count for every word");
+}
+
+void bind_counter(nb::module_& m);
+void bind_counting(nb::module_& m);
+void bind_learner(nb::module_& m);
+void bind_encoder(nb::module_& m);
+void bind_decoder(nb::module_& m);
+void bind_recover(nb::module_& m);

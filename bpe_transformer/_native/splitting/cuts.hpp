@@ -1,0 +1,64 @@
+// Where a text may be cut without changing how it splits.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "splitting/scanner.hpp"
+
+namespace bpe {
+
+// Whether every text has a border between `before` and `after`, whatever stands around them, with nothing before the border
+// deciding how the text after it splits, and the other way round. For some pairs that could be cut the answer is no.
+//
+// - Something, then a space: a space only begins pre-tokens, and white space that ends one is decided by what follows it.
+// - A letter or number, then something of another class: pre-tokens that hold a letter or a number end where its run ends.
+//   In o200k a word goes on with marks and with a contraction.
+// - `whitespace`: something, then white space of any kind.
+// - `metaspace`: a blank that no blank is before. `none`: nowhere.
+inline bool is_cut(Pattern pattern, const unicode::Symbol& before, const unicode::Symbol& after) {
+  using namespace unicode;
+  constexpr uint8_t kRun = kLetter | kNumber;
+  if (before.classes & kSpace) return false;
+  switch (pattern) {
+    case Pattern::kWhitespace: return (after.classes & kSpace) != 0;
+    case Pattern::kMetaspace: return after.code_point == ' ' && before.code_point != 0x2581;
+    case Pattern::kNone: return false;
+    case Pattern::kGpt2:
+    case Pattern::kCl100k:
+    case Pattern::kLlama3:
+    case Pattern::kQwen2:
+      return after.code_point == ' ' || ((before.classes & kRun) && (before.classes & kRun) != (after.classes & kRun));
+    case Pattern::kO200k:
+      if (after.code_point == ' ') return true;
+      if (!(before.classes & kRun) || (before.classes & kRun) == (after.classes & kRun)) return false;
+      return after.code_point != '\'' && !(after.classes & kMark);
+  }
+  return false;  // a pattern that this does not know is never cut
+}
+
+// The first cut after the symbol at or behind p, or end.
+inline const uint8_t* next_cut(Pattern pattern, const uint8_t* p, const uint8_t* end) {
+  while (p < end && unicode::continues(*p)) ++p;
+  if (p >= end) return end;
+  unicode::Symbol before = unicode::decode(p, end);
+  for (p += before.length; p < end; p += before.length) {
+    const unicode::Symbol after = unicode::decode(p, end);
+    if (is_cut(pattern, before, after)) return p;
+    before = after;
+  }
+  return end;
+}
+
+// The last cut in (begin, end), or nullptr. `end` must be where a symbol ends.
+inline const uint8_t* last_cut(Pattern pattern, const uint8_t* begin, const uint8_t* end) {
+  for (size_t window = 64;; window *= 2) {
+    const bool all = static_cast<size_t>(end - begin) <= window;
+    const uint8_t* found = nullptr;
+    const uint8_t* p = all ? begin : end - window;
+    while ((p = next_cut(pattern, p, end)) < end) found = p;
+    if (found || all) return found;
+  }
+}
+
+}  // namespace bpe

@@ -1,0 +1,104 @@
+// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy: where pre-tokens begin in a window of bit planes
+// (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "splitting/grammar.hpp"
+#include "splitting/bit_planes.hpp"
+#include "splitting/vector_grammar.hpp"
+
+namespace bpe {
+
+enum class Pattern : int { kGpt2, kCl100k, kO200k, kWhitespace, kLlama3, kQwen2, kMetaspace, kNone };
+
+namespace scan {
+
+// The pre-tokens that begin in [begin, stop) of a text that goes on to `end`, a block at a time.
+template <class Grammar>
+class Splitter {
+ public:
+  static constexpr size_t kBlock = 384;  // most ends a call may write, of which those past the number it gives mean nothing
+
+  Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end) : p_(begin), stop_(stop), end_(end), base_(begin) {}
+
+  // Where the next pre-token begins.
+  const uint8_t* at() const { return p_; }
+
+  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; 0 of them after the last.
+  size_t next(const uint8_t** ends) {
+    size_t n = 0;
+    while (p_ < stop_ && n <= kBlock - 72) {
+      if constexpr (Grammar::kWhole) {
+        ends[n++] = p_ = end_;
+        break;
+      }
+      const uint8_t* const known = base_ + planes_.size;
+      if (p_ >= known || (known - p_ < 64 && known != end_)) {
+        planes_.fill(p_, end_, Grammar::kCased);
+        base_ = p_;
+      }
+      uint64_t starts = Grammar::starts(Window(planes_, base_, p_, end_)) & ~uint64_t{1};
+      if (starts == 0) {
+        ends[n++] = p_ = Grammar::next(p_, end_);
+        continue;
+      }
+      if (stop_ - p_ < 64) starts = up_to_stop(starts);
+      const uint8_t* const window = p_;
+      p_ = window + (63 - __builtin_clzll(starts));
+      const uint8_t** to = ends + n;
+      n += static_cast<size_t>(std::popcount(starts));
+      for (; starts; to += 8)  // eight at a time, so that the processor need not guess how many
+        for (int i = 0; i < 8; ++i, starts &= starts - 1) to[i] = window + __builtin_ctzll(starts | uint64_t{1} << 63);
+    }
+    return n;
+  }
+
+ private:
+  // Those before the place to stop, and the first after.
+  uint64_t up_to_stop(uint64_t starts) const {
+    const uint64_t before = (uint64_t{1} << (stop_ - p_)) - 1, after = starts & ~before;
+    return (starts & before) | lowest(after);
+  }
+
+  const uint8_t* p_;
+  const uint8_t* const stop_;
+  const uint8_t* const end_;
+  const uint8_t* base_;  // where the planes begin
+  Planes planes_;
+};
+
+// Calls emit(start, end) for each.
+template <class Grammar, class Emit>
+inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  Splitter<Grammar> splitter(begin, stop, end);
+  const uint8_t* ends[Splitter<Grammar>::kBlock];
+  const uint8_t* from = begin;
+  while (const size_t n = splitter.next(ends))
+    for (size_t i = 0; i < n; from = ends[i++]) emit(from, ends[i]);
+}
+
+}  // namespace scan
+
+// Calls use.template operator()<Grammar>() with the grammar of a pattern that has one.
+template <class Use>
+inline void with_grammar(Pattern pattern, Use&& use) {
+  switch (pattern) {
+    case Pattern::kGpt2: return use.template operator()<scan::Gpt2Windows>();
+    case Pattern::kCl100k: return use.template operator()<scan::Gpt4Windows<3, true>>();
+    case Pattern::kO200k: return use.template operator()<scan::O200kWindows>();
+    case Pattern::kWhitespace: return use.template operator()<scan::WhitespaceWindows>();
+    case Pattern::kLlama3: return use.template operator()<scan::Gpt4Windows<3, false>>();
+    case Pattern::kQwen2: return use.template operator()<scan::Gpt4Windows<1, false>>();
+    case Pattern::kMetaspace: return use.template operator()<scan::MetaspaceWindows>();
+    case Pattern::kNone: return use.template operator()<scan::NoneWindows>();
+  }
+}
+
+template <class Emit>
+inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(begin, stop, end, emit); });
+}
+
+}  // namespace bpe
