@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sanitize"
 PACKAGE = BUILD / "package" / "bpe_transformer"
 LEFT_OUT = (
-    "tests/tokenizer/test_scanner.py::test_every_code_point_has_the_classes_of_regex",  # slow, says nothing about memory
-    "tests/tokenizer/test_sharing.py::test_a_fork_goes_on",  # a child waits for a lock of the sanitizer's own allocator
+    "tests/tokenizer/splitting/test_scanner.py::test_every_code_point_has_the_classes_of_regex",  # slow, says nothing about memory
+    "tests/tokenizer/encoding/test_sharing.py::test_a_fork_goes_on",  # a child waits for a lock of the sanitizer's own allocator
 )
 PROCESSES = min(os.cpu_count() or 1, 4)
 SHARE = 10  # of the examples of property tests, one in so many is run

@@ -7,7 +7,7 @@
 
 namespace {
 
-// First bytes of the letters past ASCII that comparisons know. tests/tokenizer/test_scanner.py tries every code point.
+// First bytes of the letters past ASCII that comparisons know. tests/tokenizer/splitting/test_scanner.py tries every code point.
 struct Beyond {
   uint64_t two = 0, three = 0;  // letters of two and of three bytes
   uint64_t other = 0;           // symbols of three bytes that are no letter, number, space or mark

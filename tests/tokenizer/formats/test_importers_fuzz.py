@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer.errors import FormatError
 
-TARGETS = Path(__file__).parent.parent / "fuzz" / "importers.py"
+TARGETS = Path(__file__).parents[2] / "fuzz" / "importers.py"
 BUDGET = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

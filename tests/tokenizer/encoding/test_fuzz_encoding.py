@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-TARGET = runpy.run_path(str(Path(__file__).parent.parent / "fuzz" / "encode_decode.py"), run_name="fuzz")
+TARGET = runpy.run_path(str(Path(__file__).parents[2] / "fuzz" / "encode_decode.py"), run_name="fuzz")
 SPICE = [
     b"<s>",
     b"</s>",
