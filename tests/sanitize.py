@@ -109,7 +109,7 @@ def main() -> None:
         "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{log}",
         "PYTHONMALLOC": "malloc",
     }
-    files = sorted(map(str, (ROOT / "tests" / "tokenizer").glob("test_*.py")))
+    files = sorted(map(str, (ROOT / "tests" / "tokenizer").rglob("test_*.py")))
     shares = [sys.argv[1:]] if sys.argv[1:] else [files[i::PROCESSES] for i in range(PROCESSES)]
     inside = [sys.executable, str(Path(__file__)), "--inside"]
     runs = [subprocess.Popen([*inside, *share], env=environment, cwd=ROOT) for share in shares]

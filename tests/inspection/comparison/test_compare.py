@@ -16,7 +16,7 @@ from bpe_transformer.inspection.base.metrics import overlap, renyi_efficiency
 from bpe_transformer.inspection.comparison.comparison import TOTAL, Comparison
 from bpe_transformer.inspection.comparison.differences import Segments
 from bpe_transformer.inspection.tokens.text_source import Text
-from tests.inspection.test_render import drawn
+from tests.inspection.render.test_render import drawn
 
 Named = dict[str, Tokenizer]
 

@@ -21,7 +21,7 @@ from bpe_transformer.inspection.base.metrics import renyi_efficiency
 from bpe_transformer.inspection.base.word_spans import word_spans
 from bpe_transformer.inspection.tokens.measure import measure
 from bpe_transformer.inspection.tokens.text_source import Cuts, Text
-from tests.inspection.test_render import drawn
+from tests.inspection.render.test_render import drawn
 
 TEXTS = ["the  the\n\nthe, 세 마리\n세 마리. 12 12"] * 3
 

@@ -14,7 +14,7 @@ from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 from bpe_transformer.inspection import Vocabulary
 from bpe_transformer.inspection.base.scripts import script_of
 from bpe_transformer.inspection.tokens.text_source import Text
-from tests.inspection.test_render import drawn
+from tests.inspection.render.test_render import drawn
 
 
 @pytest.fixture(scope="session")

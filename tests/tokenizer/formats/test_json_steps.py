@@ -13,7 +13,7 @@ from bpe_transformer import Tokenizer
 from bpe_transformer.errors import FormatError
 
 tokenizers = pytest.importorskip("tokenizers")
-from tests.tokenizer import test_public_shapes as shapes  # noqa: E402
+from tests.tokenizer.formats import test_public_shapes as shapes  # noqa: E402
 
 BEHAVIORS = ["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 SPLITS = [
