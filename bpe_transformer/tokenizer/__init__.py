@@ -5,7 +5,7 @@ from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
 from bpe_transformer.tokenizer.learning.learner import learn_bpe, learn_superwords
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.trace import MergeStep, MergeTrace
 
@@ -14,9 +14,9 @@ __all__ = [
     "Encodings",
     "MergeStep",
     "MergeTrace",
-    "PreTokenization",
     "PretokenCounter",
     "PretokenCounts",
+    "Pretokenizer",
     "Tokenizer",
     "learn_bpe",
     "learn_superwords",

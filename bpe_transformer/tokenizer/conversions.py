@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import tiktoken
 
     from bpe_transformer.tokenizer.formats.ranks import Ranks
-    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+    from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
     from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Path = str | os.PathLike[str]
@@ -43,7 +43,7 @@ class Conversions:
         cls,
         path: Path,
         *,
-        pattern: str | PreTokenization | None = None,
+        pattern: str | Pretokenizer | None = None,
         special_tokens: Mapping[str, int] | None = None,
         verify: bool = False,
     ) -> Self:
@@ -63,7 +63,7 @@ class Conversions:
     def from_ranks(
         cls,
         ranks: Ranks,
-        pattern: str | PreTokenization = "cl100k",
+        pattern: str | Pretokenizer = "cl100k",
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
         """A tokenizer from bytes and their ranks, which are the ids: a mapping, or pairs as rustbpe's `get_mergeable_ranks()`.
@@ -71,13 +71,13 @@ class Conversions:
         Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
         """
         from bpe_transformer.tokenizer.formats.ranks import model_of
-        from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+        from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
-        return cls._made(model_of(ranks, PreTokenization.of(pattern), special_tokens or {}))
+        return cls._made(model_of(ranks, Pretokenizer.of(pattern), special_tokens or {}))
 
     @classmethod
     def from_tiktoken(
-        cls, path: Path, pattern: str | PreTokenization = "cl100k", special_tokens: Mapping[str, int] | None = None
+        cls, path: Path, pattern: str | Pretokenizer = "cl100k", special_tokens: Mapping[str, int] | None = None
     ) -> Self:
         """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
 
@@ -96,7 +96,7 @@ class Conversions:
         vocab: Path,
         merges: Path,
         *,
-        pattern: str | PreTokenization | None = None,
+        pattern: str | Pretokenizer | None = None,
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
         """A tokenizer from `vocab.json` and `merges.txt`: of bytes (GPT-2, RoBERTa), of bytes with "</w>" (CLIP), or of

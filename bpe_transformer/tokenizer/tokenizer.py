@@ -51,7 +51,7 @@ class Tokenizer(Conversions, Decoding):
         self.trace = trace
         # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
         by_python = model.lacks_bytes and model.prefix_space.endswith("_if_none")
-        split = model.pretokenization
+        split = model.pretokenizer
         by_python |= split.normalizer is not None and split.normalization is None
         self._plain_scanner = None if by_python else split.normalized_scanner
         self._scanner = None if model.token_flags or split.normalization else self._plain_scanner
@@ -61,7 +61,7 @@ class Tokenizer(Conversions, Decoding):
         ]
         prefix = get_args(PrefixSpace).index(model.prefix_space)
         self._encoder = _core.Encoder(
-            model.alphabet(), model.left, model.right, model.made, self._specials, model.whole_tokens(), prefix
+            model.alphabet(), model.left, model.right, model.merged_ids, self._specials, model.whole_tokens(), prefix
         )
         self._parts = PartEncoder(model, self._encoder, self._specials)
         self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
@@ -69,7 +69,7 @@ class Tokenizer(Conversions, Decoding):
         self._nothing_allowed = None if sought else policy
         self._all_plain, _ = self._policies.of(NONE, ())
         where = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
-        self._decoder = _core.Decoder(model.surfaces, model.decoder_flags(), where)
+        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), where)
 
     # --- facts ---------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Tokenizer(Conversions, Decoding):
     @property
     def first_merge_id(self) -> int:
         """The id that the merge of rank 0 makes; in a vocabulary of ours rank r makes `first_merge_id + r`."""
-        return int(self.model.made[0]) if len(self.model.made) else self.vocab_size
+        return int(self.model.merged_ids[0]) if len(self.model.merged_ids) else self.vocab_size
 
     def token_bytes(self, id: int) -> bytes:
         """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range."""
@@ -426,7 +426,7 @@ class Tokenizer(Conversions, Decoding):
         return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
 
     def _frame(self, add_bos: bool, add_eos: bool, max_len: int | None) -> Frame:
-        sides = self.model.around
+        sides = self.model.bos_eos_tokens
         names = {**self.model.added_tokens, **self.model.special_tokens} if add_bos or add_eos else {}
         for name, asked, side in (("bos", add_bos, sides[0]), ("eos", add_eos, sides[1])):
             if asked and not side:

@@ -13,7 +13,7 @@ from bpe_transformer.cli.support.input_options import (
     Counted,
     counted_facts,
     input_options,
-    pretokenization,
+    pretokenizer,
     reporter,
     splitting_options,
 )
@@ -52,7 +52,7 @@ def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, 
         return _count_tokens(inputs, tokenizer, as_json, options)
     place = Path(output).parent
     place.mkdir(parents=True, exist_ok=True)
-    with Counted.of(inputs, options, pretokenization(options, "cl100k")) as counted:
+    with Counted.of(inputs, options, pretokenizer(options, "cl100k")) as counted:
         split = counted.split("cl100k")
         counter = counted.counter(split, spill_dir=place)
         with counted.counting(counter, "counting", output if options["keep_partial"] else None):

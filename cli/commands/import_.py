@@ -55,7 +55,7 @@ def command(files: tuple[str, ...], out: str, pattern: str | None, special: tupl
     model = learned.model
     click.echo(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
-        f"pattern {model.pretokenization}; saved {place}: {learned.vocab_size:,} ids",
+        f"pattern {model.pretokenizer}; saved {place}: {learned.vocab_size:,} ids",
         err=True,
     )
 

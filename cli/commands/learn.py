@@ -15,7 +15,7 @@ from bpe_transformer.cli.support.input_options import (
     Counted,
     counted_facts,
     input_options,
-    pretokenization,
+    pretokenizer,
     reporter,
     splitting_options,
 )
@@ -87,7 +87,7 @@ def command(
     base = Tokenizer.load(rest["base"]) if rest["base"] else None
     options = _learning_options(rest, base)
     default = "whitespace" if rest["unit"] == "char" else "cl100k"
-    asked = pretokenization(rest, default) if base is None else base.model.pretokenization
+    asked = pretokenizer(rest, default) if base is None else base.model.pretokenizer
     with Counted.of(corpora, rest, asked, twice=superwords is not None) as counted:
         split = counted.split(default)
         if superwords is not None and any(part.counts is not None for part in counted.inputs):

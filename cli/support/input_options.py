@@ -15,7 +15,7 @@ import click
 from bpe_transformer.cli.support.console import progress, stdin_bytes
 
 if TYPE_CHECKING:
-    from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization
+    from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
     from bpe_transformer.data.counting.pretoken_counts import CountInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,15 +58,15 @@ def splitting_options(command: Command) -> Command:
     return command
 
 
-def pretokenization(options: dict[str, Any], default: str) -> PreTokenization | None:
+def pretokenizer(options: dict[str, Any], default: str) -> Pretokenizer | None:
     """What the options ask for; None if they ask for nothing."""
-    from bpe_transformer import PreTokenization
+    from bpe_transformer import Pretokenizer
 
     names = ("pattern", "normalization", "protect", "protect_regex")
     if not any(options[name] for name in names):
         return None
     protected = (*map(re.escape, options["protect"]), *options["protect_regex"])
-    return PreTokenization(options["pattern"] or default, options["normalization"], protected)
+    return Pretokenizer(options["pattern"] or default, options["normalization"], protected)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Counted:
     weights: tuple[float, ...] | None
     options: dict[str, Any]
     inputs: list[CountInput]
-    asked: PreTokenization | None
+    asked: Pretokenizer | None
 
     @classmethod
     @contextmanager
@@ -85,7 +85,7 @@ class Counted:
         cls,
         arguments: tuple[str, ...],
         options: dict[str, Any],
-        asked: PreTokenization | None,
+        asked: Pretokenizer | None,
         *,
         twice: bool = False,
     ) -> Iterator[Counted]:
@@ -115,13 +115,13 @@ class Counted:
                     inputs.append(CountInput(STDIN, 0, stream=stdin_bytes()))
             yield cls(names, weights, options, inputs, asked)
 
-    def split(self, default: str) -> PreTokenization:
+    def split(self, default: str) -> Pretokenizer:
         """How texts are split: as the user or the counts among the inputs say."""
-        from bpe_transformer.data.counting.pretoken_counts import pretokenization_for
+        from bpe_transformer.data.counting.pretoken_counts import pretokenizer_for
 
-        return self.asked or pretokenization_for(self.inputs, default)
+        return self.asked or pretokenizer_for(self.inputs, default)
 
-    def counter(self, split: PreTokenization, spill_dir: Path | None = None) -> PretokenCounter:
+    def counter(self, split: Pretokenizer, spill_dir: Path | None = None) -> PretokenCounter:
         from bpe_transformer import PretokenCounter
 
         return PretokenCounter(
@@ -152,7 +152,7 @@ class Counted:
             self._stopped(counter, share, keep_as)
             sys.exit(130)
 
-    def counts(self, split: PreTokenization, label: str, keep_as: str | None) -> PretokenCounts:
+    def counts(self, split: Pretokenizer, label: str, keep_as: str | None) -> PretokenCounts:
         """All of it in memory. Raises `LearningError` when learning from it would not stay within --max-memory."""
         from bpe_transformer.errors import LearningError
 

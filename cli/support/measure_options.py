@@ -87,7 +87,7 @@ def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> 
     columns = list(info.text_columns) if len(info.text_columns) > 1 else [None]
     corpora = []
     for column in columns:
-        counts = counted(tokenizer.model.pretokenization, column)
+        counts = counted(tokenizer.model.pretokenizer, column)
         if info.kind == "words":
             corpora.append(SizedCorpus.of_counts(counts, name=info.name))
             continue

@@ -105,7 +105,7 @@ def subword_nmt_of(sample: list[str], work: Path, kind: str) -> tuple[Tokenizer,
     ours.export(work / "t.codes", "subword-nmt")
     theirs = BPE(open(work / "t.codes", encoding="utf-8"), separator="")  # noqa: SIM115
     read = Tokenizer.from_subword_nmt(work / "t.codes", alphabet=(t.decode()[:1] for t in ours.model.tokens))
-    ids = {surface.decode(): id for id, surface in enumerate(read.model.surfaces)}
+    ids = {surface.decode(): id for id, surface in enumerate(read.model.decoded_bytes)}
     unknown = read.special_tokens["<unk>"]
 
     def encode(texts: list[str]) -> list[list[int]]:

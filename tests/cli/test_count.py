@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bpe_transformer import PretokenCounts, PreTokenization, Tokenizer, learn_bpe
+from bpe_transformer import PretokenCounts, Pretokenizer, Tokenizer, learn_bpe
 
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -38,7 +38,7 @@ def test_saves_what_the_library_counts(bpe: Run, corpora: tuple[Path, Path], tmp
     done = bpe("count", *corpora, "-o", output, "--columns", "text", "--pattern", "gpt2", "--normalization", "NFC")
     assert (done.returncode, done.stdout) == (0, b"")
     texts = [ENGLISH, *KOREAN.splitlines()]
-    expected = PretokenCounts.from_iterator(texts, PreTokenization("gpt2", "NFC"))
+    expected = PretokenCounts.from_iterator(texts, Pretokenizer("gpt2", "NFC"))
     assert load(output) == dict(expected.items())
     said = done.stderr.decode()
     for fact in (

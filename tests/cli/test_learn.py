@@ -204,7 +204,7 @@ def test_what_is_left_out_of_the_alphabet_is_told(bpe: Run, corpus: Path, tmp_pa
     assert 0 < summary["occurrences_left_out"] <= 0.1 * len(TEXT)
     assert f"{summary['characters_left_out']} characters of the alphabet" in done.stderr.decode()
     assert tokenizer.encode("Q") == [tokenizer.id_of("Q")]
-    assert max(len(tokenizer.token_bytes(id)) for id in tokenizer.model.made) <= 6
+    assert max(len(tokenizer.token_bytes(id)) for id in tokenizer.model.merged_ids) <= 6
 
 
 def test_protected_text_and_a_normal_form_reach_the_saved_vocabulary(bpe: Run, tmp_path: Path) -> None:

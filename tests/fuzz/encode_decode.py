@@ -19,7 +19,7 @@ import numpy as np
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import BpeTransformerError
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 TEXT = "The lower the newest, low-lower it's 1234 <s>!\n\n  다람쥐 헌 쳇바퀴 e\u0301 ﬁ 😀\r\n\tdef f(x): return x\n" * 3
 SPECIALS = ["<s>", "</s>", "<s><s>", "\n\n"]
@@ -28,11 +28,9 @@ SPECIALS = ["<s>", "</s>", "<s><s>", "\n\n"]
 def _byte(pattern: str, **facts: object) -> Callable[[], Tokenizer]:
     def make() -> Tokenizer:
         tok = learn_bpe(PretokenCounts.from_iterator([TEXT], pattern), 420, special_tokens=SPECIALS)
-        split = PreTokenization(
-            pattern, **{name: facts[name] for name in facts if name in ("normalization", "protected")}
-        )  # type: ignore[arg-type]
+        split = Pretokenizer(pattern, **{name: facts[name] for name in facts if name in ("normalization", "protected")})  # type: ignore[arg-type]
         rest = {name: value for name, value in facts.items() if name not in ("normalization", "protected")}
-        return Tokenizer(replace(tok.model, pretokenization=split, **rest))  # type: ignore[arg-type]
+        return Tokenizer(replace(tok.model, pretokenizer=split, **rest))  # type: ignore[arg-type]
 
     return make
 
@@ -103,7 +101,7 @@ def _give_back(tok: Tokenizer, data: bytes, ids: list[int], *, plain: bool) -> N
     assert tok.decode_batch([ids, np.array(ids, np.uint32)]) == [text, text]
     given = tok.decode_bytes(ids)
     assert given.decode("utf-8", "replace") == text
-    form = tok.model.pretokenization.normalization
+    form = tok.model.pretokenizer.normalization
     if tok.unit == "byte" and form is None:
         assert given == data
     elif tok.unit == "byte" and plain:  # between special tokens each part is normalised on its own

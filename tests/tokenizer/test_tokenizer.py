@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 PAD = "<pad>"
 
@@ -83,7 +83,7 @@ def test_the_longest_special_token_wins() -> None:
     names = {id: name for name, id in tok.special_tokens.items()}
     ids = tok.encode("<s><s><s>|x<", allowed_special="all")
     assert [names.get(id, id) for id in ids] == ["<s><s>", "<s>", "|x", ord("<")]
-    by_regex = Tokenizer(replace(tok.model, pretokenization=PreTokenization(r"\w+|.")))
+    by_regex = Tokenizer(replace(tok.model, pretokenizer=Pretokenizer(r"\w+|.")))
     assert by_regex.encode("<s><s><s>|x<", allowed_special="all") == ids
 
 

@@ -12,7 +12,7 @@ from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.recipes import all_recipes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.text_files import Errors
-from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, PreTokenization
+from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, Pretokenizer
 from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
 from bpe_transformer.tokenizer.counting.weights import Weight
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
@@ -36,12 +36,12 @@ class CountInput:
     stream: BinaryIO | None = None  # of text; how much nobody knows
 
     @property
-    def pretokenization(self) -> PreTokenization | None:
+    def pretokenizer(self) -> Pretokenizer | None:
         """How counts were split."""
         if self.counts is None:
             return None
         counts = self.counts if isinstance(self.counts, PretokenCounts) else PretokenCounts.facts_of(self.counts)
-        return counts.pretokenization
+        return counts.pretokenizer
 
     def add_to(self, counter: PretokenCounter, documents: str, errors: Errors, report: Callable[[int], None]) -> None:
         """Counts it. Raises `CorpusError` when there is no text in it."""
@@ -84,12 +84,10 @@ def count_inputs(
     return [_input(name, split, source_dir, errors, columns) for name in chosen]
 
 
-def pretokenization_for(
-    inputs: Sequence[CountInput], default: str | PreTokenization = DEFAULT_PATTERN
-) -> PreTokenization:
+def pretokenizer_for(inputs: Sequence[CountInput], default: str | Pretokenizer = DEFAULT_PATTERN) -> Pretokenizer:
     """How to split texts that are counted with these: as the counts among them were, else as `default` says."""
-    fixed = next((split for split in (part.pretokenization for part in inputs) if split is not None), None)
-    return PreTokenization.of(default) if fixed is None else fixed
+    fixed = next((split for split in (part.pretokenizer for part in inputs) if split is not None), None)
+    return Pretokenizer.of(default) if fixed is None else fixed
 
 
 def add_inputs(
@@ -124,7 +122,7 @@ def add_inputs(
 def count_corpus(
     names: str | Sequence[str],
     *,
-    pattern: str | PreTokenization | None = None,
+    pattern: str | Pretokenizer | None = None,
     split: str = "train",
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = "strict",
@@ -153,7 +151,7 @@ def count_corpus(
         LearningError: counts among `names` were split differently.
     """
     inputs = count_inputs(names, split=split, source_dir=source_dir, errors=errors, columns=columns)
-    chosen = pretokenization_for(inputs) if pattern is None else pattern
+    chosen = pretokenizer_for(inputs) if pattern is None else pattern
     counter = PretokenCounter(chosen, num_threads, max_memory=max_memory)
     weighted = weights is not None or temperature is not None
     add_inputs(counter, inputs, documents=documents, errors=errors, progress=progress, parts=weighted)

@@ -38,7 +38,7 @@ class Roles:
     def ranks(self) -> NDArray[np.int64]:
         """The lowest rank that makes each id, `NO_RANK` if no merge does: shape (vocab_size,)."""
         ranks = np.full(self.tokenizer.vocab_size, NO_RANK, np.int64)
-        made = self.tokenizer.model.made
+        made = self.tokenizer.model.merged_ids
         ranks[made[::-1]] = np.arange(len(made))[::-1]  # the last to be written is the lowest
         return ranks
 
@@ -64,7 +64,7 @@ class Roles:
     @cached_property
     def partial(self) -> NDArray[np.bool_]:
         """Which ids stand for bytes that are no whole characters: shape (vocab_size,)."""
-        return np.fromiter(map(_is_partial, self.tokenizer.model.surfaces), bool, self.tokenizer.vocab_size)
+        return np.fromiter(map(_is_partial, self.tokenizer.model.decoded_bytes), bool, self.tokenizer.vocab_size)
 
     @property
     def unknown_id(self) -> int | None:

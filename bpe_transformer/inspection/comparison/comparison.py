@@ -145,7 +145,7 @@ def compare(
 
 def _facts(name: str, tokenizer: Tokenizer) -> TokenizerFacts:
     model = tokenizer.model
-    return TokenizerFacts(name, tokenizer.digest, sum(map(bool, model.tokens)), model.unit, str(model.pretokenization))
+    return TokenizerFacts(name, tokenizer.digest, sum(map(bool, model.tokens)), model.unit, str(model.pretokenizer))
 
 
 def _scores(
@@ -198,7 +198,7 @@ def _by_surface(tokenizer: Tokenizer, used: Any) -> dict[bytes, int]:
     model = tokenizer.model
     named = {*model.special_tokens.values(), *model.added_tokens.values()}
     counts: dict[bytes, int] = {}
-    for id, (surface, count) in enumerate(zip(model.surfaces, used.tolist(), strict=True)):
+    for id, (surface, count) in enumerate(zip(model.decoded_bytes, used.tolist(), strict=True)):
         if surface and id not in named:
             counts[surface] = counts.get(surface, 0) + count
     return counts

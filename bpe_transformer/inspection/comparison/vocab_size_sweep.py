@@ -97,7 +97,7 @@ class SizedCorpus:
         from bpe_transformer.tokenizer import PretokenCounts
 
         files = [str(paths)] if isinstance(paths, (str, os.PathLike)) else [str(path) for path in paths]
-        counts = PretokenCounts.from_files(files, tokenizer.model.pretokenization)
+        counts = PretokenCounts.from_files(files, tokenizer.model.pretokenizer)
         whole = PretokenCounts.from_files(files, "whitespace")
         return cls(name or Path(files[0]).name, counts, count_words(whole), counts.num_bytes)
 
@@ -167,16 +167,16 @@ def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
     try:
         return tokenizer.truncate(vocab_size)
     except LearningError:
-        if len(np.unique(model.made)) < len(model.made):
+        if len(np.unique(model.merged_ids)) < len(model.merged_ids):
             raise
         if not 0 <= kept <= len(model.left):
             smallest = tokenizer.vocab_size - len(model.left)
             raise LearningError(
                 f"size {vocab_size} is out of reach: cut, this vocabulary has {smallest} to {tokenizer.vocab_size} tokens"
             ) from None
-    later = set(model.made[kept:].tolist())
+    later = set(model.merged_ids[kept:].tolist())
     tokens = tuple(b"" if id in later else token for id, token in enumerate(model.tokens))
-    columns = {name: getattr(model, name)[:kept] for name in ("left", "right", "made")}
+    columns = {name: getattr(model, name)[:kept] for name in ("left", "right", "merged_ids")}
     return Made(replace(model, tokens=tokens, **columns))
 
 
@@ -241,7 +241,7 @@ def _row(
         num_tokens=usage.total,
         bytes_per_token=metrics.bytes_per_token(corpus.num_bytes, usage.total),
         fertility=metrics.fertility(usage.in_words, corpus.num_words),
-        never_used=_share_unused(usage.counts[tokenizer.model.made]),
+        never_used=_share_unused(usage.counts[tokenizer.model.merged_ids]),
         parity=metrics.parity(usage.total, usage.total if reference is None else reference) if several else None,
     )
 
@@ -263,10 +263,10 @@ def _from_trace(tokenizer: Tokenizer, cut: Sequence[tuple[int, Tokenizer]]) -> C
     for size, smaller in cut:
         merges = len(smaller.model.left)
         occurrences = np.zeros(tokenizer.vocab_size, np.int64)
-        np.add.at(occurrences, tokenizer.model.made[:merges], joined[:merges])
+        np.add.at(occurrences, tokenizer.model.merged_ids[:merges], joined[:merges])
         np.subtract.at(occurrences, trace.left[:merges], joined[:merges])
         np.subtract.at(occurrences, trace.right[:merges], joined[:merges])
-        unused = _share_unused(occurrences[tokenizer.model.made[:merges]])
+        unused = _share_unused(occurrences[tokenizer.model.merged_ids[:merges]])
         tokens = int(left[merges])
         rows.append(SizeRow(size, tokens, metrics.bytes_per_token(int(left[0]), tokens), None, unused))
     return CorpusLadder("learning corpus", int(left[0]), None, tuple(rows), _knee_of(rows))

@@ -38,7 +38,7 @@ def find_token(tokenizer: Tokenizer, written: str) -> int:
 
 def made_by(tokenizer: Tokenizer, rank: int) -> int:
     """The id that the merge of `rank` makes. Raises `LearningError` if there is no such merge."""
-    made = tokenizer.model.made
+    made = tokenizer.model.merged_ids
     if not 0 <= rank < len(made):
         raise no_such_rank(rank, len(made))
     return int(made[rank])

@@ -36,12 +36,12 @@ class Merges:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         model = tokenizer.model
-        self.left, self.right, self.made = model.left, model.right, model.made
+        self.left, self.right, self.merged_ids = model.left, model.right, model.merged_ids
         keys = self.left.astype(np.uint64) << np.uint64(32) | self.right
         self._by_pair = np.argsort(keys, kind="stable")  # stable: of equal pairs the lowest rank, as the encoder has it
         self._keys = keys[self._by_pair]
-        self._by_made = np.argsort(self.made, kind="stable")
-        self._made = self.made[self._by_made]
+        self._by_made = np.argsort(self.merged_ids, kind="stable")
+        self._made = self.merged_ids[self._by_made]
         # ids that no merge makes stay in every truncation; special and added tokens above all merges follow the last
         last = int(self._made[-1]) if len(self._made) else tokenizer.vocab_size
         kept = np.ones(last, np.bool_)
@@ -49,7 +49,7 @@ class Merges:
         unmade = np.flatnonzero(kept)
         named = {*model.special_tokens.values(), *model.added_tokens.values()}
         self._on_top = sum(id > last for id in named)
-        in_order = not (self.made[1:] < self.made[:-1]).any()
+        in_order = not (self.merged_ids[1:] < self.merged_ids[:-1]).any()
         self._unmade = (int(unmade[-1]) if len(unmade) else -1) if in_order else None
 
     @classmethod
@@ -60,7 +60,7 @@ class Merges:
         return cls._known[tokenizer]
 
     def __len__(self) -> int:
-        return len(self.made)
+        return len(self.merged_ids)
 
     def rank(self, left: int, right: int) -> int | None:
         """The rank of the merge of two ids; None if they do not merge."""
@@ -85,7 +85,7 @@ class Merges:
         """
         if self._unmade is None:
             return None
-        largest = max(self._unmade, int(self.made[merges - 1]) if merges else -1)
+        largest = max(self._unmade, int(self.merged_ids[merges - 1]) if merges else -1)
         return largest + 1 + self._on_top
 
     def leaves(self, id: int) -> list[int]:
@@ -125,7 +125,7 @@ class Merges:
             if ids[place] != left or other == _GONE or ids[other] != right:
                 continue  # one of the two has become something else
             fired.append(Fired(rank, place, other, ends[other]))
-            ids[place], ids[other] = int(self.made[rank]), _GONE
+            ids[place], ids[other] = int(self.merged_ids[rank]), _GONE
             ends[place], following[place] = ends[other], following[other]
             if following[place] != _GONE:
                 preceding[following[place]] = place
@@ -140,7 +140,7 @@ class Merges:
         yield state
         for merge in fired:
             del state[merge.middle]
-            state[merge.start] = (int(self.made[merge.rank]), merge.end)
+            state[merge.start] = (int(self.merged_ids[merge.rank]), merge.end)
             yield state
 
     def after(self, base: Sequence[int], fired: Sequence[Fired]) -> list[int]:

@@ -133,7 +133,7 @@ def replay_trace(counts: Mapping[str, int] | Mapping[bytes, int], tokenizer: Tok
         chosen = next((entry for entry in ranked if entry.pair == pair), None)
         if chosen is None:
             continue
-        new_id = int(tokenizer.model.made[rank])
+        new_id = int(tokenizer.model.merged_ids[rank])
         merged = [_merge(word, pair, new_id, tokenizer) for word in words]
         runner_up = next((entry for entry in ranked if entry.pair != pair), None)
         yield TraceStep(

@@ -270,7 +270,7 @@ def why_token(tokenizer: Tokenizer, id: int) -> TokenWhy:
     elif not makers and not _in_alphabet(tokenizer, id):
         kind = "whole"
     uses = sorted({*(merges.left == id).nonzero()[0].tolist(), *(merges.right == id).nonzero()[0].tolist()})
-    made = [int(merges.made[rank]) for rank in uses[:SHOWN_USES]]
+    made = [int(merges.merged_ids[rank]) for rank in uses[:SHOWN_USES]]
     return TokenWhy(
         id=id,
         token=token,
@@ -318,7 +318,7 @@ def why_text(
         pieces=tuple(whys),
         borders=tuple(borders),
         smallest=_smallest_for(tokenizer, whys),
-        num_merges=len(tokenizer.model.made),
+        num_merges=len(tokenizer.model.merged_ids),
         digest=tokenizer.digest,
         has_trace=tokenizer.trace is not None,
     )
@@ -341,7 +341,7 @@ def _in_alphabet(tokenizer: Tokenizer, id: int) -> bool:
 
 def _trees(tokenizer: Tokenizer, base: Sequence[int], fired: Sequence[Fired]) -> list[TokenNode]:
     """What `fired` makes of `base`, a tree for every token in the end."""
-    made = Merges.of(tokenizer).made
+    made = Merges.of(tokenizer).merged_ids
     nodes = {place: TokenNode(id, tokenizer.token_bytes(id), None, None) for place, id in enumerate(base)}
     for merge in fired:
         id = int(made[merge.rank])
@@ -355,7 +355,7 @@ def tree_of_merge(tokenizer: Tokenizer, rank: int) -> TokenNode:
     """The tree of what the merge of `rank` makes, which has to exist."""
     model = tokenizer.model
     left, right = (_recorded(tokenizer, int(column[rank])) for column in (model.left, model.right))
-    made = int(model.made[rank])
+    made = int(model.merged_ids[rank])
     return TokenNode(made, tokenizer.token_bytes(made), rank, count_of(tokenizer, rank), left, right)
 
 
@@ -385,7 +385,7 @@ def _firings(tokenizer: Tokenizer, fired: Sequence[Fired]) -> list[Firing]:
     firings = []
     for merge in fired:
         ids = int(merges.left[merge.rank]), int(merges.right[merge.rank])
-        new_id = int(merges.made[merge.rank])
+        new_id = int(merges.merged_ids[merge.rank])
         firings.append(
             Firing(
                 rank=merge.rank,

@@ -86,7 +86,7 @@ class LiveLearning:
         from bpe_transformer.inspection.derivation.pieces import Pieces
 
         self._model, self._tokens = model, list(model.tokens)
-        self._wanted = len(model.made) + wanted
+        self._wanted = len(model.merged_ids) + wanted
         self._tokens_at_start = newest.tokens_at_start
         pieces = Pieces(Tokenizer(model))
         self._ids = [[list(piece.ids) for piece in pieces.of(text)] for text in self._texts]

@@ -171,7 +171,7 @@ def trace_diff(a: Tokenizer, b: Tokenizer) -> TraceDiff:
 
 def _pairs(tokenizer: Tokenizer) -> list[tuple[bytes, bytes]]:
     """By rank, what the two sides of each merge stand for in text."""
-    surfaces = tokenizer.model.surfaces
+    surfaces = tokenizer.model.decoded_bytes
     return [(surfaces[left], surfaces[right]) for left, right in tokenizer.merges]
 
 
@@ -203,7 +203,7 @@ def _only(ranks: dict[bytes, int], other: dict[bytes, int]) -> tuple[RankedToken
 
 def _options(a: Tokenizer, b: Tokenizer) -> list[OptionDifference]:
     """Settings of the model that differ; ids and tokens, which merges tell about, left out."""
-    names = ("unit", "pretokenization", "end_of_word", "unk_token", "space_mark", "prefix_space")
+    names = ("unit", "pretokenizer", "end_of_word", "unk_token", "space_mark", "prefix_space")
     flags = ("byte_fallback", "fuse_unk", "ignore_merges")
     pairs = [(name, getattr(a.model, name), getattr(b.model, name)) for name in names + flags]
     pairs.append(("special tokens", list(a.special_tokens), list(b.special_tokens)))

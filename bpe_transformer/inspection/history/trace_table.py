@@ -92,7 +92,7 @@ def trace_table(tokenizer: Tokenizer, start: int = 0, stop: int | None = 20) -> 
     Raises:
         LearningError: the window holds no merge.
     """
-    total = len(tokenizer.model.made)
+    total = len(tokenizer.model.merged_ids)
     window = range(total)[start:stop]
     if not window:
         if not total:
@@ -121,7 +121,7 @@ def top_merges(tokenizer: Tokenizer, top: int = 20, by: Order = "count") -> Trac
         return trace_table(tokenizer, 0, top)
     first = 0
     if by == "length" or trace is None:
-        worth = np.array([len(model.tokens[id]) for id in model.made.tolist()], np.float64)
+        worth = np.array([len(model.tokens[id]) for id in model.merged_ids.tolist()], np.float64)
     else:
         first = trace.first_rank
         worth = (trace.counts if by == "count" else trace.words_touched).astype(np.float64)
@@ -142,13 +142,13 @@ def merge_detail(tokenizer: Tokenizer, rank: int, around: int = 2) -> MergeDetai
 
 def _table(tokenizer: Tokenizer, ranks: Iterable[int], order: Order = "rank") -> TraceTable:
     rows = tuple(trace_row(tokenizer, rank) for rank in ranks)
-    return TraceTable(rows, len(tokenizer.model.made), tokenizer.digest, tokenizer.trace is not None, order)
+    return TraceTable(rows, len(tokenizer.model.merged_ids), tokenizer.digest, tokenizer.trace is not None, order)
 
 
 def trace_row(tokenizer: Tokenizer, rank: int) -> TraceRow:
     """The merge of `rank`, which has to exist."""
     model, trace = tokenizer.model, tokenizer.trace
-    pair, new_id = (int(model.left[rank]), int(model.right[rank])), int(model.made[rank])
+    pair, new_id = (int(model.left[rank]), int(model.right[rank])), int(model.merged_ids[rank])
     spelled = (tokenizer.token_bytes(pair[0]), tokenizer.token_bytes(pair[1]))
     step = trace.at_rank(rank) if trace is not None else None
     if trace is None or step is None:

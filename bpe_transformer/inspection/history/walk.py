@@ -125,7 +125,7 @@ class TraceWalk:
         if not self._sought:
             return self.search("")
         part = from_visible(self._sought) or self._sought.encode()
-        tokens, made = self._tokenizer.model.tokens, self._merges.made
+        tokens, made = self._tokenizer.model.tokens, self._merges.merged_ids
         for rank in (*range(self.merges, self.total), *range(self.merges)):
             if part in tokens[made[rank]]:
                 self.merges, self.message = rank + 1, f"{visible(tokens[made[rank]])} holds {visible(part)}"

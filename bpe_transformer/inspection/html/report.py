@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bpe_transformer.tokenizer import MergeTrace, Tokenizer
-    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+    from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
     from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 SCRIPTS = ("encoder.js", "splitting.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
@@ -53,7 +53,7 @@ def report_data(
     data["words"] = list(words) or sample_words(tokenizer)
     data["colophon"] = f"bpe-transformer {__version__}, tokenizer {tokenizer.digest}"
     try:
-        data["splitting"] = splitting(tokenizer.model.pretokenization)
+        data["splitting"] = splitting(tokenizer.model.pretokenizer)
     except PatternError as cause:
         data["splitting"] = None
         data["no_playground"] = f"There is no playground for this tokenizer: {cause}."
@@ -121,7 +121,7 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
     named = {**model.special_tokens, **model.added_tokens}
     base = set(model.base_ids)
     built = {id: model.tokens[id] for id in base}
-    columns = (model.left.tolist(), model.right.tolist(), model.made.tolist())
+    columns = (model.left.tolist(), model.right.tolist(), model.merged_ids.tolist())
     for left, right, made in zip(*columns, strict=True):
         if made not in built and left in built and right in built:
             built[made] = built[left] + built[right]
@@ -131,7 +131,7 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
         "unit": model.unit,
         "left": pack(model.left),
         "right": pack(model.right),
-        "made": pack(model.made, delta=True),
+        "made": pack(model.merged_ids, delta=True),
         "base": [[id, model.tokens[id].hex()] for id in model.base_ids],
         "others": [[id, model.tokens[id].hex()] for id in others],
         "special": list(map(list, model.special_tokens.items())),
@@ -148,7 +148,7 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
     }
 
 
-def splitting(split: PreTokenization) -> dict[str, Any]:
+def splitting(split: Pretokenizer) -> dict[str, Any]:
     """How text becomes pre-tokens: what is protected (None: nothing), then the patterns, one after another.
 
     Raises `PatternError` for what has no exact counterpart in a browser.
@@ -209,7 +209,7 @@ def _facts(tokenizer: Tokenizer) -> list[list[Any]]:
         ["vocabulary", f"{tokenizer.vocab_size:,}", False],
         ["merges", f"{len(model.left):,}", False],
         ["base alphabet", f"{len(model.base_ids):,} {'bytes' if model.unit == 'byte' else 'characters'}", False],
-        ["split pattern", str(model.pretokenization), len(str(model.pretokenization)) > 16],
+        ["split pattern", str(model.pretokenizer), len(str(model.pretokenizer)) > 16],
     ]
     if tokenizer.trace is not None:
         rows.append(["decided by tie rule", f"{tokenizer.trace.ties:,}", False])
@@ -225,12 +225,12 @@ def sample_words(tokenizer: Tokenizer) -> list[str]:
     model = tokenizer.model
     merges = len(model.left)
     if merges < FEW_MERGES:
-        found = {word for id in model.made.tolist() if (word := _word(model, id))}
+        found = {word for id in model.merged_ids.tolist() if (word := _word(model, id))}
         return sorted(found, key=lambda word: (-len(word.encode()), word))[:SAMPLE_WORDS] or ["lower"]
     edges = np.geomspace(1, merges + 1, SAMPLE_WORDS + 3).astype(int)[2:]
     words: dict[str, None] = {}
     for turn, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
-        found = {word for id in model.made[first - 1 : last - 1][:5000].tolist() if (word := _word(model, id))}
+        found = {word for id in model.merged_ids[first - 1 : last - 1][:5000].tolist() if (word := _word(model, id))}
         found = {word for word in found if word.startswith(" ")} or found
         found = {word for word in found if word.isascii() == (turn % 2 == 0)} or found
         if found:
@@ -241,7 +241,7 @@ def sample_words(tokenizer: Tokenizer) -> list[str]:
 def _word(model: BpeModel, id: int) -> str | None:
     """A token that is letters, perhaps behind a space; in a vocabulary that marks the ends of words, a whole one."""
     try:
-        text = model.surfaces[id].decode()
+        text = model.decoded_bytes[id].decode()
     except UnicodeDecodeError:
         return None
     word = text.strip()

@@ -155,13 +155,13 @@ class Placer:
 
 def _sizes(tokenizer: Tokenizer) -> NDArray[np.int64]:
     """The bytes that each id stands for, shape (vocab_size,)."""
-    return np.fromiter(map(len, tokenizer.model.surfaces), np.int64, tokenizer.vocab_size)
+    return np.fromiter(map(len, tokenizer.model.decoded_bytes), np.int64, tokenizer.vocab_size)
 
 
 def _spells_the_text(tokenizer: Tokenizer) -> bool:
     """Whether the bytes of the tokens are those of the text, so that their sizes tell their places."""
     model = tokenizer.model
-    split = model.pretokenization
+    split = model.pretokenizer
     changes = (split.normalizer is not None, not split.keeps_all, model.end_of_word, model.space_mark)
     return model.unit == "byte" and model.prefix_space == "never" and not any(changes)
 

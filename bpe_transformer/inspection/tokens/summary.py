@@ -101,7 +101,7 @@ def summarize(
     ids = np.flatnonzero(measured.used)
     by_use = np.lexsort((ids, -measured.used[ids]))
     by_rarity = np.lexsort((roles.ranks[ids], measured.used[ids]))
-    surfaces = tokenizer.model.surfaces
+    surfaces = tokenizer.model.decoded_bytes
     texts = {id: surfaces[id].decode("utf-8", "replace") for id in ids.tolist()}
     by_length = sorted(texts, key=lambda id: (-len(texts[id]), -len(surfaces[id]), id))
 
@@ -128,7 +128,7 @@ def _use(roles: Roles, id: int, measured: Measurement) -> TokenUse:
 
 
 def _by_script(roles: Roles, ids: list[int], measured: Measurement) -> tuple[ScriptUse, ...]:
-    surfaces = roles.tokenizer.model.surfaces
+    surfaces = roles.tokenizer.model.decoded_bytes
     groups: dict[str, list[int]] = {}
     for id, script in zip(ids, scripts_of([surfaces[id] for id in ids]), strict=True):
         groups.setdefault("special" if roles.kind(id) in ("special", "unknown") else script, []).append(id)

@@ -83,12 +83,14 @@ class Cuts:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Cuts:
         model = tokenizer.model
-        split = model.pretokenization
+        split = model.pretokenizer
         if split.protected or any("\n" in token or " " in token for token in model.added_tokens):
             return cls(None)
         if split.pattern in _SPLIT_AT_LINES and model.prefix_space == "never":
             return cls("line")
-        if split.pattern in ("metaspace", "none") and not any(b" " in token.lstrip(b" ") for token in model.surfaces):
+        if split.pattern in ("metaspace", "none") and not any(
+            b" " in token.lstrip(b" ") for token in model.decoded_bytes
+        ):
             # no token goes on after a space, so nothing before one has to do with what follows; small parts, as a whole
             # text may be one pre-token
             return cls("space", drop=model.prefix_space != "never", part_bytes=PART_BYTES >> 8)

@@ -44,7 +44,7 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     model = tokenizer.model
     roles = Roles(tokenizer)
     named = {*model.special_tokens.values(), *model.added_tokens.values()}
-    surfaces = model.surfaces
+    surfaces = model.decoded_bytes
     ids = np.array([id for id, surface in enumerate(surfaces) if surface and id not in named], np.int64)
     encoded = tokenizer.encode_batch([surfaces[id] for id in ids.tolist()], disallowed_special=())
     alone = np.diff(encoded.offsets) == 1
@@ -58,7 +58,7 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
 
 def _obstacle(tokenizer: Tokenizer, roles: Roles, id: int) -> Obstacle | None:
     model = tokenizer.model
-    surface = model.surfaces[id]
+    surface = model.decoded_bytes[id]
     merged = _merged(tokenizer, id)
     if merged != [id]:
         if len(merged) == 1:
@@ -67,13 +67,13 @@ def _obstacle(tokenizer: Tokenizer, roles: Roles, id: int) -> Obstacle | None:
     if model.end_of_word is not None or witness(tokenizer, id) is not None:
         return None  # whether a mark follows is not for the pattern to say
     text = surface.decode("utf-8", "surrogateescape")
-    changed = not roles.partial[id] and model.pretokenization.normalize(text) != text
+    changed = not roles.partial[id] and model.pretokenizer.normalize(text) != text
     return "normalization" if changed else "split"
 
 
 def witness(tokenizer: Tokenizer, id: int) -> bytes | None:
     """A text that is encoded to tokens of which this is one, if a few characters around it are enough."""
-    token = tokenizer.model.surfaces[id]
+    token = tokenizer.model.decoded_bytes[id]
     for texts in _texts_with(token, _encodable(tokenizer)):
         encoded = tokenizer.encode_batch(texts, disallowed_special=())
         places = np.flatnonzero(encoded.ids == id)
@@ -105,7 +105,7 @@ def _merged(tokenizer: Tokenizer, id: int) -> list[int]:
     """What becomes of a token's own parts when they are a pre-token, or stand inside one."""
     model = tokenizer.model
     if model.end_of_word is None or id in model.word_ends:
-        surface = model.surfaces[id]
+        surface = model.decoded_bytes[id]
         return tokenizer._encoder.encode_pieces([surface[:-1] if id in model.word_ends else surface])
     merges = Merges.of(tokenizer)
     base = merges.leaves(id)

@@ -138,11 +138,11 @@ class Vocabulary:
     @cached_property
     def texts(self) -> list[str]:
         """What each token stands for; bytes that are no whole character as U+FFFD."""
-        return [surface.decode("utf-8", "replace") for surface in self.tokenizer.model.surfaces]
+        return [surface.decode("utf-8", "replace") for surface in self.tokenizer.model.decoded_bytes]
 
     @cached_property
     def scripts(self) -> list[str]:
-        scripts = scripts_of(self.tokenizer.model.surfaces)
+        scripts = scripts_of(self.tokenizer.model.decoded_bytes)
         for id in (*self.tokenizer.model.special_tokens.values(), *self.tokenizer.model.added_tokens.values()):
             scripts[id] = "special"
         return scripts
@@ -167,8 +167,10 @@ class Vocabulary:
         model = self.tokenizer.model
         totals: list[int] = self.used.tolist()
         ranks = self.roles.ranks
-        makers = np.flatnonzero(ranks[model.made] == np.arange(len(model.made)))[::-1]  # of several the first
-        merged = (model.left[makers].tolist(), model.right[makers].tolist(), model.made[makers].tolist())
+        makers = np.flatnonzero(ranks[model.merged_ids] == np.arange(len(model.merged_ids)))[
+            ::-1
+        ]  # of several the first
+        merged = (model.left[makers].tolist(), model.right[makers].tolist(), model.merged_ids[makers].tolist())
         for left, right, made in zip(*merged, strict=True):
             if count := totals[made]:
                 totals[left] += count
@@ -269,7 +271,7 @@ class Vocabulary:
         if script is not None:
             wanted = self._script(script)
             chosen = [id for id in chosen if self.scripts[id] == wanted]
-        surfaces = self.tokenizer.model.surfaces
+        surfaces = self.tokenizer.model.decoded_bytes
         if prefix is not None:
             begins = _readings(prefix)
             chosen = [id for id in chosen if surfaces[id].startswith(begins)]
@@ -326,7 +328,7 @@ class Vocabulary:
         return role in ("scaffold", "idle") if group == "unused" else role == group
 
     def _key(self, sort: Sort) -> Callable[[int], tuple[Any, int]]:
-        surfaces = self.tokenizer.model.surfaces
+        surfaces = self.tokenizer.model.decoded_bytes
         unknown = -1.0
         keys: dict[Sort, Callable[[int], Any]] = {
             "id": lambda id: id,

@@ -17,7 +17,7 @@ from bpe_transformer.tokenizer.counting.counts import CountSource, PretokenCount
 from bpe_transformer.tokenizer.counting.spilling import Tables
 from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 if TYPE_CHECKING:
     import datasets
@@ -51,7 +51,7 @@ class PretokenCounter(Tables):
 
     def __init__(
         self,
-        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        pattern: str | Pretokenizer = patterns.DEFAULT_PATTERN,
         num_threads: int | None = None,
         *,
         max_memory: int | str | None = None,
@@ -148,7 +148,7 @@ class PretokenCounter(Tables):
         else:
             facts, columns = counts_file.read(counts)
         like = PretokenCounts.from_facts(_core.WordCounts(), facts)
-        like.check_like(PretokenCounts(_core.WordCounts(), pretokenization=self.pretokenization))
+        like.check_like(PretokenCounts(_core.WordCounts(), pretokenizer=self.pretokenizer))
         for chunk, numbers in columns:
             self._native.add_words([chunk], numbers)
         self._native.documents += like.num_documents
@@ -173,7 +173,7 @@ class PretokenCounter(Tables):
             self.sources.append(source)
 
     def _add_batch(self, texts: tuple[str, ...]) -> None:
-        split = self.pretokenization
+        split = self.pretokenizer
         if split.normalizer is not None:
             texts = tuple(map(split.normalize, texts))
         scanner = split.normalized_scanner
@@ -203,7 +203,7 @@ class PretokenCounter(Tables):
 
     def _add_by_python(self, text: str) -> None:
         """Counts the pre-tokens of a normalised text that the core cannot split alone."""
-        split = self.pretokenization
+        split = self.pretokenizer
         if split.pattern_scanner is None:
             pieces = split.split(text)
             while some := list(islice(pieces, _PIECES)):
@@ -227,7 +227,7 @@ class PretokenCounter(Tables):
         separator = {"file": b"", "line": b"\n"}.get(documents, documents.encode())
         if not documents:
             raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
-        split = self.pretokenization
+        split = self.pretokenizer
         by_block = split.normalizer is None or split.normalization is not None
         scanner = split.normalized_scanner if by_block else None
         blocks: Iterator[Any] = file.blocks(self._block)
@@ -299,7 +299,7 @@ class PretokenCounter(Tables):
             return
         if not _is_text(array.type):
             raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
-        scanner = self.pretokenization.scanner
+        scanner = self.pretokenizer.scanner
         if scanner is None:
             self._add_batch(tuple(array.to_pylist()))
             return

@@ -15,7 +15,7 @@ from bpe_transformer.errors import ConfigError, CorpusError, FormatError, Learni
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.weights import Weight, fraction, temperature_weights
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 if TYPE_CHECKING:
     import datasets
@@ -59,7 +59,7 @@ class PretokenCounts:
         self,
         native: _core.WordCounts,
         *,
-        pretokenization: PreTokenization,
+        pretokenizer: Pretokenizer,
         num_documents: int = 0,
         num_bytes: int = 0,
         sources: tuple[CountSource, ...] = (),
@@ -68,19 +68,19 @@ class PretokenCounts:
         unicode: str | None = None,
     ) -> None:
         self._native = native
-        self.pretokenization = pretokenization
+        self.pretokenizer = pretokenizer
         self.num_documents = num_documents
         self.num_bytes = num_bytes
         self.sources = sources
         self.dropped_words, self.dropped_occurrences = dropped
-        self.unicode = _unicode(pretokenization) if unicode is None else unicode
+        self.unicode = _unicode(pretokenizer) if unicode is None else unicode
         self._saturated = saturated
 
     @classmethod
     def from_files(
         cls,
         paths: PathLike | Sequence[PathLike],
-        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        pattern: str | Pretokenizer = patterns.DEFAULT_PATTERN,
         num_threads: int | None = None,
         *,
         documents: str = "file",
@@ -115,7 +115,7 @@ class PretokenCounts:
     def from_iterator(
         cls,
         texts: Iterable[str],
-        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        pattern: str | Pretokenizer = patterns.DEFAULT_PATTERN,
         num_threads: int | None = None,
         *,
         max_memory: int | str | None = None,
@@ -132,7 +132,7 @@ class PretokenCounts:
         cls,
         dataset: datasets.Dataset | datasets.IterableDataset,
         columns: Sequence[str] | None = None,
-        pattern: str | PreTokenization = patterns.DEFAULT_PATTERN,
+        pattern: str | Pretokenizer = patterns.DEFAULT_PATTERN,
         num_threads: int | None = None,
         *,
         max_memory: int | str | None = None,
@@ -145,7 +145,7 @@ class PretokenCounts:
         return counter.counts()
 
     @classmethod
-    def from_words(cls, words: Mapping[str, int], pattern: str | PreTokenization = "whitespace") -> PretokenCounts:
+    def from_words(cls, words: Mapping[str, int], pattern: str | Pretokenizer = "whitespace") -> PretokenCounts:
         """Takes counts as given, one entry a pre-token; `pattern` is what the learned tokenizer will split with.
 
         Raises `CorpusError` for a count that is not a positive 64-bit integer.
@@ -157,17 +157,17 @@ class PretokenCounts:
             if not word:
                 raise CorpusError("a word is empty; leave it out")
             native.add(utf8(word), count)
-        return cls(native, pretokenization=PreTokenization.of(pattern), unicode="")
+        return cls(native, pretokenizer=Pretokenizer.of(pattern), unicode="")
 
     @classmethod
-    def from_word_list(cls, path: PathLike, pattern: str | PreTokenization = "whitespace") -> PretokenCounts:
+    def from_word_list(cls, path: PathLike, pattern: str | Pretokenizer = "whitespace") -> PretokenCounts:
         """Takes counts from a text file with `word<TAB>count` lines, packed or not; words that come twice add up.
 
         Raises `CorpusError` with the line that is not of this kind.
         """
         native = counts_file.read_word_list(path)
         source = CountSource(str(path), 0, 0)
-        return cls(native, pretokenization=PreTokenization.of(pattern), unicode="", sources=(source,))
+        return cls(native, pretokenizer=Pretokenizer.of(pattern), unicode="", sources=(source,))
 
     @classmethod
     def load(cls, path: PathLike, *, min_count: int = 1) -> PretokenCounts:
@@ -239,7 +239,7 @@ class PretokenCounts:
     @property
     def pattern(self) -> str:
         """The split pattern, by name if it has one."""
-        return self.pretokenization.pattern
+        return self.pretokenizer.pattern
 
     def __len__(self) -> int:
         """Distinct pre-tokens."""
@@ -319,9 +319,9 @@ class PretokenCounts:
 
     def check_like(self, other: PretokenCounts) -> None:
         """Raises `LearningError` unless both were split alike, so that they add up."""
-        if self.pretokenization != other.pretokenization:
+        if self.pretokenizer != other.pretokenizer:
             raise LearningError(
-                f"counts split with {str(self.pretokenization)!r} and {str(other.pretokenization)!r} do not add up; "
+                f"counts split with {str(self.pretokenizer)!r} and {str(other.pretokenizer)!r} do not add up; "
                 "count both with one pattern"
             )
         if self.unicode and other.unicode and self.unicode != other.unicode:
@@ -333,7 +333,7 @@ class PretokenCounts:
     def facts(self) -> dict[str, Any]:
         """All but the words, as JSON has it; what a file of counts carries."""
         return {
-            "pretokenization": self.pretokenization.facts(),
+            "pretokenization": self.pretokenizer.facts(),
             "unicode": self.unicode,
             "num_documents": self.num_documents,
             "num_bytes": self.num_bytes,
@@ -350,7 +350,7 @@ class PretokenCounts:
         try:
             return cls(
                 native,
-                pretokenization=PreTokenization.from_facts(facts["pretokenization"]),
+                pretokenizer=Pretokenizer.from_facts(facts["pretokenization"]),
                 num_documents=int(facts["num_documents"]),
                 num_bytes=int(facts["num_bytes"]),
                 sources=tuple(CountSource(**source) for source in facts["sources"]),
@@ -368,13 +368,13 @@ class PretokenCounts:
     def _derived(self, native: _core.WordCounts, **changes: Any) -> PretokenCounts:
         kept = {name: getattr(self, name) for name in ("num_documents", "num_bytes", "sources", "saturated", "unicode")}
         kept["dropped"] = (self.dropped_words, self.dropped_occurrences)
-        return PretokenCounts(native, pretokenization=self.pretokenization, **{**kept, **changes})
+        return PretokenCounts(native, pretokenizer=self.pretokenizer, **{**kept, **changes})
 
     def __repr__(self) -> str:
-        return f"PretokenCounts({len(self)} distinct, {self.total} in all, pattern={str(self.pretokenization)!r})"
+        return f"PretokenCounts({len(self)} distinct, {self.total} in all, pattern={str(self.pretokenizer)!r})"
 
 
-def _unicode(split: PreTokenization) -> str:
+def _unicode(split: Pretokenizer) -> str:
     """Whose character classes and normalisation a split depends on."""
     if split.normalized_scanner is None:
         import regex

@@ -16,7 +16,7 @@ from bpe_transformer.io import text_files as sources
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.counts import CountSource, PretokenCounts
 from bpe_transformer.tokenizer.counting.weights import Weight, fraction, temperature_weights
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 PathLike = str | os.PathLike[str]
 
@@ -29,12 +29,12 @@ class Tables:
 
     def __init__(
         self,
-        pattern: str | PreTokenization,
+        pattern: str | Pretokenizer,
         num_threads: int,
         max_memory: int | str | None,
         spill_dir: PathLike | None,
     ) -> None:
-        self.pretokenization = PreTokenization.of(pattern)
+        self.pretokenizer = Pretokenizer.of(pattern)
         self.max_memory = None if max_memory is None else parse_size(max_memory)
         self.sources: list[CountSource] = []
         self._block = sources.BLOCK_BYTES
@@ -192,7 +192,7 @@ class Tables:
     ) -> PretokenCounts:
         return PretokenCounts(
             native,
-            pretokenization=self.pretokenization,
+            pretokenizer=self.pretokenizer,
             num_documents=self.num_documents,
             num_bytes=self.num_bytes,
             sources=tuple(self.sources),

@@ -31,7 +31,7 @@ class DecodeStream(Iterator[str]):
     def __init__(self, model: BpeModel, ids: Iterable[int], errors: str, skip_special_tokens: bool) -> None:
         self._ids: Iterator[int] | None = iter(ids)
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
-        self._surfaces = model.surfaces
+        self._surfaces = model.decoded_bytes
         self._skipped = frozenset(model.special_tokens.values()) if skip_special_tokens else frozenset[int]()
         self._separate = model.separate_ids
         self._word_ends = model.word_ends

@@ -17,8 +17,8 @@ class PlainTexts:
     """Tells texts that hold no token with flags and are normalised already; substrings of these are normalised as well."""
 
     def __init__(self, model: BpeModel) -> None:
-        self._form = model.pretokenization.normalization
-        normal, flags, mark = model.pretokenization.normalize, model.token_flags, model.space_mark
+        self._form = model.pretokenizer.normalization
+        normal, flags, mark = model.pretokenizer.normalize, model.token_flags, model.space_mark
         late = {token for token in flags if "normalized" in flags[token]}
         if model.prefix_space != "always" and not overlap(late, {*model.special_tokens, *model.added_tokens} - late):
             # in text that is normalised these are where the core finds them

@@ -31,7 +31,7 @@ class PartEncoder:
     """Encodes texts part by part: what lies between special tokens, normalised, in protected and other spans."""
 
     def __init__(self, model: BpeModel, encoder: _core.Encoder, tokens: list[tuple[bytes, int]]) -> None:
-        self._split = model.pretokenization
+        self._split = model.pretokenizer
         self._prefix = model.prefix_space
         self._space = model.space_mark or " "
         self._encoder = encoder

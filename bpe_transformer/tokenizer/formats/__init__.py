@@ -23,7 +23,7 @@ from bpe_transformer.tokenizer.formats import (
     tokenizer_json,
 )
 from bpe_transformer.tokenizer.formats.checks import no_collection
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
@@ -61,7 +61,7 @@ def export(tokenizer: Tokenizer, path: str | os.PathLike[str], form: str) -> str
 
 def load(
     path: str | os.PathLike[str],
-    pattern: str | PreTokenization | None = None,
+    pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
     verify: bool = False,
 ) -> Tokenizer:
@@ -100,7 +100,7 @@ def locate(path: Path) -> Path:
 
 
 def _read(
-    file: Path, pattern: str | PreTokenization | None, special_tokens: Mapping[str, int] | None
+    file: Path, pattern: str | Pretokenizer | None, special_tokens: Mapping[str, int] | None
 ) -> tuple[ModuleType, BpeModel]:
     """The format of a file and its model, by what it holds; names decide only where the content leaves it open."""
     try:

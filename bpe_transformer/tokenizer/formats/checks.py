@@ -174,7 +174,7 @@ _PRETOKENIZATION = {
 def refuse_facts(model: BpeModel, form: str, holds: Iterable[str], remedy: str) -> None:
     """Raises `FormatError` for the first fact that is set and that the format `form` cannot hold."""
     allowed = set(holds)
-    for source, facts in ((model, _FACTS), (model.pretokenization, _PRETOKENIZATION)):
+    for source, facts in ((model, _FACTS), (model.pretokenizer, _PRETOKENIZATION)):
         for name, default in facts.items():
             value = getattr(source, name, default)
             if name not in allowed and (value or None) != (default or None):

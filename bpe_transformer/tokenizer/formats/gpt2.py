@@ -17,7 +17,7 @@ from bpe_transformer.tokenizer.formats.checks import check_ids, parse_json, read
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level as byte_names
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "gpt2"
@@ -26,7 +26,7 @@ MERGES_FILE = "merges.txt"
 _HEADER = "#version: 0.2"
 _END_OF_WORD = "</w>"
 _UNKNOWN = ("<unk>", "[UNK]")
-CLIP = PreTokenization(
+CLIP = Pretokenizer(
     rewriting=(("NFC",), ("replace", r"\s+", " "), ("lowercase",)), pattern=patterns.keeping(patterns.CLIP_WORDS)
 )
 
@@ -34,7 +34,7 @@ CLIP = PreTokenization(
 def read(
     vocab: str | os.PathLike[str],
     merges: str | os.PathLike[str],
-    pattern: str | PreTokenization | None = None,
+    pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
@@ -55,11 +55,11 @@ def read(
         pattern = ("gpt2" if mark is None else CLIP) if by_byte else "whitespace"
     return BpeModel(
         unit="byte" if by_byte else "char",
-        pretokenization=PreTokenization.of(pattern),
+        pretokenizer=Pretokenizer.of(pattern),
         tokens=byte_names.tokens_by_id(names, set(specials.values()), by_byte, place),
         left=left,
         right=right,
-        made=made,
+        merged_ids=made,
         special_tokens=dict(sorted(specials.items(), key=lambda item: item[1])),
         unk_token=None if by_byte else next((name for name in _UNKNOWN if name in specials), None),
         end_of_word=mark,
@@ -116,11 +116,11 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     holds = {"bos_token", "eos_token", "template", "end_of_word", "before", "rewriting"}
     holds |= {"unk_token"} if model.unit == "char" else set()
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
-    split, marked = model.pretokenization, model.end_of_word == _END_OF_WORD
+    split, marked = model.pretokenizer, model.end_of_word == _END_OF_WORD
     if model.unit == "byte":
-        told, needed = (CLIP, "CLIP's") if marked else (PreTokenization("gpt2"), "'gpt2'")
+        told, needed = (CLIP, "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
     else:
-        told, needed = PreTokenization("whitespace"), "'whitespace'"
+        told, needed = Pretokenizer("whitespace"), "'whitespace'"
     if not marked and (model.unit == "char" or model.end_of_word is not None):
         raise FormatError(
             "vocab.json with merges.txt holds bytes, or characters with '</w>' at the end of words; "

@@ -11,7 +11,7 @@ from typing import Any
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Step = tuple[str, ...]
@@ -91,7 +91,7 @@ _READERS: dict[str, Callable[[Node], list[Step]]] = {
 
 def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
     """The normalizers of a model, one after another. `marks`: they mark spaces, if anything does."""
-    steps = [_written(step) for step in steps_of(model.pretokenization)]
+    steps = [_written(step) for step in steps_of(model.pretokenizer)]
     if model.prefix_space == "always":
         steps.append({"type": "Prepend", "prepend": model.space_mark or " "})
     if model.space_mark is not None and marks:
@@ -99,7 +99,7 @@ def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
     return steps
 
 
-def steps_of(split: PreTokenization) -> tuple[Step, ...]:
+def steps_of(split: Pretokenizer) -> tuple[Step, ...]:
     """A split's normalisation as steps; that of SentencePiece has to be without a map."""
     if split.squeeze_spaces:
         return ("replace", rf"\A +|[ {SPACE_MARK}]+\z", ""), ("replace", " {2,}", " ")

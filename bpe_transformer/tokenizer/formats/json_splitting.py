@@ -12,7 +12,7 @@ from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization, PreTokenization, any_of
+from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization, Pretokenizer, any_of
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 
 _REMEDY = "export the vocabulary without it"
@@ -40,7 +40,7 @@ class Splitting:
     words_alone: bool = False  # what lies between words is gone before tokens could be sought in it
     spaceless: bool = False  # pre-tokens neither begin nor end with white space
 
-    def pretokenization(self, made: list[str], names: list[str], ignore_merges: bool) -> PreTokenization:
+    def pretokenizer(self, made: list[str], names: list[str], ignore_merges: bool) -> Pretokenizer:
         """`made` are the tokens that merges make, `names` all: what they can join decides where splitting changes nothing."""
         splits = list(self.splits)
         if self.marks_spaces:
@@ -56,7 +56,7 @@ class Splitting:
         form: Normalization | None = None
         if len(steps) == 1 and steps[0][0] in get_args(Normalization):
             form, steps = steps[0][0], ()  # type: ignore[assignment]
-        return PreTokenization(
+        return Pretokenizer(
             splits[-1] if splits else "none",
             form,
             protected,
@@ -366,7 +366,7 @@ def normalizer(model: BpeModel) -> dict[str, Any] | None:
 
 def _marks_late(model: BpeModel) -> bool:
     """Whether spaces have to be marked after splitting, or looking for tokens, since these may tell them from marks."""
-    split = model.pretokenization
+    split = model.pretokenizer
     if model.space_mark is None or split.rewriting[-1:] == (MARK_SPACES,):
         return False
     splits = [*split.protected, *split.before, *([] if split.pattern == "none" else [split.pattern])]
@@ -383,7 +383,7 @@ def _marks_late(model: BpeModel) -> bool:
 def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
     steps: list[dict[str, Any]] = []
     byte_level = _byte_level()
-    split = model.pretokenization
+    split = model.pretokenizer
     if model.prefix_space in ("first_if_none", "always_if_none"):
         scheme = model.prefix_space.removesuffix("_if_none")
         if model.space_mark is not None:

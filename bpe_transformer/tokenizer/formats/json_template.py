@@ -64,7 +64,7 @@ def _checked(name: str, ids: list[Any], place: str, tokens: Mapping[str, int]) -
 
 
 def write(model: BpeModel) -> dict[str, Any] | None:
-    before, behind = model.around
+    before, behind = model.bos_eos_tokens
     ids_of = {**model.added_tokens, **model.special_tokens}
     if not before and not behind:
         return None

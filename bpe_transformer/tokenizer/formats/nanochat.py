@@ -17,7 +17,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks, tiktoken
 from bpe_transformer.tokenizer.formats.checks import read_bytes
 from bpe_transformer.tokenizer.splitting.patterns import literally
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "nanochat"
@@ -37,7 +37,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     for name in special:
         if not isinstance(name, str) or not name:
             raise FormatError(f"the special token {name!r} is not text")
-    return ranks.model_of(found, PreTokenization(literally(pattern)), special)
+    return ranks.model_of(found, Pretokenizer(literally(pattern)), special)
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:

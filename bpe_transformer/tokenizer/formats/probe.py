@@ -24,7 +24,7 @@ _SECONDS = 2  # for an expression of a file, which may be made to take for ever
 def accept(tokenizer: Tokenizer) -> Tokenizer:
     """A tokenizer that was read, if the probe text comes back from its ids as far as it says so. Raises `FormatError`."""
     model = tokenizer.model
-    for expression in model.pretokenization.expressions:
+    for expression in model.pretokenizer.expressions:
         try:
             for _ in patterns.compiled_expression(expression).finditer(TEXT, timeout=_SECONDS):
                 pass
@@ -32,7 +32,7 @@ def accept(tokenizer: Tokenizer) -> Tokenizer:
             raise FormatError(
                 f"the expression {expression!r} takes more than {_SECONDS} s for {len(TEXT)} characters; write it otherwise"
             ) from None
-    split = model.pretokenization
+    split = model.pretokenizer
     lossless = (model.unit == "byte" and not model.lacks_bytes and model.end_of_word is None) or (
         model.byte_fallback and model.space_mark is not None
     )
@@ -102,7 +102,7 @@ def probe_text(tokenizer: Tokenizer) -> str:
     if model.unit == "byte":
         return "".join(character for character in TEXT if _is_known(tokenizer, character))
     outside = {*model.special_tokens.values(), *model.added_tokens.values()}
-    return b"".join(token for id, token in enumerate(model.surfaces) if id not in outside).decode()
+    return b"".join(token for id, token in enumerate(model.decoded_bytes) if id not in outside).decode()
 
 
 def _is_known(tokenizer: Tokenizer, text: str) -> bool:
@@ -128,7 +128,7 @@ def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
         ) from cause
     # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
     model = tokenizer.model
-    moved = model.prefix_space != "never" or model.pretokenization.byte_splits  # or cut characters
+    moved = model.prefix_space != "never" or model.pretokenizer.byte_splits  # or cut characters
     if ids != expected or not (borders is None or moved or borders == _borders(tokenizer, text)):
         raise FormatError(
             f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}; "
@@ -148,7 +148,7 @@ def _borders_of(theirs: Any, text: str) -> Borders | None:
 
 def _borders(tokenizer: Tokenizer, text: str) -> Borders:
     """(start, end) in characters of every pre-token that is encoded."""
-    split = tokenizer.model.pretokenization
+    split = tokenizer.model.pretokenizer
     spans = []
     for start, part, protected in split.placed_spans(split.normalize(text)):
         for piece in [part] if protected else split.split_span(part):
@@ -196,7 +196,8 @@ def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: st
     with open(path, encoding="utf-8") as codes:
         theirs = BPE(codes, separator="").segment_tokens(words)
     ours = [
-        tokenizer.model.surfaces[id].decode().removesuffix(" ") for id in tokenizer.encode_ordinary(" ".join(words))
+        tokenizer.model.decoded_bytes[id].decode().removesuffix(" ")
+        for id in tokenizer.encode_ordinary(" ".join(words))
     ]
     unknown = tokenizer.unk_token
     if len(theirs) != len(ours) or any(a != b != unknown for a, b in zip(theirs, ours, strict=True)):

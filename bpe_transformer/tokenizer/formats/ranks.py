@@ -10,13 +10,13 @@ import numpy as np
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import check_ids
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]]
 
 
-def model_of(ranks: Ranks, pretokenization: PreTokenization, special_tokens: Mapping[str, int]) -> BpeModel:
+def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[str, int]) -> BpeModel:
     """A model that encodes as tiktoken does with these ranks, which are the ids. Raises `FormatError`.
 
     tiktoken takes a pre-token that is a token as a whole before it merges anything. This differs from merging only for a
@@ -38,11 +38,11 @@ def model_of(ranks: Ranks, pretokenization: PreTokenization, special_tokens: Map
     left, right, made, stuck, _ = _core.recover([token for token, _ in by_rank], False)
     return BpeModel(
         unit="byte",
-        pretokenization=pretokenization,
+        pretokenizer=pretokenizer,
         tokens=tuple(tokens),
         left=id_of_rank[left],
         right=id_of_rank[right],
-        made=id_of_rank[made],
+        merged_ids=id_of_rank[made],
         special_tokens=dict(special_tokens),
         ignore_merges=len(stuck) > 0,
     )
@@ -73,8 +73,8 @@ def ranks_of(model: BpeModel, form: str) -> dict[bytes, int]:
     if len(ranks) < len(ranked):
         twice = next(token for token, id in ranked if ranks[token] != id)
         raise FormatError(f"{form} cannot hold the token {twice!r} twice")
-    read = model_of(ranks, model.pretokenization, model.special_tokens)
-    same = all(np.array_equal(getattr(read, name), getattr(model, name)) for name in ("left", "right", "made"))
+    read = model_of(ranks, model.pretokenizer, model.special_tokens)
+    same = all(np.array_equal(getattr(read, name), getattr(model, name)) for name in ("left", "right", "merged_ids"))
     if not same or (read.ignore_merges and not model.ignore_merges):
         raise FormatError(
             f"{form} takes the order of ids for the order of merges, and finds other merges in these tokens; "

@@ -22,7 +22,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "sentencepiece"
@@ -83,7 +83,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in made.tolist())
     names = [piece.text for piece in pieces]
     marks = {id: name for name, id in by_kind[CONTROL].items()}
-    split = PreTokenization("none" if inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
+    split = Pretokenizer("none" if inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
     if any(split.normalize(f"a{text}b") != f"a{text}b" for text in added):
         split = replace(split, unchanged=tuple(added))
     unknown = next(iter(by_kind[UNKNOWN]))
@@ -94,11 +94,11 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     late = bool(added) and (prefix != "never" or charsmap is not None or squeeze or any(SPACE_MARK in t for t in added))
     return BpeModel(
         unit="char",
-        pretokenization=split,
+        pretokenizer=split,
         tokens=tuple(name.encode() for name in names),
         left=left,
         right=right,
-        made=made,
+        merged_ids=made,
         special_tokens={**by_kind[UNKNOWN], **by_kind[CONTROL]},
         unk_token=unknown,
         added_tokens=added,
@@ -244,13 +244,13 @@ def dump(model: BpeModel) -> bytes:
     kinds = _kinds_of(model)
     scores = dict.fromkeys(range(len(model.tokens)), 0.0)
     normal = [id for id in range(len(model.tokens)) if kinds[id] == NORMAL]
-    rank = {id: number for number, id in enumerate(dict.fromkeys([*model.made.tolist(), *normal]))}
+    rank = {id: number for number, id in enumerate(dict.fromkeys([*model.merged_ids.tolist(), *normal]))}
     scores.update({id: -float(rank[id]) for id in normal})
     pieces = b"".join(
         blob(1, blob(1, token) + single(2, scores[id]) + (b"" if kinds[id] == NORMAL else varint(3, kinds[id])))
         for id, token in enumerate(model.tokens)
     )
-    split = model.pretokenization
+    split = model.pretokenizer
     charsmap = base64.b64decode(split.charsmap) if split.charsmap is not None else b""
     normalizer = b"".join(
         [
@@ -322,7 +322,7 @@ def _check_writable(model: BpeModel) -> None:
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
     found = read(path)
-    for name in ("left", "right", "made"):
+    for name in ("left", "right", "merged_ids"):
         if not np.array_equal(getattr(found, name), getattr(model, name)):
             raise FormatError("a SentencePiece model finds other merges in these tokens; export to tokenizer.json")
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "subword-nmt"
@@ -71,11 +71,11 @@ def read(
         raise FormatError(f"{place}: {cause.object!r} is not text") from cause
     return BpeModel(
         unit="char",
-        pretokenization=PreTokenization("whitespace"),
+        pretokenizer=Pretokenizer("whitespace"),
         tokens=tokens,
         left=left,
         right=right,
-        made=made,
+        merged_ids=made,
         special_tokens=specials,
         unk_token=unk_token,
         end_of_word=END_OF_WORD,

@@ -13,7 +13,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def recognises(head: bytes) -> bool:
 
 def read(
     path: str | os.PathLike[str],
-    pattern: str | PreTokenization | None = None,
+    pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_tiktoken`."""
@@ -72,7 +72,7 @@ def read(
     if special_tokens is None:
         size, known = _SPECIAL.get(Path(path).stem, (0, {}))
         special_tokens = known if len(found) == size else {}
-    return ranks.model_of(found, PreTokenization.of(pattern), special_tokens)
+    return ranks.model_of(found, Pretokenizer.of(pattern), special_tokens)
 
 
 def parse(data: bytes) -> dict[bytes, int]:
@@ -112,7 +112,7 @@ def dump(model: BpeModel) -> bytes:
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
     """What a file written for `model` holds, with what has to be told beside it."""
-    return read(path, model.pretokenization, model.special_tokens)
+    return read(path, model.pretokenizer, model.special_tokens)
 
 
 def encoding(model: BpeModel, name: str = "bpe-transformer") -> tiktoken.Encoding:

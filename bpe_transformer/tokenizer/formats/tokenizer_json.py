@@ -161,11 +161,11 @@ def from_json(document: Any) -> BpeModel:
     before, behind = json_template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
-        pretokenization=splitting.pretokenization(made, names, ignore_merges),
+        pretokenizer=splitting.pretokenizer(made, names, ignore_merges),
         tokens=byte_names.tokens_by_id(names, {*specials.values(), *added.values()}, by_byte, "model.vocab"),
         left=columns[0],
         right=columns[1],
-        made=columns[2],
+        merged_ids=columns[2],
         special_tokens=specials,
         unk_token=unk,
         end_of_word=end_of_word,
@@ -292,7 +292,7 @@ def _check_base(model: BpeModel, names: list[str]) -> None:
             f"model.vocab has no token {model.space_mark!r}, which stands for a space; set byte_fallback to false"
         )
     if (mark := model.end_of_word) is not None and (
-        twice := next((names[id] for id in model.made.tolist() if names[id][1:] == mark), None)
+        twice := next((names[id] for id in model.merged_ids.tolist() if names[id][1:] == mark), None)
     ):
         raise FormatError(
             f"merges make {twice!r}, which a character before the end of a word is as well; leave that merge out"

@@ -58,7 +58,7 @@ def learn_bpe(
     "</w>", makes the last character of a word a token of its own, as subword-nmt does; white space around pre-tokens is
     then dropped and decoded as one space.
 
-    `protected_tokens` gives each protected literal of the counts (see `PreTokenization`) one id, after the base alphabet.
+    `protected_tokens` gives each protected literal of the counts (see `Pretokenizer`) one id, after the base alphabet.
 
     `base` goes on from a vocabulary: all its ids and merges stay, and its unit, marks and fallback hold. New characters of
     the corpus (as `character_coverage` has it), protected literals and special tokens follow its ids, then the new merges.
@@ -126,7 +126,7 @@ def learn_superwords(
     if not 0 <= transition <= room:
         raise LearningError(f"transition={transition} merges; vocab_size={vocab_size} has room for 0 to {room}")
     narrow = first.learn(transition, (lambda done, _: progress(done, room)) if progress else None, watch)
-    base = Tokenizer(replace(narrow.model, pretokenization=wide_counts.pretokenization))
+    base = Tokenizer(replace(narrow.model, pretokenizer=wide_counts.pretokenizer))
     second = _Start(wide_counts, LearnOptions(**options), base)
     second.check_size(vocab_size)
     done = len(narrow.merges)
@@ -185,7 +185,7 @@ class _Start:
         """Protected literals that get an id of their own."""
         if not self.options.protected_tokens:
             return []
-        if not (literals := counts.pretokenization.literals):
+        if not (literals := counts.pretokenizer.literals):
             raise LearningError(
                 "protected_tokens=True, but no protected expression of the counts is a literal; "
                 "count with protected literals, or leave it out"
@@ -201,11 +201,11 @@ class _Start:
         first, second = len(tokens), len(tokens) + len(added)
         return BpeModel(
             unit=unit,
-            pretokenization=counts.pretokenization,
+            pretokenizer=counts.pretokenizer,
             tokens=(*tokens, *map(utf8, added), *map(utf8, specials)),
             left=none,
             right=none,
-            made=none,
+            merged_ids=none,
             special_tokens={token: second + i for i, token in enumerate(specials)},
             added_tokens={token: first + i for i, token in enumerate(added)},
             unk_token=options.unk_token,
@@ -214,10 +214,10 @@ class _Start:
         )
 
     def _extended(self, counts: PretokenCounts, base: BpeModel) -> BpeModel:
-        if counts.pretokenization != base.pretokenization:
+        if counts.pretokenizer != base.pretokenizer:
             raise LearningError(
-                f"the counts were split with {str(counts.pretokenization)!r}, the base vocabulary splits with "
-                f"{str(base.pretokenization)!r}; count with the base's pretokenization"
+                f"the counts were split with {str(counts.pretokenizer)!r}, the base vocabulary splits with "
+                f"{str(base.pretokenizer)!r}; count with the base's pretokenizer"
             )
         known = {*base.special_tokens, *base.added_tokens}
         tokens = self._base_tokens(base.unit, base)
@@ -354,5 +354,5 @@ def _merged(model: BpeModel, trace: MergeTrace) -> BpeModel:
         tokens=tuple(tokens),
         left=np.concatenate([model.left, trace.left]),
         right=np.concatenate([model.right, trace.right]),
-        made=np.concatenate([model.made, made]),
+        merged_ids=np.concatenate([model.merged_ids, made]),
     )

@@ -31,7 +31,7 @@ def truncate(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
     on_top = _on_top(model)
     _check_cut(model, vocab_size, len(on_top))
     cut = vocab_size - len(on_top)  # ids below it stay as they are
-    merges = int(np.searchsorted(model.made, cut))
+    merges = int(np.searchsorted(model.merged_ids, cut))
     if merges and max(model.left[:merges].max(), model.right[:merges].max()) >= cut:
         raise LearningError(
             f"a merge that makes one of the first {cut} ids needs a later id; learn a vocabulary of that size"
@@ -44,7 +44,7 @@ def truncate(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
         tokens=(*model.tokens[:cut], *(text_of[id].encode() for id in sorted(on_top))),
         left=model.left[:merges],
         right=model.right[:merges],
-        made=model.made[:merges],
+        merged_ids=model.merged_ids[:merges],
         special_tokens={text: new_id.get(id, id) for text, id in model.special_tokens.items()},
         added_tokens={text: new_id.get(id, id) for text, id in model.added_tokens.items()},
     )
@@ -55,19 +55,19 @@ def truncate(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
 
 def _on_top(model: BpeModel) -> set[int]:
     """Ids of special and added tokens above all merges, as many published vocabularies have them."""
-    last = int(model.made.max()) if len(model.made) else len(model.tokens)
+    last = int(model.merged_ids.max()) if len(model.merged_ids) else len(model.tokens)
     return {id for id in (*model.special_tokens.values(), *model.added_tokens.values()) if id > last}
 
 
 def _check_cut(model: BpeModel, vocab_size: int, on_top: int) -> None:
-    made = model.made.astype(np.int64)
+    made = model.merged_ids.astype(np.int64)
     if len(made) and (disorder := np.flatnonzero(np.diff(made) < 0)).size:
         rank = int(disorder[0]) + 1
         raise LearningError(
             f"the ids of this vocabulary are not in the order of its merges: merge {rank} makes id {made[rank]} after "
             f"{made[rank - 1]}, so no smaller vocabulary keeps its ids; learn one of the size wanted"
         )
-    unmade = {id for id, token in enumerate(model.tokens) if token} - set(model.made.tolist())
+    unmade = {id for id, token in enumerate(model.tokens) if token} - set(model.merged_ids.tolist())
     stay = unmade | {*model.special_tokens.values(), *model.added_tokens.values()}
     smallest = max(stay - _on_top(model), default=-1) + 1 + on_top
     if vocab_size < smallest:
@@ -115,14 +115,14 @@ def prune(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> Prune
     kept = needed.copy()
     kept[always] = True
     new_ids = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int64)
-    merges = kept[model.made] & needed[model.made]
+    merges = kept[model.merged_ids] & needed[model.merged_ids]
     ids = new_ids.tolist()
     pruned = replace(
         model,
         tokens=tuple(token for token, keep in zip(model.tokens, kept.tolist(), strict=True) if keep),
         left=new_ids[model.left[merges]].astype(np.uint32),
         right=new_ids[model.right[merges]].astype(np.uint32),
-        made=new_ids[model.made[merges]].astype(np.uint32),
+        merged_ids=new_ids[model.merged_ids[merges]].astype(np.uint32),
         special_tokens={text: ids[id] for text, id in model.special_tokens.items()},
         added_tokens={text: ids[id] for text, id in model.added_tokens.items()},
     )
@@ -134,7 +134,7 @@ def prune(tokenizer: Tokenizer, corpus: PretokenCounts | Iterable[str]) -> Prune
 def with_parts(model: BpeModel, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The wanted ids and all ids that they are made of, by whichever merges make them; shape (vocab_size,) each."""
     needed: list[bool] = wanted.tolist()
-    merges = list(zip(model.left.tolist(), model.right.tolist(), model.made.tolist(), strict=True))[::-1]
+    merges = list(zip(model.left.tolist(), model.right.tolist(), model.merged_ids.tolist(), strict=True))[::-1]
     before = -1
     while before != (before := sum(needed)):  # once more where merges are in no order
         for left, right, made in merges:

@@ -46,10 +46,10 @@ def token_usage(tokenizer: Tokenizer, counts: PretokenCounts, num_threads: int |
     >>> int(token_usage(learn_bpe(counts, 256), counts).counts[ord("o")])           # doctest: +SKIP
     7
     """
-    if counts.pretokenization != tokenizer.model.pretokenization:
+    if counts.pretokenizer != tokenizer.model.pretokenizer:
         raise LearningError(
-            f"counts split with {str(counts.pretokenization)!r} say nothing about a tokenizer that splits with "
-            f"{str(tokenizer.model.pretokenization)!r}; count the texts as the tokenizer splits them"
+            f"counts split with {str(counts.pretokenizer)!r} say nothing about a tokenizer that splits with "
+            f"{str(tokenizer.model.pretokenizer)!r}; count the texts as the tokenizer splits them"
         )
     model = tokenizer.model
     try:

@@ -22,7 +22,7 @@ Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 
 @dataclass(frozen=True)
-class PreTokenization:
+class Pretokenizer:
     """What learning and encoding have to agree on before a byte is counted. Equal facts split equally.
 
     `pattern` is a name of `patterns.PATTERNS` or a regular expression. `normalization` is one of Unicode's forms (Standard
@@ -39,7 +39,7 @@ class PreTokenization:
 
     Raises `PatternError` for a pattern or form that does not exist.
 
-    >>> list(PreTokenization("gpt2", protected=(r"C\\+\\+",)).split("a C++11 b"))
+    >>> list(Pretokenizer("gpt2", protected=(r"C\\+\\+",)).split("a C++11 b"))
     ['a', ' ', 'C++', '11', ' b']
     """
 
@@ -85,9 +85,9 @@ class PreTokenization:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))  # without what is remembered
 
     @classmethod
-    def of(cls, pattern: str | PreTokenization) -> PreTokenization:
+    def of(cls, pattern: str | Pretokenizer) -> Pretokenizer:
         """A pattern on its own, or all the facts, as these."""
-        return pattern if isinstance(pattern, PreTokenization) else cls(pattern)
+        return pattern if isinstance(pattern, Pretokenizer) else cls(pattern)
 
     @property
     def scanner(self) -> int | None:
@@ -197,7 +197,7 @@ class PreTokenization:
     def literals(self) -> list[str]:
         """The texts of those `protected` expressions that match one text only.
 
-        >>> PreTokenization(protected=(r"C\\+\\+", r"\\d+")).literals
+        >>> Pretokenizer(protected=(r"C\\+\\+", r"\\d+")).literals
         ['C++']
         """
         plain = [e for e in self.protected if set(_ESCAPED.sub("", e)).isdisjoint(r"\.^$*+?{}[]|()")]
@@ -225,7 +225,7 @@ class PreTokenization:
         return facts
 
     @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> PreTokenization:
+    def from_facts(cls, facts: Mapping[str, Any]) -> Pretokenizer:
         """Raises `PatternError` for facts that do not fit, `KeyError` if there is no pattern."""
         protected: Sequence[str] = facts.get("protected", ())
         before: Sequence[str] = facts.get("before", ())

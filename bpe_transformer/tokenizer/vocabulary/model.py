@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.pickling import reduced_model
 
 Unit = Literal["byte", "char"]
@@ -25,7 +25,7 @@ Ids = NDArray[np.uint32]
 class BpeModel:
     """`tokens[id]` are a token's bytes, with the end-of-word mark where it has one; specials are the bytes of their text.
 
-    Merge number `rank` makes `made[rank]` of `left[rank]` and `right[rank]`. A base token is what no merge makes and is
+    Merge number `rank` makes `merged_ids[rank]` of `left[rank]` and `right[rank]`. A base token is what no merge makes and is
     neither special nor added: one byte, or one character, with or without the end-of-word mark; imported vocabularies may
     hold longer ones, which only `ignore_merges` reaches, and ids without a token, which have no bytes.
 
@@ -43,11 +43,11 @@ class BpeModel:
     """
 
     unit: Unit
-    pretokenization: PreTokenization
+    pretokenizer: Pretokenizer
     tokens: tuple[bytes, ...]
     left: Ids
     right: Ids
-    made: Ids
+    merged_ids: Ids
     special_tokens: Mapping[str, int]
     unk_token: str | None = None
     end_of_word: str | None = None
@@ -68,11 +68,11 @@ class BpeModel:
     @property
     def pattern(self) -> str:
         """The split pattern, by name if it has one."""
-        return self.pretokenization.pattern
+        return self.pretokenizer.pattern
 
     @cached_property
     def base_ids(self) -> list[int]:
-        derived = {*self.made.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
+        derived = {*self.merged_ids.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
         return [id for id, token in enumerate(self.tokens) if id not in derived and token]
 
     @cached_property
@@ -84,7 +84,7 @@ class BpeModel:
         return tuple(id_of[fallback_token(byte)] for byte in range(256))
 
     @property
-    def around(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def bos_eos_tokens(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The special tokens that encoding puts before and behind a text on request."""
         sides = ((self.bos_token,), (self.eos_token,)) if self.template is None else self.template
         before, behind = (tuple(token for token in side if token is not None) for side in sides)
@@ -101,7 +101,7 @@ class BpeModel:
         return any(len([token for token in side if len(token) == 1]) < 256 for side in sides)
 
     @cached_property
-    def surfaces(self) -> list[bytes]:
+    def decoded_bytes(self) -> list[bytes]:
         """By id, the bytes that a token stands for in text: the end-of-word mark and the space mark stand for one space."""
         surfaces = list(self.tokens)
         if self.end_of_word is not None:
@@ -124,7 +124,7 @@ class BpeModel:
             return frozenset()
         mark = self.end_of_word.encode()
         ends = {id for id in self.base_ids if self.tokens[id].endswith(mark) and len(self.tokens[id]) > len(mark)}
-        for right, made in zip(self.right.tolist(), self.made.tolist(), strict=True):
+        for right, made in zip(self.right.tolist(), self.merged_ids.tolist(), strict=True):
             if right in ends:
                 ends.add(made)
         return frozenset(ends)
@@ -190,9 +190,9 @@ class BpeModel:
         if self.ignore_merges:
             kept = {*self.special_tokens.values(), *self.added_tokens.values()}
             fallback = set(self.fallback_ids)  # stand for bytes, but are not spelt so
-            texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.surfaces)]
+            texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.decoded_bytes)]
             whole = [(text, id) for id, text in enumerate(texts) if text and id not in kept]
-        if self.pretokenization.protected:
+        if self.pretokenizer.protected:
             whole += [(text.encode(), id) for text, id in self.added_tokens.items()]
         return whole
 
@@ -201,7 +201,7 @@ class BpeModel:
         """SHA-256 over everything that decides how text becomes ids, as hexadecimal digits."""
         facts: dict[str, Any] = {
             "unit": self.unit,
-            **self.pretokenization.facts(),
+            **self.pretokenizer.facts(),
             "end_of_word": self.end_of_word,
             "unk_token": self.unk_token,
             "special_tokens": dict(sorted(self.special_tokens.items())),
@@ -220,7 +220,7 @@ class BpeModel:
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for token in self.tokens:
             digest.update(len(token).to_bytes(4, "little") + token)
-        for column in (self.left, self.right, self.made):
+        for column in (self.left, self.right, self.merged_ids):
             digest.update(column.astype("<u4").tobytes())
         return digest.hexdigest()
 

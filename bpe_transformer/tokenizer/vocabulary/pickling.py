@@ -44,12 +44,12 @@ def reduced(facts: Any) -> tuple[object, tuple[type, dict[str, Any]]]:
 def reduced_model(model: BpeModel) -> tuple[object, tuple[type, dict[str, Any]]]:
     """The same for a model. Tokens that are the bytes of what their merge joins are left out."""
     spelled = dict(enumerate(model.tokens))
-    for left, right, made in zip(model.left.tolist(), model.right.tolist(), model.made.tolist(), strict=True):
+    for left, right, made in zip(model.left.tolist(), model.right.tolist(), model.merged_ids.tolist(), strict=True):
         if made not in (left, right) and model.tokens[made] == model.tokens[left] + model.tokens[right]:
             spelled.pop(made, None)
     restore, (kind, values) = reduced(model)
     try:
-        if _spelled_out(spelled, len(model.tokens), model.left, model.right, model.made) == model.tokens:
+        if _spelled_out(spelled, len(model.tokens), model.left, model.right, model.merged_ids) == model.tokens:
             values["tokens"] = _Spelled((len(model.tokens), spelled))
     except KeyError:
         pass  # merges that are not in the order in which their parts are made: all tokens are kept
@@ -74,7 +74,7 @@ def _restore(kind: type[Facts], values: dict[str, Any]) -> Facts:
     values = {name: unpack(value[0]) if isinstance(value, _Column) else value for name, value in values.items()}
     if isinstance(values.get("tokens"), _Spelled):
         size, spelled = values["tokens"]
-        values["tokens"] = _spelled_out(spelled, size, values["left"], values["right"], values["made"])
+        values["tokens"] = _spelled_out(spelled, size, values["left"], values["right"], values["merged_ids"])
     return kind(**values)
 
 

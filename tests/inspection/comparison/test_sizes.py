@@ -95,7 +95,7 @@ def test_ids_need_not_follow_the_merges(learned: Tokenizer) -> None:
         tokens=model.tokens[::-1],
         left=turned(model.left),
         right=turned(model.right),
-        made=turned(model.made),
+        merged_ids=turned(model.merged_ids),
         special_tokens={name: int(turned(np.uint32(id))) for name, id in model.special_tokens.items()},
     )
     corpus = SizedCorpus.of_counts(PretokenCounts.from_iterator(TEXTS), name="texts")

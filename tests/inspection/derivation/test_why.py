@@ -17,7 +17,7 @@ from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError
 from bpe_transformer.inspection import why_text, why_token
 from bpe_transformer.inspection.derivation.lookup import find_token, near_tokens
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
@@ -47,11 +47,11 @@ def imported(
     columns = np.array([(id_of[a], id_of[b], id_of[a + b]) for a, b in merges], np.uint32).reshape(-1, 3).T
     model = BpeModel(
         unit="char",
-        pretokenization=PreTokenization("whitespace"),
+        pretokenizer=Pretokenizer("whitespace"),
         tokens=tuple(token.encode() for token in tokens),
         left=columns[0].copy(),
         right=columns[1].copy(),
-        made=columns[2].copy(),
+        merged_ids=columns[2].copy(),
         special_tokens={name: id_of[name] for name in specials},
         **facts,
     )
@@ -84,7 +84,7 @@ def holds(tokenizer: Tokenizer, text: str) -> None:
     for piece in facts["pieces"]:
         for firing in piece["firings"]:
             assert rank_of[tuple(firing["ids"])] == firing["rank"]
-            assert int(tokenizer.model.made[firing["rank"]]) == firing["new_id"]
+            assert int(tokenizer.model.merged_ids[firing["rank"]]) == firing["new_id"]
     assert [border["ids"] for border in facts["borders"]] == [list(pair) for pair in pairwise(facts["ids"])]
     for border in facts["borders"]:
         if border["cause"] in ("no merge", "taken"):
@@ -129,7 +129,7 @@ def test_smallest_vocabulary_is_the_smallest(kind: str) -> None:
     """Every learned token: in the vocabulary named it is one token, in the next smaller one it is not."""
     tokenizer = learned(kind)
     for rank in range(len(tokenizer.merges)):
-        why = why_token(tokenizer, int(tokenizer.model.made[rank]))
+        why = why_token(tokenizer, int(tokenizer.model.merged_ids[rank]))
         assert why.smallest is not None
         assert (why.reached, why.smallest.merges, why.tree is not None) == (True, rank + 1, True)
         assert why.smallest.vocab_size == tokenizer.first_merge_id + rank + 1
@@ -231,9 +231,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"prefix_space": "always", "space_mark": "▁"},
     {"prefix_space": "first", "space_mark": "▁", "fuse_unk": True},
     {"byte_fallback": True, "unk_token": None},
-    {"pretokenization": PreTokenization("metaspace", "NFKC"), "space_mark": "▁"},
-    {"pretokenization": PreTokenization("whitespace", None, ("ab+c",))},
-    {"pretokenization": PreTokenization("[abc]+|.")},
+    {"pretokenizer": Pretokenizer("metaspace", "NFKC"), "space_mark": "▁"},
+    {"pretokenizer": Pretokenizer("whitespace", None, ("ab+c",))},
+    {"pretokenizer": Pretokenizer("[abc]+|.")},
     {"ignore_merges": True, "prefix_space": "always"},
 ]
 
@@ -255,13 +255,13 @@ def variant(**facts: Any) -> Tokenizer:
     tokens = [*alphabet, *made, "<unk>", "<x>"]
     id_of = {token: id for id, token in enumerate(tokens)}
     columns = np.array([(id_of[a], id_of[b], id_of[a + b]) for a, b in merges], np.uint32).T
-    plain: dict[str, Any] = {"pretokenization": PreTokenization("none"), "unk_token": "<unk>"}
+    plain: dict[str, Any] = {"pretokenizer": Pretokenizer("none"), "unk_token": "<unk>"}
     model = BpeModel(
         unit="char",
         tokens=tuple(token.encode() for token in tokens),
         left=columns[0].copy(),
         right=columns[1].copy(),
-        made=columns[2].copy(),
+        merged_ids=columns[2].copy(),
         special_tokens={"<unk>": id_of["<unk>"]},
         added_tokens={"<x>": id_of["<x>"]},
         **(plain | facts),

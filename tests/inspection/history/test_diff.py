@@ -89,7 +89,7 @@ def test_no_merges(low_lower: Tokenizer) -> None:
 def test_it_is_the_same_from_the_other_side(one: dict[str, int], other: dict[str, int]) -> None:
     a, b = (learn_bpe(PretokenCounts.from_words(words), 300) for words in (one, other))
     there, back = diff_of(a, b), diff_of(b, a)
-    made_a, made_b = ({tok.token_bytes(id) for id in tok.model.made.tolist()} for tok in (a, b))
+    made_a, made_b = ({tok.token_bytes(id) for id in tok.model.merged_ids.tolist()} for tok in (a, b))
     assert there.shared_tokens == back.shared_tokens == len(made_a & made_b)
     assert (there.only_a, there.same_merges, there.overlap) == (back.only_b, back.same_merges, back.overlap)
     assert {token.token for token in there.only_a} <= made_a - made_b

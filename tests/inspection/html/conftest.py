@@ -90,7 +90,7 @@ def in_browser(engine: Page) -> Callable[..., list[list[int]]]:
         key = id(tokenizer)
         if key not in loaded:
             loaded[key] = tokenizer
-            parts = json.dumps([vocabulary(tokenizer.model), splitting(tokenizer.model.pretokenization)])
+            parts = json.dumps([vocabulary(tokenizer.model), splitting(tokenizer.model.pretokenizer)])
             engine.evaluate(
                 "async ([key, parts]) => { const [facts, splitting] = await bpe.unpackAll(JSON.parse(parts));"
                 " loaded.set(key, new bpe.Vocabulary(facts, splitting)); }",

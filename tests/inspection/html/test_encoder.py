@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.tokenizer.splitting.patterns import PATTERNS
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 TEXTS = [
     "The lower the newest, the widest: it's 1,234 low-lower prices!\n\n  And so on, until THE END of the line.\r\n",
@@ -46,7 +46,7 @@ _TEXT = st.lists(st.one_of(st.sampled_from([*_PIECES, *TEXTS[:4]]), st.text(max_
 _BATCH = st.lists(_TEXT, min_size=8, max_size=8)
 
 
-def _learned(pattern: str | PreTokenization = "cl100k", size: int = 420, **options: Any) -> Tokenizer:
+def _learned(pattern: str | Pretokenizer = "cl100k", size: int = 420, **options: Any) -> Tokenizer:
     return learn_bpe(PretokenCounts.from_iterator(TEXTS, pattern), size, special_tokens=["<s>", "<mask>"], **options)
 
 
@@ -83,11 +83,11 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     **{f"pattern {name}": lambda name=name: _learned(name) for name in PATTERNS},
     "gpt2 alphabet": lambda: _learned(alphabet_order="gpt2"),
     "regex": lambda: _learned(r"(?i:the|it'?s)|\p{Lu}++\b|(?>\p{Ll}+)|(?<=\s)\d+?(?=\D)|[[:alpha:]]{2,}|[^\W\d_]|(?m:^).|$|\s+".replace("|$", "")),
-    "normalised": lambda: _learned(PreTokenization("cl100k", normalization="NFKC")),
-    "decomposed": lambda: _learned(PreTokenization("o200k", normalization="NFD")),
-    "spaces squeezed": lambda: _learned(PreTokenization("metaspace", squeeze_spaces=True)),
-    "protected": lambda: _learned(PreTokenization("cl100k", protected=(r"C\+\+", r"\d+,\d+"))),
-    "patterns in turn": lambda: _learned(PreTokenization(r"\p{N}|\P{N}+", before=("whitespace", r"[,.]+|[^,.]+"))),
+    "normalised": lambda: _learned(Pretokenizer("cl100k", normalization="NFKC")),
+    "decomposed": lambda: _learned(Pretokenizer("o200k", normalization="NFD")),
+    "spaces squeezed": lambda: _learned(Pretokenizer("metaspace", squeeze_spaces=True)),
+    "protected": lambda: _learned(Pretokenizer("cl100k", protected=(r"C\+\+", r"\d+,\d+"))),
+    "patterns in turn": lambda: _learned(Pretokenizer(r"\p{N}|\P{N}+", before=("whitespace", r"[,.]+|[^,.]+"))),
     "characters": lambda: _learned("whitespace", unk_token="<unk>", **_CHAR),
     "unknown fused": lambda: _changed(_learned("whitespace", unk_token="<unk>", character_coverage=0.9, **_CHAR), fuse_unk=True),
     "end of word": lambda: _learned("whitespace", unk_token="<unk>", end_of_word="</w>", **_CHAR),

@@ -78,8 +78,8 @@ def test_vendored_files_are_what_was_released() -> None:
 
 
 def test_what_the_page_cannot_do_is_named(korean: Tokenizer) -> None:
-    split = dataclasses.replace(korean.model.pretokenization, pattern=r"(\p{L})\1|.")
-    data = report_data(Tokenizer(dataclasses.replace(korean.model, pretokenization=split)), title="twice")
+    split = dataclasses.replace(korean.model.pretokenizer, pattern=r"(\p{L})\1|.")
+    data = report_data(Tokenizer(dataclasses.replace(korean.model, pretokenizer=split)), title="twice")
     assert data["splitting"] is None
     assert "no exact counterpart" in data["no_playground"]
 

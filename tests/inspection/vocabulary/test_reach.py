@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.inspection.vocabulary.reachability import unreachable, witness
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 TEXTS = ["the cat sat. the cat sat. 세 마리 고양이 123456 don't\n// x;\n// y"] * 3
@@ -26,8 +26,8 @@ def model(merges: list[tuple[bytes, bytes]], extra: tuple[bytes, ...] = (), **op
         rows.append((tokens.index(left), tokens.index(right), len(tokens)))
         tokens.append(left + right)
     left, right, made = (np.array(column, np.uint32) for column in zip(*rows, strict=True))
-    facts = {"pretokenization": PreTokenization("whitespace"), "special_tokens": {}, **options}
-    return Tokenizer(BpeModel("byte", tokens=(*tokens, *extra), left=left, right=right, made=made, **facts))  # type: ignore[arg-type]
+    facts = {"pretokenizer": Pretokenizer("whitespace"), "special_tokens": {}, **options}
+    return Tokenizer(BpeModel("byte", tokens=(*tokens, *extra), left=left, right=right, merged_ids=made, **facts))  # type: ignore[arg-type]
 
 
 def found(tokenizer: Tokenizer) -> dict[str, str]:
@@ -56,7 +56,7 @@ def test_two_ids_for_one_text() -> None:
 def test_the_pattern_cuts_it() -> None:
     superwords = learn_bpe(PretokenCounts.from_iterator(TEXTS, "superword"), 340)
     assert found(superwords) == {}
-    cut = found(Tokenizer(replace(superwords.model, pretokenization=PreTokenization("cl100k"))))
+    cut = found(Tokenizer(replace(superwords.model, pretokenizer=Pretokenizer("cl100k"))))
     assert set(cut.values()) == {"split"}
     assert "the cat s" in cut
     assert " cat" not in cut
@@ -65,7 +65,7 @@ def test_the_pattern_cuts_it() -> None:
 def test_normalization_changes_it() -> None:
     decomposed = learn_bpe(PretokenCounts.from_words({"e\u0301": 5, "low": 2}, "whitespace"), 270)
     assert found(decomposed) == {}
-    composed = Tokenizer(replace(decomposed.model, pretokenization=PreTokenization("whitespace", "NFC")))
+    composed = Tokenizer(replace(decomposed.model, pretokenizer=Pretokenizer("whitespace", "NFC")))
     assert found(composed)["e\u0301"] == "normalization"
 
 
@@ -123,14 +123,14 @@ def never(pattern: str) -> frozenset[int]:
 def _shuffled(pattern: str) -> Tokenizer:
     """Superwords under another pattern, with merges in another order: much of it is out of reach."""
     learned = learn_bpe(PretokenCounts.from_iterator(TEXTS, "superword"), 340).model
-    order = np.random.default_rng(0).permutation(len(learned.made))
+    order = np.random.default_rng(0).permutation(len(learned.merged_ids))
     return Tokenizer(
         replace(
             learned,
             left=learned.left[order],
             right=learned.right[order],
-            made=learned.made[order],
-            pretokenization=PreTokenization(pattern),
+            merged_ids=learned.merged_ids[order],
+            pretokenizer=Pretokenizer(pattern),
         )
     )
 

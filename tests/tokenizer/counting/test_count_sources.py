@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization, learn_bpe
+from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, learn_bpe
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, LearningError
 from bpe_transformer.tokenizer.counting.spilling import parse_size
 
@@ -322,7 +322,7 @@ def test_digests_do_not_know_how_texts_are_kept(tmp_path: Path) -> None:
         gzip.compress("\n".join(json.dumps({"text": text}) for text in texts).encode())
     )
     pq.write_table(pa.table({"text": texts[::-1]}), tmp_path / "a.parquet")
-    split = PreTokenization("cl100k")
+    split = Pretokenizer("cl100k")
     for file in ("a.jsonl.gz", "a.parquet"):
         assert (
             learn_bpe(PretokenCounts.from_files(tmp_path / file, split), 600, special_tokens=["<s>"]).digest

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization, _core
+from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 from bpe_transformer.tokenizer.splitting import patterns
 
@@ -23,7 +23,7 @@ TEXT = st.lists(st.one_of(st.sampled_from(_PIECES), st.characters(exclude_catego
 SCANNED = [name for name in patterns.PATTERNS if patterns.scanner_number(name) is not None]
 
 
-def by_regex(split: PreTokenization, texts: list[str]) -> dict[bytes, int]:
+def by_regex(split: Pretokenizer, texts: list[str]) -> dict[bytes, int]:
     return dict(Counter(piece.encode() for text in texts for piece in split.split(split.normalize(text))))
 
 
@@ -44,7 +44,7 @@ def by_stream(pattern: str, data: bytes, block: int, separator: bytes = b"") -> 
 @example(text="  \n \n  x \n", block=2)
 @settings(max_examples=100, deadline=None)
 def test_blocks_do_not_show(pattern: str, text: str, block: int) -> None:
-    assert by_stream(pattern, text.encode(), block) == (by_regex(PreTokenization(pattern), [text]), 1)
+    assert by_stream(pattern, text.encode(), block) == (by_regex(Pretokenizer(pattern), [text]), 1)
 
 
 def split_as_python(text: str, separator: str) -> list[str]:
@@ -61,7 +61,7 @@ def split_as_python(text: str, separator: str) -> list[str]:
 @settings(max_examples=100, deadline=None)
 def test_documents_are_those_of_python(separator: str, text: str, block: int) -> None:
     documents = split_as_python(text, separator)
-    expected = by_regex(PreTokenization("cl100k"), documents), len(documents)
+    expected = by_regex(Pretokenizer("cl100k"), documents), len(documents)
     assert by_stream("cl100k", text.encode(), block, separator.encode()) == expected
 
 
@@ -82,14 +82,14 @@ def test_the_first_bad_byte_is_named(data: bytes, block: int) -> None:
 
 
 @pytest.mark.parametrize("split", [
-    PreTokenization("gpt2", "NFC"), PreTokenization("cl100k", "NFKD"), PreTokenization("o200k", "NFKC"), PreTokenization("whitespace", "NFD"),
-    PreTokenization("gpt2", None, (r"C\+\+", "한국")), PreTokenization("cl100k", "NFKC", ("fi",)), PreTokenization(r"\w+|\W"),
+    Pretokenizer("gpt2", "NFC"), Pretokenizer("cl100k", "NFKD"), Pretokenizer("o200k", "NFKC"), Pretokenizer("whitespace", "NFD"),
+    Pretokenizer("gpt2", None, (r"C\+\+", "한국")), Pretokenizer("cl100k", "NFKC", ("fi",)), Pretokenizer(r"\w+|\W"),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("documents", ["file", "line", "aa"])
 @given(text=TEXT)
 @settings(max_examples=12, deadline=None)
 def test_every_pretokenization_counts_files_as_whole_documents(
-    tmp_path_factory: pytest.TempPathFactory, split: PreTokenization, documents: str, text: str
+    tmp_path_factory: pytest.TempPathFactory, split: Pretokenizer, documents: str, text: str
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "document.txt"
     file.write_bytes(text.encode())
@@ -112,7 +112,7 @@ def test_bad_bytes_are_replaced_as_python_does(
     counter._block = block
     counter.add_file(file, errors="replace")
     text = data.decode(errors="replace")
-    assert dict(counter.counts().items()) == by_regex(PreTokenization("gpt2"), [text])
+    assert dict(counter.counts().items()) == by_regex(Pretokenizer("gpt2"), [text])
     assert counter.sources[0].replaced == text.count("\ufffd") - data.decode(errors="ignore").count("\ufffd")
 
 
@@ -122,7 +122,7 @@ def test_texts_without_lines_are_shared_among_threads(tmp_path: Path, pattern: s
     assert "\n" not in text
     assert len(text.encode()) > 8 * 2**18  # many pieces of what one thread takes
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    expected = by_regex(PreTokenization(pattern), [text])
+    expected = by_regex(Pretokenizer(pattern), [text])
     for threads in (1, 3):
         assert dict(PretokenCounts.from_files(tmp_path / "text.txt", pattern, threads).items()) == expected
 
@@ -130,7 +130,7 @@ def test_texts_without_lines_are_shared_among_threads(tmp_path: Path, pattern: s
 @pytest.mark.parametrize("text", ["", "\0" * 100_000, "x" * 3_000_000, "字" * 1_000_000, " " * 3_000_000, "ab\0 \0ab"])
 def test_texts_that_are_odd(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.txt").write_text(text, encoding="utf-8")
-    expected = by_regex(PreTokenization("cl100k"), [text])
+    expected = by_regex(Pretokenizer("cl100k"), [text])
     for counts in (
         PretokenCounts.from_files(tmp_path / "odd.txt", num_threads=2),
         PretokenCounts.from_iterator([text]),
@@ -150,7 +150,7 @@ def test_documents_that_are_none(tmp_path: Path) -> None:
 def test_bad_bytes_name_file_and_place_in_every_way_of_reading(tmp_path: Path) -> None:
     file = tmp_path / "bad.txt"
     file.write_bytes(b"low lower\n" * 3 + b"caf\xe9 low\n")
-    for split in ("gpt2", PreTokenization("gpt2", "NFC"), PreTokenization("gpt2", protected=("low",)), r"\w+|\W"):
+    for split in ("gpt2", Pretokenizer("gpt2", "NFC"), Pretokenizer("gpt2", protected=("low",)), r"\w+|\W"):
         for documents in ("file", "line", "er"):
             with pytest.raises(InvalidUtf8Error, match=r"bad\.txt is not UTF-8: byte 0xe9 at position 33;"):
                 PretokenCounts.from_files(file, split, documents=documents)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import PretokenCounter, PretokenCounts, PreTokenization
+from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
 from bpe_transformer.errors import BpeTransformerError, ConfigError, CorpusError, FormatError, LearningError
 
 MOST = 2**64 - 1
@@ -93,7 +93,7 @@ def test_mixtures_that_are_none() -> None:
 @settings(max_examples=50, deadline=None)
 def test_files_give_back_what_was_saved(tmp_path_factory: pytest.TempPathFactory, words: dict[str, int]) -> None:
     path = tmp_path_factory.getbasetemp() / "counts.parquet"
-    counts = PretokenCounts.from_words(words, PreTokenization(r"\w+", "NFC", ("low",))) * 0.5
+    counts = PretokenCounts.from_words(words, Pretokenizer(r"\w+", "NFC", ("low",))) * 0.5
     facts = counts.save(path)
     assert same(PretokenCounts.load(path), counts)
     assert (facts["words"], facts["total"]) == (len(counts), counts.total)
@@ -102,7 +102,7 @@ def test_files_give_back_what_was_saved(tmp_path_factory: pytest.TempPathFactory
 def test_files_tell_where_counts_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("low lower\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    counts = PretokenCounts.from_files("a.txt", PreTokenization("gpt2", "NFC"))
+    counts = PretokenCounts.from_files("a.txt", Pretokenizer("gpt2", "NFC"))
     counts.save("new/counts.parquet")
     loaded = PretokenCounts.load("new/counts.parquet")
     assert same(loaded, counts)
@@ -131,7 +131,7 @@ def test_rare_words_can_be_left_out(tmp_path: Path) -> None:
 
 def test_unlike_counts_do_not_add_up(tmp_path: Path) -> None:
     one = PretokenCounts.from_iterator(["low"], "gpt2")
-    for other in ("cl100k", PreTokenization("gpt2", "NFC"), PreTokenization("gpt2", protected=("low",))):
+    for other in ("cl100k", Pretokenizer("gpt2", "NFC"), Pretokenizer("gpt2", protected=("low",))):
         with pytest.raises(LearningError, match="do not add up"):
             one + PretokenCounts.from_iterator(["low"], other)
     one.save(tmp_path / "counts.parquet")

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 TEXTS = ["low lower newest widest", "", "한국어 문장 세 마리", "the newest, the widest " * 20, "it's 1,234"] * 6
 
 
 def by_regex(tok: Tokenizer) -> Tokenizer:
     """Splits as `tok`, but with a pattern that the core has no scanner for."""
-    expression = PreTokenization(tok.pattern).facts()["pattern"]
-    return Tokenizer(replace(tok.model, pretokenization=PreTokenization(f"(?:{expression})")))
+    expression = Pretokenizer(tok.pattern).facts()["pattern"]
+    return Tokenizer(replace(tok.model, pretokenizer=Pretokenizer(f"(?:{expression})")))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.integers(0, 2**64 - 1))
@@ -52,10 +52,10 @@ def drawn(dropout: float, seed: int, stream: int) -> Iterator[bool]:
 def plainly(tok: Tokenizer, text: str, dropout: float, seed: int, stream: int) -> list[int]:
     """Merges of each pre-token one by one: the best that is possible and not dropped, until there is none."""
     ranks = {pair: rank for rank, pair in enumerate(tok.merges)}
-    made = tok.model.made.tolist()
+    made = tok.model.merged_ids.tolist()
     drops = drawn(dropout, seed, stream)
     found: list[int] = []
-    for piece in tok.model.pretokenization.split(text):
+    for piece in tok.model.pretokenizer.split(text):
         ids = [tok.id_of(bytes([byte])) for byte in piece.encode()]
         while True:
             possible = sorted(

@@ -60,9 +60,9 @@ def forms() -> dict[str, Any]:
 def test_every_form_gives_the_same(mixed: Tokenizer, form: str, by_regex: bool) -> None:
     from dataclasses import replace
 
-    from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+    from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
-    tok = Tokenizer(replace(mixed.model, pretokenization=PreTokenization(r"\w+|\W"))) if by_regex else mixed
+    tok = Tokenizer(replace(mixed.model, pretokenizer=Pretokenizer(r"\w+|\W"))) if by_regex else mixed
     expected = [tok.encode(text) for text in TEXTS]
     assert tok.encode_batch(forms()[form], 2).tolist() == expected
     assert tok.count_batch(forms()[form]).tolist() == [len(ids) for ids in expected]
@@ -152,8 +152,8 @@ def test_problems_name_the_row(mixed: Tokenizer, low_lower: Tokenizer) -> None:
 
 
 def test_texts_that_need_python_among_others_that_do_not(mixed: Tokenizer) -> None:
-    split = replace(mixed.model.pretokenization, normalization="NFC")
-    tok = Tokenizer(replace(mixed.model, pretokenization=split, token_flags={"<pad>": ("lstrip",)}))
+    split = replace(mixed.model.pretokenizer, normalization="NFC")
+    tok = Tokenizer(replace(mixed.model, pretokenizer=split, token_flags={"<pad>": ("lstrip",)}))
     texts = ["the lower", "e\u0301 cafe\u0301", "", "숲 <pad>", b"low \xff", "\u1112\u1161\u11ab", "newest"]
     expected = [tok.encode(text, allowed_special="all") for text in texts]
     assert tok.encode_batch(texts, allowed_special="all").tolist() == expected

@@ -18,7 +18,7 @@ from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer.formats.tokenizer_json import dump
 from bpe_transformer.tokenizer.splitting.alignment import characters, normalize_aligned
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
@@ -32,7 +32,7 @@ LIVELY = st.text(
 
 
 def split_by(tok: Tokenizer, **facts: object) -> Tokenizer:
-    return Tokenizer(replace(tok.model, pretokenization=PreTokenization(**facts)))  # type: ignore[arg-type]
+    return Tokenizer(replace(tok.model, pretokenizer=Pretokenizer(**facts)))  # type: ignore[arg-type]
 
 
 @given(TEXT)
@@ -239,19 +239,19 @@ def with_fallback(**facts: object) -> Tokenizer:
         tokens=(*tokens, "▁low".encode()),
         left=np.array([first + 1, 261, first], np.uint32),
         right=np.array([first + 2, first + 3, 262], np.uint32),
-        made=np.array([261, 262, 263], np.uint32),
+        merged_ids=np.array([261, 262, 263], np.uint32),
         special_tokens={"<unk>": 0},
         unk_token="<unk>",
         byte_fallback=True,
         space_mark="▁",
-        pretokenization=PreTokenization("metaspace"),
+        pretokenizer=Pretokenizer("metaspace"),
     )
     return Tokenizer(replace(model, **facts))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("pattern", ["metaspace", "[ ▁]+[^ ▁]*|[^ ▁]+|x(?!x)"])
 def test_byte_fallback_and_space_marks(pattern: str) -> None:
-    tok = with_fallback(pretokenization=PreTokenization(pattern))
+    tok = with_fallback(pretokenizer=Pretokenizer(pattern))
     text = "low▁low 한low"
     ids, spans = tok.encode_offsets(text)
     data = text.encode()
@@ -267,7 +267,7 @@ def test_byte_fallback_and_space_marks(pattern: str) -> None:
 @pytest.mark.parametrize("prefix", ["first", "always"])
 def test_a_space_that_was_put_before_the_text(pattern: str, prefix: str) -> None:
     tok = with_fallback(
-        pretokenization=PreTokenization(pattern), prefix_space=prefix, special_tokens={"<unk>": 0, "<s>": 264},
+        pretokenizer=Pretokenizer(pattern), prefix_space=prefix, special_tokens={"<unk>": 0, "<s>": 264},
         tokens=(*with_fallback().model.tokens, b"<s>"),
     )  # fmt: skip
     ids, spans = tok.encode_offsets("low<s>low", allowed_special="all")
@@ -317,7 +317,7 @@ def in_tokenizers() -> dict[str | None, tuple[Tokenizer, Any]]:
     texts = ["low lower é 한국어 ﬁne ½", unicodedata.normalize("NFD", "é 한국어 low")]
     found: dict[str | None, tuple[Tokenizer, Any]] = {}
     for form in (None, *FORMS):
-        split = PreTokenization("gpt2", normalization=form)  # type: ignore[arg-type]
+        split = Pretokenizer("gpt2", normalization=form)  # type: ignore[arg-type]
         tok = learn_bpe(PretokenCounts.from_iterator(texts, split), 300)
         found[form] = tok, tokenizers.Tokenizer.from_str(dump(tok.model))
     return found

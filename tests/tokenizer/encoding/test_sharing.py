@@ -114,7 +114,7 @@ def test_pickle_of_other_kinds(low_lower: Tokenizer, mixed: Tokenizer) -> None:
         mixed.model,
         left=mixed.model.left[::-1].copy(),
         right=mixed.model.right[::-1].copy(),
-        made=mixed.model.made[::-1].copy(),
+        merged_ids=mixed.model.merged_ids[::-1].copy(),
     )
     for tok in (low_lower, marked, Tokenizer(odd), learn_bpe(PretokenCounts.from_words({"a": 1}), 256)):
         assert pickle.loads(pickle.dumps(tok)).digest == tok.digest
@@ -129,7 +129,12 @@ def test_pickles_are_smaller_than_the_file(mixed: Tokenizer, tmp_path: Path) -> 
     }
     tok = learn_bpe(PretokenCounts.from_words(words), 400)
     for tokenizer in (tok, mixed):
-        tokenizer.digest, tokenizer.model.surfaces, tokenizer.model.widths, tokenizer.id_of(b"a")  # computed: not kept
+        (
+            tokenizer.digest,
+            tokenizer.model.decoded_bytes,
+            tokenizer.model.widths,
+            tokenizer.id_of(b"a"),
+        )  # computed: not kept
         tokenizer.save(tmp_path)
         assert len(pickle.dumps(tokenizer)) < os.path.getsize(tmp_path / "tokenizer.json") / 2
 

@@ -32,7 +32,7 @@ from bpe_transformer.errors import (
 from bpe_transformer.tokenizer.files import encode_files as encoded_files
 from bpe_transformer.tokenizer.files import file_texts
 from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 LINES = [
     "The lower the newest, the widest: it's 1,234!",
@@ -109,7 +109,7 @@ def test_pieces_split_as_the_whole(mixed: Tokenizer, tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
     for pattern in ("gpt2", "cl100k", "o200k", "whitespace", r"\w+|\W+"):
-        tok = Tokenizer(replace(mixed.model, pretokenization=PreTokenization(pattern)))
+        tok = Tokenizer(replace(mixed.model, pretokenizer=Pretokenizer(pattern)))
         for name, text in texts.items():
             encoded = tok.encode_files(
                 tmp_path / f"{name}.txt", tmp_path / "out", allowed_special="all", overwrite=True

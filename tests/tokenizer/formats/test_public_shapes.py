@@ -299,7 +299,7 @@ def test_ids_and_texts_are_those_of_the_package(shape: tuple[str, Any, Tokenizer
     for number, text in enumerate(texts):
         ids = ours.encode(text, allowed_special="all")
         assert ids == batch[number] == theirs.encode(text, add_special_tokens=False).ids, text
-        before, behind = ours.model.around
+        before, behind = ours.model.bos_eos_tokens
         framed = ours.encode(text, allowed_special="all", add_bos=bool(before), add_eos=bool(behind))
         assert framed == theirs.encode(text).ids
         # behind a token that stands alone the package leaves the space that it put there

@@ -34,7 +34,7 @@ def theirs(codes: Path, text: str) -> list[str]:
 
 
 def ours(tok: Tokenizer, text: str) -> list[str]:
-    return [tok.model.surfaces[id].decode().removesuffix(" ") for id in tok.encode(text)]
+    return [tok.model.decoded_bytes[id].decode().removesuffix(" ") for id in tok.encode(text)]
 
 
 @given(words=WORDS)

@@ -16,7 +16,7 @@ from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.splitting.patterns import _ALIASES, expression
 from bpe_transformer.tokenizer.splitting.patterns import split as patterns_split
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 tokenizers = pytest.importorskip("tokenizers")
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
@@ -234,7 +234,7 @@ def test_decoding_gives_back_what_was_encoded(pair: tuple[Any, Tokenizer, Path])
         return
     if ours.model.prefix_space == "always" and ours.model.token_flags:
         return  # a token that is sought together with the space put before it swallows one of the text, there as here
-    form = ours.model.pretokenization
+    form = ours.model.pretokenizer
     for text in TEXTS:
         text = form.normalize(text)
         expected = text.replace("▁", " ") if ours.model.space_mark else text
@@ -292,11 +292,11 @@ def test_other_expressions_of_a_pattern_split_alike(name: str, text: str) -> Non
 def test_protected_spans_are_saved_as_splits_that_tokenizers_reads_alike(
     pattern: str, protected_tokens: bool, tmp_path: Path
 ) -> None:
-    split = PreTokenization(pattern, protected=(r"C\+\+", r"\d+-\d+", r"[(|\])]x\|(?:y|z)"))
+    split = Pretokenizer(pattern, protected=(r"C\+\+", r"\d+-\d+", r"[(|\])]x\|(?:y|z)"))
     text = "aC++b aC++b 10-20 10-20ab -- C+ (]x|y "
     tok = learn_bpe(PretokenCounts.from_iterator([text] * 5, split), 300, protected_tokens=protected_tokens)
     tok.save(tmp_path)
-    assert Tokenizer.load(tmp_path).model.pretokenization == split
+    assert Tokenizer.load(tmp_path).model.pretokenizer == split
     assert Tokenizer.load(tmp_path).digest == tok.digest
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert theirs.encode(text).ids == tok.encode(text)

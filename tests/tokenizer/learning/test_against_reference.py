@@ -140,7 +140,7 @@ def test_going_on_with_other_counts(words: dict[str, int], merges: int, kind: di
     first = learn_bpe(PretokenCounts.from_words(words), 2000, **options)
     base = first.truncate(min(first.first_merge_id + merges, first.vocab_size))
     tok = learn_bpe(PretokenCounts.from_words(other), 3000, base=base, **kind)
-    made = dict(zip(tok.merges[: len(base.merges)], tok.model.made.tolist(), strict=False))
+    made = dict(zip(tok.merges[: len(base.merges)], tok.model.merged_ids.tolist(), strict=False))
     corpus = []
     for word, count in other.items():
         ids = tuple(base_ids(tok, word))

@@ -8,7 +8,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError, LearningInterrupted
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 
@@ -77,7 +77,7 @@ def test_byte_fallback_stands_for_what_is_left_out() -> None:
 
 
 def test_protected_words_are_never_cut_nor_joined() -> None:
-    split = PreTokenization("whitespace", protected=(r"C\+\+", r"\d+-\d+"))
+    split = Pretokenizer("whitespace", protected=(r"C\+\+", r"\d+-\d+"))
     counts = PretokenCounts.from_iterator(["aC++b aC++b 10-20 10-20ab"] * 9, split)
     tok = learn_bpe(counts, 300)
     assert tokens(tok, "aC++b 10-20ab") == [b"a", b"C++", b"b", b" ", b"10-20", b"ab"]
@@ -85,7 +85,7 @@ def test_protected_words_are_never_cut_nor_joined() -> None:
 
 
 def test_protected_literals_get_an_id_of_their_own() -> None:
-    split = PreTokenization("whitespace", protected=(r"C\+\+", r"\d+-\d+", "C"))
+    split = Pretokenizer("whitespace", protected=(r"C\+\+", r"\d+-\d+", "C"))
     counts = PretokenCounts.from_iterator(["aC++b aC++b 10-20"] * 9, split)
     tok = learn_bpe(counts, 300, protected_tokens=True, special_tokens=["<s>"])
     assert tok.model.added_tokens == {"C++": 256, "C": 257}
@@ -104,7 +104,7 @@ def test_protected_literals_get_an_id_of_their_own() -> None:
 
 
 def test_a_protected_literal_is_found_in_its_normal_form() -> None:
-    split = PreTokenization("whitespace", "NFC", ("é",))
+    split = Pretokenizer("whitespace", "NFC", ("é",))
     tok = learn_bpe(PretokenCounts.from_iterator(["aéb"], split), 300, protected_tokens=True)
     assert tok.encode("ae\u0301b") == tok.encode("aéb") == [ord("a"), 256, ord("b")]
 
@@ -112,7 +112,7 @@ def test_a_protected_literal_is_found_in_its_normal_form() -> None:
 @pytest.mark.parametrize(("form", "expected"), [(None, 4), ("NFC", 3), ("NFD", 4), ("NFKC", 2), ("NFKD", 3)])
 def test_counts_in_a_normal_form_are_learned_in_it(form: Any, expected: int) -> None:
     # U+FB01 is "fi" in the compatibility forms; e and an acute accent are one character in the composed ones
-    words = PretokenCounts.from_iterator(["e\u0301", "é", "\ufb01", "fi"], PreTokenization("whitespace", form))
+    words = PretokenCounts.from_iterator(["e\u0301", "é", "\ufb01", "fi"], Pretokenizer("whitespace", form))
     tok = learn_bpe(words, 100, unit="char")
     assert len({text for text, _ in words.items()}) == {None: 4, "NFC": 3, "NFD": 3, "NFKC": 2, "NFKD": 2}[form]
     assert tok.encode("e\u0301") == tok.encode("e\u0301")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe, learn_superwords
 from bpe_transformer.errors import LearningError
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
@@ -60,11 +60,11 @@ def on_top(order: list[int]) -> Tokenizer:
     tokens[order[0]], tokens[order[1]] = b"ab", b"abc"
     model = BpeModel(
         unit="char",
-        pretokenization=PreTokenization("whitespace"),
+        pretokenizer=Pretokenizer("whitespace"),
         tokens=tuple(tokens),
         left=np.array([0, order[0]], np.uint32),
         right=np.array([1, 2], np.uint32),
-        made=np.array(order, np.uint32),
+        merged_ids=np.array(order, np.uint32),
         special_tokens={"<end>": 6},
     )
     return Tokenizer(model)
@@ -183,7 +183,7 @@ def test_superwords_encode_as_they_were_learned(texts: list[str], transition: in
     if tok.merges[transition:]:
         assert sum(len(tok.encode(text)) for text in texts) == tok.trace.tokens_left[-1]
     # all pairs that occur are merged, so every wide pre-token has become one token
-    pieces = PreTokenization("superword")
+    pieces = Pretokenizer("superword")
     assert [len(tok.encode(piece)) for text in texts for piece in pieces.split(text)].count(1) == wide.total
 
 
@@ -249,11 +249,11 @@ def test_pruning_keeps_what_tokens_are_made_of_and_drops_what_only_whole_words_r
     tokens = [bytes([byte]) for byte in range(256)] + [b"abc", b"ab", b"abcd", b"xyz"]
     model = BpeModel(
         unit="byte",
-        pretokenization=PreTokenization("whitespace"),
+        pretokenizer=Pretokenizer("whitespace"),
         tokens=tuple(tokens),
         left=np.array([257, 97], np.uint32),  # abc = ab c stands before ab = a b, as an imported vocabulary may have it
         right=np.array([99, 98], np.uint32),
-        made=np.array([256, 257], np.uint32),
+        merged_ids=np.array([256, 257], np.uint32),
         special_tokens={},
         ignore_merges=True,
     )

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError, PatternError
-from bpe_transformer.tokenizer.splitting.pretokenizer import PreTokenization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
-GLOSSARY = PreTokenization("gpt2", protected=(r"C\+\+", r"\w+-\d+"))
+GLOSSARY = Pretokenizer("gpt2", protected=(r"C\+\+", r"\w+-\d+"))
 
 
 def test_a_protected_match_is_one_pretoken():
@@ -22,7 +22,7 @@ def test_a_protected_match_is_one_pretoken():
 
 
 def test_the_first_expression_wins_where_two_begin():
-    assert list(PreTokenization("gpt2", protected=("ab", "abc")).split("xabcx")) == ["x", "ab", "cx"]
+    assert list(Pretokenizer("gpt2", protected=("ab", "abc")).split("xabcx")) == ["x", "ab", "cx"]
 
 
 @settings(max_examples=50, deadline=None)
@@ -32,7 +32,7 @@ def test_pretokens_add_up(text):
 
 
 def test_counts_and_encoding_agree_on_normalised_and_protected_text():
-    split = PreTokenization("gpt2", "NFC", ("e\u0301",))  # cannot match: it is composed before
+    split = Pretokenizer("gpt2", "NFC", ("e\u0301",))  # cannot match: it is composed before
     counts = PretokenCounts.from_iterator(["caf\u0065\u0301 x"], split)
     assert dict(counts.items()) == {"café".encode(): 1, b" x": 1}
     tok = learn_bpe(
@@ -44,13 +44,13 @@ def test_counts_and_encoding_agree_on_normalised_and_protected_text():
 
 
 def test_special_tokens_are_found_before_normalisation():
-    counts = PretokenCounts.from_words({"end": 1}, PreTokenization("gpt2", "NFKC"))
+    counts = PretokenCounts.from_words({"end": 1}, Pretokenizer("gpt2", "NFKC"))
     tok = learn_bpe(counts, 300, special_tokens=["<｜end｜>"])
     assert tok.encode("a<｜end｜>", allowed_special="all") == [ord("a"), tok.special_tokens["<｜end｜>"]]
 
 
 def test_an_error_names_the_byte_behind_protected_spans():
-    counts = PretokenCounts.from_words({"ab C++": 1}, PreTokenization("gpt2", protected=(r"C\+\+",)))
+    counts = PretokenCounts.from_words({"ab C++": 1}, Pretokenizer("gpt2", protected=(r"C\+\+",)))
     with pytest.raises(EncodingError, match="byte 6"):
         learn_bpe(counts, 10, unit="char").encode("ab C++é")
 
@@ -58,7 +58,7 @@ def test_an_error_names_the_byte_behind_protected_spans():
 def test_unlike_counts_do_not_add_up():
     one = PretokenCounts.from_words({"a": 1}, "gpt2")
     with pytest.raises(LearningError, match="'gpt2' and 'gpt2, NFC' do not add up"):
-        one + PretokenCounts.from_words({"a": 1}, PreTokenization("gpt2", "NFC"))
+        one + PretokenCounts.from_words({"a": 1}, Pretokenizer("gpt2", "NFC"))
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_unlike_counts_do_not_add_up():
 )
 def test_wrong_facts_are_refused(facts, message):
     with pytest.raises(PatternError, match=message):
-        PreTokenization(**facts)
+        Pretokenizer(**facts)
 
 
 def test_facts_come_back():
-    assert PreTokenization.from_facts(GLOSSARY.facts()) == GLOSSARY
+    assert Pretokenizer.from_facts(GLOSSARY.facts()) == GLOSSARY
 
 
 # --- what a vocabulary may say beyond its merges -------------------------------------------------------------------------
@@ -84,8 +84,8 @@ def test_facts_come_back():
 
 def model(tokens, merges=(), **facts):
     left, right, made = (np.array(column, np.uint32) for column in (zip(*merges, strict=True) if merges else ((),) * 3))
-    facts = {"unit": "char", "pretokenization": PreTokenization("none"), "special_tokens": {}} | facts
-    return Tokenizer(BpeModel(tokens=tuple(tokens), left=left, right=right, made=made, **facts))
+    facts = {"unit": "char", "pretokenizer": Pretokenizer("none"), "special_tokens": {}} | facts
+    return Tokenizer(BpeModel(tokens=tuple(tokens), left=left, right=right, merged_ids=made, **facts))
 
 
 def test_byte_fallback():
@@ -104,14 +104,14 @@ def test_neighbouring_unknowns_fuse_if_asked():
 
 def test_a_whole_pretoken_takes_its_id_if_merges_are_ignored():
     tokens = [*(bytes([byte]) for byte in range(256)), b"ab", b"abc"]
-    facts = {"unit": "byte", "pretokenization": PreTokenization("whitespace")}
+    facts = {"unit": "byte", "pretokenizer": Pretokenizer("whitespace")}
     assert model(tokens, [(97, 98, 256)], **facts).encode("abc abc") == [256, 99, 32, 256, 99]
     assert model(tokens, [(97, 98, 256)], ignore_merges=True, **facts).encode("abc abc") == [257, 32, 256, 99]
 
 
 def test_the_space_mark_stands_for_a_space():
     tok = model(
-        ["▁".encode(), b"a", "▁a".encode()], [(0, 1, 2)], space_mark="▁", pretokenization=PreTokenization("metaspace")
+        ["▁".encode(), b"a", "▁a".encode()], [(0, 1, 2)], space_mark="▁", pretokenizer=Pretokenizer("metaspace")
     )
     assert tok.encode("a a▁a") == [1, 2, 2]
     assert tok.decode([1, 2, 0, 2]) == "a a  a"
@@ -135,8 +135,8 @@ def test_every_fact_is_in_the_digest():
             {"bos_token": "<unk>"},
             {"eos_token": "<unk>"},
             {"added_tokens": {"b": 1}},
-            {"pretokenization": PreTokenization("none", "NFC")},
-            {"pretokenization": PreTokenization("none", protected=("a",))},
+            {"pretokenizer": Pretokenizer("none", "NFC")},
+            {"pretokenizer": Pretokenizer("none", protected=("a",))},
         )
     ]
     assert len({m.digest for m in (plain, *others)}) == len(others) + 1
