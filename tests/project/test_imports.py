@@ -1,0 +1,243 @@
+"""The order of the rooms: imports run downwards only, and nowhere in a circle.
+
+Read from the source, so that imports inside functions and under `TYPE_CHECKING` count like those at the top of a file.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "bpe_transformer"
+SOURCES = {PACKAGE: ROOT / "bpe_transformer", f"{PACKAGE}.cli": ROOT / "cli", f"{PACKAGE}.corpora": ROOT / "corpora"}
+
+# Lowest floor first. A module imports what lies on lower floors and what lies in its own room, but no other room of its
+# own floor. The last floor of a folder is its `__init__`, which re-exports the others.
+FLOORS: dict[str, list[set[str]]] = {
+    PACKAGE: [
+        {"errors", "_core"},
+        {"io"},
+        {"corpora"},
+        {"tokenizer"},
+        {"data", "models"},
+        {"training"},
+        {"inference"},
+        {"evaluation", "inspection"},
+        {"studies"},
+        {"__init__"},
+        {"cli"},
+        {"__main__"},
+    ],
+    f"{PACKAGE}.tokenizer": [
+        {"splitting"},
+        {"vocabulary"},
+        {"encoding"},
+        {"formats", "counting", "files"},
+        {"resizing"},
+        {"tokenizer", "conversions"},
+        {"learning"},
+        {"__init__"},
+    ],
+    f"{PACKAGE}.inspection": [
+        {"base"},
+        {"tokens"},
+        {"derivation"},
+        {"history", "comparison", "vocabulary", "attention"},
+        {"html", "render"},
+        {"__init__"},
+    ],
+}
+NATIVE_FLOORS = [
+    {"base"},
+    {"text"},
+    {"simd"},
+    {"splitting"},
+    {"merging"},
+    {"counting", "encoding"},
+    {"learning"},
+    {"python"},
+]
+
+# TODAY: rooms whose walls are being moved; this list only shrinks
+KNOWN: set[tuple[str, str]] = {
+    ("bpe_transformer.errors", "bpe_transformer.tokenizer"),
+    ("bpe_transformer.inspection.html.report", "bpe_transformer"),
+    ("bpe_transformer.tokenizer.files.encode_files", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.files.file_texts", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.formats", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.formats.probe", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.resizing.truncate_and_prune", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.resizing.usage", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.tokenizer.splitting.byte_level", "bpe_transformer.tokenizer.learning.alphabet"),
+    ("bpe_transformer.tokenizer.tokenizer", "bpe_transformer.tokenizer.conversions"),
+    ("bpe_transformer.tokenizer.conversions", "bpe_transformer.tokenizer.tokenizer"),
+    ("bpe_transformer.inspection.base.view", "bpe_transformer.inspection.render"),
+    ("bpe_transformer.tokenizer.splitting.normalizers", "bpe_transformer.tokenizer.splitting.pretokenizer"),
+    ("bpe_transformer.tokenizer.splitting.alignment", "bpe_transformer.tokenizer.splitting.pretokenizer"),
+    ("bpe_transformer.tokenizer.splitting.precompiled_charsmap", "bpe_transformer.tokenizer.splitting.pretokenizer"),
+    ("bpe_transformer.tokenizer.splitting.normalizers", "bpe_transformer.tokenizer.splitting.alignment"),
+    ("bpe_transformer.tokenizer.splitting.normalizers", "bpe_transformer.tokenizer.splitting.precompiled_charsmap"),
+    ("bpe_transformer.tokenizer.splitting.pretokenizer", "bpe_transformer.tokenizer.splitting.precompiled_charsmap"),
+    ("bpe_transformer.tokenizer.vocabulary.model", "bpe_transformer.tokenizer.vocabulary.pickling"),
+    ("bpe_transformer.tokenizer.counting.counter", "bpe_transformer.tokenizer.counting.counts"),
+    ("bpe_transformer.tokenizer.counting.counter", "bpe_transformer.tokenizer.counting.spilling"),
+    ("splitting/bit_planes.cpp", "merging/parallel_rounds.hpp"),
+    ("encoding/encoder.hpp", "counting/word_counts.hpp"),
+    ("encoding/token_usage.hpp", "counting/word_counts.hpp"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, under the name by which it is imported."""
+    found = {}
+    for name, folder in SOURCES.items():
+        for path in folder.rglob("*.py"):
+            if "_native" not in path.parts:
+                found[".".join([name, *path.relative_to(folder).with_suffix("").parts])] = path
+    return {name.removesuffix(".__init__"): path for name, path in found.items()}
+
+
+MODULES = modules()
+
+
+def resolved(name: str) -> str | None:
+    """The module of ours that an import of `name` loads: `name` itself, or the module in which it is defined."""
+    if name != PACKAGE and not name.startswith(f"{PACKAGE}."):
+        return None
+    if name == f"{PACKAGE}._core" or name.startswith(f"{PACKAGE}._core."):
+        return f"{PACKAGE}._core"
+    while name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def imported_names(tree: ast.AST, module: str, is_folder: bool) -> Iterator[str]:
+    """Whatever a file imports, anywhere in it, by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = module.split(".")[: len(module.split(".")) - node.level + is_folder]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            literal = node.args[0] if node.args else None
+            if called == "import_module" and isinstance(literal, ast.Constant):
+                yield str(literal.value)
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Every module with the modules of the package that it imports."""
+    graph = {}
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = imported_names(tree, module, path.name == "__init__.py")
+        graph[module] = {found for name in names if (found := resolved(name)) and found != module}
+    return graph
+
+
+GRAPH = import_graph()
+
+
+def floor(folder: str, module: str) -> tuple[int, str]:
+    """The floor on which a module lies within a folder, and its room there."""
+    room = module[len(folder) + 1 :].partition(".")[0] or "__init__"
+    for number, rooms in enumerate(FLOORS[folder]):
+        if room in rooms:
+            return number, room
+    raise AssertionError(f"{module} lies in no room that FLOORS names; say there on which floor {room} is")
+
+
+def test_the_graph_sees_every_kind_of_import() -> None:
+    source = """
+import a.b
+from a.c import d
+from . import sibling
+from ..above import thing
+if TYPE_CHECKING:
+    from a import typed
+def function():
+    from a import hidden
+    importlib.import_module("a.literal")
+"""
+    names = set(imported_names(ast.parse(source), "top.room.module", is_folder=False))
+    assert names == {"a.b", "a.c.d", "top.room.sibling", "top.above.thing", "a.typed", "a.hidden", "a.literal"}
+    assert len(GRAPH) > 100
+    assert f"{PACKAGE}._core" in GRAPH[f"{PACKAGE}.tokenizer.learning.learner"]
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_imports_run_downwards(folder: str) -> None:
+    wrong = []
+    for module, imported in sorted(GRAPH.items()):
+        if module != folder and not module.startswith(f"{folder}."):
+            continue
+        number, room = floor(folder, module)
+        for other in sorted(imported):
+            if (other != folder and not other.startswith(f"{folder}.")) or (module, other) in KNOWN:
+                continue
+            other_number, other_room = floor(folder, other)
+            if other_room != room and other_number >= number:
+                wrong.append(f"{module} imports {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_models_know_no_other_room() -> None:
+    lower = {f"{PACKAGE}.{room}" for room in ("errors", "io", "_core", "models")}
+    for module, imported in GRAPH.items():
+        if module.startswith(f"{PACKAGE}.models"):
+            assert {".".join(other.split(".")[:2]) for other in imported} <= lower, module
+
+
+def test_no_circle() -> None:
+    try:
+        TopologicalSorter({m: {o for o in imported if (m, o) not in KNOWN} for m, imported in GRAPH.items()}).prepare()
+    except CycleError as error:
+        pytest.fail("\n  imports ".join(reversed(error.args[1])))
+
+
+def test_the_rooms_of_the_core_include_downwards() -> None:
+    numbers = {room: number for number, rooms in enumerate(NATIVE_FLOORS) for room in rooms}
+    native = ROOT / "bpe_transformer" / "_native"
+    wrong = []
+    files = [path for path in native.rglob("*.[ch]pp")]
+    assert len(files) > 50
+    graph: dict[str, set[str]] = {}
+    for path in files:
+        room = path.relative_to(native).parts[0]
+        for included in re.findall(r'^#include "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+            beside = path.parent / included
+            other = (beside if beside.exists() else native / included).resolve().relative_to(native)
+            graph.setdefault(str(path.relative_to(native)), set()).add(str(other))
+            if (
+                other.parts[0] != room
+                and numbers[other.parts[0]] >= numbers[room]
+                and (str(path.relative_to(native)), str(other)) not in KNOWN
+            ):
+                wrong.append(f"{path.relative_to(native)} includes {other}")
+    assert not wrong, "\n".join(wrong)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail("\n  includes ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("module", ["bpe_transformer", "bpe_transformer.cli", "bpe_transformer.tokenizer"])
+def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
+    heavy = {"torch", "datasets", "pyarrow", "pandas", "transformers", "ray"} | (
+        {"click"} if "cli" not in module else set()
+    )
+    program = f"import sys; import {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not heavy & set(done.stdout.split())
