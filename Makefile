@@ -6,20 +6,21 @@ STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test sanitize fuzz lint bench clean check-compiler browser
+.PHONY: help setup demo test sanitize soak fuzz lint bench pictures clean check-compiler browser
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
-	@echo "make test    run the tests"
-	@echo "make sanitize  run the tokenizer's tests on a core built with AddressSanitizer and UndefinedBehaviorSanitizer"
-	@echo "make lint    check style and types"
-	@echo "make bench   measure speed (see tests/benchmarks/README.md)"
-	@echo "make pictures  make the pictures of the README again, from real runs"
-	@echo "make fuzz    hand any bytes to encoding and to every importer, FUZZ_SECONDS=60 each (see tests/fuzz/README.md)"
-	@echo "make setup   only prepare .venv, with the native core built"
-	@echo "make browser install the Chromium that the tests of the HTML report need (Debian, as root)"
-	@echo "make clean   remove .venv and what was built"
+	@echo "make demo      learn a vocabulary, train a translator and a language model, look at them (6 minutes)"
+	@echo "make test      run the tests, the examples of docstrings and the tour of the README"
+	@echo "make lint      check style and types"
+	@echo "make sanitize  run the tokenizer's tests on a core built with sanitizers"
+	@echo "make soak      run the property tests with SOAK_TIMES=20 times their examples (an hour on two cores)"
+	@echo "make fuzz      hand any bytes to encoding and to every importer, FUZZ_SECONDS=60 each (see tests/fuzz/README.md)"
+	@echo "make bench     measure speed beside other libraries (see tests/benchmarks/README.md)"
+	@echo "make pictures  draw the pictures of the README again, from real runs"
+	@echo "make setup     only prepare .venv, with the native core built"
+	@echo "make browser   install the Chromium that the tests of the HTML report need (Debian, as root)"
+	@echo "make clean     remove .venv and what was built"
 
 setup: $(STAMP)
 
@@ -50,6 +51,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+# What takes long: every property test with many more examples, and more time for each.
+SOAK_TIMES ?= 20
+soak: setup
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m hypothesis --examples $(SOAK_TIMES) --timeout 7200
 
 sanitize: setup
 	$(BIN)/python tests/sanitize.py

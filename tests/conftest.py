@@ -1,9 +1,10 @@
-"""Fixtures for all rooms: small tokenizers, learned here and now."""
+"""Fixtures for all rooms (small tokenizers, learned here and now), and what the options and markers of the tests do."""
 
 from __future__ import annotations
 
 import signal
 
+import hypothesis
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -17,6 +18,32 @@ TEXTS = [
 
 # a shell starts what runs in its background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C need it back
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--examples",
+        type=float,
+        default=1,
+        metavar="TIMES",
+        help="how many times the examples of property tests to run",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    times = config.getoption("--examples")
+    for item in items:
+        function = getattr(item, "obj", None)
+        settings = getattr(function, "_hypothesis_internal_use_settings", None)
+        if settings is not None and times != 1:
+            scaled = hypothesis.settings(settings, max_examples=max(int(settings.max_examples * times), 5))
+            getattr(function, "__func__", function)._hypothesis_internal_use_settings = scaled
+    if on_gpu := [item for item in items if item.get_closest_marker("gpu")]:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in on_gpu:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
 
 
 @pytest.fixture(scope="session")
