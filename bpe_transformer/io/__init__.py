@@ -1,0 +1,54 @@
+"""The ground floor: files read as bytes, lines and rows, text checked as UTF-8, and outputs written whole or not at all."""
+
+from bpe_transformer.io.atomic import atomic_directory, atomic_file, sync
+from bpe_transformer.io.byte_files import (
+    BLOCK_BYTES,
+    COMPRESSIONS,
+    FORMATS,
+    TABLE_FORMATS,
+    ByteFile,
+    compression,
+    file_format,
+    open_bytes,
+)
+from bpe_transformer.io.read_ahead import read_ahead
+from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
+from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_documents
+from bpe_transformer.io.utf8 import (
+    DEFAULT_ERRORS,
+    Errors,
+    ReadStats,
+    decode_utf8,
+    encode_utf8,
+    invalid_utf8_message,
+    replace_invalid,
+)
+
+__all__ = [
+    "BLOCK_BYTES",
+    "COMPRESSIONS",
+    "DEFAULT_ERRORS",
+    "FORMATS",
+    "TABLE_FORMATS",
+    "ByteFile",
+    "Errors",
+    "ReadStats",
+    "atomic_directory",
+    "atomic_file",
+    "column_positions",
+    "compression",
+    "csv_rows",
+    "decode_utf8",
+    "encode_utf8",
+    "file_format",
+    "invalid_utf8_message",
+    "json_rows",
+    "normalize_blocks",
+    "open_bytes",
+    "read_ahead",
+    "read_lines",
+    "replace_invalid",
+    "row_texts",
+    "split_documents",
+    "sync",
+]

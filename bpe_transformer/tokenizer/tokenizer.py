@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer.conversions import Conversions
-from bpe_transformer.tokenizer.counting.counts import threads
 from bpe_transformer.tokenizer.encoding import special_tokens as specials
 from bpe_transformer.tokenizer.encoding.decoding import Decoding
 from bpe_transformer.tokenizer.encoding.encodings import Encodings, Frame
@@ -31,6 +30,7 @@ from bpe_transformer.tokenizer.encoding.native_texts import PlainTexts, together
 from bpe_transformer.tokenizer.encoding.python_path import PartEncoder, text_bytes
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, Specials
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
+from bpe_transformer.tokenizer.threads import thread_count
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
@@ -228,7 +228,7 @@ class Tokenizer(Conversions, Decoding):
         batch = texts_of(texts)
         policy = self._policy(allowed_special, disallowed_special, batch)
         try:
-            plain = self._batch(batch, policy, threads(num_threads), dropout, seed)
+            plain = self._batch(batch, policy, thread_count(num_threads), dropout, seed)
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)
         frame = self._frame(add_bos, add_eos, max_len)
@@ -302,7 +302,7 @@ class Tokenizer(Conversions, Decoding):
             if (scanner := self._scanner_for(batch)) is None:
                 plain, spans, lengths = self._parts.spans_batch(batch, policy, widths, in_characters)
             else:
-                options = (policy, widths, in_characters, threads(num_threads))
+                options = (policy, widths, in_characters, thread_count(num_threads))
                 if isinstance(batch, Rows):
                     ids, offsets, flat, lengths = self._encoder.spans_rows(scanner, batch.chunks, *options)
                 else:

@@ -10,7 +10,7 @@ from bpe_transformer.cli.support.console import output, print_json, progress, vi
 from bpe_transformer.cli.support.measure_options import measure, sized_options
 
 if TYPE_CHECKING:
-    from bpe_transformer.io.text_files import Errors
+    from bpe_transformer.io import Errors
 from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
 
 

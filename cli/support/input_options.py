@@ -175,7 +175,7 @@ class Counted:
         of = f" ({share:.0%} of the input)" if share else ""
         documents = f"{counter.num_documents:,} whole document{'' if counter.num_documents == 1 else 's'}"
         reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"
-        if keep_as is None or not counter.num_bytes or counter.ended:
+        if keep_as is None or not counter.num_bytes or counter.is_finished:
             what = "nothing was written" + (
                 "" if self.options["keep_partial"] else "; --keep-partial keeps what was reached"
             )
@@ -191,7 +191,7 @@ class Counted:
         return self.weights is not None or self.options["temperature"] is not None
 
     def _result_options(self, counter: PretokenCounter) -> dict[str, Any]:
-        reached = None if self.weights is None else self.weights[: counter.num_parts]
+        reached = None if self.weights is None else self.weights[: counter.num_groups]
         return {"weights": reached, "temperature": self.options["temperature"], "min_count": self.options["min_count"]}
 
 

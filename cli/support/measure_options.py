@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer import PretokenCounts, Tokenizer
     from bpe_transformer.inspection.comparison.vocab_size_sweep import SizedCorpus, SizeLadder
-    from bpe_transformer.io.text_files import Errors
+    from bpe_transformer.io import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -17,7 +17,7 @@ from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
 from bpe_transformer.data.prepared.ledger import Tally
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.text_files import Errors
+from bpe_transformer.io import Errors
 
 if TYPE_CHECKING:
     import datasets

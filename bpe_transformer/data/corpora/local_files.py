@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.text_files import COMPRESSIONS, FORMATS, Errors, file_format
+from bpe_transformer.io import COMPRESSIONS, FORMATS, Errors, file_format
 
 if TYPE_CHECKING:
     import datasets

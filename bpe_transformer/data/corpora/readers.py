@@ -1,7 +1,7 @@
 """From files of one format to record batches: lines, parallel lines, whole documents, tables, JSON lines, Parquet.
 
 Every reader keeps account in a `Tally` and names file and place in what it raises. Text files may be packed (.gz, .zst); how
-their lines, fields and objects are read is told in `tokenizer/sources.py`.
+their lines, fields and objects are read is told in `io/`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.data.prepared.ledger import Tally
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import text_files as sources
-from bpe_transformer.io.text_files import Errors
+from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
 
 Reader = Callable[[Tally], Iterator[pa.RecordBatch]]
 
@@ -37,7 +36,7 @@ def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema([column]))
         for path in paths:
-            for line in sources.lines(path, errors, tally.note):
+            for line in read_lines(path, errors, tally.note):
                 size = num_bytes(line)
                 if not line or line.isspace():
                     tally.drop("blank line", size)
@@ -53,8 +52,8 @@ def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, 
     """The whole file as one row; `span` cuts it, as shares of its characters."""
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
-        with sources.open_bytes(path) as stream:
-            text = sources.decode(stream.read(), path, 0, errors, tally.note)
+        with open_bytes(path) as stream:
+            text = decode_utf8(stream.read(), path, 0, errors, tally.note)
         text = text[int(span[0] * len(text)) : int(span[1] * len(text))]
         tally.keep(num_bytes(text))
         batch = BatchBuilder(text_schema([column]))
@@ -68,7 +67,7 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema(list(paths)))
-        sides = [sources.lines(path, errors, tally.note) for path in paths.values()]
+        sides = [read_lines(path, errors, tally.note) for path in paths.values()]
         for row in zip_longest(*sides):
             if None in row:
                 raise CorpusError(_lengths_differ(list(paths.values())))
@@ -83,7 +82,7 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
 def _lengths_differ(paths: Sequence[Path]) -> str:
     lengths = []
     for path in paths:
-        with sources.open_bytes(path) as stream:
+        with open_bytes(path) as stream:
             lengths.append(f"{path} has {sum(1 for _ in stream):,} lines")
     return f"{', '.join(lengths)}: parallel files need equally many, line n of one translating line n of the other"
 
@@ -101,12 +100,12 @@ def table_reader(
         batch: BatchBuilder | None = None
         expected = list(columns) if columns is not None else None
         for path in paths:
-            rows = sources.csv_rows(path, errors, tally.note)
+            rows = csv_rows(path, errors, tally.note)
             header = next(rows, (0, None))[1]
             if header is None:
                 raise CorpusError(f"{path} is empty; a table starts with a line of column names")
             expected = header if expected is None else expected
-            places = sources.places(path, header, expected)
+            places = column_positions(path, header, expected)
             batch = batch or BatchBuilder(text_schema(expected, types))
             casts = [_CASTS.get(types.get(name, "string")) for name in expected]
             for line_number, row in rows:
@@ -145,7 +144,7 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
 
     def read(tally: Tally) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
-        rows = (((path, n), row) for path in paths for n, row in sources.json_rows(path, errors, tally.note))
+        rows = (((path, n), row) for path in paths for n, row in json_rows(path, errors, tally.note))
         while chunk := list(islice(rows, BATCH_ROWS)):
             for _, row in chunk:
                 tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.recipes import all_recipes
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.text_files import Errors
+from bpe_transformer.io import Errors
 from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, Pretokenizer
 from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
 from bpe_transformer.tokenizer.counting.weights import Weight
@@ -107,7 +107,7 @@ def add_inputs(
     total, start = sum(part.num_bytes for part in inputs) if known else 0, 0
     for number, part in enumerate(inputs):
         if parts and number:
-            counter.next_part()
+            counter.start_group()
 
         def report(here: int, start: int = start, most: int = part.num_bytes) -> None:
             if progress is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.counting.pretoken_counts import CountInput
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.text_files import Account, ByteFile, row_texts
+from bpe_transformer.io import ByteFile, ReadStats, row_texts
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.files.file_texts import FileTexts, Readable
 
@@ -75,7 +75,7 @@ def count_tokens(
                 for texts in _parquet_texts(path, corpus.columns):
                     count.add_texts(texts)
             else:
-                rows = row_texts(file, corpus.columns, errors, Account())
+                rows = row_texts(file, corpus.columns, errors, ReadStats())
                 while batch := list(islice(rows, _ROWS)):
                     count.add_texts(batch)
                     here(0)

@@ -1,37 +1,20 @@
-"""Counting pre-tokens: files, iterators and `datasets`, several threads at once, in as much memory as is allowed."""
+"""A counter of pre-tokens to which sources are added one after another: files, streams, texts, datasets, other counts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Sequence
 
-from bpe_transformer import _core
-from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
-from bpe_transformer.io import text_files as sources
 from bpe_transformer.tokenizer.counting import counts_file
-from bpe_transformer.tokenizer.counting.counts import CountSource, PretokenCounts, threads, utf8
-from bpe_transformer.tokenizer.counting.spilling import Tables
-from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
-from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
-
-if TYPE_CHECKING:
-    import datasets
-    import pyarrow as pa
+from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+from bpe_transformer.tokenizer.counting.facts import CountFacts
+from bpe_transformer.tokenizer.counting.text_counter import TextCounter
+from bpe_transformer.tokenizer.counting.weights import Weight
 
 PathLike = str | os.PathLike[str]
-Report = Callable[[int], None]
-
-_BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
-_PIECES = 1 << 16  # pre-tokens that Python splits off at a time
-_ROWS = 1024  # of a dataset or a Parquet file at a time
 
 
-class PretokenCounter(Tables):
+class PretokenCounter(TextCounter):
     """Counts texts from several sources one after another; `counts()` or `save()` at the end.
 
     >>> counter = PretokenCounter("gpt2")
@@ -49,305 +32,24 @@ class PretokenCounter(Tables):
         spill_dir: folder of the temporary file, which has no name there and goes with the process. None: the system's.
     """
 
-    def __init__(
-        self,
-        pattern: str | Pretokenizer = patterns.DEFAULT_PATTERN,
-        num_threads: int | None = None,
-        *,
-        max_memory: int | str | None = None,
-        spill_dir: PathLike | None = None,
-    ) -> None:
-        super().__init__(pattern, threads(num_threads), max_memory, spill_dir)
-
-    def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
-        """Counts texts, each a document of its own. Raises `CorpusError` for what is not a text."""
-        with self._source(name):
-            for batch in _batches(texts):
-                self._add_batch(batch)
-
-    def add_file(
-        self,
-        path: PathLike,
-        *,
-        documents: str = "file",
-        columns: Sequence[str] | None = None,
-        errors: sources.Errors = "strict",
-        report: Report | None = None,
-    ) -> None:
-        """Counts a file: .jsonl, .csv, .tsv and .parquet by their columns, all others as text; .gz and .zst are unpacked.
-
-        Args:
-            documents: of a text file: "file", "line" (without the line's end), or the text that stands between two.
-                How a file is cut for threads never shows in the counts.
-            columns: None takes every value that is a text; each value is a document.
-            errors: what becomes of bytes that are not UTF-8; "replace" counts U+FFFD for them, as Python decodes them.
-            report: called with the bytes of the file done.
-
-        Raises:
-            CorpusError: the file is missing, damaged, malformed, or has no such column.
-            InvalidUtf8Error: with file and byte position, of the unpacked text if it was packed.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise CorpusError(f"{path} is not a file; check the path")
-        form = sources.file_format(path)
-        with self._source(str(path)) as source:
-            if form == ".parquet":
-                self._add_parquet(path, columns, source, report)
-            elif form in sources.TABLES:
-                with sources.ByteFile(path) as file:
-                    rows = sources.row_texts(file, columns, errors, source)
-                    for batch in sources.ahead(_batches(rows)):
-                        self._add_batch(batch)
-                        if report:
-                            report(file.position)
-            else:
-                with sources.ByteFile(path) as file:
-                    self._add_text_file(file, documents, errors, source, report)
-
-    def add_stream(
-        self,
-        stream: BinaryIO,
-        *,
-        name: str = "standard input",
-        documents: str = "file",
-        errors: sources.Errors = "strict",
-        report: Report | None = None,
-    ) -> None:
-        """Counts the text of an open file or pipe to its end, as `add_file` does with a text file."""
-        with self._source(name) as source:
-            self._add_text_file(sources.ByteFile(name, stream), documents, errors, source, report)
-
-    def add_dataset(
-        self,
-        dataset: datasets.Dataset | datasets.IterableDataset,
-        columns: Sequence[str] | None = None,
-        *,
-        name: str = "dataset",
-        report: Report | None = None,
-    ) -> None:
-        """Counts columns of a `datasets` object, None for all that hold text; each value is a document.
-
-        Values go from Arrow to the core without becoming Python objects. `report` is called with the bytes counted.
-        Raises `CorpusError` for a column that is missing or holds no text.
-        """
-        with self._source(name) as source:
-            start = self.num_bytes
-            if columns is not None and dataset.column_names is not None:
-                _check_columns(name, columns, dataset.column_names)
-                dataset = dataset.select_columns(list(columns))
-            for batch in dataset.with_format("arrow").iter(_ROWS):
-                self._add_table(batch, columns, source)
-                if report:
-                    report(self.num_bytes - start)
-
     def add_counts(self, counts: PretokenCounts | PathLike) -> None:
         """Adds counts, or a file of them, which is read in portions. Raises `LearningError` if they were split otherwise."""
         if isinstance(counts, PretokenCounts):
-            facts, columns = counts.facts(), counts_file.sorted_columns(counts._native)
+            self._add_words(counts.count_facts, counts_file.sorted_columns(counts._native))
         else:
             facts, columns = counts_file.read(counts)
-        like = PretokenCounts.from_facts(_core.WordCounts(), facts)
-        like.check_like(PretokenCounts(_core.WordCounts(), pretokenizer=self.pretokenizer))
-        for chunk, numbers in columns:
-            self._native.add_words([chunk], numbers)
-        self._native.documents += like.num_documents
-        self._native.bytes += like.num_bytes
-        self._dropped = (self._dropped[0] + like.dropped_words, self._dropped[1] + like.dropped_occurrences)
-        self._saturated |= like.saturated
-        self.sources += like.sources
+            self._add_words(CountFacts.from_json(facts), columns)
 
-    # --- readers
+    def counts(
+        self, weights: Sequence[Weight] | None = None, *, temperature: float | None = None, min_count: int = 1
+    ) -> PretokenCounts:
+        """All that was counted, which has to fit in memory. The counter is then finished.
 
-    @contextmanager
-    def _source(self, name: str) -> Iterator[sources.Account]:
-        """Keeps account of what the block counts, even if it does not come to its end."""
-        documents, size, account, complete = self.num_documents, self.num_bytes, sources.Account(), False
-        try:
-            yield account
-            complete = True
-        finally:
-            counted = (self.num_documents - documents, self.num_bytes - size)
-            stopped_at = None if complete else account.position
-            source = CountSource(name, *counted, account.missing, account.replaced, 1.0, complete, stopped_at)
-            self.sources.append(source)
+        Args:
+            weights: one for each group (see `start_group`), as in `PretokenCounts.__mul__`.
+            temperature: weights from the sizes of the groups instead, see `PretokenCounts.mix`.
+            min_count: words that occur less often, after weighting, are dropped and reported.
 
-    def _add_batch(self, texts: tuple[str, ...]) -> None:
-        split = self.pretokenizer
-        if split.normalizer is not None:
-            texts = tuple(map(split.normalize, texts))
-        scanner = split.normalized_scanner
-        if scanner is None:
-            for text in texts:
-                self._add_by_python(text)
-            self._native.documents += len(texts)
-        else:
-            self._add_plain(texts, scanner)
-
-    def _add_plain(self, texts: tuple[str, ...], scanner: int) -> None:
-        """Counts normalised texts, long ones in steps between which Ctrl-C is heard."""
-        if max(map(len, texts), default=0) > _BATCH_CHARACTERS:
-            for text in texts:
-                data = memoryview(utf8(text))
-                stream = _core.DocumentStream(self._native, scanner, b"")
-                for start in range(0, len(data), self._block):
-                    stream.add(data[start : start + self._block])
-                stream.finish()
-            return
-        try:
-            self._native.add_texts(scanner, texts)
-        except UnicodeEncodeError:
-            for text in texts:
-                utf8(text)
-            raise
-
-    def _add_by_python(self, text: str) -> None:
-        """Counts the pre-tokens of a normalised text that the core cannot split alone."""
-        split = self.pretokenizer
-        if split.pattern_scanner is None:
-            pieces = split.split(text)
-            while some := list(islice(pieces, _PIECES)):
-                cut = [piece.encode("utf-8", "surrogateescape") for piece in some] if split.byte_splits else some
-                self._native.add_pieces(cut)
-            return
-        documents, spans = self.num_documents, split.spans(text)
-        while part := list(islice(spans, _PIECES)):
-            self._native.add_pieces([span for span, protected in part if protected])
-            self._add_plain(tuple(span for span, protected in part if not protected), split.pattern_scanner)
-        self._native.documents = documents
-
-    def _add_text_file(
-        self,
-        file: sources.ByteFile,
-        documents: str,
-        errors: sources.Errors,
-        account: sources.Account,
-        report: Report | None,
-    ) -> None:
-        separator = {"file": b"", "line": b"\n"}.get(documents, documents.encode())
-        if not documents:
-            raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
-        split = self.pretokenizer
-        by_block = split.normalizer is None or split.normalization is not None
-        scanner = split.normalized_scanner if by_block else None
-        blocks: Iterator[Any] = file.blocks(self._block)
-        if errors == "replace":
-            blocks = sources.repaired(blocks, account)
-        if scanner is None or (split.normalization and documents not in ("file", "line")):
-            for text in sources.documents(blocks, separator, file.path):
-                self._add_batch((text,))
-                if report:
-                    report(file.position)
-            return
-        if split.normalization:
-            blocks = sources.normalized(blocks, split.normalize, file.path)
-        if sources.compression(file.path) or split.normalization:
-            blocks = sources.ahead(bytes(block) for block in blocks)
-        stream = _core.DocumentStream(self._native, scanner, separator)
-        try:
-            for block in blocks:
-                stream.add(block)
-                if report:
-                    report(file.position)
-            stream.finish()
-        except _core.InvalidUtf8 as problem:
-            _, place, byte = problem.args
-            raise InvalidUtf8Error(sources.invalid_utf8(file.path, byte, place)) from None
-        finally:
-            account.position = stream.counted if not split.normalization and not account.replaced else None
-
-    def _add_parquet(
-        self, path: Path, columns: Sequence[str] | None, account: sources.Account, report: Report | None
-    ) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if counts_file.is_counts_file(path):
-            raise CorpusError(f"{path} holds counts, not texts; read it with PretokenCounts.load or add_counts")
-        try:
-            with pq.ParquetFile(path) as file:
-                names = file.schema_arrow.names
-                if columns is not None:
-                    _check_columns(str(path), columns, names)
-                chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
-                done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
-                for batch in sources.ahead(file.iter_batches(_ROWS, columns=list(chosen))):
-                    self._add_table(batch, chosen, account)
-                    done += batch.num_rows
-                    if report:
-                        report(size * done // rows)
-        except (pa.ArrowException, OSError) as problem:
-            raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
-
-    def _add_table(
-        self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, account: sources.Account
-    ) -> None:
-        for name in _text_columns("the data", table.schema) if columns is None else columns:
-            array = table.column(name)
-            for chunk in getattr(array, "chunks", [array]):
-                self._add_array(name, chunk, account)
-
-    def _add_array(self, name: str, array: pa.Array, account: sources.Account) -> None:
-        import pyarrow as pa
-
-        if array.null_count:
-            account.missing += array.null_count
-            if pa.types.is_string_view(array.type):  # drop_null does not know views
-                array = array.cast(pa.large_string())
-            array = array.drop_null()
-        if pa.types.is_null(array.type) or not len(array):
-            return
-        if not _is_text(array.type):
-            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
-        scanner = self.pretokenizer.scanner
-        if scanner is None:
-            self._add_batch(tuple(array.to_pylist()))
-            return
-        try:
-            self._native.add_rows(scanner, [arrow_chunk(array)])
-        except _core.InvalidUtf8 as problem:
-            _, place, byte = problem.args
-            raise InvalidUtf8Error(
-                f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {place} in it; write the column anew"
-            ) from None
-
-
-def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        if not isinstance(text, str):
-            raise CorpusError(f"a text is {type(text).__name__}, not str; decode or convert it first")
-        if len(text) > _BATCH_CHARACTERS:  # alone, so that it can be counted piece by piece
-            if batch:
-                yield tuple(batch)
-            batch, characters = [], 0
-            yield (text,)
-            continue
-        batch.append(text)
-        characters += len(text)
-        if len(batch) >= _BATCH_TEXTS or characters >= _BATCH_CHARACTERS:
-            yield tuple(batch)
-            batch, characters = [], 0
-    if batch:
-        yield tuple(batch)
-
-
-def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in known]
-    if missing:
-        raise CorpusError(f"{name} has no column {', '.join(missing)}; its columns are {', '.join(known)}")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
-
-
-def _text_columns(name: str, schema: pa.Schema) -> list[str]:
-    columns = [field.name for field in schema if _is_text(field.type)]
-    if not columns:
-        raise CorpusError(f"{name} has no column of texts; its columns are {', '.join(schema.names)}")
-    return columns
+        Raises `CorpusError` if the words need more than `max_memory`.
+        """
+        return PretokenCounts(*self.collect(weights, temperature=temperature, min_count=min_count))

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
-from bpe_transformer.io import text_files as sources
-from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.io import atomic_file, open_bytes
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, arrow_chunk
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _facts(path: object, entry: bytes) -> dict[str, Any]:
         raise FormatError(f"{path}: its facts cannot be read ({problem!r}); it is damaged, count anew") from problem
     if version != VERSION:
         raise FormatError(
-            f"{path} has version {version} of the counts format, this program knows {VERSION}; "
+            f"{path} has version {version} of the counts format, and this bpe-transformer reads version {VERSION}; "
             "use the version of bpe-transformer that wrote it, or count anew"
         )
     return dict(facts)
@@ -162,7 +161,7 @@ def read_word_list(path: str | os.PathLike[str]) -> _core.WordCounts:
     if not Path(path).is_file():
         raise CorpusError(f"{path} is not a file; check the path")
     words = _core.WordCounts()
-    with sources.open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         for number, line in enumerate(stream, 1):
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             if not line:

@@ -1,4 +1,4 @@
-"""The tables of a counter: in memory, or as sorted runs in a temporary file; with weights, to counts or straight to a file."""
+"""The word tables of a counter: in memory, or spilled to a temporary file as sorted runs when they grow too large."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import Any
 
 from bpe_transformer import _core
 from bpe_transformer.errors import ConfigError, CorpusError, LearningError
-from bpe_transformer.io import text_files as sources
+from bpe_transformer.io.byte_files import BLOCK_BYTES
 from bpe_transformer.tokenizer.counting import counts_file
-from bpe_transformer.tokenizer.counting.counts import CountSource, PretokenCounts
+from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource, unicode_versions
 from bpe_transformer.tokenizer.counting.weights import Weight, fraction, temperature_weights
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 PathLike = str | os.PathLike[str]
+Counted = tuple[_core.WordCounts, CountFacts]
 
 _LEAST_MEMORY = 4 << 20
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-class Tables:
-    """What a `PretokenCounter` has counted, and what becomes of it."""
+class WordTables:
+    """The words counted so far, in groups that each have a weight; collected in memory or saved to a file at the end."""
 
     def __init__(
         self,
@@ -37,58 +38,65 @@ class Tables:
         self.pretokenizer = Pretokenizer.of(pattern)
         self.max_memory = None if max_memory is None else parse_size(max_memory)
         self.sources: list[CountSource] = []
-        self._block = sources.BLOCK_BYTES
+        self.is_finished = False
+        self._block = BLOCK_BYTES
         self._runs: _core.Runs | None = None
-        tables = 0
+        table_bytes = 0
         if self.max_memory is not None:
             self._block = min(self._block, max(1 << 18, self.max_memory // 32))
-            tables = self.max_memory - min(5 * self._block, self.max_memory // 2)
+            table_bytes = self.max_memory - min(5 * self._block, self.max_memory // 2)
             self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
             self._runs = _core.Runs(self._file.fileno())
-        self._native = _core.Counting(num_threads, self._runs, tables)
-        self._parts: list[_Part] = []  # before the one being counted
-        self.ended = False
-        self._dropped, self._saturated = (0, 0), False  # by those who made the counts that were added
+        self._native = _core.Counting(num_threads, self._runs, table_bytes)
+        self._groups: list[_Group] = []  # those before the one being counted
+        self._dropped_before, self._saturated_before = (0, 0), False  # of counts that were added
 
     @property
     def num_documents(self) -> int:
+        """Documents counted so far."""
         return self._native.documents
 
     @property
     def num_bytes(self) -> int:
-        """UTF-8 of the documents, normalised where the pre-tokenization does that."""
+        """Bytes of UTF-8 in these documents, after normalisation if there is any."""
         return self._native.bytes
 
     @property
     def spilled_bytes(self) -> int:
-        """How much went to the temporary file."""
+        """How many bytes went to the temporary file."""
         return 0 if self._runs is None else self._runs.bytes
 
     @property
-    def num_parts(self) -> int:
-        """How many parts there are, with the one being counted."""
-        return len(self._parts) + (not self.ended)
+    def num_groups(self) -> int:
+        """The number of groups, with the one being counted."""
+        return len(self._groups) + (not self.is_finished)
 
-    def next_part(self) -> None:
-        """What comes from here on has a weight of its own in `counts` and `save`."""
-        self._end_part(last=False)
+    @property
+    def facts(self) -> CountFacts:
+        """The facts of all that was counted so far."""
+        return CountFacts(
+            pretokenizer=self.pretokenizer,
+            num_documents=self.num_documents,
+            num_bytes=self.num_bytes,
+            sources=tuple(self.sources),
+            dropped_words=self._dropped_before[0],
+            dropped_occurrences=self._dropped_before[1],
+            saturated=self._saturated_before,
+            unicode=unicode_versions(self.pretokenizer),
+        )
 
-    def counts(
+    def start_group(self) -> None:
+        """Starts a group: what is counted from here on has a weight of its own in `counts` and `save`."""
+        self._end_group(is_last=False)
+
+    def collect(
         self, weights: Sequence[Weight] | None = None, *, temperature: float | None = None, min_count: int = 1
-    ) -> PretokenCounts:
-        """All that was counted, which has to fit in memory. The counter is then done.
-
-        Args:
-            weights: one for each part (see `next_part`), as in `PretokenCounts.__mul__`.
-            temperature: weights from the sizes of the parts instead, see `PretokenCounts.mix`.
-            min_count: words that occur less often, weighted, are left out and reported.
-
-        Raises `CorpusError` if the words need more than `max_memory`.
-        """
-        chosen = self._weights(weights, temperature)
-        if all(part.words is not None for part in self._parts):
-            return self._from_tables(chosen, min_count)
-        native, words = _core.WordCounts(), self._merged(chosen)
+    ) -> Counted:
+        """The words and facts of all that was counted. The counter is then finished. Raises as `PretokenCounter.counts`."""
+        chosen = self._weigh(weights, temperature)
+        if all(group.words is not None for group in self._groups):
+            return self._collect_tables(chosen, min_count)
+        native, words = _core.WordCounts(), self._merged_runs(chosen)
         for chunk, numbers in counts_file.portions(words, min_count):
             native.add_words([chunk], numbers, 1)
             if self.max_memory is not None and native.memory > self.max_memory:
@@ -97,7 +105,7 @@ class Tables:
                     "write them to a file (bpe-transformer count), allow more, or leave out rare ones "
                     f"(min_count, now {min_count})"
                 )
-        return self._with_facts(native, *words.dropped)
+        return native, self.facts.with_dropped(*words.dropped)
 
     def save(
         self,
@@ -109,105 +117,108 @@ class Tables:
     ) -> dict[str, Any]:
         """Writes all that was counted as `PretokenCounts.save` does, without ever having all words in memory.
 
-        The counter is then done. Returns the facts. Raises `OSError` when there is no room.
+        The counter is then finished. Returns the facts. Raises `OSError` when there is no room.
         """
-        chosen = self._weights(weights, temperature)
-        if all(part.words is not None for part in self._parts):
-            return self._from_tables(chosen, min_count).save(path)
-        words, saturated = self._merged(chosen), False
+        chosen = self._weigh(weights, temperature)
+        if all(group.words is not None for group in self._groups):
+            native, facts = self._collect_tables(chosen, min_count)
+            return counts_file.write(path, counts_file.sorted_columns(native), facts.to_json)
+        words, saturated = self._merged_runs(chosen), False
 
-        def watched() -> Iterator[counts_file.Columns]:
+        def columns_of_runs() -> Iterator[counts_file.Columns]:
             nonlocal saturated
             for columns in counts_file.portions(words, min_count):
                 saturated |= bool((columns[1] == 2**64 - 1).any())
                 yield columns
 
-        def facts() -> dict[str, Any]:
-            return self._with_facts(_core.WordCounts(), *words.dropped, saturated=saturated).facts()
+        def facts_of_runs() -> dict[str, Any]:
+            return self.facts.with_dropped(*words.dropped).with_saturated(saturated).to_json()
 
-        return counts_file.write(path, watched(), facts)
+        return counts_file.write(path, columns_of_runs(), facts_of_runs)
 
-    def _end_part(self, *, last: bool) -> None:
-        if self.ended:
-            raise LearningError("the counter is done; begin a new one")
-        self.ended = last
+    def _end_group(self, *, is_last: bool) -> None:
+        if self.is_finished:
+            raise LearningError("the counter is finished; begin a new one")
+        self.is_finished = is_last
         if self._runs is None:
-            self._parts.append(_Part(len(self.sources), self._native.gather()))
+            self._groups.append(_Group(len(self.sources), self._native.gather()))
             return
-        first = self._parts[-1].runs[1] if self._parts else 0
+        first = self._groups[-1].runs[1] if self._groups else 0
         words = None
-        if last and len(self._runs) == 0:  # it may all fit
+        if is_last and len(self._runs) == 0:  # it may all fit
             words = self._native.gather()
             if len(self._runs):
                 self._runs.write(words)
                 words = None
         self._native.spill()
-        self._parts.append(_Part(len(self.sources), words, (first, len(self._runs))))
+        self._groups.append(_Group(len(self.sources), words, (first, len(self._runs))))
 
-    def _weights(self, weights: Sequence[Weight] | None, temperature: float | None) -> list[Fraction]:
-        """One for each part; also ends the last part and writes the weights into the sources."""
+    def _weigh(self, weights: Sequence[Weight] | None, temperature: float | None) -> list[Fraction]:
+        """The weight of each group. Also ends the last group and writes the weights into the sources."""
         if weights is not None and temperature is not None:
             raise ConfigError("weights and a temperature contradict each other; give one of them")
-        self._end_part(last=True)
+        self._end_group(is_last=True)
         if temperature is not None:
-            chosen = temperature_weights([self._total(part) for part in self._parts], temperature)
+            chosen = temperature_weights([self._total(group) for group in self._groups], temperature)
         else:
-            chosen = [fraction(weight) for weight in weights or [1] * len(self._parts)]
-        if len(chosen) != len(self._parts):
-            raise ConfigError(f"{len(chosen)} weights for {len(self._parts)} parts; give one for each")
+            chosen = [fraction(weight) for weight in weights or [1] * len(self._groups)]
+        if len(chosen) != len(self._groups):
+            raise ConfigError(f"{len(chosen)} weights for {len(self._groups)} groups of sources; give one for each")
         start = 0
-        for part, weight in zip(self._parts, chosen, strict=True):
-            for i in range(start, part.end):
+        for group, weight in zip(self._groups, chosen, strict=True):
+            for i in range(start, group.num_sources):
                 self.sources[i] = replace(self.sources[i], weight=self.sources[i].weight * float(weight))
-            start = part.end
+            start = group.num_sources
         return chosen
 
-    def _total(self, part: _Part) -> int:
-        return part.words.total if part.words is not None else self._runs.total(*part.runs)  # type: ignore[union-attr]
+    def _total(self, group: _Group) -> int:
+        return group.words.total if group.words is not None else self._runs.total(*group.runs)  # type: ignore[union-attr]
 
-    def _from_tables(self, weights: Sequence[Fraction], min_count: int) -> PretokenCounts:
-        native, dropped, saturated = _core.WordCounts(), [0, 0], False
-        for i, (part, weight) in enumerate(zip(self._parts, weights, strict=True)):
-            assert part.words is not None
-            words, saturated = part.words, saturated or part.words.saturated
+    def _collect_tables(self, weights: Sequence[Fraction], min_count: int) -> Counted:
+        """The words of groups that all are in memory."""
+        collected, facts = _core.WordCounts(), self.facts
+        for i, (group, weight) in enumerate(zip(self._groups, weights, strict=True)):
+            assert group.words is not None
+            words = group.words
+            facts = facts.with_saturated(words.saturated)
             if weight != 1:
-                words, *lost = words.weighted(weight.numerator, weight.denominator, 1)
-                dropped = [dropped[0] + lost[0], dropped[1] + lost[1]]
+                words, *dropped = words.weighted(weight.numerator, weight.denominator, 1)
+                facts = facts.with_dropped(*dropped)
             if i == 0:
-                native = words
+                collected = words
             else:
-                native.merge(words)
-        return self._with_facts(native, *dropped, saturated=saturated).at_least(min_count)
+                collected.merge(words)
+        return drop_rare(collected, facts.with_saturated(collected.saturated), min_count)
 
-    def _merged(self, weights: Sequence[Fraction]) -> _core.SortedWords:
+    def _merged_runs(self, weights: Sequence[Fraction]) -> _core.SortedWords:
         assert self._runs is not None
         groups = [
-            (*part.runs, weight.numerator, weight.denominator)
-            for part, weight in zip(self._parts, weights, strict=True)
+            (*group.runs, weight.numerator, weight.denominator)
+            for group, weight in zip(self._groups, weights, strict=True)
         ]
         return self._runs.merged(groups, (self.max_memory or 0) // 4)
 
-    def _with_facts(
-        self, native: _core.WordCounts, dropped: int = 0, dropped_occurrences: int = 0, *, saturated: bool = False
-    ) -> PretokenCounts:
-        return PretokenCounts(
-            native,
-            pretokenizer=self.pretokenizer,
-            num_documents=self.num_documents,
-            num_bytes=self.num_bytes,
-            sources=tuple(self.sources),
-            dropped=(self._dropped[0] + dropped, self._dropped[1] + dropped_occurrences),
-            saturated=saturated or self._saturated,
-        )
-
 
 @dataclass(frozen=True)
-class _Part:
-    """What shares a weight: a table, or else runs in the file. `end` is how many sources there were at its end."""
+class _Group:
+    """Words that share a weight: a table, or else a range of runs in the file.
 
-    end: int
+    `num_sources` is how many sources there were when the group ended.
+    """
+
+    num_sources: int
     words: _core.WordCounts | None = None
     runs: tuple[int, int] = (0, 0)
+
+
+def drop_rare(words: _core.WordCounts, facts: CountFacts, min_count: int) -> Counted:
+    """Words and facts without the words that occur less often than `min_count`."""
+    if min_count < 1:
+        raise ConfigError(f"min_count={min_count}; ask for at least 1")
+    if min_count == 1:
+        return words, facts
+    kept, *dropped = words.weighted(1, 1, min_count)
+    return kept, facts.with_dropped(*dropped)
 
 
 def parse_size(size: int | str) -> int:
@@ -218,7 +229,7 @@ def parse_size(size: int | str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(size).lower())
     if found is None:
-        raise ConfigError(f'max_memory={size!r} is no amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
+        raise ConfigError(f'max_memory={size!r} is not an amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
     amount = int(Fraction(found[1]) * _UNITS[found[2] or ""])
     if amount < _LEAST_MEMORY:
         raise ConfigError(f"max_memory={size} is too little to count in; allow at least 4 MiB")

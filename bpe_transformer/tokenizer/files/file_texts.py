@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
-from bpe_transformer.io.text_files import ByteFile
+from bpe_transformer.io import ByteFile
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
 
 if TYPE_CHECKING:

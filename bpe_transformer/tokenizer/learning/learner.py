@@ -10,7 +10,8 @@ import numpy as np
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, LearningError, LearningInterrupted
-from bpe_transformer.tokenizer.counting.counts import PretokenCounts, utf8
+from bpe_transformer.io.utf8 import encode_utf8
+from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.learning.alphabet import Characters, byte_tokens, character_tokens
 from bpe_transformer.tokenizer.learning.options import LearnOptions, inherited
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
@@ -202,7 +203,7 @@ class _Start:
         return BpeModel(
             unit=unit,
             pretokenizer=counts.pretokenizer,
-            tokens=(*tokens, *map(utf8, added), *map(utf8, specials)),
+            tokens=(*tokens, *map(encode_utf8, added), *map(encode_utf8, specials)),
             left=none,
             right=none,
             merged_ids=none,
@@ -225,7 +226,7 @@ class _Start:
         specials = [token for token in self.options.specials() if token not in known]
         id_of = {token: id for id, token in enumerate(base.tokens)}
         for token in (*added, *specials):
-            if (id := id_of.get(utf8(token))) is not None:
+            if (id := id_of.get(encode_utf8(token))) is not None:
                 raise LearningError(
                     f"token {token!r} is an ordinary token of the base vocabulary (id {id}); choose another text for it"
                 )
@@ -233,7 +234,7 @@ class _Start:
         second = first + len(added)
         return replace(
             base,
-            tokens=(*base.tokens, *tokens, *map(utf8, added), *map(utf8, specials)),
+            tokens=(*base.tokens, *tokens, *map(encode_utf8, added), *map(encode_utf8, specials)),
             special_tokens={**base.special_tokens, **{token: second + i for i, token in enumerate(specials)}},
             added_tokens={**base.added_tokens, **{token: first + i for i, token in enumerate(added)}},
             unk_token=self.options.unk_token,
@@ -303,7 +304,7 @@ class _Start:
     def _learner(self, max_merges: int, record: bool = True) -> _core.Learner:
         model, options = self.model, self.options
         named = {**model.special_tokens, **model.added_tokens}
-        never = [utf8(token) for token in named]
+        never = [encode_utf8(token) for token in named]
         if self.base is not None:
             never += [token for token in model.tokens if len(token) > 1]
         elif model.byte_fallback:

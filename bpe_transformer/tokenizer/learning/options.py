@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bpe_transformer.errors import LearningError
-from bpe_transformer.tokenizer.counting.counts import utf8
+from bpe_transformer.io.utf8 import encode_utf8
 from bpe_transformer.tokenizer.learning.alphabet import byte_tokens
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 
@@ -59,7 +59,7 @@ class LearnOptions:
                 f'end_of_word={self.end_of_word!r} must be some text without white space, such as "</w>"'
             )
         for character in self.required_characters:
-            if len(utf8(character).decode()) != 1:
+            if len(encode_utf8(character).decode()) != 1:
                 raise LearningError(f"required_characters holds {character!r}; name single characters")
 
     def check(self, unit: Unit) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError, LearningError
-from bpe_transformer.tokenizer.counting.counts import PretokenCounts, threads
+from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+from bpe_transformer.tokenizer.threads import thread_count
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
@@ -54,7 +55,7 @@ def token_usage(tokenizer: Tokenizer, counts: PretokenCounts, num_threads: int |
     model = tokenizer.model
     try:
         used, in_words = tokenizer._encoder.tally(
-            model.alphabet(), counts._native, _extents(model), threads(num_threads)
+            model.alphabet(), counts._native, _extents(model), thread_count(num_threads)
         )
     except _core.UnknownCharacter as cause:
         code_point = cause.args[0]

@@ -193,7 +193,7 @@ def test_little_memory_counts_exactly_the_same(tmp_path: Path, threads: int) -> 
     def counter() -> PretokenCounter:
         counter = PretokenCounter("gpt2", threads, max_memory="4MiB", spill_dir=tmp_path)
         counter.add_texts(texts[0])
-        counter.next_part()
+        counter.start_group()
         (tmp_path / "texts.txt").write_text("\n".join(texts[1]), encoding="utf-8")
         counter.add_file(tmp_path / "texts.txt", documents="line")
         (tmp_path / "texts.txt").unlink()
@@ -238,7 +238,7 @@ def test_little_memory_is_not_used_up_needlessly(tmp_path: Path) -> None:
     counter.add_texts(["low lower"])
     assert dict(counter.counts().items()) == {b"low": 1, b" lower": 1}
     assert counter.spilled_bytes == 0
-    with pytest.raises(LearningError, match="the counter is done"):
+    with pytest.raises(LearningError, match="the counter is finished"):
         counter.counts()
 
 
@@ -253,7 +253,7 @@ def test_parts_of_counts_saturate_alike_in_tables_and_runs(parts: list[dict[str,
         counter = PretokenCounter("whitespace", 1, max_memory=max_memory)
         for part in parts:
             counter.add_counts(PretokenCounts.from_words(part))
-            counter.next_part()
+            counter.start_group()
         counts = counter.counts()
         assert dict(counts.items()) == expected
         assert counts.saturated == (2**64 - 1 in expected.values())

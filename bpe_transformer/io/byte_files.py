@@ -1,0 +1,123 @@
+"""Files as bytes, unpacked if their suffix says that they are compressed, in memory that does not grow with the file."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from bpe_transformer.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLE_FORMATS = (".jsonl", ".csv", ".tsv")
+FORMATS = (".txt", *TABLE_FORMATS, ".parquet")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+BLOCK_BYTES = 8 << 20
+
+
+def file_format(path: str | os.PathLike[str]) -> str:
+    """The suffix that says how a file is read, without that of its compression.
+
+    >>> file_format("reviews.jsonl.gz")
+    '.jsonl'
+    """
+    path = Path(path)
+    return (path.with_suffix("") if compression(path) else path).suffix.lower()
+
+
+def compression(path: str | os.PathLike[str]) -> str | None:
+    """The compression that the suffix of a path names, if any.
+
+    >>> compression("reviews.jsonl.gz"), compression("reviews.jsonl")
+    ('gzip', None)
+    """
+    return COMPRESSIONS.get(Path(path).suffix.lower())
+
+
+class ByteFile:
+    """The unpacked bytes of a file, or of an open `stream` that `path` then only names and that stays open.
+
+    `position` is how many bytes of the file itself were read: packed ones if it is packed.
+
+    Raises `CorpusError` while reading, if a packed file is cut off or damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
+        self.path = Path(path)
+        self._opened: BinaryIO | pa.NativeFile | None = None  # to be closed by us
+        self._stream: Any
+        codec = compression(path)
+        if stream is not None:
+            self._stream = stream
+        elif codec is None:
+            self._opened = self._stream = open(path, "rb", buffering=0)  # noqa: SIM115
+        else:
+            import pyarrow as pa
+
+            packed = self._opened = pa.OSFile(str(path), "rb")
+            self._stream = pa.CompressedInputStream(packed, codec) if packed.size() else io.BytesIO()
+        self.position = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the buffer as far as there are bytes; returns how many there were."""
+        filled = 0
+        while filled < len(buffer):
+            try:
+                count = self._stream.readinto(buffer[filled:])
+            except OSError as problem:
+                if problem.errno:
+                    raise
+                raise CorpusError(
+                    f"{self.path} cannot be unpacked ({problem}); it is cut off or damaged, so get it anew"
+                ) from None
+            if not count:
+                break
+            filled += count
+        self.position = self.position + filled if self._opened is None else self._opened.tell()
+        return filled
+
+    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[memoryview]:
+        """The bytes in order, block by block. A block is overwritten when the next one is read."""
+        buffer = memoryview(bytearray(size))
+        while count := self.readinto(buffer):
+            yield buffer[:count]
+
+    def __enter__(self) -> ByteFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._stream.close()
+            self._opened.close()
+
+
+class _RawFile(io.RawIOBase):
+    """A `ByteFile` as one of Python's raw files, which closes it."""
+
+    def __init__(self, file: ByteFile) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(memoryview(buffer).cast("B"))
+
+    def close(self) -> None:
+        self._file.__exit__()
+        super().close()
+
+
+def open_bytes(file: str | os.PathLike[str] | ByteFile) -> BinaryIO:
+    """The unpacked bytes as a buffered file."""
+    opened = file if isinstance(file, ByteFile) else ByteFile(file)
+    return cast(BinaryIO, io.BufferedReader(_RawFile(opened), 1 << 20))
+
+
+def path_of(file: Path | ByteFile) -> Path:
+    """The path of a file that is named or open."""
+    return file.path if isinstance(file, ByteFile) else file

@@ -1,0 +1,107 @@
+"""UTF-8 from and to text: what happens to bytes and characters that are not valid, and the messages that name them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from threading import local
+from typing import Any, Literal, cast
+
+from bpe_transformer import _core
+from bpe_transformer.errors import CorpusError, InvalidUtf8Error
+
+Errors = Literal["strict", "replace"]  # for bytes that are not UTF-8: refuse them, or put U+FFFD in their place
+DEFAULT_ERRORS: Errors = "strict"
+Note = Callable[[str], None]  # is called with a message about bytes that were replaced
+
+
+@dataclass
+class ReadStats:
+    """What reading skipped or changed: values that were missing, and places where U+FFFD replaced invalid bytes.
+
+    `position` is the byte of the unpacked text up to which it was counted, where that is known.
+    """
+
+    missing: int = 0
+    replaced: int = 0
+    position: int | None = None
+
+
+def encode_utf8(text: str) -> bytes:
+    r"""The UTF-8 of a text. Raises `CorpusError` for a lone surrogate, which has none.
+
+    >>> encode_utf8("\u00e9")
+    b'\xc3\xa9'
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as cause:
+        raise CorpusError(
+            f"character {cause.start} of a text is a lone surrogate, U+{ord(text[cause.start]):04X}, "
+            "which UTF-8 cannot hold; replace it first"
+        ) from cause
+
+
+def decode_utf8(data: bytes, path: object, offset: int, errors: Errors, note: Note) -> str:
+    """The text of `data`, found at byte `offset` of `path`; replaced bytes are reported to `note`.
+
+    Raises `InvalidUtf8Error` if `errors` is "strict".
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as problem:
+        position = offset + problem.start
+        if errors == "strict":
+            raise InvalidUtf8Error(invalid_utf8_message(path, data[problem.start], position)) from None
+        note(f"{path}: invalid UTF-8 from byte {position} on replaced by U+FFFD")
+        return data.decode(errors="replace")
+
+
+def invalid_utf8_message(path: object, byte: int, position: int) -> str:
+    """The error message for a byte that is not UTF-8."""
+    return (
+        f"{path} is not UTF-8: byte 0x{byte:02x} at position {position}; "
+        'convert the file, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
+    )
+
+
+def replace_invalid(blocks: Iterable[Any], stats: ReadStats) -> Iterator[Any]:
+    """The same bytes with U+FFFD for what is not UTF-8, exactly where Python's "replace" puts it; counted in `stats`."""
+    decoder = _ReplacingDecoder()
+
+    def decoded(block: Any, final: bool) -> bytes:
+        before = getattr(_replacements, "count", 0)
+        text = decoder.decode(bytes(block), final)
+        stats.replaced += getattr(_replacements, "count", 0) - before
+        return text.encode()
+
+    for block in blocks:
+        if not decoder.is_inside_character and _core.valid_prefix(block, 0, len(block)) == len(block):
+            yield block
+        else:
+            yield decoded(block, False)
+    if decoder.is_inside_character:
+        yield decoded(b"", True)
+
+
+class _ReplacingDecoder(codecs.BufferedIncrementalDecoder):
+    def _buffer_decode(self, data: Any, errors: str, final: bool) -> tuple[str, int]:
+        return codecs.utf_8_decode(data, _REPLACE_AND_COUNT, final)
+
+    @property
+    def is_inside_character(self) -> bool:
+        """Whether the bytes so far end in the middle of a character."""
+        return bool(self.getstate()[0])
+
+
+_REPLACE_AND_COUNT = "bpe_transformer.replace"
+_replacements = local()  # .count: replacements made by this thread
+
+
+def _replace_and_count(problem: UnicodeError) -> tuple[str, int]:
+    _replacements.count = getattr(_replacements, "count", 0) + 1
+    return "\ufffd", cast(UnicodeDecodeError, problem).end
+
+
+codecs.register_error(_REPLACE_AND_COUNT, _replace_and_count)

@@ -1,0 +1,354 @@
+"""Counting the pre-tokens of texts, files and `datasets` on several threads, in as much memory as is allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bpe_transformer import _core
+from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
+from bpe_transformer.io import (
+    DEFAULT_ERRORS,
+    TABLE_FORMATS,
+    ByteFile,
+    Errors,
+    ReadStats,
+    compression,
+    encode_utf8,
+    file_format,
+    invalid_utf8_message,
+    normalize_blocks,
+    read_ahead,
+    replace_invalid,
+    row_texts,
+    split_documents,
+)
+from bpe_transformer.tokenizer.counting import counts_file
+from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
+from bpe_transformer.tokenizer.counting.spilling import WordTables
+from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
+from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.threads import thread_count
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+PathLike = str | os.PathLike[str]
+Report = Callable[[int], None]
+
+_BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
+_BATCH_PRETOKENS = 1 << 16  # that Python splits off at a time
+_BATCH_ROWS = 1024  # of a dataset or a Parquet file at a time
+
+
+class TextCounter(WordTables):
+    """Splits texts of all kinds of sources and counts their pre-tokens in `WordTables`."""
+
+    def __init__(
+        self,
+        pattern: str | Pretokenizer = DEFAULT_PATTERN,
+        num_threads: int | None = None,
+        *,
+        max_memory: int | str | None = None,
+        spill_dir: PathLike | None = None,
+    ) -> None:
+        super().__init__(pattern, thread_count(num_threads), max_memory, spill_dir)
+
+    def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
+        """Counts texts, each a document of its own. Raises `CorpusError` for what is not a text."""
+        with self._source(name):
+            for batch in _batches(texts):
+                self._add_batch(batch)
+
+    def add_file(
+        self,
+        path: PathLike,
+        *,
+        documents: str = "file",
+        columns: Sequence[str] | None = None,
+        errors: Errors = DEFAULT_ERRORS,
+        report: Report | None = None,
+    ) -> None:
+        """Counts a file: .jsonl, .csv, .tsv and .parquet by their columns, all others as text; .gz and .zst are unpacked.
+
+        Args:
+            documents: of a text file: "file", "line" (without the line's end), or the text that separates two documents.
+                How a file is cut for threads never shows in the counts.
+            columns: None takes every value that is a text; each value is a document.
+            errors: for bytes that are not UTF-8: "strict" raises, "replace" counts U+FFFD for them, as Python decodes them.
+            report: called with the bytes of the file done.
+
+        Raises:
+            CorpusError: the file is missing, damaged, malformed, or has no such column.
+            InvalidUtf8Error: with file and byte position, of the unpacked text if it was packed.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CorpusError(f"{path} is not a file; check the path")
+        suffix = file_format(path)
+        with self._source(str(path)) as stats:
+            if suffix == ".parquet":
+                self._add_parquet(path, columns, stats, report)
+            elif suffix in TABLE_FORMATS:
+                with ByteFile(path) as file:
+                    rows = row_texts(file, columns, errors, stats)
+                    for batch in read_ahead(_batches(rows)):
+                        self._add_batch(batch)
+                        if report:
+                            report(file.position)
+            else:
+                with ByteFile(path) as file:
+                    self._add_text_file(file, documents, errors, stats, report)
+
+    def add_stream(
+        self,
+        stream: BinaryIO,
+        *,
+        name: str = "standard input",
+        documents: str = "file",
+        errors: Errors = DEFAULT_ERRORS,
+        report: Report | None = None,
+    ) -> None:
+        """Counts the text of an open file or pipe to its end, as `add_file` does with a text file."""
+        with self._source(name) as stats:
+            self._add_text_file(ByteFile(name, stream), documents, errors, stats, report)
+
+    def add_dataset(
+        self,
+        dataset: datasets.Dataset | datasets.IterableDataset,
+        columns: Sequence[str] | None = None,
+        *,
+        name: str = "dataset",
+        report: Report | None = None,
+    ) -> None:
+        """Counts columns of a `datasets` object, None for all that hold text; each value is a document.
+
+        Values go from Arrow to the core without becoming Python objects. `report` is called with the bytes counted.
+        Raises `CorpusError` for a column that is missing or holds no text.
+        """
+        with self._source(name) as stats:
+            start = self.num_bytes
+            if columns is not None and dataset.column_names is not None:
+                _check_columns(name, columns, dataset.column_names)
+                dataset = dataset.select_columns(list(columns))
+            for batch in dataset.with_format("arrow").iter(_BATCH_ROWS):
+                self._add_table(batch, columns, stats)
+                if report:
+                    report(self.num_bytes - start)
+
+    def _add_words(self, facts: CountFacts, columns: Iterable[counts_file.Columns]) -> None:
+        """Adds words that were counted before. Raises `LearningError` if they were split otherwise."""
+        facts.check_same_split(self.facts)
+        for chunk, numbers in columns:
+            self._native.add_words([chunk], numbers)
+        self._native.documents += facts.num_documents
+        self._native.bytes += facts.num_bytes
+        self._dropped_before = (
+            self._dropped_before[0] + facts.dropped_words,
+            self._dropped_before[1] + facts.dropped_occurrences,
+        )
+        self._saturated_before |= facts.saturated
+        self.sources += facts.sources
+
+    @contextmanager
+    def _source(self, name: str) -> Iterator[ReadStats]:
+        """Notes what the `with` block counts as a source, also if it ends early."""
+        documents, size, stats, complete = self.num_documents, self.num_bytes, ReadStats(), False
+        try:
+            yield stats
+            complete = True
+        finally:
+            counted = (self.num_documents - documents, self.num_bytes - size)
+            stopped_at = None if complete else stats.position
+            self.sources.append(
+                CountSource(
+                    name,
+                    *counted,
+                    missing=stats.missing,
+                    replaced=stats.replaced,
+                    complete=complete,
+                    stopped_at=stopped_at,
+                )
+            )
+
+    def _add_batch(self, texts: tuple[str, ...]) -> None:
+        split = self.pretokenizer
+        if split.normalizer is not None:
+            texts = tuple(map(split.normalize, texts))
+        scanner = split.normalized_scanner
+        if scanner is None:
+            for text in texts:
+                self._add_by_python(text)
+            self._native.documents += len(texts)
+        else:
+            self._add_normalized(texts, scanner)
+
+    def _add_normalized(self, texts: tuple[str, ...], scanner: int) -> None:
+        """Counts normalised texts that the core can split; long ones in steps, so that Ctrl-C stops between two."""
+        if max(map(len, texts), default=0) > _BATCH_CHARACTERS:
+            for text in texts:
+                data = memoryview(encode_utf8(text))
+                stream = _core.DocumentStream(self._native, scanner, b"")
+                for start in range(0, len(data), self._block):
+                    stream.add(data[start : start + self._block])
+                stream.finish()
+            return
+        try:
+            self._native.add_texts(scanner, texts)
+        except UnicodeEncodeError:
+            for text in texts:
+                encode_utf8(text)
+            raise
+
+    def _add_by_python(self, text: str) -> None:
+        """Counts the pre-tokens of a normalised text that the core cannot split alone; the text is not yet a document."""
+        split = self.pretokenizer
+        if split.pattern_scanner is None:
+            pretokens = split.split(text)
+            while batch := list(islice(pretokens, _BATCH_PRETOKENS)):
+                words = [word.encode("utf-8", "surrogateescape") for word in batch] if split.byte_splits else batch
+                self._native.add_pieces(words)
+            return
+        documents, spans = self.num_documents, split.spans(text)
+        while some := list(islice(spans, _BATCH_PRETOKENS)):
+            self._native.add_pieces([span for span, protected in some if protected])
+            self._add_normalized(tuple(span for span, protected in some if not protected), split.pattern_scanner)
+        self._native.documents = documents
+
+    def _add_text_file(
+        self,
+        file: ByteFile,
+        documents: str,
+        errors: Errors,
+        stats: ReadStats,
+        report: Report | None,
+    ) -> None:
+        separator = {"file": b"", "line": b"\n"}.get(documents, documents.encode())
+        if not documents:
+            raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
+        split = self.pretokenizer
+        by_block = split.normalizer is None or split.normalization is not None
+        scanner = split.normalized_scanner if by_block else None
+        blocks: Iterator[Any] = file.blocks(self._block)
+        if errors == "replace":
+            blocks = replace_invalid(blocks, stats)
+        if scanner is None or (split.normalization and documents not in ("file", "line")):
+            for text in split_documents(blocks, separator, file.path):
+                self._add_batch((text,))
+                if report:
+                    report(file.position)
+            return
+        if split.normalization:
+            blocks = normalize_blocks(blocks, split.normalize, file.path)
+        if compression(file.path) or split.normalization:
+            blocks = read_ahead(bytes(block) for block in blocks)
+        stream = _core.DocumentStream(self._native, scanner, separator)
+        try:
+            for block in blocks:
+                stream.add(block)
+                if report:
+                    report(file.position)
+            stream.finish()
+        except _core.InvalidUtf8 as problem:
+            _, position, byte = problem.args
+            raise InvalidUtf8Error(invalid_utf8_message(file.path, byte, position)) from None
+        finally:
+            stats.position = stream.counted if not split.normalization and not stats.replaced else None
+
+    def _add_parquet(self, path: Path, columns: Sequence[str] | None, stats: ReadStats, report: Report | None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if counts_file.is_counts_file(path):
+            raise CorpusError(f"{path} holds counts, not texts; read it with PretokenCounts.load or add_counts")
+        try:
+            with pq.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                if columns is not None:
+                    _check_columns(str(path), columns, names)
+                chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
+                done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
+                for batch in read_ahead(file.iter_batches(_BATCH_ROWS, columns=list(chosen))):
+                    self._add_table(batch, chosen, stats)
+                    done += batch.num_rows
+                    if report:
+                        report(size * done // rows)
+        except (pa.ArrowException, OSError) as problem:
+            raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
+
+    def _add_table(self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, stats: ReadStats) -> None:
+        for name in _text_columns("the data", table.schema) if columns is None else columns:
+            array = table.column(name)
+            for chunk in getattr(array, "chunks", [array]):
+                self._add_array(name, chunk, stats)
+
+    def _add_array(self, name: str, array: pa.Array, stats: ReadStats) -> None:
+        import pyarrow as pa
+
+        if array.null_count:
+            stats.missing += array.null_count
+            if pa.types.is_string_view(array.type):  # drop_null does not know views
+                array = array.cast(pa.large_string())
+            array = array.drop_null()
+        if pa.types.is_null(array.type) or not len(array):
+            return
+        if not _is_text(array.type):
+            raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
+        scanner = self.pretokenizer.scanner
+        if scanner is None:
+            self._add_batch(tuple(array.to_pylist()))
+            return
+        try:
+            self._native.add_rows(scanner, [arrow_chunk(array)])
+        except _core.InvalidUtf8 as problem:
+            _, position, byte = problem.args
+            raise InvalidUtf8Error(
+                f"a value of column {name} is not UTF-8: byte 0x{byte:02x} at position {position} in it; write the column anew"
+            ) from None
+
+
+def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if not isinstance(text, str):
+            raise CorpusError(f"a text is {type(text).__name__}, not str; decode or convert it first")
+        if len(text) > _BATCH_CHARACTERS:  # a batch of its own, which is counted block by block
+            if batch:
+                yield tuple(batch)
+            batch, characters = [], 0
+            yield (text,)
+            continue
+        batch.append(text)
+        characters += len(text)
+        if len(batch) >= _BATCH_TEXTS or characters >= _BATCH_CHARACTERS:
+            yield tuple(batch)
+            batch, characters = [], 0
+    if batch:
+        yield tuple(batch)
+
+
+def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in known]
+    if missing:
+        raise CorpusError(f"{name} has no column {', '.join(missing)}; its columns are {', '.join(known)}")
+
+
+def _is_text(type: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    value = type.value_type if pa.types.is_dictionary(type) else type
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
+
+
+def _text_columns(name: str, schema: pa.Schema) -> list[str]:
+    columns = [field.name for field in schema if _is_text(field.type)]
+    if not columns:
+        raise CorpusError(f"{name} has no column of texts; its columns are {', '.join(schema.names)}")
+    return columns
