@@ -37,7 +37,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"__main__"},
     ],
     f"{PACKAGE}.tokenizer": [
-        {"splitting"},
+        {"splitting", "threads"},
         {"vocabulary"},
         {"encoding"},
         {"formats", "counting", "files"},
@@ -87,8 +87,6 @@ KNOWN: set[tuple[str, str]] = {
     ("bpe_transformer.tokenizer.splitting.normalizers", "bpe_transformer.tokenizer.splitting.precompiled_charsmap"),
     ("bpe_transformer.tokenizer.splitting.pretokenizer", "bpe_transformer.tokenizer.splitting.precompiled_charsmap"),
     ("bpe_transformer.tokenizer.vocabulary.model", "bpe_transformer.tokenizer.vocabulary.pickling"),
-    ("bpe_transformer.tokenizer.counting.counter", "bpe_transformer.tokenizer.counting.counts"),
-    ("bpe_transformer.tokenizer.counting.counter", "bpe_transformer.tokenizer.counting.spilling"),
     ("splitting/bit_planes.cpp", "merging/parallel_rounds.hpp"),
     ("encoding/encoder.hpp", "counting/word_counts.hpp"),
     ("encoding/token_usage.hpp", "counting/word_counts.hpp"),

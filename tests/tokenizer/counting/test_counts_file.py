@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -138,9 +141,21 @@ def test_unlike_counts_do_not_add_up(tmp_path: Path) -> None:
     with pytest.raises(LearningError, match="do not add up"):
         PretokenCounter("cl100k").add_counts(tmp_path / "counts.parquet")
     older = PretokenCounts.load(tmp_path / "counts.parquet")
-    older.unicode = "regex 2019.1.1"
+    older.count_facts = replace(older.count_facts, unicode="regex 2019.1.1")
     with pytest.raises(LearningError, match=r"regex 2019\.1\.1"):
         one + older
+
+
+def test_a_format_version_from_the_future_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "counts.parquet"
+    PretokenCounts.from_words({"low": 5}).save(path)
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"bpe_transformer.counts"])
+    assert facts["version"] == 1
+    facts["version"] = 2
+    pq.write_table(table.replace_schema_metadata({"bpe_transformer.counts": json.dumps(facts)}), path)
+    with pytest.raises(FormatError, match=r"version 2 of the counts format, and this bpe-transformer reads version 1"):
+        PretokenCounts.load(path)
 
 
 def test_damaged_files_are_refused_or_read_right(tmp_path: Path) -> None:
