@@ -6,38 +6,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batches.batch import (
-        PackedBlocks,
-        TokenBatchSampler,
-        TranslationBatch,
-        collate_translation,
-    )
+    from bpe_transformer.data.batches.collators import TranslationBatch, collate_translation
+    from bpe_transformer.data.batches.packing import PackedBlocks
+    from bpe_transformer.data.batches.samplers import TokenBatchSampler
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
-    from bpe_transformer.data.prepared.ledger import Amount, Ledger, LedgerRow, Stage
-    from bpe_transformer.data.prepared.prepare import (
-        SPECIAL_TOKENS,
-        Prepared,
-        SpecialIds,
-        prepare_language_model,
-        prepare_translation,
-    )
+    from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
+    from bpe_transformer.data.prepared.prepare import Prepared, prepare_language_model, prepare_translation
+    from bpe_transformer.data.special_ids import SPECIAL_TOKENS, SpecialIds
 
 _HOME = {
-    "Amount": "prepared.ledger",
+    "SPECIAL_TOKENS": "special_ids",
+    "Amount": "ledger",
     "CorpusInfo": "corpora.recipes",
-    "Ledger": "prepared.ledger",
-    "LedgerRow": "prepared.ledger",
-    "PackedBlocks": "batches.batch",
+    "Ledger": "ledger",
+    "LedgerRow": "ledger",
+    "PackedBlocks": "batches.packing",
     "Prepared": "prepared.prepare",
-    "SPECIAL_TOKENS": "prepared.prepare",
-    "SpecialIds": "prepared.prepare",
-    "Stage": "prepared.ledger",
-    "TokenBatchSampler": "batches.batch",
-    "TranslationBatch": "batches.batch",
-    "collate_translation": "batches.batch",
+    "SpecialIds": "special_ids",
+    "Stage": "ledger",
+    "TokenBatchSampler": "batches.samplers",
+    "TranslationBatch": "batches.collators",
+    "collate_translation": "batches.collators",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
     "list_corpora": "corpora.recipes",
@@ -72,7 +64,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.data.{_HOME[name]}"), name)
+        module = import_module(f"bpe_transformer.data.{_HOME[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'bpe_transformer.data' has no attribute {name!r}")
 
 

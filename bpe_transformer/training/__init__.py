@@ -1,4 +1,4 @@
-"""Settings, the training loop, checkpoints, scores, and trained models at work. Names load on first use."""
+"""Settings, the training loop, checkpoints and recipes. Names load on first use."""
 
 from __future__ import annotations
 
@@ -6,41 +6,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.training.checkpoint import ModelCard, load_card, load_checkpoint, save_checkpoint
-    from bpe_transformer.training.config import PRESETS, DecodingConfig, ModelConfig, Settings, TrainingConfig
-    from bpe_transformer.training.metrics import Bleu, ExactMatch, bits_per_byte, bleu, exact_match, perplexity
-    from bpe_transformer.training.runners import (
-        AttentionWeights,
-        LanguageModelRunner,
-        Translator,
-        load_language_model,
-        load_translator,
+    from bpe_transformer.training.checkpoint import (
+        CheckpointInfo,
+        load_checkpoint,
+        load_checkpoint_info,
+        save_checkpoint,
     )
+    from bpe_transformer.training.config import PRESETS, DecodingConfig, ModelConfig, Settings, TrainingConfig
     from bpe_transformer.training.train import train_language_model, train_translation
-    from bpe_transformer.training.trainer import Outcome, Progress
+    from bpe_transformer.training.trainer import Progress, RunResult
 
 _HOME = {
     "PRESETS": "config",
-    "AttentionWeights": "runners",
-    "Bleu": "metrics",
+    "CheckpointInfo": "checkpoint",
     "DecodingConfig": "config",
-    "ExactMatch": "metrics",
-    "LanguageModelRunner": "runners",
-    "ModelCard": "checkpoint",
     "ModelConfig": "config",
-    "Outcome": "trainer",
     "Progress": "trainer",
+    "RunResult": "trainer",
     "Settings": "config",
     "TrainingConfig": "config",
-    "Translator": "runners",
-    "bits_per_byte": "metrics",
-    "bleu": "metrics",
-    "exact_match": "metrics",
-    "load_card": "checkpoint",
     "load_checkpoint": "checkpoint",
-    "load_language_model": "runners",
-    "load_translator": "runners",
-    "perplexity": "metrics",
+    "load_checkpoint_info": "checkpoint",
     "save_checkpoint": "checkpoint",
     "train_language_model": "train",
     "train_translation": "train",
@@ -48,26 +34,15 @@ _HOME = {
 
 __all__ = [
     "PRESETS",
-    "AttentionWeights",
-    "Bleu",
+    "CheckpointInfo",
     "DecodingConfig",
-    "ExactMatch",
-    "LanguageModelRunner",
-    "ModelCard",
     "ModelConfig",
-    "Outcome",
     "Progress",
+    "RunResult",
     "Settings",
     "TrainingConfig",
-    "Translator",
-    "bits_per_byte",
-    "bleu",
-    "exact_match",
-    "load_card",
     "load_checkpoint",
-    "load_language_model",
-    "load_translator",
-    "perplexity",
+    "load_checkpoint_info",
     "save_checkpoint",
     "train_language_model",
     "train_translation",

@@ -26,11 +26,11 @@ from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.config import Settings
 
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
-_FORMAT = 1
+_FORMAT = 2  # of config.json and of the run state; 1 had other names for three decoding settings
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class CheckpointInfo:
     """What a checkpoint is: everything but the weights and the tokenizer.
 
     Attributes:
@@ -40,7 +40,7 @@ class ModelCard:
         pad_id: of the tokenizer's <pad>.
         columns: of the corpus: source and target, or the text.
         corpus: its name, for people.
-        outcome: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
+        result: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
     """
 
     task: str
@@ -50,7 +50,7 @@ class ModelCard:
     columns: tuple[str, ...]
     corpus: str
     settings: Settings
-    outcome: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for config.json."""
@@ -60,12 +60,13 @@ class ModelCard:
             **facts,
             "columns": list(self.columns),
             "settings": self.settings.to_dict(),
-            "outcome": dict(self.outcome),
+            "outcome": dict(self.result),
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ModelCard:
+    def from_dict(cls, data: Mapping[str, Any]) -> CheckpointInfo:
         """The inverse of `to_dict`. Raises KeyError or `ConfigError` when it is not one."""
+        settings = Settings.from_dict(data["settings"])
         return cls(
             task=data["task"],
             digest=data["digest"],
@@ -73,17 +74,17 @@ class ModelCard:
             pad_id=data["pad_id"],
             columns=tuple(data["columns"]),
             corpus=data["corpus"],
-            settings=Settings.from_dict(data["settings"]),
-            outcome=data["outcome"],
+            settings=settings,
+            result=data["outcome"],
         )
 
 
-def build_model(card: ModelCard) -> TranslationModel | LanguageModel:
-    """A fresh model of the card's shape; seeded by `torch.manual_seed`."""
-    shape = {name: getattr(card.settings.model, name) for name in card.settings.model.__dataclass_fields__}
-    if card.task == "translation":
-        return TranslationModel(vocab_size=card.vocab_size, pad_id=card.pad_id, **shape)
-    return LanguageModel(vocab_size=card.vocab_size, **shape)
+def build_model(info: CheckpointInfo) -> TranslationModel | LanguageModel:
+    """A fresh model of the recorded shape; seeded by `torch.manual_seed`."""
+    shape = {name: getattr(info.settings.model, name) for name in info.settings.model.__dataclass_fields__}
+    if info.task == "translation":
+        return TranslationModel(vocab_size=info.vocab_size, pad_id=info.pad_id, **shape)
+    return LanguageModel(vocab_size=info.vocab_size, **shape)
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -107,46 +108,50 @@ def set_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str)
 
 
 def save_checkpoint(
-    directory: str | os.PathLike[str], weights: Mapping[str, Tensor], card: ModelCard, tokenizer: Tokenizer
+    directory: str | os.PathLike[str], weights: Mapping[str, Tensor], info: CheckpointInfo, tokenizer: Tokenizer
 ) -> None:
     """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays."""
     with atomic_directory(directory) as part:
         # not save_file, which lets nobody but the owner read what it writes
-        (part / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": card.digest}))
-        text = json.dumps(card.to_dict(), ensure_ascii=False, indent=2)
+        (part / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": info.digest}))
+        text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2)
         (part / CONFIG).write_text(text + "\n", encoding="utf-8")
         tokenizer.save(part)
 
 
 def load_checkpoint(
     directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None
-) -> tuple[TranslationModel | LanguageModel, ModelCard, Tokenizer]:
-    """The model in evaluation mode, its card, and its tokenizer (the one given, or the one saved with it).
+) -> tuple[TranslationModel | LanguageModel, CheckpointInfo, Tokenizer]:
+    """The model in evaluation mode, what it is, and its tokenizer (the one given, or the one saved with it).
 
     Raises:
-        CheckpointError: a file is missing or damaged, or weights and card do not fit.
+        CheckpointError: a file is missing or damaged, or weights and config.json do not fit.
         DigestMismatchError: the tokenizer is not the one that the model was trained with.
     """
     folder = Path(directory)
-    card = load_card(folder)
+    info = load_checkpoint_info(folder)
     if tokenizer is None:
         tokenizer = Tokenizer.load(folder)
-    if tokenizer.digest != card.digest:
+    if tokenizer.digest != info.digest:
         raise DigestMismatchError(
-            f"{folder} was trained with the tokenizer {card.digest[:12]}…, not with {tokenizer.digest[:12]}…; "
+            f"{folder} was trained with the tokenizer {info.digest[:12]}…, not with {tokenizer.digest[:12]}…; "
             "its ids would mean other tokens: use the tokenizer.json that training saved there, or train again"
         )
     weights, _ = _read(folder / WEIGHTS)
-    model = build_model(card)
+    model = build_model(info)
     set_weights(model, weights, source=str(folder / WEIGHTS))
-    return model.eval(), card, tokenizer
+    return model.eval(), info, tokenizer
 
 
-def load_card(directory: str | os.PathLike[str]) -> ModelCard:
-    """The card alone; `CheckpointError` when there is none or it is damaged."""
+def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
+    """What the checkpoint is, without its weights; `CheckpointError` when there is none or it is damaged."""
     path = Path(directory) / CONFIG
     try:
-        return ModelCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        data = json.loads(path.read_text(encoding="utf-8"))
+        check_format(data, path)
+        return CheckpointInfo.from_dict(data)
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(
             f"{directory} holds no trained model ({CONFIG} is missing); make one with train"
@@ -155,18 +160,32 @@ def load_card(directory: str | os.PathLike[str]) -> ModelCard:
         raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None
 
 
+def check_format(data: Mapping[str, Any], path: Path) -> None:
+    """`CheckpointError` when a later version of this library wrote `data`."""
+    if data.get("format", 1) > _FORMAT:
+        raise CheckpointError(
+            f"{path} is of format {data['format']}, and this version reads up to {_FORMAT}; "
+            "update bpe-transformer, or train again"
+        )
+
+
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Writes tensors and plain facts as one file, replaced as a whole."""
+    text = json.dumps({"format": _FORMAT, **facts})
     with atomic_file(path) as part:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, part, {"facts": json.dumps(facts)})
+        save_file({name: value.contiguous() for name, value in tensors.items()}, part, {"facts": text})
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The inverse of `save_state`; `CheckpointError` when the file is missing or damaged."""
+    """The inverse of `save_state`; `CheckpointError` when the file is missing, damaged or of a later version."""
     tensors, metadata = _read(path)
     try:
-        return tensors, json.loads(metadata["facts"])
-    except (ValueError, KeyError) as problem:
+        facts = json.loads(metadata["facts"])
+        check_format(facts, path)
+        return tensors, facts
+    except CheckpointError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
 
 

@@ -78,10 +78,10 @@ class DecodingConfig:
     """How a trained model writes."""
 
     beam: int = _field(5, _setting("hypotheses", "beam width; 1: greedy", low=1))
-    alpha: float = _field(1.0, _setting("exponent", "length normalisation (GNMT); 0: none", low=0))
+    length_penalty: float = _field(1.0, _setting("exponent", "length normalization (GNMT); 0: none", low=0))
     batch_tokens: int = _field(4096, _setting("ids", "source ids, padding included, decoded together", low=1))
-    limit_factor: float = _field(2.0, _setting("ids per source id", "longest translation, plus limit_extra", low=0))
-    limit_extra: int = _field(20, _setting("ids", "longest translation, plus limit_factor x source", low=0))
+    max_len_ratio: float = _field(2.0, _setting("ids per source id", "longest translation, plus max_len_extra", low=0))
+    max_len_extra: int = _field(20, _setting("ids", "longest translation, plus max_len_ratio x source", low=0))
     temperature: float = _field(0.8, _setting("factor", "of sampling; below 1 is bolder, 0: most probable id", low=0))
     top_k: int = _field(50, _setting("ids", "sample from the k most probable; 0: all", low=0))
     top_p: float = _field(0.95, _setting("probability", "sample from the smallest set with this mass; 1: all", low=0))
@@ -149,8 +149,8 @@ class Settings:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Mapping[str, Any]]) -> Settings:
-        """The inverse of `to_dict`; `ConfigError` for what is unknown or out of range."""
-        return cls().override(*data.values())
+        """The inverse of `to_dict`; `ConfigError` for what is unknown or out of range. Names of format 1 are read too."""
+        return cls().override(*({_NAMES_SINCE.get(key, key): part[key] for key in part} for part in data.values()))
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -175,6 +175,9 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append(f"top_p={settings.decoding.top_p} must be above 0 and at most 1")
     return found
 
+
+# what config.json of format 1 calls settings -> their names since
+_NAMES_SINCE = {"alpha": "length_penalty", "limit_factor": "max_len_ratio", "limit_extra": "max_len_extra"}
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 
@@ -210,7 +213,7 @@ _BASE = Settings(
         clip_norm=0.0,
         average_last=5,
     ),
-    DecodingConfig(beam=4, alpha=0.6),
+    DecodingConfig(beam=4, length_penalty=0.6),
 )
 
 PRESETS: dict[str, Settings] = {

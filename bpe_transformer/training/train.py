@@ -11,10 +11,10 @@ from bpe_transformer.data import Prepared, SpecialIds
 from bpe_transformer.errors import DigestMismatchError
 from bpe_transformer.models import LanguageModel, TranslationModel
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.training.checkpoint import ModelCard, build_model
+from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.tasks import LanguageModelTask, TranslationTask
-from bpe_transformer.training.trainer import Outcome, ProgressCallback, Trainer
+from bpe_transformer.training.trainer import ProgressCallback, RunResult, Trainer
 
 
 def train_translation(
@@ -29,21 +29,21 @@ def train_translation(
     corpus: str = "",
     resume: bool = False,
     progress: ProgressCallback | None = None,
-) -> Outcome:
+) -> RunResult:
     """Trains an encoder-decoder and leaves a checkpoint in `directory`; `load_translator` reads it.
 
     src, tgt, corpus: what the columns and the corpus are called, kept in the checkpoint.
-    Ctrl-C ends it after the running step, resumable; `Outcome.finished` says so.
+    Ctrl-C ends it after the running step, resumable; `RunResult.finished` says so.
 
     Raises:
         DigestMismatchError: the rows were prepared with another tokenizer.
         CheckpointError: `resume`, and there is nothing to resume or it was run with other settings.
     """
-    card = _card("translation", (train, validation), tokenizer, settings, (src, tgt), corpus)
-    model = build_model(card)
+    info = _info("translation", (train, validation), tokenizer, settings, (src, tgt), corpus)
+    model = build_model(info)
     assert isinstance(model, TranslationModel)
     task = TranslationTask(model, train, validation, settings)
-    return Trainer(task, card, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    return Trainer(task, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
 
 
 def train_language_model(
@@ -57,23 +57,23 @@ def train_language_model(
     corpus: str = "",
     resume: bool = False,
     progress: ProgressCallback | None = None,
-) -> Outcome:
+) -> RunResult:
     """Trains a decoder-only model and leaves a checkpoint in `directory`; otherwise as `train_translation`."""
-    card = _card("language-model", (train, validation), tokenizer, settings, (column,), corpus)
-    model = build_model(card)
+    info = _info("language-model", (train, validation), tokenizer, settings, (column,), corpus)
+    model = build_model(info)
     assert isinstance(model, LanguageModel)
     task = LanguageModelTask(model, train, validation, settings)
-    return Trainer(task, card, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    return Trainer(task, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
 
 
-def _card(
+def _info(
     task: str,
     prepared: tuple[Prepared, ...],
     tokenizer: Tokenizer,
     settings: Settings,
     columns: tuple[str, ...],
     corpus: str,
-) -> ModelCard:
+) -> CheckpointInfo:
     for rows in prepared:
         if rows.digest != tokenizer.digest:
             raise DigestMismatchError(
@@ -81,7 +81,7 @@ def _card(
                 "prepare them again, or train with the tokenizer they belong to"
             )
     torch.manual_seed(settings.training.seed)  # of the initial weights
-    return ModelCard(
+    return CheckpointInfo(
         task=task,
         digest=tokenizer.digest,
         vocab_size=tokenizer.vocab_size,

@@ -26,7 +26,7 @@ from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import (
     STATE,
     WEIGHTS,
-    ModelCard,
+    CheckpointInfo,
     load_state,
     save_checkpoint,
     save_state,
@@ -60,8 +60,8 @@ ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run came to. `finished` is False after Ctrl-C: the run can be resumed."""
+class RunResult:
+    """How a run ended. `finished` is False after Ctrl-C: the run can be resumed."""
 
     directory: Path
     finished: bool
@@ -74,8 +74,8 @@ class Outcome:
 
 
 @dataclass
-class _State:
-    """What of a run is no tensor; saved with the tensors."""
+class _RunState:
+    """Run state other than tensors; saved with them."""
 
     step: int = 0
     epoch: int = 0  # epochs that are over
@@ -88,28 +88,28 @@ class _State:
 
 
 class Trainer:
-    """Trains `task.model` by the settings of `card` and leaves a checkpoint in `directory`."""
+    """Trains `task.model` by the settings of `info` and leaves a checkpoint in `directory`."""
 
     def __init__(
         self,
         task: Task,
-        card: ModelCard,
+        info: CheckpointInfo,
         tokenizer: Tokenizer,
         directory: Path,
         *,
         progress: ProgressCallback | None = None,
     ) -> None:
-        self.task, self.card, self.tokenizer, self.directory = task, card, tokenizer, directory
-        self.settings = card.settings
-        self.dtype = product_dtype(card.settings.training.precision)
+        self.task, self.info, self.tokenizer, self.directory = task, info, tokenizer, directory
+        self.settings = info.settings
+        self.dtype = product_dtype(info.settings.training.precision)
         self.report = progress or (lambda _: None)
-        self.state = _State()
+        self.state = _RunState()
         self.named = dict(task.model.named_parameters())
         self.optimizer = _optimizer(self.named, self.settings.training)
-        self.pace = _Pace()
+        self.means = _RunningMeans()
         self._began = time.monotonic()
 
-    def run(self, *, resume: bool) -> Outcome:
+    def run(self, *, resume: bool) -> RunResult:
         """Trains to the end, to the time limit, or to Ctrl-C.
 
         Raises:
@@ -122,19 +122,19 @@ class Trainer:
         else:
             shutil.rmtree(self.directory / _SNAPSHOTS, ignore_errors=True)
         self._began = time.monotonic() - self.state.seconds
-        with _interrupts() as interrupted:
+        with _deferred_interrupt() as interrupted:
             stopped = self._train(interrupted)
         if stopped:
             self._save_state()
-            return self._outcome(finished=False, chosen=f"step {self.state.best_step}")
+            return self._result(finished=False, chosen=f"step {self.state.best_step}")
         return self._finish()
 
     def _train(self, interrupted: Callable[[], bool]) -> bool:
         """True if it was interrupted."""
         training, state = self.settings.training, self.state
-        while state.epoch < training.epochs and not self._late():
+        while state.epoch < training.epochs and not self._out_of_time():
             plan = self.task.plan(state.epoch)
-            while state.batch < len(plan) and not self._late():
+            while state.batch < len(plan) and not self._out_of_time():
                 lr, rows = self._learning_rate(state.batch / len(plan)), plan[state.batch]
                 self._step(rows, lr)
                 state.step += 1
@@ -145,7 +145,7 @@ class Trainer:
                 validation_loss = self._validate() if due else None
                 share = self._share(state.batch / len(plan))
                 try:
-                    self._tell(share, lr, validation_loss, state.epoch + (not over))
+                    self._report_progress(share, lr, validation_loss, state.epoch + (not over))
                 except KeyboardInterrupt:
                     return True
                 if interrupted():
@@ -168,7 +168,7 @@ class Trainer:
         if training.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.named.values(), training.clip_norm)
         self.optimizer.step()
-        self.pace.add(float(mean.detach()), loss.ids, time.monotonic() - started)
+        self.means.add(float(mean.detach()), loss.ids, time.monotonic() - started)
 
     def _learning_rate(self, within: float) -> float:
         step, share = self.state.step + 1, self._share(within)
@@ -184,20 +184,20 @@ class Trainer:
     def _seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def _late(self) -> bool:
+    def _out_of_time(self) -> bool:
         minutes = self.settings.training.minutes
         return minutes is not None and self._seconds() >= 60 * minutes
 
-    def _tell(self, share: float, lr: float, validation_loss: float | None, epoch: int) -> None:
+    def _report_progress(self, share: float, lr: float, validation_loss: float | None, epoch: int) -> None:
         self.report(
             Progress(
                 step=self.state.step,
                 epoch=epoch,
                 epochs=self.settings.training.epochs,
                 share=share,
-                loss=self.pace.loss,
+                loss=self.means.loss,
                 lr=lr,
-                ids_per_second=self.pace.rate,
+                ids_per_second=self.means.rate,
                 seconds=self._seconds(),
                 validation_loss=validation_loss,
             )
@@ -219,7 +219,7 @@ class Trainer:
                 "step": state.step,
                 "epoch": state.epoch,
                 "seconds": round(self._seconds(), 1),
-                "train_loss": self.pace.loss,
+                "train_loss": self.means.loss,
             }
             | {"validation_loss": loss}
         )
@@ -227,9 +227,9 @@ class Trainer:
         if state.best_loss is None or loss < state.best_loss:
             state.best_loss, state.best_step = loss, state.step
             self._save_checkpoint(weights, loss, f"step {state.step}")
-        forgotten = self._snapshot(weights)
+        outdated = self._snapshot(weights)
         self._save_state()
-        for step in forgotten:
+        for step in outdated:
             self._snapshot_path(step).unlink(missing_ok=True)
         return loss
 
@@ -241,10 +241,10 @@ class Trainer:
         with atomic_file(self._snapshot_path(state.step)) as part:
             _save_weights(weights, part)
         state.snapshots.append(state.step)
-        forgotten, state.snapshots = state.snapshots[:-kept], state.snapshots[-kept:]
-        return forgotten
+        outdated, state.snapshots = state.snapshots[:-kept], state.snapshots[-kept:]
+        return outdated
 
-    def _finish(self) -> Outcome:
+    def _finish(self) -> RunResult:
         """Validates the end of the run and the average of the last snapshots; the better one stays."""
         state = self.state
         if not state.history or state.history[-1]["step"] != state.step:
@@ -258,9 +258,9 @@ class Trainer:
                 chosen = f"average of the last {len(state.snapshots)}"
                 self._save_checkpoint(weights_of(self.task.model), loss, chosen)
                 set_weights(self.task.model, last, source=WEIGHTS)
-                return self._outcome(finished=True, chosen=chosen, validation_loss=loss)
+                return self._result(finished=True, chosen=chosen, validation_loss=loss)
             set_weights(self.task.model, last, source=WEIGHTS)
-        return self._outcome(finished=True, chosen=chosen)
+        return self._result(finished=True, chosen=chosen)
 
     def _average(self) -> dict[str, Tensor]:
         parts = [load_file(self._snapshot_path(step)) for step in self.state.snapshots]
@@ -269,9 +269,9 @@ class Trainer:
     def _snapshot_path(self, step: int) -> Path:
         return self.directory / _SNAPSHOTS / f"step-{step}.safetensors"
 
-    def _outcome(self, *, finished: bool, chosen: str, validation_loss: float | None = None) -> Outcome:
+    def _result(self, *, finished: bool, chosen: str, validation_loss: float | None = None) -> RunResult:
         state = self.state
-        return Outcome(
+        return RunResult(
             directory=self.directory,
             finished=finished,
             steps=state.step,
@@ -283,14 +283,14 @@ class Trainer:
         )
 
     def _save_checkpoint(self, weights: dict[str, Tensor], loss: float, chosen: str) -> None:
-        outcome = {
+        result = {
             "steps": self.state.step,
             "epochs": self.state.epoch,
             "seconds": round(self._seconds(), 1),
             "validation_loss": loss,
             "weights": chosen,
         }
-        save_checkpoint(self.directory, weights, replace(self.card, outcome=outcome), self.tokenizer)
+        save_checkpoint(self.directory, weights, replace(self.info, result=result), self.tokenizer)
 
     def _save_state(self) -> None:
         self.state.seconds = self._seconds()
@@ -299,7 +299,7 @@ class Trainer:
             for part, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{part}.{name}"] = value
         tensors["random"] = torch.get_rng_state()
-        facts = {"card": self.card.to_dict(), "state": asdict(self.state)}
+        facts = {"card": self.info.to_dict(), "state": asdict(self.state)}
         save_state(self.directory / STATE, tensors, facts)
 
     def _restore(self) -> None:
@@ -307,7 +307,7 @@ class Trainer:
         if not path.exists():
             raise CheckpointError(f"{path} is missing, so there is nothing to resume; start the run without --resume")
         tensors, facts = load_state(path)
-        check_resumable(ModelCard.from_dict(facts["card"]), self.card)
+        check_resumable(CheckpointInfo.from_dict(facts["card"]), self.info)
         model = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
         set_weights(self.task.model, model, source=str(path))
         for name, parameter in self.named.items():
@@ -316,12 +316,12 @@ class Trainer:
             if found:
                 self.optimizer.state[parameter] = found
         torch.set_rng_state(tensors["random"])
-        self.state = _State(**facts["state"])
+        self.state = _RunState(**facts["state"])
 
 
-def check_resumable(saved: ModelCard, asked: ModelCard) -> None:
+def check_resumable(saved: CheckpointInfo, current: CheckpointInfo) -> None:
     """`CheckpointError`, naming every difference, unless only the end of the run (`epochs`, `minutes`) was changed."""
-    before, now = _identity(saved), _identity(asked)
+    before, now = _identity(saved), _identity(current)
     changed = [f"{name} was {before[name]!r}, now {now[name]!r}" for name in now if before.get(name) != now[name]]
     if changed:
         raise CheckpointError(
@@ -330,11 +330,11 @@ def check_resumable(saved: ModelCard, asked: ModelCard) -> None:
         )
 
 
-def _identity(card: ModelCard) -> dict[str, Any]:
-    settings = card.settings.to_dict()
+def _identity(info: CheckpointInfo) -> dict[str, Any]:
+    settings = info.settings.to_dict()
     free = ("epochs", "minutes")
     training = {name: value for name, value in settings["training"].items() if name not in free}
-    facts = {"task": card.task, "digest": card.digest, "columns": card.columns}
+    facts = {"task": info.task, "digest": info.digest, "columns": info.columns}
     return {**facts, **settings["model"], **training}
 
 
@@ -353,8 +353,8 @@ def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
     save_file(weights, path)
 
 
-class _Pace:
-    """Loss and speed, as means that forget: a step counts half after about 14 more."""
+class _RunningMeans:
+    """Exponential moving averages of loss and speed: a step counts half after about 14 more."""
 
     def __init__(self) -> None:
         self._loss = self._ids = self._seconds = self._weight = 0.0
@@ -375,7 +375,7 @@ class _Pace:
 
 
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Notes Ctrl-C instead of raising in the middle of a step; a second one raises as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may handle signals; there, KeyboardInterrupt arrives as ever

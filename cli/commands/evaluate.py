@@ -26,7 +26,9 @@ Examples:
     "--metric", type=click.Choice(["bleu", "exact-match"]), help="For translations. [the recipe's, else bleu]"
 )
 @click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy. [the run's]")
-@click.option("--alpha", type=click.FloatRange(min=0), help="Length normalisation (GNMT); 0 is none. [the run's]")
+@click.option(
+    "--length-penalty", type=click.FloatRange(min=0), metavar="X", help="Exponent (GNMT); 0 is none. [the run's]"
+)
 @click.option("--misses", type=click.IntRange(min=0), default=10, show_default=True, help="List so many exact misses.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
 @click.option("--json", "as_json", is_flag=True, help="Print the same facts, and every output, as JSON.")
@@ -38,9 +40,9 @@ def command(run: str, corpus: str, splits: tuple[str, ...], metric: str | None, 
     """
     start_torch(options["threads"])
     from bpe_transformer.data import corpus_info
-    from bpe_transformer.training import load_card
+    from bpe_transformer.training import load_checkpoint_info
 
-    card = load_card(run)
+    card = load_checkpoint_info(run)
     recipe = corpus_info(corpus, splits[0].partition("[")[0]).train
     score = _translation if card.task == "translation" else _language_model
     results = score(run, corpus, splits, metric or recipe.get("metric", "bleu"), options)
@@ -61,10 +63,11 @@ def _translation(
 ) -> list[dict[str, Any]]:
     from bpe_transformer.data import load_corpus
     from bpe_transformer.errors import CorpusError
-    from bpe_transformer.training import bleu, exact_match, load_translator
+    from bpe_transformer.evaluation import bleu, exact_match
+    from bpe_transformer.inference import load_translator
 
     translator = load_translator(run)
-    src, tgt = translator.card.columns
+    src, tgt = translator.info.columns
     results: list[dict[str, Any]] = []
     for split in splits:
         rows = load_corpus(corpus, split, source_dir=options["source_dir"])
@@ -77,7 +80,9 @@ def _translation(
         texts, references = list(rows[src]), list(rows[tgt])
         with progress() as display:
             report = counter(display, f"translating {split}")
-            written = translator.translate(texts, beam=options["beam"], alpha=options["alpha"], progress=report)
+            written = translator.translate(
+                texts, beam=options["beam"], length_penalty=options["length_penalty"], progress=report
+            )
         facts: dict[str, Any] = {"split": split, "rows": len(texts), "metric": metric}
         if metric == "bleu":
             scored = bleu(written, references)
@@ -95,10 +100,11 @@ def _language_model(
 ) -> list[dict[str, Any]]:
     from bpe_transformer.data import load_corpus
     from bpe_transformer.errors import CorpusError
-    from bpe_transformer.training import bits_per_byte, load_language_model, perplexity
+    from bpe_transformer.evaluation import bits_per_byte, perplexity
+    from bpe_transformer.inference import load_text_generator
 
-    model = load_language_model(run)
-    (column,) = model.card.columns
+    model = load_text_generator(run)
+    (column,) = model.info.columns
     results = []
     for split in splits:
         rows = load_corpus(corpus, split, source_dir=options["source_dir"])
@@ -108,10 +114,10 @@ def _language_model(
             )
         texts = [text for text in rows[column] if text and text.strip()]
         with progress() as display:
-            nats, ids = model.nats(texts, progress=counter(display, f"reading {split}"))
+            loss, ids = model.negative_log_likelihood(texts, progress=counter(display, f"reading {split}"))
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-        facts = {"split": split, "rows": len(texts), "metric": "bits-per-byte", "score": bits_per_byte(nats, size)}
-        results.append({**facts, "perplexity": perplexity(nats, ids), "bytes": size, "ids": ids})
+        facts = {"split": split, "rows": len(texts), "metric": "bits-per-byte", "score": bits_per_byte(loss, size)}
+        results.append({**facts, "perplexity": perplexity(loss, ids), "bytes": size, "ids": ids})
     return results
 
 

@@ -38,10 +38,10 @@ def command(
     """Continue PROMPT (or standard input) with the language model in the folder RUN; prompt and continuation are
     written, several samples with a line --- between them."""
     start_torch(threads)
-    from bpe_transformer.training import load_language_model
+    from bpe_transformer.inference import load_text_generator
 
     text = read_text("strict").rstrip("\n") if prompt is None else prompt
-    written = load_language_model(run).generate(
+    written = load_text_generator(run).generate(
         text, max_new=max_new, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
     )
     write_data("\n---\n".join(text + continuation for continuation in written).encode() + b"\n")

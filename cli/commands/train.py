@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import CorpusInfo, Prepared
-    from bpe_transformer.training import Outcome, Progress
+    from bpe_transformer.training import Progress, RunResult
 
 # keys of a recipe's [train] that are no settings
 _PLAN_KEYS = ("task", "preset", "src", "tgt", "column", "validation", "metric")
@@ -200,7 +200,7 @@ def _train(
     corpus: str,
     resume: bool,
     console: Console,
-) -> Outcome:
+) -> RunResult:
     from bpe_transformer.training import train_language_model, train_translation
 
     with _bar(console) as report:
@@ -266,7 +266,7 @@ def _tell_ledger(console: Console, name: str, rows: Prepared) -> None:
     console.print(f"{name}: {', '.join(account)}", markup=False)
 
 
-def _tell_outcome(console: Console, outcome: Outcome, output: str) -> None:
+def _tell_outcome(console: Console, outcome: RunResult, output: str) -> None:
     loss = "none yet" if outcome.validation_loss is None else f"{outcome.validation_loss:.3f} nats an id"
     account = (
         f"{outcome.steps:,} steps, {outcome.epochs} epochs, {outcome.seconds / 60:.1f} min, validation loss {loss}"

@@ -24,7 +24,9 @@ Examples:
 @click.argument("run", type=click.Path())
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy. [the run's]")
-@click.option("--alpha", type=click.FloatRange(min=0), help="Length normalisation (GNMT); 0 is none. [the run's]")
+@click.option(
+    "--length-penalty", type=click.FloatRange(min=0), metavar="X", help="Exponent (GNMT); 0 is none. [the run's]"
+)
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", help="What to do with bad UTF-8.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
 @at_once_option
@@ -32,7 +34,7 @@ def command(
     run: str,
     texts: tuple[str, ...],
     beam: int | None,
-    alpha: float | None,
+    length_penalty: float | None,
     errors: str,
     threads: int | None,
     at_once: bool,
@@ -42,13 +44,13 @@ def command(
     One line in, one line out: an empty line stays empty, and a translation's own line breaks become spaces.
     """
     start_torch(threads)
-    from bpe_transformer.training import load_translator
+    from bpe_transformer.inference import load_translator
 
     translator = load_translator(run)
     for batch in [list(texts)] if texts else _lines(errors, at_once):
         with progress() as display:
             report = counter(display, "translating") if len(batch) > 1 else None
-            written = translator.translate(batch, beam=beam, alpha=alpha, progress=report)
+            written = translator.translate(batch, beam=beam, length_penalty=length_penalty, progress=report)
         write_data("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
 
 

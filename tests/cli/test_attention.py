@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.training import ModelCard, Settings, load_translator, save_checkpoint
+from bpe_transformer.inference import load_translator
+from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 
 Run = Callable[..., Any]
@@ -21,7 +22,7 @@ Run = Callable[..., Any]
 
 def saved(directory: Path, tokenizer: Tokenizer, task: str) -> Path:
     settings = Settings.preset("tiny").override({"d_model": 16, "n_heads": 2, "n_layers": 2, "d_ff": 16})
-    card = ModelCard(
+    info = CheckpointInfo(
         task=task,
         digest=tokenizer.digest,
         vocab_size=tokenizer.vocab_size,
@@ -31,7 +32,7 @@ def saved(directory: Path, tokenizer: Tokenizer, task: str) -> Path:
         settings=settings,
     )
     torch.manual_seed(0)
-    save_checkpoint(directory, weights_of(build_model(card)), card, tokenizer)
+    save_checkpoint(directory, weights_of(build_model(info)), info, tokenizer)
     return directory
 
 

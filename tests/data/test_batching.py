@@ -101,6 +101,6 @@ def test_listing_needs_neither_datasets_nor_torch_and_preparing_no_batching() ->
         "data.list_corpora(); data.Ledger\n"
         "assert 'datasets' not in sys.modules and 'torch' not in sys.modules\n"
         "data.prepare_translation\n"
-        "assert 'bpe_transformer.data.batches.batch' not in sys.modules\n"
+        "assert 'bpe_transformer.data.batches.collators' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import Prepared, prepare_language_model, prepare_translation
-from bpe_transformer.training import Outcome, Settings, train_translation
+from bpe_transformer.training import RunResult, Settings, train_translation
 
 WORDS = ("low", "lower", "newest", "widest", "새", "낮은")
 SMALL = {
@@ -62,8 +62,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def train(pairs: Prepared, tokenizer: Tokenizer, settings: Settings) -> Callable[..., Outcome]:
-    def run(directory: Path, *, resume: bool = False, progress: Any = None, **changes: Any) -> Outcome:
+def train(pairs: Prepared, tokenizer: Tokenizer, settings: Settings) -> Callable[..., RunResult]:
+    def run(directory: Path, *, resume: bool = False, progress: Any = None, **changes: Any) -> RunResult:
         return train_translation(
             pairs,
             pairs,

@@ -15,24 +15,17 @@ from safetensors.torch import load_file
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import Prepared
 from bpe_transformer.errors import CheckpointError, DigestMismatchError
-from bpe_transformer.training import (
-    Outcome,
-    Progress,
-    Settings,
-    exact_match,
-    load_language_model,
-    load_translator,
-    train_language_model,
-    train_translation,
-)
+from bpe_transformer.evaluation import exact_match
+from bpe_transformer.inference import load_text_generator, load_translator
+from bpe_transformer.training import Progress, RunResult, Settings, train_language_model, train_translation
 
-Train = Callable[..., Outcome]
+Train = Callable[..., RunResult]
 
 
 @pytest.fixture(scope="module")
 def copied(
     pairs: Prepared, tokenizer: Tokenizer, settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Outcome, list[Progress]]:
+) -> tuple[Path, RunResult, list[Progress]]:
     """A run long enough to learn the copy task."""
     seen: list[Progress] = []
     directory = tmp_path_factory.mktemp("run") / "copy"
@@ -174,7 +167,7 @@ def test_the_clock_ends_a_run(train: Train, tmp_path: Path) -> None:
     outcome = train(tmp_path / "run", epochs=10_000, minutes=0.02, eval_steps=50)
     assert outcome.finished
     assert 1.2 <= outcome.seconds < 10
-    assert load_translator(tmp_path / "run").card.outcome["steps"] <= outcome.steps
+    assert load_translator(tmp_path / "run").info.result["steps"] <= outcome.steps
 
 
 def test_the_average_of_the_last_validations_is_one(train: Train, tmp_path: Path) -> None:
@@ -215,7 +208,7 @@ def test_damaged_and_missing_checkpoints_say_so(copied: Any, tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match="holds no trained model"):
         load_translator(tmp_path)
     with pytest.raises(CheckpointError, match="holds a translation model"):
-        load_language_model(copied[0])
+        load_text_generator(copied[0])
     for name, content in (("config.json", "{"), ("config.json", "[]"), ("model.safetensors", "no tensors")):
         copy = tmp_path / f"{name}-{len(content)}"
         shutil.copytree(copied[0], copy)
@@ -253,12 +246,12 @@ def test_a_language_model_learns_scores_and_writes(
         directory=tmp_path / "run",
         column="src",
     )
-    model = load_language_model(tmp_path / "run")
+    model = load_text_generator(tmp_path / "run")
     texts = list(copies["src"])
-    nats, ids = model.nats(texts)
+    loss, ids = model.negative_log_likelihood(texts)
     assert ids == sum(len(tokenizer.encode(text)) + 1 for text in texts)
-    assert nats / ids == pytest.approx(outcome.validation_loss, rel=0.1)
-    assert nats / ids < 2.0  # a uniform guess is ln 290 = 5.7
+    assert loss / ids == pytest.approx(outcome.validation_loss, rel=0.1)
+    assert loss / ids < 2.0  # a uniform guess is ln 290 = 5.7
     written = model.generate("low", samples=3, max_new=8, seed=2)
     assert written == model.generate("low", samples=3, max_new=8, seed=2)
     assert written != model.generate("low", samples=3, max_new=8, seed=3)

@@ -1,0 +1,38 @@
+"""Corpora as datasets: listed names by their recipes, and local files. Names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.data.corpora.load import corpus_info, load_corpus
+    from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
+    from bpe_transformer.data.corpora.table_cache import read_stage
+
+_HOME = {
+    "CorpusInfo": "recipes",
+    "corpus_info": "load",
+    "list_corpora": "recipes",
+    "load_corpus": "load",
+    "read_stage": "table_cache",
+}
+
+__all__ = [
+    "CorpusInfo",
+    "corpus_info",
+    "list_corpora",
+    "load_corpus",
+    "read_stage",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        module = import_module(f"bpe_transformer.data.corpora.{_HOME[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'bpe_transformer.data.corpora' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,7 +15,7 @@ from bpe_transformer.data.corpora import local_files, readers
 from bpe_transformer.data.corpora import recipe_files as sources
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
-from bpe_transformer.data.prepared.ledger import Tally
+from bpe_transformer.data.ledger import Tally
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
-from bpe_transformer.data.prepared.ledger import Tally
+from bpe_transformer.data.ledger import Tally
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset, config
 
-from bpe_transformer.data.prepared.ledger import Stage, Tally
+from bpe_transformer.data.ledger import Stage, Tally
 from bpe_transformer.io.atomic import atomic_file
 
 _VERSION = 1  # raise it when a reader changes what it makes of the same input

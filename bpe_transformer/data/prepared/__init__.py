@@ -1,0 +1,32 @@
+"""Text columns as id columns, ready for batches, with the digest of their tokenizer. Names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.data.prepared.prepare import Prepared, prepare_language_model, prepare_translation
+
+_HOME = {
+    "Prepared": "prepare",
+    "prepare_language_model": "prepare",
+    "prepare_translation": "prepare",
+}
+
+__all__ = [
+    "Prepared",
+    "prepare_language_model",
+    "prepare_translation",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        module = import_module(f"bpe_transformer.data.prepared.{_HOME[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'bpe_transformer.data.prepared' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
-from bpe_transformer.data.prepared.ledger import Amount, Ledger, Stage
-from bpe_transformer.errors import CorpusError, DigestMismatchError, FormatError, SpecialTokenError
+from bpe_transformer.data.ledger import Amount, Ledger, Stage
+from bpe_transformer.data.special_ids import SpecialIds
+from bpe_transformer.errors import CorpusError, DigestMismatchError, FormatError
 from bpe_transformer.io.atomic import atomic_directory
 from bpe_transformer.tokenizer import Tokenizer
 
@@ -29,33 +30,6 @@ _FACTS = "prepared.json"
 _ROWS = "rows"
 # the outcome of a row, as one number while the rows are mapped
 _KEPT, _EMPTY, _TOO_LONG = 0, 1, 2
-
-
-SPECIAL_TOKENS = ("<pad>", "<s>", "</s>")  # by convention, across the whole pipeline: padding, beginning, end
-
-
-@dataclass(frozen=True)
-class SpecialIds:
-    """The ids that frame a sequence: padding, beginning and end."""
-
-    pad: int
-    bos: int
-    eos: int
-
-    @classmethod
-    def of(cls, tokenizer: Tokenizer) -> SpecialIds:
-        """
-        Raises:
-            SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
-        """
-        known = tokenizer.special_tokens
-        missing = [token for token in SPECIAL_TOKENS if token not in known]
-        if missing:
-            raise SpecialTokenError(
-                f"the tokenizer has no special token {', '.join(missing)}, which training needs; "
-                "learn it with special_tokens=['<pad>', '<s>', '</s>']"
-            )
-        return cls(*(known[token] for token in SPECIAL_TOKENS))
 
 
 @dataclass(frozen=True)

@@ -56,18 +56,18 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> ExactMa
     return ExactMatch(len(hypotheses) - len(misses), len(hypotheses), misses)
 
 
-def perplexity(nats: float, ids: int) -> float:
-    """exp of the mean negative log-likelihood; comparable only under one tokenizer."""
-    return math.exp(nats / ids)
+def perplexity(negative_log_likelihood: float, num_ids: int) -> float:
+    """exp of the mean negative log-likelihood (nats) an id; comparable only under one tokenizer."""
+    return math.exp(negative_log_likelihood / num_ids)
 
 
-def bits_per_byte(nats: float, num_bytes: int) -> float:
-    """Negative log-likelihood of a whole text in bits, by its UTF-8 bytes: comparable under any tokenizer.
+def bits_per_byte(negative_log_likelihood: float, num_bytes: int) -> float:
+    """Negative log-likelihood of a whole text (nats), in bits by its UTF-8 bytes: comparable under any tokenizer.
 
     >>> round(bits_per_byte(math.log(2) * 16, 8), 6)
     2.0
     """
-    return nats / math.log(2) / num_bytes
+    return negative_log_likelihood / math.log(2) / num_bytes
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.models import (
-    LanguageModelStepper,
-    TranslationStepper,
+from bpe_transformer.inference import (
+    LanguageModelSession,
+    TranslationSession,
     beam_search,
     filter_logits,
-    greedy,
-    length_penalty,
+    greedy_search,
+    length_normalizer,
     sample,
 )
 
@@ -22,7 +22,7 @@ EOS = 2
 
 
 class Table:
-    """A stepper with a fixed distribution for every prefix: what search should find can be worked out by hand."""
+    """A decoding session with a fixed distribution for every prefix: what search should find can be worked out by hand."""
 
     def __init__(self, rows: int, probabilities: dict[tuple[int, ...], list[float]]) -> None:
         self.prefixes: list[tuple[int, ...]] = [()] * rows
@@ -52,8 +52,10 @@ GARDEN_PATH = {
 
 def test_beam_search_finds_what_greedy_misses() -> None:
     start, limits = torch.tensor([9]), torch.tensor([4])
-    assert greedy(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits) == [[0, 0]]  # 0.6 x 0.35 x 0.8 = 0.168
-    (found,) = beam_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits, beam=2, alpha=0.0)
+    assert greedy_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits) == [
+        [0, 0]
+    ]  # 0.6 x 0.35 x 0.8 = 0.168
+    (found,) = beam_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits, beam=2, length_penalty=0.0)
     assert found[0].ids == [1]
     assert found[0].log_probability == pytest.approx(torch.tensor(0.4 * 0.9).log().item(), abs=1e-5)
     assert found[0].score == pytest.approx(found[0].log_probability)
@@ -69,18 +71,23 @@ def test_early_improbable_ends_do_not_end_the_search() -> None:
         for prefix in itertools.product((0, 1), repeat=length)
         if 0 in prefix
     }
-    for alpha in (0.0, 1.0):
+    for length_penalty in (0.0, 1.0):
         (found,) = beam_search(
-            Table(1, {**sure, **dull}), torch.tensor([9]), eos_id=EOS, limits=torch.tensor([7]), beam=2, alpha=alpha
+            Table(1, {**sure, **dull}),
+            torch.tensor([9]),
+            eos_id=EOS,
+            limits=torch.tensor([7]),
+            beam=2,
+            length_penalty=length_penalty,
         )
         assert found[0].ids == [1] * 6
 
 
-def test_length_penalty_is_gnmts_and_prefers_longer_texts() -> None:
-    assert length_penalty(1, 0.6) == 1.0
-    assert length_penalty(7, 1.0) == 2.0
+def test_length_normalizer_is_gnmts_and_prefers_longer_texts() -> None:
+    assert length_normalizer(1, 0.6) == 1.0
+    assert length_normalizer(7, 1.0) == 2.0
     start, limits = torch.tensor([9]), torch.tensor([4])
-    (found,) = beam_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits, beam=2, alpha=2.0)
+    (found,) = beam_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits, beam=2, length_penalty=2.0)
     for hypothesis in found:
         expected = hypothesis.log_probability / ((5 + len(hypothesis.ids) + 1) / 6) ** 2.0
         assert hypothesis.score == pytest.approx(expected)
@@ -95,9 +102,9 @@ def test_beam_of_one_is_greedy_and_a_wide_beam_is_no_worse(translation: Any, nor
     src = torch.randint(3, 40, (12, 6))
     src[3, 4:] = 0
     start, limits = torch.full((12,), 1), torch.randint(1, 12, (12,))
-    plain = greedy(TranslationStepper(model, src), start, eos_id=EOS, limits=limits)
-    one = beam_search(TranslationStepper(model, src), start, eos_id=EOS, limits=limits, beam=1, alpha=0.0)
-    wide = beam_search(TranslationStepper(model, src), start, eos_id=EOS, limits=limits, beam=4, alpha=0.0)
+    plain = greedy_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits)
+    one = beam_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits, beam=1, length_penalty=0.0)
+    wide = beam_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits, beam=4, length_penalty=0.0)
     assert [h[0].ids for h in one] == plain
     assert all(len(h[0].ids) <= limit for h, limit in zip(wide, limits.tolist(), strict=True))
     gains = [w[0].log_probability - o[0].log_probability for w, o in zip(wide, one, strict=True)]
@@ -114,11 +121,11 @@ def test_rows_do_not_influence_each_other(translation: Any) -> None:
     model = translation()
     src = torch.randint(3, 40, (5, 6))
     start, limits = torch.full((5,), 1), torch.tensor([3, 8, 5, 1, 8])
-    together = beam_search(TranslationStepper(model, src), start, eos_id=EOS, limits=limits, beam=3, alpha=1.0)
+    together = beam_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits, beam=3, length_penalty=1.0)
     for row in range(5):
         one = slice(row, row + 1)
         (alone,) = beam_search(
-            TranslationStepper(model, src[one]), start[one], eos_id=EOS, limits=limits[one], beam=3, alpha=1.0
+            TranslationSession(model, src[one]), start[one], eos_id=EOS, limits=limits[one], beam=3, length_penalty=1.0
         )
         assert [h.ids for h in alone] == [h.ids for h in together[row]]
 
@@ -126,8 +133,8 @@ def test_rows_do_not_influence_each_other(translation: Any) -> None:
 def test_prompts_of_any_lengths_are_continued_as_if_alone(language: Any) -> None:
     model = language()
     prompts = [[4, 5, 6, 7], [8], [9, 10]]
-    stepper = LanguageModelStepper(model, prompts)
-    together = greedy(stepper, stepper.start, eos_id=EOS, limits=torch.tensor([6, 3, 6]))
+    session = LanguageModelSession(model, prompts)
+    together = greedy_search(session, session.start, eos_id=EOS, limits=torch.tensor([6, 3, 6]))
     for prompt, written, limit in zip(prompts, together, (6, 3, 6), strict=True):
         ids = list(prompt)
         while len(ids) < len(prompt) + limit and ids[-1] != EOS:
@@ -137,16 +144,16 @@ def test_prompts_of_any_lengths_are_continued_as_if_alone(language: Any) -> None
 
 def test_an_empty_prompt_is_refused(language: Any) -> None:
     with pytest.raises(ConfigError, match="prompt of 0 ids"):
-        LanguageModelStepper(language(), [[3], []])
+        LanguageModelSession(language(), [[3], []])
 
 
 def test_sampling_is_seeded_and_follows_the_distribution(language: Any) -> None:
     model = language()
 
     def draw(seed: int) -> list[list[int]]:
-        stepper = LanguageModelStepper(model, [[4, 5]] * 4)
+        session = LanguageModelSession(model, [[4, 5]] * 4)
         limits = torch.full((4,), 8)
-        return sample(stepper, stepper.start, eos_id=EOS, limits=limits, temperature=1.0, top_k=0, top_p=1.0, seed=seed)
+        return sample(session, session.start, eos_id=EOS, limits=limits, temperature=1.0, top_k=0, top_p=1.0, seed=seed)
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.training import bits_per_byte, bleu, exact_match, perplexity
+from bpe_transformer.evaluation import bits_per_byte, bleu, exact_match, perplexity
 
 
 def test_bleu_by_hand_with_its_signature() -> None:

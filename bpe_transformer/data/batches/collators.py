@@ -1,0 +1,36 @@
+"""Rows of ids to padded tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+
+class TranslationBatch(NamedTuple):
+    """src: (B, S) int64, … eos, padded; tgt: (B, T) int64, bos … eos, padded."""
+
+    src: torch.Tensor
+    tgt: torch.Tensor
+
+
+def collate_translation(rows: Sequence[Mapping[str, Any]], pad_id: int) -> TranslationBatch:
+    """Pads rows with src_ids and tgt_ids to the longest of each side.
+
+    >>> collate_translation([{"src_ids": [5, 2], "tgt_ids": [1, 2]}, {"src_ids": [2], "tgt_ids": [1, 7, 2]}], 0).tgt
+    tensor([[1, 2, 0],
+            [1, 7, 2]])
+    """
+    return TranslationBatch(
+        pad([row["src_ids"] for row in rows], pad_id), pad([row["tgt_ids"] for row in rows], pad_id)
+    )
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
+    """(B, longest) int64, `pad_id` after each row's end."""
+    padded = np.full((len(rows), max(map(len, rows), default=0)), pad_id, dtype=np.int64)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return torch.from_numpy(padded)

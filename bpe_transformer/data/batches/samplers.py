@@ -1,0 +1,98 @@
+"""Which rows go into one batch: length buckets bounded by the padded ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bpe_transformer.errors import CorpusError
+
+# Rows are shuffled, then sorted by length within pools of about this many batches: little padding, much disorder.
+_POOL_BATCHES = 100
+
+
+class TokenBatchSampler:
+    """Lists of row indices such that the longest row × the number of rows is at most `max_tokens`.
+
+    An epoch is a pure function of (lengths, max_tokens, seed, epoch), and every index occurs in it exactly once. Use it
+    as the `batch_sampler` of a `DataLoader`, or iterate it.
+
+    Args:
+        lengths: (N,) ids a row; for pairs (N, 2), and the bound holds for either side with its own padding.
+        max_tokens: bound of the padded ids a batch (of the longer side).
+        shuffle: False keeps the rows in the order of their lengths, shortest first, and repeats it every epoch.
+
+    Raises:
+        CorpusError: there is no row, or one is longer than `max_tokens`.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int] | Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]],
+        *,
+        max_tokens: int,
+        seed: int,
+        shuffle: bool = True,
+    ) -> None:
+        sides = np.asarray(lengths, dtype=np.int64)
+        if sides.size == 0:
+            raise CorpusError("there is no row to batch; prepare a corpus with at least one")
+        sides = sides.reshape(len(sides), -1)
+        self._longest = sides.max(axis=1)
+        self._sum = sides.sum(axis=1)
+        if self._longest.max() > max_tokens:
+            row = int(self._longest.argmax())
+            raise CorpusError(
+                f"row {row} has {self._longest[row]:,} ids, more than max_tokens={max_tokens:,}; "
+                "raise max_tokens or prepare with a smaller max_len"
+            )
+        self._max_tokens = max_tokens
+        self._seed = seed
+        self._shuffle = shuffle
+        self._epoch = 0
+        self._plan: list[list[int]] | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order of epoch number `epoch`; without it every pass is the same."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._plan = None
+
+    def __len__(self) -> int:
+        """Batches in this epoch; with shuffling it differs a little from one epoch to the next."""
+        return len(self._batches())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches())
+
+    def _batches(self) -> list[list[int]]:
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
+
+    def _make_plan(self) -> list[list[int]]:
+        if not self._shuffle:
+            return self._cut(np.lexsort((self._sum, self._longest)))
+        random = np.random.Generator(np.random.PCG64([self._seed, self._epoch]))
+        order = random.permutation(len(self._longest))
+        rows_a_batch = max(1, self._max_tokens // max(1, int(self._longest.mean())))
+        pool = rows_a_batch * _POOL_BATCHES
+        batches: list[list[int]] = []
+        for start in range(0, len(order), pool):
+            rows = order[start : start + pool]
+            batches += self._cut(rows[np.lexsort((self._sum[rows], self._longest[rows]))])
+        return [batches[place] for place in random.permutation(len(batches))]
+
+    def _cut(self, rows: npt.NDArray[np.int64]) -> list[list[int]]:
+        """Cuts `rows`, sorted by length, into the fewest consecutive batches within the bound."""
+        batches: list[list[int]] = []
+        batch: list[int] = []
+        for row, length in zip(rows.tolist(), self._longest[rows].tolist(), strict=True):
+            if batch and length * (len(batch) + 1) > self._max_tokens:
+                batches.append(batch)
+                batch = []
+            batch.append(row)
+        return [*batches, batch]

@@ -1,0 +1,81 @@
+"""All attention weights of one pass of a model, with the tokens they stand between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.tokenizer import Tokenizer
+
+Weights = npt.NDArray[np.float32]
+AttentionKind = Literal["cross", "encoder", "decoder"]
+
+_TITLES: dict[AttentionKind, str] = {
+    "cross": "decoder-to-encoder attention",
+    "encoder": "encoder self-attention",
+    "decoder": "decoder self-attention",
+}
+
+
+class LayerAttention(NamedTuple):
+    """One layer's attention: what is attended to (S), what attends (T), weights (heads, T, S), and a title."""
+
+    src_tokens: tuple[bytes, ...]
+    tgt_tokens: tuple[bytes, ...]
+    weights: Weights
+    title: str
+
+
+@dataclass(frozen=True)
+class AttentionWeights:
+    """All attention of one pass. Tokens are bytes; the target begins with <s> and is what attends.
+
+    encoder: (layers, heads, S, S), None for a language model; decoder: (layers, heads, T, T);
+    cross: (layers, heads, T, S), None for a language model. Row t is how target token t+1 was written.
+    end_token: what ends a target, `</s>`.
+    """
+
+    src_tokens: tuple[bytes, ...]
+    tgt_tokens: tuple[bytes, ...]
+    encoder: Weights | None
+    decoder: Weights
+    cross: Weights | None
+    end_token: bytes
+
+    def layer(self, layer: int = -1, kind: AttentionKind | None = None) -> LayerAttention:
+        """One layer of one kind, all its heads. Rows of cross-attention are named by the token being written.
+
+        layer: from 0; -1 is the last. kind: None takes cross-attention where there is any, else the decoder's.
+        Raises `ConfigError` when the model has no such layer or kind.
+        """
+        kind = kind or ("decoder" if self.cross is None else "cross")
+        weights = {"cross": self.cross, "encoder": self.encoder, "decoder": self.decoder}[kind]
+        if weights is None:
+            raise ConfigError(f"a language model has no {_TITLES[kind]}; choose kind='decoder' or leave it out")
+        layers = len(weights)
+        if not -layers <= layer < layers:
+            raise ConfigError(f"there is no layer {layer}; this model has layers 0 to {layers - 1}, and -1 is the last")
+        title = f"{_TITLES[kind]}, layer {layer % layers} of {layers}"
+        if kind == "cross":
+            # the row of the token read last is where the next one was written
+            written = (*self.tgt_tokens[1:], self.end_token)
+            return LayerAttention(self.src_tokens, written, weights[layer], title)
+        tokens = self.src_tokens if kind == "encoder" else self.tgt_tokens
+        return LayerAttention(tokens, tokens, weights[layer], title)
+
+
+def token_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[bytes, ...]:
+    """The tokens of `ids`."""
+    return tuple(tokenizer.token_bytes(id) for id in ids)
+
+
+def single_row(weights: Tensor) -> Weights:
+    """(layers, 1, H, T, S) -> (layers, H, T, S)"""
+    array: Weights = weights[:, 0].numpy()
+    return array
