@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from keyword import iskeyword
+from typing import TYPE_CHECKING
 
 import click
 
 from bpe_transformer import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # The one place that lists the commands; the help line stands here so that listing them imports none.
 COMMANDS = {
@@ -57,7 +61,16 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if (two_words := " ".join(args[:2])) in COMMANDS:
             return two_words, self.get_command(ctx, two_words), args[2:]
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from bpe_transformer.cli.support.error_messages import suggestion
+
+            ctx.fail(f"no such command: {args[0]}{suggestion(args[0], list(COMMANDS))}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands of one word; the second word is completed as an argument of the first."""
+        found = super().shell_complete(ctx, incomplete)
+        return [item for item in found if " " not in item.value]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -67,7 +80,22 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: bpe-transformer learn python-stdlib -o tok --vocab-size 8000",
+    epilog="""\b
+Arguments mean the same everywhere:
+  TOKENIZER  a folder that learn wrote, or a file in any format that import reads;
+             FILE:PATTERN for ranks (.tiktoken), which do not hold their pattern
+  CORPUS     a name that corpora lists, a file (.txt, .jsonl, .csv, .tsv, .parquet,
+             also .gz and .zst), a folder of files, or - for standard input
+  --text     is a text itself; --file names a file of it
+
+\b
+Example:
+  bpe-transformer learn python-stdlib -o tok --vocab-size 8000
+
+\b
+Completion with the Tab key, in ~/.bashrc (zsh: zsh_source, fish: fish_source):
+  eval "$(_BPE_TRANSFORMER_COMPLETE=bash_source bpe-transformer)"
+""",
 )
 @click.version_option(__version__, prog_name="bpe-transformer")
 def cli() -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, view_options
+from bpe_transformer.cli.support.console import output, print_json
+from bpe_transformer.cli.support.options import view_options
 from bpe_transformer.cli.support.text_input import read_text
 
 if TYPE_CHECKING:

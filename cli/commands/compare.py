@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, view_options
+from bpe_transformer.cli.support.console import output, print_json, progress
+from bpe_transformer.cli.support.options import view_options
 from bpe_transformer.cli.support.tokenizer_argument import labelled, open_tokenizer
 
 if TYPE_CHECKING:

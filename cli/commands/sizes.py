@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, view_options
+from bpe_transformer.cli.support.console import output, print_json, progress
 from bpe_transformer.cli.support.measure_options import measure, sized_options
+from bpe_transformer.cli.support.options import view_options
 
 if TYPE_CHECKING:
     from bpe_transformer.io import Errors

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, stdin_bytes, view_options
+from bpe_transformer.cli.support.console import output, print_json, progress, stdin_bytes
+from bpe_transformer.cli.support.options import view_options
 from bpe_transformer.cli.support.text_input import SpecialPolicy, argument_text, decoded, text_options
 from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, view_options
+from bpe_transformer.cli.support.console import output, print_json
+from bpe_transformer.cli.support.options import view_options
 
 
 @click.command(

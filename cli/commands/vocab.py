@@ -7,7 +7,8 @@ from typing import get_args
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, view_options
+from bpe_transformer.cli.support.console import output, print_json, progress
+from bpe_transformer.cli.support.options import view_options
 from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
 
 SORTS = ("id", "rank", "bytes", "chars", "text", "script", "used", "swallowed", "merge_count", "uses")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, view_options
+from bpe_transformer.cli.support.console import output, print_json
+from bpe_transformer.cli.support.options import view_options
 from bpe_transformer.cli.support.text_input import SpecialPolicy, argument_text, read_text, text_options
 
 

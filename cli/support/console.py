@@ -6,9 +6,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -38,20 +38,23 @@ def write_data(data: bytes | memoryview) -> None:
 def run(command: click.Command) -> None:
     """Runs `command` as the process: data on standard output, everything else on standard error.
 
-    A library error or an unusable file ends with one line and exit code 1, Ctrl-C with 130, a closed pipe silently.
+    An error ends with one line and exit code 1, wrong usage with one line and 2, Ctrl-C with 130, a closed pipe silently.
     """
+    from bpe_transformer.cli.support.error_messages import failure_message, print_error, usage_message
+
     if sys.stdout is None:  # `>&-`: what is written would end in the first file that is opened
         sys.exit("error: standard output is closed; send it somewhere, such as /dev/null")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # read when `datasets` is imported; ours are drawn
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without Hangul gets \\uXXXX, not a traceback
             stream.reconfigure(errors="backslashreplace")
     try:
-        command.main(standalone_mode=False)
+        command.main(prog_name="bpe-transformer", standalone_mode=False)
         write_data(b"")  # flushes here, where a closed pipe is still caught
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as problem:
-        problem.show()
+        print_error(usage_message(problem))
         sys.exit(problem.exit_code)
     except ReaderLeft:
         # stdout points elsewhere, so that the interpreter's last flush stays quiet
@@ -60,20 +63,14 @@ def run(command: click.Command) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted: nothing half-written was left", err=True)
         sys.exit(130)
-    except (BpeTransformerError, OSError) as problem:
-        click.echo(f"error: {_one_line(problem)}", err=True)
+    except (BpeTransformerError, OSError, MemoryError) as problem:
+        print_error(failure_message(problem))
         sys.exit(1)
-
-
-def _one_line(problem: BaseException) -> str:
-    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def messages(width: int | None = None) -> Console:
     """The console for everything that is not data: standard error."""
-    from rich.console import Console
-
-    return Console(stderr=True, width=width, highlight=False)
+    return _console(width, to_stderr=True)
 
 
 def output(width: int | None = None) -> Console:
@@ -81,13 +78,7 @@ def output(width: int | None = None) -> Console:
 
     Raises `ConfigError` for a terminal that is too narrow to draw in.
     """
-    from rich.console import Console
-
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            raise ReaderLeft  # Rich would exit with 1
-
-    console = Output(width=width, highlight=False)
+    console = _console(width, to_stderr=False)
     if console.width < LEAST_WIDTH:
         raise ConfigError(
             f"the terminal is {console.width} columns wide and pictures need {LEAST_WIDTH}; "
@@ -96,31 +87,41 @@ def output(width: int | None = None) -> Console:
     return console
 
 
+def _console(width: int | None, *, to_stderr: bool) -> Console:
+    from rich.console import Console
+
+    class TrimmedConsole(Console):
+        """Leaves out the blanks at the end of lines, with which tables are padded, where no terminal shows colours."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            if self.is_terminal or self.record:
+                return super().print(*objects, **options)
+            with self.capture() as captured:
+                super().print(*objects, **options)
+            lines = captured.get().split("\n")
+            try:
+                self.file.write("\n".join(line.rstrip(" ") for line in lines))
+                self.file.flush()
+            except BrokenPipeError:
+                self.on_broken_pipe()
+
+        def on_broken_pipe(self) -> None:
+            raise ReaderLeft  # Rich would exit with 1
+
+    return TrimmedConsole(width=width, stderr=to_stderr, highlight=False)
+
+
 def print_json(data: object) -> None:
     """The `--json` form of a view, on standard output."""
     write_data((json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "surrogatepass"))
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def view_options(command: Command) -> Command:
-    """`--json` and `--width`, which every view has, as the arguments `as_json` and `width`."""
-    json_option = click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")
-    width_option = click.option(
-        "--width",
-        type=click.IntRange(min=LEAST_WIDTH),
-        metavar="COLUMNS",
-        help="Draw this wide, whatever the terminal.",
-    )
-    return json_option(width_option(command))
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A progress display on standard error; add tasks to it with `add_task(description, total=…)`.
 
-    `add_task(…, unit="bytes")` shows sizes, any other task plain numbers. Silent when standard error is no terminal.
+    `add_task(…, unit="bytes")` shows sizes, any other task plain numbers. It appears with the first work that is reported,
+    so none stands before an error that came at once. Silent when standard error is no terminal.
     """
     from rich.filesize import decimal
     from rich.progress import (
@@ -128,6 +129,7 @@ def progress() -> Iterator[Progress]:
         Progress,
         ProgressColumn,
         Task,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -140,8 +142,18 @@ def progress() -> Iterator[Progress]:
             total = "?" if task.total is None else written(int(task.total))
             return Text(f"{written(int(task.completed))} of {total}")
 
+    class ProgressOfWork(Progress):
+        def update(self, task_id: TaskID, **changes: Any) -> None:
+            if not self.live.is_started and (changes.get("completed") or changes.get("advance")):
+                self.start()
+            super().update(task_id, **changes)
+
+        def stop(self) -> None:
+            if self.live.is_started:
+                super().stop()
+
     console = messages()
-    with Progress(
+    display = ProgressOfWork(
         TextColumn("{task.description}"),
         BarColumn(),
         Amount(),
@@ -149,8 +161,11 @@ def progress() -> Iterator[Progress]:
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
-    ) as display:
+    )
+    try:
         yield display
+    finally:
+        display.stop()
 
 
 def stdin_bytes() -> BinaryIO:

@@ -138,9 +138,9 @@ def test_standard_input_and_separators(bpe: Run, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["nowhere.txt"], "nowhere.txt does not exist"),
-        (["en.txt", "--max-memory", "much"], "max_memory='much' is not an amount of memory"),
+        (["en.txt", "--max-memory", "much"], "--max-memory much is not an amount of memory"),
         (["en.txt", "--pattern", "gtp2"], "choose one of gpt2"),
-        (["en.txt", "--weight", "-1"], "weight=-1.0; a weight is above"),
+        (["en.txt", "--weight", "-1"], "--weight -1.0; a weight is above"),
         (["cl100k.parquet", "--pattern", "gpt2"], "do not add up"),
         (["empty.txt"], "empty.txt is empty"),
     ],

@@ -86,7 +86,7 @@ def test_columns_of_a_table(bpe: Run, tmp_path: Path) -> None:
         (
             b"abc",
             ["--vocab-size", 100],
-            "vocab_size=100 is smaller than the base alphabet (256 bytes + 3 special tokens)",
+            "--vocab-size 100 is smaller than the base alphabet (256 bytes + 3 special tokens)",
         ),
         (b"", ["--vocab-size", 300], "empty"),
         (b"ab\xffc", ["--vocab-size", 300], "corpus.txt is not UTF-8: byte 0xff at position 2"),

@@ -1,0 +1,111 @@
+"""What the command line says when something goes wrong: one line with the value, the cause and the remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import click
+
+from bpe_transformer.cli.support.python_names import with_options
+
+# Options that had another name: (command, old option) to what is typed today.
+RENAMED = {
+    ("vocab", "--used-in"): "--file",
+    ("encode", "--files"): "--file",
+    ("tokens", "--top"): "--limit",
+    ("trace", "--top"): "--by count --limit",
+    ("import", "--out"): "--output",
+}
+
+_CAUSES = {
+    errno.ENOENT: "does not exist; check the path",
+    errno.EACCES: "cannot be opened: permission is denied; change its permissions, or name another place",
+    errno.EPERM: "cannot be changed: permission is denied; change its permissions, or name another place",
+    errno.EISDIR: "is a folder where a file is needed; name a file",
+    errno.ENOTDIR: "cannot be reached: a folder in its path is a file; check the path",
+    errno.EEXIST: "exists already; name another place, or remove it",
+    errno.ENOSPC: "cannot be written: the disk is full; free some space, or name another place",
+    errno.EDQUOT: "cannot be written: your quota is used up; free some space, or name another place",
+    errno.EROFS: "cannot be written: its file system is read-only; name another place",
+    errno.ENAMETOOLONG: "has too long a name; choose a shorter one",
+    errno.EMFILE: "cannot be opened: too many files are open; raise the limit with ulimit -n",
+    errno.EFBIG: "cannot be written: the file would be too large; raise the limit with ulimit -f, or name another place",
+    errno.EIO: "cannot be read or written: the device reports an error; check the disk, or name another place",
+}
+
+
+def print_error(message: str) -> None:
+    """Writes the message to standard error, broken between words where a terminal would break it anywhere."""
+    line = "error: " + " ".join(message.split())
+    if sys.stderr.isatty():
+        width = max(20, shutil.get_terminal_size().columns)
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(line, err=True)
+
+
+def failure_message(problem: BaseException) -> str:
+    """What to say of an error of the library or the system."""
+    if isinstance(problem, MemoryError):
+        return (
+            "memory ran out; give the command less at a time (count and learn: --max-memory 2GB), "
+            "or run it where there is more"
+        )
+    if isinstance(problem, OSError) and problem.errno is not None:
+        return with_options(_system_message(problem))
+    return with_options(str(problem)) or type(problem).__name__
+
+
+def _system_message(problem: OSError) -> str:
+    place = _shown(problem.filename) if problem.filename is not None else "a file"
+    said = problem.strerror or ""
+    if problem.errno not in _CAUSES or said.lower() != os.strerror(problem.errno or 0).lower():
+        # an error with words of its own; without a file name they hold it
+        return f"{place}: {said}" if problem.filename is not None else said.partition(". Detail:")[0] or str(problem)
+    return f"{place} {_CAUSES[problem.errno or 0]}"
+
+
+def _shown(path: object) -> str:
+    return os.fsdecode(path) if isinstance(path, bytes) else str(path)
+
+
+def usage_message(problem: click.ClickException) -> str:
+    """What to say of a mistyped command line: what is wrong, what was perhaps meant, and where to read on."""
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    if isinstance(problem, click.NoSuchOption):
+        said = f"no such option: {problem.option_name}" + _meant(problem.option_name, context)
+    else:
+        said = problem.format_message().rstrip(".")
+        said = said[:1].lower() + said[1:]
+    if not isinstance(problem, click.UsageError):
+        return said
+    command = "" if context is None else context.command_path.removesuffix(" cli")
+    return said if ";" in said else f"{said}; see {command or 'bpe-transformer'} --help"
+
+
+def _meant(option: str, context: click.Context | None) -> str:
+    if context is None:
+        return ""
+    if renamed := RENAMED.get((str(context.info_name), option)):
+        return f"; it is called {renamed} now"
+    known = [name for parameter in context.command.get_params(context) for name in _names(parameter)]
+    return suggestion(option, known)
+
+
+def _names(parameter: click.Parameter) -> Iterable[str]:
+    return (*parameter.opts, *parameter.secondary_opts) if isinstance(parameter, click.Option) else ()
+
+
+def suggestion(written: str, known: Sequence[str]) -> str:
+    """`; did you mean …?` for what is close to something known, else nothing.
+
+    >>> suggestion("lern", ["learn", "count"])
+    '; did you mean learn?'
+    """
+    close = get_close_matches(written, known, n=2)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

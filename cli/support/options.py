@@ -1,0 +1,99 @@
+"""The options that several commands have: each is declared here once, with its name, its help and its default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from bpe_transformer.cli.support.console import LEAST_WIDTH
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+
+def whole_number(least: int) -> click.IntRange:
+    """The type of an option that is a whole number from `least` on; its metavar is N."""
+    return click.IntRange(min=least)
+
+
+def tokenizer_argument(command: Command) -> Command:
+    """TOKENIZER, what a command looks at or encodes with: a folder, or a file in any format that `import` reads."""
+    return click.argument("tokenizer", metavar="TOKENIZER")(command)
+
+
+def tokenizer_option(help: str, *, required: bool = False) -> Decorator[Command]:
+    """`--tokenizer DIR`, as the argument `tokenizer`."""
+    return click.option("--tokenizer", metavar="DIR", required=required, help=help)
+
+
+def output_option(help: str, *, metavar: str, required: bool = True, **path: bool) -> Decorator[Command]:
+    """`-o` and `--output`, as the argument `output`; `path` are click's own, such as `dir_okay=False`."""
+    return click.option("-o", "--output", metavar=metavar, required=required, type=click.Path(**path), help=help)
+
+
+def overwrite_option(command: Command) -> Command:
+    """`--overwrite`; `support.outputs` refuses without it."""
+    return click.option("--overwrite", is_flag=True, help="Replace what the output holds.")(command)
+
+
+def text_option(command: Command) -> Command:
+    """`--text TEXT`, repeatable, as the argument `texts`: always the text itself, never the name of a file."""
+    return click.option("--text", "texts", multiple=True, metavar="TEXT", help="This text itself; repeatable.")(command)
+
+
+def file_option(
+    help: str = "Read this file, whatever its format and packing, or - for standard input; repeatable.",
+    metavar: str = "FILE",
+) -> Decorator[Command]:
+    """`--file FILE`, repeatable, as the argument `files`."""
+    return click.option("--file", "files", multiple=True, metavar=metavar, help=help)
+
+
+def errors_option(*more: str) -> Decorator[Command]:
+    """`--errors`: what to do with bytes that are not UTF-8; `more` are choices beside strict and replace."""
+    choices = click.Choice(["strict", "replace", *more])
+    text = "Bytes that are not UTF-8: refuse them, put U+FFFD in their place" + (", or keep them." if more else ".")
+    return click.option("--errors", type=choices, default="strict", show_default=True, help=text)
+
+
+def limit_option(default: int, what: str, least: int = 0) -> Decorator[Command]:
+    """`--limit N`: how many of `what` are shown."""
+    return click.option(
+        "--limit",
+        type=whole_number(least),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help=f"Show at most so many {what}.",
+    )
+
+
+def threads_option(command: Command) -> Command:
+    return click.option("--threads", type=whole_number(1), metavar="N", help="Threads to use. [all cores]")(command)
+
+
+def source_dir_option(command: Command) -> Command:
+    """`--from DIR`, as the argument `source_dir`."""
+    text = "Folder with the files of a public corpus."
+    return click.option("--from", "source_dir", metavar="DIR", help=text)(command)
+
+
+def split_option(help: str = "Split of the corpora, or a share of one: test, train[:1000].") -> Decorator[Command]:
+    return click.option("--split", default="train", show_default=True, metavar="SPLIT", help=help)
+
+
+def json_option(command: Command) -> Command:
+    """`--json`, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")(command)
+
+
+def width_option(command: Command) -> Command:
+    text = "Draw this many columns wide. [the terminal's width]"
+    return click.option("--width", type=whole_number(LEAST_WIDTH), metavar="N", help=text)(command)
+
+
+def view_options(command: Command) -> Command:
+    """`--json` and `--width`, which every view has, as the arguments `as_json` and `width`."""
+    return json_option(width_option(command))

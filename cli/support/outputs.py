@@ -1,0 +1,105 @@
+"""Outputs that exist: none is replaced by something else unless `--overwrite` is given.
+
+Made again from the same input, an output has the same bytes (a vocabulary: the same digest). That changes nothing, so it
+is no reason to refuse; a command can be typed twice.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
+
+
+def check_writable(output: str | os.PathLike[str]) -> None:
+    """Raises `OSError`, before any work is done, if nothing can be written at `output`."""
+    output = Path(output)
+    place = next(parent for parent in output.absolute().parents if parent.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{output} cannot be written: {place} is no folder; choose another place with -o")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"{output} cannot be written: {place} is read-only; choose another place with -o")
+
+
+def refuse_existing(output: str | os.PathLike[str], *, overwrite: bool, holds: str = "") -> None:
+    """Raises `FileExistsError` if there is something at `output`: a file, or a folder with anything in it.
+
+    For commands that cannot tell whether they would write the same again. `holds` says what is there.
+    """
+    output = Path(output)
+    if not overwrite and (output.is_file() or (output.is_dir() and any(output.iterdir()))):
+        raise _refusal(output, holds)
+
+
+@contextmanager
+def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+    """Gives the path to write `output` to, a file or a folder of files, and puts it in place when the block ends.
+
+    Raises `FileExistsError`, and leaves everything as it was, if a file there would become another one.
+    """
+    output = Path(output)
+    if overwrite or not (output.is_file() or output.is_dir()):  # a device is written to as it is
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", suffix=".part", dir=output.absolute().parent) as folder:
+        written = Path(folder, output.name)
+        yield written
+        files = [written] if written.is_file() else sorted(file for file in written.rglob("*") if file.is_file())
+        for file in files:
+            old = output / file.relative_to(written)
+            if old.exists() and not filecmp.cmp(file, old, shallow=False):
+                raise _refusal(old, "something else")
+        for file in files:
+            place = output / file.relative_to(written)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(file, place)
+
+
+def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwrite: bool) -> None:
+    """Raises `FileExistsError`, before anything is learned, if `output` holds a vocabulary larger than is asked for."""
+    from bpe_transformer.errors import BpeTransformerError
+
+    if overwrite or not Path(output, "tokenizer.json").exists():
+        return
+    try:
+        size = _load(output).vocab_size
+    except BpeTransformerError:
+        return refuse_existing(output, overwrite=False, holds="a tokenizer.json that cannot be read")
+    if size > vocab_size:
+        raise _refusal(Path(output), f"a vocabulary of {size:,}")
+
+
+def save_tokenizer(tokenizer: Tokenizer, output: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Saves it in the folder `output`. Raises `FileExistsError` if that holds a tokenizer with another digest."""
+    from bpe_transformer.errors import BpeTransformerError
+
+    if not overwrite and Path(output, "tokenizer.json").exists():
+        try:
+            old = _load(output)
+        except BpeTransformerError:
+            raise _refusal(Path(output), "a tokenizer.json that cannot be read") from None
+        if old.digest != tokenizer.digest:
+            raise _refusal(Path(output), f"another vocabulary ({old.vocab_size:,} ids, digest {old.digest[:12]})")
+    tokenizer.save(output)
+
+
+def _load(output: str | os.PathLike[str]) -> Tokenizer:
+    from bpe_transformer import Tokenizer
+
+    return Tokenizer.load(output)
+
+
+def _refusal(output: Path, holds: str = "") -> FileExistsError:
+    what = f"holds {holds}" if holds else "exists"
+    return FileExistsError(
+        f"{output} {what} already, and nothing was written; replace it with --overwrite, or choose another -o"
+    )

@@ -1,0 +1,105 @@
+"""Messages of the library, which name Python parameters, with the options of the command line in their place."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+# The option for a parameter; most are spelled alike, `vocab_size` and `--vocab-size`.
+_OTHER_OPTIONS = {
+    "source_dir": "--from",
+    "num_threads": "--threads",
+    "special_tokens": "--special",
+    "transition": "--superwords",
+    "add_bos": "--bos",
+    "add_eos": "--eos",
+    "corpora": "--file",
+    "corpus": "--file",
+}
+_SAME_OPTIONS = """
+alphabet_order byte_fallback character_coverage documents end_of_word errors format max_len max_memory max_new min_count
+min_frequency max_token_bytes normalization overwrite pattern protected_tokens required_characters split temperature unit
+unk_token vocab_size weight
+"""
+OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
+
+# Facts of a vocabulary or a batch that no option sets; they are written as words.
+_FACTS = frozenset(
+    [
+        "block_len",
+        "bos_token",
+        "cache_bytes",
+        "eos_token",
+        "fuse_unk",
+        "max_tokens",
+        "prefix_space",
+        "space_mark",
+        "token_flags",
+    ]
+)
+
+# Remedies that are other ones on the command line.
+_PHRASES = (
+    (r"pass disallowed_special=\(\) or leave it out of that", "pass --special-as-text"),
+    (
+        r"leave it out of disallowed_special to encode it as plain text",
+        "pass --special-as-text to take it as plain text",
+    ),
+    (r"allowed_special=\{('[^']*'|\"[^\"]*\")\}", r"--allow-special \1"),
+    (r"go on learning with learn_bpe\([^)]*\)", "go on learning with learn --base"),
+    (r", as pattern=…, or on the command line as FILE:PATTERN", ", as FILE:PATTERN"),
+    (r", or take (the )?bytes with decode_bytes", ""),
+    (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
+    (r"make it (anew )?with encode_files", r"make it \1with encode --file"),
+    (r"split='([^']*)'", r"--split '\1'"),
+)
+_VALUE = r"\"[^\"]*\"|'(?:[^'\\]|\\.)*'|\[[^\]]*\]|\([^)]*\)|\d+(?:,\d{3})*(?:\.\d+)?|[^\s,;:)]+"
+
+
+def with_options(message: str) -> str:
+    """`message` as the command line says it.
+
+    >>> with_options("vocab_size=100 is too small")
+    '--vocab-size 100 is too small'
+    >>> with_options('convert the file, or go on with errors="replace"')
+    'convert the file, or go on with --errors replace'
+    """
+    for pattern, written in _PHRASES:
+        message = re.sub(pattern, written, message)
+    message = re.sub(
+        rf"\b[a-z_]+=(?:{_VALUE}) \((--[^()]+)\)", r"\1", message
+    )  # both are named: errors="…" (--errors …)
+    message = re.sub(r"(--[a-z-]+(?: [A-Z]+)?) \([a-z_]+=(?:[^()]|\([^()]*\))*\)", r"\1", message)
+    message = re.sub(rf"(?<![\w./=-])([a-z]+(?:_[a-z]+)*)=({_VALUE})", _assignment, message)
+    return re.sub(r"(?<![\w./'\"-])([a-z]+(?:_[a-z]+)+)(?![\w./'\"(=-])", _bare, message)
+
+
+def _assignment(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    option = _option(name)
+    if option is None:
+        return f"{name.replace('_', ' ')} {value}" if name in _FACTS else found[0]
+    if value == "True":
+        return option
+    if value in ("False", "None"):
+        return f"no {option}"
+    return f"{option} {_as_typed(value)}"
+
+
+def _bare(found: re.Match[str]) -> str:
+    return _option(found[1]) or found[0]
+
+
+def _option(name: str) -> str | None:
+    if name in OPTIONS:
+        return OPTIONS[name]
+    from bpe_transformer.training.config import FIELDS
+
+    return "--" + name.replace("_", "-") if name in FIELDS else None
+
+
+def _as_typed(value: str) -> str:
+    """A Python value as one types it in a shell."""
+    if value.startswith("["):
+        return " ".join(_as_typed(item.strip()) for item in value[1:-1].split(","))
+    return shlex.quote(value[1:-1]) if value[0] in "'\"" else value
