@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -28,9 +28,13 @@ def tokenizer_option(help: str, *, required: bool = False) -> Decorator[Command]
     return click.option("--tokenizer", metavar="DIR", required=required, help=help)
 
 
-def output_option(help: str, *, metavar: str, required: bool = True, **path: bool) -> Decorator[Command]:
-    """`-o` and `--output`, as the argument `output`; `path` are click's own, such as `dir_okay=False`."""
-    return click.option("-o", "--output", metavar=metavar, required=required, type=click.Path(**path), help=help)
+def output_option(
+    help: str, *, kind: Literal["file", "folder", "any"], metavar: str | None = None, required: bool = True
+) -> Decorator[Command]:
+    """`-o` and `--output`, as the argument `output`; its metavar is FILE or DIR unless it is given."""
+    path = click.Path(file_okay=kind != "folder", dir_okay=kind != "file")
+    shown = metavar or ("DIR" if kind == "folder" else "FILE")
+    return click.option("-o", "--output", metavar=shown, required=required, type=path, help=help)
 
 
 def overwrite_option(command: Command) -> Command:
