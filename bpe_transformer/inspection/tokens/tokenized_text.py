@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bpe_transformer.inspection.base.token_kinds import Kind, Roles
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import token_dict
-from bpe_transformer.tokenizer.splitting.alignment import characters
+from bpe_transformer.tokenizer.splitting.alignment import character_offsets
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
@@ -108,7 +108,7 @@ def tokenize_text(
     roles = Roles(tokenizer)
     names = {id: name.encode() for name, id in tokenizer.special_tokens.items()}
     spans = []
-    chars = characters(raw, places).tolist()
+    chars = character_offsets(raw, places).tolist()
     for id, (start, end), (first, after) in zip(ids, places.tolist(), chars, strict=True):
         source = raw[start:end]
         span = TokenSpan(

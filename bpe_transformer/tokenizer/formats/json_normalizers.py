@@ -1,4 +1,4 @@
-"""How text is normalised in a `tokenizer.json`: its normalizers as steps (see `rewriting.py`), read and written.
+"""How text is normalised in a `tokenizer.json`: its normalizers as steps (see `splitting/normalizers.py`), read and written.
 
 Steps whose names say it all stay; the others become replacements, which do the same.
 """

@@ -12,7 +12,8 @@ from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
 from bpe_transformer.tokenizer.formats.checks import Node, escaped
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization, Pretokenizer, any_of
+from bpe_transformer.tokenizer.splitting.alignment import Normalization
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer, any_of
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 
 _REMEDY = "export the vocabulary without it"

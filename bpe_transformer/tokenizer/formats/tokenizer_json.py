@@ -22,7 +22,7 @@ from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPAC
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level as byte_names
-from bpe_transformer.tokenizer.splitting.normalizers import Rewriting
+from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "tokenizer.json"
@@ -257,7 +257,7 @@ def _needed(
         )
     sought_first = splitting.marks_spaces and not splitting.marks_early and splitting.prefix in ("never", "always")
     if sought_first and (
-        text := next(filter(_holds_space, map(Rewriting(splitting.steps).normalize, sorted(late))), None)
+        text := next(filter(_holds_space, map(NormalizerSequence(splitting.steps).normalize, sorted(late))), None)
     ):
         raise FormatError(
             f"added token {text!r} is sought in normalised text, before spaces are marked, which is not supported; "

@@ -1,50 +1,53 @@
-"""Where in a text its tokens are: from bytes of normalised text to bytes of the original, and from bytes to characters."""
+"""Offsets: from bytes of normalised text to bytes of the original text, and from bytes to characters."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
 
-if TYPE_CHECKING:
-    from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization
-
+Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms
 Offsets = NDArray[np.int64]
-Aligned = tuple[str, Offsets, Offsets]
+Aligned = tuple[str, Offsets, Offsets]  # normalised text; for each of its bytes, (n,), the start and end of its source
 
 
-def align(pieces: Iterable[tuple[str, str]]) -> Aligned:
-    """From (what was taken, what was made of it), in order: the text made, and for each byte of it, (n,), where what it was
-    made of starts and ends, in bytes. Bytes of a piece that stays as it is stand for themselves."""
-    before: list[int] = []
-    after: list[int] = []
-    made: list[str] = []
-    for taken, becomes in pieces:
-        size = _size(taken)
-        if taken == becomes:
-            before += [1] * size
-            after += [1] * size
+def align(replacements: Iterable[tuple[str, str]]) -> Aligned:
+    """Aligns a text with its source, both given in segments: pairs of (source, replacement), in order.
+
+    Every byte of a replacement comes from its whole source; where both are equal, every byte comes from itself.
+
+    >>> align([("a", "a"), ("\\u00e9", "e")])
+    ('ae', array([0, 1]), array([1, 3]))
+    """
+    source_sizes: list[int] = []
+    sizes: list[int] = []
+    replaced: list[str] = []
+    for source, replacement in replacements:
+        size = _size(source)
+        if source == replacement:
+            source_sizes += [1] * size
+            sizes += [1] * size
         else:
-            before.append(size)
-            after.append(_size(becomes))
-        made.append(becomes)
-    sizes = np.array(before, np.int64)
-    ends = np.cumsum(sizes)
-    return "".join(made), np.repeat(ends - sizes, after), np.repeat(ends, after)
+            source_sizes.append(size)
+            sizes.append(_size(replacement))
+        replaced.append(replacement)
+    taken = np.array(source_sizes, np.int64)
+    ends = np.cumsum(taken)
+    return "".join(replaced), np.repeat(ends - taken, sizes), np.repeat(ends, sizes)
 
 
 def normalize_aligned(form: Normalization, text: str) -> Aligned:
-    """`text` normalised, and for each byte of that, (n,), where what it was made of starts and ends: bytes of `text`.
+    """`text` in one of Unicode's forms, aligned with its source.
 
-    A normalised text is that of its segments one after another, where a segment begins before a character that
-    normalisation neither moves nor joins to what is before it (Unicode Standard Annex 15, section 9). Bytes of a segment
-    that normalisation changes stand for the whole segment; all others for themselves.
+    Segments are normalised one by one; a segment begins before a character that normalisation neither reorders nor joins
+    to what is before it (Unicode Standard Annex 15, section 9). The bytes of a segment that normalisation changes come
+    from the whole segment, all others from themselves.
     """
     if text.isascii() or unicodedata.is_normalized(form, text):
         identity = np.arange(_size(text) + 1)
@@ -77,21 +80,20 @@ def _begins_segment(form: Normalization, character: str) -> bool:
 @lru_cache(maxsize=1)
 def _joining() -> frozenset[str]:
     """The characters that composition may join to the one before them."""
-    joining = {
-        chr(code_point) for code_point in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
-    }  # of Hangul syllables
+    hangul = (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))  # vowels and final consonants of syllables
+    joining = {chr(code_point) for code_point in hangul}
     for code_point in range(0x30000):
-        parts = unicodedata.decomposition(chr(code_point)).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            joining.add(chr(int(parts[1], 16)))
+        decomposition = unicodedata.decomposition(chr(code_point)).split()
+        if len(decomposition) == 2 and not decomposition[0].startswith("<"):
+            joining.add(chr(int(decomposition[1], 16)))
     return frozenset(joining)
 
 
-def characters(data: bytes, spans: Offsets) -> Offsets:
-    """Byte offsets (T, 2) into `data` as character offsets: of all characters that a span touches.
+def character_offsets(data: bytes, spans: Offsets) -> Offsets:
+    """Byte offsets (T, 2) into `data` as character offsets of all characters that a span touches.
 
     A byte that is not part of UTF-8 counts as one character, as in `data.decode(errors="surrogateescape")`.
     """
-    counted = np.array(spans, np.int64, order="C")
-    _core.characters(data, counted)
-    return counted
+    offsets = np.array(spans, np.int64, order="C")
+    _core.characters(data, offsets)
+    return offsets

@@ -1,9 +1,9 @@
-"""Normalisation in steps, one after another, each of which knows what it made of what.
+"""Normalizers, alone or in sequence, which also align the normalised text with its source.
 
-Steps are tuples of text, so that they can be kept as data. They are those of the `tokenizers` package: a form of Unicode by its
-name, such as ("NFC",); ("lowercase",), each character on its own; ("replace", expression, content), content as it stands;
-("prepend", content), unless there is no text; ("nmt",); ("bert", names of its settings); and ("precompiled", map), the map of
-SentencePiece in base64 (see `charsmap.py`).
+Steps of a sequence are tuples of strings, so that they can be saved. They are those of the `tokenizers` package: a form of
+Unicode by its name, such as ("NFC",); ("lowercase",), each character on its own; ("replace", expression, content), content
+taken literally; ("prepend", content), unless the text is empty; ("nmt",); ("bert", names of its settings); and
+("precompiled", map), the map of SentencePiece in base64 (see `precompiled_charsmap.py`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import numpy as np
 
 from bpe_transformer.errors import PatternError
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.alignment import Aligned, align, normalize_aligned
+from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize_aligned
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import PrecompiledNormalizer
-from bpe_transformer.tokenizer.splitting.pretokenizer import Normalization
 
 Step = tuple[str, ...]
-_MOST_GROWTH = 1000
+_MAX_GROWTH = 1000
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _ARGUMENTS = dict.fromkeys((*_FORMS, "lowercase", "nmt"), 0) | {"prepend": 1, "bert": 1, "precompiled": 1, "replace": 2}
 _NMT: list[Step] = [
@@ -44,12 +43,14 @@ _BERT: dict[str, list[Step]] = {
 
 
 class Normalizer(Protocol):
-    """What normalises text: alone, or with the bytes of the original that each byte of the result was made of."""
+    """Anything that normalises text."""
 
-    def normalize(self, text: str) -> str: ...
+    def normalize(self, text: str) -> str:
+        """The normalised text."""
+        ...
 
     def aligned(self, text: str) -> Aligned:
-        """The normalised text, and for each byte of it, (n,), where what it was made of starts and ends: bytes of `text`."""
+        """The normalised text, aligned with its source."""
         ...
 
 
@@ -57,26 +58,26 @@ def check(steps: Sequence[Step]) -> None:
     """Raises `PatternError` for a step that does not exist, or an expression that does not compile."""
     for step in steps:
         if not step or _ARGUMENTS.get(step[0]) != len(step) - 1:
-            raise PatternError(f"{step!r} is no step of normalisation; choose from {', '.join(_ARGUMENTS)}")
+            raise PatternError(f"{step!r} is not a step of normalisation; choose from {', '.join(_ARGUMENTS)}")
         if step[0] == "replace":
             patterns.compiled_expression(step[1])
         if step[0] == "bert" and (unknown := set(step[1].split()) - _BERT.keys()):
-            raise PatternError(f"{min(unknown)!r} is no setting of bert; choose from {', '.join(_BERT)}")
+            raise PatternError(f"{min(unknown)!r} is not a setting of bert; choose from {', '.join(_BERT)}")
 
 
-class Rewriting:
-    """Steps as one.
+class NormalizerSequence:
+    """Several steps of normalisation as one normalizer.
 
-    >>> Rewriting([("NFC",), ("replace", r"\\s+", " "), ("lowercase",)]).normalize("A  B")
+    >>> NormalizerSequence([("NFC",), ("replace", r"\\s+", " "), ("lowercase",)]).normalize("A  B")
     'a b'
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = [_normalizer(smaller) for step in steps for smaller in _parts(step)]
+        self._steps = [_normalizer(basic) for step in steps for basic in _basic_steps(step)]
 
     def normalize(self, text: str) -> str:
-        """Raises `PatternError` for steps that make very much of a text."""
-        most = _MOST_GROWTH * (len(text) + 1)
+        """The normalised text. Raises `PatternError` if a step makes it a thousand times as long."""
+        most = _MAX_GROWTH * (len(text) + 1)
         for step in self._steps:
             text = step.normalize(text)
             if len(text) > most:
@@ -87,7 +88,7 @@ class Rewriting:
         starts = np.arange(len(text.encode("utf-8", "surrogateescape")), dtype=np.int64)
         ends = starts + 1
         for step in self._steps:
-            before = np.append(starts, ends[-1:])  # where the text ends, for what was put behind it
+            before = np.append(starts, ends[-1:])  # and the end of the text, for what a step appends
             text, first, last = step.aligned(text)
             if not len(before):
                 before = np.zeros(1, np.int64)
@@ -122,25 +123,25 @@ class _Replace:
         self._content = content
 
     def normalize(self, text: str) -> str:
-        made: list[str] = []
+        replaced: list[str] = []
         end = 0
         for start, stop in self._matches(text):
-            made += text[end:start], self._content
+            replaced += text[end:start], self._content
             end = stop
-        return "".join([*made, text[end:]])
+        return "".join([*replaced, text[end:]])
 
     def aligned(self, text: str) -> Aligned:
-        return align(self._pieces(text))
+        return align(self._replacements(text))
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         end = 0
         for match in self._pattern.finditer(text) if text else ():
             start, stop = match.span()
-            if start != stop or start != end or not end:  # not nothing, next to what was replaced
+            if start != stop or start != end or not end:  # an empty match right after a match does not count
                 yield start, stop
                 end = stop
 
-    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
+    def _replacements(self, text: str) -> Iterator[tuple[str, str]]:
         end = 0
         for start, stop in self._matches(text):
             yield text[end:start], text[end:start]
@@ -149,11 +150,12 @@ class _Replace:
         yield text[end:], text[end:]
 
 
-def _parts(step: Step) -> list[Step]:
+def _basic_steps(step: Step) -> list[Step]:
+    """A step as steps that have a normalizer each."""
     if step[0] == "nmt":
         return _NMT
     if step[0] == "bert":
-        return [part for name in step[1].split() for part in _BERT[name]]
+        return [basic for name in step[1].split() for basic in _BERT[name]]
     return [("replace", r"\A(?=[\s\S])", step[1])] if step[0] == "prepend" else [step]
 
 

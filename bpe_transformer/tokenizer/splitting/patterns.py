@@ -52,12 +52,12 @@ PATTERNS: dict[str, str] = {
 }
 DEFAULT_PATTERN = "cl100k"
 _INTERVAL = re.compile(r"\{(\d{1,9})?,?(\d{1,9})?\}")
-_MOST_REPEATS = 100_000
-_SHORT = 24  # characters of a piece that is worth remembering
-CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of openai/clip; the rest is left out
+_MAX_REPEATS = 100_000
+_CACHED_CHARACTERS = 24  # longer texts are not likely to come again
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of openai/clip; all other text is dropped
 
 _NUMBER = {name: number for number, name in enumerate(_core.PATTERNS)}
-# other expressions under which the named patterns travel, each of which splits the same
+# other regular expressions of the named patterns that are in use, each of which splits the same
 _ALIASES = {
     # openai/gpt-2 and most tokenizer.json; tiktoken
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt2",
@@ -67,7 +67,7 @@ _ALIASES = {
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
         r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
     ): "cl100k",
-    # as it stands in tokenizer.json, where it ends any line
+    # in tokenizer.json files, where $ is the end of a line
     (
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
         r"|\s++(?![^\n])|\s*[\r\n]|\s+(?!\S)|\s"
@@ -82,7 +82,7 @@ _NAME = {**{expression: name for name, expression in PATTERNS.items()}, **_ALIAS
 
 
 def canonical(pattern: str) -> str:
-    """The name of a named pattern, given by name or by its expression; else the expression itself.
+    """The name of a pattern that is given by its name or by its expression; without a name, the expression itself.
 
     Raises `PatternError` if it is neither a name nor a regular expression.
 
@@ -98,7 +98,7 @@ def canonical(pattern: str) -> str:
 
 
 def literally(expression: str) -> str:
-    """A regular expression from a file, so written that it is not taken for the name of a pattern.
+    """A regular expression written so that it cannot be mistaken for the name of a pattern.
 
     >>> literally("none")
     '(?:none)'
@@ -137,7 +137,7 @@ def compiled_expression(expression: str) -> regex.Pattern[str]:
     import regex
 
     repeats = prod(max(map(int, filter(None, counts)), default=1) or 1 for counts in _INTERVAL.findall(expression))
-    if repeats > _MOST_REPEATS:  # which may take all memory there is
+    if repeats > _MAX_REPEATS:  # which may take all memory there is
         raise PatternError(f"pattern={expression!r} repeats up to {repeats} times; write it with smaller numbers")
     try:
         return regex.compile(expression, regex.V1 if _holds_sets(expression) else 0)
@@ -147,7 +147,7 @@ def compiled_expression(expression: str) -> regex.Pattern[str]:
 
 
 def _holds_sets(expression: str) -> bool:
-    """Whether a class of characters holds another or an intersection, which `regex` reads as in Rust and Ruby when told to.
+    """Whether a character class contains another or an intersection, which `regex` reads as Rust and Ruby do in its V1 mode.
 
     >>> _holds_sets(r"[^(\\s|[.,!?])]+"), _holds_sets(r"[\\p{L}&&[^\\p{Han}]]"), _holds_sets(r"\\[[a-z[:alpha:]]")
     (True, True, False)
@@ -163,7 +163,9 @@ def _holds_sets(expression: str) -> bool:
             position = max(expression.find(":]", position) + 1, position)
         elif rest[0] == "[" and not inside:
             inside = True
-            if expression[position + 1 : position + 3].lstrip("^").startswith("]"):  # a bracket that comes first is one
+            if (
+                expression[position + 1 : position + 3].lstrip("^").startswith("]")
+            ):  # a bracket that comes first is literal
                 position += 1 + (rest == "[^")
         elif rest[0] == "]":
             inside = False
@@ -172,17 +174,17 @@ def _holds_sets(expression: str) -> bool:
 
 
 def dropping(expression: str) -> str:
-    """A pattern whose matches are part of no pre-token."""
+    """A pattern whose matches are not part of any pre-token."""
     return f"(?P<dropped>{expression})"
 
 
 def keeping(expression: str) -> str:
-    """A pattern that leaves out all but its matches."""
+    """A pattern whose matches are the only pre-tokens; the text between them is dropped."""
     return f"(?P<kept>{expression})"
 
 
 def drops(pattern: str) -> bool:
-    """Whether pre-tokens of a pattern leave part of the text out.
+    """Whether a pattern drops some of the text.
 
     >>> drops(keeping("[a-z]+")), drops("gpt2")
     (True, False)
@@ -190,50 +192,50 @@ def drops(pattern: str) -> bool:
     return pattern not in PATTERNS and not compiled(pattern).groupindex.keys().isdisjoint(("dropped", "kept"))
 
 
-def placed(pattern: str, text: str) -> Iterator[tuple[int, str]]:
-    """Where each pre-token begins, and the pre-token, by the `regex` package. What lies between matches is one, if not left out.
+def find_pretokens(pattern: str, text: str) -> Iterator[tuple[int, str]]:
+    """Start and text of every pre-token, by the `regex` package. Text between matches is one too, unless it is dropped.
 
-    >>> list(placed(dropping(r"\\s+"), "a  b"))
+    >>> list(find_pretokens(dropping(r"\\s+"), "a  b"))
     [(0, 'a'), (3, 'b')]
     """
     names = compiled(pattern).groupindex.keys()
-    ends = 0
+    end = 0
     for match in compiled(pattern).finditer(text):
         start, stop = match.span()
-        if start > ends and "kept" not in names:
-            yield ends, text[ends:start]
+        if start > end and "kept" not in names:
+            yield end, text[end:start]
         if stop > start and "dropped" not in names:
             yield start, match.group()
-        ends = stop
-    if ends < len(text) and "kept" not in names:
-        yield ends, text[ends:]
+        end = stop
+    if end < len(text) and "kept" not in names:
+        yield end, text[end:]
 
 
-def cut(chain: tuple[str, ...], text: str) -> Iterable[tuple[int, str]]:
-    """The same for patterns one after another, each of which splits what the one before it left. Remembers short pieces."""
-    if len(text) <= _SHORT:
-        return _cut_short(chain, text)
-    return _cut(chain, text)
+def split_by_chain(chain: tuple[str, ...], text: str) -> Iterable[tuple[int, str]]:
+    """Start and text of the pre-tokens of several patterns, each of which splits the pre-tokens of the one before it."""
+    if len(text) <= _CACHED_CHARACTERS:
+        return _split_cached(chain, text)
+    return _split_by_chain(chain, text)
 
 
-def _cut(chain: tuple[str, ...], text: str) -> Iterator[tuple[int, str]]:
+def _split_by_chain(chain: tuple[str, ...], text: str) -> Iterator[tuple[int, str]]:
     if not chain:
         yield 0, text
     elif len(chain) == 1:
-        yield from placed(chain[0], text)
+        yield from find_pretokens(chain[0], text)
     else:
-        for start, piece in placed(chain[0], text):
-            for begin, smaller in cut(chain[1:], piece):
-                yield start + begin, smaller
+        for start, pretoken in find_pretokens(chain[0], text):
+            for offset, smaller in split_by_chain(chain[1:], pretoken):
+                yield start + offset, smaller
 
 
 @lru_cache(maxsize=1 << 16)
-def _cut_short(chain: tuple[str, ...], text: str) -> tuple[tuple[int, str], ...]:
-    return tuple(_cut(chain, text))
+def _split_cached(chain: tuple[str, ...], text: str) -> tuple[tuple[int, str], ...]:
+    return tuple(_split_by_chain(chain, text))
 
 
 def split(pattern: str, text: str) -> Iterator[str]:
-    """The pre-tokens of `text` by the `regex` package. What the pattern leaves between its matches is kept, as it is.
+    """The pre-tokens of `text` by the `regex` package. Text between two matches is a pre-token as well.
 
     >>> list(split("gpt2", "low lower's"))
     ['low', ' lower', "'s"]

@@ -1,7 +1,7 @@
-"""SentencePiece's normalisation: a compiled map of characters to others, and spaces that follow each other become one.
+"""SentencePiece's normalisation: a compiled map from strings to their replacements, and runs of spaces become one space.
 
-The map is a double-array trie (darts-clone) over UTF-8 whose values are places in a block of texts, each ended by a zero byte:
-`normalizer.cc` of google/sentencepiece writes and reads it. At every place the longest entry is taken.
+The map is a double-array trie (darts-clone) over UTF-8 whose values are positions in a block of texts, each ended by a zero
+byte: `normalizer.cc` of google/sentencepiece writes and reads it. At every position the longest entry is taken.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bpe_transformer.tokenizer.splitting.alignment import Aligned, align
 
 _SPACE_MARK = "▁"
 _ASCII = r"([\x00-\x7f]+(?<!\r)(?=[\x00-\x7f]|\z))"
-# bytes, and how many; SentencePiece's own rules need 12, some 40, and 300,000
-_LONGEST_KEY, _LONGEST_TEXT, _MOST_PLACES = 64, 1000, 1 << 20
+# SentencePiece's own rules need 12, some 40, and 300,000
+_MAX_KEY_BYTES, _MAX_TEXT_BYTES, _MAX_NODES = 64, 1000, 1 << 20
 
 
 class CharsmapNormalizer:
-    """Normalises as a SentencePiece model does that holds `charsmap` and, with `squeeze`, "remove_extra_whitespaces".
+    """Normalises as a SentencePiece model with this `charsmap` and, if `squeeze`, "remove_extra_whitespaces" does.
 
-    Texts of `unchanged` stay as they are, wherever they are found first.
+    The strings of `unchanged` are not normalised.
 
     >>> CharsmapNormalizer(None, True).normalize("  a   b ")
     'a b'
@@ -34,51 +34,50 @@ class CharsmapNormalizer:
 
     def __init__(self, charsmap: str | None, squeeze: bool, unchanged: Sequence[str] = ()) -> None:
         entries = {} if charsmap is None else _entries(charsmap)
-        kept = tuple(unchanged)  # come before what they begin
-        self.entries = {key: made for key, made in entries.items() if not key.startswith(kept)} | {
-            key: key for key in kept
-        }
+        kept = tuple(unchanged)  # they win over longer entries that begin with them
+        self.entries = {key: text for key, text in entries.items() if not key.startswith(kept)}
+        self.entries |= {key: key for key in kept}
         self._squeeze = squeeze
-        self._reach = max(map(len, self.entries), default=0)
-        # where no entry holds spaces that stay together, those of the whole text can be squeezed at once
-        self._at_once = not any("  " in made for made in self.entries.values())
+        self._max_key = max(map(len, self.entries), default=0)
+        # unless an entry holds two spaces, which stay, those of the whole text can be squeezed at once
+        self._squeeze_at_once = not any("  " in text for text in self.entries.values())
 
     def normalize(self, text: str) -> str:
-        if not self._at_once:
-            return "".join(made for _, made in self._steps(text))
-        made: list[str] = []
-        for start, stop in self._stretches(text):
+        if not self._squeeze_at_once:
+            return "".join(replacement for _, replacement in self._replacements(text))
+        replaced: list[str] = []
+        for start, stop in self._unchanged_spans(text):
             if start < stop:
-                made.append(text[start:stop])
+                replaced.append(text[start:stop])
             else:
-                taken = self._longest(text, start)
-                made.append(self.entries.get(taken, taken))
-        normalized = "".join(made)
+                source = self._longest(text, start)
+                replaced.append(self.entries.get(source, source))
+        normalized = "".join(replaced)
         if self._squeeze:
             normalized = " ".join(filter(None, normalized.split(" "))).rstrip(" " + _SPACE_MARK)
         return normalized
 
     def aligned(self, text: str) -> Aligned:
-        """The normalised text, and for each byte of it, (n,), where what it was made of starts and ends: bytes of `text`."""
-        return align(self._steps(text))
+        """The normalised text, aligned with its source."""
+        return align(self._replacements(text))
 
-    def _steps(self, text: str) -> list[tuple[str, str]]:
-        """(a piece of `text`, what becomes of it), one after another; what stays as it is character by character."""
-        steps: list[tuple[str, str]] = []
-        for start, stop in self._stretches(text):
+    def _replacements(self, text: str) -> list[tuple[str, str]]:
+        """`text` in segments of (source, replacement); what is unchanged is a segment for every character."""
+        replacements: list[tuple[str, str]] = []
+        for start, stop in self._unchanged_spans(text):
             if start < stop:
-                steps += [(char, char) for char in text[start:stop]]
+                replacements += [(char, char) for char in text[start:stop]]
             else:
-                taken = self._longest(text, start)
-                steps.append((taken, self.entries.get(taken, taken)))
-        return self._squeezed(steps) if self._squeeze else steps
+                source = self._longest(text, start)
+                replacements.append((source, self.entries.get(source, source)))
+        return self._squeezed(replacements) if self._squeeze else replacements
 
-    def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
-        """(start, stop) of what stays as it is, and (start, start) for each place where the longest entry is to be taken."""
+    def _unchanged_spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """(start, stop) of every unchanged span, and (start, start) for each position where the longest entry is taken."""
         code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
         position = 0
         for found in np.flatnonzero(self._triggers[code_points]).tolist():
-            start = max(position, found - self._reach + 1)
+            start = max(position, found - self._max_key + 1)
             if position < start:
                 yield position, start
                 position = start
@@ -89,89 +88,89 @@ class CharsmapNormalizer:
             yield position, len(text)
 
     def _longest(self, text: str, position: int) -> str:
-        for size in range(self._reach, 0, -1):
-            if (part := text[position : position + size]) in self.entries:
-                return part
+        for size in range(self._max_key, 0, -1):
+            if (key := text[position : position + size]) in self.entries:
+                return key
         return text[position]
 
     @cached_property
     def _triggers(self) -> NDArray[np.bool_]:
-        """By code point, whether no entry matches without it or another: entries themselves, or not the first of one."""
+        """By code point, whether a match may involve it: every match holds an entry of one character or a later one of a key."""
         triggers = np.zeros(0x110000, np.bool_)
         triggers[[ord(char) for key in self.entries for char in (key if len(key) == 1 else key[1:])]] = True
         return triggers
 
     @staticmethod
-    def _squeezed(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Without spaces at the start, after a space, and, written either way, at the end."""
+    def _squeezed(replacements: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The replacements without spaces at the start, after another space, and, also as U+2581, at the end."""
         squeezed: list[tuple[str, str]] = []
         after_space = True
-        for taken, made in steps:
+        for source, replacement in replacements:
             if after_space:
-                made = made.lstrip(" ")
-            if made:
-                after_space = made.endswith(" ")
-            squeezed.append((taken, made))
+                replacement = replacement.lstrip(" ")
+            if replacement:
+                after_space = replacement.endswith(" ")
+            squeezed.append((source, replacement))
         for i in range(len(squeezed) - 1, -1, -1):
-            taken, made = squeezed[i]
-            squeezed[i] = taken, made.rstrip(" " + _SPACE_MARK)
+            source, replacement = squeezed[i]
+            squeezed[i] = source, replacement.rstrip(" " + _SPACE_MARK)
             if squeezed[i][1]:
                 break
         return squeezed
 
 
 class PrecompiledNormalizer:
-    """Normalises by such a map as the `tokenizers` package does: grapheme by grapheme, the shortest entry that one begins with.
+    """Normalises with such a map as the `tokenizers` package does: every grapheme by the shortest entry at its start.
 
-    A grapheme of six bytes or more, or that begins with no entry, is taken character by character.
+    A grapheme of six bytes or more, or with no entry at its start, is normalised character by character.
     """
 
     def __init__(self, charsmap: str) -> None:
         self._entries = _entries(charsmap)
         self._first = frozenset(key[0] for key in self._entries)
-        self._reach = max(map(len, self._entries), default=0)
+        self._max_key = max(map(len, self._entries), default=0)
 
     def normalize(self, text: str) -> str:
         if self._first.isdisjoint(text):
             return text
         import regex
 
-        made: list[str] = []
-        for part in regex.splititer(_ASCII, text):  # no grapheme crosses the end of one
-            made += (
-                [part.translate(self._ascii)]
-                if part.isascii() and "\r\n" not in part
-                else [m for _, m in self._pieces(part)]
-            )
-        return "".join(made)
+        replaced: list[str] = []
+        for segment in regex.splititer(_ASCII, text):  # no grapheme is in two segments
+            if segment.isascii() and "\r\n" not in segment:
+                replaced.append(segment.translate(self._ascii))
+            else:
+                replaced += [replacement for _, replacement in self._replacements(segment)]
+        return "".join(replaced)
 
     @cached_property
     def _ascii(self) -> dict[int, str]:
-        return {code: made for code in range(128) if (made := self._shortest(chr(code))) is not None}
+        return {code: text for code in range(128) if (text := self._shortest(chr(code))) is not None}
 
     def aligned(self, text: str) -> Aligned:
-        return align(self._pieces(text))
+        return align(self._replacements(text))
 
-    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
+    def _replacements(self, text: str) -> Iterator[tuple[str, str]]:
         import regex
 
         for grapheme in regex.findall(r"\X", text):
-            if len(grapheme.encode("utf-8", "surrogatepass")) < 6 and (made := self._shortest(grapheme)) is not None:
-                yield grapheme, made
+            is_short = len(grapheme.encode("utf-8", "surrogatepass")) < 6
+            if is_short and (replacement := self._shortest(grapheme)) is not None:
+                yield grapheme, replacement
                 continue
             for char in grapheme:
-                made = self._shortest(char)
-                yield char, char if made is None else made
+                replacement = self._shortest(char)
+                yield char, char if replacement is None else replacement
 
     def _shortest(self, text: str) -> str | None:
-        for size in range(1, min(len(text), self._reach) + 1):
-            if (made := self._entries.get(text[:size])) is not None:
-                return made
+        for size in range(1, min(len(text), self._max_key) + 1):
+            if (replacement := self._entries.get(text[:size])) is not None:
+                return replacement
         return None
 
 
 def _entries(charsmap: str) -> dict[str, str]:
-    """What the map turns into what. Raises `FormatError`."""
+    """The strings of the map with their replacements. Raises `FormatError` for a damaged map."""
     try:
         data = base64.b64decode(charsmap, validate=True)
     except (binascii.Error, ValueError) as cause:
@@ -182,41 +181,41 @@ def _entries(charsmap: str) -> dict[str, str]:
     units = np.frombuffer(data, "<u4", size // 4, 4).astype(np.int64)
     texts = data[4 + size :]
     entries: dict[str, str] = {}
-    for key, place in _keys(units):
-        end = texts.find(b"\0", place)
-        if not 0 <= place < len(texts) or not 0 <= end - place <= _LONGEST_TEXT:
-            raise FormatError(f"precompiled_charsmap has no text at byte {place} for {key!r}, or a very long one")
+    for key, start in _keys(units):
+        end = texts.find(b"\0", start)
+        if not 0 <= start < len(texts) or not 0 <= end - start <= _MAX_TEXT_BYTES:
+            raise FormatError(f"precompiled_charsmap has no text at byte {start} for {key!r}, or a very long one")
         try:
-            entries[key.decode()] = texts[place:end].decode()
+            entries[key.decode()] = texts[start:end].decode()
         except UnicodeDecodeError as cause:
             raise FormatError(f"precompiled_charsmap: entry {key!r} is not UTF-8") from cause
     return entries
 
 
 def _keys(units: NDArray[np.int64]) -> list[tuple[bytes, int]]:
-    """The keys of a double-array trie with their values. Raises `FormatError` if it is none."""
+    """The keys of a double-array trie with their values. Raises `FormatError` if it is damaged."""
     labels = units & 0x800000FF
     bases = np.where(labels < 256, np.arange(len(units)) ^ labels, -1)
     order = np.argsort(bases, kind="stable")
-    places = np.searchsorted(bases[order], np.arange(len(units) + 1))
+    first_child = np.searchsorted(bases[order], np.arange(len(units) + 1))
     offsets = (units >> 10) << ((units & 0x200) >> 6)
     found: list[tuple[bytes, int]] = []
-    waiting = [(b"", int(offsets[0]))]  # key so far, where its children are counted from
+    waiting = [(b"", int(offsets[0]))]  # the key so far, and the base of its children
     visited = 0
     while waiting:
         key, base = waiting.pop()
-        visited += 1  # keys share their ends, so a place may be reached by many; but not without end
-        if base >= len(units) or len(key) > _LONGEST_KEY or visited > _MOST_PLACES:
-            raise FormatError("precompiled_charsmap is no trie: a path leads out of it, or does not end")
-        for unit in order[places[base] : places[base + 1]].tolist():
+        visited += 1  # a node may be reached by many keys, which share their ends; a loop would not end
+        if base >= len(units) or len(key) > _MAX_KEY_BYTES or visited > _MAX_NODES:
+            raise FormatError("precompiled_charsmap is not a trie: a path leads out of it, or does not end")
+        for unit in order[first_child[base] : first_child[base + 1]].tolist():
             label = unit ^ base
             if unit == 0 or label == 0:
-                continue  # the root is nobody's child, and a value has no label
+                continue  # the root has no parent, and a value has no label
             child = unit ^ int(offsets[unit])
             longer = key + bytes([label])
             if units[unit] >> 8 & 1:
                 if child >= len(units):
-                    raise FormatError("precompiled_charsmap is no trie: a value lies outside")
+                    raise FormatError("precompiled_charsmap is not a trie: a value lies outside")
                 found.append((longer, int(units[child] & 0x7FFFFFFF)))
             waiting.append((longer, child))
     return found

@@ -1,4 +1,4 @@
-"""How text becomes pre-tokens: normalised, protected spans set apart, the rest split by a pattern."""
+"""How text becomes pre-tokens: it is normalised, protected spans are kept whole, and the rest is split by a pattern."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from bpe_transformer.errors import PatternError
-from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting import normalizers, patterns
+from bpe_transformer.tokenizer.splitting.alignment import Normalization
+from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
 
 if TYPE_CHECKING:
     import regex
 
-    from bpe_transformer.tokenizer.splitting.normalizers import Normalizer
-    from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
-
 _ESCAPED = re.compile(r"\\(\W)")
-Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 
 @dataclass(frozen=True)
 class Pretokenizer:
-    """What learning and encoding have to agree on before a byte is counted. Equal facts split equally.
+    """How texts are normalised and split into pre-tokens, for learning and encoding alike; equal ones split equally.
 
     `pattern` is a name of `patterns.PATTERNS` or a regular expression. `normalization` is one of Unicode's forms (Standard
     Annex 15), as this Python's `unicodedata` computes it. `protected` are regular expressions; each match is exactly one
     pre-token, which the pattern neither cuts nor joins to its neighbours (the "glossaries" of subword-nmt). Matches are
-    sought in normalised text, from the left; where several begin at one place the first expression that matches is taken.
-    What is not protected is split by the patterns of `before`, one after another, and then by `pattern`, each piece on its own.
+    found in normalised text, from the left; where several start at one position the first expression that matches wins.
+    Text that is not protected is split by the patterns of `before`, one after another, and then by `pattern`.
 
-    A match of the group `dropped` in one of these, or what lies around matches of the group `kept`, is part of no pre-token.
-    `byte_splits` split pre-tokens further, written in GPT-2's stand-ins for bytes, so that a character may be cut.
+    What matches a group named `dropped` in one of these, or lies around matches of a group named `kept`, is not part of any
+    pre-token. `byte_splits` are patterns that split pre-tokens further; they match the printable characters that GPT-2
+    writes for bytes, so they may cut within a character.
 
-    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece, which leaves the texts of `unchanged`
-    alone (see `charsmap.py`); `rewriting` is one of several steps (see `rewriting.py`), each in place of a form.
+    `charsmap`, in base64, and `squeeze_spaces` are the normalisation of SentencePiece, which does not touch the strings of
+    `unchanged` (see `precompiled_charsmap.py`); `rewriting` is a sequence of normalisation steps (see `normalizers.py`). At
+    most one of `normalization`, these two, and `rewriting` may be given.
 
     Raises `PatternError` for a pattern or form that does not exist.
 
@@ -67,14 +67,11 @@ class Pretokenizer:
             raise PatternError(
                 f"normalization={self.normalization!r} is unknown; choose one of {', '.join(get_args(Normalization))}, or None"
             )
-        if (self.normalization is not None) + (self.charsmap is not None or self.squeeze_spaces) + bool(
-            self.rewriting
-        ) > 1:
+        by_sentencepiece = self.charsmap is not None or self.squeeze_spaces
+        if (self.normalization is not None) + by_sentencepiece + bool(self.rewriting) > 1:
             raise PatternError("normalization, the normalisation of SentencePiece and rewriting exclude each other")
         if self.rewriting:
-            from bpe_transformer.tokenizer.splitting import normalizers as rewriting
-
-            rewriting.check(self.rewriting)
+            normalizers.check(self.rewriting)
         for expression in self.protected:
             if patterns.compiled_expression(expression).match(""):
                 raise PatternError(
@@ -82,26 +79,26 @@ class Pretokenizer:
                 )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # without what is remembered
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # without cached properties
 
     @classmethod
     def of(cls, pattern: str | Pretokenizer) -> Pretokenizer:
-        """A pattern on its own, or all the facts, as these."""
+        """The pretokenizer of a pattern, or the pretokenizer itself if it is one."""
         return pattern if isinstance(pattern, Pretokenizer) else cls(pattern)
 
     @property
     def scanner(self) -> int | None:
-        """The number of the native scanner that splits as this does; None if Python has to take part."""
+        """The number of the native scanner that does all that this pretokenizer does; None if Python is needed."""
         return None if self.normalizer is not None else self.normalized_scanner
 
     @property
     def normalized_scanner(self) -> int | None:
-        """The number of the native scanner that splits normalised text as this does."""
+        """The number of the native scanner that splits normalised text; None if Python is needed."""
         return None if self.protected or self.before else self.pattern_scanner
 
     @property
     def pattern_scanner(self) -> int | None:
-        """The number of the native scanner for what `spans` gives unprotected."""
+        """The number of the native scanner for the unprotected spans of `spans`; None if Python is needed."""
         return None if self.byte_splits else patterns.scanner_number(self.pattern)
 
     @property
@@ -114,36 +111,30 @@ class Pretokenizer:
         return text if self.normalizer is None else self.normalizer.normalize(text)
 
     @cached_property
-    def normalizer(self) -> Normalizer | None:
-        """What normalises, if anything does. Raises `FormatError` for a map that is damaged."""
+    def normalizer(self) -> normalizers.Normalizer | None:
+        """The normalizer, None if text is not normalised. Raises `FormatError` for a damaged `charsmap`."""
         if self.normalization is not None:
-            from bpe_transformer.tokenizer.splitting.normalizers import FormNormalizer
-
-            return FormNormalizer(self.normalization)
+            return normalizers.FormNormalizer(self.normalization)
         if self.rewriting:
-            from bpe_transformer.tokenizer.splitting.normalizers import Rewriting
-
-            return Rewriting(self.rewriting)
+            return normalizers.NormalizerSequence(self.rewriting)
         return self.charsmap_normalizer if self.charsmap is not None or self.squeeze_spaces else None
 
     @cached_property
     def charsmap_normalizer(self) -> CharsmapNormalizer:
-        """SentencePiece's normalisation. Raises `FormatError` for a map that is damaged."""
-        from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
-
+        """SentencePiece's normalizer. Raises `FormatError` for a damaged `charsmap`."""
         return CharsmapNormalizer(self.charsmap, self.squeeze_spaces, self.unchanged)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
-        """Normalised `text` in parts, each with whether it is protected. No part is empty; `pattern` splits them further."""
-        return ((part, protected) for _, part, protected in self.placed_spans(text))
+        """Spans of normalised `text`, each with whether it is protected; `pattern` splits those that are not. None is empty."""
+        return ((span, protected) for _, span, protected in self.placed_spans(text))
 
     def placed_spans(self, text: str) -> Iterator[tuple[int, str, bool]]:
-        """The same with the character where each begins."""
+        """The spans of `spans`, each with the character at which it starts."""
         start = 0
-        for part, protected in self._protected_spans(text):
-            for at, piece in patterns.cut(() if protected else self.before, part):
-                yield start + at, piece, protected
-            start += len(part)
+        for span, protected in self._protected_spans(text):
+            for offset, narrower in patterns.split_by_chain(() if protected else self.before, span):
+                yield start + offset, narrower, protected
+            start += len(span)
 
     def _protected_spans(self, text: str) -> Iterator[tuple[str, bool]]:
         if self._protected is None:
@@ -161,21 +152,19 @@ class Pretokenizer:
             yield text[end:], False
 
     def split(self, text: str) -> Iterator[str]:
-        """The pre-tokens of normalised `text`, which they add up to, but for what is dropped."""
-        for part, protected in self.spans(text):
+        """The pre-tokens of normalised `text`; together they are the text without what is dropped."""
+        for span, protected in self.spans(text):
             if protected:
-                yield part
+                yield span
             else:
-                yield from self.split_span(part)
+                yield from self.split_span(span)
 
-    def split_span(self, part: str) -> Iterator[str]:
-        """The pre-tokens of a part that is not protected. Bytes of a character that is cut are its surrogates (PEP 383)."""
-        pieces = patterns.split(self.pattern, part)
-        return (
-            (smaller for piece in pieces for smaller in _bytes_cut(self.byte_splits, piece))
-            if self.byte_splits
-            else pieces
-        )
+    def split_span(self, span: str) -> Iterator[str]:
+        """The pre-tokens of an unprotected span. Where a character is cut, its bytes are lone surrogates (PEP 383)."""
+        pretokens = patterns.split(self.pattern, span)
+        if not self.byte_splits:
+            return pretokens
+        return (smaller for pretoken in pretokens for smaller in _split_bytes(self.byte_splits, pretoken))
 
     @cached_property
     def _protected(self) -> regex.Pattern[str] | None:
@@ -185,7 +174,7 @@ class Pretokenizer:
 
     @property
     def expressions(self) -> list[str]:
-        """All regular expressions that split or normalise."""
+        """All regular expressions that split or normalise text."""
         split = [*self.before, self.pattern, *self.byte_splits]
         return [
             *self.protected,
@@ -195,7 +184,7 @@ class Pretokenizer:
 
     @property
     def literals(self) -> list[str]:
-        """The texts of those `protected` expressions that match one text only.
+        """The strings of those `protected` expressions that match only one string.
 
         >>> Pretokenizer(protected=(r"C\\+\\+", r"\\d+")).literals
         ['C++']
@@ -204,7 +193,7 @@ class Pretokenizer:
         return [_ESCAPED.sub(r"\1", expression) for expression in plain]
 
     def facts(self) -> dict[str, Any]:
-        """What `from_facts` restores it from, as JSON has it; the pattern as its expression."""
+        """All settings as JSON values, with patterns as regular expressions; `from_facts` reads them."""
         facts: dict[str, Any] = {"pattern": patterns.expression(self.pattern)}
         if self.normalization is not None:
             facts["normalization"] = self.normalization
@@ -226,7 +215,7 @@ class Pretokenizer:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Pretokenizer:
-        """Raises `PatternError` for facts that do not fit, `KeyError` if there is no pattern."""
+        """The pretokenizer with these settings. Raises `PatternError` for bad ones, `KeyError` if there is no pattern."""
         protected: Sequence[str] = facts.get("protected", ())
         before: Sequence[str] = facts.get("before", ())
         return cls(
@@ -251,15 +240,16 @@ class Pretokenizer:
 
 
 @lru_cache(maxsize=1 << 16)
-def _bytes_cut(chain: tuple[str, ...], piece: str) -> tuple[str, ...]:
+def _split_bytes(chain: tuple[str, ...], pretoken: str) -> tuple[str, ...]:
+    """The parts of a pre-token that is split as bytes, each of which GPT-2 writes as a printable character."""
     from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
 
-    names = [name for _, name in patterns.cut(chain, name_of(piece.encode("utf-8", "surrogateescape")))]
+    names = [name for _, name in patterns.split_by_chain(chain, name_of(pretoken.encode("utf-8", "surrogateescape")))]
     return tuple(token.decode("utf-8", "surrogateescape") for token in tokens_of(names))
 
 
 def any_of(expressions: Sequence[str]) -> str:
-    """A regular expression that matches what one of several does, the first that fits.
+    """A regular expression that matches what any of these match, tried in order.
 
     >>> any_of(["a+", "b"])
     '(?:a+)|(?:b)'

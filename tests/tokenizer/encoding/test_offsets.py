@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer.formats.tokenizer_json import dump
-from bpe_transformer.tokenizer.splitting.alignment import characters, normalize_aligned
+from bpe_transformer.tokenizer.splitting.alignment import character_offsets, normalize_aligned
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -132,7 +132,7 @@ def test_characters_of_any_spans(data: bytes, draw: st.DataObject) -> None:
     text = data.decode("utf-8", "surrogateescape")
     at = [i for i, c in enumerate(text) for _ in c.encode("utf-8", "surrogateescape")] + [len(text)]
     expected = [[at[start], at[end - 1] + 1 if end > start else at[start]] for start, end in spans]
-    assert characters(data, np.array(spans, np.int64).reshape(-1, 2)).tolist() == expected
+    assert character_offsets(data, np.array(spans, np.int64).reshape(-1, 2)).tolist() == expected
 
 
 @pytest.mark.parametrize("form", FORMS)

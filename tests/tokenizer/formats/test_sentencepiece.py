@@ -204,7 +204,7 @@ def test_hostile_models(tmp_path: Path, content: bytes, message: str) -> None:
         (b"\xff\xff\xff\xff", "claims a trie"),
         ((1024).to_bytes(4, "little") + b"\x00" * 1024, None),
         ((1024).to_bytes(4, "little") + bytes(range(256)) * 4, None),
-        ((1024).to_bytes(4, "little") + b"\x61\xff\xff\x7f" * 256, "no trie"),
+        ((1024).to_bytes(4, "little") + b"\x61\xff\xff\x7f" * 256, "not a trie"),
     ],
 )
 def test_hostile_charsmaps(content: bytes, message: str | None) -> None:
