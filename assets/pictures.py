@@ -98,7 +98,7 @@ def two_languages() -> None:
 def walk(name: str, tokenizer: Tokenizer, words: list[str], keys: list[str], shown: str) -> None:
     """The picture `name` of `trace --step` after some keys."""
     from bpe_transformer.cli.support.step_viewer import Stepper
-    from bpe_transformer.inspection.history.walk import TraceWalk
+    from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
     stepper = Stepper(TraceWalk(tokenizer, words))
     for key in keys:

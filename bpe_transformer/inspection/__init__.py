@@ -1,10 +1,10 @@
-"""What a person looks at. Plain data here (`trace`, `tokens`, `attention`); pictures of it in `render`.
+"""Views of a tokenizer as plain data: tokens, derivations, the merge history, comparisons, a vocabulary, attention.
 
     rich.print(tokenize_text(tok, "세 마리"))      # or in a notebook, as the value of a cell
     for step in replay_trace({"low": 5, "lower": 2}, tok): ...
 
-Data comes first: every class has documented fields and `as_dict()` for JSON, and none needs Rich until it is drawn. Names
-load when they are first used, so that a command loads its own views alone.
+Every class has documented fields and `as_dict()` for JSON, and none needs Rich until it is drawn. A folder answers one
+question, and is loaded when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -12,138 +12,195 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import visible
 
 if TYPE_CHECKING:
-    from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
-    from bpe_transformer.inspection.comparison.comparison import Comparison, compare
-    from bpe_transformer.inspection.comparison.differences import Difference
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import (
-        CorpusLadder,
-        SizedCorpus,
-        SizeLadder,
+    from bpe_transformer.inspection.attention import Alignment, AttentionMap
+    from bpe_transformer.inspection.comparison import (
+        Comparison,
+        CorpusSweep,
+        Difference,
         SizeRow,
-        size_ladder,
+        SweepCorpus,
+        VocabSizeSweep,
+        compare,
+        sweep_vocab_sizes,
     )
-    from bpe_transformer.inspection.derivation.textbook_replay import (
+    from bpe_transformer.inspection.derivation import (
         Alphabet,
+        EncodedWord,
         PairCount,
         Segmentation,
+        TextDerivation,
+        TokenDerivation,
+        TokenNode,
         TraceStep,
-        base_alphabet,
-        replay_trace,
-    )
-    from bpe_transformer.inspection.derivation.why import TextWhy, TokenNode, TokenWhy, why_text, why_token
-    from bpe_transformer.inspection.derivation.words import (
-        Derivation,
-        EncodedWord,
+        WordDerivation,
         WordStage,
         WordTimeline,
-        derive,
+        base_alphabet,
+        derive_text,
+        derive_token,
+        derive_word,
         encode_word,
+        replay_trace,
         word_timeline,
     )
-    from bpe_transformer.inspection.history.trace_diff import TraceDiff, trace_diff
-    from bpe_transformer.inspection.history.trace_table import (
+    from bpe_transformer.inspection.history import (
+        LiveFrame,
+        LiveLearning,
         MergeDetail,
+        TraceDiff,
         TraceRow,
         TraceTable,
         merge_detail,
         top_merges,
+        trace_diff,
         trace_table,
     )
-    from bpe_transformer.inspection.html.report import report_data, write_report
-    from bpe_transformer.inspection.tokens.summary import FileSummary, ScriptUse, TokenUse, summarize
-    from bpe_transformer.inspection.tokens.tokenized_text import TokenizedText, TokenSpan, tokenize_text
-    from bpe_transformer.inspection.vocabulary.vocab_view import Vocabulary, VocabView
+    from bpe_transformer.inspection.html import report_data, write_report
+    from bpe_transformer.inspection.tokens import (
+        ChunkedText,
+        FileSummary,
+        ScriptUse,
+        TokenizedText,
+        TokenSpan,
+        TokenUse,
+        summarize,
+        tokenize_text,
+    )
+    from bpe_transformer.inspection.vocabulary import VocabBrowser, VocabEntry, VocabView
 
-_NAMES = {
-    "attention.attention_map": ("Alignment", "AttentionMap"),
-    "comparison.comparison": ("Comparison", "compare"),
-    "history.trace_diff": ("TraceDiff", "trace_diff"),
-    "comparison.differences": ("Difference",),
-    "derivation.textbook_replay": (
+_FOLDERS = {
+    "attention": (
+        "Alignment",
+        "AttentionMap",
+    ),
+    "comparison": (
+        "Comparison",
+        "CorpusSweep",
+        "Difference",
+        "SizeRow",
+        "SweepCorpus",
+        "VocabSizeSweep",
+        "compare",
+        "sweep_vocab_sizes",
+    ),
+    "derivation": (
         "Alphabet",
+        "EncodedWord",
         "PairCount",
         "Segmentation",
+        "TextDerivation",
+        "TokenDerivation",
+        "TokenNode",
         "TraceStep",
-        "base_alphabet",
-        "replay_trace",
-    ),
-    "html.report": ("report_data", "write_report"),
-    "comparison.vocab_size_sweep": ("CorpusLadder", "SizeLadder", "SizeRow", "SizedCorpus", "size_ladder"),
-    "tokens.summary": ("FileSummary", "ScriptUse", "TokenUse", "summarize"),
-    "tokens.tokenized_text": ("TokenizedText", "TokenSpan", "tokenize_text"),
-    "history.trace_table": ("MergeDetail", "TraceRow", "TraceTable", "merge_detail", "top_merges", "trace_table"),
-    "vocabulary.vocab_view": ("Vocabulary", "VocabView"),
-    "derivation.why": ("TextWhy", "TokenNode", "TokenWhy", "why_text", "why_token"),
-    "derivation.words": (
-        "Derivation",
-        "EncodedWord",
+        "WordDerivation",
         "WordStage",
         "WordTimeline",
-        "derive",
+        "base_alphabet",
+        "derive_text",
+        "derive_token",
+        "derive_word",
         "encode_word",
+        "replay_trace",
         "word_timeline",
     ),
+    "history": (
+        "LiveFrame",
+        "LiveLearning",
+        "MergeDetail",
+        "TraceDiff",
+        "TraceRow",
+        "TraceTable",
+        "merge_detail",
+        "top_merges",
+        "trace_diff",
+        "trace_table",
+    ),
+    "html": (
+        "report_data",
+        "write_report",
+    ),
+    "tokens": (
+        "ChunkedText",
+        "FileSummary",
+        "ScriptUse",
+        "TokenSpan",
+        "TokenUse",
+        "TokenizedText",
+        "summarize",
+        "tokenize_text",
+    ),
+    "vocabulary": (
+        "VocabBrowser",
+        "VocabEntry",
+        "VocabView",
+    ),
 }
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_FOLDER_OF = {name: folder for folder, names in _FOLDERS.items() for name in names}
 
 __all__ = [
     "Alignment",
     "Alphabet",
     "AttentionMap",
+    "ChunkedText",
     "Comparison",
-    "CorpusLadder",
-    "Derivation",
+    "CorpusSweep",
     "Difference",
     "EncodedWord",
     "FileSummary",
+    "LiveFrame",
+    "LiveLearning",
     "MergeDetail",
     "PairCount",
     "ScriptUse",
     "Segmentation",
-    "SizeLadder",
     "SizeRow",
-    "SizedCorpus",
-    "TextWhy",
+    "SweepCorpus",
+    "TextDerivation",
+    "TokenDerivation",
     "TokenNode",
     "TokenSpan",
     "TokenUse",
-    "TokenWhy",
     "TokenizedText",
     "TraceDiff",
     "TraceRow",
     "TraceStep",
     "TraceTable",
+    "View",
+    "VocabBrowser",
+    "VocabEntry",
+    "VocabSizeSweep",
     "VocabView",
-    "Vocabulary",
+    "WordDerivation",
     "WordStage",
     "WordTimeline",
     "base_alphabet",
     "compare",
-    "derive",
+    "derive_text",
+    "derive_token",
+    "derive_word",
     "encode_word",
     "merge_detail",
     "replay_trace",
     "report_data",
-    "size_ladder",
     "summarize",
+    "sweep_vocab_sizes",
     "tokenize_text",
     "top_merges",
     "trace_diff",
     "trace_table",
     "visible",
-    "why_text",
-    "why_token",
     "word_timeline",
     "write_report",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _FOLDER_OF:
+        value: object = getattr(import_module(f"{__name__}.{_FOLDER_OF[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

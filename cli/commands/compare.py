@@ -55,11 +55,11 @@ def command(
     if not texts and not parallel:
         raise click.UsageError("there is no text to compare them on; give --text FILE or --parallel FILE FILE")
     from bpe_transformer.inspection import compare
-    from bpe_transformer.inspection.tokens.text_source import Text
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
     def opened(written: str) -> tuple[str, Any]:
         label, path = labelled(written)
-        return label, Text.file(path, errors)  # type: ignore[arg-type]  # one of the choices
+        return label, ChunkedText.file(path, errors)  # type: ignore[arg-type]  # one of the choices
 
     console = None if as_json else output(width)
     named = _opened_tokenizers(tokenizers)

@@ -50,16 +50,16 @@ def command(
     learned = open_tokenizer(tokenizer)
     _check_place(Path(output))
     with progress() as display:
-        ladder = measure(learned, texts, sizes, errors, display) if texts or sizes else None
+        sweep = measure(learned, texts, sizes, errors, display) if texts or sizes else None
         data = report_data(
             learned,
             title=title or Path(tokenizer).resolve().name.removesuffix(".json"),
             words=[word for part in (words or "").split(",") if (word := part.strip(" ").replace("·", " "))],
-            ladder=ladder,
+            sweep=sweep,
         )
         write_report(data, output)
     size = Path(output).stat().st_size
-    left_out = [data[key] for key in ("no_playground", "no_trace", "no_ladder") if key in data]
+    left_out = [data[key] for key in ("no_playground", "no_trace", "no_sizes") if key in data]
     if as_json:
         print_json({"output": output, "bytes": size, "left_out": left_out})
         return

@@ -15,7 +15,7 @@ from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection import FileSummary, TokenizedText
-    from bpe_transformer.inspection.tokens.text_source import Text
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
 MOST_BYTES = 20_000  # of standard input that is shown token by token
 
@@ -82,17 +82,17 @@ def command(
             console.print(view)
 
 
-def _sources(text: str | None, files: tuple[str, ...], errors: str) -> list[Text]:
-    from bpe_transformer.inspection.tokens.text_source import Text
+def _sources(text: str | None, files: tuple[str, ...], errors: str) -> list[ChunkedText]:
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
     if files:
-        return [Text.file(file, errors) for file in files]  # type: ignore[arg-type]  # what text_options offers
+        return [ChunkedText.file(file, errors) for file in files]  # type: ignore[arg-type]  # what text_options offers
     if text is not None:
-        return [Text("the text", argument_text(text, errors))]
-    return [Text("standard input", decoded(stdin_bytes().read(), errors))]
+        return [ChunkedText("the text", argument_text(text, errors))]
+    return [ChunkedText("standard input", decoded(stdin_bytes().read(), errors))]
 
 
-def _spans(tokenizer: Tokenizer, source: Text, policy: SpecialPolicy) -> TokenizedText:
+def _spans(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy) -> TokenizedText:
     from bpe_transformer.inspection import tokenize_text
 
     whole = source.whole() if source.text is None else source.text
@@ -100,7 +100,7 @@ def _spans(tokenizer: Tokenizer, source: Text, policy: SpecialPolicy) -> Tokeniz
     return tokenize_text(tokenizer, whole, **policy.arguments)
 
 
-def _summary(tokenizer: Tokenizer, source: Text, policy: SpecialPolicy, top: int) -> FileSummary:
+def _summary(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy, top: int) -> FileSummary:
     from bpe_transformer.inspection import summarize
 
     if source.text is not None:

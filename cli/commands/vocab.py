@@ -86,17 +86,17 @@ def command(
     """
     if special and only not in (None, "special"):
         raise click.UsageError("--special and --only contradict each other; give one of them")
-    from bpe_transformer.inspection.tokens.text_source import Text
-    from bpe_transformer.inspection.vocabulary.vocab_view import Group, Sort, Vocabulary
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
 
-    assert get_args(Sort) == SORTS and get_args(Group) == GROUPS  # noqa: PT018  # written out here so that --help is quick
+    assert get_args(SortKey) == SORTS and get_args(TokenGroup) == GROUPS  # noqa: PT018  # written out here so that --help is quick
     console = None if as_json else output(width)
     learned = open_tokenizer(tokenizer)
-    files = [Text.file(path, errors) for path in corpus]  # type: ignore[arg-type]  # one of the choices
+    files = [ChunkedText.file(path, errors) for path in corpus]  # type: ignore[arg-type]  # one of the choices
     size = sum(Path(path).stat().st_size for path in corpus if Path(path).is_file())
     with progress() as display:
         task = display.add_task("encoding", total=size, unit="bytes", visible=bool(files))
-        vocabulary = Vocabulary(learned, files, progress=lambda done: display.update(task, completed=done))
+        vocabulary = VocabBrowser(learned, files, progress=lambda done: display.update(task, completed=done))
     view = vocabulary.view(
         prefix=prefix,
         contains=contains,

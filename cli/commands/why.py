@@ -48,8 +48,8 @@ def command(
     if sum(given is not None for given in (token, token_id, rank, text)) != 1:
         raise click.UsageError("give one of: a TOKEN, --id, --rank or --text")
     from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
-    from bpe_transformer.inspection import why_text, why_token
-    from bpe_transformer.inspection.derivation.lookup import find_token, made_by
+    from bpe_transformer.inspection import derive_text, derive_token
+    from bpe_transformer.inspection.derivation.token_lookup import find_token, merged_id
 
     learned = open_tokenizer(tokenizer)
     console = output(width)
@@ -57,17 +57,17 @@ def command(
         policy = SpecialPolicy.of(learned, allow_special, special_as_text)
         source = read_text(errors) if text == "-" else argument_text(text, errors)
         policy.check(learned, source, "the text")
-        explained = why_text(learned, source, **policy.arguments)
+        explained = derive_text(learned, source, **policy.arguments)
         if as_json:
             return print_json(explained.as_dict())
-        from bpe_transformer.inspection.render.derivation.why import MAX_PIECES, render_text_why
+        from bpe_transformer.inspection.render.derivation.text_derivation import MAX_PRETOKENS, render_text_derivation
 
-        return console.print(render_text_why(explained, max_pieces=None if all_pieces else MAX_PIECES))
+        return console.print(render_text_derivation(explained, max_pretokens=None if all_pieces else MAX_PRETOKENS))
     if rank is not None:
-        token_id = made_by(learned, rank)
+        token_id = merged_id(learned, rank)
     elif token_id is None:
         token_id = find_token(learned, token or "")
-    why = why_token(learned, token_id)
+    why = derive_token(learned, token_id)
     if as_json:
         print_json(why.as_dict())
     else:

@@ -11,7 +11,7 @@ from bpe_transformer.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bpe_transformer.inspection.history.live import LiveLearning
+    from bpe_transformer.inspection.history.live_learning import LiveLearning
 
 
 def check_terminal(console: Console) -> None:
@@ -31,7 +31,7 @@ def watching(console: Console, words: Sequence[str], pace: float = 0.0) -> Itera
     """
     from rich.live import Live
 
-    from bpe_transformer.inspection.history.live import LiveFrame, LiveLearning
+    from bpe_transformer.inspection.history.live_learning import LiveFrame, LiveLearning
     from bpe_transformer.inspection.render import render
 
     if not console.is_terminal:

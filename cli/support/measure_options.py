@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from bpe_transformer import PretokenCounts, Tokenizer
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import SizedCorpus, SizeLadder
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, VocabSizeSweep
     from bpe_transformer.io import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,9 +40,9 @@ def sized_options(command: Command) -> Command:
 
 def measure(
     tokenizer: Tokenizer, texts: tuple[str, ...], sizes: str | None, errors: Errors, display: Progress
-) -> SizeLadder:
-    """The ladder of `tokenizer` on `texts`, with progress on `display`."""
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import size_ladder
+) -> VocabSizeSweep:
+    """The sweep of `tokenizer` on `texts`, with progress on `display`."""
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import sweep_vocab_sizes
 
     chosen = _parsed(sizes)
     corpora = [corpus for text in texts for corpus in read_corpora(tokenizer, text, errors)]
@@ -50,7 +50,7 @@ def measure(
         replace(corpus, name=short) for corpus, short in zip(corpora, _short([c.name for c in corpora]), strict=True)
     ]
     task = display.add_task("measuring", total=None, visible=bool(corpora))
-    return size_ladder(
+    return sweep_vocab_sizes(
         tokenizer, corpora, chosen, progress=lambda done, total: display.update(task, completed=done, total=total)
     )
 
@@ -70,28 +70,28 @@ def _short(names: list[str]) -> list[str]:
     return short if len(set(short)) == len(short) else names
 
 
-def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> list[SizedCorpus]:
+def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> list[SweepCorpus]:
     """A corpus as it is measured. One with several text columns gives one for each: the sides of parallel text."""
     from bpe_transformer import PretokenCounts
     from bpe_transformer.data import count_corpus
     from bpe_transformer.data.corpora.load import corpus_info
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import SizedCorpus, count_words
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, count_words
     from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
 
     def counted(pattern: Any, column: str | None) -> PretokenCounts:
         return count_corpus(name, pattern=pattern, columns=None if column is None else [column], errors=errors)
 
     if is_counts_file(name):
-        return [SizedCorpus.of_counts(PretokenCounts.load(name), name=Path(name).name)]
+        return [SweepCorpus.of_counts(PretokenCounts.load(name), name=Path(name).name)]
     info = corpus_info(name, errors=errors)
     columns = list(info.text_columns) if len(info.text_columns) > 1 else [None]
     corpora = []
     for column in columns:
         counts = counted(tokenizer.model.pretokenizer, column)
         if info.kind == "words":
-            corpora.append(SizedCorpus.of_counts(counts, name=info.name))
+            corpora.append(SweepCorpus.of_counts(counts, name=info.name))
             continue
         words = count_words(counted("whitespace", column))
         label = info.name if column is None else f"{info.name} {column}"
-        corpora.append(SizedCorpus(label, counts, words, counts.num_bytes))
+        corpora.append(SweepCorpus(label, counts, words, counts.num_bytes))
     return corpora

@@ -15,7 +15,7 @@ from rich.text import Text
 from bpe_transformer.cli.support.console import output
 from bpe_transformer.cli.support.keys import keys
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.inspection.history.walk import TraceWalk
+from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer

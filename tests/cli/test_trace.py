@@ -117,7 +117,7 @@ def characters(tmp_path_factory: pytest.TempPathFactory, low_lower: Tokenizer) -
     return directory
 
 
-# the learner's facts as in tests/inspection/test_trace.py; 79 letters before the first merge
+# the learner's facts as in tests/inspection/history/test_trace_rows.py; 79 letters before the first merge
 RANK = """\
 rank 4   of 12 merges ──────────────────────────────────────────────────────────
   pair       e w  makes  ew  (id 14)

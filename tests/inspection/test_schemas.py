@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.inspection import AttentionMap, Vocabulary, compare, summarize, tokenize_text
-from bpe_transformer.inspection.comparison.vocab_size_sweep import SizedCorpus, size_ladder
-from bpe_transformer.inspection.tokens.text_source import Text
+from bpe_transformer.inspection import AttentionMap, VocabBrowser, compare, summarize, tokenize_text
+from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, sweep_vocab_sizes
+from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 from bpe_transformer.tokenizer import PretokenCounts
 
 NAMES = ("tokens", "compare", "vocab", "sizes", "attention")
@@ -32,7 +32,8 @@ def schema(name: str) -> dict[str, Any]:
 def facts(numbers: Tokenizer, low_lower: Tokenizer, pairs: list[tuple[str, str]]) -> dict[str, list[Any]]:
     """By schema, what the views say with and without a trace, a corpus, unknown characters and partial bytes."""
     en, ko = (
-        Text(name, "\n".join(side[:100])) for name, side in zip(("en", "ko"), zip(*pairs, strict=True), strict=True)
+        ChunkedText(name, "\n".join(side[:100]))
+        for name, side in zip(("en", "ko"), zip(*pairs, strict=True), strict=True)
     )
     untraced = Tokenizer(numbers.model)
     small = numbers.truncate(300)
@@ -48,16 +49,16 @@ def facts(numbers: Tokenizer, low_lower: Tokenizer, pairs: list[tuple[str, str]]
         ],
         "compare": [
             compare({"a": numbers, "b": small}, [], parallel=[(("en", en), ("ko", ko))]).as_dict(),
-            compare({"a": low_lower}, [("x", Text("x", "low lowest"))]).as_dict(),
+            compare({"a": low_lower}, [("x", ChunkedText("x", "low lowest"))]).as_dict(),
         ],
         "vocab": [
-            Vocabulary(numbers, [ko]).view(sort="swallowed", limit=None).as_dict(),
-            Vocabulary(untraced).view().as_dict(),
-            Vocabulary(low_lower, [Text("x", "low")]).view(limit=None).as_dict(),
+            VocabBrowser(numbers, [ko]).view(sort="swallowed", limit=None).as_dict(),
+            VocabBrowser(untraced).view().as_dict(),
+            VocabBrowser(low_lower, [ChunkedText("x", "low")]).view(limit=None).as_dict(),
         ],
         "sizes": [
-            size_ladder(numbers).as_dict(),
-            size_ladder(low_lower, [SizedCorpus.of_counts(words, name=name) for name in ("a", "b")]).as_dict(),
+            sweep_vocab_sizes(numbers).as_dict(),
+            sweep_vocab_sizes(low_lower, [SweepCorpus.of_counts(words, name=name) for name in ("a", "b")]).as_dict(),
         ],
         "attention": [[AttentionMap(["세", b"\xeb"], ["three"], np.array([[0.25, 0.75]]), title="layer 1").as_dict()]],
     }
@@ -113,8 +114,8 @@ def _at(document: Any, path: tuple[Any, ...]) -> Any:
 def test_notebooks_and_rich_draw_every_view(numbers: Tokenizer, capsys: pytest.CaptureFixture[str]) -> None:
     import rich
 
-    vocabulary = Vocabulary(numbers, [Text("x", "세 마리 three")])
-    comparison = compare({"a": numbers, "b": numbers.truncate(300)}, [("x", Text("x", "세 마리 three"))])
+    vocabulary = VocabBrowser(numbers, [ChunkedText("x", "세 마리 three")])
+    comparison = compare({"a": numbers, "b": numbers.truncate(300)}, [("x", ChunkedText("x", "세 마리 three"))])
     summary = summarize(numbers, "세 마리 three")
     views = [summary, summary.top[0], summary.by_script[0], comparison, comparison.scores[0], comparison.overlaps[0]]
     views += [comparison.tokenizers[0], comparison.words[0], comparison.words[0].segments[0]]
@@ -131,7 +132,7 @@ def test_notebooks_and_rich_draw_every_view(numbers: Tokenizer, capsys: pytest.C
 def test_every_public_name_is_found() -> None:
     import bpe_transformer.inspection as room
 
-    assert set(room.__all__) == {*room._HOME, "visible"} == set(dir(room))
+    assert set(room.__all__) == {*room._FOLDER_OF, "View", "visible"} == set(dir(room))
     for name in room.__all__:
         assert getattr(room, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing"):

@@ -1,4 +1,4 @@
-"""What each id of a vocabulary is there for, by id: its kind, the merge that makes it, and how it was counted then."""
+"""The kind of each id of a vocabulary, the rank of the merge that makes it, and the count of that merge."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from bpe_transformer.tokenizer import Tokenizer
 
-Kind = Literal["base", "fallback", "merged", "added", "special", "unknown"]
+TokenKind = Literal["base", "fallback", "merged", "added", "special", "unknown"]
 NO_RANK = -1
 
 
-class Roles:
-    """The ids of one tokenizer.
+class TokenKinds:
+    """The kinds and ranks of the ids of one tokenizer.
 
     A kind is "base" (one byte or character, or an imported token that no merge makes), "fallback" (`<0xED>`, which stands
-    for a byte), "merged", "added" (always looked for in a text) or "special"; "unknown" is the special token that stands
-    for characters outside the alphabet.
+    for a byte), "merged", "added" (found in every text before it is split) or "special"; "unknown" is the special token that
+    stands for characters outside the alphabet.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -32,21 +32,21 @@ class Roles:
         names |= dict.fromkeys(model.fallback_ids, "fallback")
         if model.unk_token is not None:
             names[model.special_tokens[model.unk_token]] = "unknown"
-        self._named: dict[int, Kind] = names  # type: ignore[assignment]
+        self._named: dict[int, TokenKind] = names  # type: ignore[assignment]
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
         """The lowest rank that makes each id, `NO_RANK` if no merge does: shape (vocab_size,)."""
         ranks = np.full(self.tokenizer.vocab_size, NO_RANK, np.int64)
-        made = self.tokenizer.model.merged_ids
-        ranks[made[::-1]] = np.arange(len(made))[::-1]  # the last to be written is the lowest
+        merged_ids = self.tokenizer.model.merged_ids
+        ranks[merged_ids[::-1]] = np.arange(len(merged_ids))[::-1]  # of several ranks the lowest is written last
         return ranks
 
     def rank(self, id: int) -> int | None:
         rank = int(self.ranks[id])
         return None if rank == NO_RANK else rank
 
-    def kind(self, id: int) -> Kind:
+    def kind(self, id: int) -> TokenKind:
         if (name := self._named.get(id)) is not None:
             return name
         return "base" if self.ranks[id] == NO_RANK else "merged"
@@ -54,7 +54,7 @@ class Roles:
     def merge_count(self, id: int) -> int | None:
         """How often the pair that makes this token occurred in the learning corpus when it was merged, from the trace.
 
-        Later merges may have used it up since. None for a token that no merge makes, and where no trace tells.
+        Later merges may have replaced it since. None for a token that no merge makes, and without a trace of that merge.
         """
         rank, trace = self.rank(id), self.tokenizer.trace
         if rank is None or trace is None or not trace.first_rank <= rank < trace.first_rank + len(trace):
@@ -72,11 +72,11 @@ class Roles:
         return None if model.unk_token is None else model.special_tokens[model.unk_token]
 
 
-def _is_partial(surface: bytes) -> bool:
-    if surface.isascii():
+def _is_partial(token: bytes) -> bool:
+    if token.isascii():
         return False
     try:
-        surface.decode()
+        token.decode()
     except UnicodeDecodeError:
         return True
     return False

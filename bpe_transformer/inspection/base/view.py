@@ -1,22 +1,31 @@
-"""What every view has in common: it is plain data that `rich.print` and a notebook know how to draw."""
+"""What every view has in common, and the one registry of the functions that draw views.
+
+A view is plain data. It becomes a Rich renderable when `rich.print` or a notebook asks for one: the function that draws it
+stands in the module of the same place under `render/` (`history/trace_rows.py` is drawn by `render/history/trace_rows.py`),
+which registers it here with `@draws` and is loaded when the first such view is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import singledispatch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.measure import Measurement
+
+_ROOM = "bpe_transformer.inspection."
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
 class View:
-    """Base of the data classes of this room. Drawing is looked up when asked for: the data alone needs no Rich."""
+    """Base of the data classes of this room. The data alone needs no Rich; drawing loads it."""
 
     __slots__ = ()
 
     def __rich__(self) -> RenderableType:
-        from bpe_transformer.inspection.render import render
-
         return render(self)
 
     def _repr_mimebundle_(self, include: Sequence[str] = (), exclude: Sequence[str] = (), **_: Any) -> dict[str, str]:
@@ -29,3 +38,49 @@ class View:
     def as_dict(self) -> dict[str, Any]:
         """The same facts for `json.dumps`: what `--json` prints."""
         raise NotImplementedError(f"{type(self).__name__} has no JSON form")
+
+
+def render(view: View) -> RenderableType:
+    """A Rich renderable of `view`; its lines end without blanks. Raises TypeError for a view that nothing draws."""
+    home = type(view).__module__
+    if home.startswith(_ROOM):
+        import_module(f"{_ROOM}render.{home.removeprefix(_ROOM)}")
+    return WithoutTrailingBlanks(_draw(view))
+
+
+def draws(draw: Draw) -> Draw:
+    """Decorator that registers a function as what draws the view its argument is annotated with."""
+    _draw.register(draw)
+    return draw
+
+
+@singledispatch
+def _draw(view: Any) -> RenderableType:
+    raise TypeError(f"no function is registered that draws a {type(view).__name__}; register one with @draws")
+
+
+class WithoutTrailingBlanks:
+    """A renderable whose lines end with their last visible character. Rich pads the cells of its tables to the right."""
+
+    def __init__(self, drawn: RenderableType) -> None:
+        self.drawn = drawn
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        for line in console.render_lines(self.drawn, options, pad=False):
+            while line and not line[-1].text.rstrip(" ") and not _has_background(line[-1]):
+                line.pop()
+            if line and not _has_background(line[-1]):
+                line[-1] = line[-1]._replace(text=line[-1].text.rstrip(" "))
+            yield from line
+            yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.measure import Measurement
+
+        return Measurement.get(console, options, self.drawn)
+
+
+def _has_background(segment: Any) -> bool:
+    return segment.style is not None and segment.style.bgcolor is not None

@@ -1,8 +1,8 @@
 """Which vocabulary size? One learned vocabulary measured at every size on the way to it, since merges are prefixes.
 
-    ladder = size_ladder(tok, [SizedCorpus.of_files(tok, "english.txt"), SizedCorpus.of_files(tok, "korean.txt")])
-    rich.print(ladder)
-    ladder.corpora[0].knee                       # 16000
+    sweep = sweep_vocab_sizes(tok, [SweepCorpus.of_files(tok, "english.txt"), SweepCorpus.of_files(tok, "korean.txt")])
+    rich.print(sweep)
+    sweep.corpora[0].knee                       # 16000
 
 A corpus is reduced once to its distinct pre-tokens; every size then encodes each of these once.
 """
@@ -48,7 +48,7 @@ class SizeRow(View):
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusLadder(View):
+class CorpusSweep(View):
     """One corpus at every size, smallest first."""
 
     name: str
@@ -63,12 +63,12 @@ class CorpusLadder(View):
 
 
 @dataclass(frozen=True, slots=True)
-class SizeLadder(View):
+class VocabSizeSweep(View):
     """Every corpus at every size of one learned vocabulary."""
 
     digest: str  # of the tokenizer
     vocab_size: int
-    corpora: tuple[CorpusLadder, ...]
+    corpora: tuple[CorpusSweep, ...]
     from_trace: bool  # read off the trace of the learning corpus; no text was encoded
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class SizeLadder(View):
 
 
 @dataclass(frozen=True, eq=False)
-class SizedCorpus:
-    """A corpus as `size_ladder` wants it: its pre-tokens, and how many words and bytes its text has."""
+class SweepCorpus:
+    """A corpus as `sweep_vocab_sizes` wants it: its pre-tokens, and how many words and bytes its text has."""
 
     name: str
     counts: PretokenCounts  # split as the tokenizer splits
@@ -92,7 +92,7 @@ class SizedCorpus:
     @classmethod
     def of_files(
         cls, tokenizer: Tokenizer, paths: str | os.PathLike[str] | Sequence[str], *, name: str | None = None
-    ) -> SizedCorpus:
+    ) -> SweepCorpus:
         """Text files, each one document. Raises `CorpusError` and `InvalidUtf8Error`, as counting does."""
         from bpe_transformer.tokenizer import PretokenCounts
 
@@ -102,7 +102,7 @@ class SizedCorpus:
         return cls(name or Path(files[0]).name, counts, count_words(whole), counts.num_bytes)
 
     @classmethod
-    def of_counts(cls, counts: PretokenCounts, *, name: str) -> SizedCorpus:
+    def of_counts(cls, counts: PretokenCounts, *, name: str) -> SweepCorpus:
         """Counts alone. Words are then sought within pre-tokens: one that the split pattern cuts is taken for several."""
         size = counts.num_bytes or sum(len(word) * number for word, number in counts.items())
         return cls(name, counts, count_words(counts), size)
@@ -120,14 +120,14 @@ def count_words(counts: PretokenCounts) -> int:
     return sum(number * count for number, (_, count) in zip(per_item, items, strict=True))
 
 
-def size_ladder(
+def sweep_vocab_sizes(
     tokenizer: Tokenizer,
-    corpora: Sequence[SizedCorpus] = (),
+    corpora: Sequence[SweepCorpus] = (),
     sizes: Sequence[int] | None = None,
     *,
     num_threads: int | None = None,
     progress: Progress | None = None,
-) -> SizeLadder:
+) -> VocabSizeSweep:
     """Measures `tokenizer`, cut to each of `sizes` (default: `default_sizes`), on each corpus.
 
     Without corpora the learning corpus itself is measured, from the trace, at no cost: bytes per token and the tokens
@@ -141,8 +141,8 @@ def size_ladder(
     chosen = default_sizes(tokenizer) if sizes is None else sorted(set(sizes))
     cut = [(size, cut_to(tokenizer, size)) for size in chosen]
     if not corpora:
-        return SizeLadder(tokenizer.digest, tokenizer.vocab_size, (_from_trace(tokenizer, cut),), True)
-    measured: list[CorpusLadder] = []
+        return VocabSizeSweep(tokenizer.digest, tokenizer.vocab_size, (_from_trace(tokenizer, cut),), True)
+    measured: list[CorpusSweep] = []
     for number, corpus in enumerate(corpora):
         rows: list[SizeRow] = []
         for step, (size, smaller) in enumerate(cut):
@@ -150,8 +150,8 @@ def size_ladder(
             rows.append(_row(size, smaller, corpus, reference, len(corpora) > 1, num_threads))
             if progress is not None:
                 progress(number * len(cut) + step + 1, len(corpora) * len(cut))
-        measured.append(CorpusLadder(corpus.name, corpus.num_bytes, corpus.num_words, tuple(rows), _knee_of(rows)))
-    return SizeLadder(tokenizer.digest, tokenizer.vocab_size, tuple(measured), False)
+        measured.append(CorpusSweep(corpus.name, corpus.num_bytes, corpus.num_words, tuple(rows), _knee_of(rows)))
+    return VocabSizeSweep(tokenizer.digest, tokenizer.vocab_size, tuple(measured), False)
 
 
 def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
@@ -231,7 +231,7 @@ def _knee_of(rows: Sequence[SizeRow]) -> int | None:
 
 
 def _row(
-    size: int, tokenizer: Tokenizer, corpus: SizedCorpus, reference: int | None, several: bool, threads: int | None
+    size: int, tokenizer: Tokenizer, corpus: SweepCorpus, reference: int | None, several: bool, threads: int | None
 ) -> SizeRow:
     from bpe_transformer.tokenizer.resizing.usage import token_usage
 
@@ -246,7 +246,7 @@ def _row(
     )
 
 
-def _from_trace(tokenizer: Tokenizer, cut: Sequence[tuple[int, Tokenizer]]) -> CorpusLadder:
+def _from_trace(tokenizer: Tokenizer, cut: Sequence[tuple[int, Tokenizer]]) -> CorpusSweep:
     trace = tokenizer.trace
     if trace is None or tokenizer.unit != "byte" or trace.first_rank:
         why = (
@@ -269,7 +269,7 @@ def _from_trace(tokenizer: Tokenizer, cut: Sequence[tuple[int, Tokenizer]]) -> C
         unused = _share_unused(occurrences[tokenizer.model.merged_ids[:merges]])
         tokens = int(left[merges])
         rows.append(SizeRow(size, tokens, metrics.bytes_per_token(int(left[0]), tokens), None, unused))
-    return CorpusLadder("learning corpus", int(left[0]), None, tuple(rows), _knee_of(rows))
+    return CorpusSweep("learning corpus", int(left[0]), None, tuple(rows), _knee_of(rows))
 
 
 def _share_unused(occurrences: NDArray[np.integer]) -> float | None:

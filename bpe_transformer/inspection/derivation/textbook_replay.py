@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -161,16 +161,21 @@ def first_segmentation(word: str | bytes, count: int, tokenizer: Tokenizer, base
     raw = word.encode() if isinstance(word, str) else bytes(word)
     if tokenizer.end_of_word:
         raw = raw.decode().strip().encode()  # the mark stands for the space around a word
-    pieces = [bytes([byte]) for byte in raw] if tokenizer.unit == "byte" else [char.encode() for char in raw.decode()]
-    if tokenizer.end_of_word and pieces:
-        pieces[-1] += tokenizer.end_of_word.encode()
-    unknown = next((piece for piece in pieces if piece not in base), None)
+    tokens = [bytes([byte]) for byte in raw] if tokenizer.unit == "byte" else [char.encode() for char in raw.decode()]
+    if tokenizer.end_of_word and tokens:
+        tokens[-1] += tokenizer.end_of_word.encode()
+    unknown = next((token for token in tokens if token not in base), None)
     if unknown is not None:
         raise EncodingError(
             f"{visible(unknown)!r} in the word {visible(raw)!r} is not in the alphabet of this tokenizer; "
             "choose words made of characters it was learned from, or learn with unit='byte'"
         )
-    return Segmentation(raw, count, tuple(base[piece] for piece in pieces), tuple(pieces))
+    return Segmentation(raw, count, tuple(base[token] for token in tokens), tuple(tokens))
+
+
+def segmentation_of(word: bytes, ids: Sequence[int], tokenizer: Tokenizer) -> Segmentation:
+    """`word` as the tokens with these ids; its count is not known and set to 0."""
+    return Segmentation(word, 0, tuple(ids), tuple(map(tokenizer.token_bytes, ids)))
 
 
 def _ranked_pairs(words: list[Segmentation], tokenizer: Tokenizer) -> list[PairCount]:

@@ -1,0 +1,12 @@
+"""One HTML page that shows a vocabulary without a network: its data, its split patterns in JavaScript, its assets."""
+
+from bpe_transformer.inspection.html.js_patterns import JsPattern, translate
+from bpe_transformer.inspection.html.report import report_data, report_html, write_report
+
+__all__ = [
+    "JsPattern",
+    "report_data",
+    "report_html",
+    "translate",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""One HTML file that shows a vocabulary: playground, merge timeline, counts of the merges, size ladder.
+"""One HTML file that shows a vocabulary: playground, merge timeline, counts of the merges, vocabulary sizes.
 
     write_report(report_data(tok, title="my tokenizer"), "report.html")
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from bpe_transformer import __version__
 from bpe_transformer.errors import LearningError, PatternError
-from bpe_transformer.inspection.comparison.vocab_size_sweep import SizeLadder, size_ladder
+from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep, sweep_vocab_sizes
 from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
 from bpe_transformer.io.atomic import atomic_file
 from bpe_transformer.tokenizer.splitting import patterns
@@ -40,12 +40,12 @@ FEW_MERGES = 1000
 
 
 def report_data(
-    tokenizer: Tokenizer, *, title: str, words: Sequence[str] = (), ladder: SizeLadder | None = None
+    tokenizer: Tokenizer, *, title: str, words: Sequence[str] = (), sweep: VocabSizeSweep | None = None
 ) -> dict[str, Any]:
     """Everything the page shows, as JSON has it; columns of numbers are packed (see `pack`).
 
-    `words` are followed through the merges at first (default: some of the vocabulary's own); `ladder` is what
-    `size_ladder` measured (default: the ladder of the learning corpus, if the trace tells it). What cannot be shown is
+    `words` are followed through the merges at first (default: some of the vocabulary's own); `sweep` is what
+    `sweep_vocab_sizes` measured (default: the sizes of the learning corpus, if the trace tells it). What cannot be shown is
     left out, and a `no_…` entry says why: counts without a trace, sizes without a trace or texts, the playground where
     the split pattern has no exact counterpart in a browser.
     """
@@ -64,10 +64,10 @@ def report_data(
             "by learning with this library and lies beside tokenizer.json."
         )
     try:
-        data["ladder"] = (ladder or size_ladder(tokenizer)).as_dict()
+        data["sizes"] = (sweep or sweep_vocab_sizes(tokenizer)).as_dict()
     except LearningError as cause:
-        data["ladder"] = None
-        data["no_ladder"] = f"No size was measured: {cause}."
+        data["sizes"] = None
+        data["no_sizes"] = f"No size was measured: {cause}."
     return data
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bpe_transformer.inspection.base.token_kinds import Kind, Roles
+from bpe_transformer.inspection.base.token_kinds import TokenKind, TokenKinds
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import token_dict
 from bpe_transformer.tokenizer.splitting.alignment import character_offsets
@@ -31,7 +31,7 @@ class TokenSpan(View):
     char_start: int
     char_end: int
     rank: int | None  # of the merge that made it; None for a base or special token
-    kind: Kind
+    kind: TokenKind
     merge_count: int | None = (
         None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
     )
@@ -105,7 +105,7 @@ def tokenize_text(
     policy: dict[str, Any] = {"allowed_special": allowed_special, "disallowed_special": disallowed_special}
     ids, places = tokenizer.encode_offsets(text, **policy)
     raw = text.encode()
-    roles = Roles(tokenizer)
+    kinds = TokenKinds(tokenizer)
     names = {id: name.encode() for name, id in tokenizer.special_tokens.items()}
     spans = []
     chars = character_offsets(raw, places).tolist()
@@ -119,9 +119,9 @@ def tokenize_text(
             byte_end=end,
             char_start=first,
             char_end=after,
-            rank=roles.rank(id),
-            kind="special" if names.get(id) == source else roles.kind(id),  # "<unk>" may be asked for by name
-            merge_count=roles.merge_count(id),
+            rank=kinds.rank(id),
+            kind="special" if names.get(id) == source else kinds.kind(id),  # "<unk>" may be asked for by name
+            merge_count=kinds.merge_count(id),
         )
         spans.append(span)
     return TokenizedText(text, tuple(spans), tokenizer.digest)

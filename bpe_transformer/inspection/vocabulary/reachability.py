@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bpe_transformer.errors import EncodingError
-from bpe_transformer.inspection.base.token_kinds import Roles
-from bpe_transformer.inspection.derivation.merge_replay import Merges
+from bpe_transformer.inspection.base.token_kinds import TokenKinds
+from bpe_transformer.inspection.derivation.merge_index import MergeIndex
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
@@ -26,9 +26,9 @@ OBSTACLES: dict[Obstacle, str] = {
     "another token": "another token stands for the same text",
 }
 _TRIES = 4096  # completions of a token that is part of a character
-_IN_CONTEXT = 8  # of them with something around
-# a sign of every class that patterns know, and rare ones of the same classes, which hardly ever merge with the token
-_AROUND = ("", " ", "\n", "  ", "a", "A", "1", ".", "'", "/", "ꙮ", "Ꙁ", "᠐", "⸎", "가")
+_IN_CONTEXT = 8  # of them that are tried with other characters around
+# a character of every class that patterns distinguish, and rare ones, which hardly ever merge with the token
+_CONTEXTS = ("", " ", "\n", "  ", "a", "A", "1", ".", "'", "/", "ꙮ", "Ꙁ", "᠐", "⸎", "가")
 _LETTERS_FIRST = (b"\xc3", b"\xd0", b"\xd7", b"\xe4", b"\xea", b"\xed", b"\xe3", b"\xe2", b"\xf0")  # of many scripts
 
 
@@ -42,32 +42,32 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     200,000 tokens take about a second.
     """
     model = tokenizer.model
-    roles = Roles(tokenizer)
+    kinds = TokenKinds(tokenizer)
     named = {*model.special_tokens.values(), *model.added_tokens.values()}
-    surfaces = model.decoded_bytes
-    ids = np.array([id for id, surface in enumerate(surfaces) if surface and id not in named], np.int64)
-    encoded = tokenizer.encode_batch([surfaces[id] for id in ids.tolist()], disallowed_special=())
+    decoded = model.decoded_bytes
+    ids = np.array([id for id, token in enumerate(decoded) if token and id not in named], np.int64)
+    encoded = tokenizer.encode_batch([decoded[id] for id in ids.tolist()], disallowed_special=())
     alone = np.diff(encoded.offsets) == 1
     alone[alone] = encoded.ids[encoded.offsets[:-1][alone]] == ids[alone]
     found: dict[int, Obstacle] = {}
     for id in ids[~alone].tolist():
-        if (obstacle := _obstacle(tokenizer, roles, id)) is not None:
+        if (obstacle := _obstacle(tokenizer, kinds, id)) is not None:
             found[id] = obstacle
     return found
 
 
-def _obstacle(tokenizer: Tokenizer, roles: Roles, id: int) -> Obstacle | None:
+def _obstacle(tokenizer: Tokenizer, kinds: TokenKinds, id: int) -> Obstacle | None:
     model = tokenizer.model
-    surface = model.decoded_bytes[id]
+    token = model.decoded_bytes[id]
     merged = _merged(tokenizer, id)
     if merged != [id]:
         if len(merged) == 1:
             return "another token"
-        return "no merge" if roles.rank(id) is None else "other merges"
+        return "no merge" if kinds.rank(id) is None else "other merges"
     if model.end_of_word is not None or witness(tokenizer, id) is not None:
         return None  # whether a mark follows is not for the pattern to say
-    text = surface.decode("utf-8", "surrogateescape")
-    changed = not roles.partial[id] and model.pretokenizer.normalize(text) != text
+    text = token.decode("utf-8", "surrogateescape")
+    changed = not kinds.partial[id] and model.pretokenizer.normalize(text) != text
     return "normalization" if changed else "split"
 
 
@@ -84,37 +84,35 @@ def witness(tokenizer: Tokenizer, id: int) -> bytes | None:
 
 @lru_cache(maxsize=1)
 def _encodable(tokenizer: Tokenizer) -> list[str]:
-    """What may stand around a token in a text for this tokenizer."""
+    """The characters of `_CONTEXTS` that this tokenizer can encode."""
     found = []
-    for sign in _AROUND:
+    for character in _CONTEXTS:
         with suppress(EncodingError):
-            tokenizer.encode_ordinary(sign)
-            found.append(sign)
+            tokenizer.encode_ordinary(character)
+            found.append(character)
     return found
 
 
 def _texts_with(token: bytes, around: list[str]) -> Iterator[list[bytes]]:
-    """Texts that hold `token`, the likeliest first, some at a time."""
-    whole = [head + token + tail for head, tail in islice(_completions(token), _TRIES)]
-    yield whole
-    for text in whole[:_IN_CONTEXT]:
+    """Batches of texts that hold `token`, the most likely to show it first."""
+    completed = [head + token + tail for head, tail in islice(_completions(token), _TRIES)]
+    yield completed
+    for text in completed[:_IN_CONTEXT]:
         yield [before.encode() + text + after.encode() for before, after in product(around, around)]
 
 
 def _merged(tokenizer: Tokenizer, id: int) -> list[int]:
-    """What becomes of a token's own parts when they are a pre-token, or stand inside one."""
+    """The ids that a token's own bytes are encoded to as a pre-token, or inside one."""
     model = tokenizer.model
     if model.end_of_word is None or id in model.word_ends:
-        surface = model.decoded_bytes[id]
-        return tokenizer._encoder.encode_pieces([surface[:-1] if id in model.word_ends else surface])
-    merges = Merges.of(tokenizer)
-    base = merges.leaves(id)
-    *_, last = merges.states(base, merges.fire(base))
-    return [made for made, _ in last.values()]
+        token = model.decoded_bytes[id]
+        return tokenizer._encoder.encode_pieces([token[:-1] if id in model.word_ends else token])
+    merges = MergeIndex.of(tokenizer)
+    return merges.encode(merges.base_ids_of(id))
 
 
 def _completions(token: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """What to put before and after a token so that it begins and ends with a character; nothing, if it does."""
+    """Bytes to put before and after a token so that it begins and ends with whole characters; empty if it does."""
     begin = next((place for place, byte in enumerate(token) if byte & 0xC0 != 0x80), len(token))
     heads = _heads(begin) if 0 < begin < 4 else [b""]
     tails = [b""]
@@ -135,7 +133,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _heads(missing: int) -> list[bytes]:
-    """Bytes that make a character of so many bytes that go on with it."""
+    """The beginnings of characters that lack `missing` bytes."""
     heads = []
     for lead in (*_LETTERS_FIRST, *(bytes([byte]) for byte in range(0xC2, 0xF5))):
         filling = _length(lead[0]) - 1 - missing

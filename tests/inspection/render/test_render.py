@@ -15,21 +15,21 @@ from rich.text import Text
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.inspection import (
     AttentionMap,
-    Vocabulary,
+    VocabBrowser,
     base_alphabet,
     compare,
+    derive_text,
+    derive_token,
     encode_word,
     replay_trace,
     summarize,
     tokenize_text,
     trace_diff,
     trace_table,
-    why_text,
-    why_token,
     word_timeline,
 )
 from bpe_transformer.inspection.render import render
-from bpe_transformer.inspection.tokens.text_source import Text as TextToMeasure
+from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
 
 def drawn(view: object, width: int = 80, **options: object) -> list[str]:
@@ -185,13 +185,13 @@ def test_every_view_sets_right_to_left_text_apart() -> None:
         encode_word("שלבים", hebrew, occurs=False),
         trace_table(hebrew, 0, None),
         trace_diff(hebrew, learn_bpe(PretokenCounts.from_words({**words, "שלב": 9}), 30, unit="char")),
-        why_token(hebrew, hebrew.id_of("של")),
-        why_text(hebrew, "שלב"),
+        derive_token(hebrew, hebrew.id_of("של")),
+        derive_text(hebrew, "שלב"),
         word_timeline(hebrew, ["שלום", "low"]),
         tokenize_text(hebrew, "שלום low"),
         summarize(hebrew, "שלום low שלב"),
-        compare({"a": hebrew, "b": smaller}, [("x", TextToMeasure("x", "שלום low שלב"))]),
-        Vocabulary(hebrew, [TextToMeasure("x", "שלום")]).view(),
+        compare({"a": hebrew, "b": smaller}, [("x", ChunkedText("x", "שלום low שלב"))]),
+        VocabBrowser(hebrew, [ChunkedText("x", "שלום")]).view(),
     ]
     for view in views:
         text = "\n".join(drawn(view, 200))

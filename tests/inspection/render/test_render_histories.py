@@ -12,17 +12,17 @@ from rich.text import Text
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.inspection import (
+    derive_text,
+    derive_token,
     merge_detail,
     top_merges,
     trace_diff,
     trace_table,
-    why_text,
-    why_token,
     word_timeline,
 )
 from bpe_transformer.inspection.base.view import View
-from bpe_transformer.inspection.history.live import LiveFrame, LiveLearning
-from bpe_transformer.inspection.history.walk import TraceWalk
+from bpe_transformer.inspection.history.live_learning import LiveFrame, LiveLearning
+from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
 MIXED = "세 마리 ｗｉｄｅ 😀 e\u0301 שלום"  # Hangul, wide Latin, emoji, a combining mark, right to left
 
@@ -35,10 +35,10 @@ def views(low_lower: Tokenizer, korean: Tokenizer) -> list[View]:
     live = LiveLearning(["책을"], lambda frame: None)
     learn_bpe(PretokenCounts.from_iterator(["책을 책을"]), 260, watch=live)
     return [
-        why_token(korean, korean.id_of(" 읽었다")),
-        why_token(Tokenizer(korean.model), korean.id_of("</s>")),
-        why_text(korean, MIXED + "\n"),
-        why_text(low_lower, "lowidest"),
+        derive_token(korean, korean.id_of(" 읽었다")),
+        derive_token(Tokenizer(korean.model), korean.id_of("</s>")),
+        derive_text(korean, MIXED + "\n"),
+        derive_text(low_lower, "lowidest"),
         trace_table(korean, 0, 20),
         merge_detail(korean, 7),
         top_merges(korean, 5, "length"),
@@ -96,7 +96,7 @@ def test_columns_of_hangul_line_up(korean: Tokenizer) -> None:
 
 
 def test_tree_of_a_korean_token(korean: Tokenizer) -> None:
-    lines = drawn(why_token(korean, korean.id_of(" 읽었다")))
+    lines = drawn(derive_token(korean, korean.id_of(" 읽었다")))
     assert lines[0].startswith("·읽었다   id ")
     leaves = [line.split("── ")[1].split("  ")[0] for line in lines if ", id " in line and "── " in line]
     assert leaves == ["·", *(f"⟨{byte:02x}⟩" for byte in "읽었다".encode())]
@@ -113,7 +113,7 @@ def test_a_merge_with_all_that_is_known(low_lower: Tokenizer) -> None:
 
 
 def test_borders_that_no_merge_could_cross_stand_together(low_lower: Tokenizer) -> None:
-    lines = drawn(why_text(low_lower, "dddnew"))
+    lines = drawn(derive_text(low_lower, "dddnew"))
     assert lines[-6:-4] == ["  3 borders without any merge of what stands or stood there:", "  d ┊ d   d ┊ d   d ┊ new"]
 
 

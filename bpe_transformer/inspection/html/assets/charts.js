@@ -138,44 +138,44 @@ class Charts {
   // --- sizes ---
 
   describeSizes() {
-    const { ladder, no_ladder } = this.report.data;
+    const { sizes: sweep, no_sizes } = this.report.data;
     const lead = view.get("sizes-lead");
-    if (!ladder) {
-      lead.textContent = no_ladder;
+    if (!sweep) {
+      lead.textContent = no_sizes;
       return;
     }
     lead.textContent = "Merges are prefixes: one learning run holds every smaller vocabulary. " +
-      (ladder.from_trace ? "Measured on the learning corpus, from the trace of its merges. " : "") +
-      (ladder.corpora.some((corpus) => corpus.knee !== null) ? "◆ marks the knee, beyond which more vocabulary buys less (kneedle, Satopaa et al. 2011)." : "");
-    const tables = ladder.corpora.map((corpus) => sizeTable(corpus));
+      (sweep.from_trace ? "Measured on the learning corpus, from the trace of its merges. " : "") +
+      (sweep.corpora.some((corpus) => corpus.knee !== null) ? "◆ marks the knee, beyond which more vocabulary buys less (kneedle, Satopaa et al. 2011)." : "");
+    const tables = sweep.corpora.map((corpus) => sizeTable(corpus));
     view.get("sizes-tables").replaceChildren(...tables);
   }
 
   // The figures that are known, each a chart: {title, value of a row, how it is written}.
   figures() {
-    const { ladder } = this.report.data;
-    const known = (key) => ladder.corpora.some((corpus) => corpus.sizes.some((row) => row[key] !== null));
+    const { sizes: sweep } = this.report.data;
+    const known = (key) => sweep.corpora.some((corpus) => corpus.sizes.some((row) => row[key] !== null));
     return [
       { title: "Bytes per token", key: "bytes_per_token", write: (value) => value.toFixed(2), knee: true },
       { title: "Tokens per word", key: "fertility", write: (value) => value.toFixed(2) },
       { title: "Merged tokens never used", key: "never_used", write: view.percent },
-      { title: `Parity with ${ladder.corpora[0].name}`, key: "parity", write: (value) => value.toFixed(2) },
+      { title: `Parity with ${sweep.corpora[0].name}`, key: "parity", write: (value) => value.toFixed(2) },
     ].filter((figure) => known(figure.key));
   }
 
   drawSizes() {
-    const { ladder } = this.report.data;
+    const { sizes: sweep } = this.report.data;
     const place = view.get("sizes-charts");
     place.replaceChildren();
-    if (!ladder || ladder.corpora[0].sizes.length < 2) return;
-    const sizes = ladder.corpora[0].sizes.map((row) => row.vocab_size);
+    if (!sweep || sweep.corpora[0].sizes.length < 2) return;
+    const sizes = sweep.corpora[0].sizes.map((row) => row.vocab_size);
     const boxes = this.figures().map((figure) => {
       const box = view.element("div", { class: "chart", role: "img", "aria-label": `${figure.title} by vocabulary size; the table below has the numbers.` });
       place.append(view.element("div", {}, view.element("h3", {}, figure.title), box));
       return [figure, box];
     });
     for (const [figure, box] of boxes) {
-      const data = [sizes, ...ladder.corpora.map((corpus) => corpus.sizes.map((row) => row[figure.key]))];
+      const data = [sizes, ...sweep.corpora.map((corpus) => corpus.sizes.map((row) => row[figure.key]))];
       this.plot(box, 260, {
         scales: { x: { time: false, distr: 3, range: [sizes[0] * 0.92, sizes.at(-1) * 1.09] } },
         legend: { show: true, live: true },
@@ -185,7 +185,7 @@ class Charts {
         ],
         series: [
           { label: "vocabulary", value: (_, value) => (value === null ? "–" : view.number(value)) },
-          ...ladder.corpora.map((corpus, i) => ({
+          ...sweep.corpora.map((corpus, i) => ({
             label: corpus.name,
             stroke: this.colour(`series${i % 4}`),
             width: 2,
@@ -201,7 +201,7 @@ class Charts {
 
   drawKnees(plot) {
     const { ctx } = plot;
-    this.report.data.ladder.corpora.forEach((corpus, i) => {
+    this.report.data.sizes.corpora.forEach((corpus, i) => {
       const row = corpus.sizes.find((size) => size.vocab_size === corpus.knee);
       if (!row) return;
       const x = plot.valToPos(row.vocab_size, "x", true);

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
+from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import visible
-from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, abbreviate
 
 CELL = 4  # a shade and up to three digits
@@ -19,12 +19,12 @@ _LEVELS = ((75, "█", "magenta"), (50, "▓", "magenta"), (25, "▒", "cyan"), 
 _LABEL_CAPS = (32, 12, 8, 6, CELL)  # cells a heading may take, tried from the widest
 
 
-@render.register
+@draws
 def _(attention: AttentionMap) -> RenderableType:
     return HeatMap(attention)
 
 
-@render.register
+@draws
 def _(alignment: Alignment) -> RenderableType:
     return Text(f"target {alignment.tgt} ← source {alignment.src} {alignment.weight:.0%}")
 

@@ -1,0 +1,1 @@
+"""Tables of tokenizers side by side, and curves over vocabulary sizes."""

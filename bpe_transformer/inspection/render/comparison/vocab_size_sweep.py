@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from bpe_transformer.inspection.comparison.vocab_size_sweep import CorpusLadder, SizeLadder, SizeRow
-from bpe_transformer.inspection.render._dispatch import render
+from bpe_transformer.inspection.base.view import draws
+from bpe_transformer.inspection.comparison.vocab_size_sweep import CorpusSweep, SizeRow, VocabSizeSweep
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, number, plain_table, times
 
 KNEE = "◆"
@@ -20,25 +20,25 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHADES = ("cyan", "yellow", "green", "magenta")  # the letters say the same
 
 
-@render.register
-def _(ladder: SizeLadder) -> RenderableType:
-    several = len(ladder.corpora) > 1
+@draws
+def _(sweep: VocabSizeSweep) -> RenderableType:
+    several = len(sweep.corpora) > 1
     parts: list[RenderableType] = []
-    for letter, corpus in zip(_LETTERS, ladder.corpora, strict=False):
+    for letter, corpus in zip(_LETTERS, sweep.corpora, strict=False):
         title = f"{letter}  {corpus.name}" if several else corpus.name
         facts = [times(corpus.num_bytes, "byte")]
         facts += [times(corpus.num_words, "word")] if corpus.num_words is not None else []
         parts += [Heading(Text.assemble((title, STRONG), "   ", ", ".join(facts))), _Table(corpus), Text()]
-    parts += [_Plot(ladder.corpora), Text(), _notes(ladder)]
+    parts += [_Plot(sweep.corpora), Text(), _notes(sweep)]
     return Group(*parts)
 
 
-@render.register
-def _(corpus: CorpusLadder) -> RenderableType:
+@draws
+def _(corpus: CorpusSweep) -> RenderableType:
     return _Table(corpus)
 
 
-@render.register
+@draws
 def _(row: SizeRow) -> RenderableType:
     return Text(f"{row.vocab_size:,}: {row.bytes_per_token:.3f} bytes a token, {times(row.num_tokens, 'token')}")
 
@@ -46,7 +46,7 @@ def _(row: SizeRow) -> RenderableType:
 class _Table:
     """The rows of a corpus; where the width runs out, whole columns are left out and no number is cut."""
 
-    def __init__(self, corpus: CorpusLadder) -> None:
+    def __init__(self, corpus: CorpusSweep) -> None:
         self.corpus = corpus
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -82,14 +82,14 @@ def _written(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _notes(ladder: SizeLadder) -> Text:
-    notes = [f"tokenizer {ladder.digest[:12]}, cut to each size"]
-    if ladder.from_trace:
+def _notes(sweep: VocabSizeSweep) -> Text:
+    notes = [f"tokenizer {sweep.digest[:12]}, cut to each size"]
+    if sweep.from_trace:
         notes.append("read off the trace of the learning corpus; its words are not known (name texts with --text)")
     notes.append("never used: of the tokens that merges made")
-    if len(ladder.corpora) > 1:
-        notes.append(f"parity: tokens over those of {ladder.corpora[0].name}, for texts that say the same")
-    if any(corpus.knee is not None for corpus in ladder.corpora):
+    if len(sweep.corpora) > 1:
+        notes.append(f"parity: tokens over those of {sweep.corpora[0].name}, for texts that say the same")
+    if any(corpus.knee is not None for corpus in sweep.corpora):
         notes.append(f"{KNEE} knee: beyond it more vocabulary buys less (kneedle, Satopaa et al. 2011)")
     return Text("; ".join(notes), LABEL)
 
@@ -97,7 +97,7 @@ def _notes(ladder: SizeLadder) -> Text:
 class _Plot:
     """Bytes per token over the logarithm of the vocabulary size; every corpus is drawn with its letter."""
 
-    def __init__(self, corpora: Sequence[CorpusLadder]) -> None:
+    def __init__(self, corpora: Sequence[CorpusSweep]) -> None:
         self.corpora = corpora
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -1,4 +1,4 @@
-"""Pictures of merges replayed on words: step by step, and word by word."""
+"""The textbook algorithm step by step: words, pair counts and the winner of each merge."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.derivation.textbook_replay import Alphabet, PairCount, Segmentation, TraceStep
-from bpe_transformer.inspection.derivation.words import Derivation, EncodedWord
-from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render.elements import (
     LABEL,
     NEW,
@@ -24,7 +23,6 @@ from bpe_transformer.inspection.render.elements import (
     spaced,
     times,
 )
-from bpe_transformer.inspection.render.tokens.tokenized_text import written_span
 
 # More than this no one reads; the data classes and --json hold everything.
 MAX_WORDS = 12
@@ -34,7 +32,7 @@ NARROW = 60  # columns below which the table of merges leaves out words and toke
 WIDE = 100  # columns from which the table of merges also shows ids and the new token
 
 
-@render.register
+@draws
 def _(alphabet: Alphabet) -> RenderableType:
     shown = [Text(in_view(token)) for token in alphabet.tokens[:MAX_ALPHABET]]
     if len(alphabet.tokens) > MAX_ALPHABET:
@@ -45,7 +43,7 @@ def _(alphabet: Alphabet) -> RenderableType:
     return facts(rows)
 
 
-@render.register
+@draws
 def _(step: TraceStep) -> RenderableType:
     left = f"{times(step.words_touched, 'word')} changed, {times(step.tokens_left, 'token')} left"
     title = Text.assemble((f"merge {step.rank + 1:,}", STRONG), f"   vocabulary {step.vocab_size:,}, {left}")
@@ -108,36 +106,11 @@ def _second(step: TraceStep) -> str:
     return f"{behind}, tied; tie rule: smaller ids first, {step.winner.pair} < {second.pair}"
 
 
-@render.register
-def _(derivation: Derivation) -> RenderableType:
-    return facts(_stages(derivation))
-
-
-def _stages(derivation: Derivation) -> list[tuple[str, RenderableType]]:
-    lines: list[tuple[str, RenderableType]] = [("characters", spaced(derivation.stages[0].tokens))]
-    for rank, before, after in zip(derivation.ranks, derivation.stages, derivation.stages[1:], strict=False):
-        made = next(token for id, token in zip(after.ids, after.tokens, strict=True) if id not in before.ids)
-        lines.append((f"merge {rank + 1:,}", spaced(after.tokens, made)))
-    return lines
-
-
-@render.register
+@draws
 def _(word: Segmentation) -> RenderableType:
     return Text.assemble((in_view(word.word), STRONG), f"  ×{word.count:,}  ", spaced(word.tokens), overflow="fold")
 
 
-@render.register
+@draws
 def _(pair: PairCount) -> RenderableType:
     return Text(f"{_spelled(pair)} ×{pair.count:,}")
-
-
-@render.register
-def _(word: EncodedWord) -> RenderableType:
-    spans = word.text.spans
-    seen = "occurs in the corpus" if word.occurs else "never occurred in the corpus"
-    unknown = f"with {times(word.text.num_unknown, 'unknown character')}" if word.text.num_unknown else "without <unk>"
-    written = Text(" ".join(written_span(span) for span in spans), STRONG, overflow="fold")
-    rows = _stages(word.derivation) if word.derivation else []
-    rows += [("tokens", written), ("ids", " ".join(str(span.id) for span in spans))]
-    title = Text.assemble((in_view(word.text.text), STRONG), f"   {seen}; it encodes {unknown}")
-    return Group(Heading(title), Padding(facts(rows), (0, 0, 0, 2), expand=False))

@@ -1,0 +1,1 @@
+"""Tokenized texts in colour, and summaries of files."""

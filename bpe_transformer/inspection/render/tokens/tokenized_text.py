@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
+from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import SEPARATOR, in_view
-from bpe_transformer.inspection.render._dispatch import render
 from bpe_transformer.inspection.render.elements import LABEL, Column, Columns, number, times
 from bpe_transformer.inspection.tokens.tokenized_text import TokenizedText, TokenSpan
 
@@ -22,7 +22,7 @@ AT_MERGE = "at merge: how often the pair stood in the learning corpus when it wa
 NO_TRACE = "no trace lies beside this tokenizer, so how often its pairs stood in the learning corpus is not known"
 
 
-@render.register
+@draws
 def _(text: TokenizedText) -> RenderableType:
     return render_text(text)
 
@@ -102,6 +102,6 @@ def _summary(text: TokenizedText) -> Text:
     return Text(summary, LABEL)
 
 
-@render.register
+@draws
 def _(span: TokenSpan) -> RenderableType:
     return _spots([span])
