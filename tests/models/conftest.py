@@ -10,6 +10,8 @@ import torch
 
 from bpe_transformer.models import LanguageModel, TranslationModel
 
+torch.set_num_threads(1)  # models are tiny here, and tests run side by side
+
 SHAPE = {
     "vocab_size": 40,
     "d_model": 32,

@@ -1,0 +1,93 @@
+"""A decoder-only Transformer: predicts the next id from the ids before it (Radford et al. 2018, 2019)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bpe_transformer.models.assembly import initialize, make_embedding, make_final_norm, make_layers
+from bpe_transformer.models.config import TransformerConfig
+from bpe_transformer.models.heads import LanguageModelHead
+from bpe_transformer.models.layers import DecodingCache, causal_mask
+from bpe_transformer.models.outputs import AttentionWeights
+
+
+class DecoderOnly(nn.Module):
+    """Embedding and `n_layers` causal layers."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = make_embedding(config)
+        self.layers = make_layers(config)
+        self.norm = make_final_norm(config)
+        initialize(self, config)
+
+    def forward(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
+        """ids (B, T) -> states (B, T, C), each position from itself and its past, the cached past included.
+
+        mask: (B, T or 1, T) bool, without a cache: keys that are hidden besides those of the future, such as those of
+        other documents. Padding at the end of a row needs none.
+        """
+        return self._forward(ids, mask, cache)[0]
+
+    def attention(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> the weights of every layer (layers, B, H, T, T)."""
+        return torch.stack(self._forward(ids, None, None, need_weights=True)[1])
+
+    def _forward(
+        self, ids: Tensor, mask: Tensor | None, cache: DecodingCache | None, *, need_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        if cache is None:
+            positions, end = torch.arange(ids.size(1), device=ids.device), ids.size(1)
+            if mask is not None:
+                mask = mask & causal_mask(ids.size(1), ids.device)
+        else:
+            positions, mask = cache.advance(ids.size(1), ids.device)
+            end = cache.end
+        x = self.embedding(ids, positions, end)
+        kept = []
+        for index, layer in enumerate(self.layers):
+            x, weights, _ = layer(
+                x,
+                mask=mask,
+                causal=cache is None,
+                positions=positions,
+                end=end,
+                cache=None if cache is None else cache.self_attention[index],
+                need_weights=need_weights,
+            )
+            kept.append(weights)
+        return self.norm(x), kept
+
+
+class LanguageModel(nn.Module):
+    """`DecoderOnly` with a head over the vocabulary."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = DecoderOnly(config)
+        self.head = LanguageModelHead(
+            d_model=config.d_model,
+            vocab_size=config.vocab_size,
+            embedding=self.trunk.embedding.tokens if config.tie_embeddings else None,
+        )
+
+    def new_cache(self, *, capacity: int = 64) -> DecodingCache:
+        """An empty cache for decoding step by step, with room for `capacity` ids before it grows."""
+        return DecodingCache(len(self.trunk.layers), capacity=capacity)
+
+    def states(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
+        """ids (B, T) -> states (B, T, C) for `head`."""
+        states: Tensor = self.trunk(ids, mask=mask, cache=cache)
+        return states
+
+    def forward(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
+        """ids (B, T) -> logits of the next id at every position (B, T, V)."""
+        logits: Tensor = self.head(self.states(ids, mask=mask, cache=cache))
+        return logits
+
+    def attention(self, ids: Tensor) -> AttentionWeights:
+        """ids (B, T) -> the weights of every layer."""
+        return AttentionWeights(decoder=self.trunk.attention(ids))

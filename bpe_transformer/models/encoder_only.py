@@ -1,0 +1,72 @@
+"""An encoder-only Transformer: every position sees the whole text (Devlin et al. 2019)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bpe_transformer.models.assembly import initialize, make_embedding, make_final_norm, make_layers
+from bpe_transformer.models.config import TransformerConfig
+from bpe_transformer.models.heads import MaskedLMHead
+from bpe_transformer.models.layers import padding_mask
+from bpe_transformer.models.outputs import AttentionWeights
+
+
+class EncoderOnly(nn.Module):
+    """Embedding and `n_layers` layers without a causal mask."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = make_embedding(config)
+        self.layers = make_layers(config)
+        self.norm = make_final_norm(config)
+        initialize(self, config)
+
+    def forward(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """ids (B, T), segments (B, T) -> states (B, T, C).
+
+        mask: bool (B or 1, T or 1, T), True where a position sees another; by default all but padding.
+        """
+        return self._forward(ids, segments, mask)[0]
+
+    def attention(self, ids: Tensor, *, segments: Tensor | None = None) -> Tensor:
+        """ids (B, T) -> the weights of every layer (layers, B, H, T, T)."""
+        return torch.stack(self._forward(ids, segments, None, need_weights=True)[1])
+
+    def _forward(
+        self, ids: Tensor, segments: Tensor | None, mask: Tensor | None, *, need_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        if mask is None:
+            mask = padding_mask(ids, self.config.pad_id)
+        positions, end = torch.arange(ids.size(1), device=ids.device), ids.size(1)
+        x = self.embedding(ids, positions, end, segments)
+        kept = []
+        for layer in self.layers:
+            x, weights, _ = layer(x, mask=mask, positions=positions, end=end, need_weights=need_weights)
+            kept.append(weights)
+        return self.norm(x), kept
+
+
+class MaskedLanguageModel(nn.Module):
+    """`EncoderOnly` with a head that says which id stands at every position."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = EncoderOnly(config)
+        self.head = MaskedLMHead(config, embedding=self.trunk.embedding.tokens if config.tie_embeddings else None)
+
+    def states(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """ids (B, T) -> states (B, T, C) for `head`."""
+        states: Tensor = self.trunk(ids, segments=segments, mask=mask)
+        return states
+
+    def forward(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """ids (B, T) -> logits of the id at every position (B, T, V)."""
+        logits: Tensor = self.head(self.states(ids, segments=segments, mask=mask))
+        return logits
+
+    def attention(self, ids: Tensor) -> AttentionWeights:
+        """ids (B, T) -> the weights of every layer."""
+        return AttentionWeights(encoder=self.trunk.attention(ids))

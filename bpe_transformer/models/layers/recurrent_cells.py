@@ -1,0 +1,84 @@
+"""One step of a recurrent network, for decoders whose next input depends on their last state."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bpe_transformer.errors import ConfigError
+
+# a GRU's state is (h,), an LSTM's (h, c); each (B, H) for a cell, (n_layers, B, H) for a stack
+State = tuple[Tensor, ...]
+
+
+class RecurrentCell(nn.Module):
+    """What the two cells share: their gates are linear in the input and in the state.
+
+    The input's contribution is computed apart (`project`), so that it can be computed for all steps at once.
+    """
+
+    n_gates: int
+
+    def __init__(self, d_input: int, d_state: int) -> None:
+        super().__init__()
+        self.d_state = d_state
+        self.input = nn.Linear(d_input, self.n_gates * d_state)
+        self.recurrent = nn.Linear(d_state, self.n_gates * d_state)
+        for parameter in self.parameters():  # as torch.nn.LSTM and GRU do
+            nn.init.uniform_(parameter, -(d_state**-0.5), d_state**-0.5)
+
+    def project(self, x: Tensor) -> Tensor:
+        """x (…, I) -> its contribution to the gates (…, G * H)"""
+        gates: Tensor = self.input(x)
+        return gates
+
+    def step(self, gates: Tensor, state: State) -> State:
+        """The input's contribution (B, G * H) and the last state -> the next state; the first of it is the output."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """x (B, I) and the last state -> the next state."""
+        return self.step(self.project(x), state)
+
+
+class LSTMCell(RecurrentCell):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000).
+
+    i, f, o = σ(W x + U h + b) each, g = tanh(W x + U h + b), c' = f·c + i·g, h' = o·tanh(c'). Gates lie in torch's
+    order i, f, g, o.
+    """
+
+    n_gates = 4
+
+    def step(self, gates: Tensor, state: State) -> State:
+        h, c = state
+        i, f, g, o = (gates + self.recurrent(h)).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+class GRUCell(RecurrentCell):
+    """Gated recurrent unit (Cho et al. 2014, section 2.3).
+
+    r, z = σ(W x + U h + b) each, n = tanh(W x + b + r·(U h + b')), h' = (1 - z)·n + z·h. As in torch the reset gate is
+    applied after U, where the paper has U (r·h); gates lie in torch's order r, z, n.
+    """
+
+    n_gates = 3
+
+    def step(self, gates: Tensor, state: State) -> State:
+        (h,) = state
+        r_input, z_input, n_input = gates.chunk(3, dim=-1)
+        r_state, z_state, n_state = self.recurrent(h).chunk(3, dim=-1)
+        z = (z_input + z_state).sigmoid()
+        n = (n_input + (r_input + r_state).sigmoid() * n_state).tanh()
+        return (torch.lerp(n, h, z),)
+
+
+def make_cell(kind: str, d_input: int, d_state: int) -> RecurrentCell:
+    """`kind` is "lstm" or "gru"; `ConfigError` for anything else."""
+    if kind == "lstm":
+        return LSTMCell(d_input, d_state)
+    if kind == "gru":
+        return GRUCell(d_input, d_state)
+    raise ConfigError(f"cell={kind!r} is unknown; choose 'lstm' or 'gru'")
