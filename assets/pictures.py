@@ -1,7 +1,8 @@
 """Makes the pictures of the README from real runs of the commands: `make pictures`.
 
-Each is what a terminal of so many columns shows, as SVG. The vocabulary is learned here and now from a corpus that comes
-with the package, so the pictures are the same on every machine.
+Each is what a terminal of so many columns shows, as SVG, of the files that the tour in the README has made by then: the
+blocks marked "for the pictures" are run first. What they read comes with the package, so the pictures are the same on
+every machine, and a test compares their text with what the commands print.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import html
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -23,7 +25,6 @@ from rich.terminal_theme import MONOKAI
 from bpe_transformer import Tokenizer
 from bpe_transformer.cli import cli
 from bpe_transformer.cli.support import console as _common
-from bpe_transformer.corpora.numbers_en_ko import generate
 
 HERE = Path(__file__).resolve().parent
 # Rich's own frame around the terminal, without the font that it would fetch from the network
@@ -58,10 +59,10 @@ def recorder(columns: int, lines: int = 40) -> Console:
     )
 
 
-def save(console: Console, name: str, title: str) -> None:
-    svg = console.export_svg(title=title, theme=MONOKAI, code_format=SVG, unique_id=name)
+def save(console: Console, path: Path, title: str) -> None:
+    svg = console.export_svg(title=title, theme=MONOKAI, code_format=SVG, unique_id=path.stem)
     svg = re.sub(r'textLength="([0-9.]+)"([^>]*)>([^<]*)</text>', in_cells, svg)
-    (HERE / f"{name}.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
+    path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 
 def in_cells(text: re.Match[str]) -> str:
@@ -72,8 +73,8 @@ def in_cells(text: re.Match[str]) -> str:
     return f'textLength="{cells:g}" lengthAdjust="spacing"{rest}>{escaped}</text>'
 
 
-def command(name: str, *arguments: str, columns: int = 80, shown: str | None = None) -> None:
-    """The picture `name` of one command; `shown` is how a user would type it."""
+def command(path: Path, *arguments: str, columns: int = 80) -> None:
+    """The picture of one command."""
     console = recorder(columns)
     original: Callable[[int | None], Console] = _common.output
     _common.output = lambda width=None: (
@@ -85,36 +86,43 @@ def command(name: str, *arguments: str, columns: int = 80, shown: str | None = N
         cli.main(list(arguments), standalone_mode=False)
     finally:
         _common.output = original
-    save(console, name, "bpe-transformer " + (shown or " ".join(arguments)))
+    save(console, path, shlex.join(["bpe-transformer", *arguments]))
 
 
-def two_languages() -> None:
-    """`en.txt` and `ko.txt`: two thousand number expressions, line by line the same."""
-    examples = list(generate("train", 2000))
-    Path("en.txt").write_text("".join(f"{example.en}\n" for example in examples), encoding="utf-8")
-    Path("ko.txt").write_text("".join(f"{example.ko}\n" for example in examples), encoding="utf-8")
-
-
-def walk(name: str, tokenizer: Tokenizer, words: list[str], keys: list[str], shown: str) -> None:
-    """The picture `name` of `trace --step` after some keys."""
+def walk(path: Path, tokenizer: str, words: list[str], keys: list[str]) -> None:
+    """The picture of `trace --step` after some keys."""
     from bpe_transformer.cli.support.step_viewer import Stepper
     from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
-    stepper = Stepper(TraceWalk(tokenizer, words))
+    stepper = Stepper(TraceWalk(Tokenizer.load(tokenizer), words))
     for key in keys:
         stepper.press(key)
     console = recorder(80)
     console.print(stepper.picture(80, 22))
-    save(console, name, f"bpe-transformer {shown}")
+    save(console, path, shlex.join(["bpe-transformer", "trace", tokenizer, "--step", "--words", ",".join(words)]))
 
 
-def page(name: str, text: str) -> None:
-    """The picture `name` of a report's playground and timeline, as a headless Chromium draws it."""
+def draw_terminals(out: Path) -> None:
+    """Every picture of a terminal, in the folder `out`, from the tour's files in the working directory."""
+    command(out / "tokens.svg", "tokens", "en-ko", "고양이 세 마리, three 🐈s")
+    parallel = ["--parallel", "en=en.txt", "ko=ko.txt"]
+    command(out / "compare.svg", "compare", "en-ko", "english", *parallel, "--limit", "1", columns=88)
+    command(
+        out / "vocab.svg", "vocab", "en-ko", "--used-in", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88
+    )
+    command(out / "why.svg", "why", "en-ko", "--text", "고양이 thirsty")
+    files = ["--text", "en.txt", "--text", "ko.txt"]
+    command(out / "sizes.svg", "sizes", "en-ko", *files, "--sizes", "400,600,800,1000,1400,2000")
+    command(out / "trace-diff.svg", "trace", "diff", "en-ko", "en-ko-gpt2")
+    walk(out / "trace-step.svg", "en-ko", [" three", "고양이"], [*"g", *"237", "enter", "f", "n"])
+
+
+def draw_report(path: Path) -> None:
+    """The picture of a report's playground and timeline, as a headless Chromium draws it."""
     from playwright.sync_api import sync_playwright
 
-    cli.main(
-        ["report", "tok", "-o", "report.html", "--words", "·three, ·thirteen, 고양이, ·마리"], standalone_mode=False
-    )
+    words = "·three, ·thirteen, 고양이, ·마리"
+    cli.main(["report", "en-ko", "-o", "report.html", "--words", words], standalone_mode=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -122,38 +130,34 @@ def page(name: str, text: str) -> None:
         view = browser.new_page(viewport={"width": 1000, "height": 2400}, color_scheme="light")
         view.goto(Path("report.html").resolve().as_uri())
         view.wait_for_selector("html[data-ready]")
-        view.locator("#text").fill(text)
+        view.locator("#text").fill("three cats, thirteen thirsty sheep\n고양이 세 마리와 양 열세 마리\n")
         view.evaluate("report.playground.inspectLongest(); document.activeElement.blur()")
         top, last = (view.locator(part).bounding_box() for part in ("#playground", "#timeline"))
         assert top is not None
         assert last is not None
         clip = {"x": 0, "y": top["y"] + 20, "width": 1000, "height": last["y"] + last["height"] - top["y"]}
-        view.screenshot(path=str(HERE / f"{name}.png"), clip=clip)
+        view.screenshot(path=str(path), clip=clip)
         browser.close()
+
+
+def run_tour() -> None:
+    """Runs the blocks of the README that make the files which the pictures show, in the working directory."""
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    marked = re.findall(r"^<!-- tour: for the pictures -->\n```(\w+)\n(.*?)\n```", readme, re.MULTILINE | re.DOTALL)
+    for language, text in marked:
+        if language == "python":
+            exec(text, {})
+        else:
+            for line in re.findall(r"^\$ bpe-transformer (.*)", text, re.MULTILINE):
+                cli.main(shlex.split(line), standalone_mode=False)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        learn = ["learn", "numbers-en-ko", "--vocab-size", "2000"]
-        cli.main([*learn, "-o", "tok"], standalone_mode=False)
-        cli.main([*learn, "-o", "gpt2-split", "--pattern", "gpt2"], standalone_mode=False)
-        two_languages()
-        cli.main(["learn", "en.txt", "--vocab-size", "1000", "-o", "english"], standalone_mode=False)
-        command("tokens", "tokens", "tok", "고양이 세 마리, three 🐈s", shown="tokens tok '고양이 세 마리, three 🐈s'")
-        parallel = ["--parallel", "en=en.txt", "ko=ko.txt"]
-        command("compare", "compare", "tok", "english", *parallel, "--limit", "1", columns=88)
-        command("vocab", "vocab", "tok", "--used-in", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88)
-        command("why", "why", "tok", "--text", "고양이 thirsty", shown="why tok --text '고양이 thirsty'")
-        command(
-            "sizes", "sizes", "tok", "--text", "en.txt", "--text", "ko.txt", "--sizes", "400,600,800,1000,1400,2000"
-        )
-        page("report", "three cats, thirteen thirsty sheep\n고양이 세 마리와 양 열세 마리\n")
-        command("trace-diff", "trace", "diff", "tok", "gpt2-split")
-        keys = [*"g", *"237", "enter", "f", "n"]
-        walk(
-            "trace-step", Tokenizer.load("tok"), [" three", "고양이"], keys, "trace tok --step --words ' three,고양이'"
-        )
+        run_tour()
+        draw_terminals(HERE)
+        draw_report(HERE / "report.png")
 
 
 if __name__ == "__main__":
