@@ -33,10 +33,10 @@ SVG = """\
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: {char_height}px;
  line-height: {line_height}px; font-variant-east-asian: full-width; }}
-.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: ui-sans-serif, sans-serif; }}
+.{unique_id}-title {{ font-size: 14px; font-weight: bold; font-family: ui-sans-serif, sans-serif; }}
 {styles}
 </style>
-<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="100%"/></clipPath>
 {lines}</defs>
 {chrome}
 <g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
@@ -112,7 +112,7 @@ def draw_terminals(out: Path) -> None:
     )
     command(out / "why.svg", "why", "en-ko", "--text", "고양이 thirsty")
     files = ["--text", "en.txt", "--text", "ko.txt"]
-    command(out / "sizes.svg", "sizes", "en-ko", *files, "--sizes", "400,600,800,1000,1400,2000")
+    command(out / "sizes.svg", "sizes", "en-ko", *files, "--sizes", "400,600,1000,1400,2000")
     command(out / "trace-diff.svg", "trace", "diff", "en-ko", "en-ko-gpt2")
     walk(out / "trace-step.svg", "en-ko", [" three", "고양이"], [*"g", *"237", "enter", "f", "n"])
 
