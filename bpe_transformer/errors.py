@@ -69,3 +69,7 @@ class ConfigError(BpeTransformerError, ValueError):
 
 class CheckpointError(BpeTransformerError, ValueError):
     """A checkpoint is missing, incomplete, or does not fit the model."""
+
+
+class OutputLockedError(BpeTransformerError):
+    """Another run writes the same output at the moment."""

@@ -1,6 +1,6 @@
 """The ground floor: files read as bytes, lines and rows, text checked as UTF-8, and outputs written whole or not at all."""
 
-from bpe_transformer.io.atomic import atomic_directory, atomic_file, sync
+from bpe_transformer.io.atomic import atomic_directory, atomic_file, recover_directory, sync, sync_tree
 from bpe_transformer.io.byte_files import (
     BLOCK_BYTES,
     COMPRESSIONS,
@@ -11,6 +11,8 @@ from bpe_transformer.io.byte_files import (
     file_format,
     open_bytes,
 )
+from bpe_transformer.io.locks import lock_output
+from bpe_transformer.io.manifest import MANIFEST, check_manifest, write_manifest
 from bpe_transformer.io.read_ahead import read_ahead
 from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
 from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_documents
@@ -29,12 +31,14 @@ __all__ = [
     "COMPRESSIONS",
     "DEFAULT_ERRORS",
     "FORMATS",
+    "MANIFEST",
     "TABLE_FORMATS",
     "ByteFile",
     "Errors",
     "ReadStats",
     "atomic_directory",
     "atomic_file",
+    "check_manifest",
     "column_positions",
     "compression",
     "csv_rows",
@@ -43,12 +47,16 @@ __all__ = [
     "file_format",
     "invalid_utf8_message",
     "json_rows",
+    "lock_output",
     "normalize_blocks",
     "open_bytes",
     "read_ahead",
     "read_lines",
+    "recover_directory",
     "replace_invalid",
     "row_texts",
     "split_documents",
     "sync",
+    "sync_tree",
+    "write_manifest",
 ]

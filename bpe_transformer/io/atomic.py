@@ -1,87 +1,157 @@
-"""Outputs are written beside their place and renamed: a reader sees the old file or the new one, never half of one."""
+"""Files and folders that are written whole or not at all: a reader finds the old one or the new one, never a mixture.
+
+Everything is written in a private workspace beside the output (see `workspaces.py`), synced to the disk, and takes its place
+in one step, which is synced as well.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from bpe_transformer.io.workspaces import PREVIOUS, exchange, remove_leftovers, replace_entries, workspace
 
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
+    """Yields a path to write to; the file there takes the place of `path` when the block ends without an error.
 
-    Where `path` is a link, that is the place it points to. What is no file, such as /dev/stdout, is written to instead.
+    Where `path` is a link, that is the file it points to. A device or pipe, such as /dev/stdout, is written to instead.
 
-    >>> with atomic_file("counts.tsv") as part:
-    ...     _ = part.write_text("low\\t5\\n")
+    >>> with atomic_file("counts.tsv") as new:
+    ...     _ = new.write_text("low\\t5\\n")
     """
     target = Path(os.path.realpath(path))
-    is_device = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-    if not is_device:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    place = None if is_device else target.parent
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=place)
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        if is_device:
-            with part.open("rb") as source, open(path, "wb") as sink:
-                shutil.copyfileobj(source, sink)
-            return
-        part.chmod(0o666 & ~_umask())
-        sync(part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with tempfile.TemporaryDirectory(prefix="bpe-transformer-") as folder:
+            new = Path(folder) / "output"
+            new.touch()
+            yield new
+            with new.open("rb") as source, open(path, "wb") as device:
+                shutil.copyfileobj(source, device)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with workspace(target) as folder:
+        new = folder / target.name
+        new.touch(exist_ok=False)  # with the mode that the umask leaves
+        yield new
+        sync(new)
+        os.replace(new, target)
+        sync(target.parent)
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a fresh directory beside `path`; when the block ends without an error its entries take their place in `path`.
+def atomic_directory(path: str | os.PathLike[str], *, keep_others: bool = True) -> Iterator[Path]:
+    """Yields a new folder to write to, which takes the place of `path` when the block ends without an error.
 
-    Entries of `path` that the block did not write stay as they are. A single entry is replaced atomically; several are
-    replaced one after another, each whole.
+    Entries of an older folder that the block did not write are in the new one as well, unless `keep_others` is False. Where
+    `path` is a link, that is the folder it points to. Raises `NotADirectoryError` if there is a file.
+
+    The old folder stays whole until it is exchanged for the new one, in one step where the file system can. Where it cannot,
+    the old one is moved away first; if the process is killed in this moment, the next run, or `recover_directory`, moves it
+    back. A folder that cannot be exchanged, because it is a mount point, this process works in it, or the folder above it is
+    not writable, keeps its place: its entries are replaced one after another, the manifest last (see `manifest.py`), and the
+    next run goes on where a killed one stopped.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
-        yield part
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    in_place = target.exists() and _has_to_stay(target)
+    with workspace(target, target if in_place else target.parent) as folder:
+        new = folder / target.name
+        new.mkdir()  # with the mode that the umask leaves
+        yield new
+        if in_place:
+            sync_tree(new)
+            (folder / PREVIOUS).mkdir(mode=0o700)
+            others = set() if keep_others else {entry.name for entry in target.iterdir() if entry != folder}
+            replace_entries(new, target, folder / PREVIOUS, others)
+            sync(target)
+            return
         if target.exists():
-            for entry in sorted(part.iterdir()):
-                place = target / entry.name
-                if place.is_dir() and entry.is_dir():
-                    shutil.rmtree(place)
-                entry.replace(place)
-        else:
-            part.chmod(0o777 & ~_umask())
-            part.replace(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            _copy_owner_and_mode(target, new)
+            if keep_others:
+                for entry in sorted(target.iterdir()):
+                    if not os.path.lexists(new / entry.name):
+                        _link(entry, new / entry.name)
+        sync_tree(new)
+        _take_place(new, target, folder)
+        sync(target.parent)
+
+
+def recover_directory(path: str | os.PathLike[str]) -> None:
+    """Ends what a killed run had begun to do with a folder, and removes what it left. Does nothing if there is nothing."""
+    remove_leftovers(Path(os.path.realpath(path)))
+
+
+def _has_to_stay(target: Path) -> bool:
+    here = Path(os.path.realpath(os.curdir))
+    return target == here or target in here.parents or os.path.ismount(target) or not os.access(target.parent, os.W_OK)
+
+
+def _take_place(new: Path, target: Path, folder: Path) -> None:
+    if not os.path.lexists(target):
+        os.rename(new, target)
+    elif not exchange(new, target):
+        previous = folder / PREVIOUS
+        os.rename(target, previous)
+        try:
+            os.rename(new, target)
+        except BaseException:
+            os.rename(previous, target)
+            raise
+
+
+def _copy_owner_and_mode(source: Path, target: Path) -> None:
+    facts = source.stat()
+    if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):  # only the superuser gives files away
+            os.chown(target, facts.st_uid, facts.st_gid)
+    target.chmod(stat.S_IMODE(facts.st_mode))
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same files under another name; a copy where the file system has no hard links."""
+    if source.is_dir() and not source.is_symlink():
+        target.mkdir(mode=source.stat().st_mode & 0o7777)
+        for entry in sorted(source.iterdir()):
+            _link(entry, target / entry.name)
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as problem:
+        if problem.errno not in (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES):
+            raise
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def sync_tree(folder: str | os.PathLike[str]) -> None:
+    """Waits until a folder with all that is in it is on the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if not os.path.islink(path):
+                sync(path)
+        sync(parent)
 
 
 def sync(path: str | os.PathLike[str]) -> None:
-    """Waits until a file, or the names in a directory, are on the disk; without it a rename may survive what it renamed."""
+    """Waits until a file, or the names in a folder, are on the disk; without it a rename may survive what it renamed."""
     try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a directory, where the system does not let one open it
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder or file that one may not read
         return
     try:
-        os.fsync(handle)
-    except OSError as cause:  # some file systems know no such thing for directories
+        os.fsync(descriptor)
+    except OSError as cause:  # some file systems cannot sync folders
         if cause.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
             raise
     finally:
-        os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        os.close(descriptor)

@@ -1,0 +1,54 @@
+"""Locks on outputs: a second run that would write the same file or folder is refused, and a killed one leaves no lock."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bpe_transformer.errors import OutputLockedError
+from bpe_transformer.io.workspaces import hidden_name, hold_lock, release
+
+
+@contextmanager
+def lock_output(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Holds a lock on an output while the block runs. Processes that do not ask for it are not hindered.
+
+    Raises `OutputLockedError` if another process, or another block of this one, holds it.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = target.parent / f"{hidden_name(target)}.lock"
+    descriptor = _acquire(lock, path)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        release(descriptor)
+
+
+def _acquire(lock: Path, path: str | os.PathLike[str]) -> int:
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        except OSError as problem:
+            raise OutputLockedError(
+                f"{path} cannot be locked: {lock}: {problem.strerror}; remove that file"
+            ) from problem
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+            os.close(descriptor)
+            raise OutputLockedError(f"{path} cannot be locked: {lock} is not a file of this user; remove it")
+        if hold_lock(descriptor) is False:
+            os.close(descriptor)
+            raise OutputLockedError(
+                f"{path} is being written by another run; wait until it has ended, or choose another output"
+            )
+        try:
+            if os.path.samestat(os.lstat(lock), os.fstat(descriptor)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        release(descriptor)  # the run before removed the file while this one opened it

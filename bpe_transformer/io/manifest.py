@@ -1,0 +1,89 @@
+"""A manifest binds the files of a folder together: their sizes and SHA-256 sums, written last and checked first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from bpe_transformer.errors import FormatError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+def write_manifest(folder: str | os.PathLike[str], files: Iterable[str] | None = None) -> None:
+    """Writes the manifest of `files`, paths within the folder; None takes all files there are, at any depth.
+
+    Call it when the files are complete, last in the block of an `atomic_directory`.
+    """
+    folder = Path(folder)
+    names = _files(folder) if files is None else sorted(files)
+    entries = {name: {"size": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names}
+    text = json.dumps({"format": FORMAT, "files": entries}, indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def check_manifest(folder: str | os.PathLike[str], *, check: Literal["sizes", "sha256"] = "sha256") -> None:
+    """Checks a folder against its manifest; files that the manifest does not name are ignored.
+
+    "sizes" finds what is missing or cut off without reading the files, "sha256" every change.
+
+    Raises `FormatError` for the first file that is missing or differs, for a damaged manifest or none, and for a manifest of a
+    later version.
+    """
+    folder = Path(folder)
+    for name, (size, sha256) in _read(folder / MANIFEST).items():
+        path = folder / name
+        if not path.is_file():
+            raise FormatError(f"{path} is missing, which {MANIFEST} lists; write {folder} anew")
+        if path.stat().st_size != size:
+            raise FormatError(
+                f"{path} has {path.stat().st_size:,} bytes where {MANIFEST} has {size:,}; it is damaged, write {folder} anew"
+            )
+        if check == "sha256" and _sha256(path) != sha256:
+            raise FormatError(
+                f"{path} is not what {MANIFEST} lists (SHA-256 differs); it is damaged, write {folder} anew"
+            )
+
+
+def _read(path: Path) -> dict[str, tuple[int, str]]:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormatError(f"{path} is missing, so the folder is not whole; write it anew") from None
+    except (ValueError, RecursionError) as problem:
+        raise FormatError(f"{path} is not JSON ({problem}); it is damaged, write the folder anew") from None
+    try:
+        version, files = content["format"], content["files"]
+        if version != FORMAT:
+            raise FormatError(
+                f"{path} has version {version!r} of the manifest format, and this bpe-transformer reads version {FORMAT}; "
+                "use the version of bpe-transformer that wrote it"
+            )
+        entries = {name: (entry["size"], entry["sha256"]) for name, entry in files.items()}
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise FormatError(f"{path} is not a manifest ({problem!r}); it is damaged, write the folder anew") from None
+    for name, (size, sha256) in entries.items():
+        if not isinstance(size, int) or not isinstance(sha256, str):
+            raise FormatError(f"{path} is not a manifest (entry {name!r}); it is damaged, write the folder anew")
+        if os.path.isabs(name) or ".." in Path(name).parts:
+            raise FormatError(f"{path} names {name!r}, which lies outside the folder; write the folder anew")
+    return entries
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in paths if name != MANIFEST)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(1 << 20))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+    return digest.hexdigest()
