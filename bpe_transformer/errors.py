@@ -5,11 +5,6 @@ All derive from `BpeTransformerError`, which is what the command line turns into
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bpe_transformer.tokenizer import Tokenizer
-
 
 class BpeTransformerError(Exception):
     """Base of everything this library raises on purpose."""
@@ -31,14 +26,6 @@ class LearningError(BpeTransformerError, ValueError):
     """A vocabulary cannot be learned as asked (too small, empty counts, contradictory options)."""
 
 
-class LearningInterrupted(KeyboardInterrupt):
-    """Ctrl-C while merging. `tokenizer` has the merges so far."""
-
-    def __init__(self, message: str, tokenizer: Tokenizer) -> None:
-        super().__init__(message)
-        self.tokenizer = tokenizer
-
-
 class SpecialTokenError(BpeTransformerError, ValueError):
     """Text holds a special token that was not allowed, or a special token is missing."""
 
@@ -49,6 +36,15 @@ class EncodingError(BpeTransformerError, ValueError):
 
 class DecodingError(BpeTransformerError, ValueError):
     """Ids cannot be decoded (out of range)."""
+
+
+class IdOutOfRangeError(DecodingError):
+    """An id that the vocabulary does not have: `id`, at `position` of the ids that were given."""
+
+    def __init__(self, message: str, id: int, position: int) -> None:
+        super().__init__(message)
+        self.id = id
+        self.position = position
 
 
 class TruncationWarning(UserWarning):

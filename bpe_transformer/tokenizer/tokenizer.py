@@ -1,75 +1,57 @@
-"""The tokenizer: text to ids and back."""
+"""`Tokenizer`: what users hold. Text to ids is `encoding/codec.py`, files on disk `formats/` and `files/`."""
 
 from __future__ import annotations
 
 import operator
 import os
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpe_transformer import _core
-from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
-from bpe_transformer.tokenizer.conversions import Conversions
-from bpe_transformer.tokenizer.encoding import special_tokens as specials
-from bpe_transformer.tokenizer.encoding.decoding import Decoding
-from bpe_transformer.tokenizer.encoding.encodings import Encodings, Frame
-from bpe_transformer.tokenizer.encoding.error_messages import (
-    check_dropout,
-    check_max_len,
-    encoding_problem,
-    id_out_of_range,
-    lacks_mark,
-)
-from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, texts_of
-from bpe_transformer.tokenizer.encoding.native_texts import PlainTexts, together, without
-from bpe_transformer.tokenizer.encoding.python_path import PartEncoder, text_bytes
-from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, Specials
+from bpe_transformer.errors import DecodingError
+from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
+from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
+from bpe_transformer.tokenizer.encoding.encodings import Encodings
+from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
+from bpe_transformer.tokenizer.encoding.inputs import Texts
+from bpe_transformer.tokenizer.encoding.special_tokens import NONE, SpecialNames
+from bpe_transformer.tokenizer.files.encode_files import EncodedFiles, encode_files
+from bpe_transformer.tokenizer.resizing.prune import PrunedModel, prune
+from bpe_transformer.tokenizer.resizing.truncate import truncate
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
-from bpe_transformer.tokenizer.threads import thread_count
-from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
+from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    import tiktoken
+
     from bpe_transformer.tokenizer.counting.counts import PretokenCounts
-    from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
-    from bpe_transformer.tokenizer.resizing.truncate_and_prune import Pruned
+    from bpe_transformer.tokenizer.formats.ranks import Ranks
+
+Path = str | os.PathLike[str]
+Ids = Sequence[int] | NDArray[np.integer[Any]]
 
 
-class Tokenizer(Conversions, Decoding):
+class Tokenizer:
     """A learned BPE vocabulary, ready to encode and decode. Made by `learn_bpe` or `Tokenizer.load`; does not change.
 
     One object may be used by many threads at a time.
     """
 
-    def __init__(self, model: BpeModel, *, trace: MergeTrace | None = None) -> None:
-        self.model = model
+    def __init__(self, model: BpeModel | Codec, *, trace: MergeTrace | None = None) -> None:
+        """Of a vocabulary, or of a codec that was made of it already."""
+        self.codec = model if isinstance(model, Codec) else Codec(model)
+        self.model = self.codec.model
         self.trace = trace
-        # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
-        by_python = model.lacks_bytes and model.prefix_space.endswith("_if_none")
-        split = model.pretokenizer
-        by_python |= split.normalizer is not None and split.normalization is None
-        self._plain_scanner = None if by_python else split.normalized_scanner
-        self._scanner = None if model.token_flags or split.normalization else self._plain_scanner
-        # special tokens first, then those that are always looked for: the order of `_policy`
-        self._specials = [
-            (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
-        ]
-        prefix = get_args(PrefixSpace).index(model.prefix_space)
-        self._encoder = _core.Encoder(
-            model.alphabet(), model.left, model.right, model.merged_ids, self._specials, model.whole_tokens(), prefix
-        )
-        self._parts = PartEncoder(model, self._encoder, self._specials)
-        self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
-        policy, sought = self._policies.of(NONE, "all")
-        self._nothing_allowed = None if sought else policy
-        self._all_plain, _ = self._policies.of(NONE, ())
-        where = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
-        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), where)
+        self._encode = self.codec.encode  # bound once: a call of it costs less than a look-up in two steps
 
     # --- facts ---------------------------------------------------------------------------------------------------------
 
@@ -106,17 +88,12 @@ class Tokenizer(Conversions, Decoding):
 
     @property
     def cache_bytes(self) -> int:
-        """The most memory, in bytes, in which each thread remembers words and their ids; 64 MiB unless set.
-
-        >>> tok.cache_bytes = 8 << 20                                       # doctest: +SKIP
-        """
-        return int(self._encoder.cache_bytes)
+        """The most memory, in bytes, in which each thread remembers words and their ids; 64 MiB unless set."""
+        return self.codec.cache_bytes
 
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:
-        if not isinstance(value, int) or value < 0:
-            raise EncodingError(f"cache_bytes={value!r} is no size; give a number of bytes, 0 for hardly any")
-        self._encoder.cache_bytes = min(value, 2**62)
+        self.codec.cache_bytes = value
 
     @cached_property
     def merges(self) -> list[tuple[int, int]]:
@@ -134,13 +111,9 @@ class Tokenizer(Conversions, Decoding):
             raise DecodingError(id_out_of_range(id, self.vocab_size))
         return self.model.tokens[id]
 
-    @cached_property
-    def _id_of(self) -> dict[bytes, int]:
-        return {token: id for id, token in enumerate(self.model.tokens) if token}
-
     def id_of(self, token: bytes | str) -> int:
         """The id of a token, by its bytes or its text. Raises `KeyError` if it has none."""
-        return self._id_of[token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token]
+        return self.model.id_of[token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token]
 
     def __repr__(self) -> str:
         return (
@@ -157,8 +130,8 @@ class Tokenizer(Conversions, Decoding):
         self,
         text: str | bytes,
         *,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
@@ -170,33 +143,17 @@ class Tokenizer(Conversions, Decoding):
         Special tokens follow tiktoken's policy: those in `allowed_special` become their ids, of several at one place the
         longest; anything of `disallowed_special` (by default all that are not allowed) in the text raises
         `SpecialTokenError`; the rest is plain text. `add_bos` and `add_eos` put the vocabulary's `bos_token` and `eos_token`
-        around the ids.
+        before and after the ids.
 
         With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
         cut; `encode_batch` counts them in `num_cut` instead.
 
         `dropout` is the probability with which each merge is left out whenever it could happen (BPE-dropout: Provilkov,
-        Emelianenko and Voita 2020), so that a model sees words in other pieces too. The same `seed` gives the same ids.
+        Emelianenko and Voita 2020), so that a model sees words as other tokens too. The same `seed` gives the same ids.
 
         Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
         """
-        plain = allowed_special is NONE and disallowed_special == "all"
-        policy = self._nothing_allowed if plain else None
-        if policy is None:
-            policy = self._policy(allowed_special, disallowed_special, (text,))
-        try:
-            if dropout:
-                ids = self._sample(text, policy, dropout, seed)
-            elif (scanner := self._scanner_for((text,))) is not None:
-                ids = self._encoder.encode(scanner, text, policy)
-            else:
-                ids = self._parts.encode(text_bytes(text), policy)
-        except (ValueError, TypeError) as cause:
-            self._fail(cause, (text,))
-        if add_bos or add_eos or max_len is not None:
-            ids, num_cut = self._frame(add_bos, add_eos, max_len).around(ids)
-            self._warn_of_cuts(max_len, num_cut, len(ids))
-        return ids
+        return self._encode(text, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
         """The ids of a text in which special tokens mean nothing: `encode(text, disallowed_special=())`."""
@@ -207,8 +164,8 @@ class Tokenizer(Conversions, Decoding):
         texts: Texts,
         num_threads: int | None = None,
         *,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
@@ -225,22 +182,17 @@ class Tokenizer(Conversions, Decoding):
         from a stream of its own, so that neither the number of threads nor the other texts change its ids; the first text of
         a batch has the ids that `encode` gives it.
         """
-        batch = texts_of(texts)
-        policy = self._policy(allowed_special, disallowed_special, batch)
-        try:
-            plain = self._batch(batch, policy, thread_count(num_threads), dropout, seed)
-        except (ValueError, TypeError) as cause:
-            self._fail(cause, batch)
-        frame = self._frame(add_bos, add_eos, max_len)
-        return plain if frame == Frame() else frame.around_each(plain)
+        return self.codec.encode_batch(
+            texts, num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed
+        )
 
     def encode_offsets(
         self,
         text: str | bytes,
-        unit: Literal["byte", "char"] = "byte",
+        unit: OffsetUnit = "byte",
         *,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
@@ -252,99 +204,64 @@ class Tokenizer(Conversions, Decoding):
         character of which it holds a byte, so neighbours may share one. White space that an end-of-word mark replaces
         belongs to no token; a token that stands for nothing in the text, such as `bos`, has an empty span.
 
-        >>> tok.encode_offsets("숲 low", "char")                            # doctest: +SKIP
-        ([236, 136, 178, 261], array([[0, 1], [0, 1], [0, 1], [1, 5]]))
+        >>> from bpe_transformer import PretokenCounts, learn_bpe
+        >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, " low": 2}), vocab_size=259)
+        >>> ids, offsets = tok.encode_offsets("숲 low", "char")
+        >>> ids, offsets.tolist()
+        ([236, 136, 178, 258], [[0, 1], [0, 1], [0, 1], [1, 5]])
         """
-        policy = self._policy(allowed_special, disallowed_special, (text,))
-        in_characters = self._in_characters(unit)
-        try:
-            if (scanner := self._scanner_for((text,))) is not None:
-                ids, flat, length = self._encoder.encode_spans(scanner, text, policy, self.model.widths, in_characters)
-                spans = flat.reshape(-1, 2)
-            else:
-                data = text_bytes(text)
-                ids, spans = self._parts.encode_spans(data, policy, self.model.widths)
-                length = _core.characters(data, spans) if in_characters else len(data)
-        except (ValueError, TypeError) as cause:
-            self._fail(cause, (text,))
-        if add_bos or add_eos or max_len is not None:
-            plain = Encodings(np.array(ids, np.uint32), np.array([0, len(ids)]))
-            framed, spans = self._frame(add_bos, add_eos, max_len).around_spans(plain, spans, np.array([length]))
-            ids = framed.ids.tolist()
-            self._warn_of_cuts(max_len, int(framed.num_cut[0]), len(ids))
-        return ids, spans
+        return self.codec.encode_offsets(text, unit, allowed_special, disallowed_special, add_bos, add_eos, max_len)
 
     def encode_offsets_batch(
         self,
         texts: Texts,
-        unit: Literal["byte", "char"] = "byte",
+        unit: OffsetUnit = "byte",
         num_threads: int | None = None,
         *,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
     ) -> tuple[Encodings, Offsets]:
         """The ids of many texts, and where in its text each token is, (T, 2), for all texts in one array: as `encode_offsets`.
 
-        The tokens of text `i` are at `spans[encodings.offsets[i]:encodings.offsets[i + 1]]`. What `max_len` cuts is counted
-        in `num_cut`.
-
-        >>> encodings, spans = tok.encode_offsets_batch(["숲", "low"], "char")      # doctest: +SKIP
-        >>> encodings.tolist(), spans.tolist()                              # doctest: +SKIP
-        ([[236, 136, 178], [260]], [[0, 1], [0, 1], [0, 1], [0, 3]])
+        The tokens of text `i` are at `offsets[encodings.row_starts[i]:encodings.row_starts[i + 1]]`. What `max_len` cuts is
+        counted in `num_cut`.
         """
-        batch = texts_of(texts)
-        policy = self._policy(allowed_special, disallowed_special, batch)
-        widths, in_characters = self.model.widths, self._in_characters(unit)
-        try:
-            if (scanner := self._scanner_for(batch)) is None:
-                plain, spans, lengths = self._parts.spans_batch(batch, policy, widths, in_characters)
-            else:
-                options = (policy, widths, in_characters, thread_count(num_threads))
-                if isinstance(batch, Rows):
-                    ids, offsets, flat, lengths = self._encoder.spans_rows(scanner, batch.chunks, *options)
-                else:
-                    ids, offsets, flat, lengths = self._encoder.spans_batch(scanner, batch, *options)
-                plain, spans = Encodings(ids, offsets), flat.reshape(-1, 2)
-        except (ValueError, TypeError) as cause:
-            self._fail(cause, batch)
-        frame = self._frame(add_bos, add_eos, max_len)
-        return (plain, spans) if frame == Frame() else frame.around_spans(plain, spans, lengths)
+        return self.codec.encode_offsets_batch(
+            texts, unit, num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len
+        )
 
     def count(
-        self, text: str | bytes, *, allowed_special: Specials = NONE, disallowed_special: Specials = "all"
+        self, text: str | bytes, *, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
     ) -> int:
         """How many ids `encode` gives for a text."""
-        return len(self.encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special))
+        return self.codec.count(text, allowed_special, disallowed_special)
 
     def count_batch(
         self,
         texts: Texts,
         num_threads: int | None = None,
         *,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
     ) -> NDArray[np.int64]:
         """How many ids each of many texts has, (N,)."""
-        encodings = self.encode_batch(
-            texts, num_threads, allowed_special=allowed_special, disallowed_special=disallowed_special
-        )
-        return np.diff(encodings.offsets)
+        return self.codec.count_batch(texts, num_threads, allowed_special, disallowed_special)
 
     def encode_files(
         self,
-        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-        out: str | os.PathLike[str],
+        paths: Path | Sequence[Path],
+        out: Path,
         *,
         format: Literal["npy", "arrow"] = "npy",
         documents: Literal["file", "line"] = "file",
         glob: str = "**/*",
         errors: Literal["strict", "replace", "keep"] = "strict",
         num_threads: int | None = None,
-        allowed_special: Specials = NONE,
-        disallowed_special: Specials = "all",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         overwrite: bool = False,
@@ -363,96 +280,185 @@ class Tokenizer(Conversions, Decoding):
         `DigestMismatchError` where the tokenizer, the sources or the options are others than before, unless `overwrite`;
         `InvalidUtf8Error` unless `errors` is "replace" or "keep" (bytes as they are); `CorpusError` for sources that are
         missing or change on the way; and what `encode` raises, with the file.
-
-        >>> encoded = tok.encode_files("corpus", "corpus.ids", documents="line")  # doctest: +SKIP
-        >>> encoded.totals, encoded.encodings[0]                            # doctest: +SKIP
-        (Totals(documents=3, empty=0, bytes=120, ids=31, replaced=0), array([300, 12], dtype=uint16))
         """
-        from bpe_transformer.tokenizer.files.encode_files import encode_files
-
         return encode_files(
-            self, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
-            allowed_special=specials.named("allowed_special", allowed_special),
-            disallowed_special=specials.named("disallowed_special", disallowed_special),
-            frame=self._frame(add_bos, add_eos, None), overwrite=overwrite, progress=progress,
+            self.codec, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
+            allowed_special=allowed_special, disallowed_special=disallowed_special, add_bos=add_bos, add_eos=add_eos,
+            overwrite=overwrite, progress=progress,
         )  # fmt: skip
 
-    def _policy(self, allowed: Specials, disallowed: Specials, texts: Sequence[object] = ()) -> bytes:
-        if allowed is NONE and disallowed in ((), NONE):
-            return self._all_plain
-        policy, sought = self._policies.of(allowed, disallowed)
-        if sought:
-            specials.refuse(sought, texts)
-        return policy
+    # --- ids to text ---------------------------------------------------------------------------------------------------
 
-    def _scanner_for(self, texts: Sequence[object]) -> int | None:
-        """The native scanner; None where Python takes part: a text may hold a token with flags, or has to be normalised."""
-        if self._scanner is not None or self._plain_scanner is None:
-            return self._scanner
-        return None if self._plain.others(texts) else self._plain_scanner
+    def decode(self, ids: Ids, *, errors: str = "replace", skip_special_tokens: bool = False) -> str:
+        """The text of ids. Bytes that are not UTF-8 on their own, such as half a character, follow `errors` (as in
+        `bytes.decode`); `decode_bytes` gives them exactly. Raises `DecodingError` for an id out of range, and for such bytes
+        with `errors="strict"`.
+        """
+        return self.codec.decoder.decode(ids, errors, skip_special_tokens)
 
-    @cached_property
-    def _plain(self) -> PlainTexts:
-        return PlainTexts(self.model)
+    def decode_batch(
+        self, rows: Encodings | Iterable[Ids], *, errors: str = "replace", skip_special_tokens: bool = False
+    ) -> list[str]:
+        """The texts of many rows of ids, also of an Arrow array of lists; each as `decode` gives it."""
+        return self.codec.decoder.decode_batch(rows, errors, skip_special_tokens)
 
-    def _sample(self, text: str | bytes, policy: bytes, dropout: float, seed: int | None) -> list[int]:
-        chance = check_dropout(dropout, seed)
-        if self._scanner is None:
-            return self._parts.encode(text_bytes(text), policy, _core.Dropout(*chance, 0))
-        return self._encoder.sample(self._scanner, text, policy, *chance)
+    def decode_bytes(self, ids: Ids, *, skip_special_tokens: bool = False) -> bytes:
+        """The bytes of ids: for a byte vocabulary exactly those that were encoded. Raises `DecodingError`."""
+        return self.codec.decoder.decode_bytes(ids, skip_special_tokens)
 
-    def _batch(
-        self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
-    ) -> Encodings:
-        native, chance = self._encoder, check_dropout(dropout, seed) if dropout else (0.0, 0)
-        scanner = self._scanner
-        if scanner is None and self._plain_scanner is not None and not dropout:
-            others = self._plain.others(texts)
-            if others and len(others) < len(texts) and isinstance(texts, tuple):
-                rows = self._parts.encode_some(texts, others, policy)
-                plain = tuple(without(texts, others))
-                return together(
-                    Encodings(*native.encode_batch(self._plain_scanner, plain, policy, num_threads)), others, rows
-                )
-            scanner = None if others else self._plain_scanner
-        if scanner is None:
-            return self._parts.encode_batch(texts, policy, *chance)
-        if isinstance(texts, Rows):
-            if dropout:
-                return Encodings(*native.sample_rows(scanner, texts.chunks, policy, *chance, num_threads))
-            return Encodings(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
-        if dropout:
-            return Encodings(*native.sample_batch(scanner, texts, policy, *chance, num_threads))
-        return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
+    def decode_stream(
+        self, ids: Iterable[int] = (), *, errors: str = "replace", skip_special_tokens: bool = False
+    ) -> DecodeStream:
+        """The text of ids while they come: an iterator over strings, none of which ends inside a character.
 
-    def _frame(self, add_bos: bool, add_eos: bool, max_len: int | None) -> Frame:
-        sides = self.model.bos_eos_tokens
-        names = {**self.model.added_tokens, **self.model.special_tokens} if add_bos or add_eos else {}
-        for name, asked, side in (("bos", add_bos, sides[0]), ("eos", add_eos, sides[1])):
-            if asked and not side:
-                raise SpecialTokenError(lacks_mark(name))
-        before, behind = (
-            tuple(names[token] for token in side) if asked else ()
-            for asked, side in zip((add_bos, add_eos), sides, strict=True)
-        )
-        frame = Frame(before, behind, max_len)
-        check_max_len(max_len, frame.num_marks)
-        return frame
+        What is left at the end, such as half a character, follows `errors`. To feed it by hand, call `push` and `finish` of
+        the result.
+        """
+        return self.codec.decoder.decode_stream(ids, errors, skip_special_tokens)
 
-    @staticmethod
-    def _in_characters(unit: str) -> bool:
-        if unit not in ("byte", "char"):
-            raise EncodingError(f"unit={unit!r} is unknown; choose byte or char")
-        return unit == "char"
+    # --- files ---------------------------------------------------------------------------------------------------------
+    # The formats are imported where they are used: most programs need one of them or none.
 
-    @staticmethod
-    def _warn_of_cuts(max_len: int | None, num_cut: int, kept: int) -> None:
-        if num_cut:
-            message = f"max_len={max_len} cut {num_cut} of {num_cut + kept} ids off a text"
-            warnings.warn(message, TruncationWarning, stacklevel=3)
+    def save(self, directory: Path) -> None:
+        """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
 
-    def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
-        raise encoding_problem(cause, texts, self.model) or cause from None
+        The file is read back and has to give equal ids before it takes its place; with the `tokenizers` package
+        installed, that has to agree too. Raises `FormatError` if not: nothing is written then.
+        """
+        from bpe_transformer.tokenizer import formats
+
+        formats.save(self.codec, self.trace, directory)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote, with the trace if one lies beside it, or any file that `from_file` knows."""
+        return cls.from_file(path)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: Path,
+        *,
+        pattern: str | Pretokenizer | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+        verify: bool = False,
+    ) -> Self:
+        """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
+
+        `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
+        and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
+        `pattern` and `special_tokens` are for files of ranks, which do not say them. A probe text has to come back from its
+        ids; with `verify` the package that the format belongs to, where it is installed, has to give the same ids for it
+        from the same file. Raises `FormatError` with the place.
+        """
+        from bpe_transformer.tokenizer import formats
+
+        codec, trace = formats.load(path, pattern, special_tokens, verify)
+        return cls(codec, trace=trace)
+
+    @classmethod
+    def from_ranks(
+        cls,
+        ranks: Ranks,
+        pattern: str | Pretokenizer = DEFAULT_PATTERN,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """A tokenizer from bytes and their ranks, which are the ids: a mapping, or pairs as rustbpe's `get_mergeable_ranks()`.
+
+        Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
+        """
+        from bpe_transformer.tokenizer.formats import probe
+        from bpe_transformer.tokenizer.formats.ranks import model_of
+
+        return cls(probe.accept(model_of(ranks, Pretokenizer.of(pattern), special_tokens or {})))
+
+    @classmethod
+    def from_tiktoken(
+        cls,
+        path: Path,
+        pattern: str | Pretokenizer = DEFAULT_PATTERN,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
+
+        Those of openai's files are known by their names, `cl100k_base.tiktoken` and so on, if the number of ranks is theirs.
+        """
+        from bpe_transformer.tokenizer.formats import probe, tiktoken
+
+        return cls(probe.accept(tiktoken.read(path, pattern, special_tokens)))
+
+    @classmethod
+    def from_gpt2(
+        cls,
+        vocab: Path,
+        merges: Path,
+        *,
+        pattern: str | Pretokenizer | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """A tokenizer from `vocab.json` and `merges.txt`: of bytes (GPT-2, RoBERTa), of bytes with "</w>" (CLIP), or of
+        characters with "</w>" (GPT, XLM), whose text has to come in words, as other tools set them apart.
+
+        Names that are no symbol and that no merge makes are special tokens, unless `special_tokens` says which are. The
+        default pattern is "gpt2", CLIP's, or "whitespace". Raises `FormatError`.
+        """
+        from bpe_transformer.tokenizer.formats import gpt2, probe
+
+        return cls(probe.accept(gpt2.read(vocab, merges, pattern, special_tokens)))
+
+    @classmethod
+    def from_subword_nmt(
+        cls,
+        codes: Path,
+        vocabulary: Path | None = None,
+        *,
+        alphabet: Iterable[str] = "",
+        unk_token: str | None = "<unk>",
+    ) -> Self:
+        """A tokenizer from subword-nmt's codes of version 0.2, which hold merges only.
+
+        The alphabet is every character of the codes, of `vocabulary`, as `subword-nmt get-vocab` writes it, and of
+        `alphabet`; all others become `unk_token`. Ids are the lines of `vocabulary`; without one, and for what it lacks,
+        characters, `unk_token` and merges by rank follow each other. Raises `FormatError` with the line.
+        """
+        from bpe_transformer.tokenizer.formats import probe, subword_nmt
+
+        return cls(probe.accept(subword_nmt.read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token)))
+
+    @classmethod
+    def from_sentencepiece(cls, path: Path) -> Self:
+        """A tokenizer from a SentencePiece `.model` of type BPE, with its normalisation. Needs no other package.
+
+        Control pieces become special tokens, user-defined ones are found in every text. Raises `FormatError`, also for
+        Unigram models.
+        """
+        from bpe_transformer.tokenizer.formats import probe, sentencepiece
+
+        return cls(probe.accept(sentencepiece.read(path)))
+
+    def export(self, path: Path, format: str = "tokenizer.json") -> None:
+        """Writes the vocabulary in a format of `bpe_transformer.tokenizer.formats.FORMATS`: a file, for "gpt2" a directory.
+
+        What was written is read back and has to give equal ids, and the package that the format belongs to has to agree
+        where it is installed. Raises `FormatError`, and writes nothing, for what the format cannot hold.
+        """
+        from bpe_transformer.tokenizer import formats
+
+        formats.export(self.codec, path, format)
+
+    def as_tiktoken(self, name: str = "bpe-transformer") -> tiktoken.Encoding:
+        """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot encode so."""
+        from bpe_transformer.tokenizer.formats import probe, tiktoken
+
+        encoding = tiktoken.encoding(self.model, name)
+        return probe.equal(self.codec, encoding, encoding.encode_ordinary)
+
+    def as_transformers(self) -> Any:
+        """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot be held."""
+        from bpe_transformer.tokenizer.formats import probe, tokenizer_json
+
+        fast = tokenizer_json.transformers_tokenizer(self.model)
+        return probe.equal(self.codec, fast, lambda text: fast.encode(text, add_special_tokens=False))
 
     # --- other sizes ---------------------------------------------------------------------------------------------------
 
@@ -463,9 +469,8 @@ class Tokenizer(Conversions, Decoding):
         the last merge that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
         do not fit, or if ids do not follow the order of merges, as in some imported vocabularies.
         """
-        from bpe_transformer.tokenizer.resizing.truncate_and_prune import truncate
-
-        return truncate(self, vocab_size)
+        model, trace = truncate(self.model, self.trace, vocab_size)
+        return self if model is self.model else Tokenizer(model, trace=trace)
 
     def prune(self, corpus: PretokenCounts | Iterable[str]) -> Pruned:
         """The vocabulary without the tokens that a corpus, given as counts or texts, never needs, and the new ids.
@@ -475,14 +480,20 @@ class Tokenizer(Conversions, Decoding):
         may take more tokens. The result has no trace. Raises `LearningError` for counts split otherwise, and what
         encoding raises.
 
-        >>> counts = PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6, "widest": 3})
-        >>> tok = learn_bpe(counts, vocab_size=270)
-        >>> print(tok.prune(["low lower"]))                                        # doctest: +SKIP
-        270 ids became 260: 10 dropped (3.7%), ...
+        >>> from bpe_transformer import PretokenCounts, learn_bpe
+        >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6, "widest": 3}), vocab_size=270)
+        >>> str(tok.prune(["low lower"])).split(";")[0]
+        '270 ids became 260: 10 dropped (3.7%), 0 unused ones kept as parts of others'
         """
-        from bpe_transformer.tokenizer.resizing.truncate_and_prune import prune
+        pruned = prune(self.codec, corpus)
+        return Pruned(**vars(pruned), tokenizer=Tokenizer(pruned.model))
 
-        return prune(self, corpus)
+
+@dataclass(frozen=True, eq=False)
+class Pruned(PrunedModel):
+    """What `Tokenizer.prune` gives."""
+
+    tokenizer: Tokenizer
 
 
 def _restore(model: BpeModel, trace: MergeTrace | None, cache_bytes: int) -> Tokenizer:

@@ -108,18 +108,17 @@ def _bytes(tokenizer: Tokenizer, rows: Rows, before: int | None, skip_special: b
     """The text of rows, each with a newline after it, or of all their ids together with `joined`."""
     import numpy as np
 
-    from bpe_transformer import _core
     from bpe_transformer.cli.support.id_streams import out_of_range
+    from bpe_transformer.errors import IdOutOfRangeError
 
     ids, offsets = rows
     try:
         edges = offsets[[0, -1]] if joined else offsets
-        return tokenizer._decoder.joined_at(ids, edges, skip_special, b"" if joined else b"\n")
-    except _core.BadId as problem:
-        position = problem.args[0]
-        row = int(np.searchsorted(offsets, position, "right"))
-        place = f"position {position:,} of the ids" if before is None else f"line {before + row:,}"
-        raise out_of_range(int(ids[position]), place, tokenizer) from None
+        return tokenizer.codec.decoder.decode_rows(ids, edges, skip_special, b"" if joined else b"\n")
+    except IdOutOfRangeError as error:
+        row = int(np.searchsorted(offsets, error.position, "right"))
+        place = f"position {error.position:,} of the ids" if before is None else f"line {before + row:,}"
+        raise out_of_range(error.id, place, tokenizer) from None
 
 
 def _write_whole(tokenizer: Tokenizer, texts: Iterator[tuple[Rows, int | None]], skip_special: bool) -> None:

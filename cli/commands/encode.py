@@ -167,7 +167,7 @@ def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: di
     from bpe_transformer.tokenizer.files.file_texts import FileTexts
 
     special = policy.arguments
-    texts = FileTexts([], tokenizer, "file", errors, special["allowed_special"], special["disallowed_special"])
+    texts = FileTexts([], tokenizer.codec, "file", errors, special["allowed_special"], special["disallowed_special"])
     before = tokenizer.encode_batch([b""], add_bos=framing["add_bos"])
     after = tokenizer.encode_batch([b""], add_eos=framing["add_eos"])
     if len(before.ids):

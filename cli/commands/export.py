@@ -55,10 +55,10 @@ def command(tokenizer: str, out: str, form: str | None) -> None:
         learned = open_tokenizer(file)
     if out == "-":
         with tempfile.TemporaryDirectory() as folder:
-            package = export(learned, Path(folder, "output"), form)
+            package = export(learned.codec, Path(folder, "output"), form)
             write_data(Path(folder, "output").read_bytes())
     else:
-        package = export(learned, out, form)
+        package = export(learned.codec, out, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
     name = "standard output" if out == "-" else out
     click.echo(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)

@@ -22,7 +22,7 @@ from bpe_transformer.cli.support.input_options import (
 
 if TYPE_CHECKING:
     from bpe_transformer import PretokenCounts, Tokenizer
-    from bpe_transformer.errors import LearningInterrupted
+    from bpe_transformer.tokenizer import LearningInterrupted
 
 DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
 
@@ -77,7 +77,8 @@ def command(
 ) -> None:
     """Learn a BPE vocabulary from corpora: listed names, files, folders, counts, or - for standard input."""
     from bpe_transformer import Tokenizer, learn_bpe, learn_superwords
-    from bpe_transformer.errors import LearningError, LearningInterrupted
+    from bpe_transformer.errors import LearningError
+    from bpe_transformer.tokenizer import LearningInterrupted
 
     _check_usage(superwords, rest)
     if rest["live"]:

@@ -53,7 +53,7 @@ def count_tokens(
     if corpus.counts is not None:
         raise CorpusError(f"{corpus.name} holds pre-token counts, not texts; name the texts that were counted")
     count = _Count(tokenizer, corpus.name, num_threads)
-    plain = FileTexts([], tokenizer, documents, errors, (), ())
+    plain = FileTexts([], tokenizer.codec, documents, errors, (), ())
     if corpus.stream is not None:
         count.add_parts(plain, _Stream(corpus.name, corpus.stream), report)
     if corpus.dataset is not None:

@@ -235,7 +235,7 @@ def _row(
 ) -> SizeRow:
     from bpe_transformer.tokenizer.resizing.usage import token_usage
 
-    usage = token_usage(tokenizer, corpus.counts, threads)
+    usage = token_usage(tokenizer.codec, corpus.counts, threads)
     return SizeRow(
         vocab_size=size,
         num_tokens=usage.total,

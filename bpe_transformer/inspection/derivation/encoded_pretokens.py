@@ -50,7 +50,7 @@ class PretokenEncoder:
             SpecialTokenError, EncodingError: as `Tokenizer.encode`.
         """
         ids = self.tokenizer.encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
-        pretokens = list(self._split(text, self.tokenizer._policy(allowed_special, disallowed_special)))
+        pretokens = list(self._split(text, allowed_special, disallowed_special))
         if [id for pretoken in pretokens for id in pretoken.ids] != ids:
             raise EncodingError(
                 f"the pre-tokens of {text[:40]!r} do not add up to what the encoder gives; please report this text "
@@ -58,14 +58,14 @@ class PretokenEncoder:
             )
         return pretokens
 
-    def _split(self, text: str, policy: bytes) -> Iterator[EncodedPretoken]:
-        for source, special in self.tokenizer._parts.pre_tokens(text.encode(), policy):
+    def _split(self, text: str, allowed: SpecialTokens, disallowed: SpecialTokens) -> Iterator[EncodedPretoken]:
+        for source, special in self.tokenizer.codec.pre_tokens(text, allowed, disallowed):
             if special is not None:
                 yield EncodedPretoken(source, "special", (), (special,))
             elif (pretoken := self._encoded(source)).ids:
                 yield pretoken
 
     def _encoded(self, word: bytes) -> EncodedPretoken:
-        ids = tuple(self.tokenizer._encoder.encode_pieces([word]))
+        ids = tuple(self.tokenizer.codec.encode_pre_tokens([word]))
         kind: PretokenKind = "whole" if word in self._whole else "merged"
         return EncodedPretoken(word, kind, tuple(self._base_encoder.encode_pieces([word])), ids)

@@ -69,7 +69,7 @@ def similar_tokens(tokenizer: Tokenizer, written: str, limit: int = MAX_SIMILAR)
     mark = tokenizer.end_of_word or ""
     cases = dict.fromkeys([spelled, bare, bare.lower(), bare.capitalize(), bare.upper()])
     meant = [form for case in cases for form in (case, space + case, case + mark)]
-    found = [token for form in meant if (token := form.encode()) in tokenizer._id_of]
+    found = [token for form in meant if (token := form.encode()) in tokenizer.model.id_of]
     if len(found) < limit and bare:
         alike = {
             plain: token

@@ -18,7 +18,7 @@ from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 from bpe_transformer.inspection.tokens.measurement import measure
 from bpe_transformer.inspection.vocabulary.reachability import Obstacle, unreachable
 from bpe_transformer.inspection.vocabulary.vocab_entries import CorpusUse, Pruning, VocabEntry, VocabView
-from bpe_transformer.tokenizer.resizing.truncate_and_prune import never_pruned, with_parts
+from bpe_transformer.tokenizer.resizing.prune import never_pruned, with_constituents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,7 @@ class VocabBrowser:
     @cached_property
     def _needed(self) -> NDArray[np.bool_]:
         assert self.used is not None
-        return with_parts(self.tokenizer.model, self.used > 0)
+        return with_constituents(self.tokenizer.model, self.used > 0)
 
     @cached_property
     def _kept(self) -> frozenset[int]:

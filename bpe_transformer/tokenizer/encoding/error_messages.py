@@ -14,7 +14,7 @@ from bpe_transformer.errors import BpeTransformerError, DecodingError, EncodingE
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 
-def encoding_problem(cause: Exception, texts: Sequence[object], model: BpeModel) -> BpeTransformerError | None:
+def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -> BpeTransformerError | None:
     """The library's error for what the native core raised while it encoded `texts`; None if it is none of the texts' fault."""
     if isinstance(cause, _core.ForbiddenSpecial):
         number, index, position = cause.args
@@ -95,24 +95,3 @@ def not_utf8(cause: UnicodeDecodeError) -> str:
         f"the ids are not UTF-8 text: byte 0x{cause.object[cause.start]:02x} at position {cause.start} of their bytes; "
         'go on with errors="replace", or take the bytes with decode_bytes'
     )
-
-
-def lacks_mark(name: str) -> str:
-    return (
-        f"add_{name}=True, but this vocabulary has no {name}_token; set one with "
-        f"Tokenizer(dataclasses.replace(tok.model, {name}_token=...)), naming one of its special tokens"
-    )
-
-
-def check_max_len(max_len: int | None, num_marks: int) -> None:
-    """Raises `EncodingError` for what is no number of ids, and for one too small for those that mark the ends."""
-    if max_len is None:
-        return
-    if not isinstance(max_len, numbers.Integral) or max_len < 0:
-        raise EncodingError(
-            f"max_len={max_len!r} is no number of ids; give a whole number from {num_marks} on, or None"
-        )
-    if max_len < num_marks:
-        raise EncodingError(
-            f"max_len={max_len} has no room for the {num_marks} ids that add_bos and add_eos add; ask for at least {num_marks}"
-        )

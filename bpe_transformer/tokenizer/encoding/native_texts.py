@@ -1,4 +1,4 @@
-"""Which texts the core encodes as they are, though others of the same tokenizer need Python."""
+"""Which texts the native core encodes as they are, where others of the same tokenizer need the Python path."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 _FEW = 32  # tokens that are looked for one by one
 
 
-class PlainTexts:
-    """Tells texts that hold no token with flags and are normalised already; substrings of these are normalised as well."""
+class NativeTexts:
+    """Finds texts that hold no token with flags and are normalised already; substrings of these are normalised as well."""
 
     def __init__(self, model: BpeModel) -> None:
         self._form = model.pretokenizer.normalization
         normal, flags, mark = model.pretokenizer.normalize, model.token_flags, model.space_mark
-        late = {token for token in flags if "normalized" in flags[token]}
-        if model.prefix_space != "always" and not overlap(late, {*model.special_tokens, *model.added_tokens} - late):
-            # in text that is normalised these are where the core finds them
-            late = {token for token in late if flags[token] != ("normalized",) or normal(token) != token}
-        kept = late | {token for token in flags if "normalized" not in flags[token]}
-        tokens = {form for token in kept for form in (token, normal(token))}
-        otherwise = mark is not None and any(mark in token or " " in token for token in flags)  # written in two ways
-        self._tokens = [""] if otherwise or len(tokens) > _FEW else sorted(tokens)
+        after_normalization = {token for token in flags if "normalized" in flags[token]}
+        rest = {*model.special_tokens, *model.added_tokens} - after_normalization
+        if model.prefix_space != "always" and not overlap(after_normalization, rest):
+            # the core finds these in normalised text, since there they are written as they are
+            after_normalization = {t for t in after_normalization if flags[t] != ("normalized",) or normal(t) != t}
+        needs_python = after_normalization | {token for token in flags if "normalized" not in flags[token]}
+        tokens = {form for token in needs_python for form in (token, normal(token))}
+        has_two_forms = mark is not None and any(mark in token or " " in token for token in flags)
+        self._tokens = [""] if has_two_forms or len(tokens) > _FEW else sorted(tokens)  # "" is found in every text
         self._encoded = [token.encode() for token in self._tokens]
 
-    def others(self, texts: Iterable[object]) -> list[int]:
-        """The numbers of all other texts, and of what is none."""
-        return [number for number, text in enumerate(texts) if not self._is_plain(text)]
+    def rejected(self, texts: Iterable[object]) -> list[int]:
+        """Indices of the texts that need the Python path, and of objects that are no texts."""
+        return [index for index, text in enumerate(texts) if not self._accepts(text)]
 
-    def _is_plain(self, text: object) -> bool:
+    def _accepts(self, text: object) -> bool:
         if isinstance(text, str):
             found = any(token in text for token in self._tokens)
         elif isinstance(text, bytes):
@@ -47,7 +48,7 @@ class PlainTexts:
 
 
 def overlap(some: Collection[str], others: Collection[str]) -> bool:
-    """Whether one of some tokens can share a character of a text with one of others; True if these are very many."""
+    """Whether a match of one of `some` tokens and one of `others` can overlap in a text; True if they are too many to try."""
     if len(some) * len(others) > 1 << 20:
         return True
     return any(
@@ -57,24 +58,24 @@ def overlap(some: Collection[str], others: Collection[str]) -> bool:
     )
 
 
-def without(texts: Sequence[str | bytes], others: Sequence[int]) -> list[str | bytes]:
-    """Texts in their places, but for others, which are empty."""
-    plain = list(texts)
-    for number in others:
-        plain[number] = b""
-    return plain
+def blanked(texts: Sequence[str | bytes], rejected: Sequence[int]) -> list[str | bytes]:
+    """The same texts, with an empty one at the indices of `rejected`."""
+    others = list(texts)
+    for index in rejected:
+        others[index] = b""
+    return others
 
 
-def together(plain: Encodings, others: Sequence[int], rows: Sequence[Sequence[int]]) -> Encodings:
-    """`plain`, in which the texts of numbers `others` have no ids, with their rows of ids."""
-    lengths = np.diff(plain.offsets)
-    lengths[list(others)] = [len(row) for row in rows]
-    offsets = np.zeros(len(plain.offsets), np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    ids = np.empty(offsets[-1], plain.ids.dtype)
-    is_plain = np.ones(len(lengths), np.bool_)
-    is_plain[list(others)] = False
-    ids[np.repeat(is_plain, lengths)] = plain.ids
-    for number, row in zip(others, rows, strict=True):
-        ids[offsets[number] : offsets[number + 1]] = row
-    return Encodings(ids, offsets)
+def merge_rows(encodings: Encodings, rejected: Sequence[int], rows: Sequence[Sequence[int]]) -> Encodings:
+    """The encodings of `blanked` texts with `rows` of ids put in for the `rejected` ones."""
+    lengths = np.diff(encodings.offsets)
+    lengths[list(rejected)] = [len(row) for row in rows]
+    row_starts = np.zeros(len(encodings.offsets), np.int64)
+    np.cumsum(lengths, out=row_starts[1:])
+    ids = np.empty(row_starts[-1], encodings.ids.dtype)
+    is_native = np.ones(len(lengths), np.bool_)
+    is_native[list(rejected)] = False
+    ids[np.repeat(is_native, lengths)] = encodings.ids
+    for index, row in zip(rejected, rows, strict=True):
+        ids[row_starts[index] : row_starts[index + 1]] = row
+    return Encodings(ids, row_starts)

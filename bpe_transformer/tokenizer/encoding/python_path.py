@@ -27,7 +27,7 @@ def text_bytes(text: str | bytes) -> bytes:
     raise TypeError(type(text).__name__)
 
 
-class PartEncoder:
+class PythonEncoder:
     """Encodes texts part by part: what lies between special tokens, normalised, in protected and other spans."""
 
     def __init__(self, model: BpeModel, encoder: _core.Encoder, tokens: list[tuple[bytes, int]]) -> None:

@@ -12,7 +12,7 @@ from bpe_transformer.errors import SpecialTokenError
 if TYPE_CHECKING:
     import regex
 
-Specials = Collection[str] | Literal["all"]
+SpecialNames = Collection[str] | Literal["all"]
 NONE: frozenset[str] = frozenset()
 # With these a token takes the white space before or after it along, counts only where no word goes on at its ends, or is
 # sought in the text after normalisation, itself normalised.
@@ -20,7 +20,7 @@ FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
 Found = tuple[int, bytes, int | None, int]
 
 
-def named(option: str, names: Specials) -> Specials:
+def named(option: str, names: SpecialNames) -> SpecialNames:
     """`names` as a set, or "all". Raises `SpecialTokenError` for another string, whose characters nobody means."""
     if isinstance(names, str):
         if names != "all":
@@ -41,9 +41,9 @@ class Policies:
         self._names = names
         self._added = added
         self._flagged = flagged  # found in other ways than by equality
-        self._made: dict[tuple[Specials, Specials], tuple[bytes, frozenset[str]]] = {}
+        self._made: dict[tuple[SpecialNames, SpecialNames], tuple[bytes, frozenset[str]]] = {}
 
-    def of(self, allowed: Specials, disallowed: Specials) -> tuple[bytes, frozenset[str]]:
+    def of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
         """How the native core treats each special token, then each added one, which are always looked for; and what it
         cannot find, so that texts have to be searched for it."""
         key = (named("allowed_special", allowed), named("disallowed_special", disallowed))
@@ -55,7 +55,7 @@ class Policies:
             self._made[key] = made  # other threads may have cleared it, or made the same
         return made
 
-    def _of(self, allowed: Specials, disallowed: Specials) -> tuple[bytes, frozenset[str]]:
+    def _of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
         names = self._names
         allow = set(names) if allowed == "all" else names.keys() & set(allowed)
         forbid = set(names) - allow if disallowed == "all" else set(disallowed)

@@ -15,19 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
 from bpe_transformer.io.atomic import sync
-from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, Frame, npy_header
-from bpe_transformer.tokenizer.encoding.special_tokens import Specials
+from bpe_transformer.tokenizer.encoding.codec import Codec
+from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, npy_header
+from bpe_transformer.tokenizer.encoding.framing import Frame
+from bpe_transformer.tokenizer.encoding.special_tokens import SpecialNames, named
 from bpe_transformer.tokenizer.files.file_texts import FileTexts, Group, find_sources
-
-if TYPE_CHECKING:
-    from bpe_transformer.tokenizer.tokenizer import Tokenizer
 
 Format = Literal["npy", "arrow"]
 Progress = Callable[[int, int], object]
@@ -52,6 +51,13 @@ class Totals:
     replaced: int = 0
 
 
+class HasDigest(Protocol):
+    """A tokenizer, as far as it matters for what belongs to it."""
+
+    @property
+    def digest(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class EncodedFiles:
     """A folder of ids: `encodings` are mapped into memory, a document each, in the order of `sources` and within them."""
@@ -63,7 +69,7 @@ class EncodedFiles:
     sources: tuple[str, ...]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> EncodedFiles:
+    def load(cls, path: str | os.PathLike[str], tokenizer: HasDigest | None = None) -> EncodedFiles:
         """Raises `FormatError` if `path` is no such folder, `DigestMismatchError` if another tokenizer made it."""
         folder = Path(path)
         try:
@@ -98,7 +104,7 @@ class _State:
 
 
 def encode_files(
-    tokenizer: Tokenizer,
+    codec: Codec,
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
@@ -107,18 +113,24 @@ def encode_files(
     glob: str,
     errors: Literal["strict", "replace", "keep"],
     num_threads: int | None,
-    allowed_special: Specials,
-    disallowed_special: Specials,
-    frame: Frame,
+    allowed_special: SpecialNames,
+    disallowed_special: SpecialNames,
+    add_bos: bool,
+    add_eos: bool,
     overwrite: bool,
     progress: Progress | None,
 ) -> EncodedFiles:
     """See `Tokenizer.encode_files`."""
+    allowed, disallowed = (
+        named("allowed_special", allowed_special),
+        named("disallowed_special", disallowed_special),
+    )
+    frame = Frame.of(codec.model, add_bos, add_eos)
     sources = find_sources(paths, glob, besides=out)
     plan: dict[str, Any] = {
-        "version": _VERSION, "digest": tokenizer.digest, "format": format, "documents": documents, "errors": errors,
-        "allowed_special": _listed(allowed_special), "disallowed_special": _listed(disallowed_special),
-        "bos": list(frame.before), "eos": list(frame.behind), "sources": [asdict(source) for source in sources],
+        "version": _VERSION, "digest": codec.model.digest, "format": format, "documents": documents, "errors": errors,
+        "allowed_special": _listed(allowed), "disallowed_special": _listed(disallowed),
+        "bos": list(frame.prefix_ids), "eos": list(frame.suffix_ids), "sources": [asdict(source) for source in sources],
     }  # fmt: skip
     for name, value, choices in (("format", format, ("npy", "arrow")), ("documents", documents, ("file", "line"))):
         if value not in choices:
@@ -131,13 +143,13 @@ def encode_files(
         if not overwrite:
             _check_same(target, found, plan)
             return EncodedFiles.load(target)
-    work = _Work(target, plan, np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32), overwrite)
+    work = _Work(target, plan, np.dtype(np.uint16 if len(codec.model.tokens) <= 1 << 16 else np.uint32), overwrite)
     with work:
-        texts = FileTexts(sources, tokenizer, documents, errors, allowed_special, disallowed_special)
+        texts = FileTexts(sources, codec, documents, errors, allowed, disallowed)
         state = work.state
         total = sum(source.size for source in sources)
         for group in texts.groups(state.source, state.position):
-            encodings = _encode(tokenizer, group, num_threads, allowed_special, disallowed_special)
+            encodings = _encode(codec, group, num_threads, allowed, disallowed)
             work.add(group, encodings, frame)
             if progress is not None:
                 progress(min(group.done, total), total)
@@ -150,21 +162,21 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _encode(
-    tokenizer: Tokenizer, group: Group, num_threads: int | None, allowed: Specials, disallowed: Specials
+    codec: Codec, group: Group, num_threads: int | None, allowed: SpecialNames, disallowed: SpecialNames
 ) -> Encodings:
     """The ids of a group. Errors name the file."""
     try:
-        return tokenizer.encode_batch(group.rows, num_threads, allowed_special=allowed, disallowed_special=disallowed)
+        return codec.encode_batch(group.rows, num_threads, allowed, disallowed)
     except (EncodingError, SpecialTokenError):
         for index, text in enumerate(group.rows):
             try:
-                tokenizer.encode(text, allowed_special=allowed, disallowed_special=disallowed)
+                codec.encode(text, allowed, disallowed)
             except (EncodingError, SpecialTokenError) as cause:
                 raise type(cause)(f"{group.origin(index)}: {cause}") from None
         raise
 
 
-def _listed(names: Specials) -> list[str] | str:
+def _listed(names: SpecialNames) -> list[str] | str:
     return names if isinstance(names, str) else sorted(names)
 
 
@@ -269,30 +281,16 @@ class _Work:
 
     def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
         """Writes the ids of a group of texts, and every now and then that they are written."""
-        begins, ends = group.begins, group.ends
-        before, behind = (np.zeros(len(begins), np.int64) for _ in range(2))
-        before[begins] = len(frame.before)
-        behind[ends] = len(frame.behind)
-        sizes = np.diff(plain.offsets) + before + behind
-        stops = np.cumsum(sizes)
-        ids = np.empty(int(sizes.sum()), self._dtype)
-        is_text = np.ones(len(ids), np.bool_)
-        for marks, places in (
-            (frame.before, (stops - sizes)[begins]),
-            (frame.behind, stops[ends] - len(frame.behind)),
-        ):
-            for number, mark in enumerate(marks):
-                ids[places + number] = mark
-                is_text[places + number] = False
+        ids, row_starts, is_text = frame.layout(np.diff(plain.offsets), group.begins, group.ends, self._dtype)
         ids[is_text] = plain.ids
         totals, closed = self.state.totals, self.state.closed
-        offsets = totals.ids + stops[ends]
+        offsets = totals.ids + row_starts[1:][group.ends]
         lengths = np.diff(offsets, prepend=closed)
         with _told(self._folder):
             self._ids.write(ids.data)
             self._offsets.write(np.ascontiguousarray(offsets, np.int64).data)
         done = Totals(
-            totals.documents + len(offsets), totals.empty + int((lengths == frame.num_marks).sum()),
+            totals.documents + len(offsets), totals.empty + int((lengths == frame.num_ids).sum()),
             totals.bytes + group.num_bytes, totals.ids + len(ids), totals.replaced + group.replaced,
         )  # fmt: skip
         self.state = _State(group.source, group.position, done, int(offsets[-1]) if len(offsets) else closed)

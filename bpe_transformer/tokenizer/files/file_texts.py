@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 from bpe_transformer.io import ByteFile
+from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
-
-if TYPE_CHECKING:
-    from bpe_transformer.tokenizer.tokenizer import Tokenizer
 
 GROUP_BYTES = 8 << 20
 _GROUP_FILES = 4096
@@ -126,7 +124,7 @@ class FileTexts:
     def __init__(
         self,
         sources: Sequence[Source],
-        tokenizer: Tokenizer,
+        codec: Codec,
         documents: Literal["file", "line"],
         errors: Literal["strict", "replace", "keep"],
         allowed_special: Collection[str] | Literal["all"],
@@ -137,9 +135,9 @@ class FileTexts:
         self._sources = sources
         self._lines = documents == "line"
         self._errors = errors
-        model = tokenizer.model
+        model = codec.model
         # a piece of a document splits as it does in the whole only where the core knows the pattern
-        self._pattern = tokenizer._scanner if model.prefix_space == "never" else None
+        self._pattern = codec.scanner if model.prefix_space == "never" else None
         ordinary = not allowed_special and not disallowed_special
         sought = {*model.added_tokens} if ordinary else {*model.added_tokens, *model.special_tokens}
         sought |= set() if disallowed_special == "all" else set(disallowed_special)

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.io.atomic import atomic_directory, atomic_file
+from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import (
     gpt2,
     nanochat,
@@ -24,7 +25,6 @@ from bpe_transformer.tokenizer.formats import (
 )
 from bpe_transformer.tokenizer.formats.checks import no_collection
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
-from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
@@ -37,26 +37,26 @@ _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.p
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
-def save(tokenizer: Tokenizer, directory: str | os.PathLike[str]) -> None:
+def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
     with atomic_directory(directory) as part:
         file = part / tokenizer_json.TOKENIZER_FILE
-        tokenizer_json.write(tokenizer.model, file)
-        probe.verify(tokenizer, tokenizer_json, file)
-        if tokenizer.trace is not None:
-            tokenizer.trace.save(part / TRACE_FILE, digest=tokenizer.digest)
+        tokenizer_json.write(codec.model, file)
+        probe.verify(codec, tokenizer_json, file)
+        if trace is not None:
+            trace.save(part / TRACE_FILE, digest=codec.model.digest)
         else:
             (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
 
 
-def export(tokenizer: Tokenizer, path: str | os.PathLike[str], form: str) -> str | None:
+def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
     """See `Tokenizer.export`. Returns the package that has agreed, None if it is not installed."""
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
     module = FORMATS[form]
     with (atomic_directory if form in DIRECTORIES else atomic_file)(path) as part:
-        module.write(tokenizer.model, part)
-        return probe.verify(tokenizer, module, part)
+        module.write(codec.model, part)
+        return probe.verify(codec, module, part)
 
 
 def load(
@@ -64,23 +64,23 @@ def load(
     pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
     verify: bool = False,
-) -> Tokenizer:
-    """See `Tokenizer.from_file`."""
+) -> tuple[Codec, MergeTrace | None]:
+    """A codec for the vocabulary, and the trace that lies beside it. See `Tokenizer.from_file`."""
     file = locate(Path(path))
     try:
         with no_collection():
             module, model = _read(file, pattern, special_tokens)
-        tokenizer = probe.accept(Tokenizer(model))
+        codec = probe.accept(model)
         if verify:
-            probe.verify_read(tokenizer, module, file.parent if module.NAME in DIRECTORIES else file)
+            probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
     except FormatError as cause:
         raise FormatError(f"{file}: {cause}" if str(file) not in str(cause) else str(cause)) from cause
     except BpeTransformerError as cause:  # such as a pattern that does not compile
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)
     if trace.is_file() and file.name == tokenizer_json.TOKENIZER_FILE:
-        tokenizer.trace = MergeTrace.load(trace, digest=tokenizer.digest)
-    return tokenizer
+        return codec, MergeTrace.load(trace, digest=model.digest)
+    return codec, None
 
 
 def locate(path: Path) -> Path:

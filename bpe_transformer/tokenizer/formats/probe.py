@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any
 
 from bpe_transformer.errors import EncodingError, FormatError
+from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import gpt2, tokenizer_json
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 TEXT = (
     "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
@@ -21,9 +22,9 @@ TEXT = (
 _SECONDS = 2  # for an expression of a file, which may be made to take for ever
 
 
-def accept(tokenizer: Tokenizer) -> Tokenizer:
-    """A tokenizer that was read, if the probe text comes back from its ids as far as it says so. Raises `FormatError`."""
-    model = tokenizer.model
+def accept(model: BpeModel) -> Codec:
+    """A codec for a vocabulary that was read, once the probe text came back from its ids, if it has to. Raises `FormatError`."""
+    codec = Codec(model)
     for expression in model.pretokenizer.expressions:
         try:
             for _ in patterns.compiled_expression(expression).finditer(TEXT, timeout=_SECONDS):
@@ -37,83 +38,83 @@ def accept(tokenizer: Tokenizer) -> Tokenizer:
         model.byte_fallback and model.space_mark is not None
     )
     if not lossless or not split.keeps_all or model.token_flags or model.added_tokens:
-        return tokenizer
+        return codec
     text = split.normalize(TEXT)
     if model.space_mark is not None:
         text = text.replace(model.space_mark, " ")
-    if tokenizer.decode(tokenizer.encode_ordinary(TEXT)) != text:
+    if codec.decoder.decode(codec.encode_ordinary(TEXT)) != text:
         raise FormatError("the vocabulary does not give back the text that it encodes; check the file")
-    return tokenizer
+    return codec
 
 
-def equal(tokenizer: Tokenizer, made: Any, encode: Callable[[str], list[int]]) -> Any:
-    """`made` for `tokenizer`, if it gives equal ids on the probe text. Raises `FormatError`."""
-    text = probe_text(tokenizer)
-    if encode(text) != tokenizer.encode_ordinary(text):
+def equal(codec: Codec, foreign: Any, encode: Callable[[str], list[int]]) -> Any:
+    """Another package's object for the same vocabulary, once it gave equal ids on the probe text. Raises `FormatError`."""
+    text = probe_text(codec)
+    if encode(text) != codec.encode_ordinary(text):
         raise FormatError(
-            f"{type(made).__name__} splits otherwise with pattern {tokenizer.pattern!r}; "
+            f"{type(foreign).__name__} splits otherwise with pattern {codec.model.pattern!r}; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
-    return made
+    return foreign
 
 
-def verify_read(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
+def verify_read(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
     """Refuses a file of which the package that it belongs to makes other ids. Raises `FormatError`.
 
     Returns the package that has agreed, None if it is not installed.
     """
-    text = probe_text(tokenizer)
-    return _ask_package(tokenizer, module, path, text, tokenizer.encode_ordinary(text))
+    text = probe_text(codec)
+    return _ask_package(codec, module, path, text, codec.encode_ordinary(text))
 
 
-def verify(tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
+def verify(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
     """Refuses a file that, read back, does not give equal ids on a probe text. Raises `FormatError`.
 
     Returns the package that has agreed as well, None if it is not installed or the format has none.
     """
-    text = probe_text(tokenizer)
-    expected = tokenizer.encode_ordinary(text)
+    text = probe_text(codec)
+    expected = codec.encode_ordinary(text)
     try:
-        read = Tokenizer(module.read_back(tokenizer.model, path))
+        read = Codec(module.read_back(codec.model, path))
     except FormatError as cause:
         raise FormatError(
             f"{module.NAME} does not read back ({cause}); nothing was written, please report this"
         ) from cause
-    if read.encode_ordinary(text) != expected or read.vocab_size != tokenizer.vocab_size:
+    if read.encode_ordinary(text) != expected or len(read.model.tokens) != len(codec.model.tokens):
         raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
-    return _ask_package(tokenizer, module, path, text, expected)
+    return _ask_package(codec, module, path, text, expected)
 
 
 def _ask_package(
-    tokenizer: Tokenizer, module: ModuleType, path: str | os.PathLike[str], text: str, expected: list[int]
+    codec: Codec, module: ModuleType, path: str | os.PathLike[str], text: str, expected: list[int]
 ) -> str | None:
     package, agrees = _ORACLES.get(module.NAME, (None, None))
     if package is None or agrees is None or importlib.util.find_spec(package) is None:
         return None
-    agrees(tokenizer, path, text, expected)
+    agrees(codec, path, text, expected)
     return package
 
 
-def probe_text(tokenizer: Tokenizer) -> str:
+def probe_text(codec: Codec) -> str:
     """Text of many kinds; of a vocabulary that has no token for what it does not know, its own tokens."""
-    model = tokenizer.model
+    model = codec.model
     if model.unk_token is not None or model.byte_fallback or (model.unit == "byte" and not model.lacks_bytes):
         return TEXT
     if model.unit == "byte":
-        return "".join(character for character in TEXT if _is_known(tokenizer, character))
+        return "".join(character for character in TEXT if _is_known(codec, character))
     outside = {*model.special_tokens.values(), *model.added_tokens.values()}
     return b"".join(token for id, token in enumerate(model.decoded_bytes) if id not in outside).decode()
 
 
-def _is_known(tokenizer: Tokenizer, text: str) -> bool:
+def _is_known(codec: Codec, text: str) -> bool:
     try:
-        tokenizer.encode_ordinary(text)
+        codec.encode_ordinary(text)
     except EncodingError:
         return False
     return True
 
 
-def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     import tokenizers
 
     try:
@@ -127,11 +128,11 @@ def _by_tokenizers(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
             f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
         ) from cause
     # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
-    model = tokenizer.model
+    model = codec.model
     moved = model.prefix_space != "never" or model.pretokenizer.byte_splits  # or cut characters
-    if ids != expected or not (borders is None or moved or borders == _borders(tokenizer, text)):
+    if ids != expected or not (borders is None or moved or borders == _borders(codec, text)):
         raise FormatError(
-            f"the tokenizers package splits otherwise with pattern {tokenizer.pattern!r}; "
+            f"the tokenizers package splits otherwise with pattern {codec.model.pattern!r}; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
 
@@ -146,13 +147,13 @@ def _borders_of(theirs: Any, text: str) -> Borders | None:
     return [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(normalized)]
 
 
-def _borders(tokenizer: Tokenizer, text: str) -> Borders:
+def _borders(codec: Codec, text: str) -> Borders:
     """(start, end) in characters of every pre-token that is encoded."""
-    split = tokenizer.model.pretokenizer
+    split = codec.model.pretokenizer
     spans = []
     for start, part, protected in split.placed_spans(split.normalize(text)):
         for piece in [part] if protected else split.split_span(part):
-            word = piece.strip() if tokenizer.end_of_word is not None else piece
+            word = piece.strip() if codec.model.end_of_word is not None else piece
             if word:
                 offset = start + piece.index(word)
                 spans.append((offset, offset + len(word)))
@@ -160,23 +161,23 @@ def _borders(tokenizer: Tokenizer, text: str) -> Borders:
     return spans
 
 
-def _by_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_tiktoken(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     from bpe_transformer.tokenizer.formats.tiktoken import encoding
 
     try:
-        ids = encoding(tokenizer.model).encode_ordinary(text)
+        ids = encoding(codec.model).encode_ordinary(text)
     except BaseException as cause:  # a pattern that the package cannot run panics
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise
         raise FormatError(f"the tiktoken package cannot use this vocabulary: {cause}; use another pattern") from cause
     if ids != expected:
         raise FormatError(
-            f"the tiktoken package splits otherwise with pattern {tokenizer.pattern!r}; "
+            f"the tiktoken package splits otherwise with pattern {codec.model.pattern!r}; "
             f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
         )
 
 
-def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_sentencepiece(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     import sentencepiece
 
     try:
@@ -189,25 +190,22 @@ def _by_sentencepiece(tokenizer: Tokenizer, path: str | os.PathLike[str], text: 
         raise FormatError("the sentencepiece package gives other ids for this vocabulary; please report this")
 
 
-def _by_subword_nmt(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     from subword_nmt.apply_bpe import BPE
 
     words = text.split()  # at spaces alone it splits itself
     with open(path, encoding="utf-8") as codes:
         theirs = BPE(codes, separator="").segment_tokens(words)
-    ours = [
-        tokenizer.model.decoded_bytes[id].decode().removesuffix(" ")
-        for id in tokenizer.encode_ordinary(" ".join(words))
-    ]
-    unknown = tokenizer.unk_token
+    ours = [codec.model.decoded_bytes[id].decode().removesuffix(" ") for id in codec.encode_ordinary(" ".join(words))]
+    unknown = codec.model.unk_token
     if len(theirs) != len(ours) or any(a != b != unknown for a, b in zip(theirs, ours, strict=True)):
         raise FormatError("the subword-nmt package gives other tokens for this vocabulary; please report this")
 
 
-def _by_byte_level(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_byte_level(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     import tokenizers
 
-    model = tokenizer.model
+    model = codec.model
     files = [os.path.join(path, name) for name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE)]
     if model.end_of_word is None:
         theirs = tokenizers.ByteLevelBPETokenizer(*files)
@@ -220,7 +218,7 @@ def _by_byte_level(tokenizer: Tokenizer, path: str | os.PathLike[str], text: str
         raise FormatError("the tokenizers package gives other ids for these files; please report this")
 
 
-_Oracle = Callable[[Tokenizer, "str | os.PathLike[str]", str, list[int]], None]
+_Oracle = Callable[[Codec, "str | os.PathLike[str]", str, list[int]], None]
 # by format: the package that reads it, and the check by it
 _ORACLES: dict[str, tuple[str, _Oracle]] = {
     "tokenizer.json": ("tokenizers", _by_tokenizers),

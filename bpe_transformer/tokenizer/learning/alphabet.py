@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bpe_transformer.errors import LearningError
+from bpe_transformer.tokenizer.splitting.byte_level import gpt2_byte_order
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 if TYPE_CHECKING:
     from bpe_transformer import _core
-
-
-def gpt2_byte_order() -> list[int]:
-    """The 256 bytes in GPT-2's order ("bytes_to_unicode" in its encoder.py): those that print in Latin-1, then the others."""
-    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return printing + [byte for byte in range(256) if byte not in set(printing)]
 
 
 def byte_tokens(order: str) -> list[bytes]:

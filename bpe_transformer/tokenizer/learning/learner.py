@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from bpe_transformer import _core
-from bpe_transformer.errors import CorpusError, LearningError, LearningInterrupted
+from bpe_transformer.errors import CorpusError, LearningError
 from bpe_transformer.io.utf8 import encode_utf8
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.learning.alphabet import Characters, byte_tokens, character_tokens
 from bpe_transformer.tokenizer.learning.options import LearnOptions, inherited
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
@@ -22,6 +23,14 @@ _STEP = 64  # merges between two reports of progress, and the wait after Ctrl-C
 _MAX_ID = 0xFFFFFFF0
 _ANY_SIZE = 2**63 - 1
 Watch = Callable[[BpeModel, MergeTrace, int], None]
+
+
+class LearningInterrupted(KeyboardInterrupt):
+    """Ctrl-C while merging. `tokenizer` has the merges so far."""
+
+    def __init__(self, message: str, tokenizer: Tokenizer) -> None:
+        super().__init__(message)
+        self.tokenizer = tokenizer
 
 
 def learn_bpe(
@@ -311,7 +320,7 @@ class _Start:
             never += [model.tokens[id] for id in model.fallback_ids]
         encoder = None
         if len(model.left) or model.whole_tokens():
-            encoder = Tokenizer(model)._encoder
+            encoder = Codec(model).encoder
         longest = options.max_token_bytes or _ANY_SIZE
         apart = [*named.values(), *model.fallback_ids]
         try:

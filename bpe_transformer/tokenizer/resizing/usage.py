@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError, LearningError
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.threads import thread_count
-from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 _BYTES = 1 << 31  # as kBytes in tally.hpp
@@ -32,7 +32,7 @@ class TokenUsage:
         return int(self.counts.sum())
 
 
-def token_usage(tokenizer: Tokenizer, counts: PretokenCounts, num_threads: int | None = None) -> TokenUsage:
+def token_usage(vocabulary: Codec | BpeModel, counts: PretokenCounts, num_threads: int | None = None) -> TokenUsage:
     """How often each id occurs in the corpus that `counts` were taken from.
 
     Every distinct pre-token is encoded once and weighs what it occurs, so this takes as long as the distinct pre-tokens
@@ -40,21 +40,23 @@ def token_usage(tokenizer: Tokenizer, counts: PretokenCounts, num_threads: int |
     a text.
 
     Raises:
-        LearningError: the counts were split otherwise than the tokenizer splits.
+        LearningError: the counts were split otherwise than the vocabulary splits.
         EncodingError: a character is not in the alphabet of a character vocabulary without `<unk>`.
 
-    >>> counts = PretokenCounts.from_words({"low": 5, "lower": 2}, pattern="cl100k")
-    >>> int(token_usage(learn_bpe(counts, 256), counts).counts[ord("o")])           # doctest: +SKIP
+    >>> from bpe_transformer import PretokenCounts, learn_bpe
+    >>> counts = PretokenCounts.from_words({"low": 5, "lower": 2})
+    >>> int(token_usage(learn_bpe(counts, 256).model, counts).counts[ord("o")])
     7
     """
-    if counts.pretokenizer != tokenizer.model.pretokenizer:
+    codec = vocabulary if isinstance(vocabulary, Codec) else Codec(vocabulary)
+    model = codec.model
+    if counts.pretokenizer != model.pretokenizer:
         raise LearningError(
             f"counts split with {str(counts.pretokenizer)!r} say nothing about a tokenizer that splits with "
-            f"{str(tokenizer.model.pretokenizer)!r}; count the texts as the tokenizer splits them"
+            f"{str(model.pretokenizer)!r}; count the texts as the tokenizer splits them"
         )
-    model = tokenizer.model
     try:
-        used, in_words = tokenizer._encoder.tally(
+        used, in_words = codec.encoder.tally(
             model.alphabet(), counts._native, _extents(model), thread_count(num_threads)
         )
     except _core.UnknownCharacter as cause:

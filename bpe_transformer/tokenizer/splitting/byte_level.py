@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.learning.alphabet import gpt2_byte_order
+
+
+def gpt2_byte_order() -> list[int]:
+    """The 256 bytes in GPT-2's order ("bytes_to_unicode" in its encoder.py): those that print in Latin-1, then the others."""
+    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return printing + [byte for byte in range(256) if byte not in set(printing)]
+
 
 # itself for a byte that prints in Latin-1, else the next free code point from 256
 CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
-from bpe_transformer.tokenizer.vocabulary.pickling import reduced_model
+from bpe_transformer.tokenizer.vocabulary.pickling import Spelled, reduced
 
 Unit = Literal["byte", "char"]
 PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
@@ -63,12 +63,18 @@ class BpeModel:
     template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return reduced_model(self)
+        spelled = Spelled.of(self.tokens, self.left, self.right, self.merged_ids)
+        return reduced(self, **({} if spelled is None else {"tokens": spelled}))
 
     @property
     def pattern(self) -> str:
         """The split pattern, by name if it has one."""
         return self.pretokenizer.pattern
+
+    @cached_property
+    def id_of(self) -> dict[bytes, int]:
+        """Ids by the bytes of their tokens."""
+        return {token: id for id, token in enumerate(self.tokens) if token}
 
     @cached_property
     def base_ids(self) -> list[int]:

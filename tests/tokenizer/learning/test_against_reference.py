@@ -41,7 +41,7 @@ def base_ids(tok: Tokenizer, word: str) -> list[int]:
         symbols[-1] += tok.end_of_word
     ids: list[int] = []
     for symbol, character in zip(symbols, word, strict=True):
-        id = tok._id_of.get(symbol.encode())
+        id = tok.model.id_of.get(symbol.encode())
         if id is not None and id in tok.model.base_ids:
             ids.append(id)
         elif tok.model.byte_fallback:

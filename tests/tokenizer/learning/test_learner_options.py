@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.errors import EncodingError, LearningError, LearningInterrupted
+from bpe_transformer.errors import EncodingError, LearningError
+from bpe_transformer.tokenizer import LearningInterrupted
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}

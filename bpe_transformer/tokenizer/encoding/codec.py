@@ -1,0 +1,279 @@
+"""`Codec`: text to ids and back on a `BpeModel`. Knows no files, no formats and no traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal, NoReturn, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpe_transformer import _core
+from bpe_transformer.errors import EncodingError
+from bpe_transformer.tokenizer.encoding.decoding import Decoder
+from bpe_transformer.tokenizer.encoding.encodings import Encodings
+from bpe_transformer.tokenizer.encoding.error_messages import check_dropout, encoding_error
+from bpe_transformer.tokenizer.encoding.framing import Frame, warn_of_cuts
+from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, texts_of
+from bpe_transformer.tokenizer.encoding.native_texts import NativeTexts, blanked, merge_rows
+from bpe_transformer.tokenizer.encoding.python_path import PythonEncoder, text_bytes
+from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, SpecialNames, refuse
+from bpe_transformer.tokenizer.splitting.alignment import Offsets
+from bpe_transformer.tokenizer.threads import thread_count
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace
+
+OffsetUnit = Literal["byte", "char"]
+
+
+class Codec:
+    """Encodes and decodes with a vocabulary. The methods are those of `Tokenizer`, which has them in full words.
+
+    Text goes to the native core where it can: the split pattern has a native scanner, and the text needs no normalisation
+    and holds no token with flags. Other texts go through `PythonEncoder`.
+    """
+
+    def __init__(self, model: BpeModel) -> None:
+        self.model = model
+        split = model.pretokenizer
+        # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
+        python_only = model.lacks_bytes and model.prefix_space.endswith("_if_none")
+        python_only |= split.normalizer is not None and split.normalization is None
+        # the scanner for texts that are normalised and hold no token with flags, and the one for all texts
+        self._native_texts_scanner = None if python_only else split.normalized_scanner
+        self.scanner = None if model.token_flags or split.normalization else self._native_texts_scanner
+        # special tokens first, then those that are always looked for: the order of `policy`
+        tokens = [
+            (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
+        ]
+        prefix = get_args(PrefixSpace).index(model.prefix_space)
+        self.encoder = _core.Encoder(
+            model.alphabet(), model.left, model.right, model.merged_ids, tokens, model.whole_tokens(), prefix
+        )
+        self.decoder = Decoder(model)
+        self._python_encoder = PythonEncoder(model, self.encoder, tokens)
+        self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
+        policy, sought = self._policies.of(NONE, "all")
+        self._nothing_allowed = None if sought else policy
+        self._all_plain, _ = self._policies.of(NONE, ())
+
+    # --- one text ------------------------------------------------------------------------------------------------------
+
+    def encode(
+        self,
+        text: str | bytes,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+    ) -> list[int]:
+        """See `Tokenizer.encode`."""
+        is_default = allowed_special is NONE and disallowed_special == "all"
+        policy = self._nothing_allowed if is_default else None
+        if policy is None:
+            policy = self.policy(allowed_special, disallowed_special, (text,))
+        try:
+            if dropout:
+                ids = self._sample(text, policy, dropout, seed)
+            elif (scanner := self._scanner_for((text,))) is not None:
+                ids = self.encoder.encode(scanner, text, policy)
+            else:
+                ids = self._python_encoder.encode(text_bytes(text), policy)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, (text,))
+        if add_bos or add_eos or max_len is not None:
+            ids, num_cut = Frame.of(self.model, add_bos, add_eos, max_len).apply(ids)
+            warn_of_cuts(max_len, num_cut, len(ids))
+        return ids
+
+    def encode_ordinary(self, text: str | bytes) -> list[int]:
+        """The ids of a text in which special tokens mean nothing."""
+        return self.encode(text, NONE, ())
+
+    def encode_offsets(
+        self,
+        text: str | bytes,
+        unit: OffsetUnit = "byte",
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
+    ) -> tuple[list[int], Offsets]:
+        """See `Tokenizer.encode_offsets`."""
+        policy = self.policy(allowed_special, disallowed_special, (text,))
+        in_characters = _in_characters(unit)
+        try:
+            if (scanner := self._scanner_for((text,))) is not None:
+                ids, flat, length = self.encoder.encode_spans(scanner, text, policy, self.model.widths, in_characters)
+                spans = flat.reshape(-1, 2)
+            else:
+                data = text_bytes(text)
+                ids, spans = self._python_encoder.encode_spans(data, policy, self.model.widths)
+                length = _core.characters(data, spans) if in_characters else len(data)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, (text,))
+        if add_bos or add_eos or max_len is not None:
+            row = Encodings(np.array(ids, np.uint32), np.array([0, len(ids)]))
+            frame = Frame.of(self.model, add_bos, add_eos, max_len)
+            framed, spans = frame.apply_with_spans(row, spans, np.array([length]))
+            ids = framed.ids.tolist()
+            warn_of_cuts(max_len, int(framed.num_cut[0]), len(ids))
+        return ids, spans
+
+    def pre_tokens(
+        self, text: str | bytes, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
+    ) -> Iterator[tuple[bytes, int | None]]:
+        """What `encode` makes ids of, in order: pre-tokens, each with None, and special and added tokens with their ids."""
+        policy = self.policy(allowed_special, disallowed_special, (text,))
+        return self._python_encoder.pre_tokens(text_bytes(text), policy)
+
+    def encode_pre_tokens(self, pre_tokens: Sequence[bytes]) -> list[int]:
+        """The ids of pre-tokens, one after another, none of which is split further."""
+        return self.encoder.encode_pieces(list(pre_tokens))
+
+    # --- many texts ----------------------------------------------------------------------------------------------------
+
+    def encode_batch(
+        self,
+        texts: Texts,
+        num_threads: int | None = None,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+    ) -> Encodings:
+        """See `Tokenizer.encode_batch`."""
+        batch = texts_of(texts)
+        policy = self.policy(allowed_special, disallowed_special, batch)
+        try:
+            encodings = self._encode_rows(batch, policy, thread_count(num_threads), dropout, seed)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, batch)
+        frame = Frame.of(self.model, add_bos, add_eos, max_len)
+        return frame.apply_to_rows(encodings) if frame != Frame() else encodings
+
+    def encode_offsets_batch(
+        self,
+        texts: Texts,
+        unit: OffsetUnit = "byte",
+        num_threads: int | None = None,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        max_len: int | None = None,
+    ) -> tuple[Encodings, Offsets]:
+        """See `Tokenizer.encode_offsets_batch`."""
+        batch = texts_of(texts)
+        policy = self.policy(allowed_special, disallowed_special, batch)
+        widths, in_characters = self.model.widths, _in_characters(unit)
+        try:
+            if (scanner := self._scanner_for(batch)) is None:
+                encodings, spans, lengths = self._python_encoder.spans_batch(batch, policy, widths, in_characters)
+            else:
+                options = (policy, widths, in_characters, thread_count(num_threads))
+                if isinstance(batch, Rows):
+                    ids, row_starts, flat, lengths = self.encoder.spans_rows(scanner, batch.chunks, *options)
+                else:
+                    ids, row_starts, flat, lengths = self.encoder.spans_batch(scanner, batch, *options)
+                encodings, spans = Encodings(ids, row_starts), flat.reshape(-1, 2)
+        except (ValueError, TypeError) as cause:
+            self._fail(cause, batch)
+        frame = Frame.of(self.model, add_bos, add_eos, max_len)
+        return frame.apply_with_spans(encodings, spans, lengths) if frame != Frame() else (encodings, spans)
+
+    def count(
+        self, text: str | bytes, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
+    ) -> int:
+        """See `Tokenizer.count`."""
+        return len(self.encode(text, allowed_special, disallowed_special))
+
+    def count_batch(
+        self,
+        texts: Texts,
+        num_threads: int | None = None,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+    ) -> NDArray[np.int64]:
+        """See `Tokenizer.count_batch`."""
+        return np.diff(self.encode_batch(texts, num_threads, allowed_special, disallowed_special).offsets)
+
+    # --- how -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def cache_bytes(self) -> int:
+        """See `Tokenizer.cache_bytes`."""
+        return int(self.encoder.cache_bytes)
+
+    @cache_bytes.setter
+    def cache_bytes(self, value: int) -> None:
+        if not isinstance(value, int) or value < 0:
+            raise EncodingError(f"cache_bytes={value!r} is no size; give a number of bytes, 0 for hardly any")
+        self.encoder.cache_bytes = min(value, 2**62)
+
+    def policy(self, allowed: SpecialNames, disallowed: SpecialNames, texts: Sequence[object] = ()) -> bytes:
+        """How the native core treats each special and added token, once `texts` hold nothing disallowed that it cannot find.
+
+        Raises `SpecialTokenError`.
+        """
+        if allowed is NONE and disallowed in ((), NONE):
+            return self._all_plain
+        policy, sought = self._policies.of(allowed, disallowed)
+        if sought:
+            refuse(sought, texts)
+        return policy
+
+    def _scanner_for(self, texts: Sequence[object]) -> int | None:
+        """The native scanner; None where a text may hold a token with flags, or has to be normalised."""
+        if self.scanner is not None or self._native_texts_scanner is None:
+            return self.scanner
+        return None if self._native_texts.rejected(texts) else self._native_texts_scanner
+
+    @cached_property
+    def _native_texts(self) -> NativeTexts:
+        return NativeTexts(self.model)
+
+    def _sample(self, text: str | bytes, policy: bytes, dropout: float, seed: int | None) -> list[int]:
+        probability, seed = check_dropout(dropout, seed)
+        if self.scanner is None:
+            return self._python_encoder.encode(text_bytes(text), policy, _core.Dropout(probability, seed, 0))
+        return self.encoder.sample(self.scanner, text, policy, probability, seed)
+
+    def _encode_rows(
+        self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
+    ) -> Encodings:
+        native, draw = self.encoder, check_dropout(dropout, seed) if dropout else (0.0, 0)
+        scanner = self.scanner
+        if scanner is None and self._native_texts_scanner is not None and not dropout:
+            rejected = self._native_texts.rejected(texts)
+            if rejected and len(rejected) < len(texts) and isinstance(texts, tuple):
+                rows = self._python_encoder.encode_some(texts, rejected, policy)
+                others = tuple(blanked(texts, rejected))
+                encodings = Encodings(*native.encode_batch(self._native_texts_scanner, others, policy, num_threads))
+                return merge_rows(encodings, rejected, rows)
+            scanner = None if rejected else self._native_texts_scanner
+        if scanner is None:
+            return self._python_encoder.encode_batch(texts, policy, *draw)
+        if isinstance(texts, Rows):
+            if dropout:
+                return Encodings(*native.sample_rows(scanner, texts.chunks, policy, *draw, num_threads))
+            return Encodings(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
+        if dropout:
+            return Encodings(*native.sample_batch(scanner, texts, policy, *draw, num_threads))
+        return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
+
+    def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
+        raise encoding_error(cause, texts, self.model) or cause from None
+
+
+def _in_characters(unit: str) -> bool:
+    if unit not in ("byte", "char"):
+        raise EncodingError(f"unit={unit!r} is unknown; choose byte or char")
+    return unit == "char"
