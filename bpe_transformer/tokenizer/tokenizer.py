@@ -272,9 +272,8 @@ class Tokenizer:
         Files ending in .gz or .zst are unpacked. A document is a file, or a line without its line end; its ids are those of
         `encode`. The folder holds `ids.npy` (uint16 for up to 65,536 ids, else uint32) and `offsets.npy`, or the Arrow stream
         `ids.arrow` with a list for each document (`datasets.Dataset.from_file` reads it), and `encoded.json`: the sources, the
-        tokenizer's digest and the totals. Needs memory for some 8 MB of text at a time, or for the longest line; for a whole
-        file where normalisation or a pattern of one's own splits the text. `progress(bytes done, bytes in all)` is called on
-        the way.
+        tokenizer's digest and the totals. Needs memory for some 8 MB of text, or for the longest line; for a whole file where
+        normalisation or a pattern of one's own splits the text. `progress(bytes done, bytes in all)` is called on the way.
 
         A run that was killed goes on where it stopped when it is called again; one that finished is not repeated. Raises
         `DigestMismatchError` where the tokenizer, the sources or the options are others than before, unless `overwrite`;
@@ -317,7 +316,7 @@ class Tokenizer:
         return self.codec.decoder.decode_stream(ids, errors, skip_special_tokens)
 
     # --- files ---------------------------------------------------------------------------------------------------------
-    # The formats are imported where they are used: most programs need one of them or none.
+    # Formats are imported where they are used: most programs need one of them or none.
 
     def save(self, directory: Path) -> None:
         """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
@@ -374,10 +373,7 @@ class Tokenizer:
 
     @classmethod
     def from_tiktoken(
-        cls,
-        path: Path,
-        pattern: str | Pretokenizer = DEFAULT_PATTERN,
-        special_tokens: Mapping[str, int] | None = None,
+        cls, path: Path, pattern: str | Pretokenizer = DEFAULT_PATTERN, special_tokens: Mapping[str, int] | None = None
     ) -> Self:
         """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
 
@@ -465,8 +461,8 @@ class Tokenizer:
     def truncate(self, vocab_size: int) -> Tokenizer:
         """The smaller vocabulary of the first merges, at once: what learning that size on the same counts would have given.
 
-        Ids stay. Only special and added tokens that stand above all merges, as in GPT-2's vocabulary, move down to follow
-        the last merge that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
+        Ids stay. Only special and added tokens above all merges, as in GPT-2's vocabulary, move down to follow the last merge
+        that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
         do not fit, or if ids do not follow the order of merges, as in some imported vocabularies.
         """
         model, trace = truncate(self.model, self.trace, vocab_size)
@@ -483,7 +479,7 @@ class Tokenizer:
         >>> from bpe_transformer import PretokenCounts, learn_bpe
         >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6, "widest": 3}), vocab_size=270)
         >>> str(tok.prune(["low lower"])).split(";")[0]
-        '270 ids became 260: 10 dropped (3.7%), 0 unused ones kept as parts of others'
+        '268 ids became 260: 8 dropped (3.0%), 2 unused ones kept as parts of others'
         """
         pruned = prune(self.codec, corpus)
         return Pruned(**vars(pruned), tokenizer=Tokenizer(pruned.model))

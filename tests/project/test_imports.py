@@ -42,7 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"encoding"},
         {"formats", "counting", "files"},
         {"resizing"},
-        {"tokenizer", "conversions"},
+        {"tokenizer"},
         {"learning"},
         {"__init__"},
     ],
@@ -68,19 +68,8 @@ NATIVE_FLOORS = [
 
 # TODAY: rooms whose walls are being moved; this list only shrinks
 KNOWN: set[tuple[str, str]] = {
-    ("bpe_transformer.errors", "bpe_transformer.tokenizer"),
     ("bpe_transformer.inspection.html.report", "bpe_transformer"),
-    ("bpe_transformer.tokenizer.files.encode_files", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.files.file_texts", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.formats", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.formats.probe", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.resizing.truncate_and_prune", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.resizing.usage", "bpe_transformer.tokenizer.tokenizer"),
-    ("bpe_transformer.tokenizer.splitting.byte_level", "bpe_transformer.tokenizer.learning.alphabet"),
-    ("bpe_transformer.tokenizer.tokenizer", "bpe_transformer.tokenizer.conversions"),
-    ("bpe_transformer.tokenizer.conversions", "bpe_transformer.tokenizer.tokenizer"),
     ("bpe_transformer.inspection.base.view", "bpe_transformer.inspection.render"),
-    ("bpe_transformer.tokenizer.vocabulary.model", "bpe_transformer.tokenizer.vocabulary.pickling"),
     ("splitting/bit_planes.cpp", "merging/parallel_rounds.hpp"),
     ("encoding/encoder.hpp", "counting/word_counts.hpp"),
     ("encoding/token_usage.hpp", "counting/word_counts.hpp"),

@@ -73,10 +73,10 @@ class Policies:
 def _may_hide(taken: bytes, name: bytes) -> bool:
     """Whether `name` can begin in an occurrence of `taken` that is found first.
 
-    >>> _may_hide(b"<s>", b"s>x"), _may_hide(b"<s><s>", b"<s>"), _may_hide(b"<s>", b"<s><s>")
-    (True, True, True)
-    >>> _may_hide(b"<s>", b"</s>"), _may_hide(b"<s>", b"<s>x")
-    (False, False)
+    >>> _may_hide(b"<s>", b"s>x"), _may_hide(b"<s><s>", b"<s>")
+    (True, True)
+    >>> _may_hide(b"<s>", b"</s>"), _may_hide(b"<s>", b"<s>x"), _may_hide(b"<s>", b"<s><s>")
+    (False, False, False)
     """
     longer = len(name) >= len(taken)  # at the same place the longer one is found
     return any(taken.startswith(name, start) or name.startswith(taken[start:]) for start in range(longer, len(taken)))
