@@ -91,14 +91,14 @@ def command(path: Path, *arguments: str, columns: int = 80) -> None:
 
 def walk(path: Path, tokenizer: str, words: list[str], keys: list[str]) -> None:
     """The picture of `trace --step` after some keys."""
-    from bpe_transformer.cli.support.step_viewer import Stepper
+    from bpe_transformer.cli.support.step_viewer import StepViewer
     from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
-    stepper = Stepper(TraceWalk(Tokenizer.load(tokenizer), words))
+    viewer = StepViewer(TraceWalk(Tokenizer.load(tokenizer), words))
     for key in keys:
-        stepper.press(key)
+        viewer.press(key)
     console = recorder(80)
-    console.print(stepper.picture(80, 22))
+    console.print(viewer.picture(80, 22))
     save(console, path, shlex.join(["bpe-transformer", "trace", tokenizer, "--step", "--words", ",".join(words)]))
 
 
@@ -108,10 +108,10 @@ def draw_terminals(out: Path) -> None:
     parallel = ["--parallel", "en=en.txt", "ko=ko.txt"]
     command(out / "compare.svg", "compare", "en-ko", "english", *parallel, "--limit", "1", columns=88)
     command(
-        out / "vocab.svg", "vocab", "en-ko", "--used-in", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88
+        out / "vocab.svg", "vocab", "en-ko", "--file", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88
     )
     command(out / "why.svg", "why", "en-ko", "--text", "고양이 thirsty")
-    files = ["--text", "en.txt", "--text", "ko.txt"]
+    files = ["--file", "en.txt", "--file", "ko.txt"]
     command(out / "sizes.svg", "sizes", "en-ko", *files, "--sizes", "400,600,1000,1400,2000")
     command(out / "trace-diff.svg", "trace", "diff", "en-ko", "en-ko-gpt2")
     walk(out / "trace-step.svg", "en-ko", [" three", "고양이"], [*"g", *"237", "enter", "f", "n"])

@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress
-from bpe_transformer.cli.support.options import view_options
-from bpe_transformer.cli.support.tokenizer_argument import labelled, open_tokenizer
+from bpe_transformer.cli.support.options import errors_option, file_option, limit_option, text_option, view_options
+from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
 
 @click.command(
     epilog="""\b
 Examples:
-  bpe-transformer compare tok-8k tok-32k --text corpus.txt
-  bpe-transformer compare ours=tok theirs=gpt2/tokenizer.json gpt4=cl100k.tiktoken:cl100k --text en=a.txt --text ko=b.txt
+  bpe-transformer compare tok-8k tok-32k --file corpus.txt
+  bpe-transformer compare ours=tok theirs=gpt2/tokenizer.json gpt4=cl100k.tiktoken:cl100k --file en=a.txt --file ko=b.txt
   bpe-transformer compare tok-en tok-ko --parallel en=train.en ko=train.ko
 """
 )
-@click.argument("tokenizers", nargs=-1, required=True, metavar="[NAME=]TOKENIZER[:PATTERN]...")
-@click.option("--text", "texts", multiple=True, metavar="[LABEL=]FILE", help="Measure on this file, repeatable.")
+@click.argument("tokenizers", nargs=-1, required=True, metavar="[LABEL=]TOKENIZER...")
+@file_option(
+    "Measure on this file, whatever its format and packing, or - for standard input; repeatable.", "[LABEL=]FILE"
+)
+@text_option
 @click.option(
     "--parallel",
     multiple=True,
     nargs=2,
     metavar="[LABEL=]FILE [LABEL=]FILE",
-    help="A text and its translation, line by line: parity, repeatable.",
+    help="A text and its translation, line by line: parity; repeatable.",
 )
-@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="Words and lines to show.")
-@click.option(
-    "--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True, help="On bad UTF-8."
-)
+@limit_option(5, "words and lines")
+@errors_option()
 @view_options
 def command(
     tokenizers: tuple[str, ...],
+    files: tuple[str, ...],
     texts: tuple[str, ...],
     parallel: tuple[tuple[str, str], ...],
     limit: int,
-    errors: str,
+    errors: Literal["strict", "replace"],
     as_json: bool,
     width: int | None,
 ) -> None:
@@ -52,22 +55,26 @@ def command(
     A tokenizer is a folder or a file: tokenizer.json, ranks of tiktoken (with the pattern after a colon), GPT-2's
     vocab.json and merges.txt, a SentencePiece model. Files with one LABEL, such as a language, are measured together.
     """
-    if not texts and not parallel:
-        raise click.UsageError("there is no text to compare them on; give --text FILE or --parallel FILE FILE")
+    if not files and not texts and not parallel:
+        raise click.UsageError(
+            "there is no text to compare them on; give --file FILE, --text TEXT or --parallel FILE FILE"
+        )
     from bpe_transformer.inspection import compare
-    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
-    def opened(written: str) -> tuple[str, Any]:
-        label, path = labelled(written)
-        return label, ChunkedText.file(path, errors)  # type: ignore[arg-type]  # one of the choices
+    def opened(written: str) -> tuple[str, ChunkedText]:
+        label, path = split_label(written)
+        return label, file_text(path, errors)
 
     console = None if as_json else output(width)
     named = _opened_tokenizers(tokenizers)
     pairs = [(opened(reference), opened(translation)) for reference, translation in parallel]
-    measured = [opened(text) for text in texts]
-    sizes = [_size(text.name) for _, text in dict.fromkeys([*measured, *(side for pair in pairs for side in pair)])]
+    measured = [opened(file) for file in files]
+    for number, text in enumerate(texts, 1):
+        label = "the text" if len(texts) == 1 else f"text {number}"
+        measured.append((label, literal_text(text, errors, label)))
+    size = total_bytes(text for _, text in dict.fromkeys([*measured, *(side for pair in pairs for side in pair)]))
     with progress() as display:
-        task = display.add_task("encoding", total=sum(sizes) * len(named), unit="bytes")
+        task = display.add_task("encoding", total=size * len(named), unit="bytes")
         found = compare(
             named, measured, parallel=pairs, limit=limit, progress=lambda done: display.update(task, advance=done)
         )
@@ -77,17 +84,13 @@ def command(
         console.print(found)
 
 
-def _size(path: str) -> int:
-    return Path(path).stat().st_size if Path(path).is_file() else 0
-
-
 def _opened_tokenizers(written: Sequence[str]) -> dict[str, Tokenizer]:
-    parts = [labelled(one) for one in written]
-    names = [name for name, _ in parts]
+    labelled = [split_label(one) for one in written]
+    names = [name for name, _ in labelled]
     named: dict[str, Tokenizer] = {}
-    for name, rest in parts:
+    for name, rest in labelled:
         unique = rest if names.count(name) > 1 else name
         if unique in named:
-            raise click.UsageError(f"{unique} is given twice; name each once, as NAME={rest}")
+            raise click.UsageError(f"{unique} is given twice; name each once, as LABEL={rest}")
         named[unique] = open_tokenizer(rest)
     return named

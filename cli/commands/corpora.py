@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import messages, output
+from bpe_transformer.cli.support.options import view_options
 
 if TYPE_CHECKING:
     from bpe_transformer.data import CorpusInfo
 
 
 @click.command(epilog="Example: bpe-transformer corpora --json | jq '.[].name'")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, for programs.")
-@click.option("--width", type=click.IntRange(min=40), help="Columns of the output. [default: the terminal's]")
+@view_options
 def command(as_json: bool, width: int | None) -> None:
     """List the corpora that can be named: bundled, generated, and recipes for public ones.
 

@@ -1,22 +1,25 @@
-"""`bpe-transformer count`: from corpora to a file of pre-token counts, which adds up with others and is learned from, or to
-the number of their tokens."""
+"""`bpe-transformer count`: corpora to a file of pre-token counts, which adds up with others and is learned from, or to the
+number of their tokens."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import click
 
-from bpe_transformer.cli.support.console import messages, print_json
-from bpe_transformer.cli.support.input_options import (
-    Counted,
-    counted_facts,
-    input_options,
-    pretokenizer,
-    reporter,
+from bpe_transformer.cli.support.console import messages, print_json, progress, write_data
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, reporter
+from bpe_transformer.cli.support.counting_options import (
+    CountingOptions,
+    SplittingOptions,
+    counting_options,
+    given,
     splitting_options,
 )
+from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.outputs import check_writable, refuse_existing, replacing
 
 
 @click.command(
@@ -30,34 +33,45 @@ Examples:
   bpe-transformer count --tokenizer tok < corpus.txt
 """
 )
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The file of counts (Parquet).")
-@click.option(
-    "--tokenizer", metavar="TOKENIZER", help="Print how many tokens each input has, instead of counting pre-tokens."
-)
+@click.argument("corpora", nargs=-1, metavar="[CORPUS]...")
+@output_option("File of counts to write (Parquet).", kind="file", required=False)
+@overwrite_option
+@tokenizer_option("Print how many tokens each corpus has, instead of counting pre-tokens.")
 @splitting_options
-@input_options
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
-def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, as_json: bool, **options: Any) -> None:
+@counting_options
+@json_option
+def command(
+    corpora: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
+    tokenizer: str | None,
+    splitting: SplittingOptions,
+    counting: CountingOptions,
+    as_json: bool,
+) -> None:
     """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or standard input (-).
 
-    With --tokenizer, prints the number of tokens of each input and their sum, a line each; special tokens written in a
+    With --tokenizer, prints the number of tokens of each corpus and their sum, a line each; special tokens written in a
     text count as text, and a file is one text unless --documents line says otherwise.
     """
     if (output is None) == (tokenizer is None):
         raise click.UsageError("name the file of counts with -o, or the tokenizer to count tokens with --tokenizer")
-    inputs = inputs or ("-",)
+    corpora = corpora or ("-",)
     if output is None:
         assert tokenizer is not None
-        return _count_tokens(inputs, tokenizer, as_json, options)
+        return _count_tokens(corpora, tokenizer, splitting, counting, as_json)
+    check_writable(output)
+    if counting.keep_partial:
+        refuse_existing(output, overwrite=overwrite)
     place = Path(output).parent
     place.mkdir(parents=True, exist_ok=True)
-    with Counted.of(inputs, options, pretokenizer(options, "cl100k")) as counted:
+    with CorpusCounting.of(corpora, counting, splitting.pretokenizer("cl100k")) as counted:
         split = counted.split("cl100k")
         counter = counted.counter(split, spill_dir=place)
-        with counted.counting(counter, "counting", output if options["keep_partial"] else None):
+        with counted.counting(counter, "counting", output if counting.keep_partial else None):
             spilled = counter.spilled_bytes
-            facts = counted.save(counter, output)
+            with replacing(output, overwrite=overwrite) as path:
+                facts = counted.save(counter, str(path))
     summary = {
         "output": output,
         "documents": facts["num_documents"],
@@ -72,44 +86,36 @@ def command(inputs: tuple[str, ...], output: str | None, tokenizer: str | None, 
     }
     if as_json:
         print_json(summary)
-    _tell(summary, {**facts, "pattern": str(split)})
+    _print_summary(summary, {**facts, "pattern": str(split)})
 
 
-def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, options: dict[str, Any]) -> None:
-    from dataclasses import asdict
-
-    from bpe_transformer.cli.support.console import progress, write_data
-    from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+def _count_tokens(
+    corpora: tuple[str, ...], tokenizer: str, splitting: SplittingOptions, counting: CountingOptions, as_json: bool
+) -> None:
+    from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
     from bpe_transformer.data.counting.token_counts import TokenCount, count_tokens
 
-    unused = (
-        "pattern",
-        "normalization",
-        "protect",
-        "protect_regex",
-        "weights",
-        "temperature",
-        "max_memory",
-        "keep_partial",
-    )
-    if given := [name for name in unused if options[name]] + ["min_count"] * (options["min_count"] > 1):
-        raise click.UsageError(
-            f"--{given[0].replace('_', '-')} is for counts of pre-tokens; leave it out with --tokenizer"
-        )
-    if options["documents"] not in ("file", "line"):
-        raise click.UsageError(f"--documents {options['documents']} is for counts of pre-tokens; give file or line")
+    _check_token_options(splitting, counting)
     learned = open_tokenizer(tokenizer)
-    chosen = {"documents": options["documents"], "errors": options["errors"], "num_threads": options["threads"]}
-    with Counted.of(inputs, options, None) as counted, progress() as display:
+    with CorpusCounting.of(corpora, counting, None) as counted, progress() as display:
         report, done = reporter(display, "counting tokens", unit="bytes"), 0
         total = 0 if any(part.stream for part in counted.inputs) else sum(part.num_bytes for part in counted.inputs)
         counts = []
         for part in counted.inputs:
 
-            def here(read: int, start: int = done) -> None:
+            def report_here(read: int, start: int = done) -> None:
                 report(start + read, total)
 
-            counts.append(count_tokens(learned, part, report=here, **chosen))
+            counts.append(
+                count_tokens(
+                    learned,
+                    part,
+                    documents=cast(Literal["file", "line"], counting.documents),
+                    errors=counting.errors,
+                    num_threads=counting.threads,
+                    report=report_here,
+                )
+            )
             done += part.num_bytes
     if as_json:
         return print_json([asdict(count) for count in counts])
@@ -121,7 +127,26 @@ def _count_tokens(inputs: tuple[str, ...], tokenizer: str, as_json: bool, option
     )
 
 
-def _tell(summary: dict[str, Any], facts: dict[str, Any]) -> None:
+def _check_token_options(splitting: SplittingOptions, counting: CountingOptions) -> None:
+    """Raises `click.UsageError` for options that mean nothing to tokens."""
+    unused = given(splitting) + [
+        option
+        for option, is_set in (
+            ("--weight", counting.weights),
+            ("--temperature", counting.temperature),
+            ("--max-memory", counting.max_memory),
+            ("--keep-partial", counting.keep_partial),
+            ("--min-count", counting.min_count > 1),
+        )
+        if is_set
+    ]
+    if unused:
+        raise click.UsageError(f"{unused[0]} is for counts of pre-tokens; leave it out with --tokenizer")
+    if counting.documents not in ("file", "line"):
+        raise click.UsageError(f"--documents {counting.documents} is for counts of pre-tokens; give file or line")
+
+
+def _print_summary(summary: dict[str, Any], facts: dict[str, Any]) -> None:
     from rich.text import Text
 
     from bpe_transformer.inspection.render import facts as table

@@ -21,7 +21,7 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float, float]) 
         ("Why BPE merges what it merges: the textbook example", ["trace", "low-lower", "--merges", "2"]),
         (
             "A vocabulary of English and Korean number expressions, and its first merges",
-            ["learn", "numbers-en-ko", "-o", words, "--vocab-size", "500"],
+            ["learn", "numbers-en-ko", "-o", words, "--vocab-size", "500", "--overwrite"],
         ),
         ("A sentence as tokens", ["tokens", words, "twenty-three cats → 고양이 스물세 마리"]),
         (
@@ -40,7 +40,7 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float, float]) 
         ("What it looks at while it writes one of them", ["attention", numbers, held_out["counter"]]),
         (
             "A vocabulary of this Python's standard library",
-            ["learn", "python-stdlib", "-o", code, "--vocab-size", "4000"],
+            ["learn", "python-stdlib", "-o", code, "--vocab-size", "4000", "--overwrite"],
         ),
         (
             "A small language model learns to write such code",

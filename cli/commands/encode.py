@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import progress, stdin_bytes
-from bpe_transformer.cli.support.text_input import SpecialPolicy, at_once_option, decoded, line_blocks, text_options
-from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
-from bpe_transformer.errors import EncodingError, SpecialTokenError
+from bpe_transformer.cli.support.console import progress, reader_may_leave, standard_output, stdin_bytes
+from bpe_transformer.cli.support.options import (
+    errors_option,
+    file_option,
+    output_option,
+    overwrite_option,
+    text_option,
+    tokenizer_argument,
+)
+from bpe_transformer.cli.support.outputs import refuse_existing
+from bpe_transformer.cli.support.text_input import (
+    SpecialPolicy,
+    at_once_option,
+    decoded,
+    line_blocks,
+    one_text,
+    special_token_options,
+)
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+from bpe_transformer.errors import EncodingError
 
 if TYPE_CHECKING:
-    from bpe_transformer import Encodings, Tokenizer
-    from bpe_transformer.tokenizer.encoding.inputs import Rows
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.tokenizer.files.id_writers import IdWriter
+    from bpe_transformer.tokenizer.files.text_streams import StreamOptions
+
+Form = Literal["ids", "json", "npy", "arrow"]
 
 
 @click.command(
@@ -24,11 +43,12 @@ Examples:
   bpe-transformer encode tok < corpus.txt > corpus.ids
   cat page.html | bpe-transformer encode tok --whole --format json
   bpe-transformer encode tok --format npy --offsets offsets.npy < corpus.txt > ids.npy
-  bpe-transformer encode tok --files corpus/ --files more.txt.gz -o corpus.ids --whole
+  bpe-transformer encode tok --file corpus/ --file more.txt.gz -o corpus.ids --whole
 """
 )
-@click.argument("tokenizer", type=click.Path())
-@click.argument("text", required=False)
+@tokenizer_argument
+@click.argument("text", required=False, metavar="[TEXT]")
+@text_option
 @click.option(
     "--format",
     "form",
@@ -36,24 +56,25 @@ Examples:
     help="A line a text, of ids between spaces (default) or as a JSON list; a NumPy array; or an Arrow stream of lists.",
 )
 @click.option(
-    "--offsets", type=click.Path(dir_okay=False), help="With npy: where each text begins in it, as another array."
+    "--offsets",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="With npy: where each text begins in it, as another array.",
 )
-@click.option(
-    "--files", multiple=True, type=click.Path(), help="Encode this file or folder instead, repeatable, to -o."
-)
-@click.option(
-    "-o", "--output", type=click.Path(file_okay=False), help="With --files: a folder of ids, their offsets and totals."
-)
-@click.option("--overwrite", is_flag=True, help="With --files: begin anew where other things were encoded before.")
+@file_option("Encode this file or folder to --output; repeatable.")
+@output_option("With --file: folder for the ids, their offsets and totals.", kind="folder", required=False)
+@overwrite_option
 @click.option("--whole", is_flag=True, help="Take the input as one text, newlines included.")
 @click.option("--bos", "add_bos", is_flag=True, help="Put the beginning-of-sequence token before each text.")
 @click.option("--eos", "add_eos", is_flag=True, help="Put the end-of-sequence token after each text.")
 @at_once_option
-@text_options("strict", "replace", "keep")
+@special_token_options
+@errors_option("keep")
 def command(
     tokenizer: str,
     text: str | None,
-    form: str | None,
+    texts: tuple[str, ...],
+    form: Form | None,
     offsets: str | None,
     files: tuple[str, ...],
     output: str | None,
@@ -63,7 +84,7 @@ def command(
     add_eos: bool,
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: str,
+    errors: Literal["strict", "replace", "keep"],
     at_once: bool,
 ) -> None:
     """Turn TEXT, or each line of standard input, into ids on standard output.
@@ -72,143 +93,96 @@ def command(
     --errors keep encodes bytes that are not UTF-8 as they are, which vocabularies of bytes can. NumPy arrays hold 16-bit
     numbers for up to 65,536 ids, else 32-bit ones, and texts one after another: --offsets says where each begins.
 
-    With --files, files are read where they lie and ids written to a folder, as npy (default) or arrow; each line is a text,
+    With --file, files are read where they lie and ids written to a folder, as npy (default) or arrow; each line is a text,
     or with --whole each file. A run that was stopped goes on when it is started again.
     """
-    from bpe_transformer.cli.support.id_streams import writer
+    from bpe_transformer.tokenizer.files.id_writers import id_writer
+    from bpe_transformer.tokenizer.files.text_streams import StreamOptions
 
-    if bool(files) != (output is not None) or (files and text is not None):
-        raise click.UsageError("--files and -o go together, without TEXT: what to read and the folder to write")
+    texts = one_text(text, texts)
+    if bool(files) != (output is not None) or (files and texts):
+        raise click.UsageError("--file and --output go together, without a text: what to read and the folder to write")
     if offsets is not None and form != "npy":
         raise click.UsageError("--offsets goes with --format npy; the other formats keep texts apart themselves")
+    if offsets is not None:
+        refuse_existing(offsets, overwrite=overwrite)
     learned = open_tokenizer(tokenizer)
+    _check_ends(learned, add_bos, add_eos)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-    framing: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos}
-    if files:
-        kind = "line" if not whole else "file"
-        return _encode_files(learned, files, output, form, kind, errors, overwrite, {**policy.arguments, **framing})
-    out = writer(form or "ids", learned, offsets, one_text=text is not None or whole)
-    if text is not None:
+    options = StreamOptions(errors=errors, **policy.arguments, add_bos=add_bos, add_eos=add_eos)
+    if output is not None:
+        return _encode_files(learned, files, output, form, whole, overwrite, options)
+    with reader_may_leave():
+        # several texts are rows; a single one, or --whole, is one text whatever its newlines
+        is_one = whole or len(texts) == 1
+        out = id_writer(form or "ids", standard_output(), learned.vocab_size, one_text=is_one, row_starts_path=offsets)
+        if texts:
+            _encode_texts(learned, texts, policy, options, out)
+        else:
+            _encode_stdin(learned, options, out, whole=whole, at_once=at_once)
+        out.close()
+
+
+def _check_ends(tokenizer: Tokenizer, add_bos: bool, add_eos: bool) -> None:
+    """Raises `EncodingError` for a token that marks an end and that the vocabulary lacks."""
+    for option, wanted, token in (
+        ("--bos", add_bos, tokenizer.model.bos_token),
+        ("--eos", add_eos, tokenizer.model.eos_token),
+    ):
+        if wanted and token is None:
+            name = "beginning" if option == "--bos" else "end"
+            raise EncodingError(f"{option}: this vocabulary has no token for the {name} of a text; leave {option} out")
+
+
+def _encode_texts(
+    tokenizer: Tokenizer, texts: tuple[str, ...], policy: SpecialPolicy, options: StreamOptions, out: IdWriter
+) -> None:
+    rows = []
+    for text in texts:
         raw = text.encode("utf-8", "surrogateescape")
-        source = decoded(raw, errors, name="the text")
-        policy.check(learned, source, "the text")
-        out.write(learned.encode_batch([raw if errors == "keep" else source], **policy.arguments, **framing))
-    elif whole:
-        for part in _whole(learned, policy, errors, framing):
-            out.write(part)
+        source = decoded(raw, options.errors, name="the text")
+        policy.check(tokenizer, source, "the text")
+        rows.append(raw if options.errors == "keep" else source)
+    out.write(tokenizer.encode_batch(rows, **policy.arguments, add_bos=options.add_bos, add_eos=options.add_eos))
+
+
+def _encode_stdin(tokenizer: Tokenizer, options: StreamOptions, out: IdWriter, *, whole: bool, at_once: bool) -> None:
+    from bpe_transformer.tokenizer.files.text_streams import encode_lines, encode_stream
+
+    if whole:
+        encoded = encode_stream(tokenizer.codec, stdin_bytes(), options)
     else:
-        for block in _lines(learned, policy, errors, framing, at_once):
-            out.write(block)
-    out.close()
-
-
-def _lines(
-    tokenizer: Tokenizer, policy: SpecialPolicy, errors: str, framing: dict[str, Any], at_once: bool
-) -> Iterator[Encodings]:
-    import numpy as np
-
-    from bpe_transformer.tokenizer.encoding.inputs import Rows
-
-    line = offset = 0
-    for block in line_blocks(at_once=at_once):
-        data = _checked(block, errors, offset, line)
-        stops = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-        if not data.endswith(b"\n"):
-            stops = np.append(stops, len(data))
-        rows = Rows([(data, np.concatenate([[0], stops[:-1] + 1]), stops)])
-        try:
-            yield tokenizer.encode_batch(rows, **policy.arguments, **framing)
-        except (SpecialTokenError, EncodingError) as problem:
-            raise _with_line(problem, tokenizer, policy, rows, line) from None
-        line += len(stops)
-        offset += len(block)
-
-
-def _checked(block: bytes, errors: str, offset: int, line: int) -> bytes:
-    """The bytes that are encoded. Raises `InvalidUtf8Error` with the position in the input and the line."""
-    from bpe_transformer import _core
-
-    if errors == "keep" or (valid := _core.valid_prefix(block, 0, len(block))) == len(block):
-        return block
-    if errors == "replace":
-        return block.decode("utf-8", "replace").encode()
-    begin = block.rfind(b"\n", 0, valid) + 1
-    decoded(block[begin:].partition(b"\n")[0], errors, offset + begin, line + block.count(b"\n", 0, valid) + 1)
-    raise AssertionError("bytes that are not UTF-8 were decoded")
-
-
-def _with_line(problem: Exception, tokenizer: Tokenizer, policy: SpecialPolicy, rows: Rows, before: int) -> Exception:
-    """The problem of a batch, told of its line."""
-    for number, row in enumerate(rows, before + 1):
-        try:
-            policy.check(tokenizer, row.decode("utf-8", "surrogateescape"), f"line {number:,}")
-            tokenizer.encode(row, **policy.arguments)
-        except SpecialTokenError as found:
-            return found
-        except EncodingError as found:
-            return EncodingError(f"line {number:,}: {found}")
-    return problem
-
-
-class _StandardInput:
-    """Standard input as the pieces of a file are read."""
-
-    path = "standard input"
-
-    def __init__(self) -> None:
-        self._stream = stdin_bytes()
-
-    def readinto(self, buffer: memoryview) -> int:
-        return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
-
-
-def _whole(tokenizer: Tokenizer, policy: SpecialPolicy, errors: Any, framing: dict[str, Any]) -> Iterator[Encodings]:
-    """The ids of all of standard input, in pieces that split as the whole does."""
-    from bpe_transformer.tokenizer.files.file_texts import FileTexts
-
-    special = policy.arguments
-    texts = FileTexts([], tokenizer.codec, "file", errors, special["allowed_special"], special["disallowed_special"])
-    before = tokenizer.encode_batch([b""], add_bos=framing["add_bos"])
-    after = tokenizer.encode_batch([b""], add_eos=framing["add_eos"])
-    if len(before.ids):
-        yield before
-    for part, _, _ in texts.parts(_StandardInput()):
-        try:
-            yield tokenizer.encode_batch(part.rows, **special)
-        except (SpecialTokenError, EncodingError):
-            for row in part.rows:
-                policy.check(tokenizer, row.decode("utf-8", "surrogateescape"), "the text")
-                tokenizer.encode(row, **special)
-            raise
-    if len(after.ids):
-        yield after
+        encoded = encode_lines(tokenizer.codec, line_blocks(at_once=at_once), options)
+    for some in encoded:
+        out.write(some)
 
 
 def _encode_files(
     tokenizer: Tokenizer,
     files: tuple[str, ...],
-    output: str | None,
-    form: str | None,
-    documents: Any,
-    errors: Any,
+    output: str,
+    form: Form | None,
+    whole: bool,
     overwrite: bool,
-    options: dict[str, Any],
+    options: StreamOptions,
 ) -> None:
-    assert output is not None
-    if form in ("ids", "json"):
-        raise click.UsageError(f"--format {form} goes to standard output; with --files give npy or arrow")
+    if form == "ids" or form == "json":
+        raise click.UsageError(f"--format {form} goes to standard output; with --file give npy or arrow")
     with progress() as display:
         task = display.add_task("encoding", total=None, unit="bytes")
         try:
             encoded = tokenizer.encode_files(
-                files,
+                [Path(file) for file in files],
                 output,
-                format=form or "npy",  # type: ignore[arg-type]  # one of the two, as checked
-                documents=documents,
-                errors=errors,
+                format=form or "npy",
+                documents="file" if whole else "line",
+                errors=options.errors,
+                allowed_special=options.allowed_special,
+                disallowed_special=options.disallowed_special,
+                add_bos=options.add_bos,
+                add_eos=options.add_eos,
                 overwrite=overwrite,
                 progress=lambda done, total: display.update(task, completed=done, total=total),
-                **options,
             )
         except KeyboardInterrupt:
             click.echo("interrupted: run the same command again to go on from here", err=True)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import write_data
-from bpe_transformer.cli.support.tokenizer_argument import named_file, open_tokenizer
+from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_argument
+from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.tokenizer_files import named_file, open_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -27,40 +29,44 @@ _BY_SUFFIX = {
 @click.command(
     epilog="""\b
 Examples:
-  bpe-transformer export tok tok.tiktoken
-  bpe-transformer export tok tokenizer.json
-  bpe-transformer export tok gpt2-files --format gpt2
-  bpe-transformer export - - --format nanochat < tokenizer.json > tokenizer.pkl
+  bpe-transformer export tok -o tok.tiktoken
+  bpe-transformer export tok -o tokenizer.json
+  bpe-transformer export tok -o gpt2-files --format gpt2
+  bpe-transformer export - -o - --format nanochat < tokenizer.json > tokenizer.pkl
 """
 )
-@click.argument("tokenizer", type=click.Path())
-@click.argument("out", type=click.Path())
-@click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: what OUT's ending says.")
-def command(tokenizer: str, out: str, form: str | None) -> None:
-    """Write TOKENIZER, in any format that import reads, to the file OUT (gpt2: to vocab.json and merges.txt in OUT).
-
-    Either may be -, for standard input and output.
+@tokenizer_argument
+@output_option("File to write (gpt2: folder of vocab.json and merges.txt); - for standard output.", kind="any")
+@overwrite_option
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Format. [what the output's ending says]")
+def command(tokenizer: str, output: str, overwrite: bool, form: str | None) -> None:
+    """Write TOKENIZER, in any format that import reads, to a file in another one; it may be -, for standard input.
 
     What is written is read back and has to give equal ids on a probe text, and the package that the format belongs to has
     to agree where it is installed. What a format cannot hold is refused, and nothing is written then.
     """
-    form = form or ("tokenizer.json" if out == "-" else _BY_SUFFIX.get(Path(out).suffix))
+    form = form or ("tokenizer.json" if output == "-" else _BY_SUFFIX.get(Path(output).suffix))
     if form is None:
-        raise click.UsageError(f"the ending of {out} names no format; choose one with --format: {', '.join(_FORMATS)}")
-    if out == "-" and form == "gpt2":
-        raise click.UsageError("gpt2 is two files, which standard output cannot hold; name a directory")
+        raise click.UsageError(
+            f"the ending of {output} names no format; choose one with --format: {', '.join(_FORMATS)}"
+        )
+    if output == "-" and form == "gpt2":
+        raise click.UsageError("gpt2 is two files, which standard output cannot hold; name a folder")
+    if output != "-":
+        check_writable(output)
     from bpe_transformer.tokenizer.formats import export
 
     with named_file(tokenizer) as file:
         learned = open_tokenizer(file)
-    if out == "-":
+    if output == "-":
         with tempfile.TemporaryDirectory() as folder:
             package = export(learned.codec, Path(folder, "output"), form)
             write_data(Path(folder, "output").read_bytes())
     else:
-        package = export(learned.codec, out, form)
+        with replacing(output, overwrite=overwrite) as path:
+            package = export(learned.codec, path, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
-    name = "standard output" if out == "-" else out
+    name = "standard output" if output == "-" else output
     click.echo(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)
     if left := _left_out(learned, form):
         click.echo(f"the format has no place for {left}: give them when it is loaded", err=True)

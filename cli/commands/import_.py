@@ -5,13 +5,18 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bpe_transformer.cli.support.console import write_data
-from bpe_transformer.cli.support.tokenizer_argument import named_file
+from bpe_transformer.cli.support.options import output_option, overwrite_option
+from bpe_transformer.cli.support.outputs import check_writable, save_tokenizer
+from bpe_transformer.cli.support.tokenizer_files import named_file
 from bpe_transformer.errors import FormatError
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
 
 
 @click.command(
@@ -25,33 +30,34 @@ Examples:
   bpe-transformer import - -o - < tokenizer.model > tokenizer.json
 """
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "-o", "--out", required=True, type=click.Path(), help="Directory for tokenizer.json; - for standard output."
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@output_option("Folder for tokenizer.json; - for standard output.", kind="folder")
+@overwrite_option
 @click.option("--pattern", metavar="NAME|REGEX", help="How ranks or merges split text, which they do not say.")
-@click.option("--special", multiple=True, metavar="TOKEN=ID", help="A special token of a file of ranks, repeatable.")
-def command(files: tuple[str, ...], out: str, pattern: str | None, special: tuple[str, ...]) -> None:
-    """Read FILES, find out their format by what they hold, and save the tokenizer in a directory.
+@click.option("--special", multiple=True, metavar="TOKEN=ID", help="A special token of a file of ranks; repeatable.")
+def command(
+    files: tuple[str, ...], output: str, overwrite: bool, pattern: str | None, special: tuple[str, ...]
+) -> None:
+    """Read FILEs, find out their format by what they hold, and save the tokenizer in a folder.
 
     One file may be -, for standard input.
 
     Read are tokenizer.json, .tiktoken ranks, vocab.json with merges.txt, SentencePiece models of type BPE, subword-nmt
-    codes (and their vocabulary), nanochat's tokenizer.pkl, or a directory that holds one of them. The package that the
+    codes (and their vocabulary), nanochat's tokenizer.pkl, or a folder that holds one of them. The package that the
     format belongs to, where it is installed, has to give equal ids for a probe text. What would encode otherwise than it
     should is refused, and nothing is written then.
     """
-    told: dict[str, Any] = {"pattern": pattern, "special_tokens": _specials(special)}
-    told = {name: value for name, value in told.items() if value}
+    if output != "-":
+        check_writable(output)
     with ExitStack() as opened:
-        learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), told)
-    if out == "-":
+        learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), pattern, _specials(special))
+    if output == "-":
         with tempfile.TemporaryDirectory() as folder:
             learned.save(folder)
             write_data(Path(folder, "tokenizer.json").read_bytes())
     else:
-        learned.save(out)
-    place = "to standard output" if out == "-" else Path(out) / "tokenizer.json"
+        save_tokenizer(learned, output, overwrite=overwrite)
+    place = "to standard output" if output == "-" else Path(output) / "tokenizer.json"
     model = learned.model
     click.echo(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
@@ -60,11 +66,11 @@ def command(files: tuple[str, ...], out: str, pattern: str | None, special: tupl
     )
 
 
-def _read(files: tuple[str, ...], told: dict[str, Any]) -> Any:
+def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int]) -> Tokenizer:
     from bpe_transformer import Tokenizer
 
     if len(files) == 1:
-        return Tokenizer.from_file(files[0], verify=True, **told)
+        return Tokenizer.from_file(files[0], verify=True, pattern=pattern, special_tokens=specials or None)
     if len(files) > 2:
         raise FormatError(
             f"{len(files)} files are given; a tokenizer is in one, or in two as vocab.json and merges.txt"
@@ -72,9 +78,11 @@ def _read(files: tuple[str, ...], told: dict[str, Any]) -> Any:
     names = {Path(file).suffix: file for file in files}
     if ".json" in names:
         vocab = names.pop(".json")
-        return Tokenizer.from_gpt2(vocab, next(iter(names.values()), files[1]), **told)
-    if told:
-        raise FormatError(f"subword-nmt codes take no {' and '.join(told)}; leave them out")
+        return Tokenizer.from_gpt2(
+            vocab, next(iter(names.values()), files[1]), pattern=pattern, special_tokens=specials or None
+        )
+    if pattern or specials:
+        raise FormatError("subword-nmt codes take neither --pattern nor --special; leave them out")
     return Tokenizer.from_subword_nmt(files[0], files[1])
 
 

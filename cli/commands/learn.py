@@ -5,26 +5,108 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from bpe_transformer.cli.support.console import messages, print_json, progress
-from bpe_transformer.cli.support.input_options import (
-    Counted,
-    counted_facts,
-    input_options,
-    pretokenizer,
-    reporter,
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, reporter
+from bpe_transformer.cli.support.counting_options import (
+    CountingOptions,
+    SplittingOptions,
+    as_dataclass,
+    counting_options,
+    given,
     splitting_options,
 )
+from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, whole_number
+from bpe_transformer.cli.support.outputs import check_vocab_size, check_writable, refuse_existing, save_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import PretokenCounts, Tokenizer
     from bpe_transformer.tokenizer import LearningInterrupted
 
 DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
+
+
+@dataclass(frozen=True)
+class VocabularyOptions:
+    """What vocabulary is learned; the fields that `learn_bpe` has too are named as there."""
+
+    vocab_size: int
+    unit: Literal["byte", "char"] | None
+    base: str | None
+    superwords: int | None
+    end_of_word: str | None
+    unk_token: str | None
+    byte_fallback: bool
+    character_coverage: float
+    required_characters: str
+    protected_tokens: bool
+    special: tuple[str, ...]
+    no_special: bool
+    alphabet_order: Literal["byte", "gpt2"] | None
+    min_frequency: int
+    max_token_bytes: int | None
+
+    def arguments(self) -> dict[str, Any]:
+        """As keywords of `learn_bpe`; a base vocabulary has fixed what otherwise gets a default here."""
+        from bpe_transformer.data import SPECIAL_TOKENS
+
+        names = ("unit", "end_of_word", "alphabet_order", "min_frequency", "max_token_bytes", "byte_fallback")
+        more = ("character_coverage", "required_characters", "protected_tokens", "unk_token")
+        chosen = {name: getattr(self, name) for name in (*names, *more)}
+        if self.base is None and self.unit == "char" and not self.byte_fallback:
+            chosen["unk_token"] = self.unk_token or DEFAULT_UNK
+        default = () if self.base is not None else SPECIAL_TOKENS
+        return {**chosen, "special_tokens": () if self.no_special else self.special or default}
+
+
+vocabulary_options = as_dataclass(
+    VocabularyOptions,
+    "vocabulary",
+    click.option(
+        "--vocab-size", required=True, type=whole_number(1), metavar="N", help="Tokens in all, special tokens included."
+    ),
+    click.option("--unit", type=click.Choice(["byte", "char"]), help="The base alphabet. [byte]"),
+    click.option(
+        "--base", type=click.Path(exists=True), metavar="DIR", help="Go on from this vocabulary; all its ids stay."
+    ),
+    click.option(
+        "--superwords", type=whole_number(0), metavar="N", help="Let tokens span spaces after N merges within words."
+    ),
+    click.option(
+        "--end-of-word", metavar="MARK", help="Mark on the last character of a word, such as '</w>' (unit char)."
+    ),
+    click.option("--unk-token", metavar="TOKEN", help="For unknown characters. [unit char: <unk>]"),
+    click.option(
+        "--byte-fallback", is_flag=True, help="Unknown characters become their bytes, 256 more tokens (unit char)."
+    ),
+    click.option(
+        "--character-coverage",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=1.0,
+        metavar="SHARE",
+        help="Only the most frequent characters that cover this share of the text, such as 0.9995 (unit char). [1]",
+    ),
+    click.option(
+        "--required-characters", default="", metavar="TEXT", help="Characters always in the alphabet (unit char)."
+    ),
+    click.option("--protected-tokens", is_flag=True, help="One id for each --protect text."),
+    click.option("--special", multiple=True, metavar="TOKEN", help="Special token; repeatable. [<pad> <s> </s>]"),
+    click.option("--no-special", is_flag=True, help="Learn without special tokens."),
+    click.option("--alphabet-order", type=click.Choice(["byte", "gpt2"]), help="Order of the 256 byte tokens. [byte]"),
+    click.option(
+        "--min-frequency",
+        type=whole_number(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Merge no pair that occurs less often.",
+    ),
+    click.option("--max-token-bytes", type=whole_number(1), metavar="N", help="Make no longer token. [no limit]"),
+)
 
 
 @click.command(
@@ -39,84 +121,96 @@ Examples:
 """
 )
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder for tokenizer.json.")
-@click.option("--vocab-size", required=True, type=click.IntRange(min=1), help="Tokens in all, special tokens included.")
-@click.option("--unit", type=click.Choice(["byte", "char"]), help="The base alphabet. [byte]")
-@click.option("--base", type=click.Path(exists=True), help="Go on from this vocabulary; all its ids stay.")
-@click.option(
-    "--superwords", type=click.IntRange(min=0), metavar="N", help="Let tokens span spaces after N merges within words."
-)
-@click.option("--end-of-word", metavar="MARK", help="Mark on the last character of a word, such as '</w>' (unit char).")
-@click.option("--unk-token", metavar="TOKEN", help="For unknown characters. [unit char: <unk>]")
-@click.option(
-    "--byte-fallback", is_flag=True, help="Unknown characters become their bytes, 256 more tokens (unit char)."
-)
-@click.option(
-    "--character-coverage",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    metavar="SHARE",
-    help="Only the most frequent characters that cover this share of the text, such as 0.9995 (unit char). [1]",
-)
-@click.option(
-    "--required-characters", default="", metavar="TEXT", help="Characters always in the alphabet (unit char)."
-)
+@output_option("Folder for tokenizer.json and the trace of the merges.", kind="folder")
+@overwrite_option
+@vocabulary_options
 @splitting_options
-@click.option("--protected-tokens", is_flag=True, help="One id for each --protect text.")
-@click.option("--special", multiple=True, metavar="TOKEN", help="Special token, repeatable. [<pad> <s> </s>]")
-@click.option("--no-special", is_flag=True, help="Learn without special tokens.")
-@click.option("--alphabet-order", type=click.Choice(["byte", "gpt2"]), help="Order of the 256 byte tokens. [byte]")
-@click.option("--min-frequency", type=click.IntRange(min=1), default=1, show_default=True, help="Merge no rarer pair.")
-@click.option("--max-token-bytes", type=click.IntRange(min=1), metavar="N", help="Make no longer token. [no limit]")
-@input_options
+@counting_options
 @click.option("--live", is_flag=True, help="Show the newest merges while learning.")
 @click.option("--words", metavar="WORD,WORD", help="With --live, show what the merges make of these words.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
+@json_option
 def command(
-    corpora: tuple[str, ...], output: str, vocab_size: int, superwords: int | None, as_json: bool, **rest: Any
+    corpora: tuple[str, ...],
+    output: str,
+    overwrite: bool,
+    vocabulary: VocabularyOptions,
+    splitting: SplittingOptions,
+    counting: CountingOptions,
+    live: bool,
+    words: str | None,
+    as_json: bool,
 ) -> None:
-    """Learn a BPE vocabulary from corpora: listed names, files, folders, counts, or - for standard input."""
+    """Learn a BPE vocabulary from corpora: listed names, files, folders, counts, or - for standard input.
+
+    A vocabulary that --output holds already is left as it is unless the same is learned again: --overwrite replaces it.
+    """
     from bpe_transformer import Tokenizer, learn_bpe, learn_superwords
-    from bpe_transformer.errors import LearningError
     from bpe_transformer.tokenizer import LearningInterrupted
 
-    _check_usage(superwords, rest)
-    if rest["live"]:
+    _check_usage(vocabulary, splitting, live, words)
+    if live:
         from bpe_transformer.cli.support.live_viewer import check_terminal
 
         check_terminal(messages())
-    base = Tokenizer.load(rest["base"]) if rest["base"] else None
-    options = _learning_options(rest, base)
-    default = "whitespace" if rest["unit"] == "char" else "cl100k"
-    asked = pretokenizer(rest, default) if base is None else base.model.pretokenizer
-    with Counted.of(corpora, rest, asked, twice=superwords is not None) as counted:
-        split = counted.split(default)
-        if superwords is not None and any(part.counts is not None for part in counted.inputs):
-            raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
-        keep_as = f"{output}/counts.parquet" if rest["keep_partial"] else None
-        counts = counted.counts(split, "counting", keep_as)
-        wide = None
-        if superwords is not None:
-            wide = counted.counts(replace(split, pattern="superword"), "counting across spaces", None)
+    _check_output(output, vocabulary, counting, overwrite=overwrite)
+    base = Tokenizer.load(vocabulary.base) if vocabulary.base else None
+    options = vocabulary.arguments()
+    counts, wide = _count(corpora, output, vocabulary, splitting, counting, base)
     try:
-        with _shown(rest["live"], rest["words"]) as shown:
-            if wide is None or superwords is None:
-                tokenizer = learn_bpe(counts, vocab_size, base=base, **shown, **options)
+        with _reporting(live, words) as reporting:
+            if wide is None or vocabulary.superwords is None:
+                tokenizer = learn_bpe(counts, vocabulary.vocab_size, base=base, **reporting, **options)
             else:
-                tokenizer = learn_superwords(counts, wide, vocab_size, transition=superwords, **shown, **options)
+                transition = vocabulary.superwords
+                tokenizer = learn_superwords(
+                    counts, wide, vocabulary.vocab_size, transition=transition, **reporting, **options
+                )
     except LearningInterrupted as stop:
-        _stopped(stop, output, keep=rest["keep_partial"])
+        _stopped(stop, output, keep=counting.keep_partial)
         sys.exit(130)
-    tokenizer.save(output)
-    summary = _summary(counts, tokenizer, vocab_size, output)
+    save_tokenizer(tokenizer, output, overwrite=overwrite)
+    summary = _summary(counts, tokenizer, vocabulary.vocab_size, output)
     if as_json:
         print_json(summary)
-    _tell(summary, tokenizer)
+    _print_summary(summary, tokenizer)
+
+
+def _check_output(output: str, vocabulary: VocabularyOptions, counting: CountingOptions, *, overwrite: bool) -> None:
+    """Refuses, before anything is read, what is certain to be refused in the end."""
+    check_writable(output)
+    check_vocab_size(output, vocabulary.vocab_size, overwrite=overwrite)
+    if counting.keep_partial:  # what is reached is another vocabulary than the whole
+        refuse_existing(output, overwrite=overwrite)
+
+
+def _count(
+    corpora: tuple[str, ...],
+    output: str,
+    vocabulary: VocabularyOptions,
+    splitting: SplittingOptions,
+    counting: CountingOptions,
+    base: Tokenizer | None,
+) -> tuple[PretokenCounts, PretokenCounts | None]:
+    """The counts to learn from; with --superwords, also those of pre-tokens that span spaces."""
+    from bpe_transformer.errors import LearningError
+
+    default = "whitespace" if vocabulary.unit == "char" else "cl100k"
+    pretokenizer = splitting.pretokenizer(default) if base is None else base.model.pretokenizer
+    spans_spaces = vocabulary.superwords is not None
+    with CorpusCounting.of(corpora, counting, pretokenizer, twice=spans_spaces) as counted:
+        split = counted.split(default)
+        if spans_spaces and any(part.counts is not None for part in counted.inputs):
+            raise LearningError(f"{', '.join(corpora)} holds words without their texts; superwords need texts")
+        keep_as = f"{output}/counts.parquet" if counting.keep_partial else None
+        counts = counted.counts(split, "counting", keep_as)
+        if not spans_spaces:
+            return counts, None
+        return counts, counted.counts(replace(split, pattern="superword"), "counting across spaces", None)
 
 
 @contextmanager
-def _shown(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
-    """What the learner reports to: a bar, or with --live the newest merges and what they make of `words`."""
+def _reporting(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
+    """What the learner reports to, as keywords: a bar, or with --live the newest merges and what they make of `words`."""
     if live:
         from bpe_transformer.cli.support.live_viewer import watching
 
@@ -127,19 +221,17 @@ def _shown(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
             yield {"progress": reporter(display, "learning")}
 
 
-def _check_usage(superwords: int | None, rest: dict[str, Any]) -> None:
-    if rest["special"] and rest["no_special"]:
+def _check_usage(vocabulary: VocabularyOptions, splitting: SplittingOptions, live: bool, words: str | None) -> None:
+    if vocabulary.special and vocabulary.no_special:
         raise click.UsageError("--special and --no-special contradict each other; give one of them")
-    if rest["words"] and not rest["live"]:
+    if words and not live:
         raise click.UsageError("--words goes with --live")
-    if rest["base"] is None:
+    if vocabulary.base is None:
         return
-    if superwords is not None:
+    if vocabulary.superwords is not None:
         raise click.UsageError("--superwords begins from nothing; leave --base out")
-    for name in ("pattern", "normalization", "protect", "protect_regex"):
-        if rest[name]:
-            option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{option} is fixed by --base, which splits as it was learned; leave {option} out")
+    for option in given(splitting):
+        raise click.UsageError(f"{option} is fixed by --base, which splits as it was learned; leave {option} out")
 
 
 def _stopped(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
@@ -157,19 +249,7 @@ def _stopped(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
     )
 
 
-def _learning_options(rest: dict[str, Any], base: Tokenizer | None) -> dict[str, Any]:
-    """What `learn_bpe` is given: the options of the same names, and defaults that a base vocabulary does without."""
-    from bpe_transformer.data import SPECIAL_TOKENS
-
-    names = ("unit", "end_of_word", "unk_token", "alphabet_order", "min_frequency", "max_token_bytes", "byte_fallback")
-    options = {name: rest[name] for name in (*names, "character_coverage", "required_characters", "protected_tokens")}
-    if base is None and rest["unit"] == "char" and not rest["byte_fallback"]:
-        options["unk_token"] = rest["unk_token"] or DEFAULT_UNK
-    default = () if base is not None else SPECIAL_TOKENS
-    return {**options, "special_tokens": () if rest["no_special"] else rest["special"] or default}
-
-
-def _summary(counts: PretokenCounts, tokenizer: Tokenizer, asked: int, output: str) -> dict[str, Any]:
+def _summary(counts: PretokenCounts, tokenizer: Tokenizer, wanted: int, output: str) -> dict[str, Any]:
     merges, trace = len(tokenizer.merges), tokenizer.trace
     named = len(tokenizer.special_tokens) + len(tokenizer.model.added_tokens)
     facts = counts.facts()
@@ -181,7 +261,7 @@ def _summary(counts: PretokenCounts, tokenizer: Tokenizer, asked: int, output: s
         "pattern": counts.pattern,
         **{name: facts[name] for name in ("dropped_words", "dropped_occurrences", "saturated", "partial", "sources")},
         "vocab_size": tokenizer.vocab_size,
-        "vocab_size_asked": asked,
+        "vocab_size_asked": wanted,
         "base_tokens": tokenizer.vocab_size - merges - named,
         "special_tokens": list(tokenizer.special_tokens),
         "protected_tokens": list(tokenizer.model.added_tokens),
@@ -195,7 +275,7 @@ def _summary(counts: PretokenCounts, tokenizer: Tokenizer, asked: int, output: s
     }
 
 
-def _tell(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
+def _print_summary(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
     from rich.text import Text
 
     from bpe_transformer.inspection import trace_table

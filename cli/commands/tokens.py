@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, stdin_bytes
-from bpe_transformer.cli.support.options import view_options
-from bpe_transformer.cli.support.text_input import SpecialPolicy, argument_text, decoded, text_options
-from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+from bpe_transformer.cli.support.console import output, print_json, progress
+from bpe_transformer.cli.support.options import (
+    errors_option,
+    file_option,
+    limit_option,
+    text_option,
+    tokenizer_argument,
+    view_options,
+)
+from bpe_transformer.cli.support.text_input import (
+    SpecialPolicy,
+    file_text,
+    literal_text,
+    one_text,
+    special_token_options,
+)
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -29,24 +42,27 @@ Examples:
   head -c 2000 README.md | bpe-transformer tokens tok --no-table
 """
 )
-@click.argument("tokenizer", metavar="TOKENIZER[:PATTERN]")
-@click.argument("text", required=False)
-@click.option("--file", "files", multiple=True, type=click.Path(), help="Summarise this file, repeatable.")
+@tokenizer_argument
+@click.argument("text", required=False, metavar="[TEXT]")
+@text_option
+@file_option("Summarise this file, whatever its format and packing, or - for standard input; repeatable.")
 @click.option("--spans", is_flag=True, help="Show files, too, token by token.")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Tokens in a summary's lists.")
-@text_options("strict", "replace")
+@limit_option(10, "tokens in a summary's lists", least=1)
+@special_token_options
+@errors_option()
 @click.option("--no-table", is_flag=True, help="Only the text, with its tokens set apart.")
 @click.option("--all", "all_rows", is_flag=True, help="Every token in the table, not only the first 200.")
 @view_options
 def command(
     tokenizer: str,
     text: str | None,
+    texts: tuple[str, ...],
     files: tuple[str, ...],
     spans: bool,
-    top: int,
+    limit: int,
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: str,
+    errors: Literal["strict", "replace"],
     no_table: bool,
     all_rows: bool,
     as_json: bool,
@@ -57,17 +73,18 @@ def command(
     A space is written ·, a newline ↵, a tab ⇥; bytes that are only part of a character stand in brackets, ⟨ea b0⟩. A
     file, or more than 20 kB of standard input, is summarised: its figures, and the tokens that stand out.
     """
-    if text is not None and files:
-        raise click.UsageError("give either TEXT or --file, not both")
+    texts = one_text(text, texts)
+    if texts and files:
+        raise click.UsageError("give either a text or --file, not both")
     learned = open_tokenizer(tokenizer)
     policy = SpecialPolicy.of(learned, allow_special, special_as_text or bool(files and not allow_special))
     console = None if as_json else output(width)
     views: list[TokenizedText | FileSummary] = []
-    for source in _sources(text, files, errors):
-        if spans or text is not None or (source.text is not None and len(source.text.encode()) <= MOST_BYTES):
+    for source in _sources(texts, files, errors):
+        if spans or texts or (not files and source.text and len(source.text.encode()) <= MOST_BYTES):
             views.append(_spans(learned, source, policy))
         else:
-            views.append(_summary(learned, source, policy, top))
+            views.append(_summary(learned, source, policy, limit))
     if console is None:
         facts = [view.as_dict() for view in views]
         print_json(facts[0] if len(facts) == 1 else facts)
@@ -82,14 +99,10 @@ def command(
             console.print(view)
 
 
-def _sources(text: str | None, files: tuple[str, ...], errors: str) -> list[ChunkedText]:
-    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
-
-    if files:
-        return [ChunkedText.file(file, errors) for file in files]  # type: ignore[arg-type]  # what text_options offers
-    if text is not None:
-        return [ChunkedText("the text", argument_text(text, errors))]
-    return [ChunkedText("standard input", decoded(stdin_bytes().read(), errors))]
+def _sources(texts: tuple[str, ...], files: tuple[str, ...], errors: Literal["strict", "replace"]) -> list[ChunkedText]:
+    if files or not texts:
+        return [file_text(file, errors) for file in files or ("-",)]
+    return [literal_text(text, errors) for text in texts]
 
 
 def _spans(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy) -> TokenizedText:
@@ -100,7 +113,7 @@ def _spans(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy) -> 
     return tokenize_text(tokenizer, whole, **policy.arguments)
 
 
-def _summary(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy, top: int) -> FileSummary:
+def _summary(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy, limit: int) -> FileSummary:
     from bpe_transformer.inspection import summarize
 
     if source.text is not None:
@@ -111,7 +124,7 @@ def _summary(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy, t
         return summarize(
             tokenizer,
             source,
-            limit=top,
+            limit=limit,
             specials=policy.arguments,
             progress=lambda done: display.update(task, completed=done),
         )

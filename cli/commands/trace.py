@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from bpe_transformer.cli.support.console import output, print_json
-from bpe_transformer.cli.support.options import view_options
+from bpe_transformer.cli.support.options import view_options, whole_number
 from bpe_transformer.cli.support.text_input import argument_text
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from bpe_transformer import Tokenizer
     from bpe_transformer.tokenizer.learning.learner import Watch
 
 FIRST_MERGES = 10
 FIRST_ROWS = 20
 SHOWN_WORD = {"low-lower": "lowest"}  # the classic question: a word that never occurred
+
+
+Order = Literal["count", "words", "length"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be shown of a tokenizer's merges."""
+
+    window: str | None  # ranks, A:B
+    rank: int | None
+    by: Order | None
+    limit: int | None
+    words: list[str]
+    step: bool
+
+    @property
+    def about_tokenizer(self) -> bool:
+        return any(value is not None for value in (self.window, self.rank, self.by))
+
+    def check(self) -> None:
+        """Raises `click.UsageError` for two questions at once."""
+        questions = {"--range": self.window, "--rank": self.rank, "--by": self.by, "--step": self.step or None}
+        given = [name for name, value in questions.items() if value is not None]
+        if (len(given) > 1 and set(given) != {"--rank", "--step"}) or (self.words and given and not self.step):
+            raise click.UsageError(
+                f"{' and '.join([*given, *(['--words'] if self.words else [])])} ask for different views; give one"
+            )
+
+
+def _complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files, and the second word of `trace diff`."""
+    from click.shell_completion import CompletionItem
+
+    found = [CompletionItem("diff")] if incomplete and "diff".startswith(incomplete) else []
+    return [*found, CompletionItem(incomplete, type="file")]
 
 
 @click.command(
@@ -28,20 +67,20 @@ Examples:
   bpe-transformer trace low-lower --merges 12 --words lowest,newest
   bpe-transformer trace tok --range 100:120
   bpe-transformer trace tok --rank 5000
-  bpe-transformer trace tok --top 20 --by length
+  bpe-transformer trace tok --by length --limit 20
   bpe-transformer trace tok --step --words lowest,newest
   echo "hug pug pun bun hugs" | bpe-transformer trace -
   bpe-transformer trace low-lower --live --pace 0.5
   bpe-transformer trace diff tok other/tokenizer.json
 """
 )
-@click.argument("source")
-@click.option("--merges", type=click.IntRange(min=1), metavar="N", help="Merges to learn (corpus). [10]")
+@click.argument("source", metavar="TOKENIZER|CORPUS", shell_complete=_complete_source)
+@click.option("--merges", type=whole_number(1), metavar="N", help="Merges to learn (corpus). [10]")
 @click.option("--encode", "encoded", multiple=True, metavar="WORD", help="Then encode this word, repeatable (corpus).")
 @click.option("--range", "window", metavar="A:B", help="Ranks to show (tokenizer). [0:20]")
-@click.option("--rank", type=click.IntRange(min=0), metavar="R", help="All about one merge (tokenizer).")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="The first N by --by (tokenizer). [20]")
-@click.option("--by", type=click.Choice(["count", "words", "length"]), help="Order by this (tokenizer). [count]")
+@click.option("--rank", type=whole_number(0), metavar="N", help="All about one merge (tokenizer).")
+@click.option("--by", type=click.Choice(["count", "words", "length"]), help="The largest by this (tokenizer).")
+@click.option("--limit", type=whole_number(1), metavar="N", help="With --by, show at most so many merges. [20]")
 @click.option(
     "--words", metavar="WORD,WORD", help="How these words come together; with --step or --live, shown on the way."
 )
@@ -59,12 +98,15 @@ def command(
     pace: float | None,
     as_json: bool,
     width: int | None,
-    **window: Any,
+    window: str | None,
+    rank: int | None,
+    by: Order | None,
+    limit: int | None,
 ) -> None:
-    """Show the merges of SOURCE, a tokenizer or a corpus.
+    """Show the merges of a tokenizer or a corpus.
 
-    SOURCE is a learned or imported tokenizer: its folder, or its file. Or it is a small corpus of words, such as
-    low-lower, or - for words on standard input: it is learned on the spot, in units of characters, step by step.
+    A tokenizer is learned or imported: its folder, or its file. A corpus is a small one of words, such as
+    low-lower, or - for words on standard input; it is learned on the spot, in units of characters, step by step.
 
     `trace diff A B` shows how two tokenizers' merges differ.
     """
@@ -73,28 +115,31 @@ def command(
     if pace is not None and not live:
         raise click.UsageError("--pace goes with --live")
     chosen = [] if words is None else argument_text(words, "strict", "--words", "give words in UTF-8").split(",")
+    if limit is not None and by is None:
+        raise click.UsageError("--limit goes with --by, which orders the merges; without it give --range A:B")
+    question = Question(window, rank, by, limit, chosen, step)
     if _is_tokenizer(source):
         if merges is not None or encoded or live:
             raise click.UsageError(
                 "--merges, --encode and --live go with a corpus; "
-                "for a tokenizer give --range A:B, --rank, --top, --words or --step"
+                "for a tokenizer give --range A:B, --rank, --by, --words or --step"
             )
-        _show_tokenizer(source, chosen, step, as_json, width, **window)
+        _show_tokenizer(source, question, as_json, width)
     else:
-        if any(value is not None for value in window.values()):
-            raise click.UsageError("--range, --rank, --top and --by go with a tokenizer; for a corpus give --merges N")
+        if question.about_tokenizer:
+            raise click.UsageError("--range, --rank and --by go with a tokenizer; for a corpus give --merges N")
         if live:
             return _show_live(source, merges or FIRST_MERGES, chosen, pace or 0.0, width)
-        _show_corpus(source, merges or FIRST_MERGES, encoded, chosen, step, as_json, width)
+        _show_corpus(source, merges or FIRST_MERGES, encoded, question, as_json, width)
 
 
 def _is_tokenizer(source: str) -> bool:
     """Whether a source is to be read as a tokenizer and not as a corpus: by its name, or by what a folder holds."""
-    from bpe_transformer.cli.support.tokenizer_argument import parted
+    from bpe_transformer.cli.support.tokenizer_files import split_pattern
     from bpe_transformer.errors import FormatError
     from bpe_transformer.tokenizer.formats import locate
 
-    path = Path(parted(source)[0])
+    path = Path(split_pattern(source)[0])
     if path.is_dir():
         try:
             return bool(locate(path))
@@ -116,30 +161,15 @@ def _parsed_range(window: str) -> tuple[int, int | None]:
         ) from None
 
 
-def _show_tokenizer(
-    source: str,
-    words: list[str],
-    step: bool,
-    as_json: bool,
-    width: int | None,
-    *,
-    window: str | None,
-    rank: int | None,
-    top: int | None,
-    by: Literal["count", "words", "length"] | None,
-) -> None:
-    questions = {"--range": window, "--rank": rank, "--top or --by": top or by, "--step": step or None}
-    asked = [name for name, value in questions.items() if value is not None]
-    if (len(asked) > 1 and set(asked) != {"--rank", "--step"}) or (words and asked and not step):
-        raise click.UsageError(
-            f"{' and '.join([*asked, *(['--words'] if words else [])])} ask for different views; give one"
-        )
+def _show_tokenizer(source: str, question: Question, as_json: bool, width: int | None) -> None:
+    question.check()
+    window, rank, words = question.window, question.rank, question.words
     parsed = _parsed_range(window) if window is not None else (0, FIRST_ROWS)
-    from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+    from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
     from bpe_transformer.inspection import merge_detail, top_merges, trace_table, word_timeline
 
     tokenizer = open_tokenizer(source)
-    if step:
+    if question.step:
         from bpe_transformer.cli.support.step_viewer import walk
 
         return walk(tokenizer, words, rank, width)
@@ -147,8 +177,8 @@ def _show_tokenizer(
         view: Any = word_timeline(tokenizer, words)
     elif rank is not None:
         view = merge_detail(tokenizer, rank)
-    elif top is not None or by is not None:
-        view = top_merges(tokenizer, top or FIRST_ROWS, by or "count")
+    elif question.by is not None:
+        view = top_merges(tokenizer, question.limit or FIRST_ROWS, question.by)
     else:
         view = trace_table(tokenizer, *parsed)
     if as_json:
@@ -161,13 +191,13 @@ def _show_corpus(
     source: str,
     merges: int,
     encoded: tuple[str, ...],
-    words: list[str],
-    step: bool,
+    question: Question,
     as_json: bool,
     width: int | None,
 ) -> None:
     corpus, tokenizer = _learned(source, merges)
-    if step:
+    words = question.words
+    if question.step:
         from bpe_transformer.cli.support.step_viewer import walk
 
         return walk(tokenizer, words or list(corpus)[:8], None, width)

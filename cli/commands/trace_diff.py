@@ -16,15 +16,15 @@ Examples:
   bpe-transformer trace diff tok o200k_base.tiktoken:o200k
 """
 )
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.argument("a", metavar="TOKENIZER")
+@click.argument("b", metavar="TOKENIZER")
 @view_options
 def command(a: str, b: str, as_json: bool, width: int | None) -> None:
-    """Compare the merges of the tokenizers A and B: where they part, what they share, and what moved.
+    """Compare the merges of two tokenizers: where they part, what they share, and what moved.
 
-    Tokens are compared by the bytes they stand for, so A and B may differ in corpus, size, options and ids.
+    Tokens are compared by the bytes they stand for, so the two may differ in corpus, size, options and ids.
     """
-    from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+    from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
     from bpe_transformer.inspection import trace_diff
 
     diff = trace_diff(open_tokenizer(a), open_tokenizer(b))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress
-from bpe_transformer.cli.support.options import view_options
-from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
+from bpe_transformer.cli.support.options import (
+    errors_option,
+    file_option,
+    limit_option,
+    text_option,
+    tokenizer_argument,
+    view_options,
+)
+from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 
 SORTS = ("id", "rank", "bytes", "chars", "text", "script", "used", "swallowed", "merge_count", "uses")
 GROUPS = ("used", "scaffold", "idle", "unused", "unreachable", "special", "partial")
@@ -40,26 +47,25 @@ Examples:
   bpe-transformer vocab tok
   bpe-transformer vocab tok --prefix " re" --sort chars
   bpe-transformer vocab tok --script Hangul --chars 4:
-  bpe-transformer vocab tok --used-in corpus.txt --only idle
-  bpe-transformer vocab tok --used-in corpus.txt --sort swallowed --limit 50
+  bpe-transformer vocab tok --file corpus.txt --only idle
+  bpe-transformer vocab tok --file corpus.txt --sort swallowed --limit 50
 """
 )
-@click.argument("tokenizer", metavar="TOKENIZER[:PATTERN]")
+@tokenizer_argument
 @click.option("--prefix", metavar="TEXT", help="Tokens that begin so; a space as it is, or as ·.")
 @click.option("--contains", metavar="TEXT", help="Tokens that hold this text.")
 @click.option("--script", metavar="NAME", help="Tokens of one script, such as Hangul, mixed or 'partial bytes'.")
 @click.option("--chars", type=Range(), metavar="A:B", help="Tokens of A to B characters.")
-@click.option("--used-in", "corpus", multiple=True, metavar="FILE", help="Count use on this file, repeatable.")
+@file_option("Count use in this file, whatever its format and packing, or - for standard input; repeatable.")
+@text_option
 @click.option("--used", type=Range(), metavar="A:B", help="Tokens that occur A to B times in the files.")
-@click.option("--only", type=click.Choice(GROUPS), help="Tokens of this kind; the first four need --used-in.")
+@click.option("--only", type=click.Choice(GROUPS), help="Tokens of this kind; the first four need --file or --text.")
 @click.option("--special", is_flag=True, help="The same as --only special.")
 @click.option("--sort", type=click.Choice(SORTS), default="rank", show_default=True, help="Numbers: largest first.")
 @click.option("--reverse", is_flag=True, help="The other way round.")
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Tokens to show.")
+@limit_option(20, "tokens")
 @click.option("--all", "everything", is_flag=True, help="Show every token found.")
-@click.option(
-    "--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True, help="On bad UTF-8."
-)
+@errors_option()
 @view_options
 def command(
     tokenizer: str,
@@ -67,7 +73,8 @@ def command(
     contains: str | None,
     script: str | None,
     chars: tuple[int | None, int | None] | None,
-    corpus: tuple[str, ...],
+    files: tuple[str, ...],
+    texts: tuple[str, ...],
     used: tuple[int | None, int | None] | None,
     only: str | None,
     special: bool,
@@ -75,28 +82,26 @@ def command(
     reverse: bool,
     limit: int,
     everything: bool,
-    errors: str,
+    errors: Literal["strict", "replace"],
     as_json: bool,
     width: int | None,
 ) -> None:
     """Browse the vocabulary of TOKENIZER, and see what files use of it.
 
-    With --used-in: tokens that are never used (idle), that only others are made of (scaffold), and what pruning would
+    With --file or --text: tokens that are never used (idle), that only others are made of (scaffold), and what pruning would
     save. --only unreachable finds tokens that no text is ever encoded to, and says why.
     """
     if special and only not in (None, "special"):
         raise click.UsageError("--special and --only contradict each other; give one of them")
-    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
     from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
 
     assert get_args(SortKey) == SORTS and get_args(TokenGroup) == GROUPS  # noqa: PT018  # written out here so that --help is quick
     console = None if as_json else output(width)
     learned = open_tokenizer(tokenizer)
-    files = [ChunkedText.file(path, errors) for path in corpus]  # type: ignore[arg-type]  # one of the choices
-    size = sum(Path(path).stat().st_size for path in corpus if Path(path).is_file())
+    corpus = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]
     with progress() as display:
-        task = display.add_task("encoding", total=size, unit="bytes", visible=bool(files))
-        vocabulary = VocabBrowser(learned, files, progress=lambda done: display.update(task, completed=done))
+        task = display.add_task("encoding", total=total_bytes(corpus), unit="bytes", visible=bool(corpus))
+        vocabulary = VocabBrowser(learned, corpus, progress=lambda done: display.update(task, completed=done))
     view = vocabulary.view(
         prefix=prefix,
         contains=contains,

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import click
 
 from bpe_transformer.cli.support.console import output, print_json
-from bpe_transformer.cli.support.options import view_options
-from bpe_transformer.cli.support.text_input import SpecialPolicy, argument_text, read_text, text_options
+from bpe_transformer.cli.support.options import (
+    errors_option,
+    file_option,
+    text_option,
+    tokenizer_argument,
+    view_options,
+    whole_number,
+)
+from bpe_transformer.cli.support.text_input import (
+    SpecialPolicy,
+    argument_text,
+    file_text,
+    literal_text,
+    special_token_options,
+)
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
 
 
 @click.command(
@@ -15,60 +34,79 @@ Examples:
   bpe-transformer why tok return
   bpe-transformer why tok "·self"                as the views write a space; " self" is the same
   bpe-transformer why tok --rank 100
-  bpe-transformer why tok --text "세 마리"
-  head -c 300 notes.txt | bpe-transformer why tok --text - --all
+  bpe-transformer why tok "세 마리"
+  bpe-transformer why tok --text return          the text, though it is also a token
+  head -c 300 notes.txt | bpe-transformer why tok --file - --all
 """
 )
-@click.argument("tokenizer", type=click.Path())
-@click.argument("token", required=False)
-@click.option("--id", "token_id", type=click.IntRange(min=0), metavar="ID", help="The token with this id.")
-@click.option("--rank", type=click.IntRange(min=0), metavar="R", help="The token that the merge of this rank makes.")
-@click.option("--text", metavar="TEXT", help="Explain how this text is encoded; - is standard input.")
-@text_options("strict", "replace")
-@click.option("--all", "all_pieces", is_flag=True, help="Draw every pre-token of the text, not only the first 20.")
+@tokenizer_argument
+@click.argument("text", required=False, metavar="[TEXT]")
+@click.option("--id", "token_id", type=whole_number(0), metavar="ID", help="The token with this id.")
+@click.option("--rank", type=whole_number(0), metavar="N", help="The token that the merge of this rank makes.")
+@text_option
+@file_option()
+@special_token_options
+@errors_option()
+@click.option("--all", "all_pretokens", is_flag=True, help="Draw every pre-token of the text, not only the first 20.")
 @view_options
 def command(
     tokenizer: str,
-    token: str | None,
+    text: str | None,
     token_id: int | None,
     rank: int | None,
-    text: str | None,
+    texts: tuple[str, ...],
+    files: tuple[str, ...],
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: str,
-    all_pieces: bool,
+    errors: Literal["strict", "replace"],
+    all_pretokens: bool,
     as_json: bool,
     width: int | None,
 ) -> None:
-    """Show where TOKEN comes from: its derivation tree, and the smallest vocabulary that has it.
+    """Show where TEXT comes from if it is one token: its derivation tree, and the smallest vocabulary that has it.
 
-    With --text it shows the merges that a text fires, in their order, and for neighbouring tokens that stayed apart
-    why: the merge that does not exist, or the earlier one that took its part.
+    Of any other text, and of --text and --file, it shows the merges that fire, in their order, and for neighbouring tokens
+    that stayed apart why: the merge that does not exist, or the earlier one that took one of the two.
     """
-    if sum(given is not None for given in (token, token_id, rank, text)) != 1:
-        raise click.UsageError("give one of: a TOKEN, --id, --rank or --text")
-    from bpe_transformer.cli.support.tokenizer_argument import open_tokenizer
-    from bpe_transformer.inspection import derive_text, derive_token
-    from bpe_transformer.inspection.derivation.token_lookup import find_token, merged_id
+    if sum(given is not None for given in (text, token_id, rank, *texts, *files)) != 1:
+        raise click.UsageError("give one of: TEXT, --id, --rank, --text or --file; --file - reads standard input")
+    from bpe_transformer.inspection import derive_token
+    from bpe_transformer.inspection.derivation.token_lookup import merged_id
 
     learned = open_tokenizer(tokenizer)
     console = output(width)
-    if text is not None:
-        policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-        source = read_text(errors) if text == "-" else argument_text(text, errors)
-        policy.check(learned, source, "the text")
-        explained = derive_text(learned, source, **policy.arguments)
-        if as_json:
-            return print_json(explained.as_dict())
-        from bpe_transformer.inspection.render.derivation.text_derivation import MAX_PRETOKENS, render_text_derivation
-
-        return console.print(render_text_derivation(explained, max_pretokens=None if all_pieces else MAX_PRETOKENS))
     if rank is not None:
         token_id = merged_id(learned, rank)
-    elif token_id is None:
-        token_id = find_token(learned, token or "")
-    why = derive_token(learned, token_id)
+    elif text is not None and (token_id := _token(learned, text)) is None:
+        texts = (argument_text(text, errors),)
+    if token_id is not None:
+        why = derive_token(learned, token_id)
+        return print_json(why.as_dict()) if as_json else console.print(why)
+    source = file_text(files[0], errors) if files else literal_text(texts[0], errors)
+    policy = SpecialPolicy.of(learned, allow_special, special_as_text)
+    from bpe_transformer.inspection import derive_text
+    from bpe_transformer.inspection.render.derivation.text_derivation import MAX_PRETOKENS, render_text_derivation
+
+    whole = source.whole() if source.text is None else source.text
+    policy.check(learned, whole, source.name)
+    explained = derive_text(learned, whole, **policy.arguments)
     if as_json:
-        print_json(why.as_dict())
-    else:
-        console.print(why)
+        return print_json(explained.as_dict())
+    console.print(render_text_derivation(explained, max_pretokens=None if all_pretokens else MAX_PRETOKENS))
+
+
+def _token(tokenizer: Tokenizer, text: str) -> int | None:
+    """The id of the token that is written so; None, and a note of what comes close, if there is none."""
+    from bpe_transformer.errors import EncodingError
+    from bpe_transformer.inspection.base.visible import visible
+    from bpe_transformer.inspection.derivation.token_lookup import find_token, similar_tokens
+
+    try:
+        return find_token(tokenizer, text)
+    except EncodingError:
+        if not text:
+            raise
+    near = " ".join(visible(token) for token in similar_tokens(tokenizer, text))
+    close = f" (near it: {near})" if near else ""
+    click.echo(f"note: {text!r} is not one token of this vocabulary{close}; this is how it is encoded", err=True)
+    return None

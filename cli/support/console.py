@@ -35,6 +35,21 @@ def write_data(data: bytes | memoryview) -> None:
         raise ReaderLeft from None
 
 
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """For code that writes to `standard_output()` itself: raises `ReaderLeft` when nobody reads any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderLeft from None
+
+
+def standard_output() -> BinaryIO:
+    """Standard output as bytes, after what was printed to it."""
+    sys.stdout.flush()
+    return sys.stdout.buffer
+
+
 def run(command: click.Command) -> None:
     """Runs `command` as the process: data on standard output, everything else on standard error.
 

@@ -1,51 +1,58 @@
-"""What the commands that measure a vocabulary on texts share: `--text` and `--sizes`, and how a text is read."""
+"""What the commands that measure a vocabulary at several sizes share: their options, and how a corpus is read."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bpe_transformer.cli.support.counting_options import as_dataclass
+from bpe_transformer.cli.support.options import errors_option, file_option, text_option
 from bpe_transformer.errors import LearningError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from bpe_transformer import PretokenCounts, Tokenizer
+    from bpe_transformer import PretokenCounts, Pretokenizer, Tokenizer
     from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, VocabSizeSweep
-    from bpe_transformer.io import Errors
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def sized_options(command: Command) -> Command:
-    """`--text`, `--sizes` and `--errors`, as the arguments `texts`, `sizes` and `errors`."""
-    text = click.option(
-        "--text",
-        "texts",
-        multiple=True,
-        metavar="CORPUS",
-        help="Measure on this: a text file, a counts file or a listed corpus; repeatable. [the learning corpus]",
-    )
-    sizes = click.option("--sizes", metavar="N,N,…", help="Vocabulary sizes. [doublings of 1,000 up to all of it]")
-    errors = click.option(
-        "--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True, help="Bad UTF-8."
-    )
-    return text(sizes(errors(command)))
+@dataclass(frozen=True)
+class MeasureOptions:
+    """The texts to measure, and at which sizes."""
+
+    files: tuple[str, ...]
+    texts: tuple[str, ...]
+    sizes: str | None  # N,N,…
+    errors: Literal["strict", "replace"]
+
+    @property
+    def given(self) -> bool:
+        return bool(self.files or self.texts or self.sizes)
 
 
-def measure(
-    tokenizer: Tokenizer, texts: tuple[str, ...], sizes: str | None, errors: Errors, display: Progress
-) -> VocabSizeSweep:
-    """The sweep of `tokenizer` on `texts`, with progress on `display`."""
+measure_options = as_dataclass(
+    MeasureOptions,
+    "measured",
+    file_option("Measure on this file, of text or counts, or on a listed corpus; repeatable. [the learning corpus]"),
+    text_option,
+    click.option("--sizes", metavar="N,N,…", help="Vocabulary sizes. [doublings of 1,000 up to all of it]"),
+    errors_option(),
+)
+
+
+def measure(tokenizer: Tokenizer, options: MeasureOptions, display: Progress) -> VocabSizeSweep:
+    """The sweep of `tokenizer` on the texts, with progress on `display`."""
     from bpe_transformer.inspection.comparison.vocab_size_sweep import sweep_vocab_sizes
 
-    chosen = _parsed(sizes)
-    corpora = [corpus for text in texts for corpus in read_corpora(tokenizer, text, errors)]
+    chosen = _parsed(options.sizes)
+    corpora = [corpus for file in options.files for corpus in read_corpora(tokenizer, file, options.errors)]
+    for number, text in enumerate(options.texts, 1):
+        name = "the text" if len(options.texts) == 1 else f"text {number}"
+        corpora.append(_literal(tokenizer, text, name, options.errors))
     corpora = [
         replace(corpus, name=short) for corpus, short in zip(corpora, _short([c.name for c in corpora]), strict=True)
     ]
@@ -70,7 +77,18 @@ def _short(names: list[str]) -> list[str]:
     return short if len(set(short)) == len(short) else names
 
 
-def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> list[SweepCorpus]:
+def _literal(tokenizer: Tokenizer, text: str, name: str, errors: str) -> SweepCorpus:
+    from bpe_transformer import PretokenCounts
+    from bpe_transformer.cli.support.text_input import literal_text
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, count_words
+
+    read = [literal_text(text, errors).text or ""]
+    counts = PretokenCounts.from_iterator(read, tokenizer.model.pretokenizer)
+    words = count_words(PretokenCounts.from_iterator(read, "whitespace"))
+    return SweepCorpus(name, counts, words, counts.num_bytes)
+
+
+def read_corpora(tokenizer: Tokenizer, name: str, errors: Literal["strict", "replace"] = "strict") -> list[SweepCorpus]:
     """A corpus as it is measured. One with several text columns gives one for each: the sides of parallel text."""
     from bpe_transformer import PretokenCounts
     from bpe_transformer.data import count_corpus
@@ -78,7 +96,7 @@ def read_corpora(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> 
     from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, count_words
     from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
 
-    def counted(pattern: Any, column: str | None) -> PretokenCounts:
+    def counted(pattern: Pretokenizer | str, column: str | None) -> PretokenCounts:
         return count_corpus(name, pattern=pattern, columns=None if column is None else [column], errors=errors)
 
     if is_counts_file(name):

@@ -10,7 +10,7 @@ import click
 from bpe_transformer.cli.support.console import LEAST_WIDTH
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Decorator = Callable[[Command], Command]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def whole_number(least: int) -> click.IntRange:
@@ -23,14 +23,14 @@ def tokenizer_argument(command: Command) -> Command:
     return click.argument("tokenizer", metavar="TOKENIZER")(command)
 
 
-def tokenizer_option(help: str, *, required: bool = False) -> Decorator[Command]:
+def tokenizer_option(help: str, *, required: bool = False) -> Decorator:
     """`--tokenizer DIR`, as the argument `tokenizer`."""
     return click.option("--tokenizer", metavar="DIR", required=required, help=help)
 
 
 def output_option(
     help: str, *, kind: Literal["file", "folder", "any"], metavar: str | None = None, required: bool = True
-) -> Decorator[Command]:
+) -> Decorator:
     """`-o` and `--output`, as the argument `output`; its metavar is FILE or DIR unless it is given."""
     path = click.Path(file_okay=kind != "folder", dir_okay=kind != "file")
     shown = metavar or ("DIR" if kind == "folder" else "FILE")
@@ -50,19 +50,19 @@ def text_option(command: Command) -> Command:
 def file_option(
     help: str = "Read this file, whatever its format and packing, or - for standard input; repeatable.",
     metavar: str = "FILE",
-) -> Decorator[Command]:
+) -> Decorator:
     """`--file FILE`, repeatable, as the argument `files`."""
     return click.option("--file", "files", multiple=True, metavar=metavar, help=help)
 
 
-def errors_option(*more: str) -> Decorator[Command]:
+def errors_option(*more: str) -> Decorator:
     """`--errors`: what to do with bytes that are not UTF-8; `more` are choices beside strict and replace."""
     choices = click.Choice(["strict", "replace", *more])
     text = "Bytes that are not UTF-8: refuse them, put U+FFFD in their place" + (", or keep them." if more else ".")
     return click.option("--errors", type=choices, default="strict", show_default=True, help=text)
 
 
-def limit_option(default: int, what: str, least: int = 0) -> Decorator[Command]:
+def limit_option(default: int, what: str, least: int = 0) -> Decorator:
     """`--limit N`: how many of `what` are shown."""
     return click.option(
         "--limit",
@@ -84,7 +84,7 @@ def source_dir_option(command: Command) -> Command:
     return click.option("--from", "source_dir", metavar="DIR", help=text)(command)
 
 
-def split_option(help: str = "Split of the corpora, or a share of one: test, train[:1000].") -> Decorator[Command]:
+def split_option(help: str = "Split of the corpora, or a share of one: test, train[:1000].") -> Decorator:
     return click.option("--split", default="train", show_default=True, metavar="SPLIT", help=help)
 
 

@@ -13,12 +13,10 @@ _OTHER_OPTIONS = {
     "transition": "--superwords",
     "add_bos": "--bos",
     "add_eos": "--eos",
-    "corpora": "--file",
-    "corpus": "--file",
 }
 _SAME_OPTIONS = """
-alphabet_order byte_fallback character_coverage documents end_of_word errors format max_len max_memory max_new min_count
-min_frequency max_token_bytes normalization overwrite pattern protected_tokens required_characters split temperature unit
+alphabet_order byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
+min_frequency max_token_bytes normalization overwrite pattern preset protected_tokens required_characters split temperature unit
 unk_token vocab_size weight
 """
 OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
@@ -45,6 +43,7 @@ _PHRASES = (
         r"leave it out of disallowed_special to encode it as plain text",
         "pass --special-as-text to take it as plain text",
     ),
+    (r"corpora=…|corpus=\[ChunkedText\.file\(path\)\]", "--file FILE"),
     (r"allowed_special=\{('[^']*'|\"[^\"]*\")\}", r"--allow-special \1"),
     (r"go on learning with learn_bpe\([^)]*\)", "go on learning with learn --base"),
     (r", as pattern=…, or on the command line as FILE:PATTERN", ", as FILE:PATTERN"),

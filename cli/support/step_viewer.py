@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
@@ -43,18 +43,31 @@ def walk(tokenizer: Tokenizer, words: Sequence[str], rank: int | None, width: in
             "--step reads keys and draws in place, which needs a terminal on both sides; "
             "for a file or a pipe give --range, --rank or --words"
         )
-    stepper = Stepper(TraceWalk(tokenizer, words, rank))
+    viewer = StepViewer(TraceWalk(tokenizer, words, rank))
     console = output(width)
     _check_size(console.width, console.height)
+    if console.is_dumb_terminal:
+        return _walk_down(console, viewer)
     with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         size = None
-        while not stepper.done:
+        while not viewer.done:
             new_keys: list[str] = pressed() if size is not None else []  # the first picture waits for no key
             for key in new_keys:
-                stepper.press(key)
+                viewer.press(key)
             if new_keys or console.size != size:
                 size = console.size
-                live.update(stepper.picture(console.width, console.height), refresh=True)
+                live.update(viewer.picture(console.width, console.height), refresh=True)
+
+
+def _walk_down(console: Console, viewer: StepViewer) -> None:
+    """For a terminal that cannot move its cursor (TERM=dumb): one picture below the other, a new one for each key."""
+    with keys() as pressed:
+        console.print(viewer.picture(console.width, console.height))
+        while not viewer.done:
+            for key in pressed():
+                viewer.press(key)
+                if not viewer.done:
+                    console.print(viewer.picture(console.width, console.height))
 
 
 def _check_size(columns: int, rows: int) -> None:
@@ -66,7 +79,7 @@ def _too_small(columns: int, rows: int) -> str:
     return f"the terminal has {columns} columns and {rows} rows; make it at least {LEAST_COLUMNS} by {LEAST_ROWS}"
 
 
-class Stepper:
+class StepViewer:
     """Turns keys into moves, and the place reached into a picture."""
 
     def __init__(self, walk: TraceWalk) -> None:

@@ -1,10 +1,15 @@
-"""What the commands that read text share: standard input in bounded memory, and the policy for special tokens."""
+"""Texts as commands take them: TEXT or --text, --file, standard input; and the policy for special tokens.
+
+One rule for all commands: `--text` is a text itself, `--file` names a file of it (`-` is standard input). Where the text is
+what the command is about, it may also stand alone, as the argument TEXT.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 import click
@@ -14,22 +19,21 @@ from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+STDIN = "standard input"
 BATCH_BYTES = 4 << 20
 _REMEDY = "convert it, or go on with --errors replace"
 
 
-def text_options(*errors: str) -> Callable[[Command], Command]:
-    """`--allow-special`, `--special-as-text`, and `--errors` with these choices, the first the default."""
+def special_token_options(command: Command) -> Command:
+    """`--allow-special` and `--special-as-text`."""
     allow = click.option(
-        "--allow-special", multiple=True, metavar="TOKEN|all", help="Encode this special token as one, repeatable."
+        "--allow-special", multiple=True, metavar="TOKEN|all", help="Encode this special token as one; repeatable."
     )
     plain = click.option("--special-as-text", is_flag=True, help="Special tokens not allowed are plain text, no error.")
-    bad = click.option(
-        "--errors", type=click.Choice(errors), default=errors[0], show_default=True, help="On bad UTF-8."
-    )
-    return lambda command: allow(plain(bad(command)))
+    return allow(plain(command))
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def decoded(
     errors: str,
     offset: int = 0,
     line: int | None = None,
-    name: str = "standard input",
+    name: str = STDIN,
     remedy: str = _REMEDY,
 ) -> str:
     """The bytes of `name` as text; `errors` is "strict", "replace" or, for bytes kept as they are, "keep".
@@ -97,6 +101,47 @@ def read_text(errors: str) -> str:
     return decoded(stdin_bytes().read(), errors)
 
 
+def literal_text(text: str, errors: str, name: str = "the text") -> ChunkedText:
+    """The text itself; says so on standard error where it is also the name of a file."""
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+
+    if "\0" not in text and 0 < len(text) < 256 and Path(text).is_file():
+        click.echo(f"note: the text is {text!r} itself; --file {text} reads that file", err=True)
+    return ChunkedText(name, argument_text(text, errors))
+
+
+def file_text(path: str, errors: Literal["strict", "replace"]) -> ChunkedText:
+    """The text of a file of any format, whose rows become lines, or of standard input.
+
+    Plain text is read piece by piece where it lies; what has to be unpacked is held in memory.
+    """
+    from bpe_transformer.data.corpora.texts import file_texts, is_plain_text
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+
+    if path == "-":
+        return ChunkedText(STDIN, read_text(errors))
+    if is_plain_text(path):
+        return ChunkedText.file(path, errors)
+    return ChunkedText(path, "\n".join(file_texts(path, errors)))
+
+
+def one_text(positional: str | None, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The argument TEXT and the texts of --text, which say the same."""
+    if positional is not None and texts:
+        raise click.UsageError("give the text either as TEXT or with --text, not both")
+    return texts if positional is None else (positional,)
+
+
+def total_bytes(texts: Iterable[ChunkedText]) -> int:
+    """Of all that are read, for progress."""
+    sizes = (len(text.text.encode("utf-8", "replace")) if text.text is not None else _size(text.name) for text in texts)
+    return sum(sizes)
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size if Path(path).is_file() else 0
+
+
 def line_blocks(*, at_once: bool, stream: BinaryIO | None = None) -> Iterator[bytes]:
     """Whole lines of a stream (standard input) as they lie in it, some MiB at a time; `at_once`: as soon as they arrive.
 
@@ -104,9 +149,9 @@ def line_blocks(*, at_once: bool, stream: BinaryIO | None = None) -> Iterator[by
     """
     stream = stdin_bytes() if stream is None else stream
     read = stream.read1 if at_once or sys.stdin.isatty() else stream.read  # type: ignore[attr-defined]
-    begun: list[bytes] = []  # pieces of a line whose end has not arrived
-    while piece := read(BATCH_BYTES):
-        head, newline, rest = piece.rpartition(b"\n")
+    begun: list[bytes] = []  # of a line whose end has not arrived
+    while block := read(BATCH_BYTES):
+        head, newline, rest = block.rpartition(b"\n")
         if newline:
             yield b"".join([*begun, head, newline])
             begun = []

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.cli.support.tokenizer_argument import labelled, open_tokenizer
+from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 
 Run = Callable[..., Any]
 EN, KO = "three cats\nthree books\n", "고양이 세 마리\n책 세 권\n"
@@ -36,7 +36,7 @@ def texts(tmp_path: Path) -> tuple[Path, Path]:
 def test_compares(bpe: Run, byte_tokenizer: Path, small: Path, texts: tuple[Path, Path], loaded: Tokenizer) -> None:
     en, ko = texts
     done = bpe(
-        "compare", f"mixed={byte_tokenizer}", f"small={small}", "--text", en, "--text", f"ko={ko}", "--width", 100
+        "compare", f"mixed={byte_tokenizer}", f"small={small}", "--file", en, "--file", f"ko={ko}", "--width", 100
     )
     assert done.stderr == b""
     shown = done.stdout.decode()
@@ -73,11 +73,11 @@ def test_names_of_tokenizers(byte_tokenizer: Path, bpe: Run, texts: tuple[Path, 
     """Two folders of one name are told apart by their paths."""
     same = tmp_path / "other" / "tok"
     learn_bpe(PretokenCounts.from_words({"low": 1}), 256).save(same)
-    facts = json.loads(bpe("compare", byte_tokenizer, same, "--text", texts[0], "--json").stdout)
+    facts = json.loads(bpe("compare", byte_tokenizer, same, "--file", texts[0], "--json").stdout)
     assert [tokenizer["name"] for tokenizer in facts["tokenizers"]] == [str(byte_tokenizer), str(same)]
-    assert bpe("compare", f"a={same}", f"a={same}", "--text", texts[0]).returncode == 2
-    assert labelled("x=a/tokenizer.json") == ("x", "a/tokenizer.json")
-    assert labelled("a/tokenizer.json") == ("a/tokenizer.json", "a/tokenizer.json")
+    assert bpe("compare", f"a={same}", f"a={same}", "--file", texts[0]).returncode == 2
+    assert split_label("x=a/tokenizer.json") == ("x", "a/tokenizer.json")
+    assert split_label("a/tokenizer.json") == ("a/tokenizer.json", "a/tokenizer.json")
 
 
 def test_files_of_ranks_take_a_pattern(tmp_path: Path, loaded: Tokenizer) -> None:
@@ -87,7 +87,7 @@ def test_files_of_ranks_take_a_pattern(tmp_path: Path, loaded: Tokenizer) -> Non
     for pattern in ("gpt2", "o200k", r"\s?\S+(?::x)?"):
         assert open_tokenizer(f"{path}:{pattern}").pattern == pattern
     assert open_tokenizer(f"{path}:gpt2").encode("세 마리 12345") == ranks.encode("세 마리 12345")
-    assert labelled(str(path)) == (path.name, str(path))
+    assert split_label(str(path)) == (path.name, str(path))
 
 
 def test_mistakes_say_what_to_do(
@@ -95,14 +95,14 @@ def test_mistakes_say_what_to_do(
 ) -> None:
     done = bpe("compare", small)
     assert done.returncode == 2
-    assert b"--text FILE" in done.stderr
-    assert "check the path" in fails("compare", small, "--text", tmp_path / "none")
-    assert str(tmp_path / "none") in fails("compare", tmp_path / "none", "--text", texts[0])
+    assert b"--file FILE" in done.stderr
+    assert "check the path" in fails("compare", small, "--file", tmp_path / "none")
+    assert str(tmp_path / "none") in fails("compare", tmp_path / "none", "--file", texts[0])
     short, empty, broken = tmp_path / "short", tmp_path / "empty", tmp_path / "broken"
     short.write_text("three\n")
     empty.touch()
     broken.write_bytes(b"ab\xff")
     assert "has 1 lines" in fails("compare", small, "--parallel", texts[0], short)
-    assert "is empty" in fails("compare", small, "--text", empty)
-    assert "--errors replace" in fails("compare", small, "--text", broken)
-    assert bpe("compare", small, "--text", broken, "--errors", "replace").returncode == 0
+    assert "is empty" in fails("compare", small, "--file", empty)
+    assert "--errors replace" in fails("compare", small, "--file", broken)
+    assert bpe("compare", small, "--file", broken, "--errors", "replace").returncode == 0

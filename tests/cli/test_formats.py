@@ -21,7 +21,7 @@ TEXT = "three 세 마리, the lower the newest low-lower"
 @pytest.mark.parametrize("name", ["t.json", "t.tiktoken", "t.pkl"])
 def test_there_and_back(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path, name: str) -> None:
     pytest.importorskip("tiktoken")
-    done = bpe("export", byte_tokenizer, tmp_path / name)
+    done = bpe("export", byte_tokenizer, "-o", tmp_path / name)
     assert done.returncode == 0, done.stderr
     assert done.stdout == b""
     assert b"read back with equal ids" in done.stderr
@@ -36,7 +36,7 @@ def test_there_and_back(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_p
 
 def test_formats_of_two_files(bpe: Run, tmp_path: Path) -> None:
     learn_bpe(PretokenCounts.from_iterator([TEXT], "gpt2"), 300).save(tmp_path / "tok")
-    assert bpe("export", tmp_path / "tok", tmp_path / "files", "--format", "gpt2").returncode == 0
+    assert bpe("export", tmp_path / "tok", "-o", tmp_path / "files", "--format", "gpt2").returncode == 0
     done = bpe("import", tmp_path / "files/vocab.json", tmp_path / "files/merges.txt", "-o", tmp_path / "back")
     assert done.returncode == 0, done.stderr
     assert Tokenizer.load(tmp_path / "back").digest == Tokenizer.load(tmp_path / "tok").digest
@@ -45,7 +45,7 @@ def test_formats_of_two_files(bpe: Run, tmp_path: Path) -> None:
 def test_characters(bpe: Run, tmp_path: Path) -> None:
     counts = PretokenCounts.from_iterator([TEXT], "whitespace")
     learn_bpe(counts, 80, unit="char", end_of_word="</w>", unk_token="<unk>").save(tmp_path / "tok")
-    done = bpe("export", tmp_path / "tok", tmp_path / "my.codes")
+    done = bpe("export", tmp_path / "tok", "-o", tmp_path / "my.codes")
     assert done.returncode == 0, done.stderr
     assert b"no place for the alphabet and the ids" in done.stderr
     assert bpe("import", tmp_path / "my.codes", "-o", tmp_path / "back").returncode == 0
@@ -56,25 +56,25 @@ def test_characters(bpe: Run, tmp_path: Path) -> None:
 
 def test_any_command_takes_any_format(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path) -> None:
     pytest.importorskip("tiktoken")
-    assert bpe("export", byte_tokenizer, tmp_path / "tokenizer.pkl").returncode == 0
+    assert bpe("export", byte_tokenizer, "-o", tmp_path / "tokenizer.pkl").returncode == 0
     done = bpe("encode", tmp_path / "tokenizer.pkl", TEXT)
     assert done.stdout.decode().split() == [str(id) for id in loaded.encode(TEXT)]
 
 
 def test_standard_input_and_output(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:
     file = (byte_tokenizer / "tokenizer.json").read_bytes()
-    packed = bpe("export", "-", "-", "--format", "nanochat", input=file)
+    packed = bpe("export", "-", "-o", "-", "--format", "nanochat", input=file)
     assert packed.returncode == 0, packed.stderr
     assert b"wrote standard output" in packed.stderr
-    assert bpe("export", "-", "-", input=packed.stdout).stdout == file
+    assert bpe("export", "-", "-o", "-", input=packed.stdout).stdout == file
     back = bpe("import", "-", "-o", "-", input=packed.stdout)
     assert back.returncode == 0, back.stderr
     assert back.stdout == file
-    for arguments in (("import", "-", "-o", tmp_path / "tok"), ("export", "-", "-")):
+    for arguments in (("import", "-", "-o", tmp_path / "tok"), ("export", "-", "-o", "-")):
         done = bpe(*arguments, input=b"junk")
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.startswith(b"error: standard input: not JSON")
-    assert b"gpt2 is two files" in bpe("export", byte_tokenizer, "-", "--format", "gpt2").stderr
+    assert b"gpt2 is two files" in bpe("export", byte_tokenizer, "-o", "-", "--format", "gpt2").stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,19 +83,19 @@ def test_devices_are_written_to(byte_tokenizer: Path) -> None:
     """Not replaced, as a file is: a superuser could."""
     before = os.lstat("/dev/stdout").st_ino
     done = subprocess.run(
-        [COMMAND, "export", byte_tokenizer, "/dev/stdout", "--format", "tokenizer.json"], capture_output=True
+        [COMMAND, "export", byte_tokenizer, "-o", "/dev/stdout", "--format", "tokenizer.json"], capture_output=True
     )
     assert done.stdout == (byte_tokenizer / "tokenizer.json").read_bytes()
     assert os.lstat("/dev/stdout").st_ino == before
 
 
 def test_refusals_are_one_line(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:
-    done = bpe("export", byte_tokenizer, tmp_path / "t.model")
+    done = bpe("export", byte_tokenizer, "-o", tmp_path / "t.model")
     assert done.returncode == 1
     assert done.stderr.startswith(b"error: a SentencePiece model is made of characters")
     assert done.stderr.count(b"\n") == 1
     assert list(tmp_path.iterdir()) == []
-    assert b"choose one with --format" in bpe("export", byte_tokenizer, tmp_path / "t").stderr
+    assert b"choose one with --format" in bpe("export", byte_tokenizer, "-o", tmp_path / "t").stderr
     (tmp_path / "junk").write_bytes(b"\x00\x01")
     done = bpe("import", tmp_path / "junk", "-o", tmp_path / "tok")
     assert done.returncode == 1

@@ -95,7 +95,7 @@ def test_npy_into_a_file(
 def test_bos_and_eos(
     bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path
 ) -> None:
-    assert "has no bos_token" in fails("encode", byte_tokenizer, "--bos", "three")
+    assert "no token for the beginning of a text" in fails("encode", byte_tokenizer, "--bos", "three")
     Tokenizer(replace(loaded.model, bos_token="<s>", eos_token="</s>")).save(tmp_path / "tok")
     ids = " ".join(map(str, [257, *loaded.encode("three"), 258]))
     for arguments, text in (("three",), b""), ((), b"three"), (("--whole",), b"three"):
@@ -210,14 +210,14 @@ def test_files_to_a_folder(
     (tmp_path / "in" / "a.txt").write_bytes(TEXT)
     (tmp_path / "in" / "b.txt").write_text("three")
     lines = [*(loaded.encode(line.removesuffix("\r")) for line in LINES), loaded.encode("three")]
-    done = bpe("encode", byte_tokenizer, "--files", tmp_path / "in", "-o", tmp_path / "out")
+    done = bpe("encode", byte_tokenizer, "--file", tmp_path / "in", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (0, b"")
     assert f"{sum(map(len, lines))} ids of 5 texts (1 empty), {len(TEXT) + 5} bytes" in done.stderr.decode()
     assert EncodedFiles.load(tmp_path / "out", loaded).encodings.tolist() == lines
     again = (
         "encode",
         byte_tokenizer,
-        "--files",
+        "--file",
         tmp_path / "in",
         "-o",
         tmp_path / "out",
@@ -229,9 +229,9 @@ def test_files_to_a_folder(
     assert bpe(*again, "--overwrite").returncode == 0
     assert EncodedFiles.load(tmp_path / "out").encodings.tolist() == [loaded.encode(TEXT), loaded.encode("three")]
     for wrong in (
-        ("--files", "x"),
+        ("--file", "x"),
         ("-o", "y"),
-        ("--files", "x", "-o", "y", "text"),
-        ("--files", "x", "-o", "y", "--format", "json"),
+        ("--file", "x", "-o", "y", "text"),
+        ("--file", "x", "-o", "y", "--format", "json"),
     ):
         assert bpe("encode", byte_tokenizer, *wrong).returncode == 2

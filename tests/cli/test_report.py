@@ -36,7 +36,7 @@ def test_json_says_what_was_left_out(bpe: Callable[..., object], byte_tokenizer:
 
 def test_texts_are_measured(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("three books", encoding="utf-8")
-    done = bpe("report", byte_tokenizer, "-o", tmp_path / "r.html", "--text", tmp_path / "a.txt", "--sizes", "259,280")
+    done = bpe("report", byte_tokenizer, "-o", tmp_path / "r.html", "--file", tmp_path / "a.txt", "--sizes", "259,280")
     assert done.returncode == 0, done.stderr.decode()
     assert '"from_trace":false' in (tmp_path / "r.html").read_text(encoding="utf-8")
 

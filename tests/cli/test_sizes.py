@@ -20,7 +20,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_ladder_of_a_text(bpe: Callable[..., object], byte_tokenizer: Path, text: Path) -> None:
-    done = bpe("sizes", byte_tokenizer, "--text", text, "--sizes", "259,270,280", "--json")
+    done = bpe("sizes", byte_tokenizer, "--file", text, "--sizes", "259,270,280", "--json")
     assert done.returncode == 0, done.stderr.decode()
     ladder = json.loads(done.stdout)
     (corpus,) = ladder["corpora"]
@@ -35,7 +35,7 @@ def test_a_counts_file_is_measured_as_its_texts_are(
     bpe: Callable[..., object], byte_tokenizer: Path, text: Path
 ) -> None:
     PretokenCounts.from_files([text], "cl100k").save(text.with_name("counts.parquet"))
-    done = bpe("sizes", byte_tokenizer, "--text", text.with_name("counts.parquet"), "--text", text, "--json")
+    done = bpe("sizes", byte_tokenizer, "--file", text.with_name("counts.parquet"), "--file", text, "--json")
     assert done.returncode == 0, done.stderr.decode()
     counted, read = json.loads(done.stdout)["corpora"]
     assert counted["sizes"] == read["sizes"]
@@ -51,7 +51,7 @@ def test_the_trace_is_enough(bpe: Callable[..., object], byte_tokenizer: Path) -
 
 
 def test_sides_of_parallel_text_are_measured_apart(bpe: Callable[..., object], byte_tokenizer: Path) -> None:
-    done = bpe("sizes", byte_tokenizer, "--text", "numbers-en-ko", "--sizes", "259,280", "--json")
+    done = bpe("sizes", byte_tokenizer, "--file", "numbers-en-ko", "--sizes", "259,280", "--json")
     assert done.returncode == 0, done.stderr.decode()
     corpora = json.loads(done.stdout)["corpora"]
     assert len(corpora) == 2
@@ -63,12 +63,12 @@ def test_bytes_that_are_not_utf8(
     bpe: Callable[..., object], fails: Callable[..., str], byte_tokenizer: Path, text: Path
 ) -> None:
     text.write_bytes(b"three \xff books")
-    assert "--errors replace" in fails("sizes", byte_tokenizer, "--text", text)
-    done = bpe("sizes", byte_tokenizer, "--text", text, "--errors", "replace", "--sizes", "259", "--json")
+    assert "--errors replace" in fails("sizes", byte_tokenizer, "--file", text)
+    done = bpe("sizes", byte_tokenizer, "--file", text, "--errors", "replace", "--sizes", "259", "--json")
     assert json.loads(done.stdout)["corpora"][0]["sizes"][0]["num_tokens"] == len("three \ufffd books".encode())
 
 
 def test_errors_name_value_and_remedy(fails: Callable[..., str], byte_tokenizer: Path, text: Path) -> None:
     assert "'1k'" in fails("sizes", byte_tokenizer, "--sizes", "1k")
-    assert "5000" in fails("sizes", byte_tokenizer, "--text", text, "--sizes", "5000")
-    assert "missing.txt" in fails("sizes", byte_tokenizer, "--text", "missing.txt")
+    assert "5000" in fails("sizes", byte_tokenizer, "--file", text, "--sizes", "5000")
+    assert "missing.txt" in fails("sizes", byte_tokenizer, "--file", "missing.txt")

@@ -50,7 +50,7 @@ def test_file_is_summarised(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, t
     assert f"{len(loaded.encode(text)):,}, " in shown
     assert "most frequent" in shown
     assert "partial bytes" in shown
-    both = json.loads(bpe("tokens", byte_tokenizer, "--file", path, "--file", other, "--json", "--top", 3).stdout)
+    both = json.loads(bpe("tokens", byte_tokenizer, "--file", path, "--file", other, "--json", "--limit", 3).stdout)
     assert [facts["num_tokens"] for facts in both] == [
         len(loaded.encode(text)),
         len(loaded.encode_ordinary("three <s>")),

@@ -66,7 +66,8 @@ def test_json_schema_of_steps(bpe: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--range", "-3:"], ["--rank", "7"], ["--top", "3", "--by", "length"], ["--words", "three cats,세"]]
+    "options",
+    [[], ["--range", "-3:"], ["--rank", "7"], ["--by", "length", "--limit", "3"], ["--words", "three cats,세"]],
 )
 def test_json_schema_of_views(bpe: Run, byte_tokenizer: Path, tmp_path: Path, options: list[str]) -> None:
     facts = json.loads(bpe("trace", byte_tokenizer, *options, "--json").stdout)
@@ -181,7 +182,7 @@ def test_words_of_a_corpus(bpe: Run) -> None:
 
 
 def test_the_longest_first(bpe: Run, characters: Path) -> None:
-    lines = shown(bpe, characters, "--top", 2, "--by", "length")
+    lines = shown(bpe, characters, "--by", "length", "--limit", 2)
     assert [line.split()[:3] for line in lines[1:3]] == [["6", "new", "est"], ["9", "w", "idest"]]
     assert lines[3].startswith("the 2 that made the longest tokens of 12 merges")
 
@@ -207,7 +208,7 @@ def test_ranks_words_and_orders_that_do_not_fit(
     assert "ranks 0 to 20" in fails("trace", byte_tokenizer, "--rank", 21)
     assert "a word to follow is empty" in fails("trace", byte_tokenizer, "--words", "세,")
     (tmp_path / "tokenizer.json").write_bytes((byte_tokenizer / "tokenizer.json").read_bytes())
-    assert "order by length or rank" in fails("trace", tmp_path, "--top", 3)
+    assert "order by length or rank" in fails("trace", tmp_path, "--by", "count")
 
 
 def test_unknown_source(fails: Callable[..., str]) -> None:
@@ -224,7 +225,7 @@ def test_input_that_is_not_utf8(fails: Callable[..., str]) -> None:
     assert "--words is not UTF-8: byte 0xff at position 1" in fails("trace", "low-lower", "--words", "l\udcff")
 
 
-@pytest.mark.parametrize("options", [["--range", "0:5"], ["--range", "x"], ["--rank", "1"], ["--top", "3"]])
+@pytest.mark.parametrize("options", [["--range", "0:5"], ["--range", "x"], ["--rank", "1"], ["--by", "count"]])
 def test_wrong_usage_on_a_corpus(bpe: Run, options: list[str]) -> None:
     assert bpe("trace", "low-lower", *options).returncode == 2
 
@@ -232,7 +233,7 @@ def test_wrong_usage_on_a_corpus(bpe: Run, options: list[str]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        *(["--merges", "5"], ["--encode", "low"], ["--range", "x"], ["--live"], ["--rank", "1", "--top", "3"]),
+        *(["--merges", "5"], ["--encode", "low"], ["--range", "x"], ["--live"], ["--rank", "1", "--by", "count"]),
         *(["--words", "low", "--rank", "3"], ["--step", "--json"], ["--by", "age"]),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.cli.support.keys import named
-from bpe_transformer.cli.support.step_viewer import Stepper
+from bpe_transformer.cli.support.step_viewer import StepViewer
 from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
 RIGHT, LEFT, HOME, END, PAGE_DOWN = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[6~"
@@ -126,10 +126,10 @@ def test_keys_have_names() -> None:
 
 
 def walked(tokenizer: Tokenizer, keys: str, **options: Any) -> TraceWalk:
-    stepper = Stepper(TraceWalk(tokenizer, **options))
+    viewer = StepViewer(TraceWalk(tokenizer, **options))
     for key in named(keys):
-        stepper.press(key)
-    return stepper.walk
+        viewer.press(key)
+    return viewer.walk
 
 
 def test_moves_without_a_terminal(low_lower: Tokenizer) -> None:

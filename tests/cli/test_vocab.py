@@ -37,22 +37,22 @@ def test_search(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:
 def test_use(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("three cats read", encoding="utf-8")
-    facts = json.loads(bpe("vocab", byte_tokenizer, "--used-in", path, "--used", "1:", "--all", "--json").stdout)
+    facts = json.loads(bpe("vocab", byte_tokenizer, "--file", path, "--used", "1:", "--all", "--json").stdout)
     assert {entry["id"] for entry in facts["entries"]} == set(loaded.encode("three cats read"))
     jsonschema.validate(
         facts, json.loads((files("bpe_transformer.inspection") / "schemas/vocab.json").read_text("utf-8"))
     )
     pruned = loaded.prune(["three cats read"])
     assert facts["pruning"]["vocab_size_after"] == pruned.tokenizer.vocab_size
-    shown = bpe("vocab", byte_tokenizer, "--used-in", path, "--width", 80).stdout.decode()
+    shown = bpe("vocab", byte_tokenizer, "--file", path, "--width", 80).stdout.decode()
     assert f"would drop the {pruned.dropped} idle" in shown
 
 
 def test_mistakes_say_what_to_do(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path) -> None:
-    assert "--used-in FILE" in fails("vocab", byte_tokenizer, "--only", "idle")
-    assert "--used-in FILE" in fails("vocab", byte_tokenizer, "--sort", "used")
+    assert "--file FILE" in fails("vocab", byte_tokenizer, "--only", "idle")
+    assert "--file FILE" in fails("vocab", byte_tokenizer, "--sort", "used")
     assert "this vocabulary has" in fails("vocab", byte_tokenizer, "--script", "Runic")
-    assert "check the path" in fails("vocab", byte_tokenizer, "--used-in", tmp_path / "none")
+    assert "check the path" in fails("vocab", byte_tokenizer, "--file", tmp_path / "none")
     done = bpe("vocab", byte_tokenizer, "--chars", "x:3")
     assert done.returncode == 2
     assert b"write 3:8" in done.stderr

@@ -136,8 +136,17 @@ def test_without_a_trace_counts_are_missing(bpe: Run, byte_tokenizer: Path, tmp_
 
 
 def test_standard_input_and_special_tokens(bpe: Run, byte_tokenizer: Path) -> None:
-    done = bpe("why", byte_tokenizer, "--text", "-", "--allow-special", "all", "--width", 80, input="<s>세".encode())
+    done = bpe("why", byte_tokenizer, "--file", "-", "--allow-special", "all", "--width", 80, input="<s>세".encode())
     assert done.stdout.decode().startswith("<s>   set apart before any merge")
+
+
+def test_a_text_that_is_no_token_is_explained(bpe: Run, byte_tokenizer: Path) -> None:
+    done = bpe("why", byte_tokenizer, "세 three", "--width", 80)
+    assert [line.rstrip() for line in done.stdout.decode().splitlines()] == KOREAN_ENGLISH.splitlines()
+    done = bpe("why", byte_tokenizer, "tree")
+    assert re.match(r"note: 'tree' is not one token of this vocabulary \(near it: .*three.*\)", done.stderr.decode())
+    assert b"rank" in done.stdout
+    assert bpe("why", byte_tokenizer, "--text", "three").stdout != bpe("why", byte_tokenizer, "three").stdout
 
 
 def test_many_pre_tokens_are_summarised(bpe: Run, byte_tokenizer: Path) -> None:
@@ -147,13 +156,11 @@ def test_many_pre_tokens_are_summarised(bpe: Run, byte_tokenizer: Path) -> None:
 
 
 def test_errors_say_what_to_do(fails: Callable[..., str], byte_tokenizer: Path) -> None:
-    message = fails("why", byte_tokenizer, "tree")
-    assert re.search(r"'tree' is no token of this vocabulary; near it: .*three.*--text", message)
     assert "ranks 0 to 20" in fails("why", byte_tokenizer, "--rank", 99)
     assert "ids 0 to 279" in fails("why", byte_tokenizer, "--id", 280)
     assert "the text is empty" in fails("why", byte_tokenizer, "--text", "")
     assert "the token is empty" in fails("why", byte_tokenizer, "")
-    assert "not UTF-8: byte 0xff at position 2" in fails("why", byte_tokenizer, "--text", "-", input=b"ab\xff")
+    assert "not UTF-8: byte 0xff at position 2" in fails("why", byte_tokenizer, "--file", "-", input=b"ab\xff")
     assert "not UTF-8: byte 0xff at position 2" in fails("why", byte_tokenizer, "--text", "ab\udcff")
     assert "--allow-special '<s>'" in fails("why", byte_tokenizer, "--text", "<s>")
 
@@ -162,4 +169,4 @@ def test_errors_say_what_to_do(fails: Callable[..., str], byte_tokenizer: Path) 
 def test_one_question_at_a_time(bpe: Run, byte_tokenizer: Path, arguments: list[str]) -> None:
     done = bpe("why", byte_tokenizer, *arguments)
     assert done.returncode == 2
-    assert b"give one of: a TOKEN, --id, --rank or --text" in done.stderr
+    assert b"give one of: TEXT, --id, --rank, --text or --file" in done.stderr

@@ -123,7 +123,7 @@ def compare(
     """
     labelled = list(dict.fromkeys([*texts, *(side for pair in parallel for side in pair)]))
     if not tokenizers or not labelled:
-        raise CorpusError("there is nothing to compare; give at least one tokenizer and one text (--text FILE)")
+        raise CorpusError("there is nothing to compare; give at least one tokenizer and one text")
     parities = [
         _parity(name, tokenizer, text, reference)
         for reference, text in parallel

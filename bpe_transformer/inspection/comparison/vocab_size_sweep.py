@@ -256,7 +256,7 @@ def _from_trace(tokenizer: Tokenizer, cut: Sequence[tuple[int, Tokenizer]]) -> C
             if tokenizer.unit != "byte"
             else "the trace begins after the merges of the base vocabulary"
         )
-        raise LearningError(f"{why}, so no size can be measured without a text; name one with --text (corpora=…)")
+        raise LearningError(f"{why}, so no size can be measured without a text; name one with corpora=…")
     left = np.concatenate([[trace.tokens_at_start], trace.tokens_left]).astype(np.int64)
     joined = left[:-1] - left[1:]  # how often each merge was carried out
     rows = []

@@ -216,7 +216,7 @@ class VocabBrowser:
     def _check(self, used: Bounds, group: TokenGroup | None, sort: SortKey) -> None:
         if self.used is None and (any(bound is not None for bound in used) or group in _OF_USE or sort in _BY_USE):
             raise CorpusError(
-                "which tokens are used shows on a text alone; name one with --used-in FILE (corpus=[ChunkedText.file(path)])"
+                "which tokens are used shows on a text alone; name one with corpus=[ChunkedText.file(path)]"
             )
         for name, value, known in (("sort", sort, get_args(SortKey)), ("group", group, (None, *get_args(TokenGroup)))):
             if value not in known:

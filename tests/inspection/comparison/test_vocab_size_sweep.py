@@ -141,9 +141,9 @@ def test_no_knee_where_nothing_flattens(y: list[float]) -> None:
 
 
 def test_without_text_or_trace_it_says_what_to_do(low_lower: Tokenizer, learned: Tokenizer) -> None:
-    with pytest.raises(LearningError, match="characters does not tell.*--text"):
+    with pytest.raises(LearningError, match="characters does not tell.*corpora="):
         sweep_vocab_sizes(low_lower)
-    with pytest.raises(LearningError, match="without a trace.*--text"):
+    with pytest.raises(LearningError, match="without a trace.*corpora="):
         sweep_vocab_sizes(Tokenizer(learned.model))
 
 

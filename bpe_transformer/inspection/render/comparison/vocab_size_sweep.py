@@ -85,7 +85,7 @@ def _written(value: float | None, form: str) -> str:
 def _notes(sweep: VocabSizeSweep) -> Text:
     notes = [f"tokenizer {sweep.digest[:12]}, cut to each size"]
     if sweep.from_trace:
-        notes.append("read off the trace of the learning corpus; its words are not known (name texts with --text)")
+        notes.append("read off the trace of the learning corpus; its words are not known (measure texts to have them)")
     notes.append("never used: of the tokens that merges made")
     if len(sweep.corpora) > 1:
         notes.append(f"parity: tokens over those of {sweep.corpora[0].name}, for texts that say the same")

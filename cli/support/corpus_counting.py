@@ -1,132 +1,67 @@
-"""What `count` and `learn` share: the options for what is counted and how, the counting, and what is said of it."""
+"""Counting the corpora of `count` and `learn`: progress, Ctrl-C, and what is said of the counts."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bpe_transformer.cli.support.console import progress, stdin_bytes
+from bpe_transformer.cli.support.counting_options import CountingOptions
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
     from bpe_transformer.data.counting.pretoken_counts import CountInput
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 STDIN = "standard input"
 
 
-def input_options(command: Command) -> Command:
-    """The options that `Counted.of` takes."""
-    option, least = click.option, click.IntRange(min=1)
-    options = [
-        option("--documents", default="file", metavar="WHAT", help="Of a text file: file, line, or the text between. [file]"),
-        option("--word-list", is_flag=True, help="The inputs are lists of lines word<TAB>count."),
-        option("--columns", metavar="NAME,NAME", help="Columns to count, of files with columns. [all text columns]"),
-        option("--weight", "weights", multiple=True, type=float, metavar="W", help="One an input, in order; or INPUT:W."),
-        option("--temperature", type=float, metavar="T", help="Even out the inputs' sizes: 1 keeps them."),
-        option("--min-count", type=least, default=1, metavar="N", help="Leave out words that are rarer. [1]"),
-        option("--max-memory", metavar="SIZE", help="Such as 2GB: tables that would grow larger go to disk. [no limit]"),
-        option("--threads", type=least, metavar="N", help="Threads for counting. [all cores]"),
-        option("--from", "source_dir", metavar="DIR", help="Folder with the files of a public corpus."),
-        option("--split", default="train", show_default=True, help="Split of the corpora."),
-        option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True, help="Bad UTF-8."),
-        option("--keep-partial", is_flag=True, help="On Ctrl-C, keep what was reached."),
-    ]  # fmt: skip
-    for add in reversed(options):
-        command = add(command)
-    return command
-
-
-def splitting_options(command: Command) -> Command:
-    """The options that `pretokenization` takes."""
-    option, forms = click.option, click.Choice(["NFC", "NFD", "NFKC", "NFKD"])
-    options = [
-        option("--pattern", help="cl100k, gpt2, o200k, whitespace, … or a regex. [that of counts, else cl100k]"),
-        option("--normalization", type=forms, help="Unicode form of all text. [none]"),
-        option("--protect", multiple=True, metavar="TEXT", help="Never split or merge across this text, repeatable."),
-        option("--protect-regex", multiple=True, metavar="REGEX", help="The same for every match, repeatable."),
-    ]
-    for add in reversed(options):
-        command = add(command)
-    return command
-
-
-def pretokenizer(options: dict[str, Any], default: str) -> Pretokenizer | None:
-    """What the options ask for; None if they ask for nothing."""
-    from bpe_transformer import Pretokenizer
-
-    names = ("pattern", "normalization", "protect", "protect_regex")
-    if not any(options[name] for name in names):
-        return None
-    protected = (*map(re.escape, options["protect"]), *options["protect_regex"])
-    return Pretokenizer(options["pattern"] or default, options["normalization"], protected)
-
-
 @dataclass
-class Counted:
-    """The inputs of a command, as often as they are counted."""
+class CorpusCounting:
+    """The corpora of a command, which may count them more than once."""
 
     names: tuple[str, ...]
     weights: tuple[float, ...] | None
-    options: dict[str, Any]
+    options: CountingOptions
     inputs: list[CountInput]
-    asked: Pretokenizer | None
+    pretokenizer: Pretokenizer | None  # as the options say; None if they leave it open
 
     @classmethod
     @contextmanager
     def of(
         cls,
-        arguments: tuple[str, ...],
-        options: dict[str, Any],
-        asked: Pretokenizer | None,
+        corpora: tuple[str, ...],
+        options: CountingOptions,
+        pretokenizer: Pretokenizer | None,
         *,
         twice: bool = False,
-    ) -> Iterator[Counted]:
-        """From the arguments (`INPUT` or `INPUT:WEIGHT`) and `input_options`; standard input is kept if it is read `twice`.
-
-        `asked` is how the user wants texts to be split, None if that is left open.
-        """
-        from bpe_transformer import PretokenCounts
-        from bpe_transformer.data.counting.pretoken_counts import CountInput, count_inputs
-
-        names, weights = _weights(arguments, options["weights"])
-        if weights is not None and options["temperature"] is not None:
+    ) -> Iterator[CorpusCounting]:
+        """From arguments `CORPUS` or `CORPUS:WEIGHT`; standard input is kept on disk if it is read `twice`."""
+        names, weights = _weights(corpora, options.weights)
+        if weights is not None and options.temperature is not None:
             raise click.UsageError("--temperature takes the weights from the sizes; give no weights of your own")
-        chosen = {name: options[name] for name in ("split", "source_dir", "errors")}
-        chosen["columns"] = options["columns"].split(",") if options["columns"] else None
-        with _spooled(twice and "-" in names) as spooled:
-            inputs = []
-            for name in names:
-                if options["word_list"]:
-                    words = PretokenCounts.from_word_list(name, asked or "whitespace")
-                    inputs.append(CountInput(name, Path(name).stat().st_size, counts=words))
-                elif name != "-":
-                    inputs += count_inputs(name, **chosen)
-                elif spooled is not None:
-                    inputs.append(CountInput(STDIN, spooled.stat().st_size, files=(spooled,)))
-                else:
-                    inputs.append(CountInput(STDIN, 0, stream=stdin_bytes()))
-            yield cls(names, weights, options, inputs, asked)
+        with _spooled_stdin(twice and "-" in names) as spooled:
+            inputs = [part for name in names for part in _inputs(name, options, pretokenizer, spooled)]
+            yield cls(names, weights, options, inputs, pretokenizer)
 
     def split(self, default: str) -> Pretokenizer:
-        """How texts are split: as the user or the counts among the inputs say."""
+        """How texts are split: as the user or the counts among the corpora say."""
         from bpe_transformer.data.counting.pretoken_counts import pretokenizer_for
 
-        return self.asked or pretokenizer_for(self.inputs, default)
+        return self.pretokenizer or pretokenizer_for(self.inputs, default)
 
     def counter(self, split: Pretokenizer, spill_dir: Path | None = None) -> PretokenCounter:
         from bpe_transformer import PretokenCounter
 
-        return PretokenCounter(
-            split, self.options["threads"], max_memory=self.options["max_memory"], spill_dir=spill_dir
-        )
+        return PretokenCounter(split, self.options.threads, max_memory=self.options.max_memory, spill_dir=spill_dir)
 
     @contextmanager
     def counting(self, counter: PretokenCounter, label: str, keep_as: str | None) -> Iterator[None]:
@@ -135,7 +70,6 @@ class Counted:
 
         if keep_as is not None:
             import pyarrow.parquet  # noqa: F401  nobody waits for it on Ctrl-C
-        chosen = {name: self.options[name] for name in ("documents", "errors")}
         share = 0.0
         try:
             with progress() as display:
@@ -146,7 +80,14 @@ class Counted:
                     share = done / total if total else 0
                     show(done, total)
 
-                add_inputs(counter, self.inputs, progress=report, parts=self._weighted, **chosen)
+                add_inputs(
+                    counter,
+                    self.inputs,
+                    documents=self.options.documents,
+                    errors=self.options.errors,
+                    progress=report,
+                    parts=self._weighted,
+                )
             yield
         except KeyboardInterrupt:
             self._stopped(counter, share, keep_as)
@@ -162,7 +103,7 @@ class Counted:
         if counter.max_memory is not None and counts.learning_memory > counter.max_memory:
             raise LearningError(
                 f"learning from {len(counts):,} distinct words needs about {counts.learning_memory / 1e6:,.0f} MB, more than "
-                f"--max-memory {self.options['max_memory']}; leave out rare ones with --min-count, or allow more"
+                f"--max-memory {self.options.max_memory}; leave out rare ones with --min-count, or allow more"
             )
         return counts
 
@@ -177,7 +118,7 @@ class Counted:
         reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"
         if keep_as is None or not counter.num_bytes or counter.is_finished:
             what = "nothing was written" + (
-                "" if self.options["keep_partial"] else "; --keep-partial keeps what was reached"
+                "" if self.options.keep_partial else "; --keep-partial keeps what was reached"
             )
             click.echo(f"{reached}; {what}", err=True)
             return
@@ -188,11 +129,11 @@ class Counted:
 
     @property
     def _weighted(self) -> bool:
-        return self.weights is not None or self.options["temperature"] is not None
+        return self.weights is not None or self.options.temperature is not None
 
     def _result_options(self, counter: PretokenCounter) -> dict[str, Any]:
         reached = None if self.weights is None else self.weights[: counter.num_groups]
-        return {"weights": reached, "temperature": self.options["temperature"], "min_count": self.options["min_count"]}
+        return {"weights": reached, "temperature": self.options.temperature, "min_count": self.options.min_count}
 
 
 def _going_on(facts: dict[str, Any], path: str) -> list[str]:
@@ -209,24 +150,47 @@ def _going_on(facts: dict[str, Any], path: str) -> list[str]:
 
 
 def _weights(arguments: tuple[str, ...], given: tuple[float, ...]) -> tuple[tuple[str, ...], tuple[float, ...] | None]:
-    """Names and weights of `INPUT` and `INPUT:WEIGHT` arguments."""
+    """Names and weights of `CORPUS` and `CORPUS:WEIGHT` arguments."""
     names, weights = [], []
     for argument in arguments:
         found = None if Path(argument).exists() else re.fullmatch(r"(.+):(\d+(?:\.\d+)?)", argument)
         names.append(found[1] if found else argument)
         weights.append(float(found[2]) if found else 1.0)
-    own = any(name != argument for name, argument in zip(names, arguments, strict=True))
-    if given and own:
-        raise click.UsageError("weights stand behind some inputs and after --weight as well; choose one way")
+    has_weights = any(name != argument for name, argument in zip(names, arguments, strict=True))
+    if given and has_weights:
+        raise click.UsageError("weights stand behind some corpora and after --weight as well; choose one way")
     if given and len(given) != len(names):
         raise click.UsageError(
-            f"{len(given)} times --weight for {len(names)} inputs; give one for each, in their order"
+            f"{len(given)} times --weight for {len(names)} corpora; give one for each, in their order"
         )
-    return tuple(names), given or (tuple(weights) if own else None)
+    return tuple(names), given or (tuple(weights) if has_weights else None)
+
+
+def _inputs(
+    name: str, options: CountingOptions, pretokenizer: Pretokenizer | None, spooled: Path | None
+) -> list[CountInput]:
+    """What one argument names."""
+    from bpe_transformer import PretokenCounts
+    from bpe_transformer.data.counting.pretoken_counts import CountInput, count_inputs
+
+    if options.word_list:
+        words = PretokenCounts.from_word_list(name, pretokenizer or "whitespace")
+        return [CountInput(name, Path(name).stat().st_size, counts=words)]
+    if name != "-":
+        return count_inputs(
+            name,
+            split=options.split,
+            source_dir=options.source_dir,
+            errors=options.errors,
+            columns=options.columns.split(",") if options.columns else None,
+        )
+    if spooled is not None:
+        return [CountInput(STDIN, spooled.stat().st_size, files=(spooled,))]
+    return [CountInput(STDIN, 0, stream=stdin_bytes())]
 
 
 @contextmanager
-def _spooled(wanted: bool) -> Iterator[Path | None]:
+def _spooled_stdin(wanted: bool) -> Iterator[Path | None]:
     """Standard input as a file."""
     import shutil
     import tempfile
@@ -241,19 +205,19 @@ def _spooled(wanted: bool) -> Iterator[Path | None]:
         yield path
 
 
-def reporter(display: Any, label: str, **fields: Any) -> Callable[[int, int], None]:
+def reporter(display: Progress, label: str, unit: str | None = None) -> Callable[[int, int], None]:
     """A callback for the library's progress; its bar appears with the first report. A total of 0 is not known."""
-    task: list[Any] = []
+    task: list[TaskID] = []
 
     def report(done: int, total: int) -> None:
         if not task:
-            task.append(display.add_task(label, total=total or None, **fields))
+            task.append(display.add_task(label, total=total or None, unit=unit))
         display.update(task[0], completed=done, total=total or None)
 
     return report
 
 
-def counted_facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What there is to say of counts besides their size: what was left out, changed, weighted, or reached its limit."""
     from bpe_transformer.inspection.render import times
 

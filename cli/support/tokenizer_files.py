@@ -1,4 +1,4 @@
-"""How commands name tokenizers and texts on the command line."""
+"""Tokenizers as they are named on the command line: a folder, a file, FILE:PATTERN, LABEL=FILE, or - for standard input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_tokenizer(written: str) -> Tokenizer:
     """
     from bpe_transformer import Tokenizer
 
-    path, pattern = parted(written)
+    path, pattern = split_pattern(written)
     return Tokenizer.from_file(path, pattern=pattern)
 
 
@@ -43,7 +43,7 @@ def named_file(written: str) -> Iterator[str]:
             raise FormatError(str(problem).replace(str(file), "standard input")) from None
 
 
-def parted(written: str) -> tuple[str, str | None]:
+def split_pattern(written: str) -> tuple[str, str | None]:
     """(PATH, PATTERN or None); the path is as long as it can be."""
     at = len(written)
     while at > 0 and not Path(written[:at]).exists():
@@ -53,8 +53,8 @@ def parted(written: str) -> tuple[str, str | None]:
     return written[:at], written[at + 1 :] or None
 
 
-def labelled(written: str) -> tuple[str, str]:
-    """(label, the rest) of LABEL=REST; what has no label, or is itself a file, is its own."""
+def split_label(written: str) -> tuple[str, str]:
+    """(label, rest) of LABEL=REST; without a label, or where it is itself a file, its short name is the label."""
     label, equals, rest = written.partition("=")
     if equals and label and not Path(written).exists():
         return label, rest
@@ -67,6 +67,8 @@ def short_name(written: str) -> str:
     >>> short_name("data/korean.txt"), short_name("runs/ko/tokenizer.json"), short_name("gpt2.tiktoken:gpt2")
     ('korean.txt', 'ko/tokenizer.json', 'gpt2.tiktoken:gpt2')
     """
+    if written == "-":
+        return "standard input"
     path = Path(written)
     if path.name in _COMMON_NAMES and path.parent.name:
         return f"{path.parent.name}/{path.name}"
