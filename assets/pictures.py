@@ -107,9 +107,7 @@ def draw_terminals(out: Path) -> None:
     command(out / "tokens.svg", "tokens", "en-ko", "고양이 세 마리, three 🐈s")
     parallel = ["--parallel", "en=en.txt", "ko=ko.txt"]
     command(out / "compare.svg", "compare", "en-ko", "english", *parallel, "--limit", "1", columns=88)
-    command(
-        out / "vocab.svg", "vocab", "en-ko", "--file", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88
-    )
+    command(out / "vocab.svg", "vocab", "en-ko", "--file", "ko.txt", "--sort", "swallowed", "--limit", "6", columns=88)
     command(out / "why.svg", "why", "en-ko", "--text", "고양이 thirsty")
     files = ["--file", "en.txt", "--file", "ko.txt"]
     command(out / "sizes.svg", "sizes", "en-ko", *files, "--sizes", "400,600,1000,1400,2000")
