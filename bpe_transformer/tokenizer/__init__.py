@@ -4,7 +4,7 @@ from bpe_transformer.tokenizer.counting.counter import PretokenCounter
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
-from bpe_transformer.tokenizer.learning.learner import LearningInterrupted, learn_bpe, learn_superwords
+from bpe_transformer.tokenizer.learning import LearningInterrupted, learn_bpe, learn_superwords
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.trace import MergeStep, MergeTrace

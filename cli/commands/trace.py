@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from bpe_transformer import Tokenizer
-    from bpe_transformer.tokenizer.learning.learner import Watch
+    from bpe_transformer.tokenizer.learning.learning_run import Watch
 
 FIRST_MERGES = 10
 FIRST_ROWS = 20

@@ -41,10 +41,10 @@ def grow(path: Path, runs: int) -> None:
 def recording(path: Path, runs: int, vocab_size: int = 32_768) -> None:
     """Learns with and without finding out runners-up and words touched, in turn, and compares pair by pair."""
     from bpe_transformer import PretokenCounts
-    from bpe_transformer.tokenizer.learning.learner import _Start
+    from bpe_transformer.tokenizer.learning.learning_run import LearningRun
     from bpe_transformer.tokenizer.learning.options import LearnOptions
 
-    start = _Start(PretokenCounts.from_files([path], pattern="gpt2"), LearnOptions(), None)
+    start = LearningRun(PretokenCounts.from_files([path], pattern="gpt2"), LearnOptions(), None)
 
     def seconds(record: bool) -> float:
         before = time.process_time()

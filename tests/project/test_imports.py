@@ -155,7 +155,7 @@ def function():
     names = set(imported_names(ast.parse(source), "top.room.module", is_folder=False))
     assert names == {"a.b", "a.c.d", "top.room.sibling", "top.above.thing", "a.typed", "a.hidden", "a.literal"}
     assert len(GRAPH) > 100
-    assert f"{PACKAGE}._core" in GRAPH[f"{PACKAGE}.tokenizer.learning.learner"]
+    assert f"{PACKAGE}._core" in GRAPH[f"{PACKAGE}.tokenizer.learning.learning_run"]
 
 
 @pytest.mark.parametrize("folder", FLOORS)

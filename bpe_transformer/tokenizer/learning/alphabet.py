@@ -1,4 +1,4 @@
-"""The base alphabet of a vocabulary: which bytes or characters have a token before any merge, and what falls out."""
+"""The base alphabet of a vocabulary: the bytes or characters that have a token before any merge."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def byte_tokens(order: str) -> list[bytes]:
 
 
 @dataclass(frozen=True)
-class Characters:
-    """The base tokens of `unit="char"`, and how many characters and occurrences of the corpus have none."""
+class CharacterAlphabet:
+    """The base tokens of `unit="char"`, and how many characters of the corpus, and occurrences of them, have no token."""
 
     tokens: list[bytes]
-    left_out: int
-    occurrences_left_out: int
+    characters_dropped: int
+    occurrences_dropped: int
 
 
-def character_tokens(
+def character_alphabet(
     words: _core.WordCounts,
     *,
     end_of_word: str | None,
@@ -36,12 +36,12 @@ def character_tokens(
     required: Iterable[str],
     byte_fallback: bool,
     base: BpeModel | None = None,
-) -> Characters:
-    """The tokens of a corpus's characters in code-point order, first within words, then at their ends.
+) -> CharacterAlphabet:
+    """The alphabet of a corpus in code-point order: characters within words, then those at the ends of words.
 
-    Characters that occur most often are taken, among equals the smallest code point, until they cover the share `coverage`
-    of all occurrences (as SentencePiece's `character_coverage`), and `required` ones always. `byte_fallback` puts the
-    tokens of the 256 bytes before them. Given `base`, only what it lacks is returned.
+    The most frequent characters are kept, with ties to the smallest code point, until they cover the share `coverage` of all
+    occurrences (as SentencePiece's `character_coverage`); `required` ones are always kept. `byte_fallback` puts the tokens
+    of the 256 bytes before them. With `base`, its tokens are not repeated.
     """
     try:
         code_points, inside, last = words.characters(end_of_word is not None)
@@ -62,17 +62,17 @@ def character_tokens(
     if base is not None:
         known = {base.tokens[id] for id in base.base_ids}
         if base.space_mark is not None:
-            known.add(b" ")  # the mark stands for it
+            known.add(b" ")  # which the mark replaces
         tokens = [token for token in tokens if token not in known]
         kept |= {ord(token.decode()) for token in known if len(token.decode()) == 1}
     elif byte_fallback:
         tokens = [fallback_token(byte) for byte in range(256)] + tokens
     missing = [n for c, n in occurrences.items() if c not in kept]
-    return Characters(tokens, len(missing), sum(missing))
+    return CharacterAlphabet(tokens, len(missing), sum(missing))
 
 
 def _covering(occurrences: dict[int, int], coverage: float) -> set[int]:
-    """The code points that occur most and together make up at least `coverage` of all occurrences."""
+    """The most frequent code points, which together cover at least the share `coverage` of all occurrences."""
     if coverage == 1:
         return set(occurrences)
     wanted = coverage * sum(occurrences.values())

@@ -1,34 +1,46 @@
-"""The options of learning: checked one by one, against each other, and against a base vocabulary."""
+"""The options of learning and their defaults, checked one by one, against each other, and against a base vocabulary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from bpe_transformer.errors import LearningError
 from bpe_transformer.io.utf8 import encode_utf8
 from bpe_transformer.tokenizer.learning.alphabet import byte_tokens
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 
-_CHARACTERS_ONLY = {
-    "end_of_word": None,
-    "unk_token": None,
-    "character_coverage": 1.0,
-    "required_characters": (),
-    "byte_fallback": False,
-}
+AlphabetOrder = Literal["byte", "gpt2"]
+_CHARACTERS_ONLY = ("end_of_word", "unk_token", "character_coverage", "required_characters", "byte_fallback")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnOptions:
-    """The keyword arguments of `learn_bpe`, checked one by one and against each other."""
+    """The options of `learn_bpe`, and the only place of their defaults.
+
+    No merge makes the bytes of a special token, or a token of more than `max_token_bytes` bytes (an end-of-word mark counts).
+    `unk_token` follows the special tokens unless it is one of them.
+
+    `unit="byte"` (the default): 256 base tokens, in plain order or, with `alphabet_order="gpt2"`, in GPT-2's.
+
+    `unit="char"`: the corpus's characters in code-point order. `character_coverage` keeps only the most frequent, which
+    cover that share of all occurrences; `required_characters` are always kept, even if unseen. Other characters become
+    `unk_token` or, with `byte_fallback`, their bytes, 256 tokens before the characters; with neither, encoding one of them
+    is an error. No merge involves `unk_token` or such a byte. The trace tells how many characters have no token.
+    `end_of_word`, such as "</w>", makes the last character of a word a token of its own, as subword-nmt does; white space
+    around pre-tokens is then dropped and decoded as one space.
+
+    `protected_tokens` gives each protected literal of the counts (see `Pretokenizer`) one id, after the base alphabet.
+
+    Raises `LearningError` for an option out of range.
+    """
 
     special_tokens: Iterable[str] = ()
     unit: Unit | None = None
     end_of_word: str | None = None
     unk_token: str | None = None
-    alphabet_order: str | None = None
+    alphabet_order: AlphabetOrder | None = None
     min_frequency: int = 1
     max_token_bytes: int | None = None
     character_coverage: float = 1.0
@@ -63,14 +75,14 @@ class LearnOptions:
                 raise LearningError(f"required_characters holds {character!r}; name single characters")
 
     def check(self, unit: Unit) -> None:
-        """Refuses options that do not go with the unit or with each other."""
+        """Raises `LearningError` for options that do not fit the unit or each other."""
         if unit == "byte":
-            for name, empty in _CHARACTERS_ONLY.items():
-                if (value := getattr(self, name)) != empty:
+            for name in _CHARACTERS_ONLY:
+                if (value := getattr(self, name)) != getattr(LearnOptions, name):
                     raise LearningError(f'{name}={value!r} goes with unit="char"; bytes cover every text, leave it out')
         elif self.alphabet_order is not None and self.alphabet_order != "byte":
             raise LearningError(
-                f'alphabet_order={self.alphabet_order!r} goes with unit="byte"; characters stand in code-point order'
+                f'alphabet_order={self.alphabet_order!r} goes with unit="byte"; characters are in code-point order'
             )
         if self.byte_fallback and self.end_of_word is not None:
             raise LearningError(
@@ -78,6 +90,7 @@ class LearnOptions:
             )
 
     def specials(self) -> list[str]:
+        """The special tokens with `unk_token`. Raises `LearningError` for an empty one and one that is given twice."""
         specials = list(self.special_tokens)
         if self.unk_token is not None and self.unk_token not in specials:
             specials.append(self.unk_token)
@@ -87,15 +100,31 @@ class LearnOptions:
         return specials
 
 
+class LearnKeywords(TypedDict, total=False):
+    """The fields of `LearnOptions` as keyword arguments."""
+
+    special_tokens: Iterable[str]
+    unit: Unit | None
+    end_of_word: str | None
+    unk_token: str | None
+    alphabet_order: AlphabetOrder | None
+    min_frequency: int
+    max_token_bytes: int | None
+    character_coverage: float
+    required_characters: Iterable[str]
+    byte_fallback: bool
+    protected_tokens: bool
+
+
 def inherited(options: LearnOptions, base: BpeModel) -> LearnOptions:
-    """Options with what a base vocabulary fixes taken from it. Raises `LearningError` for one that contradicts it."""
+    """The options with those that a base vocabulary fixes set to its values. Raises `LearningError` for a contradiction."""
     fixed: dict[str, Any] = {"unit": base.unit, "end_of_word": base.end_of_word, "byte_fallback": base.byte_fallback}
     if base.unk_token is not None:
         fixed["unk_token"] = base.unk_token
     for name, value in fixed.items():
-        asked = getattr(options, name)
-        if asked not in (None, False, value):
-            raise LearningError(f"{name}={asked!r}, but the base vocabulary has {value!r}; leave it out")
+        given = getattr(options, name)
+        if given not in (None, False, value):
+            raise LearningError(f"{name}={given!r}, but the base vocabulary has {value!r}; leave it out")
     if options.alphabet_order is not None and base.unit == "byte":
         order = [base.tokens[id] for id in base.base_ids]
         if order != byte_tokens(options.alphabet_order):

@@ -1,8 +1,8 @@
-"""Byte-pair encoding as the textbook has it: what a student reads, and what the tests hold the native core against.
+"""Textbook byte-pair encoding in plain Python: to read, and for the tests to compare the native core with.
 
 Follows Sennrich, Haddow and Birch (2016), "Neural Machine Translation of Rare Words with Subword Units", algorithm 1, with
-this library's tie rule and trace. Counts everything anew for every merge, so it is for small corpora only. Works on
-sequences of base ids; splitting text and mapping it to base ids is not its business.
+this library's tie rule and trace. Counts all pairs again for every merge, so it is for small corpora only. Works on sequences
+of base ids; it neither splits text nor maps it to base ids.
 
 >>> words = {(3, 5, 9): 5, (3, 5, 9, 1, 6): 2}      # "low" 5, "lower" 2, letters numbered
 >>> [(step.left, step.right, step.count) for step in learn(words, first_merge_id=10, max_merges=2)]
@@ -60,9 +60,9 @@ def learn(
     min_frequency: int = 1,
     allowed: Callable[[int, int], bool] = lambda left, right: True,
 ) -> Iterator[MergeStep]:
-    """Yields merges until there are `max_merges` or no pair occurs `min_frequency` times. `allowed` says which pairs may.
+    """Yields merges until there are `max_merges` or no pair occurs `min_frequency` times.
 
-    `words` may hold the same ids twice, as words with different unknown characters do.
+    `allowed` says which pairs may be merged. `words` may hold the same ids twice, as words with different unknown characters do.
     """
     corpus: list[tuple[Word, int]] = list(words.items() if isinstance(words, Mapping) else words)
     for rank in range(max_merges):
@@ -96,7 +96,7 @@ def _sum_pairs(corpus: Sequence[tuple[Word, int]]) -> Counter[Pair]:
 
 
 def encode(symbols: Sequence[int], merges: Sequence[Pair], first_merge_id: int) -> list[int]:
-    """Encodes one pre-token, given as base ids: merges the pair of lowest rank, from the left, as long as there is one.
+    """Encodes one pre-token, given as base ids: merges the pair of lowest rank, from the left, until none is left.
 
     >>> encode([3, 5, 9, 1], [(3, 5), (10, 9)], first_merge_id=10)
     [11, 1]

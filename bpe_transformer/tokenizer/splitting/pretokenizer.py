@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from bpe_transformer.errors import PatternError
 from bpe_transformer.tokenizer.splitting import normalizers, patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
+from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
 
 if TYPE_CHECKING:
@@ -242,8 +243,6 @@ class Pretokenizer:
 @lru_cache(maxsize=1 << 16)
 def _split_bytes(chain: tuple[str, ...], pretoken: str) -> tuple[str, ...]:
     """The parts of a pre-token that is split as bytes, each of which GPT-2 writes as a printable character."""
-    from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
-
     names = [name for _, name in patterns.split_by_chain(chain, name_of(pretoken.encode("utf-8", "surrogateescape")))]
     return tuple(token.decode("utf-8", "surrogateescape") for token in tokens_of(names))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import EncodingError, LearningError
 from bpe_transformer.tokenizer import LearningInterrupted
+from bpe_transformer.tokenizer.learning.options import LearnKeywords, LearnOptions
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
@@ -46,7 +49,7 @@ def test_coverage_leaves_out_what_is_rare() -> None:
     unk = tok.special_tokens["<unk>"]
     assert all(unk not in pair for pair in tok.merges)  # "ide" occurs, but no merge takes an unknown character
     with pytest.raises(
-        LearningError, match=r'character_coverage=0.89 leaves out 3 characters.*unk_token="<unk>" or byte'
+        LearningError, match=r'character_coverage=0.89 leaves 3 characters without a token.*unk_token="<unk>" or byte'
     ):
         learn_bpe(counts, 100, unit="char", character_coverage=0.89)
 
@@ -182,3 +185,10 @@ def test_a_word_of_any_length_is_learned_and_encoded_alike(text: str) -> None:
     assert tok.trace is not None
     assert len(tok.encode(text)) == tok.trace.tokens_left[-1]
     assert tok.decode(tok.encode(text)) == text
+
+
+def test_defaults_have_one_home() -> None:
+    defaults = {field.name: field.default for field in fields(LearnOptions)}
+    parameters = inspect.signature(learn_bpe).parameters
+    assert {name: parameters[name].default for name in defaults} == defaults
+    assert LearnKeywords.__annotations__.keys() == defaults.keys()

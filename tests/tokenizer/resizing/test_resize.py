@@ -131,7 +131,7 @@ def test_a_base_keeps_ids_and_takes_new_characters_and_special_tokens() -> None:
 
 def test_a_base_can_get_an_unknown_token() -> None:
     base = learn_bpe(PretokenCounts.from_words({"ab": 2}), 3, unit="char")
-    with pytest.raises(LearningError, match="leaves out 1 characters"):
+    with pytest.raises(LearningError, match="leaves 1 characters without a token"):
         learn_bpe(PretokenCounts.from_words({"abab": 9, "c": 1}), 5, base=base, character_coverage=0.9)
     more = learn_bpe(
         PretokenCounts.from_words({"abab": 9, "c": 1}), 5, base=base, character_coverage=0.9, unk_token="<unk>"
