@@ -46,7 +46,7 @@ def write(
 ) -> dict[str, Any]:
     """Writes beside `path` and then takes its place: a full disk leaves what was there. Returns the facts.
 
-    `facts()` is asked for when all words are written. Raises `OSError` for a place that does not take the file.
+    `facts()` is called when all words are written. Raises `OSError` if the file cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -56,10 +56,8 @@ def write(
     about: dict[str, Any] = {}
     try:
         with (
-            atomic_file(path) as part,
-            pq.ParquetWriter(
-                part, schema, compression="zstd", use_dictionary=False, write_page_checksum=True
-            ) as writer,
+            atomic_file(path) as new,
+            pq.ParquetWriter(new, schema, compression="zstd", use_dictionary=False, write_page_checksum=True) as writer,
         ):
             for (data, starts, stops), counts in columns:
                 offsets = np.append(starts, stops[-1:]) if len(starts) else np.zeros(1, np.int64)
