@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError
+from bpe_transformer.errors import DecodingError, EncodingError, SpecialTokenError, TruncationWarning
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 PAD = "<pad>"
@@ -35,7 +36,7 @@ def test_batch_is_encode_of_each(mixed: Tokenizer, texts: list[str], num_threads
     rows = [mixed.encode_ordinary(text) for text in texts]
     assert batch.tolist() == rows
     assert batch.to_arrow().to_pylist() == rows
-    assert (batch.ids.dtype, batch.offsets.dtype, len(batch)) == (np.uint32, np.int64, len(texts))
+    assert (batch.ids.dtype, batch.row_starts.dtype, len(batch)) == (np.uint32, np.int64, len(texts))
 
 
 def test_encodings_index_like_a_list(mixed: Tokenizer) -> None:
@@ -162,3 +163,28 @@ def test_repr_tells_what_it_is(mixed: Tokenizer) -> None:
     assert repr(mixed).startswith(
         "Tokenizer(vocab_size=402, merges=143, unit='byte', pattern='cl100k', special_tokens=['<pad>'"
     )
+
+
+def test_subclasses_load_as_themselves(mixed: Tokenizer, tmp_path: Path) -> None:
+    class Mine(Tokenizer):
+        pass
+
+    mixed.save(tmp_path)
+    learn_bpe(PretokenCounts.from_words({"low": 5}), 257).export(tmp_path / "ranks.tiktoken", "tiktoken")
+    loaded = Mine.load(tmp_path)
+    assert type(loaded) is Mine
+    assert (loaded.trace, loaded.digest) == (mixed.trace, mixed.digest)
+    assert type(Mine.from_tiktoken(tmp_path / "ranks.tiktoken")) is Mine
+
+
+def test_cuts_are_warned_of_where_encode_is_called(low_lower: Tokenizer) -> None:
+    for encode in (low_lower.encode, low_lower.encode_offsets, low_lower.codec.encode):
+        with pytest.warns(TruncationWarning, match="max_len=1 cut") as caught:
+            encode("lowest", max_len=1)
+        assert caught[0].filename == __file__
+
+
+def test_the_old_name_of_row_starts(low_lower: Tokenizer) -> None:
+    encodings = low_lower.encode_batch(["low", "lower"])
+    with pytest.warns(DeprecationWarning, match="row_starts"):
+        assert encodings.offsets is encodings.row_starts

@@ -175,7 +175,7 @@ def _frame(
     """The ids of all texts in one array (n,), framed, and where each begins (len(texts) + 1,)."""
     encodings = tokenizer.encode_batch(texts, num_threads, disallowed_special=())
     marks = 1 if frame.bos is None else 2
-    offsets = np.asarray(encodings.offsets, dtype=np.int64)
+    offsets = np.asarray(encodings.row_starts, dtype=np.int64)
     offsets = offsets + marks * np.arange(len(offsets), dtype=np.int64)
     ids = np.empty(offsets[-1], dtype=np.int32)
     is_text = np.ones(len(ids), dtype=np.bool_)

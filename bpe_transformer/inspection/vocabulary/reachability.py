@@ -47,8 +47,8 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     decoded = model.decoded_bytes
     ids = np.array([id for id, token in enumerate(decoded) if token and id not in named], np.int64)
     encoded = tokenizer.encode_batch([decoded[id] for id in ids.tolist()], disallowed_special=())
-    alone = np.diff(encoded.offsets) == 1
-    alone[alone] = encoded.ids[encoded.offsets[:-1][alone]] == ids[alone]
+    alone = np.diff(encoded.row_starts) == 1
+    alone[alone] = encoded.ids[encoded.row_starts[:-1][alone]] == ids[alone]
     found: dict[int, Obstacle] = {}
     for id in ids[~alone].tolist():
         if (obstacle := _obstacle(tokenizer, kinds, id)) is not None:
@@ -78,7 +78,7 @@ def witness(tokenizer: Tokenizer, id: int) -> bytes | None:
         encoded = tokenizer.encode_batch(texts, disallowed_special=())
         places = np.flatnonzero(encoded.ids == id)
         if len(places):
-            return texts[int(np.searchsorted(encoded.offsets, places[0], side="right")) - 1]
+            return texts[int(np.searchsorted(encoded.row_starts, places[0], side="right")) - 1]
     return None
 
 

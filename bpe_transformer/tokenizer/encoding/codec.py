@@ -203,7 +203,7 @@ class Codec:
         disallowed_special: SpecialNames = "all",
     ) -> NDArray[np.int64]:
         """See `Tokenizer.count_batch`."""
-        return np.diff(self.encode_batch(texts, num_threads, allowed_special, disallowed_special).offsets)
+        return np.diff(self.encode_batch(texts, num_threads, allowed_special, disallowed_special).row_starts)
 
     # --- how -----------------------------------------------------------------------------------------------------------
 

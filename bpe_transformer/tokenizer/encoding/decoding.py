@@ -48,9 +48,9 @@ class Decoder:
         """See `Tokenizer.decode_batch`."""
         if type(rows).__module__.partition(".")[0] == "pyarrow":
             rows = Encodings.from_arrow(rows)
-        if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.offsets.dtype == np.int64:
+        if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.row_starts.dtype == np.int64:
             with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # re-raised below with the row number
-                return self._decoder.texts_at(rows.ids, rows.offsets, skip_special_tokens, errors)
+                return self._decoder.texts_at(rows.ids, rows.row_starts, skip_special_tokens, errors)
         if not isinstance(rows, Iterable):
             raise DecodingError(f"rows is {type(rows).__name__}; give rows of ids")
         rows = list(rows)

@@ -82,17 +82,17 @@ class Frame:
         framed_spans = np.zeros((len(framed.ids), 2), np.int64)
         framed_spans[is_text] = spans[is_kept]
         for number in range(len(self.suffix_ids)):
-            framed_spans[framed.offsets[1:] - 1 - number] = lengths[:, None]
+            framed_spans[framed.row_starts[1:] - 1 - number] = lengths[:, None]
         return framed, framed_spans
 
     def _layout(self, texts: Encodings) -> tuple[Encodings, NDArray[np.bool_], NDArray[np.bool_]]:
         """Framed encodings in which only the added ids are set; which of their places are for ids of texts; and which ids of
         `texts` go there."""
-        lengths = np.diff(texts.offsets)
+        lengths = np.diff(texts.row_starts)
         kept = lengths if self.max_len is None else np.minimum(lengths, self.max_len - self.num_ids)
         every = np.ones(len(lengths), np.bool_)
         ids, row_starts, is_text = self.layout(kept, every, every, texts.ids.dtype)
-        position = np.arange(len(texts.ids)) - np.repeat(texts.offsets[:-1], lengths)
+        position = np.arange(len(texts.ids)) - np.repeat(texts.row_starts[:-1], lengths)
         return Encodings(ids, row_starts, lengths - kept), is_text, position < np.repeat(kept, lengths)
 
     def layout(

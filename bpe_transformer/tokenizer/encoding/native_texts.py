@@ -68,9 +68,9 @@ def blanked(texts: Sequence[str | bytes], rejected: Sequence[int]) -> list[str |
 
 def merge_rows(encodings: Encodings, rejected: Sequence[int], rows: Sequence[Sequence[int]]) -> Encodings:
     """The encodings of `blanked` texts with `rows` of ids put in for the `rejected` ones."""
-    lengths = np.diff(encodings.offsets)
+    lengths = np.diff(encodings.row_starts)
     lengths[list(rejected)] = [len(row) for row in rows]
-    row_starts = np.zeros(len(encodings.offsets), np.int64)
+    row_starts = np.zeros(len(encodings.row_starts), np.int64)
     np.cumsum(lengths, out=row_starts[1:])
     ids = np.empty(row_starts[-1], encodings.ids.dtype)
     is_native = np.ones(len(lengths), np.bool_)

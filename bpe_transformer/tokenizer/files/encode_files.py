@@ -74,7 +74,9 @@ class EncodedFiles:
         folder = Path(path)
         try:
             facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            totals, plan = Totals(**facts["totals"]), facts["plan"]
+            plan = facts["plan"]
+            _check_version(folder, plan["version"])
+            totals = Totals(**facts["totals"])
             digest, sources = plan["digest"], tuple(source["path"] for source in plan["sources"])
             encodings = _read(folder, plan["format"])
         except FileNotFoundError as cause:
@@ -82,6 +84,8 @@ class EncodedFiles:
                 f"{folder} holds no encoded files ({cause.filename} is missing); make it with encode_files"
             ) from None
         except (ValueError, KeyError, TypeError, IndexError, OSError) as cause:
+            if isinstance(cause, FormatError):
+                raise
             raise FormatError(f"{folder} is damaged ({cause}); make it anew with encode_files") from None
         if (len(encodings), len(encodings.ids)) != (totals.documents, totals.ids):
             raise FormatError(f"{folder} is damaged: it does not hold the {totals.ids} ids it names; make it anew")
@@ -188,8 +192,18 @@ def _facts(folder: Path) -> dict[str, Any]:
     return plan
 
 
+def _check_version(folder: Path, version: object) -> None:
+    """Raises `FormatError` for encoded files of another version than this one writes."""
+    if version != _VERSION:
+        raise FormatError(
+            f"{folder} has version {version} of the encoded files' format, this program knows {_VERSION}; "
+            "use the version of bpe-transformer that wrote it, or make it anew with overwrite=True (--overwrite)"
+        )
+
+
 def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> None:
     """Raises `DigestMismatchError` if what lies in `folder` is not what `plan` would make."""
+    _check_version(folder, found.get("version", _VERSION))
     if found.get("digest") != plan["digest"]:
         cause = f"the tokenizer {str(found.get('digest'))[:12]}…, not {plan['digest'][:12]}…"
     elif found.get("sources") != plan["sources"]:
@@ -281,7 +295,7 @@ class _Work:
 
     def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
         """Writes the ids of a group of texts, and every now and then that they are written."""
-        ids, row_starts, is_text = frame.layout(np.diff(plain.offsets), group.begins, group.ends, self._dtype)
+        ids, row_starts, is_text = frame.layout(np.diff(plain.row_starts), group.begins, group.ends, self._dtype)
         ids[is_text] = plain.ids
         totals, closed = self.state.totals, self.state.closed
         offsets = totals.ids + row_starts[1:][group.ends]

@@ -154,7 +154,7 @@ def _arrow_rows(stream: BinaryIO) -> Iterator[IdRows]:
         with pa.ipc.open_stream(pa.PythonFile(stream, mode="r")) as reader:
             for batch in reader:
                 lists = Encodings.from_arrow(batch.column(0))
-                yield IdRows(_native(lists.ids), lists.offsets)
+                yield IdRows(_native(lists.ids), lists.row_starts)
     except (pa.ArrowInvalid, OSError) as cause:
         raise DecodingError(f"standard input begins like an Arrow stream but is damaged or cut off: {cause}") from None
 

@@ -60,9 +60,9 @@ class IdLines:
 
     def write(self, encodings: Encodings) -> None:
         if not self._one_text:
-            _write(self._out, _core.lines_of_ids(encodings.ids, encodings.offsets, self._json))
+            _write(self._out, _core.lines_of_ids(encodings.ids, encodings.row_starts, self._json))
         elif len(encodings.ids):
-            line = _core.lines_of_ids(encodings.ids, encodings.offsets[[0, -1]], self._json)[:-1]
+            line = _core.lines_of_ids(encodings.ids, encodings.row_starts[[0, -1]], self._json)[:-1]
             separator = b", " if self._json else b" "
             begin = separator if self._has_ids else b"[" * self._json
             _write(self._out, begin + (line[1:-1] if self._json else line))
@@ -98,7 +98,7 @@ class IdArray:
         else:
             self._spool.write(ids.data)
         if self._row_starts is not None and not self._one_text:
-            self._row_starts.write((encodings.offsets[1:] + self._size).data)
+            self._row_starts.write((encodings.row_starts[1:] + self._size).data)
             self._num_texts += len(encodings)
         self._size += len(ids)
 
@@ -148,7 +148,7 @@ class IdLists:
         if self._whole is not None:
             self._whole.append(encodings.ids.astype(self._dtype, copy=False))
         elif len(encodings):
-            self._write_batch(encodings.ids.astype(self._dtype, copy=False), encodings.offsets)
+            self._write_batch(encodings.ids.astype(self._dtype, copy=False), encodings.row_starts)
 
     def _write_batch(self, ids: NDArray[Any], row_starts: NDArray[np.int64]) -> None:
         import pyarrow as pa

@@ -26,6 +26,7 @@ from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "tokenizer.json"
+_VERSION = "1.0"
 TOKENIZER_FILE = "tokenizer.json"
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
@@ -66,7 +67,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
             f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word"
         )
     return {
-        "version": "1.0",
+        "version": _VERSION,
         "truncation": None,
         "padding": None,
         "added_tokens": _added_tokens(model),
@@ -137,6 +138,10 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 def from_json(document: Any) -> BpeModel:
     """A model from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
     root = Node(document)
+    if (version := root.get("version", str, _VERSION)) != _VERSION:
+        raise FormatError(
+            f"version is {version!r}, this program knows {_VERSION!r}; export the vocabulary with an older `tokenizers`"
+        )
     body = root.child("model")
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None

@@ -1,0 +1,7 @@
+"""Smaller vocabularies from a learned one: its first merges, or the tokens that a corpus uses."""
+
+from bpe_transformer.tokenizer.resizing.prune import PrunedModel, prune
+from bpe_transformer.tokenizer.resizing.truncate import truncate
+from bpe_transformer.tokenizer.resizing.usage import TokenUsage, token_usage
+
+__all__ = ["PrunedModel", "TokenUsage", "prune", "token_usage", "truncate"]

@@ -54,7 +54,7 @@ def test_batches_are_framed_like_single_texts(
         warnings.simplefilter("ignore", TruncationWarning)
         assert batch.tolist() == [framed.encode(t, add_bos=add_bos, add_eos=add_eos, max_len=max_len) for t in texts]
     plain = framed.count_batch(texts)
-    assert np.array_equal(batch.num_cut, plain + add_bos + add_eos - np.diff(batch.offsets))
+    assert np.array_equal(batch.num_cut, plain + add_bos + add_eos - np.diff(batch.row_starts))
     assert plain.tolist() == [framed.count(text) for text in texts]
 
 

@@ -92,7 +92,7 @@ def test_batches_are_what_each_text_gives(mixed: Tokenizer, texts: list[str | by
                 assert encodings.tolist() == [ids for ids, _ in each]
                 assert (spans.dtype, spans.shape) == (np.int64, (len(encodings.ids), 2))
                 for i, (_, expected) in enumerate(each):
-                    found = spans[encodings.offsets[i] : encodings.offsets[i + 1]]
+                    found = spans[encodings.row_starts[i] : encodings.row_starts[i + 1]]
                     assert found.tolist() == expected.tolist()
 
 
@@ -101,9 +101,9 @@ def test_batches_of_many_parts_and_their_problems(mixed: Tokenizer, low_lower: T
     one, spans = mixed.encode_offsets_batch(texts, "char", 1)
     many, others = mixed.encode_offsets_batch(texts, "char", 4)
     assert np.array_equal(one.ids, many.ids)
-    assert np.array_equal(one.offsets, many.offsets)
+    assert np.array_equal(one.row_starts, many.row_starts)
     assert np.array_equal(spans, others)
-    assert one.ids.tolist()[: one.offsets[3]] == [id for text in texts[:3] for id in mixed.encode(text)]
+    assert one.ids.tolist()[: one.row_starts[3]] == [id for text in texts[:3] for id in mixed.encode(text)]
     with pytest.raises(SpecialTokenError, match="text 2 holds the special token '<s>' .byte 3."):
         mixed.encode_offsets_batch(["a", "b", "숲<s>"])
     with pytest.raises(EncodingError, match="character ' ' .* at byte 3 of text 1"):

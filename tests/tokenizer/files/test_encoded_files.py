@@ -401,3 +401,15 @@ def test_nothing_to_encode(mixed: Tokenizer, tmp_path: Path) -> None:
         EncodedFiles.load(out)
     with pytest.raises(FormatError, match="holds no encoded files"):
         EncodedFiles.load(tmp_path)
+
+
+def test_a_later_version_is_refused_by_name(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mixed.encode_files(corpus, out)
+    facts = json.loads((out / "encoded.json").read_text())
+    facts["plan"]["version"] = 2
+    (out / "encoded.json").write_text(json.dumps(facts))
+    for use in (lambda: EncodedFiles.load(out), lambda: mixed.encode_files(corpus, out)):
+        with pytest.raises(FormatError, match="has version 2 of the encoded files' format, this program knows 1"):
+            use()
+    assert len(mixed.encode_files(corpus, out, overwrite=True).encodings) == len(EncodedFiles.load(out).encodings)

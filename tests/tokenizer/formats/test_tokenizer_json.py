@@ -300,3 +300,11 @@ def test_protected_spans_are_saved_as_splits_that_tokenizers_reads_alike(
     assert Tokenizer.load(tmp_path).digest == tok.digest
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert theirs.encode(text).ids == tok.encode(text)
+
+
+def test_a_later_version_is_refused_by_name(low_lower: Tokenizer, tmp_path: Path) -> None:
+    low_lower.save(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"version": "1.0"', '"version": "2.0"'), encoding="utf-8")
+    with pytest.raises(FormatError, match=r"version is '2.0', this program knows '1.0'"):
+        Tokenizer.load(tmp_path)
