@@ -16,11 +16,11 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib import resources
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpe_transformer import __version__
 from bpe_transformer.errors import LearningError, PatternError
 from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep, sweep_vocab_sizes
 from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
@@ -51,7 +51,7 @@ def report_data(
     """
     data: dict[str, Any] = {"title": title, "facts": _facts(tokenizer), "vocabulary": vocabulary(tokenizer.model)}
     data["words"] = list(words) or sample_words(tokenizer)
-    data["colophon"] = f"bpe-transformer {__version__}, tokenizer {tokenizer.digest}"
+    data["colophon"] = f"bpe-transformer {version('bpe-transformer')}, tokenizer {tokenizer.digest}"
     try:
         data["splitting"] = splitting(tokenizer.model.pretokenizer)
     except PatternError as cause:

@@ -1,4 +1,4 @@
-"""Small parts that several pictures share."""
+"""Elements that several pictures share: tables, headings, labelled facts, numbers as text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from rich.text import Text
 
 from bpe_transformer.inspection.base.visible import in_view
 
+LONGEST_HEADING = 12  # cells of a word in a heading that is never broken
 LABEL = "dim"  # names of things; dim and bold survive NO_COLOR
 STRONG = "bold"
-NEW = "bold underline"  # what a merge has just made
+NEW = "bold underline"  # the token that a merge makes
 
 
 class Flow:
@@ -74,16 +75,25 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     return grid
 
 
-def plain_table(columns: Sequence[tuple[str, Literal["left", "right", "mark"]]]) -> Table:
+def plain_table(
+    columns: Sequence[tuple[str, Literal["left", "right", "mark"]]], longest_heading: int = LONGEST_HEADING
+) -> Table:
     """A table without lines. A column is its heading and its kind: text (left), numbers (right) or a single mark.
 
-    Where the width runs out, text is folded and numbers and marks stay whole.
+    Where the width runs out, text is folded and numbers and marks stay whole. Words of a heading stay whole up to
+    `longest_heading` cells.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=LABEL)
     for heading, kind in columns:
         side: Literal["left", "right"] = "right" if kind == "right" else "left"
-        table.add_column(Text(heading), justify=side, overflow="fold", no_wrap=kind != "left")
+        least = _longest_word(heading, longest_heading)
+        table.add_column(Text(heading), justify=side, overflow="fold", no_wrap=kind != "left", min_width=least)
     return table
+
+
+def _longest_word(heading: str, most: int = LONGEST_HEADING) -> int:
+    """Cells below which a heading would be broken inside a word, `most` at most."""
+    return min(max(map(cell_len, heading.split()), default=0), most)
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,8 @@ class Column:
 
     @property
     def narrowest(self) -> int:
-        """Text may be folded, numbers and marks may not."""
-        return min(self.widest, _FOLDED) if self.kind == "left" else self.widest
+        """Text may be folded, but a heading not inside a word; numbers and marks may not be folded at all."""
+        return max(min(self.widest, _FOLDED), _longest_word(self.heading)) if self.kind == "left" else self.widest
 
 
 _FOLDED = 8  # cells of a column of text that still read well

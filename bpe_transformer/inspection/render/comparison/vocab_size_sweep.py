@@ -125,7 +125,7 @@ class _Plot:
         for line_number, line in enumerate(canvas.plot().split("\n")):
             at = high + room - (line_number + 0.5) * (high - low + 2 * room) / PLOT_ROWS
             label = f"{at:.2f}" if line_number % 3 == 0 else ""
-            yield Text.assemble((f"{label:>{margin - 2}} ", LABEL), ("│", LABEL), self._coloured(line))
+            yield Text.assemble((f"{label:>{margin - 2}} ", LABEL), ("│", LABEL), self._coloured(line.rstrip("⠀")))
         yield Text(" " * (margin - 1) + "└" + "─" * columns, LABEL)
         yield Text(" " * margin + _axis(sizes, [(value - x[0]) / (x[-1] - x[0]) for value in x], columns), LABEL)
 

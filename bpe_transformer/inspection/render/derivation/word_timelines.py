@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,7 @@ from bpe_transformer.inspection.derivation.word_timelines import WordStage, Word
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, add_row, number, plain_table, spaced, times
 
 COLUMN = 16  # cells that a word needs at least for a column of its own
+STAGE_COLUMNS = 24  # cells of the columns before the words
 
 
 @draws
@@ -28,20 +30,31 @@ class _Timeline:
         self.timeline = timeline
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        words = range(len(self.timeline.words))
-        fit = max(1, (options.max_width - 24) // COLUMN)
-        for start in range(0, len(words), fit):
-            if start:
+        for place, words in enumerate(self._groups(options.max_width - STAGE_COLUMNS)):
+            if place:
                 yield Text()
-            yield self._table(words[start : start + fit])
+            yield self._table(words, options.max_width - STAGE_COLUMNS)
         merges = times(self.timeline.num_merges, "merge")
         yield Text(
             f"after so many of {merges}; an empty cell is as above; tokenizer {self.timeline.digest[:12]}", LABEL
         )
 
-    def _table(self, words: Sequence[int]) -> Table:
+    def _groups(self, width: int) -> list[list[int]]:
+        """The words of each table: as many as there is room for, one at least."""
+        groups: list[list[int]] = [[]]
+        left = width
+        for word, text in enumerate(self.timeline.words):
+            cells = max(COLUMN, cell_len(in_view(text)) + 2)
+            if groups[-1] and cells > left:
+                groups.append([])
+                left = width
+            groups[-1].append(word)
+            left -= cells
+        return groups
+
+    def _table(self, words: Sequence[int], width: int) -> Table:
         names = [in_view(self.timeline.words[word]) for word in words]
-        table = plain_table([("merges", "right"), ("vocabulary", "right"), *((name, "left") for name in names)])
+        table = plain_table([("merges", "right"), ("vocabulary", "right"), *((name, "left") for name in names)], width)
         for stage in self.timeline.stages:
             if stage.rank is None or any(stage.changed[word] for word in words):
                 add_row(table, number(stage.merges), number(stage.vocab_size), *(_cell(stage, word) for word in words))
