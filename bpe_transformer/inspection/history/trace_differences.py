@@ -1,4 +1,4 @@
-"""Two merge histories side by side: where they part, what they share, and what moved.
+"""Two merge histories side by side: where they diverge, what they share, and what moved.
 
 Tokens are compared by the bytes they stand for in text, never by their ids, so two runs may differ in corpus, size, unit,
 order of the alphabet or the way a space is written.
@@ -171,8 +171,8 @@ def trace_diff(a: Tokenizer, b: Tokenizer) -> TraceDiff:
 
 def _pairs(tokenizer: Tokenizer) -> list[tuple[bytes, bytes]]:
     """By rank, what the two sides of each merge stand for in text."""
-    surfaces = tokenizer.model.decoded_bytes
-    return [(surfaces[left], surfaces[right]) for left, right in tokenizer.merges]
+    decoded = tokenizer.model.decoded_bytes
+    return [(decoded[left], decoded[right]) for left, right in tokenizer.merges]
 
 
 def _ranks(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, int]:

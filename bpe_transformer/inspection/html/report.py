@@ -122,9 +122,9 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
     base = set(model.base_ids)
     built = {id: model.tokens[id] for id in base}
     columns = (model.left.tolist(), model.right.tolist(), model.merged_ids.tolist())
-    for left, right, made in zip(*columns, strict=True):
-        if made not in built and left in built and right in built:
-            built[made] = built[left] + built[right]
+    for left, right, merged in zip(*columns, strict=True):
+        if merged not in built and left in built and right in built:
+            built[merged] = built[left] + built[right]
     others = [id for id, token in enumerate(model.tokens) if id not in base and token and built.get(id) != token]
     return {
         "vocab_size": len(model.tokens),

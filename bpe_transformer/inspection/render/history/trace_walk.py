@@ -43,13 +43,13 @@ class _Frame:
 
     def _words(self) -> RenderableType:
         frame = self.frame
-        made = None if frame.table is None else next(r.new_token for r in frame.table.rows if r.rank == frame.rank)
+        new_token = None if frame.table is None else next(r.new_token for r in frame.table.rows if r.rank == frame.rank)
         table = plain_table([("  word", "left"), ("", "mark"), ("tokens", "left")])
         for number, (word, changed) in enumerate(zip(frame.words, frame.changed, strict=True)):
             tokens = Text(overflow="fold")
             for token in word.tokens:
                 tokens.append(" " if tokens else "")
-                tokens.append(in_view(token), NEW if changed and token == made else "")
+                tokens.append(in_view(token), NEW if changed and token == new_token else "")
             followed = "→ " if frame.followed == number else "  "
             name = Text.assemble(followed, (in_view(word.word), STRONG), overflow="fold")
             add_row(table, name, "changed" if changed else "       ", tokens)
