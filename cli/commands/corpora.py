@@ -1,4 +1,4 @@
-"""`bpe-transformer corpora`: what can be named where a corpus is asked for."""
+"""`bpe-transformer corpora`: the corpora that can be named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(as_json: bool, width: int | None) -> None:
     """List the corpora that can be named: bundled, generated, and recipes for public ones.
 
-    Wherever a corpus is asked for, a local .txt, .jsonl, .csv, .tsv or .parquet file, a folder of them, or parallel
+    Wherever a command takes a CORPUS, a local .txt, .jsonl, .csv, .tsv or .parquet file, a folder of them, or parallel
     files "a.en.txt,a.ko.txt" will do as well. Public corpora load from the hub, or from local files with --from DIR.
     """
     from bpe_transformer.data import list_corpora

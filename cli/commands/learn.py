@@ -166,7 +166,7 @@ def command(
                     counts, wide, vocabulary.vocab_size, transition=transition, **reporting, **options
                 )
     except LearningInterrupted as stop:
-        _stopped(stop, output, keep=counting.keep_partial)
+        _report_interruption(stop, output, keep=counting.keep_partial)
         sys.exit(130)
     save_tokenizer(tokenizer, output, overwrite=overwrite)
     summary = _summary(counts, tokenizer, vocabulary.vocab_size, output)
@@ -234,8 +234,8 @@ def _check_usage(vocabulary: VocabularyOptions, splitting: SplittingOptions, liv
         raise click.UsageError(f"{option} is fixed by --base, which splits as it was learned; leave {option} out")
 
 
-def _stopped(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
-    """Says what was reached, and keeps it if that is wished."""
+def _report_interruption(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
+    """Reports what was reached, and keeps it with --keep-partial."""
     if not keep or not stop.tokenizer.merges:
         what = "nothing was written" + ("" if keep else "; --keep-partial keeps the merges so far")
         click.echo(f"{stop}; {what}", err=True)

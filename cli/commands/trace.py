@@ -111,7 +111,7 @@ def command(
     `trace diff A B` shows how two tokenizers' merges differ.
     """
     if (step or live) and as_json:
-        raise click.UsageError("--json goes without --step and --live, which are for the eye")
+        raise click.UsageError("--json goes without --step and --live, which draw in the terminal")
     if pace is not None and not live:
         raise click.UsageError("--pace goes with --live")
     chosen = [] if words is None else argument_text(words, "strict", "--words", "give words in UTF-8").split(",")

@@ -89,7 +89,7 @@ def messages(width: int | None = None) -> Console:
 
 
 def output(width: int | None = None) -> Console:
-    """The console for what a person asked to see: standard output. Plain when piped; `width` fixes the layout.
+    """The console for views: standard output. Plain when piped; `width` fixes the layout.
 
     Raises `ConfigError` for a terminal that is too narrow to draw in.
     """

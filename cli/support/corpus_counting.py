@@ -1,4 +1,4 @@
-"""Counting the corpora of `count` and `learn`: progress, Ctrl-C, and what is said of the counts."""
+"""Counting the corpora of `count` and `learn`: progress, Ctrl-C, and the summary of the counts."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ class CorpusCounting:
                 )
             yield
         except KeyboardInterrupt:
-            self._stopped(counter, share, keep_as)
+            self._report_interruption(counter, share, keep_as)
             sys.exit(130)
 
     def counts(self, split: Pretokenizer, label: str, keep_as: str | None) -> PretokenCounts:
-        """All of it in memory. Raises `LearningError` when learning from it would not stay within --max-memory."""
+        """The counts, in memory. Raises `LearningError` when learning from it would not stay within --max-memory."""
         from bpe_transformer.errors import LearningError
 
         counter = self.counter(split)
@@ -111,8 +111,8 @@ class CorpusCounting:
         """Writes the file of counts; returns its facts."""
         return counter.save(path, **self._result_options(counter))
 
-    def _stopped(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
-        """Says what was reached, and keeps it if that is wished."""
+    def _report_interruption(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
+        """Reports what was reached, and keeps it with --keep-partial."""
         of = f" ({share:.0%} of the input)" if share else ""
         documents = f"{counter.num_documents:,} whole document{'' if counter.num_documents == 1 else 's'}"
         reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"
@@ -124,7 +124,7 @@ class CorpusCounting:
             return
         facts = self.save(counter, keep_as)
         click.echo(f"{reached}; kept as {keep_as}, marked partial", err=True)
-        for line in _going_on(facts, keep_as):
+        for line in _how_to_continue(facts, keep_as):
             click.echo(line, err=True)
 
     @property
@@ -136,8 +136,8 @@ class CorpusCounting:
         return {"weights": reached, "temperature": self.options.temperature, "min_count": self.options.min_count}
 
 
-def _going_on(facts: dict[str, Any], path: str) -> list[str]:
-    """How to go on after an interrupted count that was kept."""
+def _how_to_continue(facts: dict[str, Any], path: str) -> list[str]:
+    """How to continue an interrupted count that was kept."""
     last = facts["sources"][-1]
     start = f"learn from it as it is (bpe-transformer learn {path} …)"
     if last["stopped_at"] is None or last["name"] == STDIN:
@@ -218,7 +218,7 @@ def reporter(display: Progress, label: str, unit: str | None = None) -> Callable
 
 
 def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What there is to say of counts besides their size: what was left out, changed, weighted, or reached its limit."""
+    """Rows of a summary beside the size: what was left out, changed, weighted, or reached its limit."""
     from bpe_transformer.inspection.render import times
 
     rows = []

@@ -79,6 +79,9 @@ def usage_message(problem: click.ClickException) -> str:
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     if isinstance(problem, click.NoSuchOption):
         said = f"no such option: {problem.option_name}" + _meant(problem.option_name, context)
+    elif isinstance(problem, click.MissingParameter) and isinstance(problem.param, click.Option):
+        option = problem.param
+        said = f"missing option {' / '.join(option.opts)}; give {option.opts[0]} {option.metavar or 'VALUE'}"
     else:
         said = problem.format_message().rstrip(".")
         said = said[:1].lower() + said[1:]

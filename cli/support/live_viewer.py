@@ -24,7 +24,7 @@ def check_terminal(console: Console) -> None:
 
 @contextmanager
 def watching(console: Console, words: Sequence[str], pace: float = 0.0) -> Iterator[LiveLearning]:
-    """What `learn_bpe` takes as `watch`. Draws in place on `console`, and leaves the last picture there.
+    """Gives the `watch` of `learn_bpe`, which draws in place on `console` and leaves the last picture there.
 
     A thread of Rich's draws while the core learns, so that learning does not wait for pictures. Raises `ConfigError` where
     `console` is no terminal.
@@ -34,10 +34,7 @@ def watching(console: Console, words: Sequence[str], pace: float = 0.0) -> Itera
     from bpe_transformer.inspection.history.live_learning import LiveFrame, LiveLearning
     from bpe_transformer.inspection.render import render
 
-    if not console.is_terminal:
-        raise ConfigError(
-            "--live draws in place, which needs a terminal; leave it out where output goes to a file or a pipe"
-        )
+    check_terminal(console)
     with Live(console=console, refresh_per_second=8) as live:
 
         def show(frame: LiveFrame) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -16,8 +15,8 @@ from bpe_transformer.errors import LearningError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from bpe_transformer import PretokenCounts, Pretokenizer, Tokenizer
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, VocabSizeSweep
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,25 @@ measure_options = as_dataclass(
 
 def measure(tokenizer: Tokenizer, options: MeasureOptions, display: Progress) -> VocabSizeSweep:
     """The sweep of `tokenizer` on the texts, with progress on `display`."""
+    from bpe_transformer.cli.support.text_input import STDIN, literal_text, read_text
+    from bpe_transformer.inspection.comparison.sweep_corpora import corpora_to_sweep, text_to_sweep
     from bpe_transformer.inspection.comparison.vocab_size_sweep import sweep_vocab_sizes
 
-    chosen = _parsed(options.sizes)
-    corpora = [corpus for file in options.files for corpus in read_corpora(tokenizer, file, options.errors)]
+    sizes = _parsed(options.sizes)
+    corpora = []
+    for file in options.files:
+        if file == "-":
+            corpora.append(text_to_sweep(tokenizer, read_text(options.errors), STDIN))
+        else:
+            corpora += corpora_to_sweep(tokenizer, file, options.errors)
     for number, text in enumerate(options.texts, 1):
         name = "the text" if len(options.texts) == 1 else f"text {number}"
-        corpora.append(_literal(tokenizer, text, name, options.errors))
-    corpora = [
-        replace(corpus, name=short) for corpus, short in zip(corpora, _short([c.name for c in corpora]), strict=True)
-    ]
+        corpora.append(text_to_sweep(tokenizer, literal_text(text, options.errors).text or "", name))
+    short = _short_names([corpus.name for corpus in corpora])
+    corpora = [replace(corpus, name=name) for corpus, name in zip(corpora, short, strict=True)]
     task = display.add_task("measuring", total=None, visible=bool(corpora))
     return sweep_vocab_sizes(
-        tokenizer, corpora, chosen, progress=lambda done, total: display.update(task, completed=done, total=total)
+        tokenizer, corpora, sizes, progress=lambda done, total: display.update(task, completed=done, total=total)
     )
 
 
@@ -71,45 +76,7 @@ def _parsed(sizes: str | None) -> list[int] | None:
         raise LearningError(f"--sizes {sizes!r} is no list of whole numbers; write them like 1000,2000,4000") from None
 
 
-def _short(names: list[str]) -> list[str]:
+def _short_names(names: list[str]) -> list[str]:
     """Files without their folders, where that tells them apart."""
     short = [os.path.basename(name) or name for name in names]
     return short if len(set(short)) == len(short) else names
-
-
-def _literal(tokenizer: Tokenizer, text: str, name: str, errors: str) -> SweepCorpus:
-    from bpe_transformer import PretokenCounts
-    from bpe_transformer.cli.support.text_input import literal_text
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, count_words
-
-    read = [literal_text(text, errors).text or ""]
-    counts = PretokenCounts.from_iterator(read, tokenizer.model.pretokenizer)
-    words = count_words(PretokenCounts.from_iterator(read, "whitespace"))
-    return SweepCorpus(name, counts, words, counts.num_bytes)
-
-
-def read_corpora(tokenizer: Tokenizer, name: str, errors: Literal["strict", "replace"] = "strict") -> list[SweepCorpus]:
-    """A corpus as it is measured. One with several text columns gives one for each: the sides of parallel text."""
-    from bpe_transformer import PretokenCounts
-    from bpe_transformer.data import count_corpus
-    from bpe_transformer.data.corpora.load import corpus_info
-    from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, count_words
-    from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
-
-    def counted(pattern: Pretokenizer | str, column: str | None) -> PretokenCounts:
-        return count_corpus(name, pattern=pattern, columns=None if column is None else [column], errors=errors)
-
-    if is_counts_file(name):
-        return [SweepCorpus.of_counts(PretokenCounts.load(name), name=Path(name).name)]
-    info = corpus_info(name, errors=errors)
-    columns = list(info.text_columns) if len(info.text_columns) > 1 else [None]
-    corpora = []
-    for column in columns:
-        counts = counted(tokenizer.model.pretokenizer, column)
-        if info.kind == "words":
-            corpora.append(SweepCorpus.of_counts(counts, name=info.name))
-            continue
-        words = count_words(counted("whitespace", column))
-        label = info.name if column is None else f"{info.name} {column}"
-        corpora.append(SweepCorpus(label, counts, words, counts.num_bytes))
-    return corpora

@@ -65,7 +65,7 @@ def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 
 def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwrite: bool) -> None:
-    """Raises `FileExistsError`, before anything is learned, if `output` holds a vocabulary larger than is asked for."""
+    """Raises `FileExistsError`, before anything is learned, if `output` holds a larger vocabulary than this."""
     from bpe_transformer.errors import BpeTransformerError
 
     if overwrite or not Path(output, "tokenizer.json").exists():

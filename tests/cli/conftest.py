@@ -132,7 +132,9 @@ def loaded(byte_tokenizer: Path) -> Tokenizer:
 class Terminal:
     """Runs `command` on a pseudo-terminal: real keys in, and the screen as a person would see it."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], columns: int = 80, rows: int = 30) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], columns: int = 80, rows: int = 30, term: str = ""
+    ) -> None:
         self._ours, theirs = pty.openpty()
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -143,7 +145,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**kept, "TERM": "xterm-256color"},
+            env={**kept, "TERM": term or "xterm-256color"},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it as from a keyboard
         )
@@ -201,8 +203,8 @@ def open_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Termina
     """`open_terminal("trace", directory, "--step", columns=80, rows=30)` gives the running command's terminal."""
     with contextlib.ExitStack() as stack:
 
-        def start(*arguments: object, columns: int = 80, rows: int = 30) -> Terminal:
-            terminal = Terminal([str(COMMAND), *map(str, arguments)], environment, columns, rows)
+        def start(*arguments: object, columns: int = 80, rows: int = 30, term: str = "") -> Terminal:
+            terminal = Terminal([str(COMMAND), *map(str, arguments)], environment, columns, rows, term)
             stack.callback(terminal.close)
             return terminal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import inspect
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import click
 import pytest
 
 import bpe_transformer
+import bpe_transformer.cli
 from bpe_transformer.cli import COMMANDS, cli
 from bpe_transformer.cli.support.error_messages import failure_message
 from bpe_transformer.cli.support.python_names import OPTIONS, with_options
@@ -186,6 +188,8 @@ def test_failing_commands_name_options(bpe: Run, byte_tokenizer: Path, tmp_path:
         (["vocab", "tok", "--used-in", "x"], "no such option: --used-in; it is called --file now"),
         (["encode", "tok", "--files", "x"], "no such option: --files; it is called --file now"),
         (["import", "x", "--out", "y"], "no such option: --out; it is called --output now"),
+        (["learn", "x"], "missing option -o / --output; give -o DIR"),
+        (["export", "tok", "t.tiktoken"], "missing option -o / --output; give -o FILE"),
         (["learn", "-o", "tok"], "missing argument 'CORPUS...'; see bpe-transformer learn --help"),
         (["learn", "x", "-o", "tok", "--vocab-size", "many"], "'many' is not a valid integer"),
         (["trace", "diff"], "see bpe-transformer trace diff --help"),
@@ -270,6 +274,25 @@ def test_files_of_any_format_are_read(bpe: Run, byte_tokenizer: Path, tmp_path: 
     assert len(found) == 1
     standard_input = bpe("compare", byte_tokenizer, "--file", "-", "--json", input=b"three cats")
     assert b'"standard input"' in standard_input.stdout
+
+
+def test_commands_use_the_library_as_anybody_would() -> None:
+    """Neither the native core nor anything private."""
+    for path in sorted(Path(bpe_transformer.cli.__file__).parent.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        assert "_core" not in source, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                assert isinstance(node.value, ast.Name), f"{path}:{node.lineno}"
+                assert node.value.id in ("self", "cls"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", TOKENIZER_COMMANDS)
+def test_options_have_types(name: str) -> None:
+    """No command takes options that nobody can look up."""
+    module = sys.modules[getattr(inspect.unwrap(command(name).callback or print), "__module__", "")]
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    assert not [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.args.kwarg]
 
 
 def test_python_m(byte_tokenizer: Path) -> None:

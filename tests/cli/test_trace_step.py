@@ -125,6 +125,15 @@ def test_keys_have_names() -> None:
     assert named("\x1b") == ["escape"]
 
 
+def test_a_terminal_that_cannot_move_its_cursor(open_terminal: Callable[..., Any], byte_tokenizer: Path) -> None:
+    terminal = open_terminal("trace", byte_tokenizer, "--step", rows=60, term="dumb")
+    terminal.wait_for("before any merge")
+    terminal.press("n")
+    terminal.wait_for("rank 0 ")
+    terminal.press("q")
+    assert terminal.end() == 0
+
+
 def walked(tokenizer: Tokenizer, keys: str, **options: Any) -> TraceWalk:
     viewer = StepViewer(TraceWalk(tokenizer, **options))
     for key in named(keys):
