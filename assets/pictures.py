@@ -15,7 +15,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -76,16 +75,15 @@ def in_cells(text: re.Match[str]) -> str:
 def command(path: Path, *arguments: str, columns: int = 80) -> None:
     """The picture of one command."""
     console = recorder(columns)
-    original: Callable[[int | None], Console] = _common.output
-    _common.output = lambda width=None: (
-        console
-    )  # commands look it up when they are loaded, which is when they first run
+    original = _common.output
+    # commands look it up when they are loaded, which is when they first run
+    setattr(_common, "output", lambda width=None: console)  # noqa: B010
     for module in [module for module in sys.modules if module.startswith("bpe_transformer.cli.commands.")]:
         del sys.modules[module]
     try:
         cli.main(list(arguments), standalone_mode=False)
     finally:
-        _common.output = original
+        setattr(_common, "output", original)  # noqa: B010
     save(console, path, shlex.join(["bpe-transformer", *arguments]))
 
 

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 RUN = """
 import json, sys, time
+from typing import Any
 from bpe_transformer import PretokenCounter, PretokenCounts, learn_bpe
 path, output, options, vocab_size = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4])
 def used():
@@ -83,7 +85,7 @@ def sources(path: Path, folder: Path, runs: int) -> None:
     print(f"{path.name}: sources, counted only; seconds by the clock (of processor time)")
     by_line: dict[str, tuple[float, float]] = {}
     for name, file in kinds.items():
-        options = {"add": {"documents": "line"}} if name.startswith("txt") else {}
+        options: dict[str, Any] = {"add": {"documents": "line"}} if name.startswith("txt") else {}
         wall, processor, _, _, peak, words, total = run(runs, file, **options)
         if name != "flat.txt":
             by_line[name] = (words, total)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ def measure(path: Path, megabytes: int, vocab_size: int) -> None:
         source.write_bytes(data)
         for documents in ("file", "line"):
             out = Path(folder, documents)
-            how = {"documents": documents, "errors": "keep", "num_threads": 1, "overwrite": True}
+            how: dict[str, Any] = {"documents": documents, "errors": "keep", "num_threads": 1, "overwrite": True}
             show(f"encode_files, a document a {documents}", partial(tok.encode_files, source, out, **how))
 
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,11 @@ def measure(tok: Tokenizer, texts: list[str], rounds: int, folder: Path) -> None
     for _ in range(rounds):
         for peer, make in made.items():
             build, (encode, ids) = timed(make)
-            cold, result = timed(lambda encode=encode: encode(texts))
+            cold, result = timed(partial(encode, texts))
             if not np.array_equal(ids(result), expected):
                 sys.exit(f"ids differ from {peer}")
             passes = 3 if peer in ("ours", "gigatoken") else 1
-            warm = min(timed(lambda encode=encode: encode(texts))[0] for _ in range(passes))
+            warm = min(timed(partial(encode, texts))[0] for _ in range(passes))
             times.setdefault(peer, []).append((build, cold, warm))
     ours = [statistics.median(column) for column in zip(*times["ours"], strict=True)]
     for peer, rows in times.items():
@@ -154,11 +155,11 @@ def measure_others(tok: Tokenizer, texts: list[str]) -> None:
     for _ in range(15):
         for number in seconds:
             seconds[number] = min(
-                seconds[number], timed(lambda n=number: tok.encode_batch(texts, n), time.perf_counter)[0]
+                seconds[number], timed(partial(tok.encode_batch, texts, number), time.perf_counter)[0]
             )
     print(f"  two threads, warm: {seconds[1] / seconds[2]:.2f}x one (of {len(os_cores())} cores)")
     assert tok.encode(SHORT) == theirs.encode(SHORT)
-    compare("encode of 20 characters, µs", *(best(lambda e=e: e.encode(SHORT), 2000) * 1e6 for e in (tok, theirs)))
+    compare("encode of 20 characters, µs", *(best(partial(e.encode, SHORT), 2000) * 1e6 for e in (tok, theirs)))
     rows = [ids.tolist() for ids in tok.encode_batch(texts[:500], 1)]
     assert tok.decode_batch(rows) == theirs.decode_batch(rows, num_threads=1) == texts[:500]
     compare("decode_batch of 500 lists, ms", best(lambda: tok.decode_batch(rows), 5) * 1e3,
@@ -208,7 +209,7 @@ def measure_worst(tok: Tokenizer, text: str) -> None:
         for size in (10, 1, 3):
             sample = make(size * 1_000_000)
             objects = [Tokenizer(tok.model) for _ in range(3)]
-            seconds = min(timed(lambda s=sample, t=new: t.encode_batch([s], 1))[0] for new in objects)
+            seconds = min(timed(partial(new.encode_batch, [sample], 1))[0] for new in objects)
             cells.append(seconds / size * 1e3)
         mean = mean or cells[0]
         ten, one, three = cells

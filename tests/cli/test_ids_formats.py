@@ -82,7 +82,14 @@ def test_npy_into_a_file(
     byte_tokenizer: Path, loaded: Tokenizer, environment: dict[str, str], tmp_path: Path, mode: str
 ) -> None:
     """Its header is put in place afterwards, but for a file that is appended to."""
-    command = [Path(sys.executable).parent / "bpe-transformer", "encode", byte_tokenizer, "--format", "npy", "--whole"]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "bpe-transformer",
+        "encode",
+        byte_tokenizer,
+        "--format",
+        "npy",
+        "--whole",
+    ]
     with (tmp_path / "ids.npy").open(mode) as file:
         subprocess.run(command, input=TEXT, stdout=file, check=True, env=environment, timeout=60)
         subprocess.run(command, input=TEXT * 2, stdout=file, check=True, env=environment, timeout=60)

@@ -30,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepare(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"HF_DATASETS_CACHE": str(home / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
-    command = [COMMAND, "prepare", *arguments, "--tokenizer", "tok"]
+    command: list[str | Path] = [COMMAND, "prepare", *arguments, "--tokenizer", "tok"]
     return subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, check=False)
 
 

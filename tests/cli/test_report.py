@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 
 
-def test_writes_one_file(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
+def test_writes_one_file(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
     done = bpe("report", byte_tokenizer, "-o", tmp_path / "report.html", "--words", "·books, 고양이")
     assert done.returncode == 0, done.stderr.decode()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ def test_writes_one_file(bpe: Callable[..., object], byte_tokenizer: Path, tmp_p
     assert f"{(tmp_path / 'report.html').stat().st_size:,} bytes" in " ".join(done.stderr.decode().split())
 
 
-def test_json_says_what_was_left_out(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
+def test_json_says_what_was_left_out(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
     alone = tmp_path / "tokenizer.json"
     alone.write_bytes((byte_tokenizer / "tokenizer.json").read_bytes())
     done = bpe("report", alone, "-o", tmp_path / "report.html", "--json")
@@ -34,7 +35,7 @@ def test_json_says_what_was_left_out(bpe: Callable[..., object], byte_tokenizer:
     ]
 
 
-def test_texts_are_measured(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
+def test_texts_are_measured(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("three books", encoding="utf-8")
     done = bpe("report", byte_tokenizer, "-o", tmp_path / "r.html", "--file", tmp_path / "a.txt", "--sizes", "259,280")
     assert done.returncode == 0, done.stderr.decode()
@@ -47,7 +48,7 @@ def test_an_output_that_cannot_be_written(fails: Callable[..., str], byte_tokeni
     assert (tmp_path / "taken").read_text() == "a file"
 
 
-def test_a_folder_is_no_output(bpe: Callable[..., object], byte_tokenizer: Path, tmp_path: Path) -> None:
+def test_a_folder_is_no_output(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
     done = bpe("report", byte_tokenizer, "-o", tmp_path)
     assert done.returncode == 2
     assert "is a directory" in done.stderr.decode()

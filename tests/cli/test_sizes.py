@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def text(tmp_path: Path) -> Path:
     return tmp_path / "text.txt"
 
 
-def test_ladder_of_a_text(bpe: Callable[..., object], byte_tokenizer: Path, text: Path) -> None:
+def test_ladder_of_a_text(bpe: Callable[..., Any], byte_tokenizer: Path, text: Path) -> None:
     done = bpe("sizes", byte_tokenizer, "--file", text, "--sizes", "259,270,280", "--json")
     assert done.returncode == 0, done.stderr.decode()
     ladder = json.loads(done.stdout)
@@ -32,7 +33,7 @@ def test_ladder_of_a_text(bpe: Callable[..., object], byte_tokenizer: Path, text
 
 
 def test_a_counts_file_is_measured_as_its_texts_are(
-    bpe: Callable[..., object], byte_tokenizer: Path, text: Path
+    bpe: Callable[..., Any], byte_tokenizer: Path, text: Path
 ) -> None:
     PretokenCounts.from_files([text], "cl100k").save(text.with_name("counts.parquet"))
     done = bpe("sizes", byte_tokenizer, "--file", text.with_name("counts.parquet"), "--file", text, "--json")
@@ -41,7 +42,7 @@ def test_a_counts_file_is_measured_as_its_texts_are(
     assert counted["sizes"] == read["sizes"]
 
 
-def test_the_trace_is_enough(bpe: Callable[..., object], byte_tokenizer: Path) -> None:
+def test_the_trace_is_enough(bpe: Callable[..., Any], byte_tokenizer: Path) -> None:
     done = bpe("sizes", byte_tokenizer, "--width", 70)
     assert done.returncode == 0, done.stderr.decode()
     shown = done.stdout.decode()
@@ -50,7 +51,7 @@ def test_the_trace_is_enough(bpe: Callable[..., object], byte_tokenizer: Path) -
     assert max(map(len, shown.splitlines())) <= 70
 
 
-def test_sides_of_parallel_text_are_measured_apart(bpe: Callable[..., object], byte_tokenizer: Path) -> None:
+def test_sides_of_parallel_text_are_measured_apart(bpe: Callable[..., Any], byte_tokenizer: Path) -> None:
     done = bpe("sizes", byte_tokenizer, "--file", "numbers-en-ko", "--sizes", "259,280", "--json")
     assert done.returncode == 0, done.stderr.decode()
     corpora = json.loads(done.stdout)["corpora"]
@@ -60,7 +61,7 @@ def test_sides_of_parallel_text_are_measured_apart(bpe: Callable[..., object], b
 
 
 def test_bytes_that_are_not_utf8(
-    bpe: Callable[..., object], fails: Callable[..., str], byte_tokenizer: Path, text: Path
+    bpe: Callable[..., Any], fails: Callable[..., str], byte_tokenizer: Path, text: Path
 ) -> None:
     text.write_bytes(b"three \xff books")
     assert "--errors replace" in fails("sizes", byte_tokenizer, "--file", text)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -259,7 +260,7 @@ def test_counts_of_several_corpora_add_up(tmp_path: Path) -> None:
         (["nowhere.txt"], {}, "does not exist"),
     ],
 )
-def test_what_cannot_be_counted(names: list[str], options: dict[str, list[str]], message: str) -> None:
+def test_what_cannot_be_counted(names: list[str], options: dict[str, Any], message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         count_corpus(names, **options)
 

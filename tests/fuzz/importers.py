@@ -153,7 +153,7 @@ class _Encoding:
     """Pickles as a tiktoken.Encoding does."""
 
 
-def _pickled(state: dict[str, object]) -> bytes:
+def _pickled(state: dict[str, Any]) -> bytes:
     _Encoding.__module__, _Encoding.__qualname__, _Encoding.__name__ = "tiktoken.core", "Encoding", "Encoding"
     made = _Encoding()
     made.__dict__.update(state)
@@ -171,7 +171,7 @@ def _pickled(state: dict[str, object]) -> bytes:
                 sys.modules[name] = kept
 
 
-ODD = (
+ODD: tuple[object, ...] = (
     None,
     True,
     0,

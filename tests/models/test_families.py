@@ -14,7 +14,7 @@ from bpe_transformer.models.heads import Classifier
 from bpe_transformer.models.registry import FAMILIES
 
 VOCAB, PAD = 40, 0
-TRANSFORMER = {
+TRANSFORMER: dict[str, dict[str, Any]] = {
     "plain": {},
     "post-norm": {"norm_place": "post"},
     "learned": {"positions": "learned"},
@@ -33,7 +33,7 @@ TRANSFORMER = {
     "gpt2 init": {"init": "gpt2"},
     "bert init": {"init": "bert"},
 }
-RECURRENT = {
+RECURRENT: dict[str, dict[str, Any]] = {
     "plain": {},
     "gru": {"cell": "gru"},
     "lstm": {"cell": "lstm"},
@@ -42,10 +42,10 @@ RECURRENT = {
     "narrow embedding": {"d_embedding": 20},
     "untied": {"tie_embeddings": False, "d_embedding": 24},
 }
-LUONG = {f"luong {score}": {"score": score} for score in ("general", "concat")} | {
+LUONG: dict[str, dict[str, Any]] = {f"luong {score}": {"score": score} for score in ("general", "concat")} | {
     "luong dot": {"score": "dot", "bidirectional": False}
 }
-OPTIONS = {
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "transformer": TRANSFORMER,
     "gpt": TRANSFORMER,
     "bert": TRANSFORMER,
@@ -58,7 +58,7 @@ SEQ2SEQ = [(family, name) for family, name in ALL if FAMILIES[family].task == "t
 
 def build(family: str, name: str = "plain") -> Any:
     torch.manual_seed(3)
-    shape = {"d_model": 32, "n_layers": 2, "max_len": 24, "dropout": 0.0}
+    shape: dict[str, Any] = {"d_model": 32, "n_layers": 2, "max_len": 24, "dropout": 0.0}
     if family in ("transformer", "gpt", "bert"):
         shape |= {"n_heads": 4, "d_ff": 48}
     found = FAMILIES[family]

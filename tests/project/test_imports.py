@@ -114,6 +114,10 @@ def imported_names(tree: ast.AST, module: str, is_folder: bool) -> Iterator[str]
             literal = node.args[0] if node.args else None
             if called == "import_module" and isinstance(literal, ast.Constant):
                 yield str(literal.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[\w.]+:\w+", node.value):
+            folder = module if is_folder else module.rpartition(".")[0]
+            if (named := f"{folder}.{node.value.partition(':')[0]}") in MODULES:  # "module:name", in tables
+                yield named
 
 
 def import_graph() -> dict[str, set[str]]:

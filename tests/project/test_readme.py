@@ -117,7 +117,7 @@ def tour(folder: Path) -> list[Step]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         step.printed = done.stdout
         assert done.returncode == 0, f"{code}\n{done.stdout}"

@@ -134,13 +134,13 @@ def test_smallest_vocabulary_is_the_smallest(kind: str) -> None:
         assert (why.reached, why.smallest.merges, why.tree is not None) == (True, rank + 1, True)
         assert why.smallest.vocab_size == tokenizer.first_merge_id + rank + 1
     for text in (" cats", "고양이가", "read", "aaaaab"):
-        why = derive_text(tokenizer, text)
-        if why.smallest is None:
+        in_text = derive_text(tokenizer, text)
+        if in_text.smallest is None:
             assert len(tokenizer.encode(text)) > 1
             continue
-        assert why.smallest.vocab_size is not None
-        assert len(tokenizer.truncate(why.smallest.vocab_size).encode(text)) == 1
-        assert len(tokenizer.truncate(why.smallest.vocab_size - 1).encode(text)) > 1
+        assert in_text.smallest.vocab_size is not None
+        assert len(tokenizer.truncate(in_text.smallest.vocab_size).encode(text)) == 1
+        assert len(tokenizer.truncate(in_text.smallest.vocab_size - 1).encode(text)) > 1
 
 
 def test_newest_by_hand(low_lower: Tokenizer) -> None:

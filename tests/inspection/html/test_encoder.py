@@ -6,6 +6,7 @@ import dataclasses
 import io
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,9 @@ def _sentencepiece() -> Tokenizer:
         return Tokenizer.from_file(Path(folder) / "tokenizer.model")
 
 
-_CHAR = {"unit": "char", "size": 300}
+_CHAR: dict[str, Any] = {"unit": "char", "size": 300}
 KINDS: dict[str, Callable[[], Tokenizer]] = {
-    **{f"pattern {name}": lambda name=name: _learned(name) for name in PATTERNS},
+    **{f"pattern {name}": partial(_learned, name) for name in PATTERNS},
     "gpt2 alphabet": lambda: _learned(alphabet_order="gpt2"),
     "regex": lambda: _learned(r"(?i:the|it'?s)|\p{Lu}++\b|(?>\p{Ll}+)|(?<=\s)\d+?(?=\D)|[[:alpha:]]{2,}|[^\W\d_]|(?m:^).|$|\s+".replace("|$", "")),
     "normalised": lambda: _learned(Pretokenizer("cl100k", normalization="NFKC")),

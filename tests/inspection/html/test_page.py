@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -37,16 +38,16 @@ def _segments(page: Page) -> dict[str, list[int]]:
 
 
 @pytest.fixture(scope="module")
-def report(open_page: Callable[..., object], korean: Tokenizer) -> object:
+def report(open_page: Callable[..., Any], korean: Tokenizer) -> Any:
     return open_page(korean, words=[" books", "고양이", "lowest"])
 
 
 @pytest.fixture
-def page(report: object) -> Page:
+def page(report: Any) -> Page:
     return report.page
 
 
-def test_it_says_nothing_and_asks_for_nothing(report: object) -> None:
+def test_it_says_nothing_and_asks_for_nothing(report: Any) -> None:
     report.page.locator("#text").fill("once")
     assert report.said == []
     assert all(url.startswith(("file:", "data:")) for url in report.asked)
@@ -184,7 +185,7 @@ def test_every_control_has_a_name(page: Page) -> None:
     assert page.locator("h1").count() == 1
 
 
-def test_light_and_dark_follow_the_system_and_the_switch(open_page: Callable[..., object], korean: Tokenizer) -> None:
+def test_light_and_dark_follow_the_system_and_the_switch(open_page: Callable[..., Any], korean: Tokenizer) -> None:
     colour = "getComputedStyle(document.body).backgroundColor"
     light, dark = (open_page(korean, scheme=scheme).page for scheme in ("light", "dark"))
     assert light.evaluate(colour) != dark.evaluate(colour)
@@ -195,7 +196,7 @@ def test_light_and_dark_follow_the_system_and_the_switch(open_page: Callable[...
     assert light.evaluate(colour) == dark.evaluate(colour)
 
 
-def test_text_stands_out_from_its_ground(open_page: Callable[..., object], korean: Tokenizer) -> None:
+def test_text_stands_out_from_its_ground(open_page: Callable[..., Any], korean: Tokenizer) -> None:
     """WCAG contrast of at least 4.5 for text on the paper and on every token colour, in light and dark."""
     for scheme in ("light", "dark"):
         ratios = open_page(korean, scheme=scheme).page.evaluate(
@@ -216,7 +217,7 @@ def test_text_stands_out_from_its_ground(open_page: Callable[..., object], korea
 
 
 @pytest.mark.parametrize("width", [360, 800])
-def test_narrow_screens_do_not_scroll_sideways(open_page: Callable[..., object], korean: Tokenizer, width: int) -> None:
+def test_narrow_screens_do_not_scroll_sideways(open_page: Callable[..., Any], korean: Tokenizer, width: int) -> None:
     page = open_page(korean, width=width).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -233,7 +234,7 @@ def test_charts_are_drawn_and_told(page: Page, korean: Tokenizer) -> None:
     assert page.locator("table.sizes tbody tr").count() > 2
 
 
-def test_without_a_trace_the_counts_are_left_out(open_page: Callable[..., object], korean: Tokenizer) -> None:
+def test_without_a_trace_the_counts_are_left_out(open_page: Callable[..., Any], korean: Tokenizer) -> None:
     watched = open_page(Tokenizer(korean.model), words=["books"])
     assert watched.said == []
     assert "No trace was saved" in watched.page.locator("#merges-lead").inner_text()
@@ -245,7 +246,7 @@ def test_without_a_trace_the_counts_are_left_out(open_page: Callable[..., object
     assert _ids(watched.page) == korean.encode_ordinary("books")
 
 
-def test_a_pattern_without_counterpart_leaves_the_playground_out(open_page: Callable[..., object]) -> None:
+def test_a_pattern_without_counterpart_leaves_the_playground_out(open_page: Callable[..., Any]) -> None:
     counts = PretokenCounts.from_iterator(["aa bb aa"], r"(\p{L})\1|.")
     watched = open_page(learn_bpe(counts, 258), words=["aa"])
     assert watched.said == []
@@ -254,7 +255,7 @@ def test_a_pattern_without_counterpart_leaves_the_playground_out(open_page: Call
     assert list(_segments(watched.page)) == ["aa"]
 
 
-def test_characters_outside_the_alphabet_are_named(open_page: Callable[..., object]) -> None:
+def test_characters_outside_the_alphabet_are_named(open_page: Callable[..., Any]) -> None:
     tokenizer = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), 9, unit="char")
     page = open_page(tokenizer, words=["lower", "세"]).page
     page.locator("#text").fill("low")
@@ -267,7 +268,7 @@ def test_characters_outside_the_alphabet_are_named(open_page: Callable[..., obje
     assert _ids(page) == tokenizer.encode("lower")
 
 
-def test_a_vocabulary_without_merges_is_shown(open_page: Callable[..., object]) -> None:
+def test_a_vocabulary_without_merges_is_shown(open_page: Callable[..., Any]) -> None:
     tokenizer = learn_bpe(PretokenCounts.from_iterator(["abc"]), 256)
     watched = open_page(tokenizer)
     assert watched.said == []

@@ -25,9 +25,9 @@ def model(merges: list[tuple[bytes, bytes]], extra: tuple[bytes, ...] = (), **op
     for left, right in merges:
         rows.append((tokens.index(left), tokens.index(right), len(tokens)))
         tokens.append(left + right)
-    left, right, made = (np.array(column, np.uint32) for column in zip(*rows, strict=True))
+    lefts, rights, made = (np.array(column, np.uint32) for column in zip(*rows, strict=True))
     facts = {"pretokenizer": Pretokenizer("whitespace"), "special_tokens": {}, **options}
-    return Tokenizer(BpeModel("byte", tokens=(*tokens, *extra), left=left, right=right, merged_ids=made, **facts))  # type: ignore[arg-type]
+    return Tokenizer(BpeModel("byte", tokens=(*tokens, *extra), left=lefts, right=rights, merged_ids=made, **facts))  # type: ignore[arg-type]
 
 
 def found(tokenizer: Tokenizer) -> dict[str, str]:

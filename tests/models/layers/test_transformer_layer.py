@@ -39,7 +39,7 @@ def torchs(ours: TransformerLayer, *, norm_place: str, activation: str = "relu")
     kind: Any = nn.TransformerEncoderLayer if ours.cross_attention is None else nn.TransformerDecoderLayer
     theirs = kind(D, HEADS, D_FF, dropout=0.0, activation=activation, batch_first=True, norm_first=norm_place == "pre")
     copy_attention(theirs.self_attn, ours.self_attention)
-    norms = [ours.self_attention_norm, ours.feed_forward_norm]
+    norms: list[Any] = [ours.self_attention_norm, ours.feed_forward_norm]
     if ours.cross_attention is not None:
         copy_attention(theirs.multihead_attn, ours.cross_attention)
         norms.insert(1, ours.cross_attention_norm)

@@ -87,7 +87,7 @@ def test_mixtures_that_are_none() -> None:
         {"temperature": -1},
     ):
         with pytest.raises(ConfigError):
-            PretokenCounts.mix([part], **options)  # type: ignore[arg-type]
+            PretokenCounts.mix([part], **options)
     with pytest.raises(LearningError, match="no counts"):
         PretokenCounts.mix([], temperature=1)
 

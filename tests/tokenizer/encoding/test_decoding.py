@@ -101,7 +101,7 @@ def test_arrow_lists_decode(mixed: Tokenizer) -> None:
 
 def test_lists_of_other_integers(mixed: Tokenizer) -> None:
     ids = mixed.encode("low 한국어")
-    assert mixed.decode([np.int64(id) for id in ids]) == "low 한국어"  # type: ignore[list-item]
+    assert mixed.decode([np.int64(id) for id in ids]) == "low 한국어"  # type: ignore[misc]
     assert mixed.decode(np.array(ids)[::-1][::-1]) == "low 한국어"
     assert mixed.decode(np.array(ids, np.int8 if max(ids) < 128 else np.int16)) == "low 한국어"
 

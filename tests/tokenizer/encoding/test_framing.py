@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,11 +66,12 @@ def test_what_cannot_be_framed(mixed: Tokenizer, framed: Tokenizer) -> None:
         mixed.encode_batch(["low"], add_eos=True)
     with pytest.raises(EncodingError, match="max_len=1 has no room for the 2 ids"):
         framed.encode("low", add_bos=True, add_eos=True, max_len=1)
-    for wrong in (-1, 2.5, "3"):
+    wrongs: tuple[Any, ...] = (-1, 2.5, "3")
+    for wrong in wrongs:
         for encode in (framed.encode, framed.encode_offsets):
             with pytest.raises(
                 EncodingError, match=f"max_len={wrong!r} is no number of ids; give a whole number from 0 on"
             ):
-                encode("low", max_len=wrong)  # type: ignore[operator]
+                encode("low", max_len=wrong)
         with pytest.raises(EncodingError, match="is no number of ids"):
-            framed.encode_batch(["low"], max_len=wrong)  # type: ignore[arg-type]
+            framed.encode_batch(["low"], max_len=wrong)

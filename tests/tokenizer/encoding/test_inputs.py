@@ -107,6 +107,7 @@ def test_slices_of_any_bytes(mixed: Tokenizer, texts: list[bytes], skip: int, dr
 
 
 def test_empty_columns(mixed: Tokenizer) -> None:
+    empty: Any
     for empty in (
         [],
         np.array([], "U5"),
@@ -154,7 +155,15 @@ def test_problems_name_the_row(mixed: Tokenizer, low_lower: Tokenizer) -> None:
 def test_texts_that_need_python_among_others_that_do_not(mixed: Tokenizer) -> None:
     split = replace(mixed.model.pretokenizer, normalization="NFC")
     tok = Tokenizer(replace(mixed.model, pretokenizer=split, token_flags={"<pad>": ("lstrip",)}))
-    texts = ["the lower", "e\u0301 cafe\u0301", "", "숲 <pad>", b"low \xff", "\u1112\u1161\u11ab", "newest"]
+    texts: list[str | bytes] = [
+        "the lower",
+        "e\u0301 cafe\u0301",
+        "",
+        "숲 <pad>",
+        b"low \xff",
+        "\u1112\u1161\u11ab",
+        "newest",
+    ]
     expected = [tok.encode(text, allowed_special="all") for text in texts]
     assert tok.encode_batch(texts, allowed_special="all").tolist() == expected
     assert expected[1] == mixed.encode("é café")

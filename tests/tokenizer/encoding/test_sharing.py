@@ -11,6 +11,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,6 @@ def test_pickles_are_smaller_than_the_file(mixed: Tokenizer, tmp_path: Path) -> 
 def test_packed_columns(dtype: type) -> None:
     top = np.iinfo(dtype).max
     for column in ([], [5], [0, top, 0, 1, top], list(range(100)), [3] * 50):
-        array = np.array(column, dtype)
+        array: np.ndarray[Any, Any] = np.array(column, dtype)
         assert np.array_equal(unpack(pack(array)), array)
         assert unpack(pack(array)).dtype == array.dtype

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import datasets
 import numpy as np
@@ -29,6 +30,7 @@ from bpe_transformer.errors import (
     InvalidUtf8Error,
     SpecialTokenError,
 )
+from bpe_transformer.io.byte_files import ByteFile
 from bpe_transformer.tokenizer.files import encode_files as encoded_files
 from bpe_transformer.tokenizer.files import file_texts
 from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
@@ -275,7 +277,7 @@ def test_a_file_that_grows_while_it_is_read(mixed: Tokenizer, tmp_path: Path) ->
     log = tmp_path / "log.txt"
     log.write_text("low\n")
     (tmp_path / "b.txt").write_text("low\n" * 10)
-    real = file_texts.ByteFile.readinto
+    real = ByteFile.readinto
 
     def readinto(file: object, buffer: memoryview) -> int:
         with log.open("a") as other:
@@ -283,7 +285,7 @@ def test_a_file_that_grows_while_it_is_read(mixed: Tokenizer, tmp_path: Path) ->
         return real(file, buffer)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(file_texts.ByteFile, "readinto", readinto)
+        patched.setattr(ByteFile, "readinto", readinto)
         with pytest.raises(CorpusError, match="log.txt changed since encoding began"):
             mixed.encode_files(log, tmp_path / "out")
 
@@ -365,8 +367,9 @@ def test_problems_name_the_file(mixed: Tokenizer, low_lower: Tokenizer, tmp_path
     with pytest.raises(FormatError, match="exists and holds no encoded files"):
         mixed.encode_files(tmp_path / "a.txt", tmp_path)
     for option in ("format", "documents", "errors"):
+        options: dict[str, Any] = {option: "x"}
         with pytest.raises(CorpusError, match=f"{option}='x' is unknown; choose"):
-            mixed.encode_files(tmp_path / "a.txt", tmp_path / "y", **{option: "x"})
+            mixed.encode_files(tmp_path / "a.txt", tmp_path / "y", **options)
 
 
 def test_two_runs_do_not_mix(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
@@ -389,13 +392,13 @@ def test_arrow_is_for_datasets_too(mixed: Tokenizer, corpus: Path, tmp_path: Pat
 
 def test_nothing_to_encode(mixed: Tokenizer, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
-    for format in ("npy", "arrow"):
-        for documents, count in (("file", 1), ("line", 0)):
-            out = tmp_path / f"{format}-{documents}"
-            assert (
-                len(mixed.encode_files(tmp_path / "empty.txt", out, format=format, documents=documents).encodings)
-                == count
-            )  # type: ignore[arg-type]
+    kinds: list[tuple[Literal["npy", "arrow"], Literal["file", "line"], int]] = [
+        ("npy", "file", 1), ("npy", "line", 0), ("arrow", "file", 1), ("arrow", "line", 0),
+    ]  # fmt: skip
+    for format, documents, count in kinds:
+        out = tmp_path / f"{format}-{documents}"
+        encoded = mixed.encode_files(tmp_path / "empty.txt", out, format=format, documents=documents)
+        assert len(encoded.encodings) == count
     out.joinpath("encoded.json").write_text(json.dumps({"plan": {}}))
     with pytest.raises(FormatError, match="is damaged"):
         EncodedFiles.load(out)

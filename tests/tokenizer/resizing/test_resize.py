@@ -223,7 +223,7 @@ def test_a_pruned_vocabulary_encodes_the_corpus_alike(
     used = {id for text in texts for id in tok.encode(text, allowed_special="all")}
     assert pruned.corpus_tokens == sum(len(tok.encode(text, allowed_special="all")) for text in texts)
     kept = np.flatnonzero(pruned.new_ids >= 0)
-    assert [tok.token_bytes(id) for id in kept] == list(small.model.tokens)
+    assert [tok.token_bytes(id) for id in kept.tolist()] == list(small.model.tokens)
     stay = {*tok.model.base_ids, *tok.special_tokens.values()}
     assert pruned.kept_as_parts == len(set(kept.tolist()) - used - stay)
     assert pruned.dropped == tok.vocab_size - small.vocab_size

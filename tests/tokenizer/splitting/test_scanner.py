@@ -47,11 +47,17 @@ def by_regex(pattern: str, text: str) -> list[bytes]:
     return [piece.encode() for piece in patterns.split(pattern, text)]
 
 
+def number_of(pattern: str) -> int:
+    number = patterns.scanner_number(pattern)
+    assert number is not None
+    return number
+
+
 def check(pattern: str, text: str, levels: list[str] = _LEVELS) -> None:
     expected = by_regex(pattern, text)
     for level in levels:
         _core.set_simd_level(level)
-        assert _core.split(patterns.scanner_number(pattern), text) == expected, level
+        assert _core.split(number_of(pattern), text) == expected, level
 
 
 @pytest.mark.parametrize("pattern", _core.PATTERNS)
