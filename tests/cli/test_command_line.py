@@ -100,8 +100,9 @@ def library_messages() -> Iterator[str]:
         if "_native" in path.parts or path.parts[-2] in ("models", "layers"):  # no command passes their arguments on
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_error = isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error")
-            if is_error and node.args and (text := _rendered(node.args[0])) is not None:
+            if not isinstance(node, ast.Call) or not getattr(node.func, "id", "").endswith("Error"):
+                continue
+            if node.args and (text := _rendered(node.args[0])) is not None:
                 yield text
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import CorpusError, EncodingError, LearningError
-from bpe_transformer.tokenizer.learning.alphabet import gpt2_byte_order
+from bpe_transformer.tokenizer.splitting.byte_level import gpt2_byte_order
 
 WORDS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 
