@@ -12,28 +12,38 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
+    from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
     from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
-    from bpe_transformer.data.prepared.prepare import Prepared, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepare import prepare_corpus, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepared_rows import Prepared
+    from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
     from bpe_transformer.data.special_ids import SPECIAL_TOKENS, SpecialIds
 
 _HOME = {
     "SPECIAL_TOKENS": "special_ids",
+    "TASKS": "prepared.task_columns",
     "Amount": "ledger",
     "CorpusInfo": "corpora.recipes",
     "Ledger": "ledger",
     "LedgerRow": "ledger",
     "PackedBlocks": "batches.packing",
-    "Prepared": "prepared.prepare",
+    "Prepared": "prepared.prepared_rows",
     "SpecialIds": "special_ids",
     "Stage": "ledger",
+    "Task": "prepared.task_columns",
+    "TaskColumns": "prepared.task_columns",
     "TokenBatchSampler": "batches.samplers",
     "TranslationBatch": "batches.collators",
+    "choose_columns": "prepared.task_columns",
     "collate_translation": "batches.collators",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
+    "hold_out": "corpora.validation_rows",
     "list_corpora": "corpora.recipes",
     "load_corpus": "corpora.load",
+    "load_with_validation": "corpora.validation_rows",
+    "prepare_corpus": "prepared.prepare",
     "prepare_language_model": "prepared.prepare",
     "prepare_translation": "prepared.prepare",
     "read_stage": "corpora.table_cache",
@@ -41,6 +51,7 @@ _HOME = {
 
 __all__ = [
     "SPECIAL_TOKENS",
+    "TASKS",
     "Amount",
     "CorpusInfo",
     "Ledger",
@@ -49,13 +60,19 @@ __all__ = [
     "Prepared",
     "SpecialIds",
     "Stage",
+    "Task",
+    "TaskColumns",
     "TokenBatchSampler",
     "TranslationBatch",
+    "choose_columns",
     "collate_translation",
     "corpus_info",
     "count_corpus",
+    "hold_out",
     "list_corpora",
     "load_corpus",
+    "load_with_validation",
+    "prepare_corpus",
     "prepare_language_model",
     "prepare_translation",
     "read_stage",

@@ -1,4 +1,4 @@
-"""What every stage of the data's way kept, dropped and truncated: plain data, which the command line prints."""
+"""The ledger: what every stage of the pipeline kept, dropped and truncated. Plain data, which the command line prints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LedgerRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage's account. `dropped` and `truncated` map a reason to an amount; `notes` name files and places."""
+    """What one stage did. `dropped` and `truncated` map a reason to an amount; `notes` name files and places."""
 
     name: str
     kept: Amount
@@ -101,8 +101,8 @@ class Ledger:
         return cls(tuple(Stage.from_dict(stage) for stage in data["stages"]))
 
 
-class Tally:
-    """Counts while a stage runs; `stage` is its account."""
+class StageRecorder:
+    """Records what a stage keeps and drops while it runs; `stage` gives the result."""
 
     def __init__(self) -> None:
         self._kept = Amount()

@@ -6,23 +6,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bpe_transformer.evaluation.evaluator import (
+        METRICS,
+        LanguageModelScore,
+        Metric,
+        Miss,
+        TranslationScore,
+        evaluate_language_model,
+        evaluate_translator,
+    )
     from bpe_transformer.evaluation.metrics import Bleu, ExactMatch, bits_per_byte, bleu, exact_match, perplexity
 
 _HOME = {
+    "METRICS": "evaluator",
     "Bleu": "metrics",
     "ExactMatch": "metrics",
+    "LanguageModelScore": "evaluator",
+    "Metric": "evaluator",
+    "Miss": "evaluator",
+    "TranslationScore": "evaluator",
     "bits_per_byte": "metrics",
     "bleu": "metrics",
+    "evaluate_language_model": "evaluator",
+    "evaluate_translator": "evaluator",
     "exact_match": "metrics",
     "perplexity": "metrics",
 }
 
-__all__ = ["Bleu", "ExactMatch", "bits_per_byte", "bleu", "exact_match", "perplexity"]
+__all__ = [
+    "METRICS",
+    "Bleu",
+    "ExactMatch",
+    "LanguageModelScore",
+    "Metric",
+    "Miss",
+    "TranslationScore",
+    "bits_per_byte",
+    "bleu",
+    "evaluate_language_model",
+    "evaluate_translator",
+    "exact_match",
+    "perplexity",
+]
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.evaluation.{_HOME[name]}"), name)
+        module = import_module(f"bpe_transformer.evaluation.{_HOME[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'bpe_transformer.evaluation' has no attribute {name!r}")
 
 

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
         CheckpointInfo,
         load_checkpoint,
         load_checkpoint_info,
+        load_run_settings,
         save_checkpoint,
     )
     from bpe_transformer.training.config import PRESETS, DecodingConfig, ModelConfig, Settings, TrainingConfig
-    from bpe_transformer.training.train import train_language_model, train_translation
+    from bpe_transformer.training.recipes import learn_tokenizer, recommended_settings
+    from bpe_transformer.training.train import train_language_model, train_model, train_translation
     from bpe_transformer.training.trainer import Progress, RunResult
 
 _HOME = {
@@ -25,10 +27,14 @@ _HOME = {
     "RunResult": "trainer",
     "Settings": "config",
     "TrainingConfig": "config",
+    "learn_tokenizer": "recipes",
     "load_checkpoint": "checkpoint",
     "load_checkpoint_info": "checkpoint",
+    "load_run_settings": "checkpoint",
+    "recommended_settings": "recipes",
     "save_checkpoint": "checkpoint",
     "train_language_model": "train",
+    "train_model": "train",
     "train_translation": "train",
 }
 
@@ -41,17 +47,22 @@ __all__ = [
     "RunResult",
     "Settings",
     "TrainingConfig",
+    "learn_tokenizer",
     "load_checkpoint",
     "load_checkpoint_info",
+    "load_run_settings",
+    "recommended_settings",
     "save_checkpoint",
     "train_language_model",
+    "train_model",
     "train_translation",
 ]
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.training.{_HOME[name]}"), name)
+        module = import_module(f"bpe_transformer.training.{_HOME[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'bpe_transformer.training' has no attribute {name!r}")
 
 

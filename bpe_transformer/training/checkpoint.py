@@ -164,8 +164,8 @@ def check_format(data: Mapping[str, Any], path: Path) -> None:
     """`CheckpointError` when a later version of this library wrote `data`."""
     if data.get("format", 1) > _FORMAT:
         raise CheckpointError(
-            f"{path} is of format {data['format']}, and this version reads up to {_FORMAT}; "
-            "update bpe-transformer, or train again"
+            f"{path} is of format {data['format']}, and this bpe-transformer reads up to {_FORMAT}; "
+            "use the version that wrote it, or train again"
         )
 
 
@@ -185,6 +185,16 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return tensors, facts
     except CheckpointError:
         raise
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
+
+
+def load_run_settings(directory: str | os.PathLike[str]) -> Settings:
+    """The settings of the unfinished run in `directory`; `CheckpointError` when there is none or it is damaged."""
+    path = Path(directory) / STATE
+    facts = load_state(path)[1]
+    try:
+        return Settings.from_dict(facts["card"]["settings"])
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
 

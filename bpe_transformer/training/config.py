@@ -16,8 +16,6 @@ from typing import Any
 
 from bpe_transformer.errors import ConfigError
 
-TASKS = ("translation", "language-model")
-
 
 def _setting(unit: str, meaning: str, *, choices: tuple[str, ...] = (), low: float | None = None) -> dict[str, Any]:
     """What is known about a field besides its type: shown by `train --help`, checked by `Settings.problems`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bpe_transformer.data import Prepared, SpecialIds
+from bpe_transformer.data import Prepared, SpecialIds, TaskColumns
 from bpe_transformer.errors import DigestMismatchError
 from bpe_transformer.models import LanguageModel, TranslationModel
 from bpe_transformer.tokenizer import Tokenizer
@@ -64,6 +64,47 @@ def train_language_model(
     assert isinstance(model, LanguageModel)
     task = LanguageModelTask(model, train, validation, settings)
     return Trainer(task, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+
+
+def train_model(
+    train: Prepared,
+    validation: Prepared,
+    tokenizer: Tokenizer,
+    columns: TaskColumns,
+    *,
+    settings: Settings,
+    directory: str | os.PathLike[str],
+    corpus: str = "",
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunResult:
+    """`train_translation` or `train_language_model`, as `columns` say."""
+    if columns.task == "translation":
+        src, tgt = columns.columns
+        return train_translation(
+            train,
+            validation,
+            tokenizer,
+            settings=settings,
+            directory=directory,
+            src=src,
+            tgt=tgt,
+            corpus=corpus,
+            resume=resume,
+            progress=progress,
+        )
+    (column,) = columns.columns
+    return train_language_model(
+        train,
+        validation,
+        tokenizer,
+        settings=settings,
+        directory=directory,
+        column=column,
+        corpus=corpus,
+        resume=resume,
+        progress=progress,
+    )
 
 
 def _info(

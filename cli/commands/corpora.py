@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages, output
+from bpe_transformer.cli.support.console import messages, output, print_json
 from bpe_transformer.cli.support.options import view_options
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def command(as_json: bool, width: int | None) -> None:
 
     corpora = list_corpora()
     if as_json:
-        click.echo(json.dumps([asdict(info) for info in corpora], ensure_ascii=False, indent=1))
+        print_json([asdict(info) for info in corpora])
         return
     console = output(width)
     if console.is_terminal or width is not None:

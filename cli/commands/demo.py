@@ -34,7 +34,7 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float, float]) 
         ),
         (
             "Its score on the test split, which it has never seen, and every miss",
-            ["evaluate", numbers, "numbers-en-ko", "--split", "test", "--misses", "1000"],
+            ["evaluate", numbers, "numbers-en-ko", "--split", "test", "--limit", "1000"],
         ),
         ("Held-out expressions, translated", ["translate", numbers, *held_out.values()]),
         ("What it looks at while it writes one of them", ["attention", numbers, held_out["counter"]]),
@@ -72,13 +72,29 @@ Example:
 """
 )
 @click.option(
-    "-o", "--output", default="runs/demo", show_default=True, type=click.Path(file_okay=False), help="Folder."
+    "-o",
+    "--output",
+    default="runs/demo",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Folder.",
 )
 @click.option(
-    "--translation-minutes", type=click.FloatRange(min=0.01), default=2.5, show_default=True, help="Training time."
+    "--translation-minutes",
+    type=click.FloatRange(min=0.01),
+    default=2.5,
+    show_default=True,
+    metavar="X",
+    help="Training time.",
 )
 @click.option(
-    "--language-minutes", type=click.FloatRange(min=0.01), default=1.75, show_default=True, help="Training time."
+    "--language-minutes",
+    type=click.FloatRange(min=0.01),
+    default=1.75,
+    show_default=True,
+    metavar="X",
+    help="Training time.",
 )
 def command(output: str, translation_minutes: float, language_minutes: float) -> None:
     """Run the whole way: learn a vocabulary, look at it, train two models, look at them. About 5 minutes on two cores.

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress
-from bpe_transformer.cli.support.training_options import counter, start_torch
+from bpe_transformer.cli.support.input_options import reporter
+from bpe_transformer.cli.support.options import json_option, source_dir_option, threads_option
+from bpe_transformer.cli.support.training_options import beam_options, hide_library_bars, start_torch
+
+if TYPE_CHECKING:
+    import datasets
+
+    from bpe_transformer.evaluation import LanguageModelScore, Metric, TranslationScore
+
+    Score = TranslationScore | LanguageModelScore
 
 
 @click.command(
@@ -20,114 +30,95 @@ Examples:
 )
 @click.argument("run", type=click.Path())
 @click.argument("corpus")
-@click.option("--split", "splits", multiple=True, default=("test",), show_default=True, help="Repeatable, or a share.")
-@click.option("--from", "source_dir", metavar="DIR", help="Folder with the files of a public corpus.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    default=("test",),
+    show_default=True,
+    metavar="SPLIT",
+    help="Repeatable, or a share of one: test[:100].",
+)
+@source_dir_option
 @click.option(
     "--metric", type=click.Choice(["bleu", "exact-match"]), help="For translations. [the recipe's, else bleu]"
 )
-@click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy. [the run's]")
+@beam_options
 @click.option(
-    "--length-penalty", type=click.FloatRange(min=0), metavar="X", help="Exponent (GNMT); 0 is none. [the run's]"
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="List so many exact misses."
 )
-@click.option("--misses", type=click.IntRange(min=0), default=10, show_default=True, help="List so many exact misses.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
-@click.option("--json", "as_json", is_flag=True, help="Print the same facts, and every output, as JSON.")
-def command(run: str, corpus: str, splits: tuple[str, ...], metric: str | None, as_json: bool, **options: Any) -> None:
+@threads_option
+@json_option
+def command(
+    run: str,
+    corpus: str,
+    splits: tuple[str, ...],
+    source_dir: str | None,
+    metric: Metric | None,
+    beam: int | None,
+    length_penalty: float | None,
+    limit: int,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """Score the model in RUN on splits of CORPUS.
 
     Translations: sacreBLEU (13a, cased) with its signature, or the share that equals the reference exactly. Language
     models: bits per byte, and perplexity an id.
     """
-    start_torch(options["threads"])
-    from bpe_transformer.data import corpus_info
-    from bpe_transformer.training import load_checkpoint_info
+    start_torch(threads)
+    hide_library_bars()
+    from bpe_transformer.data import corpus_info, load_corpus
 
-    card = load_checkpoint_info(run)
-    recipe = corpus_info(corpus, splits[0].partition("[")[0]).train
-    score = _translation if card.task == "translation" else _language_model
-    results = score(run, corpus, splits, metric or recipe.get("metric", "bleu"), options)
+    wanted: Metric = metric or corpus_info(corpus, splits[0].partition("[")[0]).train.get("metric", "bleu")
+    score_rows = _scorer(run, wanted, beam, length_penalty)
+    scores = []
+    for split in splits:
+        rows = load_corpus(corpus, split, source_dir=source_dir)
+        with progress() as bars:
+            scores.append((split, score_rows(rows, reporter(bars, f"scoring {split}"))))
     if as_json:
-        print_json(results)
+        print_json([{"split": split, **score.to_dict()} for split, score in scores])
         return
     console = output()
-    for result in results:
-        console.print(_line(result), markup=False, soft_wrap=True)
-        for miss in result.get("misses", [])[: options["misses"]]:
-            console.print(
-                f"  {miss['src']} -> {miss['output']} (not {miss['reference']})", markup=False, soft_wrap=True
-            )
+    for split, score in scores:
+        for line in (f"{split}  {_line(score)}", *_misses(score, limit)):
+            console.print(line, markup=False, soft_wrap=True)
 
 
-def _translation(
-    run: str, corpus: str, splits: tuple[str, ...], metric: str, options: dict[str, Any]
-) -> list[dict[str, Any]]:
-    from bpe_transformer.data import load_corpus
-    from bpe_transformer.errors import CorpusError
-    from bpe_transformer.evaluation import bleu, exact_match
-    from bpe_transformer.inference import load_translator
+def _scorer(
+    run: str, metric: Metric, beam: int | None, length_penalty: float | None
+) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
+    """What scores rows with the model in `run`, and reports its progress."""
+    from bpe_transformer.evaluation import evaluate_language_model, evaluate_translator
+    from bpe_transformer.inference import load_text_generator, load_translator
+    from bpe_transformer.training import load_checkpoint_info
 
-    translator = load_translator(run)
-    src, tgt = translator.info.columns
-    results: list[dict[str, Any]] = []
-    for split in splits:
-        rows = load_corpus(corpus, split, source_dir=options["source_dir"])
-        for column in (src, tgt):
-            if column not in rows.column_names:
-                raise CorpusError(
-                    f"{run} translates {src} to {tgt}, but {corpus} has no column {column!r}, only "
-                    f"{', '.join(rows.column_names)}; evaluate on the corpus it was trained on, or one like it"
-                )
-        texts, references = list(rows[src]), list(rows[tgt])
-        with progress() as display:
-            report = counter(display, f"translating {split}")
-            written = translator.translate(
-                texts, beam=options["beam"], length_penalty=options["length_penalty"], progress=report
-            )
-        facts: dict[str, Any] = {"split": split, "rows": len(texts), "metric": metric}
-        if metric == "bleu":
-            scored = bleu(written, references)
-            facts |= {"score": scored.score, "signature": scored.signature}
-        else:
-            matched = exact_match(written, references)
-            misses = [{"src": texts[i], "output": written[i], "reference": references[i]} for i in matched.misses]
-            facts |= {"score": 100 * matched.share, "matches": matched.matches, "misses": misses}
-        results.append({**facts, "outputs": written})
-    return results
+    if load_checkpoint_info(run).task == "translation":
+        translator = load_translator(run)
+        return lambda rows, report: evaluate_translator(
+            translator, rows, metric=metric, beam=beam, length_penalty=length_penalty, progress=report
+        )
+    generator = load_text_generator(run)
+    return lambda rows, report: evaluate_language_model(generator, rows, progress=report)
 
 
-def _language_model(
-    run: str, corpus: str, splits: tuple[str, ...], metric: str, options: dict[str, Any]
-) -> list[dict[str, Any]]:
-    from bpe_transformer.data import load_corpus
-    from bpe_transformer.errors import CorpusError
-    from bpe_transformer.evaluation import bits_per_byte, perplexity
-    from bpe_transformer.inference import load_text_generator
+def _line(score: Score) -> str:
+    from bpe_transformer.evaluation import LanguageModelScore
 
-    model = load_text_generator(run)
-    (column,) = model.info.columns
-    results = []
-    for split in splits:
-        rows = load_corpus(corpus, split, source_dir=options["source_dir"])
-        if column not in rows.column_names:
-            raise CorpusError(
-                f"{run} was trained on the column {column!r}, but {corpus} has only {', '.join(rows.column_names)}"
-            )
-        texts = [text for text in rows[column] if text and text.strip()]
-        with progress() as display:
-            loss, ids = model.negative_log_likelihood(texts, progress=counter(display, f"reading {split}"))
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-        facts = {"split": split, "rows": len(texts), "metric": "bits-per-byte", "score": bits_per_byte(loss, size)}
-        results.append({**facts, "perplexity": perplexity(loss, ids), "bytes": size, "ids": ids})
-    return results
+    if isinstance(score, LanguageModelScore):
+        return (
+            f"{score.bits_per_byte:.3f} bits a byte  perplexity {score.perplexity:.2f} an id  "
+            f"{score.num_texts:,} documents  {score.num_bytes:,} bytes  {score.num_ids:,} ids"
+        )
+    if score.misses is None:
+        return f"BLEU {score.score:.2f}  {score.num_rows:,} rows  {score.signature}"
+    matches = score.num_rows - len(score.misses)
+    return f"exact match {score.score:.1f} %  {matches:,} of {score.num_rows:,} rows"
 
 
-def _line(result: dict[str, Any]) -> str:
-    head = f"{result['split']}  "
-    if result["metric"] == "bleu":
-        return head + f"BLEU {result['score']:.2f}  {result['rows']:,} rows  {result['signature']}"
-    if result["metric"] == "exact-match":
-        return head + f"exact match {result['score']:.1f} %  {result['matches']:,} of {result['rows']:,} rows"
-    return (
-        head + f"{result['score']:.3f} bits a byte  perplexity {result['perplexity']:.2f} an id  "
-        f"{result['rows']:,} documents  {result['bytes']:,} bytes  {result['ids']:,} ids"
-    )
+def _misses(score: Score, limit: int) -> list[str]:
+    from bpe_transformer.evaluation import TranslationScore
+
+    misses = (score.misses or ()) if isinstance(score, TranslationScore) else ()
+    return [f"  {miss.src} -> {miss.output} (not {miss.reference})" for miss in misses[:limit]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from bpe_transformer.cli.support.console import write_data
+from bpe_transformer.cli.support.options import threads_option
 from bpe_transformer.cli.support.text_input import read_text
-from bpe_transformer.cli.support.training_options import setting_options, start_torch
+from bpe_transformer.cli.support.training_options import Setting, setting_options, start_torch
 
 
 @click.command(
@@ -20,20 +23,20 @@ Examples:
 @click.argument("run", type=click.Path())
 @click.argument("prompt", required=False)
 @click.option("--max-new", type=click.IntRange(min=1), metavar="N", help="Ids to add at most. [what max_len leaves]")
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Texts to write.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Texts to write."
+)
 @setting_options("temperature", "top_k", "top_p")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the draws.")
+@threads_option
 def command(
     run: str,
     prompt: str | None,
     max_new: int | None,
     samples: int,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
     seed: int,
     threads: int | None,
+    settings: Mapping[str, Setting],
 ) -> None:
     """Continue PROMPT (or standard input) with the language model in the folder RUN; prompt and continuation are
     written, several samples with a line --- between them."""
@@ -41,7 +44,15 @@ def command(
     from bpe_transformer.inference import load_text_generator
 
     text = read_text("strict").rstrip("\n") if prompt is None else prompt
-    written = load_text_generator(run).generate(
-        text, max_new=max_new, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+    generator = load_text_generator(run)
+    decoding = generator.info.settings.override(settings).decoding
+    written = generator.generate(
+        text,
+        max_new=max_new,
+        samples=samples,
+        temperature=decoding.temperature,
+        top_k=decoding.top_k,
+        top_p=decoding.top_p,
+        seed=seed,
     )
     write_data("\n---\n".join(text + continuation for continuation in written).encode() + b"\n")

@@ -3,80 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages
-from bpe_transformer.cli.support.training_options import quiet_datasets, sides
+from bpe_transformer.cli.support.console import messages, progress
+from bpe_transformer.cli.support.input_options import reporter
+from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.training_options import (
+    CorpusChoice,
+    corpus_options,
+    hide_library_bars,
+    preset_option,
+)
 
 if TYPE_CHECKING:
-    from bpe_transformer.data import CorpusInfo, Ledger
+    from bpe_transformer.data import Ledger
 
 
-@click.command(epilog="Example: bpe-transformer prepare numbers-en-ko --tokenizer tok -o prepared --src en --tgt ko")
-@click.argument("corpus")
-@click.option("--tokenizer", "tokenizer_dir", required=True, help="Folder or tokenizer.json that learn has written.")
-@click.option("-o", "--output", "directory", required=True, help="Folder to write.")
-@click.option(
-    "--task",
-    type=click.Choice(["translation", "language-model"]),
-    help="[default: translation for parallel corpora, else language-model]",
+@click.command(
+    epilog="""\b
+Examples:
+  bpe-transformer prepare numbers-en-ko --tokenizer tok -o prepared --src en --tgt ko
+  bpe-transformer prepare notes.txt --tokenizer tok -o notes
+"""
 )
-@click.option("--src", help="Column to translate from. [default: the first]")
-@click.option("--tgt", help="Column to translate to. [default: the second]")
-@click.option("--column", help="Column of a language model's text. [default: the corpus's text column]")
-@click.option("--max-len", type=click.IntRange(min=3), help="Longest side of a pair, in ids. [default: the models']")
-@click.option("--num-proc", type=click.IntRange(min=1), help="Processes. [default: one, with a thread a core]")
-@click.option("--from", "source_dir", type=click.Path(), help="Folder with the files of a public corpus.")
-@click.option("--split", default="train", show_default=True, help="Split or a share of one: test, train[:1000].")
+@tokenizer_option("Folder or tokenizer.json that learn has written.", required=True)
+@output_option("Folder to write.", kind="folder")
+@corpus_options("Split to encode, or a share of one: test, train[:1000].")
 @click.option(
-    "--errors", type=click.Choice(["strict", "replace"]), default="strict", help="What to do with invalid UTF-8."
+    "--max-len", type=click.IntRange(min=3), metavar="N", help="Longest side of a pair, in ids. [that of train]"
 )
+@preset_option
+@click.option(
+    "--num-proc", type=click.IntRange(min=1), metavar="N", help="Processes. [one, with a thread for every core]"
+)
+@overwrite_option
 def command(
-    corpus: str,
-    tokenizer_dir: str,
-    directory: str,
-    task: str | None,
-    src: str | None,
-    tgt: str | None,
-    column: str | None,
+    choice: CorpusChoice,
+    tokenizer: str,
+    output: str,
     max_len: int | None,
+    preset: str | None,
     num_proc: int | None,
-    source_dir: str | None,
-    split: str,
-    errors: Literal["strict", "replace"],
+    overwrite: bool,
 ) -> None:
     """Encode CORPUS with a tokenizer, batch by batch and cached, and say what was kept and dropped.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
+    Task, columns and --max-len are chosen as train chooses them.
     """
-    quiet_datasets()
+    check_writable(output)
+    hide_library_bars()
     from bpe_transformer import Tokenizer
-    from bpe_transformer.data import corpus_info, load_corpus, prepare_language_model, prepare_translation
-    from bpe_transformer.training.config import ModelConfig
+    from bpe_transformer.data import load_corpus, prepare_corpus
+    from bpe_transformer.training import recommended_settings
 
-    tokenizer = Tokenizer.load(tokenizer_dir)
-    info = corpus_info(corpus, split.partition("[")[0], errors=errors)
-    if (task or _task(info)) == "translation":
-        src, tgt = sides(info, src, tgt)
-        dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)
-        limit = max_len if max_len is not None else ModelConfig().max_len
-        prepared = prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=limit, num_proc=num_proc)
-    else:
-        dataset = load_corpus(corpus, split, source_dir=source_dir, errors=errors)
-        text = column or (info.text_columns[0] if info.text_columns else "text")
-        prepared = prepare_language_model(dataset, tokenizer, column=text, num_proc=num_proc)
-    prepared.save(directory)
+    loaded = Tokenizer.load(tokenizer)
+    info = choice.info()
+    columns = choice.columns(info)
+    limit = recommended_settings(info, columns.task, preset).model.max_len if max_len is None else max_len
+    rows = load_corpus(choice.corpus, choice.split, source_dir=choice.source_dir, errors=choice.errors)
+    with progress() as display:
+        report = reporter(display, "encoding")
+        prepared = prepare_corpus(rows, loaded, columns, max_len=limit, num_proc=num_proc, progress=report)
+    with replacing(output, overwrite=overwrite) as folder:
+        prepared.save(folder)
     console = messages()
     console.print(_table(prepared.ledger))
     for note in prepared.ledger.notes:
         console.print(note, style="dim", markup=False)
-    console.print(f"{len(prepared.dataset):,} rows for {prepared.task} written to {Path(directory)}", markup=False)
-
-
-def _task(info: CorpusInfo) -> str:
-    return "translation" if info.kind == "parallel" else "language-model"
+    console.print(f"{len(prepared.dataset):,} rows for {prepared.task} written to {Path(output)}", markup=False)
 
 
 def _table(ledger: Ledger) -> object:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import progress, write_data
+from bpe_transformer.cli.support.input_options import reporter
+from bpe_transformer.cli.support.options import errors_option, threads_option
 from bpe_transformer.cli.support.text_input import at_once_option, decoded, line_batches
-from bpe_transformer.cli.support.training_options import counter, start_torch
+from bpe_transformer.cli.support.training_options import beam_options, start_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +25,9 @@ Examples:
 )
 @click.argument("run", type=click.Path())
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy. [the run's]")
-@click.option(
-    "--length-penalty", type=click.FloatRange(min=0), metavar="X", help="Exponent (GNMT); 0 is none. [the run's]"
-)
-@click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", help="What to do with bad UTF-8.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads. [all cores]")
+@beam_options
+@errors_option()
+@threads_option
 @at_once_option
 def command(
     run: str,
@@ -49,7 +48,7 @@ def command(
     translator = load_translator(run)
     for batch in [list(texts)] if texts else _lines(errors, at_once):
         with progress() as display:
-            report = counter(display, "translating") if len(batch) > 1 else None
+            report = reporter(display, "translating") if len(batch) > 1 else None
             written = translator.translate(batch, beam=beam, length_penalty=length_penalty, progress=report)
         write_data("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
 

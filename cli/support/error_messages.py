@@ -21,6 +21,12 @@ RENAMED = {
     ("tokens", "--top"): "--limit",
     ("trace", "--top"): "--by count --limit",
     ("import", "--out"): "--output",
+    ("train", "--alpha"): "--length-penalty",
+    ("train", "--limit-factor"): "--max-len-ratio",
+    ("train", "--limit-extra"): "--max-len-extra",
+    ("translate", "--alpha"): "--length-penalty",
+    ("evaluate", "--alpha"): "--length-penalty",
+    ("evaluate", "--misses"): "--limit",
 }
 
 _CAUSES = {

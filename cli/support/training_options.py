@@ -1,22 +1,45 @@
-"""What the commands over models share: how torch is started, settings as options, the columns of a task."""
+"""What the commands over models share: how torch is started, settings as options, the corpus and its columns."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bpe_transformer.training.config import FIELDS
+from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
+from bpe_transformer.cli.support.python_names import with_options
+from bpe_transformer.data.prepared.task_columns import TASKS, Task
+from bpe_transformer.training.config import FIELDS, DecodingConfig, ModelConfig
 
 if TYPE_CHECKING:
-    from bpe_transformer.data import CorpusInfo
+    from bpe_transformer.data import CorpusInfo, TaskColumns
+    from bpe_transformer.io import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Setting = int | float | str | bool
 
-_TYPES: dict[str, click.ParamType[Any]] = {"int": click.INT, "float": click.FLOAT, "str": click.STRING}
+
+_TYPES: dict[str, tuple[click.ParamType[Any], str]] = {
+    "int": (click.INT, "N"),
+    "float": (click.FLOAT, "X"),
+    "str": (click.STRING, "TEXT"),
+}
+# the sections of `train --help` that are settings, by their names
+SETTING_GROUPS: dict[str, tuple[str, ...]] = {
+    "Vocabulary, when no --tokenizer is given": ("vocab_size", "pattern"),
+    "Model": tuple(field.name for field in fields(ModelConfig)),
+    "Optimization": (
+        *("epochs", "minutes", "max_tokens", "schedule", "lr", "warmup", "label_smoothing", "clip_norm"),
+        *("adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "precision", "seed"),
+    ),
+    "Validation": ("eval_steps", "eval_tokens", "average_last"),
+    "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
+}
 
 
 def start_torch(threads: int | None = None) -> None:
@@ -32,61 +55,141 @@ def start_torch(threads: int | None = None) -> None:
         torch.set_num_threads(threads)
 
 
-def quiet_datasets() -> None:
-    """Leaves out the bars of `datasets` where nobody watches them move."""
-    if not sys.stderr.isatty():
-        import datasets
+def hide_library_bars() -> None:
+    """Leaves out the progress bars of `datasets`, which would mix with ours, and where nobody watches, the hub's too."""
+    import datasets
+    from huggingface_hub import utils as hub
 
-        datasets.disable_progress_bars()
+    datasets.disable_progress_bars()
+    if not sys.stderr.isatty():
+        hub.disable_progress_bars()  # type: ignore[attr-defined]  # public, but not in __all__
+
+
+class GroupedCommand(click.Command):
+    """A command whose `--help` lists its options in sections: `groups` maps a title to names of parameters."""
+
+    def __init__(self, *arguments: Any, groups: Mapping[str, tuple[str, ...]], **others: Any) -> None:
+        super().__init__(*arguments, **others)
+        self.groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        for title, names in self.groups.items():
+            lines = [record for name in names if (record := records.pop(name))]
+            with formatter.section(title):
+                formatter.write_dl(lines)
+        options = {param.name for param in self.get_params(ctx) if isinstance(param, click.Option)}
+        rest = [record for name, record in records.items() if record is not None and name in options]
+        with formatter.section("Other options"):
+            formatter.write_dl(rest)
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:
-    """An option a setting, `--n-layers` for n_layers, all of them None when not given."""
+    """An option a setting, `--n-layers` for n_layers; those given arrive together as the argument `settings`."""
 
     def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(**options: Any) -> Any:
+            given = {name: options.pop(name) for name in names}
+            settings: dict[str, Setting] = {name: value for name, value in given.items() if value is not None}
+            return command(settings=settings, **options)
+
+        wrapped = with_settings
         for name in reversed(names):
-            field = FIELDS[name]
-            kind, choices = str(field.type).partition(" | ")[0], field.metadata["choices"]
-            flag = "--" + name.replace("_", "-")
-            text = f"{field.metadata['meaning']} ({field.metadata['unit']})"
-            if kind == "bool":
-                command = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)(command)
-            else:
-                option_type = click.Choice(choices) if choices else _TYPES[kind]
-                metavar = None if choices else kind.upper()
-                command = click.option(flag, name, type=option_type, metavar=metavar, help=text)(command)
-        return command
+            wrapped = _setting_option(name)(wrapped)
+        return wrapped  # type: ignore[return-value]
 
     return add
 
 
-def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options that are settings and were given."""
-    return {name: value for name, value in options.items() if name in FIELDS and value is not None}
+def _setting_option(name: str) -> Callable[[Command], Command]:
+    field = FIELDS[name]
+    kind, choices = str(field.type).partition(" | ")[0], field.metadata["choices"]
+    flag = "--" + name.replace("_", "-")
+    meaning = with_options(field.metadata["meaning"])
+    text = meaning[:1].upper() + meaning[1:]
+    if kind != "bool" and not choices:
+        text += f" ({field.metadata['unit']})"
+    if kind == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    if choices:
+        return click.option(flag, name, type=click.Choice(choices), help=text)
+    option_type, metavar = _TYPES[kind]
+    return click.option(flag, name, type=option_type, metavar=metavar, help=text)
 
 
-def sides(info: CorpusInfo, src: str | None, tgt: str | None) -> tuple[str, str]:
-    """The columns to translate from and to: those named, or else the corpus's first ones that are left."""
-    from bpe_transformer.errors import CorpusError
+@dataclass(frozen=True)
+class CorpusChoice:
+    """The corpus that a command line names, and what it says of the task and its columns."""
 
-    rest = [name for name in info.text_columns if name not in (src, tgt)]
-    src = src or (rest.pop(0) if rest else None)
-    tgt = tgt or (rest.pop(0) if rest else None)
-    if src is None or tgt is None:
-        raise CorpusError(
-            f"{info.name} has the text columns {', '.join(info.text_columns)}, too few to translate between; "
-            "name two with --src and --tgt, or use --task language-model"
-        )
-    return src, tgt
+    corpus: str
+    split: str
+    source_dir: str | None
+    errors: Errors
+    task: Task | None
+    src: str | None
+    tgt: str | None
+    column: str | None
+
+    def info(self) -> CorpusInfo:
+        """What is known of the corpus; a local table is read for it."""
+        from bpe_transformer.data import corpus_info
+
+        return corpus_info(self.corpus, self.split.partition("[")[0], errors=self.errors)
+
+    def columns(self, info: CorpusInfo) -> TaskColumns:
+        """The task and its columns: those named, else chosen."""
+        from bpe_transformer.data import choose_columns
+
+        return choose_columns(info, task=self.task, src=self.src, tgt=self.tgt, column=self.column)
 
 
-def counter(display: Any, label: str) -> Callable[[int, int], None]:
-    """A callback (done, in all) that draws a bar from its first call on."""
-    task: list[Any] = []
+CORPUS_OPTIONS = tuple(field.name for field in fields(CorpusChoice))
 
-    def report(done: int, total: int) -> None:
-        if not task:
-            task.append(display.add_task(label, total=total))
-        display.update(task[0], completed=done, total=total)
 
-    return report
+def corpus_options(split_help: str) -> Callable[[Command], Command]:
+    """The argument CORPUS and the options for its rows and columns; they arrive together as the argument `choice`."""
+    options: tuple[Callable[[Any], Any], ...] = (
+        click.argument("corpus"),
+        click.option("--task", type=click.Choice(TASKS), help="[the recipe's, else by the columns of the corpus]"),
+        click.option("--src", metavar="COLUMN", help="Translate from this column. [the recipe's, else the first]"),
+        click.option("--tgt", metavar="COLUMN", help="Translate to this column. [the recipe's, else the second]"),
+        click.option("--column", metavar="COLUMN", help="A language model's text. [the corpus's text column]"),
+        source_dir_option,
+        split_option(split_help),
+        errors_option(),
+    )
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_choice(**options: Any) -> Any:
+            return command(choice=CorpusChoice(**{name: options.pop(name) for name in CORPUS_OPTIONS}), **options)
+
+        wrapped: Any = with_choice
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped  # type: ignore[no-any-return]
+
+    return add
+
+
+def preset_option(command: Command) -> Command:
+    """`--preset NAME`."""
+    from bpe_transformer.training.config import PRESETS
+
+    text = "All settings at once. [the corpus's recipe, or tiny]"
+    return click.option("--preset", type=click.Choice(list(PRESETS)), help=text)(command)
+
+
+def beam_options(command: Command) -> Command:
+    """`--beam` and `--length-penalty`, for the commands that translate."""
+    beam = click.option(
+        "--beam", type=click.IntRange(min=1), metavar="N", help="Beam width; 1 is greedy search. [the run's]"
+    )
+    penalty = click.option(
+        "--length-penalty",
+        type=click.FloatRange(min=0),
+        metavar="X",
+        help="Exponent of length normalization (GNMT); 0 is none. [the run's]",
+    )
+    return beam(penalty(command))

@@ -89,3 +89,15 @@ def test_bad_input_is_one_line_and_writes_nothing(home: Path, arguments: list[st
     assert done.stdout == ""
     assert not (home / "never").exists()
     assert not list(home.glob(".never*"))
+
+
+def test_an_output_is_not_replaced_in_silence(home: Path) -> None:
+    assert prepare(home, "x.en.txt", "-o", "kept").returncode == 0
+    assert prepare(home, "x.en.txt", "-o", "kept").returncode == 0  # the same again changes nothing
+    refused = prepare(home, "x.ko.txt", "-o", "kept")
+    assert refused.returncode == 1
+    assert "replace it with --overwrite" in refused.stderr
+    tokenizer = Tokenizer.load(home / "tok")
+    assert Prepared.load(home / "kept", tokenizer).ledger.kept.bytes == 23
+    assert prepare(home, "x.ko.txt", "-o", "kept", "--overwrite").returncode == 0
+    assert Prepared.load(home / "kept", tokenizer).ledger.kept.bytes == 12

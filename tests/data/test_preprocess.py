@@ -123,6 +123,28 @@ def test_what_is_not_loaded(pairs: datasets.Dataset, tokenizer: Tokenizer, tmp_p
         Prepared.load(tmp_path / "out", tokenizer)
 
 
+def test_rows_of_a_later_version_are_refused_by_name(
+    pairs: datasets.Dataset, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    prepare_language_model(pairs, tokenizer, column="ko", cache_dir=tmp_path / "cache").save(tmp_path / "out")
+    facts = tmp_path / "out" / "prepared.json"
+    assert json.loads(facts.read_text())["version"] == 1
+    facts.write_text(json.dumps({"version": 2, "what": "nobody knows yet"}))
+    with pytest.raises(
+        FormatError, match=r"prepared\.json is of version 2, and this bpe-transformer reads up to version 1"
+    ):
+        Prepared.load(tmp_path / "out", tokenizer)
+
+
+def test_progress_counts_rows(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    pairs = datasets.Dataset.from_dict({"text": [f"one {n}" for n in range(2_500)]})
+    seen: list[tuple[int, int]] = []
+    for expected in ([(1_000, 2_500), (2_000, 2_500), (2_500, 2_500)], [(2_500, 2_500)]):  # the second from the cache
+        seen.clear()
+        prepare_language_model(pairs, tokenizer, cache_dir=tmp_path, progress=lambda *now: seen.append(now))
+        assert seen == expected
+
+
 def test_wrong_columns_and_tokenizers(pairs: datasets.Dataset, tokenizer: Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no column 'de'; its columns are en, ko"):
         prepare_translation(pairs, tokenizer, src="en", tgt="de", max_len=9, cache_dir=tmp_path)

@@ -9,20 +9,25 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
+    from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
 
 _HOME = {
     "CorpusInfo": "recipes",
     "corpus_info": "load",
+    "hold_out": "validation_rows",
     "list_corpora": "recipes",
     "load_corpus": "load",
+    "load_with_validation": "validation_rows",
     "read_stage": "table_cache",
 }
 
 __all__ = [
     "CorpusInfo",
     "corpus_info",
+    "hold_out",
     "list_corpora",
     "load_corpus",
+    "load_with_validation",
     "read_stage",
 ]
 

@@ -15,7 +15,7 @@ from bpe_transformer.data.corpora import local_files, readers
 from bpe_transformer.data.corpora import recipe_files as sources
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
-from bpe_transformer.data.ledger import Tally
+from bpe_transformer.data.ledger import StageRecorder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors
 
@@ -134,7 +134,7 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
     if recipe.reader == "numbers-en-ko":
         key = [info.name, numbers_en_ko.VERSION, numbers_en_ko.SEED, split, numbers_en_ko.SIZES[split]]
         return cached_table(
-            key, readers.text_schema(info.columns), lambda tally: _generated(split, info.columns, tally)
+            key, readers.text_schema(info.columns), lambda recorder: _generated(split, info.columns, recorder)
         )
     if recipe.reader in ("python-stdlib", "python-docstrings"):
         return _load_stdlib(split, only_docstrings=recipe.reader == "python-docstrings")
@@ -166,11 +166,11 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
     return dataset
 
 
-def _generated(split: str, columns: tuple[str, ...], tally: Tally) -> Iterator[pa.RecordBatch]:
+def _generated(split: str, columns: tuple[str, ...], recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
     batch = BatchBuilder(readers.text_schema(columns))
     for example in numbers_en_ko.generate(split):
         size = readers.num_bytes(example.en) + readers.num_bytes(example.ko)
-        tally.keep(size)
+        recorder.keep(size)
         yield from batch.add(example, size)
     yield from batch.rest()
 
@@ -184,31 +184,33 @@ def _load_stdlib(split: str, *, only_docstrings: bool) -> datasets.Dataset:
         )
     key = ["python-stdlib", only_docstrings, [local_files.stamp(top / path) for path in paths]]
     schema = readers.text_schema(("path", "text"))
-    return cached_table(key, schema, lambda tally: _stdlib_rows(top, paths, only_docstrings, tally))
+    return cached_table(key, schema, lambda recorder: _stdlib_rows(top, paths, only_docstrings, recorder))
 
 
-def _stdlib_rows(top: Path, paths: list[str], only_docstrings: bool, tally: Tally) -> Iterator[pa.RecordBatch]:
+def _stdlib_rows(
+    top: Path, paths: list[str], only_docstrings: bool, recorder: StageRecorder
+) -> Iterator[pa.RecordBatch]:
     batch = BatchBuilder(readers.text_schema(("path", "text")))
     for path in paths:
         try:
             text = python_stdlib.read_source(top / path)
         except (ValueError, OSError) as problem:
-            tally.drop("cannot be read as source", (top / path).stat().st_size)
-            tally.note(f"{path} skipped: {problem}")
+            recorder.drop("cannot be read as source", (top / path).stat().st_size)
+            recorder.note(f"{path} skipped: {problem}")
             continue
         size = readers.num_bytes(text)
         if only_docstrings:
             try:
                 text = python_stdlib.docstrings(text)
             except ValueError as problem:
-                tally.drop("does not parse", size)
-                tally.note(f"{path} skipped: {problem}")
+                recorder.drop("does not parse", size)
+                recorder.note(f"{path} skipped: {problem}")
                 continue
             size = readers.num_bytes(text)
         if not text.strip():
-            tally.drop("no docstring" if only_docstrings else "empty file", size)
+            recorder.drop("no docstring" if only_docstrings else "empty file", size)
             continue
-        tally.keep(size)
+        recorder.keep(size)
         yield from batch.add((path, text), size)
     yield from batch.rest()
 

@@ -1,7 +1,7 @@
 """From files of one format to record batches: lines, parallel lines, whole documents, tables, JSON lines, Parquet.
 
-Every reader keeps account in a `Tally` and names file and place in what it raises. Text files may be packed (.gz, .zst); how
-their lines, fields and objects are read is told in `io/`.
+Every reader records what it keeps and drops in a `StageRecorder`, and names file and place in what it raises. Text files
+may be packed (.gz, .zst); `io/` says how their lines, fields and objects are read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
-from bpe_transformer.data.ledger import Tally
+from bpe_transformer.data.ledger import StageRecorder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
 
-Reader = Callable[[Tally], Iterator[pa.RecordBatch]]
+Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
 
 
 def text_schema(columns: Sequence[str], types: Mapping[str, str] | None = None) -> pa.Schema:
@@ -33,15 +33,15 @@ def num_bytes(text: str) -> int:
 def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
     """One row for every line that is not blank."""
 
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema([column]))
         for path in paths:
-            for line in read_lines(path, errors, tally.note):
+            for line in read_lines(path, errors, recorder.note):
                 size = num_bytes(line)
                 if not line or line.isspace():
-                    tally.drop("blank line", size)
+                    recorder.drop("blank line", size)
                     continue
-                tally.keep(size)
+                recorder.keep(size)
                 yield from batch.add((line,), size)
         yield from batch.rest()
 
@@ -51,11 +51,11 @@ def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
 def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, float] = (0.0, 1.0)) -> Reader:
     """The whole file as one row; `span` cuts it, as shares of its characters."""
 
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         with open_bytes(path) as stream:
-            text = decode_utf8(stream.read(), path, 0, errors, tally.note)
+            text = decode_utf8(stream.read(), path, 0, errors, recorder.note)
         text = text[int(span[0] * len(text)) : int(span[1] * len(text))]
-        tally.keep(num_bytes(text))
+        recorder.keep(num_bytes(text))
         batch = BatchBuilder(text_schema([column]))
         yield from chain(batch.add((text,), num_bytes(text)), batch.rest())
 
@@ -65,14 +65,14 @@ def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, 
 def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
     """Row n holds line n of every file. Blank lines stay, because dropping one side would shift the other."""
 
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema(list(paths)))
-        sides = [read_lines(path, errors, tally.note) for path in paths.values()]
+        sides = [read_lines(path, errors, recorder.note) for path in paths.values()]
         for row in zip_longest(*sides):
             if None in row:
                 raise CorpusError(_lengths_differ(list(paths.values())))
             size = sum(map(num_bytes, row))
-            tally.keep(size)
+            recorder.keep(size)
             yield from batch.add(row, size)
         yield from batch.rest()
 
@@ -96,11 +96,11 @@ def table_reader(
     None takes the first header's.
     """
 
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         batch: BatchBuilder | None = None
         expected = list(columns) if columns is not None else None
         for path in paths:
-            rows = csv_rows(path, errors, tally.note)
+            rows = csv_rows(path, errors, recorder.note)
             header = next(rows, (0, None))[1]
             if header is None:
                 raise CorpusError(f"{path} is empty; a table starts with a line of column names")
@@ -119,7 +119,7 @@ def table_reader(
                     row[place] if cast is None else _cast(cast, row[place], path, line_number)
                     for place, cast in zip(places, casts, strict=True)
                 ]
-                tally.keep(size)
+                recorder.keep(size)
                 yield from batch.add(values, size)
         if batch is not None:
             yield from batch.rest()
@@ -142,12 +142,12 @@ def _cast(cast: Callable[[str], object], value: str, path: Path, line_number: in
 def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
     """One JSON object a line. The first rows fix columns and types; a key they do not have is refused, not dropped."""
 
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
-        rows = (((path, n), row) for path in paths for n, row in json_rows(path, errors, tally.note))
+        rows = (((path, n), row) for path in paths for n, row in json_rows(path, errors, recorder.note))
         while chunk := list(islice(rows, BATCH_ROWS)):
             for _, row in chunk:
-                tally.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
+                recorder.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
             keys = dict.fromkeys(key for _, row in chunk for key in row)
             if schema is not None and (unknown := [key for key in keys if key not in schema.names]):
                 path, line = next(place for place, row in chunk if unknown[0] in row)
@@ -172,7 +172,7 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
 
 
 def parquet_reader(paths: Sequence[Path]) -> Reader:
-    def read(tally: Tally) -> Iterator[pa.RecordBatch]:
+    def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         import pyarrow.parquet as pq
 
         schema: pa.Schema | None = None
@@ -183,7 +183,7 @@ def parquet_reader(paths: Sequence[Path]) -> Reader:
                     if not file.schema_arrow.equals(schema):
                         raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
                     for batch in file.iter_batches(BATCH_ROWS):
-                        tally.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
+                        recorder.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
                         yield batch.cast(schema)
             except pa.ArrowInvalid as problem:
                 raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None

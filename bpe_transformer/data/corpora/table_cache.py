@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset, config
 
-from bpe_transformer.data.ledger import Stage, Tally
+from bpe_transformer.data.ledger import Stage, StageRecorder
 from bpe_transformer.io.atomic import atomic_file
 
 _VERSION = 1  # raise it when a reader changes what it makes of the same input
@@ -27,20 +27,21 @@ def cache_folder() -> Path:
 
 
 def cached_table(
-    key: Sequence[object], schema: pa.Schema | None, read: Callable[[Tally], Iterator[pa.RecordBatch]]
+    key: Sequence[object], schema: pa.Schema | None, read: Callable[[StageRecorder], Iterator[pa.RecordBatch]]
 ) -> Dataset:
     """The dataset that `read` yields, from the cache when `key` (JSON values) was read before.
 
-    `read` keeps account in the `Tally` it is given. `schema` may be None when at least one batch will tell it.
+    `read` records what it keeps and drops in the `StageRecorder` it is given. `schema` may be None when there is at least
+    one batch, which has it.
     """
     digest = hashlib.sha256(json.dumps([_VERSION, *key]).encode()).hexdigest()[:32]
-    table, account = cache_folder() / f"{digest}.arrow", cache_folder() / f"{digest}.json"
-    if not (table.exists() and account.exists()):
-        tally = Tally()
+    table, ledger = cache_folder() / f"{digest}.arrow", cache_folder() / f"{digest}.json"
+    if not (table.exists() and ledger.exists()):
+        recorder = StageRecorder()
         with atomic_file(table) as part:
-            _write(part, schema, read(tally))
-            with atomic_file(account) as account_part:
-                account_part.write_text(json.dumps(tally.stage("read").to_dict()), encoding="utf-8")
+            _write(part, schema, read(recorder))
+            with atomic_file(ledger) as ledger_part:
+                ledger_part.write_text(json.dumps(recorder.stage("read").to_dict()), encoding="utf-8")
     return Dataset.from_file(str(table))
 
 
@@ -56,14 +57,14 @@ def _write(path: Path, schema: pa.Schema | None, batches: Iterator[pa.RecordBatc
 
 
 def read_stage(dataset: Dataset) -> Stage | None:
-    """The account of how `dataset` was read, if it came from `cached_table` and is still whole."""
+    """What was kept and dropped when `dataset` was read, if it came from `cached_table` and is still whole."""
     files = dataset.cache_files
     if len(files) != 1:
         return None
-    account = Path(files[0]["filename"]).with_suffix(".json")
-    if account.parent != cache_folder() or not account.exists():
+    ledger = Path(files[0]["filename"]).with_suffix(".json")
+    if ledger.parent != cache_folder() or not ledger.exists():
         return None
-    stage = Stage.from_dict(json.loads(account.read_text(encoding="utf-8")))
+    stage = Stage.from_dict(json.loads(ledger.read_text(encoding="utf-8")))
     return stage if stage.kept.examples == len(dataset) else None
 
 

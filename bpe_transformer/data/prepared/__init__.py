@@ -6,16 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.prepared.prepare import Prepared, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepare import prepare_corpus, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepared_rows import Prepared
+    from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
 
 _HOME = {
-    "Prepared": "prepare",
+    "TASKS": "task_columns",
+    "Prepared": "prepared_rows",
+    "Task": "task_columns",
+    "TaskColumns": "task_columns",
+    "choose_columns": "task_columns",
+    "prepare_corpus": "prepare",
     "prepare_language_model": "prepare",
     "prepare_translation": "prepare",
 }
 
 __all__ = [
+    "TASKS",
     "Prepared",
+    "Task",
+    "TaskColumns",
+    "choose_columns",
+    "prepare_corpus",
     "prepare_language_model",
     "prepare_translation",
 ]

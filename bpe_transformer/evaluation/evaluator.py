@@ -1,0 +1,145 @@
+"""Trained models scored on a corpus: translations by BLEU or exact match, language models by bits per byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.evaluation.metrics import bits_per_byte, bleu, exact_match, perplexity
+
+if TYPE_CHECKING:
+    import datasets
+
+    from bpe_transformer.inference import TextGenerator, Translator
+
+Metric = Literal["bleu", "exact-match"]
+METRICS: tuple[Metric, ...] = ("bleu", "exact-match")
+Progress = Callable[[int, int], None]  # (done, in all)
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A translation that is not its reference."""
+
+    src: str
+    output: str
+    reference: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"src": self.src, "output": self.output, "reference": self.reference}
+
+
+@dataclass(frozen=True)
+class TranslationScore:
+    """How a translator did on some rows.
+
+    Attributes:
+        score: BLEU, 0 to 100, or the percentage of outputs that equal their reference.
+        outputs: a translation a row, in order.
+        signature: how BLEU was computed; None for exact match.
+        misses: the rows whose output is not the reference; None for BLEU.
+    """
+
+    metric: Metric
+    score: float
+    outputs: tuple[str, ...]
+    signature: str | None = None
+    misses: tuple[Miss, ...] | None = None
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        data: dict[str, Any] = {"rows": self.num_rows, "metric": self.metric, "score": self.score}
+        if self.misses is None:
+            data["signature"] = self.signature
+        else:
+            data["matches"] = self.num_rows - len(self.misses)
+            data["misses"] = [miss.to_dict() for miss in self.misses]
+        return {**data, "outputs": list(self.outputs)}
+
+
+@dataclass(frozen=True)
+class LanguageModelScore:
+    """How well a language model predicts some texts; `num_bytes` are of UTF-8, `num_ids` are those predicted."""
+
+    bits_per_byte: float
+    perplexity: float
+    num_texts: int
+    num_bytes: int
+    num_ids: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rows": self.num_texts,
+            "metric": "bits-per-byte",
+            "score": self.bits_per_byte,
+            "perplexity": self.perplexity,
+            "bytes": self.num_bytes,
+            "ids": self.num_ids,
+        }
+
+
+def evaluate_translator(
+    translator: Translator,
+    rows: datasets.Dataset,
+    *,
+    metric: Metric = "bleu",
+    beam: int | None = None,
+    length_penalty: float | None = None,
+    progress: Progress | None = None,
+) -> TranslationScore:
+    """Translates the source column of `rows` and compares with the target column, both named as in training.
+
+    beam, length_penalty, progress: as in `Translator.translate`.
+
+    Raises:
+        ConfigError: an unknown metric.
+        CorpusError: a column is missing, or there is no row.
+    """
+    if metric not in METRICS:
+        raise ConfigError(f"metric={metric!r} is unknown; choose {' or '.join(METRICS)}")
+    src, tgt = translator.info.columns
+    _check_columns(rows, (src, tgt), f"the model translates {src} to {tgt}")
+    texts, references = list(rows[src]), list(rows[tgt])
+    outputs = translator.translate(texts, beam=beam, length_penalty=length_penalty, progress=progress)
+    if metric == "bleu":
+        scored = bleu(outputs, references)
+        return TranslationScore(metric, scored.score, tuple(outputs), signature=scored.signature)
+    matched = exact_match(outputs, references)
+    misses = tuple(Miss(texts[row], outputs[row], references[row]) for row in matched.misses)
+    return TranslationScore(metric, 100 * matched.share, tuple(outputs), misses=misses)
+
+
+def evaluate_language_model(
+    model: TextGenerator, rows: datasets.Dataset, *, progress: Progress | None = None
+) -> LanguageModelScore:
+    """Scores the texts of `rows`, in the column named as in training; blank ones are left out.
+
+    `progress` is called with the ids read and the ids in all.
+
+    Raises:
+        CorpusError: the column is missing, or there is no text.
+    """
+    (column,) = model.info.columns
+    _check_columns(rows, (column,), f"the model was trained on the column {column!r}")
+    texts = [text for text in rows[column] if text and text.strip()]
+    if not texts:
+        raise CorpusError(f"column {column!r} holds no text to score; give rows with at least one")
+    loss, num_ids = model.negative_log_likelihood(texts, progress=progress)
+    num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return LanguageModelScore(bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids)
+
+
+def _check_columns(rows: datasets.Dataset, columns: Sequence[str], use: str) -> None:
+    missing = [column for column in columns if column not in rows.column_names]
+    if missing:
+        raise CorpusError(
+            f"{use}, but the corpus has no column {missing[0]!r}, only {', '.join(rows.column_names)}; "
+            "evaluate on the corpus it was trained on, or one like it"
+        )

@@ -1,0 +1,89 @@
+"""`prepare` and `train` choose task, columns and the longest length alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpe_transformer import Tokenizer
+from bpe_transformer.data import Prepared, TaskColumns
+from bpe_transformer.training import RunResult, Settings
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpora")
+    long = " ".join(["three"] * 200)
+    rows = [("one two", "eins zwei", "un deux"), ("three", "drei", "trois"), (long, "lang", "long")]
+    for place, language in enumerate(("en", "de", "fr")):
+        (folder / f"x.{language}.txt").write_text("".join(row[place] + "\n" for row in rows))
+    (folder / "table.csv").write_text("question,answer\nwho,me\nwhat,that\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("corpus", "options", "task", "columns"),
+    [
+        ("x.en.txt,x.de.txt,x.fr.txt", [], "translation", ("en", "de")),
+        ("x.en.txt,x.de.txt,x.fr.txt", ["--src", "de"], "translation", ("de", "en")),
+        ("x.en.txt,x.de.txt,x.fr.txt", ["--tgt", "en"], "translation", ("de", "en")),
+        ("x.en.txt,x.de.txt,x.fr.txt", ["--column", "fr"], "language-model", ("fr",)),
+        ("x.en.txt,x.de.txt", ["--preset", "base"], "translation", ("en", "de")),
+        ("x.en.txt,x.de.txt", ["--max-len", "9"], "translation", ("en", "de")),
+        ("table.csv", [], "language-model", ("question",)),
+        ("table.csv", ["--src", "question"], "translation", ("question", "answer")),
+        ("numbers-en-ko", ["--src", "ko"], "translation", ("ko", "en")),
+        ("low-lower", [], "language-model", ("word",)),
+    ],
+)
+def test_prepare_and_train_choose_alike(
+    bpe: Run,
+    byte_tokenizer: Path,
+    corpora: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus: str,
+    options: list[str],
+    task: str,
+    columns: tuple[str, ...],
+) -> None:
+    chosen: list[tuple[Prepared, TaskColumns, Settings]] = []
+
+    def record(
+        train: Prepared, validation: Prepared, tokenizer: Tokenizer, columns: TaskColumns, **rest: Any
+    ) -> RunResult:
+        chosen.append((train, columns, rest["settings"]))
+        return RunResult(rest["directory"], True, 0, 0, 0.0, None, "none", ())
+
+    monkeypatch.setattr("bpe_transformer.training.train.train_model", record)
+    monkeypatch.chdir(corpora)
+    split = ("--split", "train[:3]")
+    run = ("train", corpus, "-o", tmp_path / "run", "--tokenizer", byte_tokenizer, *split, "--validation", "train[:2]")
+    done = bpe(*run, *options)
+    assert done.returncode == 0, done.stderr.decode()
+    ((rows, found, _),) = chosen
+    assert (found.task, found.columns) == (task, columns)
+
+    done = bpe("prepare", corpus, "-o", tmp_path / "rows", "--tokenizer", byte_tokenizer, *split, *options)
+    assert done.returncode == 0, done.stderr.decode()
+    prepared = Prepared.load(tmp_path / "rows", Tokenizer.load(byte_tokenizer))
+    assert prepared.task == task
+    assert prepared.dataset[:] == rows.dataset[:]
+    assert prepared.ledger == rows.ledger
+
+
+def test_contradicting_options_are_refused_alike(
+    fails: Run, byte_tokenizer: Path, corpora: Path, tmp_path: Path
+) -> None:
+    corpus = f"{corpora}/x.en.txt,{corpora}/x.de.txt"
+    for command in ("train", "prepare"):
+        run = (command, corpus, "-o", tmp_path / "none", "--tokenizer", byte_tokenizer)
+        message = fails(*run, "--task", "translation", "--column", "en")
+        assert "--column en is not read with --task translation; name the sides with --src … and --tgt …" in message
+        assert "name one or the other" in fails(*run, "--src", "en", "--column", "de")
+    assert not (tmp_path / "none").exists()
