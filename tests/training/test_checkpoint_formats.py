@@ -71,5 +71,7 @@ def test_the_state_of_a_run_has_a_format_too(info: CheckpointInfo, tmp_path: Pat
     save_state(path, tensors, {"card": in_format_1(info), "format": 1})
     assert load_run_settings(tmp_path) == info.settings
     save_state(path, tensors, {"card": {}, "format": 3})
-    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 3, and this bpe-transformer reads up to 2"):
+    with pytest.raises(
+        CheckpointError, match=r"training\.safetensors is of format 3, and this bpe-transformer reads up to 2"
+    ):
         load_state(path)
