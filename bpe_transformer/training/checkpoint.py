@@ -111,12 +111,12 @@ def save_checkpoint(
     directory: str | os.PathLike[str], weights: Mapping[str, Tensor], info: CheckpointInfo, tokenizer: Tokenizer
 ) -> None:
     """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays."""
-    with atomic_directory(directory) as part:
+    with atomic_directory(directory) as folder:
         # not save_file, which lets nobody but the owner read what it writes
-        (part / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": info.digest}))
+        (folder / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": info.digest}))
         text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2)
-        (part / CONFIG).write_text(text + "\n", encoding="utf-8")
-        tokenizer.save(part)
+        (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+        tokenizer.save(folder)
 
 
 def load_checkpoint(
@@ -172,8 +172,8 @@ def check_format(data: Mapping[str, Any], path: Path) -> None:
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Writes tensors and plain facts as one file, replaced as a whole."""
     text = json.dumps({"format": _FORMAT, **facts})
-    with atomic_file(path) as part:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, part, {"facts": text})
+    with atomic_file(path) as unfinished:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, {"facts": text})
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

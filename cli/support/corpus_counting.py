@@ -86,7 +86,7 @@ class CorpusCounting:
                     documents=self.options.documents,
                     errors=self.options.errors,
                     progress=report,
-                    parts=self._weighted,
+                    weighted=self._weighted,
                 )
             yield
         except KeyboardInterrupt:

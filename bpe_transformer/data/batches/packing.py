@@ -68,8 +68,8 @@ def _flat_ids(source: datasets.Dataset | Sequence[int] | npt.NDArray[np.integer[
         raise CorpusError(
             f"the dataset has no column 'ids', only {', '.join(source.column_names)}; use prepare_language_model"
         )
-    parts = [
+    chunks = [
         batch["ids"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.int32)
         for batch in source.select_columns(["ids"]).with_format("arrow").iter(1_000)
     ]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
+    return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int32)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bpe_transformer.corpora import numbers_en_ko, python_stdlib
-from bpe_transformer.data.corpora import local_files, readers
-from bpe_transformer.data.corpora import recipe_files as sources
+from bpe_transformer.data.corpora import local_files, readers, recipe_files
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
 from bpe_transformer.data.ledger import StageRecorder
@@ -118,10 +117,10 @@ def _take(dataset: datasets.Dataset, base: str, share: str) -> datasets.Dataset:
     from datasets import ReadInstruction
 
     try:
-        (part,) = ReadInstruction.from_spec(base + share).to_absolute({base: len(dataset)})
+        (rows,) = ReadInstruction.from_spec(base + share).to_absolute({base: len(dataset)})
     except (AssertionError, ValueError) as problem:
         raise CorpusError(f"split {base + share!r}: {problem}; write it like {base}[:90%] or {base}[100:200]") from None
-    taken = dataset.select(range(part.from_ or 0, len(dataset) if part.to is None else part.to))
+    taken = dataset.select(range(rows.from_ or 0, len(dataset) if rows.to is None else rows.to))
     if len(taken) == 0:
         raise CorpusError(f"split {base + share!r} of {len(dataset):,} rows is empty; ask for more of it")
     return taken
@@ -138,15 +137,15 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
         )
     if recipe.reader in ("python-stdlib", "python-docstrings"):
         return _load_stdlib(split, only_docstrings=recipe.reader == "python-docstrings")
-    part = recipe.splits[split]
-    remote = source_dir is None and not any(file.bundled or file.url for file in part.files.values())
+    found = recipe.splits[split]
+    remote = source_dir is None and not any(file.bundled or file.url for file in found.files.values())
     if remote:
-        return sources.load_from_hub(recipe, part)
-    files = {column: sources.locate(recipe, file, source_dir) for column, file in part.files.items()}
+        return recipe_files.load_from_hub(recipe, found)
+    files = {column: recipe_files.locate(recipe, file, source_dir) for column, file in found.files.items()}
     if recipe.reader == "table":
         reader = readers.table_reader([files["table"]], info.columns, recipe.types, errors)
     elif recipe.reader == "document":
-        reader = readers.document_reader(files["text"], "text", errors, part.span)
+        reader = readers.document_reader(files["text"], "text", errors, found.span)
     elif len(files) == 1:
         reader = readers.line_reader(list(files.values()), next(iter(files)), errors)
     else:
@@ -155,13 +154,13 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
         info.name,
         recipe.reader,
         errors,
-        part.span,
+        found.span,
         [[column, *local_files.stamp(f)] for column, f in files.items()],
     ]
     dataset = cached_table(key, None, reader)
-    if part.rows is not None and len(dataset) != part.rows and all(file.sha256 for file in part.files.values()):
+    if found.rows is not None and len(dataset) != found.rows and all(file.sha256 for file in found.files.values()):
         raise CorpusError(
-            f"{info.name}, {split}: {len(dataset):,} rows where the recipe says {part.rows:,}; correct the recipe"
+            f"{info.name}, {split}: {len(dataset):,} rows where the recipe says {found.rows:,}; correct the recipe"
         )
     return dataset
 

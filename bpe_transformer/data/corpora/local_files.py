@@ -149,7 +149,7 @@ def _in_folder(folder: Path, split: str) -> list[Path]:
 
 
 def _parallel(name: str) -> LocalCorpus:
-    files = tuple(Path(part.strip()) for part in name.split(","))
+    files = tuple(Path(path.strip()) for path in name.split(","))
     for file in files:
         _must_exist(file)
     labels = [_language(file) for file in files]
@@ -162,7 +162,7 @@ def _parallel(name: str) -> LocalCorpus:
 
 def _language(file: Path) -> str | None:
     """en for corpus.en.txt and for train.en."""
-    suffixes: Sequence[str] = [part for part in file.suffixes if part.lower() not in (".txt", *COMPRESSIONS)]
+    suffixes: Sequence[str] = [suffix for suffix in file.suffixes if suffix.lower() not in (".txt", *COMPRESSIONS)]
     return (
         suffixes[-1][1:] if suffixes and re.fullmatch(r"\.[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?", suffixes[-1]) else None
     )

@@ -62,11 +62,11 @@ def _download(recipe: Recipe, file: RecipeFile) -> Path:
     if config.HF_HUB_OFFLINE:
         raise CorpusError(unreachable(recipe, "HF_HUB_OFFLINE is set"))
     try:
-        with atomic_file(place) as part, urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS) as answer:
+        with atomic_file(place) as unfinished, urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS) as answer:
             content = gzip.GzipFile(fileobj=answer) if file.url.endswith(".gz") else answer
-            with open(part, "wb") as target:
+            with open(unfinished, "wb") as target:
                 shutil.copyfileobj(content, target)
-            _verify(recipe, part, file.sha256, shown=file.url)
+            _verify(recipe, unfinished, file.sha256, shown=file.url)
     except (urllib.error.URLError, TimeoutError, ConnectionError, gzip.BadGzipFile, EOFError) as problem:
         raise CorpusError(unreachable(recipe, f"{file.url}: {problem}")) from problem
     return place

@@ -38,10 +38,10 @@ def cached_table(
     table, ledger = cache_folder() / f"{digest}.arrow", cache_folder() / f"{digest}.json"
     if not (table.exists() and ledger.exists()):
         recorder = StageRecorder()
-        with atomic_file(table) as part:
-            _write(part, schema, read(recorder))
-            with atomic_file(ledger) as ledger_part:
-                ledger_part.write_text(json.dumps(recorder.stage("read").to_dict()), encoding="utf-8")
+        with atomic_file(table) as unfinished:
+            _write(unfinished, schema, read(recorder))
+            with atomic_file(ledger) as unfinished_ledger:
+                unfinished_ledger.write_text(json.dumps(recorder.stage("read").to_dict()), encoding="utf-8")
     return Dataset.from_file(str(table))
 
 

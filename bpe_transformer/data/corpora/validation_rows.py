@@ -38,7 +38,9 @@ def load_with_validation(
     if validation is not None:
         return rows, load_corpus(name, validation, source_dir=source_dir, errors=errors)
     if len(rows) < 2:
-        raise CorpusError(f"{name} has {len(rows)} rows, too few to hold one out; name a split to validate on")
+        raise CorpusError(
+            f"{name} has {len(rows)} rows, too few to hold one out; name rows to validate on with validation=…"
+        )
     return hold_out(rows)
 
 

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 @dataclass(frozen=True)
 class CountInput:
-    """One thing to count: files, a stream, the columns of a dataset, or counts; `num_bytes` is what there is to read."""
+    """Something to count: files, a stream, the columns of a dataset, or counts; `num_bytes` are those to read."""
 
     name: str
     num_bytes: int
@@ -33,7 +33,7 @@ class CountInput:
     dataset: datasets.Dataset | None = None
     columns: tuple[str, ...] | None = None  # None: all that hold text
     counts: PretokenCounts | Path | None = None
-    stream: BinaryIO | None = None  # of text; how much nobody knows
+    stream: BinaryIO | None = None  # of text, of unknown size
 
     @property
     def pretokenizer(self) -> Pretokenizer | None:
@@ -86,7 +86,7 @@ def count_inputs(
 
 def pretokenizer_for(inputs: Sequence[CountInput], default: str | Pretokenizer = DEFAULT_PATTERN) -> Pretokenizer:
     """How to split texts that are counted with these: as the counts among them were, else as `default` says."""
-    fixed = next((split for split in (part.pretokenizer for part in inputs) if split is not None), None)
+    fixed = next((split for split in (item.pretokenizer for item in inputs) if split is not None), None)
     return Pretokenizer.of(default) if fixed is None else fixed
 
 
@@ -97,24 +97,24 @@ def add_inputs(
     documents: str = "file",
     errors: Errors = "strict",
     progress: Progress | None = None,
-    parts: bool = False,
+    weighted: bool = False,
 ) -> None:
-    """Counts the inputs one after another; `parts` gives each a weight of its own in the counter's `counts` and `save`.
+    """Counts the inputs one after another; `weighted`: each can have a weight of its own in the counter's `counts` and `save`.
 
-    `progress` hears of a total of 0 when there is a stream among them.
+    `progress` is called with a total of 0 when there is a stream among them.
     """
-    known = all(part.stream is None for part in inputs)
-    total, start = sum(part.num_bytes for part in inputs) if known else 0, 0
-    for number, part in enumerate(inputs):
-        if parts and number:
+    known = all(item.stream is None for item in inputs)
+    total, start = sum(item.num_bytes for item in inputs) if known else 0, 0
+    for number, item in enumerate(inputs):
+        if weighted and number:
             counter.start_group()
 
-        def report(here: int, start: int = start, most: int = part.num_bytes) -> None:
+        def report(here: int, start: int = start, most: int = item.num_bytes) -> None:
             if progress is not None:
                 progress(start + (min(here, most) if known else here), total)
 
-        part.add_to(counter, documents, errors, report)
-        start += part.num_bytes
+        item.add_to(counter, documents, errors, report)
+        start += item.num_bytes
     if progress is not None and known:
         progress(total, total)
 
@@ -154,7 +154,7 @@ def count_corpus(
     chosen = pretokenizer_for(inputs) if pattern is None else pattern
     counter = PretokenCounter(chosen, num_threads, max_memory=max_memory)
     weighted = weights is not None or temperature is not None
-    add_inputs(counter, inputs, documents=documents, errors=errors, progress=progress, parts=weighted)
+    add_inputs(counter, inputs, documents=documents, errors=errors, progress=progress, weighted=weighted)
     return counter.counts(weights, temperature=temperature)
 
 
