@@ -94,7 +94,8 @@ def command(
     numbers for up to 65,536 ids, else 32-bit ones, and texts one after another: --offsets says where each begins.
 
     With --file, files are read where they lie and ids written to a folder, as npy (default) or arrow; each line is a text,
-    or with --whole each file. A run that was stopped goes on when it is started again.
+    or with --whole each file. Tables (.jsonl, .csv) are read as the text that they are; prepare reads their columns. A run
+    that was stopped goes on when it is started again.
     """
     from bpe_transformer.tokenizer.files.id_writers import id_writer
     from bpe_transformer.tokenizer.files.text_streams import StreamOptions

@@ -76,7 +76,7 @@ Examples:
 )
 @click.argument("source", metavar="TOKENIZER|CORPUS", shell_complete=_complete_source)
 @click.option("--merges", type=whole_number(1), metavar="N", help="Merges to learn (corpus). [10]")
-@click.option("--encode", "encoded", multiple=True, metavar="WORD", help="Then encode this word, repeatable (corpus).")
+@click.option("--encode", "encoded", multiple=True, metavar="WORD", help="Then encode this word; repeatable (corpus).")
 @click.option("--range", "window", metavar="A:B", help="Ranks to show (tokenizer). [0:20]")
 @click.option("--rank", type=whole_number(0), metavar="N", help="All about one merge (tokenizer).")
 @click.option("--by", type=click.Choice(["count", "words", "length"]), help="The largest by this (tokenizer).")
@@ -108,7 +108,7 @@ def command(
     A tokenizer is learned or imported: its folder, or its file. A corpus is a small one of words, such as
     low-lower, or - for words on standard input; it is learned on the spot, in units of characters, step by step.
 
-    `trace diff A B` shows how two tokenizers' merges differ.
+    `trace diff` shows how the merges of two tokenizers differ.
     """
     if (step or live) and as_json:
         raise click.UsageError("--json goes without --step and --live, which draw in the terminal")

@@ -26,6 +26,8 @@ from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
+    from bpe_transformer.inspection import TextDerivation
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
 
 @click.command(
@@ -68,7 +70,7 @@ def command(
     Of any other text, and of --text and --file, it shows the merges that fire, in their order, and for neighbouring tokens
     that stayed apart why: the merge that does not exist, or the earlier one that took one of the two.
     """
-    if sum(given is not None for given in (text, token_id, rank, *texts, *files)) != 1:
+    if sum(given not in (None, ()) for given in (text, token_id, rank, texts, files)) != 1:
         raise click.UsageError("give one of: TEXT, --id, --rank, --text or --file; --file - reads standard input")
     from bpe_transformer.inspection import derive_token
     from bpe_transformer.inspection.derivation.token_lookup import merged_id
@@ -82,17 +84,24 @@ def command(
     if token_id is not None:
         why = derive_token(learned, token_id)
         return print_json(why.as_dict()) if as_json else console.print(why)
-    source = file_text(files[0], errors) if files else literal_text(texts[0], errors)
+    sources = [*(file_text(file, errors) for file in files), *(literal_text(text, errors) for text in texts)]
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
-    from bpe_transformer.inspection import derive_text
+    explained = [_explained(learned, source, policy) for source in sources]
+    if as_json:
+        facts = [text.as_dict() for text in explained]
+        return print_json(facts[0] if len(facts) == 1 else facts)
     from bpe_transformer.inspection.render.derivation.text_derivation import MAX_PRETOKENS, render_text_derivation
 
+    for derivation in explained:
+        console.print(render_text_derivation(derivation, max_pretokens=None if all_pretokens else MAX_PRETOKENS))
+
+
+def _explained(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy) -> TextDerivation:
+    from bpe_transformer.inspection import derive_text
+
     whole = source.whole() if source.text is None else source.text
-    policy.check(learned, whole, source.name)
-    explained = derive_text(learned, whole, **policy.arguments)
-    if as_json:
-        return print_json(explained.as_dict())
-    console.print(render_text_derivation(explained, max_pretokens=None if all_pretokens else MAX_PRETOKENS))
+    policy.check(tokenizer, whole, source.name)
+    return derive_text(tokenizer, whole, **policy.arguments)
 
 
 def _token(tokenizer: Tokenizer, text: str) -> int | None:

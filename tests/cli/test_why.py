@@ -146,6 +146,8 @@ def test_a_text_that_is_no_token_is_explained(bpe: Run, byte_tokenizer: Path) ->
     done = bpe("why", byte_tokenizer, "tree")
     assert re.match(r"note: 'tree' is not one token of this vocabulary \(near it: .*three.*\)", done.stderr.decode())
     assert b"rank" in done.stdout
+    both = json.loads(bpe("why", byte_tokenizer, "--text", "three", "--text", "cats", "--json").stdout)
+    assert [text["text"] for text in both] == ["three", "cats"]
     assert bpe("why", byte_tokenizer, "--text", "three").stdout != bpe("why", byte_tokenizer, "three").stdout
 
 
