@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "keys hold a word's by
 struct ShortKey {
   static constexpr size_t kMaxBytes = 15;
   static constexpr unsigned kFree = 4;  // top bits of `high`, always 0 here: who stores keys may keep a number there
-  uint64_t low, high;  // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
+  uint64_t low, high;                   // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
 
   bool operator==(const ShortKey&) const = default;
   // But for the number in either.
@@ -65,7 +65,8 @@ struct ShortKey {
   static const Masks kMasks;
 
   static uint64_t mix(uint64_t a, uint64_t b) {
-    const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
+    const unsigned __int128 product =
+        static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15ull) * (b ^ 0xD6E8FEB86659FD93ull);
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   }
 };

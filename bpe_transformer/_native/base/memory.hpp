@@ -1,4 +1,5 @@
-// Large arrays of plain data: zeroed pages that cost nothing until they are touched, in large pages where the system has them.
+// Large arrays of plain data: zeroed pages that cost nothing until they are touched, in large pages where the system
+// has them.
 #pragma once
 
 #include <algorithm>

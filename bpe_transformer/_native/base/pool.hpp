@@ -9,8 +9,8 @@
 
 namespace bpe {
 
-// Never waits for long: a process that was forked while another thread held the lock would wait for ever, since that thread
-// is not part of it. Such a process borrows nothing and makes its objects itself.
+// Never waits for long: a process that was forked while another thread held the lock would wait for ever, since that
+// thread is not part of it. Such a process borrows nothing and makes its objects itself.
 template <class T>
 class Pool {
  public:

@@ -5,15 +5,15 @@
 #include <mutex>
 #include <optional>
 
-#include "splitting/cuts.hpp"
 #include "base/parallel.hpp"
+#include "splitting/cuts.hpp"
 
 namespace bpe {
 
 namespace {
 
-constexpr size_t kPieceBytes = 1 << 18;   // of a text, for one thread
-constexpr size_t kFoldWords = 1 << 17;    // of another thread's table, then it joins the first
+constexpr size_t kPieceBytes = 1 << 18;  // of a text, for one thread
+constexpr size_t kFoldWords = 1 << 17;   // of another thread's table, then it joins the first
 constexpr size_t kLeastTable = 1 << 16;
 
 // A part of a text that splits as it does within the whole.
@@ -26,7 +26,8 @@ struct Piece {
 void cut(std::vector<Piece>& pieces, Pattern pattern, const Text& text, size_t number) {
   const uint8_t* const end = text.data + text.size;
   for (const uint8_t* begin = text.data; begin < end;) {
-    const uint8_t* const to = static_cast<size_t>(end - begin) > kPieceBytes ? next_cut(pattern, begin + kPieceBytes, end) : end;
+    const uint8_t* const to =
+        static_cast<size_t>(end - begin) > kPieceBytes ? next_cut(pattern, begin + kPieceBytes, end) : end;
     pieces.push_back({{begin, static_cast<size_t>(to - begin)}, number, static_cast<size_t>(begin - text.data)});
     begin = to;
   }
@@ -75,7 +76,8 @@ void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
         if (valid < piece.part.size) {
           const InvalidUtf8 here{piece.text, piece.position + valid, begin[valid]};
           const std::lock_guard lock(guard);
-          if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position)) invalid = here;
+          if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position))
+            invalid = here;
           continue;
         }
         counts.count_text(pattern, begin, begin + piece.part.size, begin + piece.part.size);

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "counting/word_counts.hpp"
 #include "counting/sorted_runs.hpp"
+#include "counting/word_counts.hpp"
 #include "text/text.hpp"
 
 namespace bpe {

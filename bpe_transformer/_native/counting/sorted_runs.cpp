@@ -123,7 +123,8 @@ class Runs::Reader : public Stream {
   }
   // At least `wanted` bytes, unless the run ends before.
   void refill(size_t wanted) {
-    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(from_), buffer_.begin() + static_cast<ptrdiff_t>(used_), buffer_.begin());
+    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(from_), buffer_.begin() + static_cast<ptrdiff_t>(used_),
+              buffer_.begin());
     used_ -= from_;
     from_ = 0;
     if (buffer_.size() < wanted) buffer_.resize(wanted);

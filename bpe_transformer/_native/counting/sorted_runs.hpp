@@ -1,4 +1,5 @@
-// Words in the order of their bytes: out of a table, and out of sorted runs in a file, where tables go that grow too large.
+// Words in the order of their bytes: out of a table, and out of sorted runs in a file, where tables go that grow too
+// large.
 #pragma once
 
 #include <cstdint>

@@ -156,7 +156,8 @@ void WordCounts::merge(const WordCounts& other) {
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
 
-void WordCounts::add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count, Dropped& dropped) {
+void WordCounts::add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count,
+                           Dropped& dropped) {
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i].size == 0 || counts[i] == 0) continue;
     if (counts[i] < min_count) dropped.add(counts[i]);

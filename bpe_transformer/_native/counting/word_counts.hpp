@@ -43,8 +43,8 @@ struct Dropped {
 
 class Runs;
 
-// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that counting
-// one costs a single cache line; longer ones live in an arena, blocks of which never move.
+// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that
+// counting one costs a single cache line; longer ones live in an arena, blocks of which never move.
 class WordCounts {
  public:
   WordCounts() : slots_(kFirstSlots) {}

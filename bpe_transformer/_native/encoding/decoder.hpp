@@ -94,7 +94,7 @@ class Decoder {
   std::vector<uint8_t> blob_;  // the bytes of all tokens, and more, so that a step may read past the last
   std::vector<Span> spans_;    // by id
   Prefix prefix_;
-  bool marked_ = false;   // whether the flags matter though no token is left out
+  bool marked_ = false;  // whether the flags matter though no token is left out
 };
 
 }  // namespace bpe

@@ -5,9 +5,9 @@
 #include <bit>
 #include <utility>
 
+#include "base/parallel.hpp"
 #include "encoding/encoder.hpp"
 #include "encoding/joined_parts.hpp"
-#include "base/parallel.hpp"
 
 namespace bpe {
 
@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kFew = 32;
 
-// Merges n symbols as `dropout` says; gives how many are left. The best merge is looked for anew each time, without branches
-// that a processor would have to guess.
+// Merges n symbols as `dropout` says; gives how many are left. The best merge is looked for anew each time, without
+// branches that a processor would have to guess.
 size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout) {
   uint32_t ranks[kFew], put_off[kFew];  // of id[i] with id[i + 1]; those that are dropped until the next merge
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = merger.rank(id[i], id[i + 1]);
@@ -88,10 +88,10 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
 
 }  // namespace
 
-// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here they are
-// drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those that were
-// dropped on the way are possible again in the next step. Where nothing is dropped until a word is done, which is so for most
-// words, its ids are those that encoding it always gives.
+// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here they
+// are drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those
+// that were dropped on the way are possible again in the next step. Where nothing is dropped until a word is done,
+// which is so for most words, its ids are those that encoding it always gives.
 void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const {
   const std::string_view word = alphabet_.word_of(piece);
   const size_t from = out.size();
@@ -111,8 +111,9 @@ void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& o
   }
   out.reserve(symbols);
   alphabet_.split(word, out);
-  out.resize(from + (symbols <= kFew ? sample_few(merger_, out.data() + from, symbols, dropout)
-                                     : sample_many(merger_, out.data() + from, static_cast<uint32_t>(symbols), dropout)));
+  out.resize(from + (symbols <= kFew
+                         ? sample_few(merger_, out.data() + from, symbols, dropout)
+                         : sample_many(merger_, out.data() + from, static_cast<uint32_t>(symbols), dropout)));
 }
 
 void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const {
@@ -147,8 +148,9 @@ void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffe
   }
 }
 
-Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
-                                     double probability, uint64_t seed, int num_threads) const {
+Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& texts,
+                                     const std::vector<SpecialPolicy>& policy, double probability, uint64_t seed,
+                                     int num_threads) const {
   Batch batch;
   batch.offsets.resize(texts.size() + 1);
   JoinedParts joined(texts.size(), 0);
@@ -162,8 +164,9 @@ Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& t
       Dropout dropout(probability, seed, i);
       dropout.memory = std::move(memory);
       at_text(i, [&] {
-        each_part(texts[i], policy, [&](Text part, size_t, size_t) { sample_plain(pattern, part, dropout, ids); },
-                  [&](size_t token, size_t) { ids.push_back(specials_[token].id); });
+        each_part(
+            texts[i], policy, [&](Text part, size_t, size_t) { sample_plain(pattern, part, dropout, ids); },
+            [&](size_t token, size_t) { ids.push_back(specials_[token].id); });
       });
       memory = std::move(dropout.memory);
       batch.offsets[i + 1] = static_cast<int64_t>(ids.size());

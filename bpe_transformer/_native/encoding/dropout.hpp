@@ -11,8 +11,8 @@ namespace bpe {
 
 struct PieceCache;
 
-// Says for one text which merges are left out. Equal seeds and streams (the number of a text in its batch) say the same,
-// whatever else is encoded and by how many threads.
+// Says for one text which merges are left out. Equal seeds and streams (the number of a text in its batch) say the
+// same, whatever else is encoded and by how many threads.
 class Dropout {
  public:
   // A merge that could happen. The order is that of a heap whose first is the best.

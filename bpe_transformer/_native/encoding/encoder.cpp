@@ -5,22 +5,27 @@
 #include <cstring>
 #include <utility>
 
-#include "encoding/joined_parts.hpp"
 #include "base/parallel.hpp"
+#include "encoding/joined_parts.hpp"
 
 namespace bpe {
 
 Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
                  const std::vector<SpecialToken>& whole, PrefixSpace prefix)
-    : merger_(std::move(alphabet), merges), alphabet_(merger_.alphabet()), specials_(std::move(specials)), prefix_(prefix) {
+    : merger_(std::move(alphabet), merges),
+      alphabet_(merger_.alphabet()),
+      specials_(std::move(specials)),
+      prefix_(prefix) {
   whole_.reserve(whole.size());
   for (const SpecialToken& token : whole) {
-    if (whole_.emplace(token.bytes, token.id).second && !token.bytes.empty() && token.bytes.size() <= ShortKey::kMaxBytes)
+    if (whole_.emplace(token.bytes, token.id).second && !token.bytes.empty() &&
+        token.bytes.size() <= ShortKey::kMaxBytes)
       short_tokens_.push_back({ShortKey::of(token.bytes, 0), token.id});
   }
   if (whole.empty()) short_tokens_ = merger_.short_tokens(merges);
   for (const SpecialToken& special : specials_)
-    if (!special.bytes.empty() && first_bytes_.find(special.bytes[0]) == std::string::npos) first_bytes_ += special.bytes[0];
+    if (!special.bytes.empty() && first_bytes_.find(special.bytes[0]) == std::string::npos)
+      first_bytes_ += special.bytes[0];
 }
 
 // --- one pre-token ---------------------------------------------------------------------------------------------------
@@ -46,8 +51,8 @@ bool found(const Entry& entry, IdBuffer& out) {
 // A cache that has seen so many short words is worth being told the vocabulary's tokens, which words often are.
 constexpr size_t kMuchText = 1 << 10;
 
-// A word's ids lie in the table of the least room that its bytes and ids need; one that has too many ids for a table is noted there
-// with none. A word that is not in cache.small, or only noted there, may be in the others.
+// A word's ids lie in the table of the least room that its bytes and ids need; one that has too many ids for a table is
+// noted there with none. A word that is not in cache.small, or only noted there, may be in the others.
 bool Encoder::recall(std::string_view word, PieceCache& cache, IdBuffer& out) const {
   if (word.size() <= LongKey::kMaxBytes) {
     const LongKey key = LongKey::of(word);
@@ -71,7 +76,8 @@ void Encoder::keep(std::string_view word, const uint32_t* ids, size_t count, Pie
 }
 
 // `is_noted`: in cache.small.
-[[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache, IdBuffer& out) const {
+[[gnu::noinline]] void Encoder::encode_other(std::string_view word, bool is_noted, PieceCache& cache,
+                                             IdBuffer& out) const {
   if ((is_noted || word.size() > ShortKey::kMaxBytes) && recall(word, cache, out)) return;
   const size_t from = out.size();
   encode_new(word, out);
@@ -93,7 +99,8 @@ void Encoder::encode_piece(std::string_view piece, PieceCache& cache, IdBuffer& 
 
 // --- a text ----------------------------------------------------------------------------------------------------------
 
-// Where it can be had, code for processors with AVX2 and the bit instructions that came with it, all that is called inside included.
+// Where it can be had, code for processors with AVX2 and the bit instructions that came with it, all that is called
+// inside included.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define BPE_FOR_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"), flatten))
 #else
@@ -146,8 +153,8 @@ struct Words {
 
 }  // namespace
 
-// What is not text, random bytes say, makes very many words that no cache will find again, and most are just their bytes: nothing
-// merges in them. Encodes n words, all bytes between such as merge at once; the number of these.
+// What is not text, random bytes say, makes very many words that no cache will find again, and most are just their
+// bytes: nothing merges in them. Encodes n words, all bytes between such as merge at once; the number of these.
 [[gnu::noinline]] size_t Encoder::encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const {
   constexpr size_t kMost = 4096;  // bytes
   const uint8_t* const begin = borders[0];
@@ -158,7 +165,9 @@ struct Words {
     for (size_t i = 1; i < size; ++i)
       merges[i] = static_cast<uint16_t>(merges[i - 1] + merger_.bytes_merge(begin[i - 1], begin[i]));
   }
-  const auto is_bytes = [&](size_t i) { return size <= kMost && merges[borders[i] - begin] == merges[borders[i + 1] - 1 - begin]; };
+  const auto is_bytes = [&](size_t i) {
+    return size <= kMost && merges[borders[i] - begin] == merges[borders[i + 1] - 1 - begin];
+  };
   size_t others = 0;
   for (size_t i = 0; i < n; ++i) {
     const uint8_t* p = borders[i];
@@ -204,7 +213,8 @@ void Encoder::encode_words(Text text, PieceCache& cache, IdBuffer& out, const ui
       const ShortKey& key = words.keys[i];
       const auto* entry = &places.of(words.hashes[i]);
       if (key.same(entry->key)) [[likely]] {
-        if (take(entry)) [[likely]] continue;
+        if (take(entry)) [[likely]]
+          continue;
       } else if (key.high) {
         entry = cache.small.find(key, words.hashes[i]);
         if (take(entry)) continue;
@@ -245,12 +255,14 @@ void Encoder::encode_plain(Pattern pattern, Text text, PieceCache& cache, IdBuff
     }
   } catch (const UnknownCharacter& cause) {
     const std::string_view piece(reinterpret_cast<const char*>(at), static_cast<size_t>(end - at));
-    const size_t skipped = alphabet_.marks_end ? static_cast<size_t>(alphabet_.word_of(piece).data() - piece.data()) : 0;
+    const size_t skipped =
+        alphabet_.marks_end ? static_cast<size_t>(alphabet_.word_of(piece).data() - piece.data()) : 0;
     throw UnknownInText(cause, 0, static_cast<size_t>(at - text.data) + skipped + cause.position);
   }
 }
 
-// The position of the first special token at or after `from` that the policy does not treat as plain; the longest there.
+// The position of the first special token at or after `from` that the policy does not treat as plain; the longest
+// there.
 size_t Encoder::find_special(Text text, size_t from, const std::vector<SpecialPolicy>& policy, size_t& token) const {
   const char* const data = reinterpret_cast<const char*>(text.data);
   for (size_t at = from; at < text.size; ++at) {
@@ -275,8 +287,9 @@ size_t Encoder::find_special(Text text, size_t from, const std::vector<SpecialPo
 
 void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, PieceCache& cache,
                      IdBuffer& out) const {
-  each_part(text, policy, [&](Text part, size_t, size_t) { encode_plain(pattern, part, cache, out); },
-            [&](size_t token, size_t) { out.push_back(specials_[token].id); });
+  each_part(
+      text, policy, [&](Text part, size_t, size_t) { encode_plain(pattern, part, cache, out); },
+      [&](size_t token, size_t) { out.push_back(specials_[token].id); });
 }
 
 namespace {
@@ -295,8 +308,8 @@ std::vector<size_t> parts_of(const std::vector<Text>& texts, int num_threads) {
 
 }  // namespace
 
-Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
-                                     int num_threads) const {
+Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& texts,
+                                     const std::vector<SpecialPolicy>& policy, int num_threads) const {
   const std::vector<size_t> starts = parts_of(texts, num_threads);
   const auto stop_of = [&](size_t part) { return part + 1 < starts.size() ? starts[part + 1] : texts.size(); };
   size_t bytes = 0;
@@ -305,17 +318,18 @@ Encoder::Batch Encoder::encode_batch(Pattern pattern, const std::vector<Text>& t
   Batch batch;
   batch.offsets.resize(texts.size() + 1);
   std::atomic<size_t> next{0};
-  run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), starts.size())), [&](int) {
-    Borrowed cache(*this);
-    for (size_t part; (part = next.fetch_add(1)) < starts.size();) {
-      IdBuffer ids = joined.take();
-      for (size_t i = starts[part]; i < stop_of(part); ++i) {
-        at_text(i, [&] { encode(pattern, texts[i], policy, *cache, ids); });
-        batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
-      }
-      joined.give(part, std::move(ids));
-    }
-  });
+  run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), starts.size())),
+              [&](int) {
+                Borrowed cache(*this);
+                for (size_t part; (part = next.fetch_add(1)) < starts.size();) {
+                  IdBuffer ids = joined.take();
+                  for (size_t i = starts[part]; i < stop_of(part); ++i) {
+                    at_text(i, [&] { encode(pattern, texts[i], policy, *cache, ids); });
+                    batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
+                  }
+                  joined.give(part, std::move(ids));
+                }
+              });
   for (size_t part = 1; part < starts.size(); ++part) {
     const auto before = static_cast<int64_t>(joined.begins()[part]);
     for (size_t i = starts[part]; i < stop_of(part); ++i) batch.offsets[i + 1] += before;

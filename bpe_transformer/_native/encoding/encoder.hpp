@@ -13,12 +13,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "merging/alphabet.hpp"
+#include "base/pool.hpp"
 #include "counting/word_counts.hpp"
 #include "encoding/dropout.hpp"
-#include "merging/merger.hpp"
 #include "encoding/word_cache.hpp"
-#include "base/pool.hpp"
+#include "merging/alphabet.hpp"
+#include "merging/merger.hpp"
 #include "splitting/scanner.hpp"
 
 namespace bpe {
@@ -30,7 +30,8 @@ struct SpecialToken {
 
 // A special token in a text that was not to hold it.
 struct ForbiddenSpecial : std::runtime_error {
-  ForbiddenSpecial(size_t token, size_t position) : std::runtime_error("special token"), token(token), position(position) {}
+  ForbiddenSpecial(size_t token, size_t position)
+      : std::runtime_error("special token"), token(token), position(position) {}
   size_t token;     // index into the encoder's special tokens
   size_t text = 0;  // of a batch
   size_t position;  // byte
@@ -104,8 +105,8 @@ class Encoder {
   size_t cache_bytes() const { return cache_bytes_.load(std::memory_order_relaxed); }
   void set_cache_bytes(size_t bytes) { cache_bytes_ = bytes; }
 
-  // Encoding in which each merge is left out at random (BPE-dropout): a pre-token, plain text, and texts, of which number i
-  // has the stream i of the seed. Knows no pre-token that is a token as a whole; needs dropout.memory.words.
+  // Encoding in which each merge is left out at random (BPE-dropout): a pre-token, plain text, and texts, of which
+  // number i has the stream i of the seed. Knows no pre-token that is a token as a whole; needs dropout.memory.words.
   void sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const;
   void sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const;
   Batch sample_batch(Pattern pattern, const std::vector<Text>& texts, const std::vector<SpecialPolicy>& policy,
@@ -146,8 +147,9 @@ class Encoder {
     return !(part.starts_with(' ') || (!alphabet_.bytes && part.starts_with("\xE2\x96\x81")));  // U+2581
   }
 
-  // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of these.
-  // Byte n of `part` is byte start + n - shift of the text: a part may begin with a space that the text does not have.
+  // Calls plain(part, start, shift) for what lies between special tokens, and special(token, position) for each of
+  // these. Byte n of `part` is byte start + n - shift of the text: a part may begin with a space that the text does not
+  // have.
   template <class Plain, class Special>
   void each_part(Text text, const std::vector<SpecialPolicy>& policy, Plain&& plain, Special&& special) const {
     const auto part = [&](size_t from, size_t to) {

@@ -50,7 +50,8 @@ class JoinedParts {
     {
       const std::shared_lock together(memory_);
       for (size_t i = from; i < to; ++i)
-        if (ready_[i].size()) __builtin_memcpy(all_.data() + begins_[i], ready_[i].data(), ready_[i].size() * sizeof(uint32_t));
+        if (ready_[i].size())
+          __builtin_memcpy(all_.data() + begins_[i], ready_[i].data(), ready_[i].size() * sizeof(uint32_t));
     }
     const std::lock_guard lock(order_);
     for (size_t i = from; i < to; ++i) {
@@ -64,12 +65,12 @@ class JoinedParts {
   IdBuffer release() { return std::move(all_); }
 
  private:
-  std::mutex order_;           // held for moments only
-  std::shared_mutex memory_;   // alone to move all_, together to write to it
+  std::mutex order_;          // held for moments only
+  std::shared_mutex memory_;  // alone to move all_, together to write to it
   std::vector<IdBuffer> ready_, idle_;
   std::vector<uint8_t> is_ready_;
   std::vector<size_t> begins_;
-  size_t turn_ = 0;            // the first part that is not in all_
+  size_t turn_ = 0;  // the first part that is not in all_
   IdBuffer all_;
 };
 

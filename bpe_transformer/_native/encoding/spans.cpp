@@ -10,8 +10,8 @@ namespace bpe {
 
 namespace {
 
-// Appends the spans of ids whose base symbols follow each other without a gap: `widths` bytes, or characters, of which one
-// that is not in the alphabet may have become its bytes. False, and nothing, if they do not add up to the text.
+// Appends the spans of ids whose base symbols follow each other without a gap: `widths` bytes, or characters, of which
+// one that is not in the alphabet may have become its bytes. False, and nothing, if they do not add up to the text.
 bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, const uint32_t* ids, size_t count,
                std::vector<int64_t>& spans) {
   const size_t before = spans.size();
@@ -39,8 +39,8 @@ bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, cons
 
 }  // namespace
 
-void Encoder::piece_spans(std::string_view piece, int64_t start, const uint32_t* widths, PieceCache& cache, IdBuffer& out,
-                          std::vector<int64_t>& spans) const {
+void Encoder::piece_spans(std::string_view piece, int64_t start, const uint32_t* widths, PieceCache& cache,
+                          IdBuffer& out, std::vector<int64_t>& spans) const {
   const std::string_view word = alphabet_.word_of(piece);
   if (word.empty()) return;
   const size_t from = out.size();
@@ -104,17 +104,19 @@ void Encoder::encode_spans(Pattern pattern, Text text, const std::vector<Special
 
 // --- characters ------------------------------------------------------------------------------------------------------
 
-CharactersBefore::CharactersBefore(Text text) : text_(text), valid_(unicode::valid_prefix(text.data, text.size) == text.size) {
+CharactersBefore::CharactersBefore(Text text)
+    : text_(text), valid_(unicode::valid_prefix(text.data, text.size) == text.size) {
   plain_ = valid_ && std::none_of(text.data, text.data + text.size, [](uint8_t byte) { return byte >= 0x80; });
 }
 
 int64_t to_characters(Text text, int64_t* spans, size_t count) {
   CharactersBefore starts(text), ends = starts;
-  size_t last = 0;           // where the span before ends,
-  int64_t until_last = 0;    // and how many characters begin before that
+  size_t last = 0;         // where the span before ends,
+  int64_t until_last = 0;  // and how many characters begin before that
   for (size_t i = 0; i < count; ++i, spans += 2) {
     const auto start = static_cast<size_t>(spans[0]), end = static_cast<size_t>(spans[1]);
-    if (start == last && starts.valid()) spans[0] = until_last - (start < text.size && unicode::continues(text.data[start]));
+    if (start == last && starts.valid())
+      spans[0] = until_last - (start < text.size && unicode::continues(text.data[start]));
     else spans[0] = start < text.size ? starts(start + 1) - 1 : starts(text.size);
     if (end == start) {
       spans[1] = spans[0];
@@ -145,7 +147,8 @@ void append(SpanBatch& all, const SpanBatch& part) {
   all.ids.reserve(part.ids.size());
   if (part.ids.size()) __builtin_memcpy(all.ids.data() + before, part.ids.data(), part.ids.size() * sizeof(uint32_t));
   all.ids.resize(before + part.ids.size());
-  for (size_t i = 1; i < part.offsets.size(); ++i) all.offsets.push_back(static_cast<int64_t>(before) + part.offsets[i]);
+  for (size_t i = 1; i < part.offsets.size(); ++i)
+    all.offsets.push_back(static_cast<int64_t>(before) + part.offsets[i]);
   all.spans.insert(all.spans.end(), part.spans.begin(), part.spans.end());
   all.lengths.insert(all.lengths.end(), part.lengths.begin(), part.lengths.end());
 }
@@ -156,7 +159,7 @@ SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std:
                              const std::vector<SpecialPolicy>& policy, const uint32_t* widths, bool characters,
                              int num_threads) {
   constexpr size_t kPartBytes = size_t{1} << 20;
-  std::vector<size_t> starts;  // the first text of each part
+  std::vector<size_t> starts;      // the first text of each part
   size_t bytes = 0, expected = 0;  // of a text of 4 bytes an id; memory that is not used costs nothing
   for (size_t i = 0; i < texts.size(); ++i) {
     expected += texts[i].size / 4 + 1;
@@ -169,12 +172,13 @@ SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std:
   SpanBatch& one = parts.size() == 1 ? parts[0] : all;
   one.ids.reserve(expected), one.spans.reserve(2 * expected);
   std::atomic<size_t> next{0};
-  run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), parts.size())), [&](int) {
-    Encoder::Borrowed cache(encoder);
-    for (size_t part; (part = next.fetch_add(1)) < parts.size();)
-      for (size_t i = starts[part]; i < starts[part + 1]; ++i)
-        add_text(encoder, pattern, texts[i], i, policy, widths, characters, *cache, parts[part]);
-  });
+  run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), parts.size())),
+              [&](int) {
+                Encoder::Borrowed cache(encoder);
+                for (size_t part; (part = next.fetch_add(1)) < parts.size();)
+                  for (size_t i = starts[part]; i < starts[part + 1]; ++i)
+                    add_text(encoder, pattern, texts[i], i, policy, widths, characters, *cache, parts[part]);
+              });
   if (parts.size() == 1) return std::move(parts[0]);
   for (SpanBatch& part : parts) {
     append(all, part);

@@ -8,7 +8,8 @@
 
 namespace bpe {
 
-// How many characters of a text begin before a byte, asked for bytes in order. A byte that is not part of UTF-8 is a character.
+// How many characters of a text begin before a byte, asked for bytes in order. A byte that is not part of UTF-8 is a
+// character.
 class CharactersBefore {
  public:
   explicit CharactersBefore(Text text);
@@ -20,14 +21,15 @@ class CharactersBefore {
       for (; at_ < end; ++at_) count_ += !unicode::continues(text_.data[at_]);
       begun_ = at_;
     } else {
-      for (; at_ < end; ++count_) begun_ = at_ + 1, at_ += unicode::decode(text_.data + at_, text_.data + text_.size).length;
+      for (; at_ < end; ++count_)
+        begun_ = at_ + 1, at_ += unicode::decode(text_.data + at_, text_.data + text_.size).length;
     }
     return count_;
   }
 
  private:
   Text text_;
-  bool valid_, plain_;       // UTF-8 throughout; ASCII throughout
+  bool valid_, plain_;         // UTF-8 throughout; ASCII throughout
   size_t at_ = 0, begun_ = 0;  // `count_` holds for bytes begun_ to at_
   int64_t count_ = 0;
 };

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "merging/alphabet.hpp"
+#include "base/parallel.hpp"
 #include "counting/word_counts.hpp"
 #include "encoding/encoder.hpp"
-#include "base/parallel.hpp"
+#include "merging/alphabet.hpp"
 
 namespace bpe {
 
@@ -47,7 +47,8 @@ class WordBytes {
     const uint32_t extent = extents_[id];
     if (extent & kBytes) return step(std::min<size_t>(extent & ~kBytes, static_cast<size_t>(end_ - at_)));
     bool found = false;
-    for (uint32_t i = 0; at_ < end_ && (i < std::max(extent, 1u) || (extent == 0 && alphabet_.fuse_unknown && !known())); ++i)
+    for (uint32_t i = 0;
+         at_ < end_ && (i < std::max(extent, 1u) || (extent == 0 && alphabet_.fuse_unknown && !known())); ++i)
       found |= step(alphabet_.symbol_at(at_, end_).length);
     return found;
   }
@@ -70,8 +71,8 @@ class WordBytes {
   const uint8_t *at_ = nullptr, *end_ = nullptr, *flag_ = nullptr;
 };
 
-// Each distinct word is encoded once and its ids are counted as often as it occurs. `extents` has an entry for every id.
-// Throws UnknownInText, whose text is 0 and whose position is in the word.
+// Each distinct word is encoded once and its ids are counted as often as it occurs. `extents` has an entry for every
+// id. Throws UnknownInText, whose text is 0 and whose position is in the word.
 inline Tally tally(const Encoder& encoder, const Alphabet& alphabet, const WordCounts& words,
                    const std::vector<uint32_t>& extents, int num_threads) {
   constexpr size_t kStep = 4096;

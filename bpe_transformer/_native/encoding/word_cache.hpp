@@ -7,15 +7,15 @@
 #include <type_traits>
 #include <utility>
 
-#include "merging/alphabet.hpp"
 #include "base/key.hpp"
 #include "base/memory.hpp"
+#include "merging/alphabet.hpp"
 
 namespace bpe {
 
-// Ids of words by key. A word has four places next to each other, and twelve more while the table has room to grow; where all are
-// taken, one is given up. The table grows with what it holds, up to a limit, and only if words are found in it: where hardly any comes
-// again, a small table costs least.
+// Ids of words by key. A word has four places next to each other, and twelve more while the table has room to grow;
+// where all are taken, one is given up. The table grows with what it holds, up to a limit, and only if words are found
+// in it: where hardly any comes again, a small table costs least.
 template <class Key, size_t kIds>
 class PieceTable {
  public:
@@ -83,7 +83,8 @@ class PieceTable {
 
   size_t place(uint64_t hash) const { return hash & (entries_.size() - 1); }
   size_t places_of_one() const { return used_ * 2 <= entries_.size() ? 16 : 4; }
-  // A word lies further on only if all lines before are full, as they are then for good. If it is found it comes first from then on.
+  // A word lies further on only if all lines before are full, as they are then for good. If it is found it comes first
+  // from then on.
   const Entry* find_further(const Key& key, size_t at) {
     for (size_t i = 0; i < places_of_one(); i += kLine) {
       bool is_full = true;

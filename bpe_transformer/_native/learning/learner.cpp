@@ -31,7 +31,9 @@ Learner::Pair* Learner::PairTable::find(uint64_t key) {
   return pair.key == key ? &pair : nullptr;
 }
 
-void Learner::PairTable::prefetch(uint64_t key) const { __builtin_prefetch(&pairs_[scramble(key) & (pairs_.size() - 1)], 1); }
+void Learner::PairTable::prefetch(uint64_t key) const {
+  __builtin_prefetch(&pairs_[scramble(key) & (pairs_.size() - 1)], 1);
+}
 
 Learner::Pair& Learner::PairTable::insert(uint64_t key, uint64_t drop_below) {
   size_t i = place(key);
@@ -86,8 +88,8 @@ Learner::Position* Learner::allocate(size_t count) {
 
 // --- words -----------------------------------------------------------------------------------------------------------
 
-Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base, std::vector<std::string> tokens,
-                 const LearnerOptions& options)
+Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base,
+                 std::vector<std::string> tokens, const LearnerOptions& options)
     : bytes_(std::move(tokens)),
       never_(options.never.begin(), options.never.end()),
       max_token_bytes_(options.max_token_bytes),
@@ -391,7 +393,8 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
     }
     merged += count;
     if (before != kGap) note(left_, before, start - length_[before], count);
-    if (after != kGap && after != made) note(right_, after, start, count);  // two new ids in a row count once, as `before`
+    if (after != kGap && after != made)
+      note(right_, after, start, count);  // two new ids in a row count once, as `before`
   };
   // A join is accounted for after the next one, which may be its neighbour.
   Position waiting = 0;

@@ -3,9 +3,9 @@
 // How it stays fast. All distinct words lie one after another in one array of ids, most frequent first. A token keeps
 // its first and last slot labelled with its id, so both neighbours of any token are found without links: the next token
 // starts `length` slots on, and the slot before a token names the token that ends there. New pairs arise only when one
-// of their two ids is made, so a pair's list of positions is complete at birth and lies in one piece; it only goes stale.
-// Counts never rise after birth either, so pairs born below a threshold are not recorded at all: should the best count
-// ever sink to it, one pass over the words finds them again with a lower threshold.
+// of their two ids is made, so a pair's list of positions is complete at birth and lies in one piece; it only goes
+// stale. Counts never rise after birth either, so pairs born below a threshold are not recorded at all: should the best
+// count ever sink to it, one pass over the words finds them again with a lower threshold.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include "merging/alphabet.hpp"
 #include "counting/word_counts.hpp"
 #include "encoding/encoder.hpp"
+#include "merging/alphabet.hpp"
 
 namespace bpe {
 
@@ -32,18 +32,18 @@ struct MergeRecord {
 };
 
 struct LearnerOptions {
-  uint32_t max_merges = 0;                 // expected, to choose the first threshold
+  uint32_t max_merges = 0;  // expected, to choose the first threshold
   uint64_t min_frequency = 1;
   size_t max_token_bytes = SIZE_MAX;
-  std::vector<std::string> never;          // bytes that no merge may make, such as a special token's
-  std::vector<uint32_t> apart;             // ids that no merge may take, such as <unk>
-  bool record = true;                      // whether runner-up and words touched are found out: costs time
+  std::vector<std::string> never;  // bytes that no merge may make, such as a special token's
+  std::vector<uint32_t> apart;     // ids that no merge may take, such as <unk>
+  bool record = true;              // whether runner-up and words touched are found out: costs time
 };
 
 class Learner {
  public:
-  // `tokens` holds the bytes of ids 0, 1, …; merges make the ids after them. Words begin as `alphabet` splits them, or as
-  // `base` encodes them if there is one. Throws UnknownCharacter, std::length_error and std::overflow_error.
+  // `tokens` holds the bytes of ids 0, 1, …; merges make the ids after them. Words begin as `alphabet` splits them, or
+  // as `base` encodes them if there is one. Throws UnknownCharacter, std::length_error and std::overflow_error.
   Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base, std::vector<std::string> tokens,
           const LearnerOptions& options);
 
@@ -74,7 +74,8 @@ class Learner {
     PairTable() : pairs_(1 << 12, Pair{kEmpty, 0, nullptr, 0}) {}
     Pair* find(uint64_t key);
     void prefetch(uint64_t key) const;
-    Pair& insert(uint64_t key, uint64_t drop_below);  // the key's pair, made with count 0 if missing; may move all pairs
+    Pair& insert(uint64_t key,
+                 uint64_t drop_below);  // the key's pair, made with count 0 if missing; may move all pairs
     void clear();
     template <class Keep>
     void remove_if_not(Keep&& keep);
@@ -93,7 +94,9 @@ class Learner {
 
   struct Candidate {
     uint64_t count, key;
-    bool operator<(const Candidate& other) const { return count != other.count ? count < other.count : key > other.key; }
+    bool operator<(const Candidate& other) const {
+      return count != other.count ? count < other.count : key > other.key;
+    }
   };
 
   // What a merge adds up for one neighbouring id.
@@ -103,9 +106,9 @@ class Learner {
     Position* cursor = nullptr;
   };
   struct Side {
-    std::vector<Neighbour> of;                           // by id
+    std::vector<Neighbour> of;  // by id
     std::vector<Id> touched;
-    std::vector<std::pair<Id, Position>> occurrences;    // neighbour, where the new pair starts
+    std::vector<std::pair<Id, Position>> occurrences;  // neighbour, where the new pair starts
   };
 
   static uint64_t key_of(Id left, Id right) { return uint64_t{left} << 32 | right; }
@@ -127,17 +130,17 @@ class Learner {
   Position* allocate(size_t count);
 
   std::vector<Id> slots_;
-  std::vector<uint32_t> length_;           // slots a token takes, by id
-  std::vector<uint64_t> counts_;           // by word, down to the last that is not 1
-  std::vector<uint64_t> gap_bits_;         // one bit a slot
-  std::vector<uint32_t> gaps_before_;      // by 64 slots
-  Position first_single_ = 0;              // where words that occur once begin
-  Position longest_word_ = 0;              // slots
+  std::vector<uint32_t> length_;       // slots a token takes, by id
+  std::vector<uint64_t> counts_;       // by word, down to the last that is not 1
+  std::vector<uint64_t> gap_bits_;     // one bit a slot
+  std::vector<uint32_t> gaps_before_;  // by 64 slots
+  Position first_single_ = 0;          // where words that occur once begin
+  Position longest_word_ = 0;          // slots
   uint64_t tokens_left_ = 0;
-  std::vector<std::string> bytes_;         // by id
-  std::vector<uint8_t> apart_;             // by id, up to the last that is
+  std::vector<std::string> bytes_;  // by id
+  std::vector<uint8_t> apart_;      // by id, up to the last that is
   std::unordered_set<std::string> never_;
-  std::vector<uint8_t> never_sizes_;       // by size in bytes, whether one of never_ has it
+  std::vector<uint8_t> never_sizes_;  // by size in bytes, whether one of never_ has it
   size_t max_token_bytes_;
 
   PairTable table_;

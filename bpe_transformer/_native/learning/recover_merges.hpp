@@ -15,10 +15,10 @@ struct Recovered {
 
 // `tokens` by rank, distinct and not empty. A symbol is a byte, or with `characters` a character.
 //
-// An encoder of ranks merges the two neighbours whose bytes together are the token of lowest rank, whatever the two are.
-// A stretch of text between two borders that no merge crosses goes through the same steps as it would on its own. So two
-// neighbours that make token t are the two that t's own symbols lead to, always the same, and one merge for each token
-// says all that the ranks say. Shorter tokens come first, since only they take part before the last step.
+// An encoder of ranks merges the two neighbours whose bytes together are the token of lowest rank, whatever the two
+// are. A stretch of text between two borders that no merge crosses goes through the same steps as it would on its own.
+// So two neighbours that make token t are the two that t's own symbols lead to, always the same, and one merge for each
+// token says all that the ranks say. Shorter tokens come first, since only they take part before the last step.
 Recovered recover(const std::vector<std::string_view>& tokens, bool characters);
 
 }  // namespace bpe

@@ -19,24 +19,28 @@ inline constexpr uint32_t kNoId = 0xFFFFFFFFu;
 // A character outside the alphabet, and no <unk> to stand for it.
 struct UnknownCharacter : std::runtime_error {
   UnknownCharacter(size_t position, uint32_t code_point, size_t length)
-      : std::runtime_error("character outside the alphabet"), position(position), code_point(code_point), length(length) {}
+      : std::runtime_error("character outside the alphabet"),
+        position(position),
+        code_point(code_point),
+        length(length) {}
   size_t position;  // byte position in the piece
   uint32_t code_point;
   size_t length;  // bytes
 };
 
 struct Alphabet {
-  bool bytes = true;                                // symbols are bytes, each has an id and no other; else characters,
-  bool some_bytes = false;                          // or bytes of which some have none, or another at the end of a word
-  bool marks_end = false;                           // the last symbol of a word has an id of its own
-  std::array<uint32_t, 256> id_of_byte{};           // if `bytes`, else
-  std::unordered_map<uint32_t, uint32_t> inner;     // code point, or byte → id
-  std::unordered_map<uint32_t, uint32_t> last;      // of what ends a word, if marks_end
+  bool bytes = true;                             // symbols are bytes, each has an id and no other; else characters,
+  bool some_bytes = false;                       // or bytes of which some have none, or another at the end of a word
+  bool marks_end = false;                        // the last symbol of a word has an id of its own
+  std::array<uint32_t, 256> id_of_byte{};        // if `bytes`, else
+  std::unordered_map<uint32_t, uint32_t> inner;  // code point, or byte → id
+  std::unordered_map<uint32_t, uint32_t> last;   // of what ends a word, if marks_end
   uint32_t unknown = kNoId;
-  std::vector<uint32_t> fallback;                   // ids of the 256 bytes of characters that have no id, or empty
-  bool fuse_unknown = false;                        // neighbouring unknown characters become one
+  std::vector<uint32_t> fallback;  // ids of the 256 bytes of characters that have no id, or empty
+  bool fuse_unknown = false;       // neighbouring unknown characters become one
 
-  // White space is not part of a word whose end is marked: the mark stands for it. (Of bytes the pattern leaves it out.)
+  // White space is not part of a word whose end is marked: the mark stands for it. (Of bytes the pattern leaves it
+  // out.)
   std::string_view word_of(std::string_view piece) const {
     if (!marks_end || some_bytes) return piece;
     const uint8_t* begin = reinterpret_cast<const uint8_t*>(piece.data());
@@ -59,8 +63,8 @@ struct Alphabet {
     return some_bytes ? unicode::Symbol{*p, 1, 0} : unicode::decode(p, end);
   }
 
-  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one before
-  // it is not to be written again. Throws UnknownCharacter.
+  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one
+  // before it is not to be written again. Throws UnknownCharacter.
   template <class Emit>
   void each_symbol(std::string_view word, Emit&& emit) const {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(word.data());

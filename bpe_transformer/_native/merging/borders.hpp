@@ -8,8 +8,8 @@
 
 namespace bpe {
 
-// For merges that only ever use what merges of lower rank have made, each id made by one. Then ids are those of a word if each is
-// what its own symbols become and every two neighbours stay apart.
+// For merges that only ever use what merges of lower rank have made, each id made by one. Then ids are those of a word
+// if each is what its own symbols become and every two neighbours stay apart.
 class Borders {
  public:
   Borders() = default;
@@ -23,8 +23,8 @@ class Borders {
   };
   const Parts& parts(uint32_t id) const { return parts_[id]; }
 
-  // Whether nothing merges across the border of two tokens while they are made, and then up to rank `before`. What stands at that
-  // border is gone through backwards: whichever side was made last is taken apart.
+  // Whether nothing merges across the border of two tokens while they are made, and then up to rank `before`. What
+  // stands at that border is gone through backwards: whichever side was made last is taken apart.
   bool apart(const Ranks& ranks, uint32_t left, uint32_t right, uint32_t before = kNoId) const {
     for (;;) {
       if (ranks.of(left, right) < before) return false;

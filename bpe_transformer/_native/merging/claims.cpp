@@ -7,9 +7,11 @@
 namespace bpe {
 
 Claims::Claims(const std::vector<uint32_t>& made, const Borders& borders) : made_(made) {
-  if (!borders.known() || made.empty() || made.size() >= claim::kNoRank || borders.size() >= (size_t{1} << kIdBits)) return;
+  if (!borders.known() || made.empty() || made.size() >= claim::kNoRank || borders.size() >= (size_t{1} << kIdBits))
+    return;
   constexpr size_t kMostPerMerge = 16;
-  std::vector<uint8_t> left_depth(borders.size()), right_depth(borders.size());  // how many tokens a token begins, ends with
+  std::vector<uint8_t> left_depth(borders.size()),
+      right_depth(borders.size());  // how many tokens a token begins, ends with
   size_t most = 0;
   for (const uint32_t id : made) {
     const auto& [left, right, step] = borders.parts(id);
@@ -50,7 +52,8 @@ Claims::Claims(const std::vector<uint32_t>& made, const Borders& borders) : made
     while (levels_[level + 1] <= rank) ++level;
     const auto& [left, right, step] = borders.parts(made[rank]);
     note(left, right, rank, claim::kRank, claim::kNoRank);
-    for (auto end = borders.parts(left); end.step; end = borders.parts(end.right)) note(end.right, right, level, 0, claim::kNever);
+    for (auto end = borders.parts(left); end.step; end = borders.parts(end.right))
+      note(end.right, right, level, 0, claim::kNever);
     for (auto end = borders.parts(right); end.step; end = borders.parts(end.left))
       note(left, end.left, level, claim::kRight, claim::kNever);
   }

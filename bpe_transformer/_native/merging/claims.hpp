@@ -1,4 +1,5 @@
-// What may take a symbol of a word from its neighbour, and at which rank: what decides whether a merge is sure to be made.
+// What may take a symbol of a word from its neighbour, and at which rank: what decides whether a merge is sure to be
+// made.
 #pragma once
 
 #include <array>
@@ -6,21 +7,22 @@
 #include <cstdint>
 #include <vector>
 
-#include "merging/borders.hpp"
 #include "base/memory.hpp"
+#include "merging/borders.hpp"
 #include "merging/ranks.hpp"
 
 namespace bpe {
 
-// The claims on two neighbouring symbols, in the lower 28 bits: the rank of their merge; the lowest rank of a merge of the right one
-// with something longer that ends with the left one; and that of the left one with something longer that begins with the right one.
-// The last two are rounded down to one of 31 levels, which costs one sure merge in a hundred.
+// The claims on two neighbouring symbols, in the lower 28 bits: the rank of their merge; the lowest rank of a merge of
+// the right one with something longer that ends with the left one; and that of the left one with something longer that
+// begins with the right one. The last two are rounded down to one of 31 levels, which costs one sure merge in a
+// hundred.
 namespace claim {
 
 inline constexpr unsigned kBits = 28, kRankBits = 18, kLevelBits = 5, kRight = kLevelBits, kRank = 2 * kLevelBits;
 inline constexpr uint32_t kNever = (1 << kLevelBits) - 1, kNoRank = (1 << kRankBits) - 1;
-inline constexpr uint32_t kNone = (1 << kBits) - 1, kUnknown = 0;  // none at all; any, of the lowest ranks
-inline uint32_t rank(uint32_t claim) { return claim >> kRank; }    // kNoRank if they do not merge
+inline constexpr uint32_t kNone = (1 << kBits) - 1, kUnknown = 0;         // none at all; any, of the lowest ranks
+inline uint32_t rank(uint32_t claim) { return claim >> kRank; }           // kNoRank if they do not merge
 inline uint32_t level_of_left(uint32_t claim) { return claim & kNever; }  // kNever if there is none
 inline uint32_t level_of_right(uint32_t claim) { return claim >> kRight & kNever; }
 
@@ -33,7 +35,8 @@ class Claims {
   static constexpr unsigned kIdBits = 18;
   static constexpr uint64_t kEmpty = UINT64_MAX;
   struct Table {
-    const uint64_t* slots;   // a pair lies at its hash's place or after it, the last before the first, before the next empty one
+    const uint64_t*
+        slots;  // a pair lies at its hash's place or after it, the last before the first, before the next empty one
     const uint32_t* maybe;   // as in Ranks
     const uint32_t* levels;  // ranks; that of claim::kNever is claim::kNoRank
     const uint32_t* made;    // by rank
@@ -48,7 +51,9 @@ class Claims {
 
   bool known() const { return slots_.size() > 0; }  // else there are too many, or ids are too large
   Table table() const {
-    return {slots_.data(), maybe_.data(), levels_.data(), made_.data(), first_made_, static_cast<uint32_t>(slots_.size() - 1), shift_};
+    return {slots_.data(), maybe_.data(), levels_.data(),
+            made_.data(),  first_made_,   static_cast<uint32_t>(slots_.size() - 1),
+            shift_};
   }
 
  private:

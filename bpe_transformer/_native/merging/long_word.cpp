@@ -101,31 +101,38 @@ class LongWord {
       out_.resize(from + merge_short(ranks_, made_, out_.data() + from, count));
       return true;
     }
-    return merge_stretch(ranks_, made_, borders_, [&](IdBuffer& out) {
-      out.append(ids, count);
-      return std::exchange(count, 0) > 0;
-    }, out_);
+    return merge_stretch(
+        ranks_, made_, borders_,
+        [&](IdBuffer& out) {
+          out.append(ids, count);
+          return std::exchange(count, 0) > 0;
+        },
+        out_);
   }
 
   // From a part on that no border is seen in, or that is best left to windows: up to the next border.
   bool merge_open() {
     bool is_first = true, is_last = false;
-    return merge_stretch(ranks_, made_, borders_, [&](IdBuffer& out) {
-      if (is_last) return false;
-      if (!std::exchange(is_first, false)) take();
-      size_t stop = part_->size;
-      if (!repeats()) {
-        make_sure();
-        for (stop = 1; stop < part_->size && !part_->is_border(stop - 1);) ++stop;
-        is_last = stop < part_->size;
-        if (!is_last && !complete_) stop -= std::min(stop, Part::kWidth);  // those after these may be merged yet, and show a border
-      }
-      const uint32_t before = is_last ? claim::kNone : claim::kUnknown;
-      is_last |= complete_;
-      out.append(part_->id.data(), stop);
-      part_->drop(stop, before);
-      return true;
-    }, out_);
+    return merge_stretch(
+        ranks_, made_, borders_,
+        [&](IdBuffer& out) {
+          if (is_last) return false;
+          if (!std::exchange(is_first, false)) take();
+          size_t stop = part_->size;
+          if (!repeats()) {
+            make_sure();
+            for (stop = 1; stop < part_->size && !part_->is_border(stop - 1);) ++stop;
+            is_last = stop < part_->size;
+            if (!is_last && !complete_)
+              stop -= std::min(stop, Part::kWidth);  // those after these may be merged yet, and show a border
+          }
+          const uint32_t before = is_last ? claim::kNone : claim::kUnknown;
+          is_last |= complete_;
+          out.append(part_->id.data(), stop);
+          part_->drop(stop, before);
+          return true;
+        },
+        out_);
   }
 
   const Ranks& ranks_;
@@ -134,8 +141,8 @@ class LongWord {
   const Claims::Table table_;
   Symbols::Parts parts_;
   IdBuffer& out_;
-  IdBuffer symbols_;  // to be taken,
-  size_t taken_ = 0;  // but for these
+  IdBuffer symbols_;       // to be taken,
+  size_t taken_ = 0;       // but for these
   bool complete_ = false;  // the part holds the word's last symbol
   size_t begin_ = 0;       // of what was taken last, in the part
   const std::unique_ptr<Part> part_ = std::make_unique<Part>();
@@ -143,8 +150,8 @@ class LongWord {
 
 }  // namespace
 
-bool merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, const Claims* claims,
-                     Symbols::Parts symbols, IdBuffer& out) {
+bool merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders,
+                     const Claims* claims, Symbols::Parts symbols, IdBuffer& out) {
   constexpr size_t kBytes = size_t{1} << 15;
   if (!claims) return merge_stretch(ranks, made, borders, [&](IdBuffer& to) { return symbols.next(kBytes, to); }, out);
   const size_t from = out.size();

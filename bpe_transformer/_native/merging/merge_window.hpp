@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "splitting/bit_planes.hpp"
 #include "merging/ranks.hpp"
+#include "splitting/bit_planes.hpp"
 
 namespace bpe {
 
@@ -21,7 +21,8 @@ class Window {
     std::copy_n(ids, size, id_);
     for (size_t i = 0; i + 1 < size; ++i) rank_[i] = ranks.of(ids[i], ids[i + 1]);
     std::fill(rank_ + (size ? size - 1 : 0), rank_ + kMost, kNoId);
-    for (size_t g = 0; g < kGroups; ++g) left_[g] = 64 * g >= size ? 0 : size - 64 * g >= 64 ? ~uint64_t{0} : (uint64_t{1} << size % 64) - 1;
+    for (size_t g = 0; g < kGroups; ++g)
+      left_[g] = 64 * g >= size ? 0 : size - 64 * g >= 64 ? ~uint64_t{0} : (uint64_t{1} << size % 64) - 1;
     stale_ = ~uint64_t{0} >> (64 - kGroups);
   }
 
@@ -101,8 +102,9 @@ class Window {
   size_t size_ = 0;
   uint32_t rank_[kMost];  // of each symbol that is left with the next; kNoId if there is no such merge
   uint32_t id_[kMost];    // of each symbol that is left
-  uint64_t left_[kGroups], where_[kGroups], stale_;  // which symbols are left; where a group's lowest rank is; which groups' is unknown
-  uint32_t least_[kGroups];                          // a group's lowest rank
+  uint64_t left_[kGroups], where_[kGroups],
+      stale_;                // which symbols are left; where a group's lowest rank is; which groups' is unknown
+  uint32_t least_[kGroups];  // a group's lowest rank
 };
 
 }  // namespace bpe

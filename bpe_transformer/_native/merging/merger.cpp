@@ -32,8 +32,9 @@ uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   return most;
 }
 
-// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte: then what
-// merges at one rank does not depend on the order, and nothing that is made merges at a lower rank than it was made at.
+// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte:
+// then what merges at one rank does not depend on the order, and nothing that is made merges at a lower rank than it
+// was made at.
 bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) {
   std::vector<uint32_t> rank_of(num_ids, kNoId);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
@@ -63,9 +64,11 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
     byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
 }
 
-// --- tokens that words are ---------------------------------------------------------------------------------------------
+// --- tokens that words are
+// ---------------------------------------------------------------------------------------------
 
-// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged themselves.
+// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged
+// themselves.
 std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges) const {
   if (!alphabet_.bytes || !borders_.known()) return {};
   struct Reached {
@@ -75,7 +78,8 @@ std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges
   std::vector<Reached> tokens_reached(num_ids_);
   for (size_t byte = 0; byte < 256; ++byte) {
     const char value = static_cast<char>(byte);
-    if (const uint32_t id = alphabet_.id_of_byte[byte]; id != kNoId) tokens_reached[id] = {true, ShortKey::of({&value, 1}, 1)};
+    if (const uint32_t id = alphabet_.id_of_byte[byte]; id != kNoId)
+      tokens_reached[id] = {true, ShortKey::of({&value, 1}, 1)};
   }
   std::vector<Token> tokens;
   tokens.reserve(merges.size());
@@ -108,15 +112,17 @@ void Merger::encode(std::string_view word, IdBuffer& out) const {
   merge_by_queue(out, from);
 }
 
-// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, for a word that only repeats itself,
-// and where claims cannot be known.
+// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, for a word that only
+// repeats itself, and where claims cannot be known.
 const Claims* Merger::claims_for(std::string_view word) const {
   constexpr size_t kBytesPerMerge = 4, kPeriod = kStretchStride;
   if (word.size() > kPeriod && word.substr(kPeriod) == word.substr(0, word.size() - kPeriod)) return nullptr;
   const Claims* claims = claims_.load(std::memory_order_acquire);
   if (!claims) {
-    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() < kBytesPerMerge * made_.size()) return nullptr;
-    auto made = std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
+    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() < kBytesPerMerge * made_.size())
+      return nullptr;
+    auto made =
+        std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
     if (claims_.compare_exchange_strong(claims, made.get(), std::memory_order_acq_rel)) claims = made.release();
   }
   return claims->known() ? claims : nullptr;
@@ -134,7 +140,8 @@ void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
   std::vector<uint32_t> next(n), previous(n);
   std::vector<Wait> heap;
   const auto candidate = [&](uint32_t place, uint32_t other, auto&& use) {
-    if (const uint32_t found = ranks_.of(id[place], id[other]); found != kNoId) use(Wait{found, place, id[place], id[other]});
+    if (const uint32_t found = ranks_.of(id[place], id[other]); found != kNoId)
+      use(Wait{found, place, id[place], id[other]});
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1 < n ? i + 1 : kNone;
@@ -152,7 +159,8 @@ void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
     id[other] = kGone;
     next[wait.place] = next[other];
     if (next[other] != kNone) previous[next[other]] = wait.place;
-    if (previous[wait.place] != kNone) candidate(previous[wait.place], wait.place, [&](const Wait& w) { queue.push(w); });
+    if (previous[wait.place] != kNone)
+      candidate(previous[wait.place], wait.place, [&](const Wait& w) { queue.push(w); });
     if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Wait& w) { queue.push(w); });
   }
   ids.resize(static_cast<size_t>(std::remove(id, id + n, kGone) - ids.data()));

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/key.hpp"
+#include "base/memory.hpp"
 #include "merging/alphabet.hpp"
 #include "merging/borders.hpp"
 #include "merging/claims.hpp"
-#include "base/key.hpp"
-#include "base/memory.hpp"
 #include "merging/ranks.hpp"
 #include "merging/symbols.hpp"
 
@@ -25,13 +25,16 @@ class Merger {
   ~Merger() { delete claims_.load(); }
 
   const Alphabet& alphabet() const { return alphabet_; }
-  uint32_t rank(uint32_t left, uint32_t right) const { return ranks_.of(left, right); }  // kNoId if the two do not merge
+  uint32_t rank(uint32_t left, uint32_t right) const {
+    return ranks_.of(left, right);
+  }  // kNoId if the two do not merge
   uint32_t made(uint32_t rank) const { return made_[rank]; }
 
   // Whether two bytes do, if symbols are bytes.
   bool bytes_merge(uint8_t left, uint8_t right) const { return byte_pairs_[size_t{left} << 8 | right]; }
 
-  // The tokens of up to ShortKey::kMaxBytes bytes that merging their own bytes leads to, by rank; none if that is not easily told.
+  // The tokens of up to ShortKey::kMaxBytes bytes that merging their own bytes leads to, by rank; none if that is not
+  // easily told.
   struct Token {
     ShortKey bytes;
     uint32_t id;

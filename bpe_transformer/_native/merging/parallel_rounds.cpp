@@ -10,7 +10,8 @@ namespace {
 
 constexpr size_t kWidth = Part::kWidth;
 
-// Whether a symbol may become part of something longer on one side: it merges with the next one there, or with what that becomes.
+// Whether a symbol may become part of something longer on one side: it merges with the next one there, or with what
+// that becomes.
 bool may_go(const uint32_t* claims, ptrdiff_t step, uint32_t (*level)(uint32_t)) {
   constexpr int kFar = 8;
   for (int i = 0; i < kFar; ++i, claims += step) {
@@ -79,7 +80,8 @@ size_t merge_plain(const Claims::Table& table, Part& part) {
   ptrdiff_t to = 0;
   for (ptrdiff_t i = 0; i < n; ++i) {  // in place: what is read lies at or after what is written
     const Pair after_two = pair(i + 2);
-    const uint32_t taken_left = std::min(before_two.rank, before_two.left), taken_right = std::min(after_two.rank, after_two.right);
+    const uint32_t taken_left = std::min(before_two.rank, before_two.left),
+                   taken_right = std::min(after_two.rank, after_two.right);
     const bool goes_right = (own.rank <= after.rank) & (own.rank <= std::max(after.right, taken_right));
     const bool goes_left = (own.rank < before.rank) & ((own.rank < before.left) | (own.rank <= taken_left));
     // Of equal ones the leftmost come first: every other one of a row.
@@ -116,11 +118,13 @@ void look_up_plain(const Claims::Table& table, Part& part) {
   size_t num_stale = 0, num_found = 0;
   for (size_t v = 0; v * kWidth < part.size; ++v) {
     const uint32_t bits = std::exchange(part.stale[v], 0);
-    for (size_t k = 0; bits && k < kWidth; ++k) stale[num_stale] = static_cast<uint16_t>(v * kWidth + k), num_stale += bits >> k & 1;
+    for (size_t k = 0; bits && k < kWidth; ++k)
+      stale[num_stale] = static_cast<uint16_t>(v * kWidth + k), num_stale += bits >> k & 1;
   }
   for (size_t j = 0; j < num_stale; ++j) {
     const size_t i = stale[j];
-    const uint32_t mixed = Ranks::hash(id[i], id[i + 1]), bit = mixed >> table.shift, both = Ranks::both_bits(mixed, bit);
+    const uint32_t mixed = Ranks::hash(id[i], id[i + 1]), bit = mixed >> table.shift,
+                   both = Ranks::both_bits(mixed, bit);
     claims[i] = claim::kNone;
     found[num_found] = stale[j], places[num_found] = static_cast<uint32_t>(Claims::place(bit));
     __builtin_prefetch(table.slots + places[num_found]);

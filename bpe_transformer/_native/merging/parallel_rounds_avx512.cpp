@@ -1,4 +1,5 @@
-// Rounds of sure merges with AVX-512, sixteen symbols at a time. No function of another file is called: see planes_kernel.hpp.
+// Rounds of sure merges with AVX-512, sixteen symbols at a time. No function of another file is called: see
+// planes_kernel.hpp.
 #ifdef __x86_64__
 #include <immintrin.h>
 
@@ -50,15 +51,18 @@ struct Found {
   uint32_t claims[kMost + kWidth];
   alignas(64) __m128i slots[kMost + kWidth];  // two each
 
-  // Memory that was never written must not be read, not even where no value of it is used: the processor takes its time over that.
+  // Memory that was never written must not be read, not even where no value of it is used: the processor takes its time
+  // over that.
   Found() { claims[0] = claim::kNone; }
 
   void add(const Claims::Table& table, size_t v, uint16_t stale, Vector here, Vector next) {
-    const Vector mixed = _mm512_add_epi32(_mm512_mullo_epi32(here, all(Ranks::kMixLeft)), _mm512_mullo_epi32(next, all(Ranks::kMixRight)));
+    const Vector mixed = _mm512_add_epi32(_mm512_mullo_epi32(here, all(Ranks::kMixLeft)),
+                                          _mm512_mullo_epi32(next, all(Ranks::kMixRight)));
     const Vector bit = _mm512_srl_epi32(mixed, _mm_cvtsi32_si128(static_cast<int>(table.shift)));
     const auto one = [](Vector bits) { return _mm512_sllv_epi32(all(1), _mm512_and_si512(bits, all(31))); };
     const Vector both = _mm512_or_si512(one(bit), one(_mm512_srli_epi32(mixed, Ranks::kSecond)));
-    const Vector words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), stale, _mm512_srli_epi32(bit, 5), table.maybe, 4);
+    const Vector words =
+        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), stale, _mm512_srli_epi32(bit, 5), table.maybe, 4);
     const __mmask16 through = _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, both), both);
     store(place + num, _mm512_maskz_compress_epi32(through, _mm512_and_si512(_mm512_srli_epi32(bit, 2), all(~1u))));
     store(first + num, _mm512_maskz_compress_epi32(through, here));
@@ -90,8 +94,11 @@ struct Found {
     const Vector one = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), high);
     const Vector other = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), high);
     const Half left = load_half(first + i), right = load_half(second + i);
-    const Vector key = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(left), Claims::kIdBits), _mm512_cvtepu32_epi64(right));
-    const auto is_same = [&](Vector slot) { return _mm512_cmpeq_epi64_mask(_mm512_srli_epi64(slot, claim::kBits), key); };
+    const Vector key =
+        _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(left), Claims::kIdBits), _mm512_cvtepu32_epi64(right));
+    const auto is_same = [&](Vector slot) {
+      return _mm512_cmpeq_epi64_mask(_mm512_srli_epi64(slot, claim::kBits), key);
+    };
     const __mmask8 same = is_same(one), same_other = is_same(other);
     const Vector empty = all_wide(Claims::kEmpty);
     const Vector found = _mm512_mask_mov_epi64(_mm512_mask_mov_epi64(empty, same, one), same_other, other);
@@ -119,7 +126,9 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
   const size_t vectors = (part.size + kWidth - 1) / kWidth;
   const Vector low_levels = load(table.levels), high_levels = load(table.levels + kWidth), never = all(claim::kNoRank);
   const auto rank = [](Vector claim) { return _mm512_srli_epi32(claim, claim::kRank); };
-  const auto left = [&](Vector claim) { return _mm512_permutex2var_epi32(low_levels, claim, high_levels); };  // by its lower five bits
+  const auto left = [&](Vector claim) {
+    return _mm512_permutex2var_epi32(low_levels, claim, high_levels);
+  };  // by its lower five bits
   const auto right = [&](Vector claim) { return left(_mm512_srli_epi32(claim, claim::kRight)); };
   uint16_t sure[Part::kMost / kWidth + 1];
   uint32_t before = 0;  // the last two of the vector before
@@ -133,14 +142,17 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
     const Vector most = _mm512_min_epu32(rank(after_one), _mm512_max_epu32(right(after_one), taken_right));
     __mmask16 goes_right = _mm512_cmpneq_epi32_mask(own, never) & _mm512_cmple_epu32_mask(own, most);
     if (part.size - i <= kWidth) goes_right &= static_cast<__mmask16>((1u << (part.size - i - 1)) - 1);
-    const __mmask16 goes_left = _mm512_cmplt_epu32_mask(own, left(before_one)) | _mm512_cmple_epu32_mask(own, taken_left);
+    const __mmask16 goes_left =
+        _mm512_cmplt_epu32_mask(own, left(before_one)) | _mm512_cmple_epu32_mask(own, taken_left);
     uint32_t merges = goes_right & goes_left & _mm512_cmplt_epu32_mask(own, rank_before);
     // Of equal ones the leftmost come first: every other one of a row.
-    uint32_t equal = goes_right & _mm512_cmpeq_epi32_mask(own, rank_before) & _mm512_cmpeq_epi32_mask(own, rank_before_two);
+    uint32_t equal =
+        goes_right & _mm512_cmpeq_epi32_mask(own, rank_before) & _mm512_cmpeq_epi32_mask(own, rank_before_two);
     if (equal) {
       uint32_t with_before = merges << 2 | before;
       equal <<= 2;
-      for (unsigned step = 2; step <= kWidth; step *= 2) with_before |= with_before << step & equal, equal &= equal << step;
+      for (unsigned step = 2; step <= kWidth; step *= 2)
+        with_before |= with_before << step & equal, equal &= equal << step;
       merges = with_before >> 2 & 0xFFFF;
     }
     before = merges >> (kWidth - 2);
@@ -163,7 +175,9 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
                                                   : _mm512_mask_i32gather_epi32(ids, merged, ranks, table.made, 4);
     store(id + to, _mm512_maskz_compress_epi32(kept, made));
     store(claims + to, _mm512_maskz_compress_epi32(kept, claimed));
-    stale.add(_mm512_movepi32_mask(_mm512_maskz_compress_epi32(kept, _mm512_movm_epi32(static_cast<__mmask16>(is_stale)))), count(stays));
+    stale.add(
+        _mm512_movepi32_mask(_mm512_maskz_compress_epi32(kept, _mm512_movm_epi32(static_cast<__mmask16>(is_stale)))),
+        count(stays));
     to += count(stays);
   }
   stale.end();
@@ -178,7 +192,9 @@ void look_up_avx512(const Claims::Table& table, Part& part) {
     const size_t end = vectors < begin + Found::kVectors ? vectors : begin + Found::kVectors;
     Found found;
     for (size_t v = begin; v < end; ++v)
-      if (part.stale[v]) found.add(table, v - begin, part.stale[v], load(part.id.data() + v * kWidth), load(part.id.data() + v * kWidth + 1));
+      if (part.stale[v])
+        found.add(table, v - begin, part.stale[v], load(part.id.data() + v * kWidth),
+                  load(part.id.data() + v * kWidth + 1));
     found.look_up(table);
     size_t num = 0;
     for (size_t v = begin; v < end; ++v) {

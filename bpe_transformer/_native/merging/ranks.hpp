@@ -43,11 +43,12 @@ class Ranks {
  private:
   uint32_t of_wide(uint32_t left, uint32_t right) const;
 
-  bool packed_;                   // whether ids and ranks are small enough for that
-  uint32_t last_ = 0;             // slot
-  unsigned shift_ = 0;            // of a hash, to the number of a bit: four a slot
-  std::vector<uint64_t> slots_;   // a power of two of them
-  std::vector<uint32_t> maybe_;   // two bits a pair, not both set for most that do not merge: these never leave the nearer caches
+  bool packed_;                  // whether ids and ranks are small enough for that
+  uint32_t last_ = 0;            // slot
+  unsigned shift_ = 0;           // of a hash, to the number of a bit: four a slot
+  std::vector<uint64_t> slots_;  // a power of two of them
+  std::vector<uint32_t>
+      maybe_;  // two bits a pair, not both set for most that do not merge: these never leave the nearer caches
   std::unordered_map<uint64_t, uint32_t> wide_;  // else
 };
 

@@ -11,7 +11,8 @@ namespace bpe {
 
 inline constexpr size_t kShortWord = 24;  // symbols
 
-// Merges up to kShortWord symbols in place; how many are left. Quadratic in the worst case and fastest for the few that a word has.
+// Merges up to kShortWord symbols in place; how many are left. Quadratic in the worst case and fastest for the few that
+// a word has.
 inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& made, uint32_t* id, size_t n) {
   uint32_t ranks[kShortWord];  // of each symbol with the next
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = all_ranks.of(id[i], id[i + 1]);

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
-#include "text/unicode.hpp"
 #include "merging/merge_window.hpp"
+#include "text/unicode.hpp"
 
 namespace bpe {
 
-// Two neighbouring bytes are a sure pair if, whatever else the word holds, nothing takes either of them away before they are merged:
-// the left one could be taken by what ends with the byte before it, the right one by what begins with the byte after it. Half the
-// merges of English words are of sure pairs. No two of them overlap, and they can be merged at once, in no order.
-Symbols::Pairs::Pairs(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids)
-    : of(kSide * kSide) {
+// Two neighbouring bytes are a sure pair if, whatever else the word holds, nothing takes either of them away before
+// they are merged: the left one could be taken by what ends with the byte before it, the right one by what begins with
+// the byte after it. Half the merges of English words are of sure pairs. No two of them overlap, and they can be merged
+// at once, in no order.
+Symbols::Pairs::Pairs(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) : of(kSide * kSide) {
   struct Ends {
     uint8_t first, last;
     bool is_byte;
@@ -48,11 +48,11 @@ struct Bytes {
 
 }  // namespace
 
-// A character of two or three bytes that merges make one id of is an atom if no merge across its borders can come before: then a
-// word may begin with it in place of its bytes. That holds if what stands at its borders while it is merged always finds its
-// partner inside the character at a lower rank than any outside. What may stand before a character is told apart: nothing, another
-// such character, or ASCII; and a blank and a character may be an atom together where a word begins. A byte alphabet and valid UTF-8
-// are presumed.
+// A character of two or three bytes that merges make one id of is an atom if no merge across its borders can come
+// before: then a word may begin with it in place of its bytes. That holds if what stands at its borders while it is
+// merged always finds its partner inside the character at a lower rank than any outside. What may stand before a
+// character is told apart: nothing, another such character, or ASCII; and a blank and a character may be an atom
+// together where a word begins. A byte alphabet and valid UTF-8 are presumed.
 struct Symbols::Atoms {
   Atoms(Symbols& symbols, const Ranks& ranks, const std::vector<Merge>& merges, size_t num_ids)
       : symbols(symbols), ranks(ranks), merges(merges) {
@@ -106,15 +106,17 @@ struct Symbols::Atoms {
   const Ranks& ranks;
   const std::vector<Merge>& merges;
   std::vector<uint32_t> rank_of;  // by id, kNoId for base tokens
-  // by id, the lowest rank of its merges with the beginning of a character after it, with ASCII before it, with the end of a
-  // longer character before it
+  // by id, the lowest rank of its merges with the beginning of a character after it, with ASCII before it, with the end
+  // of a longer character before it
   std::vector<uint32_t> before_next, after_ascii, after_bytes;
 };
 
-Symbols::Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made, const std::vector<Merge>& merges,
-                 size_t num_ids, bool ordered)
+Symbols::Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made,
+                 const std::vector<Merge>& merges, size_t num_ids, bool ordered)
     : alphabet_(alphabet), made_(made) {
-  if (!alphabet.bytes || !ordered || merges.empty() || num_ids >= kAfterBytes || std::ranges::count(alphabet.id_of_byte, kNoId)) return;
+  if (!alphabet.bytes || !ordered || merges.empty() || num_ids >= kAfterBytes ||
+      std::ranges::count(alphabet.id_of_byte, kNoId))
+    return;
   pairs_ = Pairs(alphabet, merges, num_ids);
   Atoms(*this, ranks, merges, num_ids);
 }
@@ -177,7 +179,8 @@ bool Symbols::split_utf8(Cursor& cursor, const uint8_t* stop) const {
     if (s.code_point == unicode::kInvalid) return false;
     const uint32_t atom = s.length < 4 ? atoms_[s.code_point] : kNoId;
     if (!(atom & refused) && atom != kNoId) *to++ = atom & ~kAfterBytes;
-    else for (uint32_t i = 0; i < s.length; ++i) *to++ = alphabet_.id_of_byte[p[i]];
+    else
+      for (uint32_t i = 0; i < s.length; ++i) *to++ = alphabet_.id_of_byte[p[i]];
     refused = 0;
     p += s.length;
   }
@@ -194,7 +197,8 @@ void Symbols::split(std::string_view word, IdBuffer& out) const {
   const auto* const begin = reinterpret_cast<const uint8_t*>(word.data());
   const Cursor start{begin, begin + word.size(), begin, out.data() + out.size()};
   Cursor cursor = start;
-  if (atoms_.empty() || !split_utf8(cursor, start.end)) split_bytes(cursor = start, start.end);  // nothing is known of borders then
+  if (atoms_.empty() || !split_utf8(cursor, start.end))
+    split_bytes(cursor = start, start.end);  // nothing is known of borders then
   out.resize(static_cast<size_t>(cursor.out - out.data()));
 }
 

@@ -5,18 +5,18 @@
 #include <string_view>
 #include <vector>
 
-#include "merging/alphabet.hpp"
 #include "base/memory.hpp"
+#include "merging/alphabet.hpp"
 #include "merging/ranks.hpp"
 
 namespace bpe {
 
 class Symbols {
  public:
-  // All of these have to live as long as this. `ordered`: merges only ever use what merges of lower rank have made, each id made by
-  // one; only then, and only of bytes, anything is sure.
-  Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made, const std::vector<Merge>& merges,
-          size_t num_ids, bool ordered);
+  // All of these have to live as long as this. `ordered`: merges only ever use what merges of lower rank have made,
+  // each id made by one; only then, and only of bytes, anything is sure.
+  Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made,
+          const std::vector<Merge>& merges, size_t num_ids, bool ordered);
 
   // Appends the symbols of a word. Throws UnknownCharacter.
   void split(std::string_view word, IdBuffer& out) const;

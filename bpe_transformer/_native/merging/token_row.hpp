@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "merging/borders.hpp"
 #include "base/memory.hpp"
-#include "merging/ranks.hpp"
+#include "merging/borders.hpp"
 #include "merging/merge_window.hpp"
+#include "merging/ranks.hpp"
 
 namespace bpe {
 
@@ -46,10 +46,11 @@ struct Row {
   }
 };
 
-// The tokens of a word as far as rows of them have been joined; the last few may be wrong, for want of what comes after. Two rows
-// that have a token in common are one, up to it from the first and after it from the second, and so are two that stay apart where a
-// token of the one ends and one of the other begins: ids are those of a word if every two neighbours are those of their own symbols,
-// since the first merge across a border would have to be one within two neighbours.
+// The tokens of a word as far as rows of them have been joined; the last few may be wrong, for want of what comes
+// after. Two rows that have a token in common are one, up to it from the first and after it from the second, and so are
+// two that stay apart where a token of the one ends and one of the other begins: ids are those of a word if every two
+// neighbours are those of their own symbols, since the first merge across a border would have to be one within two
+// neighbours.
 class Joined {
  public:
   Joined(const Ranks& ranks, const Borders& borders, IdBuffer& out) : ranks_(ranks), borders_(borders), out_(out) {}
@@ -58,8 +59,8 @@ class Joined {
   size_t end() const { return row_.end; }         // symbols
   uint32_t id(size_t token) const { return row_.id(token); }
   size_t stop(size_t token) const { return row_.start(token + 1); }
-  // The last token that begins at least `back` symbols before the end, else the first, and its first symbol; false if it is too far
-  // back to be known.
+  // The last token that begins at least `back` symbols before the end, else the first, and its first symbol; false if
+  // it is too far back to be known.
   bool anchor(size_t back, size_t& token, size_t& start) const {
     token = row_.size();
     while (token && row_.start(token - 1) + back > end()) --token;

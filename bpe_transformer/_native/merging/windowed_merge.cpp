@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "base/memory.hpp"
-#include "merging/token_row.hpp"
 #include "merging/merge_window.hpp"
+#include "merging/token_row.hpp"
 
 namespace bpe {
 
@@ -18,7 +18,8 @@ using Wide = Window<1024>;
 
 class Stretch {
  public:
-  Stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, const MoreSymbols& more, IdBuffer& out)
+  Stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, const MoreSymbols& more,
+          IdBuffer& out)
       : ranks_(ranks), made_(made), borders_(borders), more_(more), joined_(ranks, borders, out) {}
 
   bool merge() {
@@ -36,8 +37,8 @@ class Stretch {
 
   // --- windows one by one --------------------------------------------------------------------------------------------
 
-  // A few take turns: what one waits for, memory mostly, is time for the others. A stride of whole periods of two, three and four
-  // symbols makes many of them equal in a word that repeats itself.
+  // A few take turns: what one waits for, memory mostly, is time for the others. A stride of whole periods of two,
+  // three and four symbols makes many of them equal in a word that repeats itself.
   static constexpr size_t kStride = kStretchStride, kOverlap = kNarrow - kStride, kFew = 8, kMostEqual = 64;
   static constexpr size_t kEnough = kMostEqual * kStride + kNarrow;  // symbols
 
@@ -89,10 +90,13 @@ class Stretch {
   // Of a window of up to `most` symbols: how many it has, and whether it is the same `period` symbols later.
   size_t size_at(size_t begin, size_t most) const { return std::min(n_ - begin, most); }
   bool repeats(size_t begin, size_t period, size_t most) const {
-    return begin + period + most <= n_ && std::memcmp(symbols(begin), symbols(begin + period), most * sizeof(uint32_t)) == 0;
+    return begin + period + most <= n_ &&
+           std::memcmp(symbols(begin), symbols(begin + period), most * sizeof(uint32_t)) == 0;
   }
 
-  bool stay_apart(uint32_t left, uint32_t right) const { return borders_.known() && borders_.apart(ranks_, left, right); }
+  bool stay_apart(uint32_t left, uint32_t right) const {
+    return borders_.known() && borders_.apart(ranks_, left, right);
+  }
 
   bool join(const Row& row) {
     while (joined_.end() < row.end && !joined_.add(row))
@@ -136,7 +140,8 @@ class Stretch {
       if (!joined_.anchor(back, token, begin)) return false;
       const size_t size = std::min(n_ - begin, kWide);
       if (!wide_) wide_ = std::make_unique<Wide>();
-      if (!(size == kWide && wide_->size() == kWide && std::equal(symbols(begin), symbols(begin) + size, wide_symbols_))) {
+      if (!(size == kWide && wide_->size() == kWide &&
+            std::equal(symbols(begin), symbols(begin) + size, wide_symbols_))) {
         std::copy_n(symbols(begin), size, wide_symbols_);
         wide_->load(ranks_, symbols(begin), size);
         while (wide_->step(ranks_, made_, find)) {}
@@ -158,9 +163,9 @@ class Stretch {
   const std::vector<uint32_t>& made_;
   const Borders& borders_;
   const MoreSymbols& more_;
-  IdBuffer symbols_;             // from symbol `first_` on
-  size_t first_ = 0, n_ = 0;     // n_: the first that is not there yet
-  bool complete_ = false;        // there is none after those
+  IdBuffer symbols_;          // from symbol `first_` on
+  size_t first_ = 0, n_ = 0;  // n_: the first that is not there yet
+  bool complete_ = false;     // there is none after those
   Joined joined_;
   Narrow few_[kFew], patch_;
   Row row_, patched_;
@@ -170,8 +175,8 @@ class Stretch {
 
 }  // namespace
 
-bool merge_stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, const MoreSymbols& more,
-                   IdBuffer& out) {
+bool merge_stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders,
+                   const MoreSymbols& more, IdBuffer& out) {
   const size_t from = out.size();
   if (Stretch(ranks, made, borders, more, out).merge()) return true;
   out.resize(from);

@@ -42,7 +42,8 @@ inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
 inline nb::list to_list(const bpe::IdBuffer& ids) {
   PyObject* const list = PyList_New(static_cast<Py_ssize_t>(ids.size()));
   if (!list) throw nb::python_error();
-  for (size_t i = 0; i < ids.size(); ++i) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
+  for (size_t i = 0; i < ids.size(); ++i)
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
   return nb::steal<nb::list>(list);
 }
 
@@ -104,7 +105,8 @@ inline std::vector<bpe::SpecialPolicy> to_policy(const nb::bytes& policy) {
 
 // Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
 template <class Offset>
-void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops, std::vector<bpe::Text>& texts) {
+void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops,
+              std::vector<bpe::Text>& texts) {
   if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
   for (size_t i = 0; i < starts.size(); ++i) {
     const Offset start = starts.data()[i], stop = stops.data()[i];
@@ -122,8 +124,7 @@ struct Rows {
       Input<int32_t> starts, stops;
       if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
         add_rows(*buffers.back(), starts, stops, texts);
-      else
-        add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
+      else add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
     }
   }
   std::vector<std::unique_ptr<Buffer>> buffers;

@@ -1,8 +1,8 @@
 // The decoder for Python.
 #include <algorithm>
 
-#include "python/conversions.hpp"
 #include "encoding/decoder.hpp"
+#include "python/conversions.hpp"
 #include "text/ids_text.hpp"
 
 namespace {
@@ -24,7 +24,8 @@ class Ids {
     return decode(decoder, 0, size(), skip_special, scratch);
   }
   // The text of `count` ids from number `from` on.
-  std::string_view decode(const Decoder& decoder, size_t from, size_t count, bool skip_special, bpe::Scratch& scratch) const {
+  std::string_view decode(const Decoder& decoder, size_t from, size_t count, bool skip_special,
+                          bpe::Scratch& scratch) const {
     const auto of = [&](auto id) {
       return decoder.decode(static_cast<const decltype(id)*>(array_.data()) + from, count, skip_special, scratch);
     };
@@ -72,41 +73,48 @@ nb::object checked(nb::object object) {
 // Every method raises BadId for an id out of range, and TypeError for what it cannot read as ids.
 void bind_decoder(nb::module_& m) {
   nb::class_<Decoder>(m, "Decoder")
-      .def("__init__", [](Decoder* self, const nb::list& surfaces, const nb::bytes& flags, int prefix) {
-        if (flags.size() != surfaces.size()) throw nb::value_error("a flag a token");
-        std::vector<std::string_view> views;
-        views.reserve(surfaces.size());
-        for (const nb::handle surface : surfaces) views.push_back(view_of(surface));
-        const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
-        new (self) Decoder(views, {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
-      })
-      .def("data", [](const Decoder& self, nb::handle ids, bool skip_special) {
-        bpe::Scratch scratch;
-        return to_bytes(Ids(ids).decode(self, skip_special, scratch));
-      })
-      .def("text", [](const Decoder& self, nb::handle ids, bool skip_special, const char* errors) {
-        bpe::Scratch scratch;
-        return checked(to_str(Ids(ids).decode(self, skip_special, scratch), errors));
-      })
-      .def("texts", [](const Decoder& self, const nb::list& rows, bool skip_special, const char* errors) {
-        bpe::Scratch scratch;
-        nb::list texts;
-        for (const nb::handle row : rows) texts.append(checked(to_str(Ids(row).decode(self, skip_special, scratch), errors)));
-        return texts;
-      })
+      .def("__init__",
+           [](Decoder* self, const nb::list& surfaces, const nb::bytes& flags, int prefix) {
+             if (flags.size() != surfaces.size()) throw nb::value_error("a flag a token");
+             std::vector<std::string_view> views;
+             views.reserve(surfaces.size());
+             for (const nb::handle surface : surfaces) views.push_back(view_of(surface));
+             const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
+             new (self) Decoder(views, {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
+           })
+      .def("data",
+           [](const Decoder& self, nb::handle ids, bool skip_special) {
+             bpe::Scratch scratch;
+             return to_bytes(Ids(ids).decode(self, skip_special, scratch));
+           })
+      .def("text",
+           [](const Decoder& self, nb::handle ids, bool skip_special, const char* errors) {
+             bpe::Scratch scratch;
+             return checked(to_str(Ids(ids).decode(self, skip_special, scratch), errors));
+           })
+      .def("texts",
+           [](const Decoder& self, const nb::list& rows, bool skip_special, const char* errors) {
+             bpe::Scratch scratch;
+             nb::list texts;
+             for (const nb::handle row : rows)
+               texts.append(checked(to_str(Ids(row).decode(self, skip_special, scratch), errors)));
+             return texts;
+           })
       // The texts of ids one after another: text i has ids[offsets[i]:offsets[i + 1]], as Encodings has them.
-      .def("texts_at", [](const Decoder& self, const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool skip_special,
-                          const char* errors) {
-        bpe::Scratch scratch;
-        nb::list texts;
-        for (size_t i = 0; i + 1 < offsets.size(); ++i) {
-          const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
-          if (from < 0 || to < from || static_cast<size_t>(to) > ids.size()) throw nb::value_error("offsets do not fit the ids");
-          const auto count = static_cast<size_t>(to - from);
-          texts.append(checked(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors)));
-        }
-        return texts;
-      })
+      .def("texts_at",
+           [](const Decoder& self, const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool skip_special,
+              const char* errors) {
+             bpe::Scratch scratch;
+             nb::list texts;
+             for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+               const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
+               if (from < 0 || to < from || static_cast<size_t>(to) > ids.size())
+                 throw nb::value_error("offsets do not fit the ids");
+               const auto count = static_cast<size_t>(to - from);
+               texts.append(checked(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors)));
+             }
+             return texts;
+           })
       // The bytes of such texts, each with `end` after it.
       .def("joined_at", [](const Decoder& self, nb::handle object, const Input<int64_t>& offsets, bool skip_special,
                            const nb::bytes& end) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <system_error>
 
-#include "python/conversions.hpp"
 #include "counting/parallel_counter.hpp"
 #include "encoding/decoder.hpp"
+#include "python/conversions.hpp"
 
 NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // a tokenizer in a cache that lives as long as the process is no leak
@@ -14,7 +14,7 @@ NB_MODULE(_core, m) {
   m.attr("ALLOW") = static_cast<int>(bpe::SpecialPolicy::kAllow);
   m.attr("FORBID") = static_cast<int>(bpe::SpecialPolicy::kForbid);
   m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace", "llama3", "qwen2", "metaspace",
-                                     "none");  // by number, as in bpe::Pattern
+                                      "none");  // by number, as in bpe::Pattern
 
   // They carry plain numbers in `args`; the tokenizer turns them into the library's errors.
   static nb::object forbidden, unknown, bad_id, invalid;

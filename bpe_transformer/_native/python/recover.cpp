@@ -1,6 +1,6 @@
 // The recovery of merges for Python.
-#include "python/conversions.hpp"
 #include "learning/recover_merges.hpp"
+#include "python/conversions.hpp"
 
 // recover(tokens by rank, characters) -> (left, right, made, stuck, incomplete), all ranks. See recover.hpp.
 void bind_recover(nb::module_& m) {
@@ -13,7 +13,8 @@ void bind_recover(nb::module_& m) {
       const nb::gil_scoped_release release;
       found = bpe::recover(views, characters);
     }
-    return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)), to_array(std::move(found.made)),
-                          to_array(std::move(found.stuck)), to_array(std::move(found.incomplete)));
+    return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
+                          to_array(std::move(found.made)), to_array(std::move(found.stuck)),
+                          to_array(std::move(found.incomplete)));
   });
 }

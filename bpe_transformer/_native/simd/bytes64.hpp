@@ -1,6 +1,6 @@
-// All that the core asks of a processor's vectors: sixty-four bytes, of which it says which lie in a range, and the least of
-// sixty-four numbers.
-// One definition for each instruction set; a file that includes this chooses one by BPE_BYTES64.
+// All that the core asks of a processor's vectors: sixty-four bytes, of which it says which lie in a range, and the
+// least of sixty-four numbers. One definition for each instruction set; a file that includes this chooses one by
+// BPE_BYTES64.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
   for (int i = 0; i < 4; ++i) v[i] = _mm512_loadu_si512(values + 16 * i);
   least = _mm512_reduce_min_epu32(_mm512_min_epu32(_mm512_min_epu32(v[0], v[1]), _mm512_min_epu32(v[2], v[3])));
   uint64_t out = 0;
-  for (int i = 0; i < 4; ++i) out |= uint64_t{_mm512_cmpeq_epi32_mask(v[i], _mm512_set1_epi32(static_cast<int>(least)))} << (16 * i);
+  for (int i = 0; i < 4; ++i)
+    out |= uint64_t{_mm512_cmpeq_epi32_mask(v[i], _mm512_set1_epi32(static_cast<int>(least)))} << (16 * i);
   return out;
 }
 
@@ -54,7 +55,9 @@ struct Bytes64 {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(bits));
     return {{_mm256_or_si256(half[0], mask), _mm256_or_si256(half[1], mask)}};
   }
-  uint64_t in(uint8_t low, uint8_t high) const { return of(half[0], low, high) | uint64_t{of(half[1], low, high)} << 32; }
+  uint64_t in(uint8_t low, uint8_t high) const {
+    return of(half[0], low, high) | uint64_t{of(half[1], low, high)} << 32;
+  }
 
  private:
   static uint32_t of(__m256i bytes, uint8_t low, uint8_t high) {
@@ -83,10 +86,13 @@ inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
 
 struct Bytes64 {
   uint8x16_t quarter[4];
-  static Bytes64 load(const uint8_t* p) { return {{vld1q_u8(p), vld1q_u8(p + 16), vld1q_u8(p + 32), vld1q_u8(p + 48)}}; }
+  static Bytes64 load(const uint8_t* p) {
+    return {{vld1q_u8(p), vld1q_u8(p + 16), vld1q_u8(p + 32), vld1q_u8(p + 48)}};
+  }
   Bytes64 with(uint8_t bits) const {
     const uint8x16_t mask = vdupq_n_u8(bits);
-    return {{vorrq_u8(quarter[0], mask), vorrq_u8(quarter[1], mask), vorrq_u8(quarter[2], mask), vorrq_u8(quarter[3], mask)}};
+    return {{vorrq_u8(quarter[0], mask), vorrq_u8(quarter[1], mask), vorrq_u8(quarter[2], mask),
+             vorrq_u8(quarter[3], mask)}};
   }
   uint64_t in(uint8_t low, uint8_t high) const {
     // one bit a byte, then neighbours added up until eight bytes hold sixty-four bits
@@ -109,7 +115,8 @@ inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
   least = vminvq_u32(low);
   const uint32x4_t bit = {1, 2, 4, 8}, wanted = vdupq_n_u32(least);
   uint64_t out = 0;
-  for (int i = 0; i < 16; ++i) out |= uint64_t{vaddvq_u32(vandq_u32(vceqq_u32(vld1q_u32(values + 4 * i), wanted), bit))} << (4 * i);
+  for (int i = 0; i < 16; ++i)
+    out |= uint64_t{vaddvq_u32(vandq_u32(vceqq_u32(vld1q_u32(values + 4 * i), wanted), bit))} << (4 * i);
   return out;
 }
 

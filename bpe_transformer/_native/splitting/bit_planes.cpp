@@ -11,8 +11,8 @@ namespace bpe {
 
 namespace simd {
 
-#define BPE_DECLARE(level)                                                                          \
-  void fill_##level(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes);          \
+#define BPE_DECLARE(level)                                                                  \
+  void fill_##level(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes); \
   uint64_t where_least_##level(const uint32_t* values, uint32_t& least);
 BPE_DECLARE(plain)
 BPE_DECLARE(avx2)
@@ -101,8 +101,8 @@ void Planes::fill(const uint8_t* p, const uint8_t* end, bool cased) {
     kernel(padded, direct, words - direct, cased, *this);
   }
   for (size_t w = words; w <= words && w <= kWords; ++w)
-    letter[w] = number[w] = space[w] = newline[w] = blank[w] = apostrophe[w] = slash[w] = first[w] = block[w] = upper[w] =
-        lower[w] = rare[w] = mark[w] = unseen[w] = 0;
+    letter[w] = number[w] = space[w] = newline[w] = blank[w] = apostrophe[w] = slash[w] = first[w] = block[w] =
+        upper[w] = lower[w] = rare[w] = mark[w] = unseen[w] = 0;
   uint64_t any = 0;
   for (size_t w = 0; w < words; ++w) any |= unseen[w];
   if (any) look_up(p, end, cased);

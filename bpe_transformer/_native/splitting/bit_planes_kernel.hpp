@@ -1,5 +1,6 @@
-// The bit planes of a text by comparisons alone, for whichever Bytes64 the including file has chosen. Includes no function that
-// another file might share: the linker would be free to give a plain processor the copy made for a better one.
+// The bit planes of a text by comparisons alone, for whichever Bytes64 the including file has chosen. Includes no
+// function that another file might share: the linker would be free to give a plain processor the copy made for a better
+// one.
 #pragma once
 
 #include "simd/bytes64.hpp"
@@ -7,7 +8,8 @@
 
 namespace {
 
-// First bytes of the letters past ASCII that comparisons know. tests/tokenizer/splitting/test_scanner.py tries every code point.
+// First bytes of the letters past ASCII that comparisons know. tests/tokenizer/splitting/test_scanner.py tries every
+// code point.
 struct Beyond {
   uint64_t two = 0, three = 0;  // letters of two and of three bytes
   uint64_t other = 0;           // symbols of three bytes that are no letter, number, space or mark
@@ -25,13 +27,16 @@ struct Beyond {
     three &= both;
     const uint64_t e2 = at.in(0xE2, 0xE2), ef = at.in(0xEF, 0xEF);
     if (e2 | ef) {
-      other = ((e2 & second.in(0x80, 0x80) & third.in(0x90, 0xA7)) | (ef & second.in(0xBC, 0xBC) & third.in(0x81, 0x8F))) & both;
+      other =
+          ((e2 & second.in(0x80, 0x80) & third.in(0x90, 0xA7)) | (ef & second.in(0xBC, 0xBC) & third.in(0x81, 0x8F))) &
+          both;
       block = e2 & second.in(0x96, 0x96) & third.in(0x81, 0x81);
       other |= block;
     }
     if (!cased)  // Latin, Cyrillic; their case is looked up
       two = ((at.in(0xC3, 0xC3) & ~(second.in(0x97, 0x97) | second.in(0xB7, 0xB7))) | at.in(0xC4, 0xCA) |
-             at.in(0xD0, 0xD1) | at.in(0xD3, 0xD3)) & second_continues;
+             at.in(0xD0, 0xD1) | at.in(0xD3, 0xD3)) &
+            second_continues;
   }
 
   // After 0xE3: U+3041 to U+3096, U+30A1 to U+30FA, U+3400 to U+3FFF.
@@ -42,7 +47,8 @@ struct Beyond {
   }
 };
 
-// Bytes past ASCII that are sure to be no part of UTF-8, by themselves and those beside them: most of those that are not.
+// Bytes past ASCII that are sure to be no part of UTF-8, by themselves and those beside them: most of those that are
+// not.
 inline uint64_t alone(const uint8_t* p, const Bytes64& at) {
   const uint64_t begins = at.in(0xC2, 0xF4), continues = at.in(0x80, 0xBF);
   constexpr uint64_t kUnseen = 7;  // before the first three there may be anything

@@ -8,11 +8,14 @@
 
 namespace bpe {
 
-// Whether every text has a border between `before` and `after`, whatever stands around them, with nothing before the border
-// deciding how the text after it splits, and the other way round. For some pairs that could be cut the answer is no.
+// Whether every text has a border between `before` and `after`, whatever stands around them, with nothing before the
+// border deciding how the text after it splits, and the other way round. For some pairs that could be cut the answer is
+// no.
 //
-// - Something, then a space: a space only begins pre-tokens, and white space that ends one is decided by what follows it.
-// - A letter or number, then something of another class: pre-tokens that hold a letter or a number end where its run ends.
+// - Something, then a space: a space only begins pre-tokens, and white space that ends one is decided by what follows
+// it.
+// - A letter or number, then something of another class: pre-tokens that hold a letter or a number end where its run
+// ends.
 //   In o200k a word goes on with marks and with a contraction.
 // - `whitespace`: something, then white space of any kind.
 // - `metaspace`: a blank that no blank is before. `none`: nowhere.

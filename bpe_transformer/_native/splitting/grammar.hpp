@@ -1,5 +1,6 @@
-// The grammars of the split patterns, one symbol at a time: next(p, end) is the end of the pre-token that begins at p. The
-// patterns themselves, as regular expressions, live in tokenizer/patterns.py, and property tests hold the two against each other.
+// The grammars of the split patterns, one symbol at a time: next(p, end) is the end of the pre-token that begins at p.
+// The patterns themselves, as regular expressions, live in tokenizer/patterns.py, and property tests hold the two
+// against each other.
 #pragma once
 
 #include <cstdint>
@@ -100,7 +101,7 @@ inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }
 template <bool kNewlines, bool kEndFirst>
 inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
   const uint8_t* q = p;
-  const uint8_t* last = p;             // start of the last symbol of the run
+  const uint8_t* last = p;  // start of the last symbol of the run
   const uint8_t* after_newline = nullptr;
   while (q < end) {
     for (uint64_t eight; end - q > 8; q += 8) {  // blanks

@@ -1,12 +1,12 @@
-// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy: where pre-tokens begin in a window of bit planes
-// (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
+// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy: where pre-tokens begin in a window of
+// bit planes (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
 #pragma once
 
 #include <bit>
 #include <cstdint>
 
-#include "splitting/grammar.hpp"
 #include "splitting/bit_planes.hpp"
+#include "splitting/grammar.hpp"
 #include "splitting/vector_grammar.hpp"
 
 namespace bpe {
@@ -19,14 +19,17 @@ namespace scan {
 template <class Grammar>
 class Splitter {
  public:
-  static constexpr size_t kBlock = 384;  // most ends a call may write, of which those past the number it gives mean nothing
+  static constexpr size_t kBlock =
+      384;  // most ends a call may write, of which those past the number it gives mean nothing
 
-  Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end) : p_(begin), stop_(stop), end_(end), base_(begin) {}
+  Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end)
+      : p_(begin), stop_(stop), end_(end), base_(begin) {}
 
   // Where the next pre-token begins.
   const uint8_t* at() const { return p_; }
 
-  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; 0 of them after the last.
+  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; 0 of them after the
+  // last.
   size_t next(const uint8_t** ends) {
     size_t n = 0;
     while (p_ < stop_ && n <= kBlock - 72) {

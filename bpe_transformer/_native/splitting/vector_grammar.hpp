@@ -1,12 +1,13 @@
-// The grammars of the split patterns, sixty-four bytes at a time: starts(w) has a bit for each byte of the window at which a
-// pre-token begins. Bit 0 does, always. Starts past the last one it can be sure of are left out, so that the pre-token at the
-// last start given goes on past the window, or is a matter for grammar.hpp, which says what each grammar here has to do.
+// The grammars of the split patterns, sixty-four bytes at a time: starts(w) has a bit for each byte of the window at
+// which a pre-token begins. Bit 0 does, always. Starts past the last one it can be sure of are left out, so that the
+// pre-token at the last start given goes on past the window, or is a matter for grammar.hpp, which says what each
+// grammar here has to do.
 #pragma once
 
 #include <cstdint>
 
-#include "splitting/grammar.hpp"
 #include "splitting/bit_planes.hpp"
+#include "splitting/grammar.hpp"
 
 namespace bpe {
 
@@ -40,8 +41,8 @@ inline uint64_t highest(uint64_t mask) { return mask ? uint64_t{1} << (63 - __bu
 inline uint64_t lowest(uint64_t mask) { return mask & -mask; }
 inline uint64_t heads(uint64_t runs) { return runs & ~(runs << 1); }
 
-// White space in `runs`, of which `tails` follow the last newline if newlines count: where runs and tails begin, and where tails
-// that end in the window have their last symbol, which stands alone or leads what follows.
+// White space in `runs`, of which `tails` follow the last newline if newlines count: where runs and tails begin, and
+// where tails that end in the window have their last symbol, which stands alone or leads what follows.
 inline uint64_t space_starts(uint64_t runs, uint64_t tails, uint64_t valid) {
   const uint64_t begin = heads(tails), ends = (tails + begin) & ~tails & valid;
   return heads(runs) | begin | ends >> 1;
@@ -58,29 +59,34 @@ inline uint64_t number_starts(uint64_t number) {
   return starts;
 }
 
-// Letters that a single symbol before them leads: `others` is what is neither letter, number nor white space, `free` those
-// heads of its runs that no blank leads.
+// Letters that a single symbol before them leads: `others` is what is neither letter, number nor white space, `free`
+// those heads of its runs that no blank leads.
 inline uint64_t led_by_single(uint64_t others, uint64_t free, uint64_t first, uint64_t letter) {
   const uint64_t up_to_second = others & ~(others & first & ~heads(others));
   return (up_to_second + free) & ~up_to_second & letter;
 }
 
-// What cl100k, llama3, qwen2 and o200k have in common: white space up to the last newline, newlines after punctuation, and a
-// symbol that may lead letters.
+// What cl100k, llama3, qwen2 and o200k have in common: white space up to the last newline, newlines after punctuation,
+// and a symbol that may lead letters.
 struct Gpt4Parts {
   uint64_t letter, number, newline, blank, apostrophe, first, others, eaten, runs, tails, free, led;
   uint64_t limit = ~uint64_t{0};  // what is sure of the starts
 
   explicit Gpt4Parts(const Window& w)
-      : letter(w.of(w.planes.letter)), number(w.of(w.planes.number)), newline(w.of(w.planes.newline)),
-        blank(w.of(w.planes.blank)), apostrophe(w.of(w.planes.apostrophe)), first(w.of(w.planes.first)) {
+      : letter(w.of(w.planes.letter)),
+        number(w.of(w.planes.number)),
+        newline(w.of(w.planes.newline)),
+        blank(w.of(w.planes.blank)),
+        apostrophe(w.of(w.planes.apostrophe)),
+        first(w.of(w.planes.first)) {
     const uint64_t space = w.of(w.planes.space);
     others = w.valid & ~(letter | number | space);
     eaten = newline & ~(newline + (newline & others << 1));  // newlines right after punctuation belong to it
     runs = space & ~eaten;
     const uint64_t newlines = newline & ~eaten;
     tails = runs & ~newlines;
-    // two things that take a look past the window or back: a newline after blanks, and blanks after a newline to the end
+    // two things that take a look past the window or back: a newline after blanks, and blanks after a newline to the
+    // end
     const uint64_t back = (tails + heads(tails)) & newlines;
     uint64_t unsure = back;
     if ((tails & w.top()) && (highest(heads(tails)) & ~heads(runs))) unsure |= w.top();
@@ -134,7 +140,8 @@ struct O200kWindows : O200k {
   static constexpr bool kCased = true, kWhole = false;
   static uint64_t starts(Window w) {
     if (const uint64_t rare = w.of(w.planes.rare) | w.of(w.planes.mark)) w.before(rare);
-    const uint64_t upper = w.of(w.planes.upper), lower = w.of(w.planes.lower), either = upper & lower, one = upper ^ lower;
+    const uint64_t upper = w.of(w.planes.upper), lower = w.of(w.planes.lower), either = upper & lower,
+                   one = upper ^ lower;
     if (const uint64_t mixed = (either & one << 1) | (one & either << 1)) w.before(mixed);
     const Gpt4Parts parts(w);
     uint64_t starts = parts.starts<3>(w.valid) | (upper & ~either & (lower & ~either) << 1 & w.valid);

@@ -28,7 +28,8 @@ struct Written {
 inline char* write_number(uint32_t number, char* to) {
   static constexpr auto kPairs = [] {
     std::array<char, 200> pairs{};
-    for (size_t i = 0; i < 100; ++i) pairs[2 * i] = static_cast<char>('0' + i / 10), pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    for (size_t i = 0; i < 100; ++i)
+      pairs[2 * i] = static_cast<char>('0' + i / 10), pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
     return pairs;
   }();
   size_t size = 1;
@@ -68,7 +69,9 @@ inline std::optional<IdRows> ids_of_lines(Text text) {
   rows.ids.reserve(text.size / 4);
   const uint8_t* p = text.data;
   const uint8_t* const end = p + text.size;
-  const auto skip = [&] { while (p < end && is_space(*p)) ++p; };
+  const auto skip = [&] {
+    while (p < end && is_space(*p)) ++p;
+  };
   const auto number = [&] {
     const uint8_t* const begin = p;
     int64_t value = 0;

@@ -46,7 +46,8 @@ inline Symbol decode(const uint8_t* p, const uint8_t* end) {
     if (cp >= 0x800 && (cp < 0xD800 || cp > 0xDFFF)) return {cp, 3, class_of(cp)};
   }
   if (a >= 0xF0 && a <= 0xF4 && left >= 4 && continues(p[1]) && continues(p[2]) && continues(p[3])) {
-    const uint32_t cp = (uint32_t{a} & 0x07) << 18 | (uint32_t{p[1]} & 0x3F) << 12 | (uint32_t{p[2]} & 0x3F) << 6 | (p[3] & 0x3F);
+    const uint32_t cp =
+        (uint32_t{a} & 0x07) << 18 | (uint32_t{p[1]} & 0x3F) << 12 | (uint32_t{p[2]} & 0x3F) << 6 | (p[3] & 0x3F);
     if (cp >= 0x10000 && cp <= 0x10FFFF) return {cp, 4, class_of(cp)};
   }
   return {kInvalid, 1, 0};
@@ -66,7 +67,8 @@ inline size_t valid_prefix(const uint8_t* data, size_t size) {
       }
     }
     // E1 to EC and EE, EF with any two continuations: three bytes that need no further check
-    while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && p[0] != 0xE0 && p[0] != 0xED && continues(p[1]) && continues(p[2])) p += 3;
+    while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && p[0] != 0xE0 && p[0] != 0xED && continues(p[1]) && continues(p[2]))
+      p += 3;
     if (p == end) break;
     const Symbol s = decode(p, end);
     if (s.code_point == kInvalid) break;

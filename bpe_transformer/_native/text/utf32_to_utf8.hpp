@@ -13,8 +13,8 @@ struct Column {
   std::vector<int64_t> offsets{0};
 };
 
-// UTF-8 of `count` rows of `width` code points, each of which ends before the zeros at its end. None if a row holds what is
-// no character: a surrogate, or a number beyond Unicode.
+// UTF-8 of `count` rows of `width` code points, each of which ends before the zeros at its end. None if a row holds
+// what is no character: a surrogate, or a number beyond Unicode.
 inline std::optional<Column> utf8_of_rows(const uint32_t* rows, size_t count, size_t width) {
   Column column;
   column.bytes.reserve(count * width);
