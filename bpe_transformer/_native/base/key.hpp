@@ -1,4 +1,5 @@
-// Short words as two integers: equal words, equal keys. What the counter and the encoder's cache look up by.
+// Short words as fixed-size integers, for fast hashing and comparison: the keys of word counts and of the encoder's
+// caches.
 #pragma once
 
 #include <bit>
@@ -12,23 +13,23 @@ static_assert(std::endian::native == std::endian::little, "keys hold a word's by
 
 struct ShortKey {
   static constexpr size_t kMaxBytes = 15;
-  static constexpr unsigned kFree = 4;  // top bits of `high`, always 0 here: who stores keys may keep a number there
+  static constexpr unsigned kFree = 4;  // top bits of `high`, 0 in every key: tables may store a number there
   uint64_t low, high;                   // bytes 0-7; bytes 8-14 and, in the top byte, the length: never 0 for a word
 
   bool operator==(const ShortKey&) const = default;
-  // But for the number in either.
+  // Equal apart from the number in the free bits.
   bool same(const ShortKey& other) const { return ((low ^ other.low) | (high ^ other.high) << kFree) == 0; }
   uint64_t& top() { return high; }
   uint64_t top() const { return high; }
 
-  // `readable` bytes from word.data() on may be read, though only the word's own count.
+  // `readable` bytes from word.data() on may be read; those after the word are ignored.
   static ShortKey of(std::string_view word, size_t readable) {
     ShortKey key{};
     const size_t n = word.size();
     if (readable >= 16) {
       __builtin_memcpy(&key.low, word.data(), 8);
       __builtin_memcpy(&key.high, word.data() + 8, 8);
-      key.low &= kMasks.low[n];  // looked up: how long a word is cannot be guessed
+      key.low &= kMasks.low[n];  // from a table: the processor cannot predict a word's length
       key.high &= kMasks.high[n];
     } else {
       __builtin_memcpy(&key.low, word.data(), n < 8 ? n : 8);
@@ -38,7 +39,7 @@ struct ShortKey {
     return key;
   }
 
-  // The key of this word and then `other`, which together are short enough.
+  // The key of this word followed by `other`, if both fit.
   ShortKey with(const ShortKey& other) const {
     const unsigned n = static_cast<unsigned>(high >> 56), bits = 8 * n;
     using Wide = unsigned __int128;
@@ -47,7 +48,7 @@ struct ShortKey {
             (high & kMasks.high[15]) | static_cast<uint64_t>(bytes >> 64) | (n + (other.high >> 56)) << 56};
   }
 
-  // The word itself, read in place.
+  // The word, in the key's own memory.
   std::string_view view() const { return {reinterpret_cast<const char*>(this), size()}; }
   size_t size() const { return high >> 56; }
 
@@ -78,7 +79,7 @@ template <size_t kWords>
 struct WideKey {
   static constexpr size_t kMaxBytes = 8 * kWords - 2;
   static constexpr unsigned kFree = 8;
-  uint64_t words[kWords];  // the length in the last but one byte
+  uint64_t words[kWords];  // the word's bytes; its length in the last byte but one
 
   bool same(const WideKey& other) const {
     uint64_t difference = (words[kWords - 1] ^ other.words[kWords - 1]) << kFree;
@@ -88,12 +89,12 @@ struct WideKey {
   uint64_t& top() { return words[kWords - 1]; }
   uint64_t top() const { return words[kWords - 1]; }
 
-  // `readable` bytes from word.data() on may be read, though only the word's own count.
+  // `readable` bytes from word.data() on may be read; those after the word are ignored.
   static WideKey of(std::string_view word, size_t readable = 0) {
     WideKey key{};
     if (readable >= sizeof key) {
       __builtin_memcpy(key.words, word.data(), sizeof key);
-      for (size_t i = 0; i < kWords; ++i) {  // how long a word is cannot be guessed
+      for (size_t i = 0; i < kWords; ++i) {  // by masks: the processor cannot predict a word's length
         uint64_t mask;
         __builtin_memcpy(&mask, kOnes.bytes + (sizeof key - word.size()) + 8 * i, 8);
         key.words[i] &= mask;
@@ -111,7 +112,7 @@ struct WideKey {
     return out;
   }
 
-  struct Ones {  // as many bytes of ones as a key has, then zeros
+  struct Ones {  // a key's size of 0xFF, then as many zeros
     uint8_t bytes[16 * kWords] = {};
     constexpr Ones() {
       for (size_t i = 0; i < 8 * kWords; ++i) bytes[i] = 0xFF;

@@ -1,5 +1,4 @@
-// Large arrays of plain data: zeroed pages that cost nothing until they are touched, in large pages where the system
-// has them.
+// Large arrays of plain data, in huge pages where the system has them.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +16,7 @@ namespace bpe {
 
 inline constexpr size_t kLargePage = size_t{2} << 20;
 
-// Asks for large pages within; only ever a hint.
+// Asks for huge pages in this memory, as a hint.
 inline void prefer_large_pages(void* data, size_t bytes) {
 #ifdef __linux__
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kLargePage - 1) & ~(kLargePage - 1);
@@ -28,7 +27,7 @@ inline void prefer_large_pages(void* data, size_t bytes) {
 #endif
 }
 
-// `size` zeroed values, each on a boundary of kAlign bytes.
+// An array of zeros that begins on a boundary of kAlign bytes. Pages cost nothing until they are touched.
 template <class T, size_t kAlign>
 class ZeroedArray {
  public:
@@ -61,7 +60,7 @@ class ZeroedArray {
   size_t size_ = 0;
 };
 
-// A growing array of ids that can be written to past its end.
+// A growing array of ids. After reserve() ids may be written past the end, and resize() takes them in.
 class IdBuffer {
  public:
   IdBuffer() = default;
@@ -84,16 +83,16 @@ class IdBuffer {
     std::memcpy(data_ + size_, ids, count * sizeof(uint32_t));
     size_ += count;
   }
-  void drop(size_t count) {  // the first of them
+  void drop(size_t count) {  // the first `count`
     size_ -= count;
     if (size_) std::memmove(data_, data_ + count, size_ * sizeof(uint32_t));
   }
-  void resize(size_t size) { size_ = size; }  // to at most size() + reserve()
-  // Room for `more` ids after the last.
+  void resize(size_t size) { size_ = size; }  // to at most the size before and what was reserved
+  // Makes room for `more` ids after the last.
   void reserve(size_t more) {
     if (capacity_ - size_ < more) grow(size_ + more);
   }
-  uint32_t* release() {  // to be freed by std::free
+  uint32_t* release() {  // gives the memory away; free it with std::free
     size_ = capacity_ = 0;
     return std::exchange(data_, nullptr);
   }
@@ -104,10 +103,11 @@ class IdBuffer {
   }
   static constexpr size_t kMany = size_t{1} << 18, kVeryMany = size_t{1} << 23;
   void grow(size_t wanted) {
-    // Moving megabytes costs more than room that is never touched.
+    // Moving megabytes costs more than address space that is never touched.
     const size_t more = capacity_ >= kMany && capacity_ < kVeryMany ? 3 * capacity_ : capacity_ / 2;
     const size_t capacity = std::max<size_t>({wanted, capacity_ + more, 64});
-    void* const data = std::realloc(data_, capacity * sizeof(uint32_t));  // moves pages, not ids, once there are many
+    void* const data =
+        std::realloc(data_, capacity * sizeof(uint32_t));  // for large arrays the system moves pages instead of copying
     if (!data) throw std::bad_alloc();
     data_ = static_cast<uint32_t*>(data);
     capacity_ = capacity;

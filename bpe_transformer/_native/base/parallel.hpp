@@ -1,4 +1,4 @@
-// Runs work(thread) on `num_threads` threads, the caller's included; the first exception is thrown to the caller.
+// Runs a function on several threads.
 #pragma once
 
 #include <exception>
@@ -9,6 +9,8 @@
 
 namespace bpe {
 
+// Runs work(thread) for threads 0 to num_threads - 1, one of them the calling thread. Throws the first exception of
+// any.
 template <class Work>
 void run_threads(int num_threads, Work&& work) {
   if (num_threads <= 1) return work(0);
@@ -27,7 +29,8 @@ void run_threads(int num_threads, Work&& work) {
   int started = 1;
   try {
     for (; started < num_threads; ++started) threads.emplace_back(guarded, started);
-  } catch (const std::system_error&) {  // the system gives no more: the caller does what is left
+  } catch (
+      const std::system_error&) {  // NOLINT(bugprone-empty-catch): the calling thread does the work of the missing ones
   }
   guarded(0);
   for (; started < num_threads; ++started) guarded(started);

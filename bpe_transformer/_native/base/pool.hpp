@@ -1,4 +1,4 @@
-// Objects to borrow and give back, by any number of threads.
+// A pool of reusable objects for any number of threads.
 #pragma once
 
 #include <atomic>
@@ -9,12 +9,12 @@
 
 namespace bpe {
 
-// Never waits for long: a process that was forked while another thread held the lock would wait for ever, since that
-// thread is not part of it. Such a process borrows nothing and makes its objects itself.
+// Never waits for long. A process that was forked while another thread held the lock would otherwise wait for ever,
+// since that thread does not exist in it. Such a process finds the pool empty and creates its objects itself.
 template <class T>
 class Pool {
  public:
-  std::unique_ptr<T> take() {  // null if there is none
+  std::unique_ptr<T> take() {  // null if the pool is empty
     std::unique_ptr<T> object;
     if (!lock()) return object;
     if (!idle_.empty()) {

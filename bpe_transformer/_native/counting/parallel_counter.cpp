@@ -12,28 +12,28 @@ namespace bpe {
 
 namespace {
 
-constexpr size_t kPieceBytes = 1 << 18;  // of a text, for one thread
-constexpr size_t kFoldWords = 1 << 17;   // of another thread's table, then it joins the first
+constexpr size_t kChunkBytes = 1 << 18;  // of a text that one thread takes at a time
+constexpr size_t kFoldWords = 1 << 17;   // in another thread's table before it is merged into the first
 constexpr size_t kLeastTable = 1 << 16;
 
-// A part of a text that splits as it does within the whole.
-struct Piece {
-  Text part;
+// A stretch of a text that can be split into pre-tokens by itself.
+struct Chunk {
+  Text bytes;
   size_t text;
   size_t position;
 };
 
-void cut(std::vector<Piece>& pieces, Pattern pattern, const Text& text, size_t number) {
+void cut(std::vector<Chunk>& chunks, Pattern pattern, const Text& text, size_t number) {
   const uint8_t* const end = text.data + text.size;
   for (const uint8_t* begin = text.data; begin < end;) {
     const uint8_t* const to =
-        static_cast<size_t>(end - begin) > kPieceBytes ? next_cut(pattern, begin + kPieceBytes, end) : end;
-    pieces.push_back({{begin, static_cast<size_t>(to - begin)}, number, static_cast<size_t>(begin - text.data)});
+        static_cast<size_t>(end - begin) > kChunkBytes ? next_cut(pattern, begin + kChunkBytes, end) : end;
+    chunks.push_back({{begin, static_cast<size_t>(to - begin)}, number, static_cast<size_t>(begin - text.data)});
     begin = to;
   }
 }
 
-// Bytes at the end that begin a character whose rest is still to come.
+// The number of bytes at the end that begin an incomplete character.
 size_t incomplete(const uint8_t* begin, const uint8_t* end) {
   for (size_t back = 1; back <= 3 && back <= static_cast<size_t>(end - begin); ++back) {
     const uint8_t byte = *(end - back);
@@ -46,20 +46,20 @@ size_t incomplete(const uint8_t* begin, const uint8_t* end) {
 
 }  // namespace
 
-Counting::Counting(int num_threads, Runs* runs, size_t table_bytes)
-    : runs_(runs), tables_(static_cast<size_t>(std::max(num_threads, 1))) {
-  if (runs)
-    for (WordCounts& table : tables_) table.spill_to(runs, std::max(kLeastTable, table_bytes / tables_.size() / 2));
+ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes)
+    : sink_(sink), tables_(static_cast<size_t>(std::max(num_threads, 1))) {
+  if (sink)
+    for (WordCounts& table : tables_) table.spill_to(sink, std::max(kLeastTable, table_bytes / tables_.size() / 2));
 }
 
-void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
-  std::vector<Piece> pieces;
-  for (size_t i = 0; i < texts.size(); ++i) cut(pieces, pattern, texts[i], i);
-  std::vector<size_t> ends;  // of the pieces that one thread takes at a time
+void ParallelCounter::add_texts(Pattern pattern, const std::vector<Text>& texts) {
+  std::vector<Chunk> chunks;
+  for (size_t i = 0; i < texts.size(); ++i) cut(chunks, pattern, texts[i], i);
+  std::vector<size_t> ends;  // of the groups of chunks that one thread takes at a time
   size_t bytes = 0;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    bytes += pieces[i].part.size;
-    if (bytes < kPieceBytes && i + 1 < pieces.size()) continue;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    bytes += chunks[i].bytes.size;
+    if (bytes < kChunkBytes && i + 1 < chunks.size()) continue;
     ends.push_back(i + 1);
     bytes = 0;
   }
@@ -70,17 +70,17 @@ void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
     for (size_t i; (i = next.fetch_add(1)) < ends.size();) {
       for (size_t at = i == 0 ? 0 : ends[i - 1]; at < ends[i]; ++at) {
-        const Piece& piece = pieces[at];
-        const uint8_t* const begin = piece.part.data;
-        const size_t valid = unicode::valid_prefix(begin, piece.part.size);
-        if (valid < piece.part.size) {
-          const InvalidUtf8 here{piece.text, piece.position + valid, begin[valid]};
+        const Chunk& chunk = chunks[at];
+        const uint8_t* const begin = chunk.bytes.data;
+        const size_t valid = unicode::valid_prefix(begin, chunk.bytes.size);
+        if (valid < chunk.bytes.size) {
+          InvalidUtf8 here{chunk.text, chunk.position + valid, begin[valid]};
           const std::lock_guard lock(guard);
           if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position))
             invalid = here;
           continue;
         }
-        counts.count_text(pattern, begin, begin + piece.part.size, begin + piece.part.size);
+        counts.count_text(pattern, begin, begin + chunk.bytes.size, begin + chunk.bytes.size);
       }
     }
   });
@@ -88,8 +88,8 @@ void Counting::add_texts(Pattern pattern, const std::vector<Text>& texts) {
   fold();
 }
 
-void Counting::fold() {
-  if (runs_) return;  // each table spills by itself
+void ParallelCounter::fold() {
+  if (sink_) return;  // tables spill instead
   for (size_t i = 1; i < tables_.size(); ++i) {
     if (tables_[i].size() < kFoldWords) continue;
     tables_[0].merge(tables_[i]);
@@ -97,10 +97,10 @@ void Counting::fold() {
   }
 }
 
-WordCounts Counting::take() {
+WordCounts ParallelCounter::take() {
   WordCounts all;
   std::swap(all, tables_[0]);
-  if (runs_) tables_[0].spill_to(runs_, all.limit());
+  if (sink_) tables_[0].spill_to(sink_, all.limit());
   for (size_t i = 1; i < tables_.size(); ++i) {
     all.merge(tables_[i]);
     tables_[i].clear();
@@ -108,9 +108,9 @@ WordCounts Counting::take() {
   return all;
 }
 
-void Counting::spill() {
+void ParallelCounter::spill() {
   for (WordCounts& table : tables_) {
-    runs_->write(table);
+    sink_->write(table);
     table.clear();
   }
 }
@@ -125,7 +125,7 @@ void DocumentStream::finish() {
   buffer_ = {};
 }
 
-// A line's end may be "\r\n" as well.
+// Removes the "\r" of a line that ends with "\r\n".
 Text DocumentStream::without_return(const uint8_t* begin, const uint8_t* end) const {
   if (separator_ == "\n" && end > begin && end[-1] == '\r') --end;
   return {begin, static_cast<size_t>(end - begin)};
@@ -134,7 +134,7 @@ Text DocumentStream::without_return(const uint8_t* begin, const uint8_t* end) co
 size_t DocumentStream::find_cut(const uint8_t* begin) {
   const uint8_t* const data = buffer_.data();
   const uint8_t* const end = data + buffer_.size();
-  // a separator may have begun, and so may a character
+  // the end may hold half a separator or half a character
   const size_t open = std::max(separator_.empty() ? 0 : separator_.size() - 1, incomplete(begin, end));
   const uint8_t* to = end - std::min(open, static_cast<size_t>(end - begin));
   while (to > begin && to < end && unicode::continues(*to)) --to;
@@ -150,7 +150,7 @@ void DocumentStream::count(bool finished) {
   const uint8_t* const data = buffer_.data();
   const uint8_t* const end = data + buffer_.size();
   const std::string_view all(reinterpret_cast<const char*>(data), buffer_.size());
-  const uint8_t* begin = data;  // of the document that is not over
+  const uint8_t* begin = data;  // of the document that is not complete
   uint64_t documents = 0;
   bool begun = begun_;
   if (!separator_.empty()) {

@@ -1,31 +1,35 @@
-// Counting the pre-tokens of texts, several threads at once, in as much memory as is allowed.
+// Counts the pre-tokens of texts, with several threads and bounded memory.
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "counting/sorted_runs.hpp"
 #include "counting/word_counts.hpp"
 #include "text/text.hpp"
 
 namespace bpe {
 
 // Thrown for bytes that are not UTF-8.
-struct InvalidUtf8 {
+struct InvalidUtf8 : std::runtime_error {
+  InvalidUtf8(size_t text, size_t position, uint8_t byte)
+      : std::runtime_error("not UTF-8"), text(text), position(position), byte(byte) {}
   size_t text;      // number of the text
   size_t position;  // byte in it
   uint8_t byte;
 };
 
-// A table for every thread. How texts are cut for the threads does not show in the counts.
-class Counting {
+// One table for each thread. The counts do not depend on how texts are divided among threads.
+class ParallelCounter {
  public:
-  // With `runs`, tables go there that would take more than `table_bytes` in all, sorting them included.
-  Counting(int num_threads, Runs* runs, size_t table_bytes);
+  // With a sink, tables that would take more than `table_bytes` in all, with the memory to sort them, are written
+  // there.
+  ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes);
 
-  // Each text splits on its own. One that is not UTF-8 throws InvalidUtf8; it is then counted in part.
+  // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, of which some may be
+  // counted.
   void add_texts(Pattern pattern, const std::vector<Text>& texts);
   void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
@@ -33,43 +37,43 @@ class Counting {
     tables_[0].add_words(words, counts, 0, none);
   }
 
-  WordCounts take();  // out of all tables, in one; what is in runs stays there
-  void spill();       // all tables into runs
+  WordCounts take();  // the counts of all tables, in one; words that were written to the sink stay there
+  void spill();       // writes all tables to the sink
 
-  uint64_t documents = 0, bytes = 0;  // so far, as whoever adds texts keeps account of them
+  uint64_t documents = 0, bytes = 0;  // so far; kept up by the callers that add texts
 
  private:
   void fold();
 
-  Runs* runs_;
+  WordCountsSink* sink_;
   std::vector<WordCounts> tables_;
 };
 
 // The documents of one stream of bytes that arrives in blocks.
 class DocumentStream {
  public:
-  // An empty separator: all is one document. A newline: a document a line, without its "\n" or "\r\n".
-  DocumentStream(Counting& counting, Pattern pattern, std::string separator)
+  // An empty separator: the stream is one document. A newline: each line is a document, without its "\n" or "\r\n".
+  DocumentStream(ParallelCounter& counting, Pattern pattern, std::string separator)
       : counting_(counting), pattern_(pattern), separator_(std::move(separator)) {}
 
-  // Counts what is certain and keeps the rest. Throws InvalidUtf8 with the position in the stream.
+  // Counts up to the last safe cut and keeps the rest. Throws InvalidUtf8 with the position in the stream.
   void add(Text block);
   void finish();
 
-  uint64_t counted() const { return base_; }  // bytes of the stream
+  uint64_t counted() const { return base_; }  // bytes of the stream so far
 
  private:
   void count(bool finished);
-  size_t find_cut(const uint8_t* begin);  // where the document that begins there can be cut last, else its begin
+  size_t find_cut(const uint8_t* begin);  // the last cut of the document that begins there, else its beginning
   Text without_return(const uint8_t* begin, const uint8_t* end) const;
 
-  Counting& counting_;
+  ParallelCounter& counting_;
   const Pattern pattern_;
   const std::string separator_;
-  std::vector<uint8_t> buffer_;  // begins where a document begins, or at a cut
-  size_t searched_ = 0;          // no separator begins before
-  size_t uncut_ = 0;             // no cut before
-  bool begun_ = false;           // the document that the buffer begins with is counted in part
+  std::vector<uint8_t> buffer_;  // from the beginning of a document, or from a cut
+  size_t searched_ = 0;          // no separator begins before this
+  size_t uncut_ = 0;             // no cut lies before this
+  bool begun_ = false;           // some of the buffer's first document is already counted
   uint64_t base_ = 0;
 };
 

@@ -26,19 +26,19 @@ size_t varint_size(uint64_t value) { return value < 128 ? 1 : (std::bit_width(va
 
 }  // namespace
 
-void Columns::add(std::string_view word, uint64_t count) {
-  data.insert(data.end(), word.begin(), word.end());
-  offsets.push_back(static_cast<int64_t>(data.size()));
+void WordColumns::add(std::string_view word, uint64_t count) {
+  bytes.insert(bytes.end(), word.begin(), word.end());
+  row_starts.push_back(static_cast<int64_t>(bytes.size()));
   counts.push_back(count);
 }
 
-Columns Stream::take(size_t bytes, uint64_t min_count, Dropped& dropped) {
-  Columns columns;
+WordColumns WordStream::take(size_t max_bytes, uint64_t min_count, Dropped& dropped) {
+  WordColumns columns;
   std::string_view word;
   uint64_t count;
-  for (size_t seen = 0; columns.data.size() + 16 * seen < bytes; ++seen) {
+  for (size_t seen = 0; columns.bytes.size() + 16 * seen < max_bytes; ++seen) {
     if (!next(word, count)) {
-      columns.last = true;
+      columns.is_last = true;
       break;
     }
     if (count < min_count) dropped.add(count);
@@ -61,8 +61,8 @@ bool SortedWords::next(std::string_view& word, uint64_t& count) {
   return true;
 }
 
-// A record: the word's size, its bytes, its count; numbers seven bits a byte, the lowest first.
-class Runs::Writer {
+// Writes records: a word's size, its bytes and its count. Numbers take seven bits a byte, the lowest first.
+class SortedRuns::Writer {
  public:
   Writer(int file, uint64_t at) : file_(file), at_(at) { buffer_.reserve(kWriteBuffer); }
 
@@ -97,7 +97,7 @@ class Runs::Writer {
   std::vector<char> buffer_;
 };
 
-class Runs::Reader : public Stream {
+class SortedRuns::Reader : public WordStream {
  public:
   Reader(int file, const Run& run, size_t buffer) : file_(file), at_(run.begin), end_(run.end), buffer_(buffer) {}
 
@@ -121,7 +121,7 @@ class Runs::Reader : public Stream {
       if (byte < 128) return value;
     }
   }
-  // At least `wanted` bytes, unless the run ends before.
+  // Buffers at least `wanted` bytes, unless the run ends before.
   void refill(size_t wanted) {
     std::copy(buffer_.begin() + static_cast<ptrdiff_t>(from_), buffer_.begin() + static_cast<ptrdiff_t>(used_),
               buffer_.begin());
@@ -144,12 +144,12 @@ class Runs::Reader : public Stream {
   size_t from_ = 0, used_ = 0;
 };
 
-// Several streams, each with a weight on its counts; equal words become one.
-class Runs::Merged : public Stream {
+// Merges several streams, each with a weight on its counts; the counts of equal words are added.
+class SortedRuns::Merged : public WordStream {
  public:
   explicit Merged(Dropped& dropped) : dropped_(dropped) {}
 
-  void add(std::unique_ptr<Stream> stream, Weight weight) {
+  void add(std::unique_ptr<WordStream> stream, Weight weight) {
     sources_.push_back({std::move(stream), weight, {}, 0});
     if (!advance(sources_.back())) return;
     heap_.push_back(sources_.size() - 1);
@@ -173,7 +173,7 @@ class Runs::Merged : public Stream {
 
  private:
   struct Source {
-    std::unique_ptr<Stream> stream;
+    std::unique_ptr<WordStream> stream;
     Weight weight;
     std::string_view word;
     uint64_t count;
@@ -183,7 +183,7 @@ class Runs::Merged : public Stream {
     bool operator()(size_t a, size_t b) const { return sources[a].word > sources[b].word; }
   };
 
-  bool advance(Source& source) {  // to the next word that its weight leaves
+  bool advance(Source& source) {  // to the next word whose weighted count is not 0
     uint64_t count;
     while (source.stream->next(source.word, count)) {
       source.count = source.weight.of(count);
@@ -200,7 +200,7 @@ class Runs::Merged : public Stream {
   Later later_{sources_};
 };
 
-void Runs::write(const WordCounts& words) {
+void SortedRuns::write(const WordCounts& words) {
   if (words.size() == 0) return;
   uint64_t bytes = 0;
   words.each([&](std::string_view word, uint64_t count) { bytes += Writer::size_of(word, count); });
@@ -219,13 +219,14 @@ void Runs::write(const WordCounts& words) {
   runs_.push_back({at, at + bytes, words.total()});
 }
 
-uint64_t Runs::total(const Group& group) const {
+uint64_t SortedRuns::total(const Group& group) const {
   uint64_t sum = 0;
   for (size_t i = group.first; i < group.last; ++i) sum = saturating_add(sum, runs_[i].total);
   return sum;
 }
 
-std::unique_ptr<Stream> Runs::merged(const std::vector<Group>& groups, size_t memory, Dropped& dropped) const {
+std::unique_ptr<WordStream> SortedRuns::merged(const std::vector<Group>& groups, size_t memory,
+                                               Dropped& dropped) const {
   const size_t buffer = std::clamp<size_t>(memory / (runs_.size() + 1), kLeastReadBuffer, 1 << 20);
   auto all = std::make_unique<Merged>(dropped);
   for (const Group& group : groups) {

@@ -1,5 +1,4 @@
-// Words in the order of their bytes: out of a table, and out of sorted runs in a file, where tables go that grow too
-// large.
+// Words in the order of their bytes: from a table, and from sorted runs in a file, to which tables are spilled.
 #pragma once
 
 #include <cstdint>
@@ -13,36 +12,36 @@
 
 namespace bpe {
 
-// Words and counts side by side: word i is data[offsets[i], offsets[i + 1]).
-struct Columns {
-  std::vector<uint8_t> data;
-  std::vector<int64_t> offsets{0};
+// Words and counts as columns: word i is bytes[row_starts[i]] to bytes[row_starts[i + 1]].
+struct WordColumns {
+  std::vector<uint8_t> bytes;
+  std::vector<int64_t> row_starts{0};
   std::vector<uint64_t> counts;
-  bool last = false;  // nothing comes after
+  bool is_last = false;  // whether the stream has no more
 
   size_t size() const { return counts.size(); }
   void add(std::string_view word, uint64_t count);
 };
 
 // Words with their counts, in the order of their bytes.
-class Stream {
+class WordStream {
  public:
-  virtual ~Stream() = default;
-  virtual bool next(std::string_view& word, uint64_t& count) = 0;  // `word` lives until the next call
+  virtual ~WordStream() = default;
+  virtual bool next(std::string_view& word, uint64_t& count) = 0;  // `word` is valid until the next call
 
-  // About `bytes` of what comes next, without words rarer than `min_count`.
-  Columns take(size_t bytes, uint64_t min_count, Dropped& dropped);
+  // The next words, of about `bytes` bytes, without those rarer than `min_count`.
+  WordColumns take(size_t bytes, uint64_t min_count, Dropped& dropped);
 };
 
-// The words of a table, which must neither change nor go.
-class SortedWords : public Stream {
+// The words of a table, which must outlive this unchanged.
+class SortedWords : public WordStream {
  public:
   explicit SortedWords(const WordCounts& words);
   bool next(std::string_view& word, uint64_t& count) override;
 
  private:
   struct Item {
-    uint64_t first;  // eight bytes, the first the highest
+    uint64_t first;  // the first eight bytes as a big-endian number
     std::string_view word;
     uint64_t count;
   };
@@ -50,25 +49,25 @@ class SortedWords : public Stream {
   size_t at_ = 0;
 };
 
-// Sorted runs, one after another in a file. Throws std::system_error when the file does not take them.
-class Runs {
+// Sorted runs, one after another in a file. Throws std::system_error if the file cannot be written or read.
+class SortedRuns : public WordCountsSink {
  public:
-  explicit Runs(int file) : file_(file) {}
+  explicit SortedRuns(int file) : file_(file) {}
 
-  void write(const WordCounts& words);  // from any thread
+  void write(const WordCounts& words) override;
 
   size_t size() const { return runs_.size(); }
   uint64_t bytes() const { return end_; }
 
-  // The runs from `first` on, up to `last`, as if they were one corpus, each count with a weight.
+  // Runs number first to last - 1 as one corpus, with a weight on its counts.
   struct Group {
     size_t first, last;
     Weight weight;
   };
   uint64_t total(const Group& group) const;  // occurrences, unweighted
 
-  // All words of these groups, with buffers of about `memory` bytes.
-  std::unique_ptr<Stream> merged(const std::vector<Group>& groups, size_t memory, Dropped& dropped) const;
+  // The words of all groups, read with buffers of about `memory` bytes.
+  std::unique_ptr<WordStream> merged(const std::vector<Group>& groups, size_t memory, Dropped& dropped) const;
 
  private:
   struct Run {

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "counting/sorted_runs.hpp"
-
 namespace bpe {
 
-// Short words on their way into the table: its slots come from memory while the next words are read.
-class WordCounts::Waiting {
+// Short words that wait for their slots to come from memory while the next words are read.
+class WordCounts::PrefetchQueue {
  public:
-  explicit Waiting(WordCounts& counts) : counts_(counts) {}
+  explicit PrefetchQueue(WordCounts& counts) : counts_(counts) {}
   void add(ShortKey key, uint64_t count) {
     const uint64_t hash = key.hash();
     counts_.prefetch(hash);
@@ -52,7 +50,7 @@ void WordCounts::add_long(std::string_view word, uint64_t count) {
   for (size_t i = hash;; ++i) {
     LongSlot& slot = long_slots_[i & (long_slots_.size() - 1)];
     if (slot.size == 0) {
-      const char* const kept = store(word);  // may spill, and then empties the table
+      const char* const kept = store(word);  // may spill, which empties the table
       if (long_used_ == 0) i = hash;
       long_slots_[i & (long_slots_.size() - 1)] = {kept, word.size(), hash, count};
       ++long_used_;
@@ -98,7 +96,7 @@ void WordCounts::rehash_long(size_t size) {
 
 const char* WordCounts::store(std::string_view word) {
   if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < word.size()) {
-    const size_t bytes = std::max(runs_ ? std::min(kBlock, limit_ / 16) : kBlock, word.size());
+    const size_t bytes = std::max(sink_ ? std::min(kBlock, limit_ / 16) : kBlock, word.size());
     spills(bytes);
     blocks_.emplace_back();
     blocks_.back().reserve(bytes);
@@ -110,15 +108,15 @@ const char* WordCounts::store(std::string_view word) {
   return block.data() + at;
 }
 
-void WordCounts::spill_to(Runs* runs, size_t bytes) {
-  runs_ = runs;
+void WordCounts::spill_to(WordCountsSink* sink, size_t bytes) {
+  sink_ = sink;
   limit_ = bytes;
 }
 
-// Spills if the table with `growth` more bytes would be larger than allowed; true if it did.
+// Spills if `growth` more bytes would make the table larger than allowed; true if it did.
 bool WordCounts::spills(size_t growth) {
-  if (!runs_ || size() == 0 || memory() + growth <= limit_) return false;
-  runs_->write(*this);
+  if (!sink_ || size() == 0 || memory() + growth <= limit_) return false;
+  sink_->write(*this);
   clear();
   return true;
 }
@@ -146,12 +144,12 @@ size_t WordCounts::word_bytes() const {
 }
 
 void WordCounts::merge(const WordCounts& other) {
-  // one table's order, added to a smaller table, would pile up at its beginning
-  if (!runs_) reserve(std::max(used_, other.used_));
-  Waiting waiting(*this);
+  // words in one table's order would cluster at the beginning of a smaller table
+  if (!sink_) reserve(std::max(used_, other.used_));
+  PrefetchQueue queue(*this);
   for (const Slot& slot : other.slots_)
-    if (slot.key.high != 0) waiting.add(slot.key, slot.count);
-  waiting.flush();
+    if (slot.key.high != 0) queue.add(slot.key, slot.count);
+  queue.flush();
   for (const LongSlot& slot : other.long_slots_)
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
@@ -189,13 +187,13 @@ bool WordCounts::saturated() const {
 }
 
 void WordCounts::count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
-  Waiting waiting(*this);
+  PrefetchQueue queue(*this);
   each_pretoken(pattern, begin, stop, end, [&](const uint8_t* from, const uint8_t* to) {
     const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-    if (word.size() <= ShortKey::kMaxBytes) waiting.add(ShortKey::of(word, static_cast<size_t>(end - from)), 1);
+    if (word.size() <= ShortKey::kMaxBytes) queue.add(ShortKey::of(word, static_cast<size_t>(end - from)), 1);
     else add_long(word, 1);
   });
-  waiting.flush();
+  queue.flush();
 }
 
 }  // namespace bpe

@@ -1,4 +1,4 @@
-// Distinct pre-tokens and how often each occurs.
+// Counts of words: a hash table from distinct pre-tokens to how often each occurs.
 #pragma once
 
 #include <cstdint>
@@ -7,44 +7,23 @@
 #include <vector>
 
 #include "base/key.hpp"
+#include "counting/weight.hpp"
 #include "splitting/scanner.hpp"
 #include "text/text.hpp"
 
 namespace bpe {
 
-// Adds without wrapping: a count that would pass 2^64 - 1 stays there.
-inline uint64_t saturating_add(uint64_t a, uint64_t b) {
-  const uint64_t sum = a + b;
-  return sum < a ? UINT64_MAX : sum;
-}
+class WordCounts;
 
-// A weight as a fraction. A count times it is exact and rounds half up; past 2^64 - 1 it stays there.
-struct Weight {
-  uint64_t numerator = 1, denominator = 1;
-
-  uint64_t of(uint64_t count) const {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{count} * numerator;
-    const Wide quotient = product / denominator, rest = product % denominator;
-    const Wide rounded = quotient + (rest >= denominator - rest);
-    return rounded > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(rounded);
-  }
+// Takes the words of tables that may not grow further.
+class WordCountsSink {
+ public:
+  virtual ~WordCountsSink() = default;
+  virtual void write(const WordCounts& words) = 0;  // from any thread
 };
 
-// What a weight or a smallest count left out.
-struct Dropped {
-  uint64_t words = 0, occurrences = 0;
-
-  void add(uint64_t count) {
-    ++words;
-    occurrences = saturating_add(occurrences, count);
-  }
-};
-
-class Runs;
-
-// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, live in their slot, so that
-// counting one costs a single cache line; longer ones live in an arena, blocks of which never move.
+// Open addressing with linear probing. Words of up to 15 bytes, nearly all of them, are stored in their slot, so that
+// counting one touches a single cache line; longer ones are stored in an arena whose blocks never move.
 class WordCounts {
  public:
   WordCounts() : slots_(kFirstSlots) {}
@@ -59,8 +38,8 @@ class WordCounts {
   void add_words(const std::vector<Text>& words, const uint64_t* counts, uint64_t min_count, Dropped& dropped);
   WordCounts weighted(Weight weight, uint64_t min_count, Dropped& dropped) const;
 
-  // Instead of growing past `bytes`, the table goes to `runs` and begins anew. Sorting it takes as much again.
-  void spill_to(Runs* runs, size_t bytes);
+  // Instead of growing past `bytes`, the table writes its words to `sink` and becomes empty.
+  void spill_to(WordCountsSink* sink, size_t bytes);
   void clear();
   void reserve(size_t words);
   size_t memory() const;
@@ -73,7 +52,7 @@ class WordCounts {
   uint64_t total() const;
   bool saturated() const;
 
-  // Calls visit(word, count) in no particular order. The words stay where they are until something is added.
+  // Calls visit(word, count) in no particular order. The words stay valid until something is added.
   template <class Visit>
   void each(Visit&& visit) const {
     for (const Slot& slot : slots_)
@@ -83,7 +62,7 @@ class WordCounts {
   }
 
  private:
-  class Waiting;
+  class PrefetchQueue;
   static constexpr size_t kFirstSlots = 1024;
   static constexpr size_t kBlock = 1 << 20;
   static constexpr size_t kFirstLongSlots = 256;
@@ -130,7 +109,7 @@ class WordCounts {
   size_t long_used_ = 0;
   std::vector<std::vector<char>> blocks_;
   size_t block_bytes_ = 0;
-  Runs* runs_ = nullptr;
+  WordCountsSink* sink_ = nullptr;
   size_t limit_ = 0;
 };
 

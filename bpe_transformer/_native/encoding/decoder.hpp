@@ -18,7 +18,7 @@ struct BadId : std::runtime_error {
   size_t position;  // in the ids
 };
 
-// Bytes to be overwritten; holds what was asked for last and forgets what it held.
+// Memory that is used again and again; growing loses the contents.
 class Scratch {
  public:
   uint8_t* room(size_t size) {
@@ -37,17 +37,17 @@ class Scratch {
 class Decoder {
  public:
   enum Flag : uint8_t {
-    kSpecial = 1,   // may be asked to be left out
-    kEndsWord = 2,  // its last byte, a space, is not written after the last word
-    kSeparate = 4,  // a token that stands between parts of the text
+    kSpecial = 1,   // left out with skip_special
+    kEndsWord = 2,  // ends a word: its last byte, a space, is dropped at the end of the text
+    kSeparate = 4,  // separates segments of text, as special tokens do
   };
-  enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding put a space before the text
+  enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding puts a space before segments
 
   Decoder(const std::vector<std::string_view>& surfaces, const std::vector<uint8_t>& flags, Prefix prefix);
 
   size_t size() const { return spans_.size(); }
 
-  // The text of ids, in `scratch` until it is used again. Throws BadId.
+  // The text of ids, in the memory of `scratch`. Throws BadId.
   template <class Id>
   std::string_view decode(const Id* ids, size_t count, bool skip_special, Scratch& scratch) const {
     size_t total = 0;
@@ -78,7 +78,7 @@ class Decoder {
   }
 
  private:
-  static constexpr size_t kStep = 16;  // bytes copied at once, wanted or not: most tokens are shorter
+  static constexpr size_t kStep = 16;  // bytes that are always copied; most tokens are shorter
   struct Span {
     uint64_t start;
     uint32_t size;
@@ -91,10 +91,10 @@ class Decoder {
     return to + span.size - skip;
   }
 
-  std::vector<uint8_t> blob_;  // the bytes of all tokens, and more, so that a step may read past the last
+  std::vector<uint8_t> blob_;  // the bytes of all tokens, padded for reads past the last
   std::vector<Span> spans_;    // by id
   Prefix prefix_;
-  bool marked_ = false;  // whether the flags matter though no token is left out
+  bool marked_ = false;  // whether flags matter even if no token is left out
 };
 
 }  // namespace bpe

@@ -6,19 +6,19 @@
 #include <utility>
 
 #include "base/parallel.hpp"
-#include "encoding/encoder.hpp"
-#include "encoding/joined_parts.hpp"
+#include "encoding/ordered_output.hpp"
 
 namespace bpe {
 
 namespace {
 
-constexpr size_t kFew = 32;
+constexpr size_t kFewSymbols = 32;
 
-// Merges n symbols as `dropout` says; gives how many are left. The best merge is looked for anew each time, without
-// branches that a processor would have to guess.
+// Merges up to kFewSymbols symbols in place; returns how many are left. Searches all ranks for the best merge each
+// time, without branches that a processor could not predict.
 size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout) {
-  uint32_t ranks[kFew], put_off[kFew];  // of id[i] with id[i + 1]; those that are dropped until the next merge
+  uint32_t ranks[kFewSymbols],
+      held_back[kFewSymbols];  // of id[i] with id[i + 1]; those of dropped merges, which the next merge brings back
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = merger.rank(id[i], id[i + 1]);
   uint32_t dropped = 0;  // a bit a place
   for (;;) {
@@ -26,17 +26,17 @@ size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout
     for (size_t i = 0; i + 1 < n; ++i) first = std::min(first, uint64_t{ranks[i]} << 32 | i);
     const auto best = static_cast<uint32_t>(first >> 32);
     if (best == kNoId) return n;
-    const auto at = static_cast<size_t>(first & (kFew - 1));
-    if (dropout.drops()) {
+    const auto at = static_cast<size_t>(first & (kFewSymbols - 1));
+    if (dropout.next()) {
       dropped |= uint32_t{1} << at;
-      put_off[at] = std::exchange(ranks[at], kNoId);
+      held_back[at] = std::exchange(ranks[at], kNoId);
       continue;
     }
     for (; dropped; dropped &= dropped - 1) {
       const auto i = static_cast<size_t>(std::countr_zero(dropped));
-      ranks[i] = put_off[i];
+      ranks[i] = held_back[i];
     }
-    id[at] = merger.made(best);
+    id[at] = merger.merged_id(best);
     --n;
     for (size_t i = at + 1; i < n; ++i) id[i] = id[i + 1];
     for (size_t i = at + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];
@@ -45,9 +45,9 @@ size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout
   }
 }
 
-// The same for any number, with a heap.
+// The same for any number of symbols, with a heap.
 size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& dropout) {
-  auto& [words, queue, dropped, next, previous] = dropout.memory;
+  auto& [words, queue, dropped, next, previous] = dropout.workspace;
   queue.clear(), dropped.clear(), next.resize(n), previous.resize(n);  // next and previous: n where there is none
   const auto add = [&](uint32_t place, uint32_t other) {
     if (const uint32_t found = merger.rank(id[place], id[other]); found != kNoId)
@@ -66,19 +66,19 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
   std::make_heap(queue.begin(), queue.end());
   while (!queue.empty()) {
     std::pop_heap(queue.begin(), queue.end());
-    const Dropout::Wait wait = queue.back();
+    const Dropout::Candidate wait = queue.back();
     queue.pop_back();
     const uint32_t other = next[wait.place];
     if (id[wait.place] != wait.left || other == n || id[other] != wait.right) continue;
-    if (dropout.drops()) {
+    if (dropout.next()) {
       dropped.push_back(wait);
       continue;
     }
-    id[wait.place] = merger.made(wait.rank);
+    id[wait.place] = merger.merged_id(wait.rank);
     id[other] = kNoId;
     next[wait.place] = next[other];
     if (next[other] != n) previous[next[other]] = wait.place;
-    for (const Dropout::Wait& again : dropped) queue.push_back(again), std::push_heap(queue.begin(), queue.end());
+    for (const Dropout::Candidate& again : dropped) queue.push_back(again), std::push_heap(queue.begin(), queue.end());
     dropped.clear();
     if (previous[wait.place] != n) put(previous[wait.place], wait.place);
     if (next[wait.place] != n) put(wait.place, next[wait.place]);
@@ -88,37 +88,40 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
 
 }  // namespace
 
-// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here they
-// are drawn from the best on until one is not dropped, which chooses the same merge with the same probability; those
-// that were dropped on the way are possible again in the next step. Where nothing is dropped until a word is done,
-// which is so for most words, its ids are those that encoding it always gives.
-void Encoder::sample_piece(std::string_view piece, Dropout& dropout, IdBuffer& out) const {
-  const std::string_view word = alphabet_.word_of(piece);
+// Algorithm 1 of the paper drops each possible merge anew before every step and makes the best that is left. Here
+// merges are drawn from the best on until one is kept, which chooses the same merge with the same probability; those
+// that were dropped on the way are possible again in the next step. If no merge of a word is dropped, as in most words,
+// its ids are those of ordinary encoding, which the cache has.
+void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out) {
+  const Alphabet& alphabet = encoder.alphabet();
+  const std::string_view word = alphabet.word_of(pretoken);
   const size_t from = out.size();
   size_t symbols = word.size();
-  if (!alphabet_.bytes) {
+  if (!alphabet.bytes) {
     symbols = 0;
-    alphabet_.each_symbol(word, [&](uint32_t, size_t, bool joins) { symbols += !joins; });
+    alphabet.each_symbol(word, [&](uint32_t, size_t, bool joins) { symbols += !joins; });
   }
-  if (!dropout.drops_next()) {
-    encode_piece(piece, *dropout.memory.words, out);
-    if (!whole_.empty() && out.size() - from == 1) {  // perhaps not by merging
+  if (!dropout.peek()) {
+    encoder.encode_pretoken(pretoken, *dropout.workspace.words, out);
+    if (encoder.has_whole_words() && out.size() - from == 1) {  // may not come from merging
       out.resize(from);
-      merger_.encode(word, out);
+      encoder.merger().encode(word, out);
     }
-    if (dropout.keeps(static_cast<uint32_t>(symbols - (out.size() - from)))) return;
+    if (dropout.keep_next(static_cast<uint32_t>(symbols - (out.size() - from)))) return;
     out.resize(from);
   }
   out.reserve(symbols);
-  alphabet_.split(word, out);
-  out.resize(from + (symbols <= kFew
-                         ? sample_few(merger_, out.data() + from, symbols, dropout)
-                         : sample_many(merger_, out.data() + from, static_cast<uint32_t>(symbols), dropout)));
+  alphabet.split(word, out);
+  uint32_t* const ids = out.data() + from;
+  const size_t left = symbols <= kFewSymbols
+                          ? sample_few(encoder.merger(), ids, symbols, dropout)
+                          : sample_many(encoder.merger(), ids, static_cast<uint32_t>(symbols), dropout);
+  out.resize(from + left);
 }
 
-void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) const {
+void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) {
   const uint8_t* const end = text.data + text.size;
-  const auto piece_of = [](const uint8_t* from, const uint8_t* to) {
+  const auto pretoken_of = [](const uint8_t* from, const uint8_t* to) {
     return std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
   };
   const uint8_t* at = text.data;
@@ -128,53 +131,53 @@ void Encoder::sample_plain(Pattern pattern, Text text, Dropout& dropout, IdBuffe
       const uint8_t* borders[scan::Splitter<Grammar>::kBlock + 1];
       borders[0] = text.data;
       while (const size_t n = splitter.next(borders + 1)) {
-        const auto places = dropout.memory.words->small.places();
-        for (size_t i = 0; i < n; ++i) {  // what is remembered of words comes from memory meanwhile
-          const std::string_view piece = piece_of(borders[i], borders[i + 1]);
-          if (piece.size() <= ShortKey::kMaxBytes)
-            __builtin_prefetch(&places.of(ShortKey::of(piece, static_cast<size_t>(end - borders[i])).hash()));
+        const auto places = dropout.workspace.words->small.places();
+        for (size_t i = 0; i < n; ++i) {
+          const std::string_view pretoken = pretoken_of(borders[i], borders[i + 1]);
+          if (pretoken.size() <= ShortKey::kMaxBytes)
+            __builtin_prefetch(&places.of(ShortKey::of(pretoken, static_cast<size_t>(end - borders[i])).hash()));
         }
         for (size_t i = 0; i < n; ++i) {
           at = borders[i];
-          sample_piece(piece_of(at, borders[i + 1]), dropout, out);
+          sample_pretoken(encoder, pretoken_of(at, borders[i + 1]), dropout, out);
         }
         borders[0] = borders[n];
       }
     });
   } catch (const UnknownCharacter& cause) {
-    const std::string_view rest = piece_of(at, end);
-    const size_t skipped = alphabet_.marks_end ? static_cast<size_t>(alphabet_.word_of(rest).data() - rest.data()) : 0;
-    throw UnknownInText(cause, 0, static_cast<size_t>(at - text.data) + skipped + cause.position);
+    throw encoder.in_text(cause, text, at);
   }
 }
 
-Encoder::Batch Encoder::sample_batch(Pattern pattern, const std::vector<Text>& texts,
-                                     const std::vector<SpecialPolicy>& policy, double probability, uint64_t seed,
-                                     int num_threads) const {
-  Batch batch;
-  batch.offsets.resize(texts.size() + 1);
-  JoinedParts joined(texts.size(), 0);
+EncodedBatch sample_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+                          const std::vector<SpecialPolicy>& policies, double probability, uint64_t seed,
+                          int num_threads) {
+  constexpr size_t kMaxThreads = 1 << 10;
+  EncodedBatch batch;
+  batch.row_starts.resize(texts.size() + 1);
+  OrderedOutput output(texts.size(), 0);
   std::atomic<size_t> next{0};
-  run_threads(std::min(num_threads, static_cast<int>(std::min<size_t>(texts.size(), 1 << 10))), [&](int) {
-    Borrowed cache(*this);
-    Dropout::Memory memory;
-    memory.words = &*cache;
+  run_threads(std::min(num_threads, static_cast<int>(std::min(texts.size(), kMaxThreads))), [&](int) {
+    Encoder::BorrowedCache cache(encoder);
+    Dropout::Workspace workspace;
+    workspace.words = &*cache;
     for (size_t i; (i = next.fetch_add(1)) < texts.size();) {
-      IdBuffer ids = joined.take();
+      IdBuffer ids = output.take_buffer();
       Dropout dropout(probability, seed, i);
-      dropout.memory = std::move(memory);
-      at_text(i, [&] {
-        each_part(
-            texts[i], policy, [&](Text part, size_t, size_t) { sample_plain(pattern, part, dropout, ids); },
-            [&](size_t token, size_t) { ids.push_back(specials_[token].id); });
+      dropout.workspace = std::move(workspace);
+      for_text(i, [&] {
+        encoder.specials().for_each_segment(
+            texts[i], policies,
+            [&](Text segment, size_t, size_t) { sample_plain(encoder, pattern, segment, dropout, ids); },
+            [&](size_t token, size_t) { ids.push_back(encoder.specials()[token].id); });
       });
-      memory = std::move(dropout.memory);
-      batch.offsets[i + 1] = static_cast<int64_t>(ids.size());
-      joined.give(i, std::move(ids));
+      workspace = std::move(dropout.workspace);
+      batch.row_starts[i + 1] = static_cast<int64_t>(ids.size());
+      output.give(i, std::move(ids));
     }
   });
-  for (size_t i = 0; i < texts.size(); ++i) batch.offsets[i + 1] += batch.offsets[i];
-  batch.ids = joined.release();
+  for (size_t i = 0; i < texts.size(); ++i) batch.row_starts[i + 1] += batch.row_starts[i];
+  batch.ids = output.release();
   return batch;
 }
 

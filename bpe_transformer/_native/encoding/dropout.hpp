@@ -1,5 +1,5 @@
-// Random choices for BPE-dropout (Provilkov, Emelianenko and Voita 2020, "BPE-Dropout: Simple and Effective Subword
-// Regularization").
+// Encoding with BPE-dropout (Provilkov, Emelianenko and Voita 2020, "BPE-Dropout: Simple and Effective Subword
+// Regularization"): each merge is left out at random.
 #pragma once
 
 #include <cmath>
@@ -7,23 +7,25 @@
 #include <utility>
 #include <vector>
 
+#include "encoding/batch.hpp"
+
 namespace bpe {
 
-struct PieceCache;
-
-// Says for one text which merges are left out. Equal seeds and streams (the number of a text in its batch) say the
-// same, whatever else is encoded and by how many threads.
+// The random choices for one text: which merges are dropped. They depend on the seed and the stream (the number of the
+// text in its batch) alone, not on other texts or on the number of threads.
 class Dropout {
  public:
-  // A merge that could happen. The order is that of a heap whose first is the best.
-  struct Wait {
+  // A merge that is possible; ordered for a heap whose first is the best.
+  struct Candidate {
     uint32_t rank, place, left, right;
-    bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
+    bool operator<(const Candidate& other) const {
+      return rank != other.rank ? rank > other.rank : place > other.place;
+    }
   };
-  // What one pre-token after another works with; more than one text may.
-  struct Memory {
-    PieceCache* words = nullptr;  // what words become if nothing is dropped
-    std::vector<Wait> queue, dropped;
+  // Memory that is used again for the next pre-token; one thread's texts share it.
+  struct Workspace {
+    WordCache* words = nullptr;  // ids of words without dropout
+    std::vector<Candidate> queue, dropped;
     std::vector<uint32_t> next, previous;
   };
 
@@ -31,33 +33,34 @@ class Dropout {
       : below_(static_cast<uint64_t>(std::ceil(probability * 0x1p53))), state_(mix(seed ^ mix(stream))) {}
 
   // Whether the next merge is dropped.
-  bool drops() {
+  bool next() {
     if (kept_ahead_) {
       --kept_ahead_;
       return false;
     }
     return std::exchange(drop_ahead_, false) || draw();
   }
-  // The same, without taking it as said.
-  bool drops_next() {
+  // The same, without moving on to the next choice.
+  bool peek() {
     if (!kept_ahead_ && !drop_ahead_) {
       drop_ahead_ = draw();
       kept_ahead_ = !drop_ahead_;
     }
     return !kept_ahead_;
   }
-  // Whether the next `count` merges are all kept. If so they are taken as said; if not, `drops` says it of each.
-  bool keeps(uint32_t count) {
+  // Whether the next `count` merges are all kept. Moves on past them if they are, and does not if one is dropped.
+  bool keep_next(uint32_t count) {
     for (; kept_ahead_ < count && !drop_ahead_; kept_ahead_ += !drop_ahead_) drop_ahead_ = draw();
     if (kept_ahead_ < count) return false;
     kept_ahead_ -= count;
     return true;
   }
 
-  Memory memory;
+  Workspace workspace;
 
  private:
-  bool draw() {  // splitmix64 (Steele, Lea and Flood 2014); of the high 53 bits so many numbers are dropped
+  // splitmix64 (Steele, Lea and Flood 2014); the probability is compared with its high 53 bits.
+  bool draw() {
     state_ += 0x9E3779B97F4A7C15u;
     return mix(state_) >> 11 < below_;
   }
@@ -67,8 +70,17 @@ class Dropout {
     return z ^ (z >> 31);
   }
   uint64_t below_, state_;
-  uint32_t kept_ahead_ = 0;  // drawn, and not said yet: so many are kept,
+  uint32_t kept_ahead_ = 0;  // choices drawn ahead of their use: so many merges are kept,
   bool drop_ahead_ = false;  // and whether one is dropped after them
 };
+
+// Append the ids of a pre-token and of plain text. Need dropout.workspace.words. Words that are a token as a whole are
+// merged like others.
+void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out);
+void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& dropout, IdBuffer& out);
+// The ids of texts; text number i has stream i of the seed.
+EncodedBatch sample_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+                          const std::vector<SpecialPolicy>& policies, double probability, uint64_t seed,
+                          int num_threads);
 
 }  // namespace bpe

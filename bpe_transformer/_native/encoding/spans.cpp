@@ -1,17 +1,18 @@
 #include "encoding/spans.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
-#include "base/parallel.hpp"
+#include "encoding/batch.hpp"
+#include "text/characters.hpp"
 
 namespace bpe {
 
 namespace {
 
-// Appends the spans of ids whose base symbols follow each other without a gap: `widths` bytes, or characters, of which
-// one that is not in the alphabet may have become its bytes. False, and nothing, if they do not add up to the text.
+// Appends the spans of ids whose base symbols follow each other without a gap: `widths` bytes, or characters; a
+// character outside the alphabet may have become its bytes. Returns false, and appends nothing, if they do not add up
+// to the text.
 bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, const uint32_t* ids, size_t count,
                std::vector<int64_t>& spans) {
   const size_t before = spans.size();
@@ -39,20 +40,20 @@ bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, cons
 
 }  // namespace
 
-void Encoder::piece_spans(std::string_view piece, int64_t start, const uint32_t* widths, PieceCache& cache,
-                          IdBuffer& out, std::vector<int64_t>& spans) const {
-  const std::string_view word = alphabet_.word_of(piece);
+void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t start, const uint32_t* widths,
+                    WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
+  const std::string_view word = encoder.alphabet().word_of(pretoken);
   if (word.empty()) return;
   const size_t from = out.size();
-  encode_piece(piece, cache, out);
-  start += word.data() - piece.data();
-  if (out.size() - from == 1) {  // also a whole pre-token that no merges lead to
+  encoder.encode_pretoken(pretoken, cache, out);
+  start += word.data() - pretoken.data();
+  if (out.size() - from == 1) {  // may be a whole word, which merges do not lead to
     spans.insert(spans.end(), {start, start + static_cast<int64_t>(word.size())});
     return;
   }
   thread_local std::vector<size_t> ends;  // of each base symbol
   ends.clear();
-  alphabet_.each_symbol(word, [&](uint32_t, size_t end, bool joins) {
+  encoder.alphabet().each_symbol(word, [&](uint32_t, size_t end, bool joins) {
     if (joins) ends.back() = end;
     else ends.push_back(end);
   });
@@ -66,123 +67,83 @@ void Encoder::piece_spans(std::string_view piece, int64_t start, const uint32_t*
   }
 }
 
-void Encoder::plain_spans(Pattern pattern, Text text, const uint32_t* widths, PieceCache& cache, IdBuffer& out,
-                          std::vector<int64_t>& spans) const {
-  if (!alphabet_.marks_end && !alphabet_.fuse_unknown) {  // nothing is left out, and one symbol never stands for many
+void plain_spans(const Encoder& encoder, Pattern pattern, Text text, const uint32_t* widths, WordCache& cache,
+                 IdBuffer& out, std::vector<int64_t>& spans) {
+  const Alphabet& alphabet = encoder.alphabet();
+  if (!alphabet.marks_end && !alphabet.fuse_unknown) {  // every byte belongs to one symbol
     const size_t from = out.size();
-    encode_plain(pattern, text, cache, out);
-    if (add_spans(alphabet_, text, widths, out.data() + from, out.size() - from, spans)) return;
+    encoder.encode_plain(pattern, text, cache, out);
+    if (add_spans(alphabet, text, widths, out.data() + from, out.size() - from, spans)) return;
     out.resize(from);
   }
   const uint8_t* const end = text.data + text.size;
   each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
-    const std::string_view piece(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+    const std::string_view pretoken(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
     try {
-      piece_spans(piece, from - text.data, widths, cache, out, spans);
+      pretoken_spans(encoder, pretoken, from - text.data, widths, cache, out, spans);
     } catch (const UnknownCharacter& cause) {
-      const auto skipped = static_cast<size_t>(alphabet_.word_of(piece).data() - piece.data());
-      throw UnknownInText(cause, 0, static_cast<size_t>(from - text.data) + skipped + cause.position);
+      throw encoder.in_text(cause, text, from);
     }
   });
 }
 
-void Encoder::encode_spans(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policy, const uint32_t* widths,
-                           PieceCache& cache, IdBuffer& out, std::vector<int64_t>& spans) const {
-  const auto plain = [&](Text part, size_t start, size_t shift) {
+void encode_spans(const Encoder& encoder, Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies,
+                  const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
+  const SpecialTokens& specials = encoder.specials();
+  const auto plain = [&](Text segment, size_t start, size_t shift) {
     size_t i = spans.size();
-    plain_spans(pattern, part, widths, cache, out, spans);
+    plain_spans(encoder, pattern, segment, widths, cache, out, spans);
     const auto shifted = static_cast<int64_t>(shift);
     if (start || shift)
       for (; i < spans.size(); ++i) spans[i] = static_cast<int64_t>(start) + std::max(spans[i] - shifted, int64_t{0});
   };
-  each_part(text, policy, plain, [&](size_t token, size_t at) {
-    out.push_back(specials_[token].id);
+  specials.for_each_segment(text, policies, plain, [&](size_t token, size_t at) {
+    out.push_back(specials[token].id);
     const auto start = static_cast<int64_t>(at);
-    spans.insert(spans.end(), {start, start + static_cast<int64_t>(specials_[token].bytes.size())});
+    spans.insert(spans.end(), {start, start + static_cast<int64_t>(specials[token].bytes.size())});
   });
-}
-
-// --- characters ------------------------------------------------------------------------------------------------------
-
-CharactersBefore::CharactersBefore(Text text)
-    : text_(text), valid_(unicode::valid_prefix(text.data, text.size) == text.size) {
-  plain_ = valid_ && std::none_of(text.data, text.data + text.size, [](uint8_t byte) { return byte >= 0x80; });
-}
-
-int64_t to_characters(Text text, int64_t* spans, size_t count) {
-  CharactersBefore starts(text), ends = starts;
-  size_t last = 0;         // where the span before ends,
-  int64_t until_last = 0;  // and how many characters begin before that
-  for (size_t i = 0; i < count; ++i, spans += 2) {
-    const auto start = static_cast<size_t>(spans[0]), end = static_cast<size_t>(spans[1]);
-    if (start == last && starts.valid())
-      spans[0] = until_last - (start < text.size && unicode::continues(text.data[start]));
-    else spans[0] = start < text.size ? starts(start + 1) - 1 : starts(text.size);
-    if (end == start) {
-      spans[1] = spans[0];
-      continue;
-    }
-    spans[1] = until_last = ends(end);
-    last = end;
-  }
-  return ends(text.size);
 }
 
 // --- batches ---------------------------------------------------------------------------------------------------------
 
 namespace {
 
-// Appends text number i.
-void add_text(const Encoder& encoder, Pattern pattern, Text text, size_t i, const std::vector<SpecialPolicy>& policy,
-              const uint32_t* widths, bool characters, PieceCache& cache, SpanBatch& batch) {
-  const size_t from = batch.ids.size();
-  at_text(i, [&] { encoder.encode_spans(pattern, text, policy, widths, cache, batch.ids, batch.spans); });
-  batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
-  batch.lengths.push_back(characters ? to_characters(text, batch.spans.data() + 2 * from, batch.ids.size() - from)
-                                     : static_cast<int64_t>(text.size));
-}
-
-void append(SpanBatch& all, const SpanBatch& part) {
-  const size_t before = all.ids.size();
-  all.ids.reserve(part.ids.size());
-  if (part.ids.size()) __builtin_memcpy(all.ids.data() + before, part.ids.data(), part.ids.size() * sizeof(uint32_t));
-  all.ids.resize(before + part.ids.size());
-  for (size_t i = 1; i < part.offsets.size(); ++i)
-    all.offsets.push_back(static_cast<int64_t>(before) + part.offsets[i]);
-  all.spans.insert(all.spans.end(), part.spans.begin(), part.spans.end());
-  all.lengths.insert(all.lengths.end(), part.lengths.begin(), part.lengths.end());
+void append(SpanBatch& all, const SpanBatch& shard) {
+  const auto before = static_cast<int64_t>(all.ids.size());
+  all.ids.append(shard.ids.data(), shard.ids.size());
+  for (size_t i = 1; i < shard.row_starts.size(); ++i) all.row_starts.push_back(before + shard.row_starts[i]);
+  all.spans.insert(all.spans.end(), shard.spans.begin(), shard.spans.end());
+  all.lengths.insert(all.lengths.end(), shard.lengths.begin(), shard.lengths.end());
 }
 
 }  // namespace
 
 SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
-                             const std::vector<SpecialPolicy>& policy, const uint32_t* widths, bool characters,
+                             const std::vector<SpecialPolicy>& policies, const uint32_t* widths, bool characters,
                              int num_threads) {
-  constexpr size_t kPartBytes = size_t{1} << 20;
-  std::vector<size_t> starts;      // the first text of each part
-  size_t bytes = 0, expected = 0;  // of a text of 4 bytes an id; memory that is not used costs nothing
-  for (size_t i = 0; i < texts.size(); ++i) {
-    expected += texts[i].size / 4 + 1;
-    if (i == 0 || (num_threads > 1 && bytes >= kPartBytes)) starts.push_back(i), bytes = 0;
-    bytes += texts[i].size + 1;
-  }
-  starts.push_back(texts.size());
-  std::vector<SpanBatch> parts(starts.size() - 1);
+  constexpr size_t kShardBytes = size_t{1} << 20;
+  const Shards shards(texts, num_threads > 1 ? kShardBytes : SIZE_MAX);
+  size_t expected = 0;  // ids, of 4 bytes each; memory that is not used costs nothing
+  for (const Text& text : texts) expected += text.size / 4 + 1;
+  std::vector<SpanBatch> batches(shards.size());
   SpanBatch all;
-  SpanBatch& one = parts.size() == 1 ? parts[0] : all;
-  one.ids.reserve(expected), one.spans.reserve(2 * expected);
-  std::atomic<size_t> next{0};
-  run_threads(static_cast<int>(std::min<size_t>(static_cast<size_t>(std::max(num_threads, 1)), parts.size())),
-              [&](int) {
-                Encoder::Borrowed cache(encoder);
-                for (size_t part; (part = next.fetch_add(1)) < parts.size();)
-                  for (size_t i = starts[part]; i < starts[part + 1]; ++i)
-                    add_text(encoder, pattern, texts[i], i, policy, widths, characters, *cache, parts[part]);
-              });
-  if (parts.size() == 1) return std::move(parts[0]);
-  for (SpanBatch& part : parts) {
-    append(all, part);
-    part = {};
+  SpanBatch& first = batches.size() == 1 ? batches[0] : all;
+  first.ids.reserve(expected), first.spans.reserve(2 * expected);
+  shards.encode(encoder, num_threads, [&](size_t shard, WordCache& cache) {
+    SpanBatch& batch = batches[shard];
+    for (size_t i = shards.begin(shard); i < shards.end(shard); ++i) {
+      const size_t from = batch.ids.size();
+      for_text(i, [&] { encode_spans(encoder, pattern, texts[i], policies, widths, cache, batch.ids, batch.spans); });
+      const size_t count = batch.ids.size() - from;
+      batch.row_starts.push_back(static_cast<int64_t>(batch.ids.size()));
+      batch.lengths.push_back(characters ? to_characters(texts[i], batch.spans.data() + 2 * from, count)
+                                         : static_cast<int64_t>(texts[i].size));
+    }
+  });
+  if (batches.size() == 1) return std::move(batches[0]);
+  for (SpanBatch& batch : batches) {
+    append(all, batch);
+    batch = {};
   }
   return all;
 }

@@ -1,4 +1,4 @@
-// Which bytes, or characters, of a text each id stands for.
+// Encoding with spans: which bytes, or characters, of a text each id stands for.
 #pragma once
 
 #include <cstdint>
@@ -8,42 +8,27 @@
 
 namespace bpe {
 
-// How many characters of a text begin before a byte, asked for bytes in order. A byte that is not part of UTF-8 is a
-// character.
-class CharactersBefore {
- public:
-  explicit CharactersBefore(Text text);
-  bool valid() const { return valid_; }
-  int64_t operator()(size_t end) {
-    if (plain_) return static_cast<int64_t>(end);
-    if (end < begun_) at_ = begun_ = 0, count_ = 0;  // not in order: anew
-    if (valid_) {
-      for (; at_ < end; ++at_) count_ += !unicode::continues(text_.data[at_]);
-      begun_ = at_;
-    } else {
-      for (; at_ < end; ++count_)
-        begun_ = at_ + 1, at_ += unicode::decode(text_.data + at_, text_.data + text_.size).length;
-    }
-    return count_;
-  }
+// Appends the ids of a text and the bytes that each stands for: spans[2 * i] to spans[2 * i + 1]. `widths` has the
+// number of base symbols of every id. A token of several symbols covers them all; one without bytes of its own covers
+// none.
+void encode_spans(const Encoder& encoder, Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies,
+                  const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);
+// The same for text in which no special token is looked for, and which gets no prefix space.
+void plain_spans(const Encoder& encoder, Pattern pattern, Text text, const uint32_t* widths, WordCache& cache,
+                 IdBuffer& out, std::vector<int64_t>& spans);
+// The same for one pre-token, which begins at byte `start`.
+void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t start, const uint32_t* widths,
+                    WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);
 
- private:
-  Text text_;
-  bool valid_, plain_;         // UTF-8 throughout; ASCII throughout
-  size_t at_ = 0, begun_ = 0;  // `count_` holds for bytes begun_ to at_
-  int64_t count_ = 0;
-};
-
-// Spans in bytes as spans in characters: of all that they touch. Gives the text's number of characters.
-int64_t to_characters(Text text, int64_t* spans, size_t count);
-
-// The ids of texts as in Encoder::Batch, two numbers for each id, and the length of every text, in bytes or characters.
+// Text i has ids[row_starts[i]] to ids[row_starts[i + 1]], two numbers of `spans` for each id, and lengths[i] bytes or
+// characters.
 struct SpanBatch {
   IdBuffer ids;
-  std::vector<int64_t> offsets{0}, spans, lengths;
+  std::vector<int64_t> row_starts{0}, spans, lengths;
 };
+// `characters`: spans and lengths are in characters.
 SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
-                             const std::vector<SpecialPolicy>& policy, const uint32_t* widths, bool characters,
+                             const std::vector<SpecialPolicy>& policies, const uint32_t* widths, bool characters,
                              int num_threads);
 
 }  // namespace bpe

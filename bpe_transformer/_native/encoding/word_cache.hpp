@@ -1,4 +1,4 @@
-// What one thread remembers of words and their ids.
+// A cache from words to their ids, for one thread.
 #pragma once
 
 #include <algorithm>
@@ -13,15 +13,15 @@
 
 namespace bpe {
 
-// Ids of words by key. A word has four places next to each other, and twelve more while the table has room to grow;
-// where all are taken, one is given up. The table grows with what it holds, up to a limit, and only if words are found
-// in it: where hardly any comes again, a small table costs least.
+// A hash table from the keys of words to ids. A word may lie in one of four neighbouring places, or of sixteen while
+// the table is at most half full; if all are taken, it replaces another word. The table grows up to a limit, and only
+// while words are found in it: if hardly any word comes again, a small table is fastest.
 template <class Key, size_t kIds>
-class PieceTable {
+class WordTable {
  public:
   static constexpr size_t kMaxIds = kIds;
   struct Entry {
-    Key key;  // with the number of ids, 0 if they are too many and lie in another table; no word's while all is zero
+    Key key;  // its free bits hold the number of ids: 0 marks a word whose ids are in a larger table; all zero: free
     uint32_t ids[kIds];
     size_t count() const { return key.top() >> (64 - Key::kFree); }
     bool is_free() const { return key.top() == 0; }
@@ -29,11 +29,11 @@ class PieceTable {
   };
   static_assert(std::is_trivially_copyable_v<Entry> && (sizeof(Entry) & (sizeof(Entry) - 1)) == 0);
 
-  explicit PieceTable(size_t most_bytes) : entries_(kFirst), most_(kFirst) {
-    while (most_ * 2 * sizeof(Entry) <= most_bytes) most_ *= 2;
+  explicit WordTable(size_t max_bytes) : entries_(kFirst), max_(kFirst) {
+    while (max_ * 2 * sizeof(Entry) <= max_bytes) max_ *= 2;
   }
 
-  // The first place of every word, for loops over many: good until the next put().
+  // Gives the first place of a word, for loops over many words; valid until the next put().
   struct Places {
     const Entry* entries;
     uint64_t mask;
@@ -46,11 +46,11 @@ class PieceTable {
     found_ += entry != nullptr;
     return entry;
   }
-  void found(size_t words) { found_ += words; }  // in their first place
-  // False, and only the word noted, if the ids are too many.
+  void found(size_t words) { found_ += words; }  // counts words found in their first place
+  // False if there are too many ids; the word is then only marked.
   bool put(const Key& key, const uint32_t* ids, size_t count) {
     ++put_;
-    if (used_ * 2 >= entries_.size() && put_ * 8 >= entries_.size() && entries_.size() < most_) {
+    if (used_ * 2 >= entries_.size() && put_ * 8 >= entries_.size() && entries_.size() < max_) {
       if (is_worth_its_room()) resize(entries_.size() * 2);
       found_ = put_ = 0;
     }
@@ -66,25 +66,25 @@ class PieceTable {
   size_t bytes() const { return entries_.size() * sizeof(Entry); }
   size_t used() const { return used_; }
   bool is_worth_its_room() const { return found_ * 4 >= put_; }
-  // Makes room for, and puts in, what has not been asked for yet: words of one id.
+  // Adds words that are one token before they are looked up.
   template <class Tokens>
-  void teach(const Tokens& tokens) {
-    const size_t count = std::min(tokens.size(), most_ / 2);
+  void preload(const Tokens& tokens) {
+    const size_t count = std::min(tokens.size(), max_ / 2);
     size_t size = entries_.size();
-    while ((used_ + count) * 2 > size && size < most_) size *= 2;
+    while ((used_ + count) * 2 > size && size < max_) size *= 2;
     if (size > entries_.size()) resize(size);
     for (size_t i = 0; i < count; ++i) put(tokens[i].bytes, &tokens[i].id, 1);
     found_ = put_ = 0;
   }
 
  private:
-  static constexpr size_t kLine = sizeof(Entry) < 64 ? 64 / sizeof(Entry) : 1;  // places that come from memory together
+  static constexpr size_t kLine = sizeof(Entry) < 64 ? 64 / sizeof(Entry) : 1;  // places in one cache line
   static constexpr size_t kFirst = (size_t{1} << 16) / sizeof(Entry);
 
   size_t place(uint64_t hash) const { return hash & (entries_.size() - 1); }
   size_t places_of_one() const { return used_ * 2 <= entries_.size() ? 16 : 4; }
-  // A word lies further on only if all lines before are full, as they are then for good. If it is found it comes first
-  // from then on.
+  // Searches the places after the first, line by line: a word is in a later line only if the earlier ones are full. A
+  // word that is found moves to its first place.
   const Entry* find_further(const Key& key, size_t at) {
     for (size_t i = 0; i < places_of_one(); i += kLine) {
       bool is_full = true;
@@ -124,27 +124,27 @@ class PieceTable {
   }
 
   ZeroedArray<Entry, 64> entries_;
-  size_t used_ = 0, turn_ = 0, most_;
-  size_t found_ = 0, put_ = 0;  // since the size was last considered
+  size_t used_ = 0, turn_ = 0, max_;
+  size_t found_ = 0, put_ = 0;  // since the last decision about the size
 };
 
-// Short words with few ids close together, others with more room.
-struct PieceCache {
+// Three tables, for words of few bytes and ids and for longer ones.
+struct WordCache {
   static constexpr size_t kDefaultBytes = size_t{64} << 20;
 
-  // Never more than `most_bytes`, but for 192 KiB at the start.
-  explicit PieceCache(size_t most_bytes = kDefaultBytes)
-      : small(most_bytes / 2), large(most_bytes / 4), huge(most_bytes / 8), most_(most_bytes) {}
+  // Takes at most `max_bytes`, or the 192 KiB that it starts with.
+  explicit WordCache(size_t max_bytes = kDefaultBytes)
+      : small(max_bytes / 2), large(max_bytes / 4), huge(max_bytes / 8), max_(max_bytes) {}
   size_t bytes() const { return small.bytes() + large.bytes() + huge.bytes(); }
-  size_t most() const { return most_; }
+  size_t max_bytes() const { return max_; }
 
-  PieceTable<ShortKey, 4> small;
-  PieceTable<LongKey, 8> large;
-  PieceTable<WideKey<16>, 32> huge;
-  bool has_tokens = false;  // see Encoder::keep
+  WordTable<ShortKey, 4> small;
+  WordTable<LongKey, 8> large;
+  WordTable<WideKey<16>, 32> huge;
+  bool has_tokens = false;  // see Encoder::add_to_cache
 
  private:
-  size_t most_;
+  size_t max_;
 };
 
 }  // namespace bpe

@@ -76,7 +76,7 @@ Learner::Position* Learner::allocate(size_t count) {
   if (count > block_left_) {
     const size_t size = std::max(kBlock, count);
     blocks_.push_back(std::make_unique_for_overwrite<Position[]>(size));
-    if (size > kBlock) return blocks_.back().get();  // a block of its own; the one at hand stays in use
+    if (size > kBlock) return blocks_.back().get();  // a separate block; the current one stays in use
     block_next_ = blocks_.back().get();
     block_left_ = size;
   }
@@ -91,7 +91,7 @@ Learner::Position* Learner::allocate(size_t count) {
 Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base,
                  std::vector<std::string> tokens, const LearnerOptions& options)
     : bytes_(std::move(tokens)),
-      never_(options.never.begin(), options.never.end()),
+      forbidden_(options.forbidden_tokens.begin(), options.forbidden_tokens.end()),
       max_token_bytes_(options.max_token_bytes),
       min_frequency_(std::max<uint64_t>(options.min_frequency, 1)),
       record_(options.record),
@@ -99,21 +99,21 @@ Learner::Learner(const WordCounts& words, const Alphabet& alphabet, const Encode
   length_.assign(next_id_, 1);
   left_.of.resize(next_id_);
   right_.of.resize(next_id_);
-  for (const Id id : options.apart) {
-    if (apart_.size() <= id) apart_.resize(id + 1);
-    apart_[id] = 1;
+  for (const Id id : options.unmergeable_ids) {
+    if (unmergeable_.size() <= id) unmergeable_.resize(id + 1);
+    unmergeable_[id] = 1;
   }
-  for (const std::string& bytes : never_) {
-    if (never_sizes_.size() <= bytes.size()) never_sizes_.resize(bytes.size() + 1);
-    never_sizes_[bytes.size()] = 1;
+  for (const std::string& bytes : forbidden_) {
+    if (forbidden_sizes_.size() <= bytes.size()) forbidden_sizes_.resize(bytes.size() + 1);
+    forbidden_sizes_[bytes.size()] = 1;
   }
-  lay_out(words, alphabet, base);
-  // Far below the count at which that many merges end (measured on natural text), so a second scan is rare.
+  load_words(words, alphabet, base);
+  // The threshold is far below the count of the last merge (measured on natural text), so a second scan is rare.
   constexpr uint64_t kMargin = 64;
   scan_pairs(std::max<uint64_t>(1, tokens_left_ / (uint64_t{std::max<uint32_t>(options.max_merges, 1)} * kMargin)));
 }
 
-void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet, const Encoder* base) {
+void Learner::load_words(const WordCounts& words, const Alphabet& alphabet, const Encoder* base) {
   struct Word {
     std::string_view bytes;
     uint64_t count;
@@ -128,16 +128,16 @@ void Learner::lay_out(const WordCounts& words, const Alphabet& alphabet, const E
   if (!base) slots_.reserve(bytes + words.size() + 1);
   slots_.push_back(kGap);
   counts_.reserve(often.size());
-  std::optional<Encoder::Borrowed> cache;
+  std::optional<Encoder::BorrowedCache> cache;
   if (base) cache.emplace(*base);
   IdBuffer encoded;
   unsigned __int128 total = 0;
-  for (const std::vector<Word>* part : {&often, &once}) {
-    for (const Word& word : *part) {
+  for (const std::vector<Word>* group : {&often, &once}) {
+    for (const Word& word : *group) {
       const size_t start = slots_.size();
-      if (base) {
+      if (cache) {
         encoded.resize(0);
-        base->encode_piece(word.bytes, **cache, encoded);
+        base->encode_pretoken(word.bytes, **cache, encoded);
         slots_.insert(slots_.end(), encoded.data(), encoded.data() + encoded.size());
       } else {
         alphabet.split(word.bytes, slots_);
@@ -189,7 +189,7 @@ bool Learner::gap_between(Position from, Position to) const {
   return false;
 }
 
-// Every token shrinks to one slot, so that a scan reads no more than the tokens that are left.
+// Shrinks every token to one slot, so that a scan reads no more slots than tokens.
 void Learner::compact() {
   size_t to = 0;
   for (size_t from = 0; from < slots_.size();) {
@@ -258,16 +258,18 @@ void Learner::scan_pairs(uint64_t threshold) {
 }
 
 bool Learner::allowed(Id left, Id right) const {
-  if ((left < apart_.size() && apart_[left]) || (right < apart_.size() && apart_[right])) return false;
+  if ((left < unmergeable_.size() && unmergeable_[left]) || (right < unmergeable_.size() && unmergeable_[right]))
+    return false;
   const std::string &a = bytes_[left], &b = bytes_[right];
   const size_t size = a.size() + b.size();
-  return size <= max_token_bytes_ && !(size < never_sizes_.size() && never_sizes_[size] && never_.contains(a + b));
+  return size <= max_token_bytes_ &&
+         !(size < forbidden_sizes_.size() && forbidden_sizes_[size] && forbidden_.contains(a + b));
 }
 
 // --- merging ---------------------------------------------------------------------------------------------------------
 
-// Makes the head of the queue tell the truth: counts sink while candidates wait.
-void Learner::settle() {
+// Brings the top of the queue up to date: counts sink while candidates wait.
+void Learner::refresh_top() {
   while (!queue_.empty()) {
     const Candidate top = queue_.top();
     const Pair* const pair = table_.find(top.key);
@@ -279,12 +281,12 @@ void Learner::settle() {
 
 bool Learner::step(MergeRecord& record) {
   for (;;) {
-    settle();
+    refresh_top();
     if (!queue_.empty()) {
       const Candidate best = queue_.top();
       if (best.count < min_frequency_) return false;
       queue_.pop();
-      if (record_) settle();
+      if (record_) refresh_top();
       if (!record_ || !queue_.empty() || threshold_ == 1) {
         const Candidate runner = !record_ || queue_.empty() ? Candidate{0, key_of(kNoId, kNoId)} : queue_.top();
         apply(best, record);
@@ -301,31 +303,31 @@ bool Learner::step(MergeRecord& record) {
   }
 }
 
-// Makes one token of the pair at `start`, unless the list is stale there.
-bool Learner::join(Position start, Id left, Id right, Id made) {
+// Merges the pair at `start`; false if that entry of the list is stale.
+bool Learner::merge_at(Position start, Id left, Id right, Id new_id) {
   if (slots_[start] != left) return false;
   const Position middle = start + length_[left];
   if (slots_[middle] != right) return false;
   slots_[middle - 1] = kHole;
   slots_[middle] = kHole;
-  slots_[start] = made;
-  slots_[middle + length_[right] - 1] = made;
+  slots_[start] = new_id;
+  slots_[middle + length_[right] - 1] = new_id;
   return true;
 }
 
-void Learner::note(Side& side, Id neighbour, Position start, uint64_t count) {
+void Learner::add_neighbour(Side& side, Id neighbour, Position start, uint64_t count) {
   Neighbour& sum = side.of[neighbour];
   if (sum.occurrences++ == 0) side.touched.push_back(neighbour);
   sum.count += count;
   side.occurrences.emplace_back(neighbour, start);
 }
 
-// Takes from the pairs that a merge broke up: those of its left or right id with the neighbours on one side.
-void Learner::lower(const Side& side, uint64_t merged_key, Id made) {
+// Subtracts from the counts of the pairs that a merge broke up: its left or right id with the neighbours on one side.
+void Learner::subtract_broken_pairs(const Side& side, uint64_t merged_key, Id new_id) {
   const Id left = static_cast<Id>(merged_key >> 32), right = static_cast<Id>(merged_key);
   const auto key = [&](Id id) {
     if (&side == &right_) return key_of(right, id);
-    return key_of(id == made ? right : id, left);  // two new ids in a row were left right left right
+    return key_of(id == new_id ? right : id, left);  // two new ids in a row were left right left right
   };
   for (const Id id : side.touched) table_.prefetch(key(id));
   for (const Id id : side.touched) {
@@ -334,14 +336,14 @@ void Learner::lower(const Side& side, uint64_t merged_key, Id made) {
   }
 }
 
-// Records the pairs of the new id with its neighbours on one side.
-void Learner::give_birth(Side& side, bool made_is_right, Id made) {
+// Adds the pairs of the new id with its neighbours on one side.
+void Learner::insert_new_pairs(Side& side, bool new_is_right, Id new_id) {
   bool any = false;
   for (const Id id : side.touched)
-    if (side.of[id].count >= threshold_) table_.prefetch(made_is_right ? key_of(id, made) : key_of(made, id));
+    if (side.of[id].count >= threshold_) table_.prefetch(new_is_right ? key_of(id, new_id) : key_of(new_id, id));
   for (const Id id : side.touched) {
     Neighbour& sum = side.of[id];
-    const Id left = made_is_right ? id : made, right = made_is_right ? made : id;
+    const Id left = new_is_right ? id : new_id, right = new_is_right ? new_id : id;
     sum.cursor = nullptr;
     if (sum.count >= threshold_ && allowed(left, right)) {
       any = true;
@@ -364,7 +366,7 @@ void Learner::give_birth(Side& side, bool made_is_right, Id made) {
 
 void Learner::apply(const Candidate& best, MergeRecord& record) {
   constexpr uint32_t kAhead = 24;
-  const Id left = static_cast<Id>(best.key >> 32), right = static_cast<Id>(best.key), made = next_id_++;
+  const Id left = static_cast<Id>(best.key >> 32), right = static_cast<Id>(best.key), new_id = next_id_++;
   Pair* const pair = table_.find(best.key);
   pair->count = 0;
   const Position* const list = pair->list;
@@ -376,9 +378,9 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
 
   uint64_t merged = 0, touched = 0;
   uint64_t last_word = UINT64_MAX;
-  Position last_single = 0;  // where the join before is, if it may share a word that occurs once; 0, a gap, if not
+  Position last_single = 0;  // the merge before this one, if both may be in one word that occurs once; else 0, a gap
   const auto account = [&](Position start) {
-    const Id before = slots_[start - 1], after = slots_[start + length_[made]];
+    const Id before = slots_[start - 1], after = slots_[start + length_[new_id]];
     uint64_t count = 1;
     if (start < first_single_) {
       const uint64_t word = word_of(start);
@@ -392,24 +394,24 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
       last_single = after != kGap ? start : 0;
     }
     merged += count;
-    if (before != kGap) note(left_, before, start - length_[before], count);
-    if (after != kGap && after != made)
-      note(right_, after, start, count);  // two new ids in a row count once, as `before`
+    if (before != kGap) add_neighbour(left_, before, start - length_[before], count);
+    if (after != kGap && after != new_id)
+      add_neighbour(right_, after, start, count);  // two new ids in a row count once, as `before`
   };
-  // A join is accounted for after the next one, which may be its neighbour.
+  // A merge is counted after the next one is made, which may be its neighbour.
   Position waiting = 0;
   for (uint32_t i = 0; i < listed; ++i) {
     if (i + kAhead < listed) __builtin_prefetch(&slots_[list[i + kAhead]], 1);
-    if (!join(list[i], left, right, made)) continue;
+    if (!merge_at(list[i], left, right, new_id)) continue;
     if (waiting) account(waiting);
     waiting = list[i];
   }
   if (waiting) account(waiting);
 
-  lower(left_, best.key, made);
-  lower(right_, best.key, made);
-  give_birth(left_, true, made);
-  give_birth(right_, false, made);
+  subtract_broken_pairs(left_, best.key, new_id);
+  subtract_broken_pairs(right_, best.key, new_id);
+  insert_new_pairs(left_, true, new_id);
+  insert_new_pairs(right_, false, new_id);
   tokens_left_ -= merged;
   record.left = left;
   record.right = right;

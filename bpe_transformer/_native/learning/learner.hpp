@@ -1,11 +1,10 @@
 // Learns merges from word counts: the pair with the highest count, ties to the smallest (left id, right id).
-//
-// How it stays fast. All distinct words lie one after another in one array of ids, most frequent first. A token keeps
-// its first and last slot labelled with its id, so both neighbours of any token are found without links: the next token
-// starts `length` slots on, and the slot before a token names the token that ends there. New pairs arise only when one
-// of their two ids is made, so a pair's list of positions is complete at birth and lies in one piece; it only goes
-// stale. Counts never rise after birth either, so pairs born below a threshold are not recorded at all: should the best
-// count ever sink to it, one pass over the words finds them again with a lower threshold.
+// Data structure. All distinct words lie one after another in one array of ids, most frequent first. A merged token
+// keeps its id in its first and last slot, so the neighbours of a token are found without links: the next token starts
+// `length` slots on, and the slot before a token holds the id of the token that ends there. A new pair appears only
+// when one of its ids is new, so its list of positions is complete from the start and contiguous; later entries only
+// become stale. For the same reason counts never rise, so pairs below a threshold are not stored at all: if the best
+// count sinks to the threshold, one pass over the words finds them with a lower one.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@ namespace bpe {
 struct MergeRecord {
   uint32_t left, right;
   uint64_t count;
-  uint32_t runner_left, runner_right;  // kNoId if there was no other pair
+  uint32_t runner_left, runner_right;  // the second-best pair; kNoId if there was none
   uint64_t runner_count;
   uint64_t words_touched;  // distinct words
   uint64_t tokens_left;    // in the whole corpus, after the merge
@@ -35,14 +34,14 @@ struct LearnerOptions {
   uint32_t max_merges = 0;  // expected, to choose the first threshold
   uint64_t min_frequency = 1;
   size_t max_token_bytes = SIZE_MAX;
-  std::vector<std::string> never;  // bytes that no merge may make, such as a special token's
-  std::vector<uint32_t> apart;     // ids that no merge may take, such as <unk>
-  bool record = true;              // whether runner-up and words touched are found out: costs time
+  std::vector<std::string> forbidden_tokens;  // bytes that no merge may produce, such as a special token's
+  std::vector<uint32_t> unmergeable_ids;      // ids that no merge may use, such as <unk>
+  bool record = true;                         // whether to find the runner-up and the words touched, which takes time
 };
 
 class Learner {
  public:
-  // `tokens` holds the bytes of ids 0, 1, …; merges make the ids after them. Words begin as `alphabet` splits them, or
+  // `tokens` holds the bytes of ids 0, 1, …; merges get the ids after them. Words begin as `alphabet` splits them, or
   // as `base` encodes them if there is one. Throws UnknownCharacter, std::length_error and std::overflow_error.
   Learner(const WordCounts& words, const Alphabet& alphabet, const Encoder* base, std::vector<std::string> tokens,
           const LearnerOptions& options);
@@ -75,7 +74,7 @@ class Learner {
     Pair* find(uint64_t key);
     void prefetch(uint64_t key) const;
     Pair& insert(uint64_t key,
-                 uint64_t drop_below);  // the key's pair, made with count 0 if missing; may move all pairs
+                 uint64_t drop_below);  // the pair of that key, new with count 0 if missing; may move all pairs
     void clear();
     template <class Keep>
     void remove_if_not(Keep&& keep);
@@ -99,7 +98,7 @@ class Learner {
     }
   };
 
-  // What a merge adds up for one neighbouring id.
+  // Sums over the occurrences of a merge next to one neighbouring id.
   struct Neighbour {
     uint64_t count = 0;
     uint32_t occurrences = 0;
@@ -113,34 +112,34 @@ class Learner {
 
   static uint64_t key_of(Id left, Id right) { return uint64_t{left} << 32 | right; }
 
-  void lay_out(const WordCounts& words, const Alphabet& alphabet, const Encoder* base);
+  void load_words(const WordCounts& words, const Alphabet& alphabet, const Encoder* base);
   void index_words();
   void scan_pairs(uint64_t threshold);
   void compact();
-  void settle();
+  void refresh_top();
   uint64_t word_of(Position position) const;
   bool gap_between(Position from, Position to) const;
   uint64_t count_of(uint64_t word) const { return word < counts_.size() ? counts_[word] : 1; }
   bool allowed(Id left, Id right) const;
   void apply(const Candidate& best, MergeRecord& record);
-  bool join(Position start, Id left, Id right, Id made);
-  void note(Side& side, Id neighbour, Position start, uint64_t count);
-  void give_birth(Side& side, bool made_is_right, Id made);
-  void lower(const Side& side, uint64_t merged_key, Id made);
+  bool merge_at(Position start, Id left, Id right, Id new_id);
+  void add_neighbour(Side& side, Id neighbour, Position start, uint64_t count);
+  void insert_new_pairs(Side& side, bool new_is_right, Id new_id);
+  void subtract_broken_pairs(const Side& side, uint64_t merged_key, Id new_id);
   Position* allocate(size_t count);
 
   std::vector<Id> slots_;
-  std::vector<uint32_t> length_;       // slots a token takes, by id
-  std::vector<uint64_t> counts_;       // by word, down to the last that is not 1
+  std::vector<uint32_t> length_;       // slots that a token takes, by id
+  std::vector<uint64_t> counts_;       // by word, up to the last that is not 1
   std::vector<uint64_t> gap_bits_;     // one bit a slot
   std::vector<uint32_t> gaps_before_;  // by 64 slots
   Position first_single_ = 0;          // where words that occur once begin
   Position longest_word_ = 0;          // slots
   uint64_t tokens_left_ = 0;
-  std::vector<std::string> bytes_;  // by id
-  std::vector<uint8_t> apart_;      // by id, up to the last that is
-  std::unordered_set<std::string> never_;
-  std::vector<uint8_t> never_sizes_;  // by size in bytes, whether one of never_ has it
+  std::vector<std::string> bytes_;    // by id
+  std::vector<uint8_t> unmergeable_;  // by id
+  std::unordered_set<std::string> forbidden_;
+  std::vector<uint8_t> forbidden_sizes_;  // by size in bytes: whether one of forbidden_ has it
   size_t max_token_bytes_;
 
   PairTable table_;

@@ -24,7 +24,7 @@ struct Mix {
   }
 };
 
-// What two ranks make; ranks are both the names of tokens and the priority of their merges.
+// The rank of the token that two ranks merge into. A rank is both the number of a token and the priority of its merge.
 using Rules = std::unordered_map<uint64_t, uint32_t, Mix>;
 
 uint32_t made_by(const Rules& rules, uint32_t left, uint32_t right) {
@@ -49,15 +49,15 @@ void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
   }
 }
 
-// n log n, so that a token of megabytes takes no hours.
+// O(n log n), for tokens of megabytes.
 void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
   const auto n = static_cast<uint32_t>(symbols.size());
   std::vector<uint32_t> next(n), previous(n);
-  using Wait = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // made, place, left, right
-  std::priority_queue<Wait, std::vector<Wait>, std::greater<>> queue;
+  using Candidate = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // made, place, left, right
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
   const auto look = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t made = made_by(rules, symbols[place], symbols[other]); made != kNone)
-      queue.emplace(made, place, symbols[place], symbols[other]);
+    if (const uint32_t merged_id = made_by(rules, symbols[place], symbols[other]); merged_id != kNone)
+      queue.emplace(merged_id, place, symbols[place], symbols[other]);
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1 < n ? i + 1 : kNone;
@@ -65,11 +65,11 @@ void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
     if (i + 1 < n) look(i, i + 1);
   }
   while (!queue.empty()) {
-    const auto [made, place, left, right] = queue.top();
+    const auto [merged_id, place, left, right] = queue.top();
     queue.pop();
     const uint32_t other = next[place];
     if (symbols[place] != left || other == kNone || symbols[other] != right) continue;
-    symbols[place] = made;
+    symbols[place] = merged_id;
     symbols[other] = kNone;
     next[place] = next[other];
     if (next[other] != kNone) previous[next[other]] = place;
@@ -81,7 +81,7 @@ void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
 
 }  // namespace
 
-Recovered recover(const std::vector<std::string_view>& tokens, bool characters) {
+RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool characters) {
   const auto length_of = [&](std::string_view token, size_t at) -> size_t {
     if (!characters) return 1;
     const auto* const p = reinterpret_cast<const uint8_t*>(token.data());
@@ -98,9 +98,9 @@ Recovered recover(const std::vector<std::string_view>& tokens, bool characters) 
 
   Rules rules;
   rules.reserve(tokens.size());
-  std::vector<uint64_t> parts(tokens.size(), UINT64_MAX);
+  std::vector<uint64_t> pairs(tokens.size(), UINT64_MAX);
   std::vector<uint32_t> symbols;
-  Recovered found;
+  RecoveredMerges found;
   for (const uint32_t rank : order) {
     if (lengths[rank] < 2) continue;
     const std::string_view token = tokens[rank];
@@ -123,14 +123,14 @@ Recovered recover(const std::vector<std::string_view>& tokens, bool characters) 
       found.stuck.push_back(rank);
       continue;
     }
-    parts[rank] = key_of(symbols[0], symbols[1]);
-    rules.emplace(parts[rank], rank);
+    pairs[rank] = key_of(symbols[0], symbols[1]);
+    rules.emplace(pairs[rank], rank);
   }
   for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
-    if (parts[rank] == UINT64_MAX) continue;
-    found.left.push_back(static_cast<uint32_t>(parts[rank] >> 32));
-    found.right.push_back(static_cast<uint32_t>(parts[rank]));
-    found.made.push_back(rank);
+    if (pairs[rank] == UINT64_MAX) continue;
+    found.left.push_back(static_cast<uint32_t>(pairs[rank] >> 32));
+    found.right.push_back(static_cast<uint32_t>(pairs[rank]));
+    found.merged_ids.push_back(rank);
   }
   return found;
 }

@@ -16,35 +16,34 @@ namespace bpe {
 
 inline constexpr uint32_t kNoId = 0xFFFFFFFFu;
 
-// A character outside the alphabet, and no <unk> to stand for it.
+// A character outside the alphabet, in a vocabulary without <unk>.
 struct UnknownCharacter : std::runtime_error {
   UnknownCharacter(size_t position, uint32_t code_point, size_t length)
       : std::runtime_error("character outside the alphabet"),
         position(position),
         code_point(code_point),
         length(length) {}
-  size_t position;  // byte position in the piece
+  size_t position;  // byte position in the pretoken
   uint32_t code_point;
   size_t length;  // bytes
 };
 
 struct Alphabet {
-  bool bytes = true;                             // symbols are bytes, each has an id and no other; else characters,
-  bool some_bytes = false;                       // or bytes of which some have none, or another at the end of a word
+  bool bytes = true;                             // symbols are bytes, each with one id; else characters,
+  bool some_bytes = false;                       // or bytes that may have no id, or another one at the end of a word
   bool marks_end = false;                        // the last symbol of a word has an id of its own
   std::array<uint32_t, 256> id_of_byte{};        // if `bytes`, else
   std::unordered_map<uint32_t, uint32_t> inner;  // code point, or byte → id
-  std::unordered_map<uint32_t, uint32_t> last;   // of what ends a word, if marks_end
+  std::unordered_map<uint32_t, uint32_t> last;   // the same for the last symbol of a word, if marks_end
   uint32_t unknown = kNoId;
   std::vector<uint32_t> fallback;  // ids of the 256 bytes of characters that have no id, or empty
-  bool fuse_unknown = false;       // neighbouring unknown characters become one
+  bool fuse_unknown = false;       // neighbouring unknown characters become one <unk>
 
-  // White space is not part of a word whose end is marked: the mark stands for it. (Of bytes the pattern leaves it
-  // out.)
-  std::string_view word_of(std::string_view piece) const {
-    if (!marks_end || some_bytes) return piece;
-    const uint8_t* begin = reinterpret_cast<const uint8_t*>(piece.data());
-    const uint8_t* const end = begin + piece.size();
+  // The word that a pre-token is encoded as. White space around it is left out if the end of words is marked.
+  std::string_view word_of(std::string_view pretoken) const {
+    if (!marks_end || some_bytes) return pretoken;
+    const uint8_t* begin = reinterpret_cast<const uint8_t*>(pretoken.data());
+    const uint8_t* const end = begin + pretoken.size();
     const uint8_t* word_end = begin;
     bool inside = false;
     for (const uint8_t* p = begin; p < end;) {
@@ -63,8 +62,8 @@ struct Alphabet {
     return some_bytes ? unicode::Symbol{*p, 1, 0} : unicode::decode(p, end);
   }
 
-  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends; an id that joins the one
-  // before it is not to be written again. Throws UnknownCharacter.
+  // Calls emit(id, end, joins) for the base ids of a word, with the byte where each ends. `joins`: this is an unknown
+  // character that is fused with the one before it. Throws UnknownCharacter.
   template <class Emit>
   void each_symbol(std::string_view word, Emit&& emit) const {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(word.data());

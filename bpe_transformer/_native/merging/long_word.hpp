@@ -1,4 +1,4 @@
-// Merges words of many symbols in time that grows with their number.
+// Merges words of many symbols in linear time.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace bpe {
 
-// Appends the ids of a word of up to UINT32_MAX bytes that is split into `symbols`; `claims`: known, or null. False,
-// and nothing done, for a word that this is not made for. Throws UnknownCharacter.
-bool merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders,
-                     const Claims* claims, Symbols::Parts symbols, IdBuffer& out);
+// Appends the ids of a word of up to UINT32_MAX bytes, read from `symbols`. `claims` is known or null. Returns false,
+// and appends nothing, if the word needs another algorithm. Throws UnknownCharacter.
+bool merge_long_word(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, const Borders& borders,
+                     const Claims* claims, Symbols::Reader symbols, IdBuffer& out);
 
 }  // namespace bpe

@@ -13,17 +13,17 @@ namespace bpe {
 
 namespace {
 
-std::vector<uint32_t> made_of(const std::vector<Merge>& merges) {
-  std::vector<uint32_t> made;
-  made.reserve(merges.size());
-  for (const Merge& merge : merges) made.push_back(merge.made);
-  return made;
+std::vector<uint32_t> merged_ids_of(const std::vector<Merge>& merges) {
+  std::vector<uint32_t> merged_ids;
+  merged_ids.reserve(merges.size());
+  for (const Merge& merge : merges) merged_ids.push_back(merge.merged_id);
+  return merged_ids;
 }
 
 uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   uint32_t most = 1;
   const auto add = [&](uint32_t id) { most = std::max(most, id == kNoId ? 0 : id); };
-  for (const Merge& merge : merges) add(merge.left), add(merge.right), add(merge.made);
+  for (const Merge& merge : merges) add(merge.left), add(merge.right), add(merge.merged_id);
   for (const uint32_t id : alphabet.id_of_byte) add(id);
   for (const uint32_t id : alphabet.fallback) add(id);
   for (const auto* map : {&alphabet.inner, &alphabet.last})
@@ -32,14 +32,13 @@ uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   return most;
 }
 
-// Whether merges only ever use what merges of lower rank have made, each id made by one merge, and none that is a byte:
-// then what merges at one rank does not depend on the order, and nothing that is made merges at a lower rank than it
-// was made at.
+// Whether merges use only ids of lower rank, no id is the result of two merges, and none is a byte's. Then the merges
+// of one rank can be made in any order, and a merged id never merges at a lower rank than its own.
 bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) {
   std::vector<uint32_t> rank_of(num_ids, kNoId);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    if (rank_of[merges[rank].made] != kNoId) return false;
-    rank_of[merges[rank].made] = static_cast<uint32_t>(rank);
+    if (rank_of[merges[rank].merged_id] != kNoId) return false;
+    rank_of[merges[rank].merged_id] = static_cast<uint32_t>(rank);
   }
   if (alphabet.bytes)
     for (const uint32_t id : alphabet.id_of_byte)
@@ -56,19 +55,19 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
     : alphabet_(std::move(alphabet)),
       num_ids_(size_t{most_id(merges, alphabet_)} + 1),
       ranks_(merges, static_cast<uint32_t>(num_ids_ - 1)),
-      made_(made_of(merges)),
+      merged_ids_(merged_ids_of(merges)),
       borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
-      symbols_(alphabet_, ranks_, made_, merges, num_ids_, borders_.known()) {
+      symbols_(alphabet_, ranks_, merged_ids_, merges, num_ids_, borders_.known()) {
   if (!alphabet_.bytes) return;
   for (size_t pair = 0; pair < byte_pairs_.size(); ++pair)
     byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
 }
 
-// --- tokens that words are
+// --- words that are one token
 // ---------------------------------------------------------------------------------------------
 
-// A token comes of its own bytes if its two parts do and nothing merges across their border before they are merged
-// themselves.
+// Encoding a token's bytes gives the token if that holds for its two halves, and nothing merges across their border
+// before the two merge.
 std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges) const {
   if (!alphabet_.bytes || !borders_.known()) return {};
   struct Reached {
@@ -102,66 +101,70 @@ void Merger::encode(std::string_view word, IdBuffer& out) const {
   if (word.size() <= kMaybeShort) {
     symbols_.split(word, out);
     const size_t count = out.size() - from;
-    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, made_, out.data() + from, count));
+    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, merged_ids_, out.data() + from, count));
     out.resize(from);
   }
-  out.reserve(word.size());  // at once: what is not used is never touched
-  const Symbols::Parts parts(symbols_, word);
-  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, made_, borders_, claims_for(word), parts, out)) return;
+  out.reserve(word.size());  // at once; memory that is not used is never touched
+  const Symbols::Reader reader(symbols_, word);
+  if (word.size() <= UINT32_MAX && merge_long_word(ranks_, merged_ids_, borders_, claims_for(word), reader, out))
+    return;
   symbols_.split(word, out);
   merge_by_queue(out, from);
 }
 
-// Claims cost as much time as they save in long words of a few bytes a merge. Null before that, for a word that only
-// repeats itself, and where claims cannot be known.
+// Computing the claims pays once long words have had a few bytes for each merge. Null before that, for a word that only
+// repeats itself, and where there are no claims.
 const Claims* Merger::claims_for(std::string_view word) const {
-  constexpr size_t kBytesPerMerge = 4, kPeriod = kStretchStride;
+  constexpr size_t kBytesPerMerge = 4, kPeriod = kWindowStride;
   if (word.size() > kPeriod && word.substr(kPeriod) == word.substr(0, word.size() - kPeriod)) return nullptr;
   const Claims* claims = claims_.load(std::memory_order_acquire);
   if (!claims) {
-    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() < kBytesPerMerge * made_.size())
+    if (long_bytes_.fetch_add(word.size(), std::memory_order_relaxed) + word.size() <
+        kBytesPerMerge * merged_ids_.size())
       return nullptr;
-    auto made =
-        std::make_unique<const Claims>(made_, borders_);  // two threads may: nobody waits, not after a fork either
-    if (claims_.compare_exchange_strong(claims, made.get(), std::memory_order_acq_rel)) claims = made.release();
+    auto built = std::make_unique<const Claims>(
+        merged_ids_, borders_);  // two threads may do this at once: no locks, which a fork could leave held
+    if (claims_.compare_exchange_strong(claims, built.get(), std::memory_order_acq_rel)) claims = built.release();
   }
   return claims->known() ? claims : nullptr;
 }
 
-// n log n whatever the merges: a queue of them by rank and place over a linked list.
+// O(n log n) for any merges: a priority queue of candidates over a linked list.
 void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
-  struct Wait {
+  struct Candidate {
     uint32_t rank, place, left, right;
-    bool operator<(const Wait& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }
+    bool operator<(const Candidate& other) const {
+      return rank != other.rank ? rank > other.rank : place > other.place;
+    }
   };
   constexpr uint32_t kNone = UINT32_MAX;
   const uint32_t n = static_cast<uint32_t>(ids.size() - from);
   uint32_t* const id = ids.data() + from;
   std::vector<uint32_t> next(n), previous(n);
-  std::vector<Wait> heap;
+  std::vector<Candidate> heap;
   const auto candidate = [&](uint32_t place, uint32_t other, auto&& use) {
     if (const uint32_t found = ranks_.of(id[place], id[other]); found != kNoId)
-      use(Wait{found, place, id[place], id[other]});
+      use(Candidate{found, place, id[place], id[other]});
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1 < n ? i + 1 : kNone;
     previous[i] = i > 0 ? i - 1 : kNone;
-    if (i + 1 < n) candidate(i, i + 1, [&](const Wait& wait) { heap.push_back(wait); });
+    if (i + 1 < n) candidate(i, i + 1, [&](const Candidate& wait) { heap.push_back(wait); });
   }
-  std::priority_queue<Wait> queue(std::less<Wait>{}, std::move(heap));
+  std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(heap));
   constexpr uint32_t kGone = kNoId;
   while (!queue.empty()) {
-    const Wait wait = queue.top();
+    const Candidate wait = queue.top();
     queue.pop();
     const uint32_t other = next[wait.place];
     if (id[wait.place] != wait.left || other == kNone || id[other] != wait.right) continue;
-    id[wait.place] = made_[wait.rank];
+    id[wait.place] = merged_ids_[wait.rank];
     id[other] = kGone;
     next[wait.place] = next[other];
     if (next[other] != kNone) previous[next[other]] = wait.place;
     if (previous[wait.place] != kNone)
-      candidate(previous[wait.place], wait.place, [&](const Wait& w) { queue.push(w); });
-    if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Wait& w) { queue.push(w); });
+      candidate(previous[wait.place], wait.place, [&](const Candidate& w) { queue.push(w); });
+    if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Candidate& w) { queue.push(w); });
   }
   ids.resize(static_cast<size_t>(std::remove(id, id + n, kGone) - ids.data()));
 }

@@ -28,13 +28,13 @@ class Merger {
   uint32_t rank(uint32_t left, uint32_t right) const {
     return ranks_.of(left, right);
   }  // kNoId if the two do not merge
-  uint32_t made(uint32_t rank) const { return made_[rank]; }
+  uint32_t merged_id(uint32_t rank) const { return merged_ids_[rank]; }
 
-  // Whether two bytes do, if symbols are bytes.
+  // Whether two bytes merge, if symbols are bytes.
   bool bytes_merge(uint8_t left, uint8_t right) const { return byte_pairs_[size_t{left} << 8 | right]; }
 
-  // The tokens of up to ShortKey::kMaxBytes bytes that merging their own bytes leads to, by rank; none if that is not
-  // easily told.
+  // The tokens of up to ShortKey::kMaxBytes bytes that encoding their own bytes gives, by rank; empty if the merges are
+  // not well ordered.
   struct Token {
     ShortKey bytes;
     uint32_t id;
@@ -49,13 +49,13 @@ class Merger {
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
   const Alphabet alphabet_;
-  const size_t num_ids_;  // the greatest and one
+  const size_t num_ids_;  // largest id + 1
   const Ranks ranks_;
-  const std::vector<uint32_t> made_;  // by rank
-  const Borders borders_;             // known if merges are well ordered
+  const std::vector<uint32_t> merged_ids_;  // by rank
+  const Borders borders_;                   // known if the merges are well ordered
   const Symbols symbols_;
   std::bitset<65536> byte_pairs_;
-  mutable std::atomic<const Claims*> claims_{nullptr};  // once they are worth making
+  mutable std::atomic<const Claims*> claims_{nullptr};  // computed when they pay
   mutable std::atomic<size_t> long_bytes_{0};
 };
 

@@ -4,14 +4,15 @@
 #include <cstring>
 #include <utility>
 
+#include "simd/simd.hpp"
+
 namespace bpe {
 
 namespace {
 
-constexpr size_t kWidth = Part::kWidth;
+constexpr size_t kWidth = SymbolBlock::kWidth;
 
-// Whether a symbol may become part of something longer on one side: it merges with the next one there, or with what
-// that becomes.
+// Whether a symbol may merge to one side: with its neighbour there, or with what that becomes.
 bool may_go(const uint32_t* claims, ptrdiff_t step, uint32_t (*level)(uint32_t)) {
   constexpr int kFar = 8;
   for (int i = 0; i < kFar; ++i, claims += step) {
@@ -23,34 +24,35 @@ bool may_go(const uint32_t* claims, ptrdiff_t step, uint32_t (*level)(uint32_t))
 
 }  // namespace
 
-Part::Part() {
+SymbolBlock::SymbolBlock() {
   std::fill_n(claims.values, kWidth, claim::kNone);
   std::memset(id.values, 0, sizeof id.values);
   std::memset(stale, 0, sizeof stale);
 }
 
-void Part::append(const uint32_t* ids, size_t count) {
+void SymbolBlock::append(const uint32_t* ids, size_t count) {
   if (!count) return;
   std::memcpy(id.data() + size, ids, count * sizeof(uint32_t));
-  const size_t first = size ? size - 1 : 0;  // the last symbol has a next one now
+  const size_t first = size ? size - 1 : 0;  // the symbol that was last now has a neighbour
   size += count;
   stale[first / kWidth] |= static_cast<uint16_t>(0xFFFFu << first % kWidth);
   for (size_t i = first / kWidth + 1; i * kWidth < size; ++i) stale[i] = 0xFFFF;
 }
 
-void Part::drop(size_t count, uint32_t before) {
+void SymbolBlock::drop(size_t count, uint32_t before) {
   size -= count;
   if (!size) std::memset(stale, 0, sizeof stale);
-  for (Column* column : {&id, &claims}) std::memmove(column->data(), column->data() + count, size * sizeof(uint32_t));
+  for (PaddedArray* column : {&id, &claims})
+    std::memmove(column->data(), column->data() + count, size * sizeof(uint32_t));
   std::fill_n(claims.values, kWidth, before);
 }
 
-void Part::end_with(uint32_t what) {
+void SymbolBlock::end_with(uint32_t what) {
   after = what;
   std::fill_n(claims.data() + (size ? size - 1 : 0), kWidth + 1, what);
 }
 
-bool Part::is_border(size_t symbol) const {
+bool SymbolBlock::is_border(size_t symbol) const {
   const uint32_t* const here = claims.data() + symbol;
   if (claim::rank(*here) != claim::kNoRank) return false;
   const bool goes_left = may_go(here - 1, -1, claim::level_of_left);
@@ -59,14 +61,21 @@ bool Part::is_border(size_t symbol) const {
   return !goes_right || (claim::level_of_right(*here) == claim::kNever && !goes_left);
 }
 
+const RoundKernel& round_kernel() {
+  static constexpr RoundKernel kPlain{merge_plain, look_up_plain};
+#ifdef __x86_64__
+  static constexpr RoundKernel kAvx512{merge_avx512, look_up_avx512};
+  if (simd::level() == simd::Level::kAvx512) return kAvx512;
+#endif
+  return kPlain;
+}
+
 // --- the plain kernel ------------------------------------------------------------------------------------------------
 
-namespace simd {
-
-// With few branches: most could not be guessed.
-size_t merge_plain(const Claims::Table& table, Part& part) {
-  uint32_t *const id = part.id.data(), *const claims = part.claims.data();
-  const auto n = static_cast<ptrdiff_t>(part.size);
+// With few branches: most could not be predicted.
+size_t merge_plain(const Claims::Table& table, SymbolBlock& block) {
+  uint32_t *const id = block.id.data(), *const claims = block.claims.data();
+  const auto n = static_cast<ptrdiff_t>(block.size);
   struct Pair {
     uint32_t rank, left, right;
   };
@@ -75,24 +84,24 @@ size_t merge_plain(const Claims::Table& table, Part& part) {
     return Pair{claim::rank(c), table.levels[claim::level_of_left(c)], table.levels[claim::level_of_right(c)]};
   };
   Pair before_two = pair(-2), before = pair(-1), own = pair(0), after = pair(1);
-  bool merged[Part::kMost + 1];
-  bool was_sure = false, was_sure_before = false;  // the pair before, and the one before that
+  bool merged[SymbolBlock::kMax + 1];
+  bool was_sure = false, was_sure_before = false;  // of the pair before, and of the one before that
   ptrdiff_t to = 0;
-  for (ptrdiff_t i = 0; i < n; ++i) {  // in place: what is read lies at or after what is written
+  for (ptrdiff_t i = 0; i < n; ++i) {  // in place: reading never falls behind writing
     const Pair after_two = pair(i + 2);
     const uint32_t taken_left = std::min(before_two.rank, before_two.left),
                    taken_right = std::min(after_two.rank, after_two.right);
     const bool goes_right = (own.rank <= after.rank) & (own.rank <= std::max(after.right, taken_right));
     const bool goes_left = (own.rank < before.rank) & ((own.rank < before.left) | (own.rank <= taken_left));
-    // Of equal ones the leftmost come first: every other one of a row.
+    // In a run of equal ranks the leftmost merge first: every other pair.
     const bool is_next = (own.rank == before.rank) & (own.rank == before_two.rank) & was_sure_before;
     const bool sure = (own.rank != claim::kNoRank) & goes_right & (goes_left | is_next) & (i + 1 < n);
     const uint32_t if_sure = 0 - uint32_t{sure}, rank = own.rank & if_sure;
-    const uint32_t made = table.first_made != kNoId ? table.first_made + rank : table.made[rank];
-    id[to] = id[i] ^ ((id[i] ^ made) & if_sure);
+    const uint32_t merged_id = table.first_merged_id != kNoId ? table.first_merged_id + rank : table.merged_ids[rank];
+    id[to] = id[i] ^ ((id[i] ^ merged_id) & if_sure);
     claims[to] = claims[i];
     merged[to] = sure;
-    to += !was_sure;  // else it went with the one before
+    to += !was_sure;  // else it has merged into the one before
     was_sure_before = was_sure, was_sure = sure;
     before_two = before, before = own, own = after, after = after_two;
   }
@@ -103,21 +112,21 @@ size_t merge_plain(const Claims::Table& table, Part& part) {
       const size_t i = v * kWidth + k;
       bits |= static_cast<uint32_t>(i < static_cast<size_t>(to) && (merged[i] | merged[i + 1])) << k;
     }
-    part.stale[v] = static_cast<uint16_t>(bits);
+    block.stale[v] = static_cast<uint16_t>(bits);
   }
-  part.size = static_cast<size_t>(to);
-  part.end_with(part.after);
+  block.size = static_cast<size_t>(to);
+  block.end_with(block.after);
   return static_cast<size_t>(n - to);
 }
 
-void look_up_plain(const Claims::Table& table, Part& part) {
-  const uint32_t* const id = part.id.data();
-  uint32_t* const claims = part.claims.data();
-  uint16_t stale[Part::kMost + kWidth], found[Part::kMost + kWidth];
-  uint32_t places[Part::kMost + kWidth];
+void look_up_plain(const Claims::Table& table, SymbolBlock& block) {
+  const uint32_t* const id = block.id.data();
+  uint32_t* const claims = block.claims.data();
+  uint16_t stale[SymbolBlock::kMax + kWidth], found[SymbolBlock::kMax + kWidth];
+  uint32_t places[SymbolBlock::kMax + kWidth];
   size_t num_stale = 0, num_found = 0;
-  for (size_t v = 0; v * kWidth < part.size; ++v) {
-    const uint32_t bits = std::exchange(part.stale[v], 0);
+  for (size_t v = 0; v * kWidth < block.size; ++v) {
+    const uint32_t bits = std::exchange(block.stale[v], 0);
     for (size_t k = 0; bits && k < kWidth; ++k)
       stale[num_stale] = static_cast<uint16_t>(v * kWidth + k), num_stale += bits >> k & 1;
   }
@@ -146,8 +155,7 @@ void look_up_plain(const Claims::Table& table, Part& part) {
     }
     claims[i] = is_same(slot) ? static_cast<uint32_t>(slot) & claim::kNone : claim::kNone;
   }
-  part.end_with(part.after);
+  block.end_with(block.after);
 }
 
-}  // namespace simd
 }  // namespace bpe

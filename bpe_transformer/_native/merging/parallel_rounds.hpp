@@ -1,4 +1,4 @@
-// Rounds of sure merges: of a part of a word, all that are sure to be made, whatever else the word holds, are made at
+// Rounds of certain merges: all merges of a block of symbols that will happen whatever else the word holds are made at
 // once.
 #pragma once
 
@@ -9,46 +9,50 @@
 
 namespace bpe {
 
-// The merge of two neighbours is sure if none of a lower rank can take either of them away before: the one before it
-// takes the left one, by itself or, if something takes that first, as the end of something longer; and so on the right.
-// Merges that are sure do not overlap, and what they leave can be looked at in the same way. After some five rounds of
-// what words hold few merges are left.
-struct Part {
-  static constexpr size_t kMost = 4096, kWidth = 16;
-  struct Column {
+// A merge of two neighbours is certain if no merge of a lower rank can take either of them first: the left one could
+// merge with the symbol before it, or with a longer token that ends with that symbol; and likewise on the right.
+// Certain merges do not overlap, and the result is again a block of symbols. After about five rounds few merges are
+// left.
+struct SymbolBlock {
+  static constexpr size_t kMax = 4096, kWidth = 16;
+  struct PaddedArray {
     uint32_t* data() { return values + kWidth; }
     const uint32_t* data() const { return values + kWidth; }
     alignas(64) uint32_t
-        values[kMost + 4 * kWidth];  // whole vectors before the first and past the last can be read and written
+        values[kMax + 4 * kWidth];  // whole vectors before the first value and after the last can be read and written
   };
 
-  Part();
-  // Appends symbols: up to kMost in all.
+  SymbolBlock();
+  // Appends symbols; the block holds up to kMax.
   void append(const uint32_t* ids, size_t count);
-  // Takes the first symbols away, all or such of a part whose claims are known; `before`: the claims on the first of
-  // the others and what comes before it, none or unknown ones.
+  // Removes the first `count` symbols, whose claims must be known unless all are removed. `before`: the claims on the
+  // first symbol left and the one before it, claim::kNone or claim::kUnknown.
   void drop(size_t count, uint32_t before);
-  void end_with(uint32_t claims);  // on the last symbol and what comes after it
+  void end_with(uint32_t claims);  // sets the claims on the last symbol and the one after it
 
   uint32_t rank(size_t symbol) const { return claim::rank(claims.data()[symbol]); }
-  // Whether nothing can ever merge across the border of a symbol, not the last, and the next one; false if that is not
-  // seen at once.
+  // Whether certainly nothing will merge across the border between a symbol and the next one. Errs on the side of
+  // false.
   bool is_border(size_t symbol) const;
 
   size_t size = 0;
   uint32_t after = claim::kNone;
-  Column id;
-  Column claims;                       // on each symbol and the next
-  uint16_t stale[kMost / kWidth + 2];  // a bit for each symbol whose claims are not known
+  PaddedArray id;
+  PaddedArray claims;                 // on each symbol and the next one
+  uint16_t stale[kMax / kWidth + 2];  // a bit for each symbol whose claims have to be looked up
 };
 
-namespace simd {
-
+// The two steps of a round.
 struct RoundKernel {
-  size_t (*merge)(const Claims::Table& table, Part& part);  // a round; how many merges it made
-  void (*look_up)(const Claims::Table& table, Part& part);  // the claims that are not known
+  size_t (*merge)(const Claims::Table& table, SymbolBlock& block);  // makes all sure merges; returns how many
+  void (*look_up)(const Claims::Table& table, SymbolBlock& block);  // finds the claims that are not known
 };
-const RoundKernel& rounds();
+// The implementation for the SIMD level in use.
+const RoundKernel& round_kernel();
 
-}  // namespace simd
+size_t merge_plain(const Claims::Table& table, SymbolBlock& block);
+void look_up_plain(const Claims::Table& table, SymbolBlock& block);
+size_t merge_avx512(const Claims::Table& table, SymbolBlock& block);
+void look_up_avx512(const Claims::Table& table, SymbolBlock& block);
+
 }  // namespace bpe

@@ -1,17 +1,17 @@
-// Rounds of sure merges with AVX-512, sixteen symbols at a time. No function of another file is called: see
-// planes_kernel.hpp.
+// Rounds of certain merges with AVX-512, sixteen symbols at a time. Uses no inline functions of other files, for the
+// reason that bit_planes_kernel.hpp gives.
 #ifdef __x86_64__
 #include <immintrin.h>
 
 #include "merging/parallel_rounds.hpp"
 
-namespace bpe::simd {
+namespace bpe {
 
 namespace {
 
 using Vector = __m512i;
 using Half = __m256i;
-constexpr size_t kWidth = Part::kWidth;
+constexpr size_t kWidth = SymbolBlock::kWidth;
 
 Vector all(uint32_t value) { return _mm512_set1_epi32(static_cast<int>(value)); }
 Vector all_wide(uint64_t value) { return _mm512_set1_epi64(static_cast<long long>(value)); }
@@ -20,12 +20,12 @@ Half load_half(const uint32_t* values) { return _mm256_loadu_si256(reinterpret_c
 void store(uint32_t* values, Vector v) { _mm512_storeu_si512(values, v); }
 void store(uint32_t* values, Half v) { _mm256_storeu_si256(reinterpret_cast<Half*>(values), v); }
 size_t count(uint32_t bits) { return static_cast<size_t>(__builtin_popcount(bits)); }
-void end_with(Part& part) {
-  uint32_t* const last = part.claims.data() + part.size - (part.size > 0);
-  store(last, all(part.after)), store(last + 1, all(part.after));
+void end_with(SymbolBlock& block) {
+  uint32_t* const last = block.claims.data() + block.size - (block.size > 0);
+  store(last, all(block.after)), store(last + 1, all(block.after));
 }
 
-// Bits that are to be kept of each sixteen, put together again.
+// Packs the bits that are left of each sixteen into words of sixteen.
 class Bits {
  public:
   explicit Bits(uint16_t* to) : to_(to) {}
@@ -41,18 +41,17 @@ class Bits {
   size_t num_held_ = 0;
 };
 
-// What a table's filter lets through of a block of symbols, and what is then found of it.
+// The look-ups of a block of symbols: those that pass the table's filter, and what the table has for them.
 struct Found {
-  static constexpr size_t kVectors = 32, kMost = kVectors * kWidth;
+  static constexpr size_t kVectors = 32, kMax = kVectors * kWidth;
   size_t num = 0;
   uint16_t maybe[kVectors];
-  uint32_t place[kMost + kWidth], first[kMost + kWidth], second[kMost + kWidth];
-  uint32_t where[kMost + kWidth];  // of those that lie further on
-  uint32_t claims[kMost + kWidth];
-  alignas(64) __m128i slots[kMost + kWidth];  // two each
+  uint32_t place[kMax + kWidth], first[kMax + kWidth], second[kMax + kWidth];
+  uint32_t where[kMax + kWidth];  // of those that need another probe
+  uint32_t claims[kMax + kWidth];
+  alignas(64) __m128i slots[kMax + kWidth];  // two slots each
 
-  // Memory that was never written must not be read, not even where no value of it is used: the processor takes its time
-  // over that.
+  // Memory that was never written must not be read, even if its values are not used: that is slow.
   Found() { claims[0] = claim::kNone; }
 
   void add(const Claims::Table& table, size_t v, uint16_t stale, Vector here, Vector next) {
@@ -77,17 +76,17 @@ struct Found {
   }
 
  private:
-  // Looks at two slots for each of n of them, all or those that lie further on; how many lie further on still.
+  // Compares two slots for each of n look-ups; returns how many need another probe.
   template <bool kFirst>
   size_t compare_all(const Claims::Table& table, size_t n) {
-    // One by one: less work than to gather them.
+    // One by one, which is faster than a gather.
     for (size_t i = 0; i < n; ++i) slots[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(table.slots + place[i]));
     size_t further = 0;
     for (size_t i = 0; i < n; i += 8) further += compare<kFirst>(table.last, i, n, further);
     return further;
   }
 
-  // Eight of n; puts together what they ask for further on.
+  // Eight of n look-ups; packs those that need another probe.
   template <bool kFirst>
   size_t compare(uint32_t last, size_t i, size_t n, size_t to) {
     const Vector low = _mm512_load_si512(slots + i), high = _mm512_load_si512(slots + i + 4);
@@ -121,17 +120,17 @@ struct Found {
 
 }  // namespace
 
-size_t merge_avx512(const Claims::Table& table, Part& part) {
-  uint32_t *const id = part.id.data(), *const claims = part.claims.data();
-  const size_t vectors = (part.size + kWidth - 1) / kWidth;
+size_t merge_avx512(const Claims::Table& table, SymbolBlock& block) {
+  uint32_t *const id = block.id.data(), *const claims = block.claims.data();
+  const size_t vectors = (block.size + kWidth - 1) / kWidth;
   const Vector low_levels = load(table.levels), high_levels = load(table.levels + kWidth), never = all(claim::kNoRank);
   const auto rank = [](Vector claim) { return _mm512_srli_epi32(claim, claim::kRank); };
   const auto left = [&](Vector claim) {
     return _mm512_permutex2var_epi32(low_levels, claim, high_levels);
-  };  // by its lower five bits
+  };  // the rank of the level in its lower five bits
   const auto right = [&](Vector claim) { return left(_mm512_srli_epi32(claim, claim::kRight)); };
-  uint16_t sure[Part::kMost / kWidth + 1];
-  uint32_t before = 0;  // the last two of the vector before
+  uint16_t sure[SymbolBlock::kMax / kWidth + 1];
+  uint32_t before = 0;  // the last two bits of the vector before
   for (size_t v = 0; v < vectors; ++v) {
     const size_t i = v * kWidth;
     const Vector before_two = load(claims + i - 2), before_one = load(claims + i - 1), here = load(claims + i),
@@ -141,11 +140,11 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
     const Vector taken_right = _mm512_min_epu32(rank(after_two), right(after_two));
     const Vector most = _mm512_min_epu32(rank(after_one), _mm512_max_epu32(right(after_one), taken_right));
     __mmask16 goes_right = _mm512_cmpneq_epi32_mask(own, never) & _mm512_cmple_epu32_mask(own, most);
-    if (part.size - i <= kWidth) goes_right &= static_cast<__mmask16>((1u << (part.size - i - 1)) - 1);
+    if (block.size - i <= kWidth) goes_right &= static_cast<__mmask16>((1u << (block.size - i - 1)) - 1);
     const __mmask16 goes_left =
         _mm512_cmplt_epu32_mask(own, left(before_one)) | _mm512_cmple_epu32_mask(own, taken_left);
     uint32_t merges = goes_right & goes_left & _mm512_cmplt_epu32_mask(own, rank_before);
-    // Of equal ones the leftmost come first: every other one of a row.
+    // In a run of equal ranks the leftmost merge first: every other pair.
     uint32_t equal =
         goes_right & _mm512_cmpeq_epi32_mask(own, rank_before) & _mm512_cmpeq_epi32_mask(own, rank_before_two);
     if (equal) {
@@ -159,11 +158,11 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
     sure[v] = static_cast<uint16_t>(merges);
   }
   sure[vectors] = 0;
-  const size_t old_size = part.size;
+  const size_t old_size = block.size;
   size_t to = 0;
-  uint32_t carry = 0;  // whether the first symbol goes with the one before
-  Bits stale(part.stale);
-  for (size_t v = 0; v < vectors; ++v) {  // in place: what is read lies at or after what is written
+  uint32_t carry = 0;  // whether the first symbol merges into the one before
+  Bits stale(block.stale);
+  for (size_t v = 0; v < vectors; ++v) {  // in place: reading never falls behind writing
     const size_t i = v * kWidth;
     const uint32_t here = sure[v], is_stale = (here | here >> 1 | uint32_t{sure[v + 1]} << 15) & 0xFFFF;
     uint32_t stays = ~(here << 1 | carry) & 0xFFFF;
@@ -171,9 +170,10 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
     if (old_size - i < kWidth) stays &= (1u << (old_size - i)) - 1;
     const auto kept = static_cast<__mmask16>(stays), merged = static_cast<__mmask16>(here);
     const Vector ids = load(id + i), claimed = load(claims + i), ranks = rank(claimed);
-    const Vector made = table.first_made != kNoId ? _mm512_mask_add_epi32(ids, merged, ranks, all(table.first_made))
-                                                  : _mm512_mask_i32gather_epi32(ids, merged, ranks, table.made, 4);
-    store(id + to, _mm512_maskz_compress_epi32(kept, made));
+    const Vector merged_id = table.first_merged_id != kNoId
+                                 ? _mm512_mask_add_epi32(ids, merged, ranks, all(table.first_merged_id))
+                                 : _mm512_mask_i32gather_epi32(ids, merged, ranks, table.merged_ids, 4);
+    store(id + to, _mm512_maskz_compress_epi32(kept, merged_id));
     store(claims + to, _mm512_maskz_compress_epi32(kept, claimed));
     stale.add(
         _mm512_movepi32_mask(_mm512_maskz_compress_epi32(kept, _mm512_movm_epi32(static_cast<__mmask16>(is_stale)))),
@@ -181,33 +181,33 @@ size_t merge_avx512(const Claims::Table& table, Part& part) {
     to += count(stays);
   }
   stale.end();
-  part.size = to;
-  end_with(part);
+  block.size = to;
+  end_with(block);
   return old_size - to;
 }
 
-void look_up_avx512(const Claims::Table& table, Part& part) {
-  const size_t vectors = (part.size + kWidth - 1) / kWidth;
+void look_up_avx512(const Claims::Table& table, SymbolBlock& block) {
+  const size_t vectors = (block.size + kWidth - 1) / kWidth;
   for (size_t begin = 0; begin < vectors; begin += Found::kVectors) {
     const size_t end = vectors < begin + Found::kVectors ? vectors : begin + Found::kVectors;
     Found found;
     for (size_t v = begin; v < end; ++v)
-      if (part.stale[v])
-        found.add(table, v - begin, part.stale[v], load(part.id.data() + v * kWidth),
-                  load(part.id.data() + v * kWidth + 1));
+      if (block.stale[v])
+        found.add(table, v - begin, block.stale[v], load(block.id.data() + v * kWidth),
+                  load(block.id.data() + v * kWidth + 1));
     found.look_up(table);
     size_t num = 0;
     for (size_t v = begin; v < end; ++v) {
-      const __mmask16 stale = part.stale[v], maybe = found.maybe[v - begin];
+      const __mmask16 stale = block.stale[v], maybe = found.maybe[v - begin];
       if (!stale) continue;
-      part.stale[v] = 0;
+      block.stale[v] = 0;
       const Vector claims = _mm512_mask_expand_epi32(all(claim::kNone), maybe, load(found.claims + num));
-      _mm512_mask_storeu_epi32(part.claims.data() + v * kWidth, stale, claims);
+      _mm512_mask_storeu_epi32(block.claims.data() + v * kWidth, stale, claims);
       num += count(maybe);
     }
   }
-  end_with(part);
+  end_with(block);
 }
 
-}  // namespace bpe::simd
+}  // namespace bpe
 #endif

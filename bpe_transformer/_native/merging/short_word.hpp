@@ -1,4 +1,4 @@
-// Merges a few symbols.
+// Merges words of few symbols.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,8 @@ namespace bpe {
 
 inline constexpr size_t kShortWord = 24;  // symbols
 
-// Merges up to kShortWord symbols in place; how many are left. Quadratic in the worst case and fastest for the few that
-// a word has.
-inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& made, uint32_t* id, size_t n) {
+// Merges up to kShortWord symbols in place; returns how many are left. Quadratic, and the fastest for ordinary words.
+inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& merged_ids, uint32_t* id, size_t n) {
   uint32_t ranks[kShortWord];  // of each symbol with the next
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = all_ranks.of(id[i], id[i + 1]);
   while (n > 1) {
@@ -21,7 +20,7 @@ inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& m
     for (size_t i = 1; i + 1 < n; ++i)
       if (ranks[i] < ranks[best]) best = i;
     if (ranks[best] == kNoId) break;
-    id[best] = made[ranks[best]];
+    id[best] = merged_ids[ranks[best]];
     --n;
     for (size_t i = best + 1; i < n; ++i) id[i] = id[i + 1];
     for (size_t i = best + 1; i + 1 < n; ++i) ranks[i] = ranks[i + 1];

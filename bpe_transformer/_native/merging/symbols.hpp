@@ -1,4 +1,5 @@
-// The symbols that a word is merged from: base ids, and what is sure to be merged whatever else the word holds.
+// Splits words into the symbols that merging starts from: base ids, and the results of merges that are certain whatever
+// else the word holds.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,19 @@ namespace bpe {
 
 class Symbols {
  public:
-  // All of these have to live as long as this. `ordered`: merges only ever use what merges of lower rank have made,
-  // each id made by one; only then, and only of bytes, anything is sure.
-  Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& made,
+  // Keeps references to the first three. `ordered`: the merges are well ordered (see Borders); only then, and only for
+  // byte alphabets, are there certain merges.
+  Symbols(const Alphabet& alphabet, const Ranks& ranks, const std::vector<uint32_t>& merged_ids,
           const std::vector<Merge>& merges, size_t num_ids, bool ordered);
 
   // Appends the symbols of a word. Throws UnknownCharacter.
   void split(std::string_view word, IdBuffer& out) const;
 
-  // A long word's, a part at a time.
-  class Parts {
+  // Reads the symbols of a long word in portions.
+  class Reader {
    public:
-    Parts(const Symbols& symbols, std::string_view word);
-    // Appends those that begin in the next `bytes` bytes, or more; false if there are none. Throws UnknownCharacter.
+    Reader(const Symbols& symbols, std::string_view word);
+    // Appends the symbols that begin in about the next `bytes` bytes; false at the end. Throws UnknownCharacter.
     bool next(size_t bytes, IdBuffer& out);
 
    private:
@@ -38,13 +39,13 @@ class Symbols {
  private:
   static constexpr uint32_t kAfterBytes = uint32_t{1} << 31;  // an atom that may not follow ASCII
   struct Atoms;
-  // Of two neighbouring bytes.
+  // Two neighbouring bytes.
   struct Pair {
-    uint32_t rank = kNoId, made = 0;  // of their merge, if both are ASCII
-    uint32_t taken_left = kNoId;      // the lowest rank at which what ends with the first takes the second,
-    uint32_t taken_right = kNoId;     // or the first takes what begins with the second
+    uint32_t rank = kNoId, merged_id = 0;  // their merge, if both are ASCII
+    uint32_t taken_left = kNoId;   // the lowest rank of a merge of the second with a token that ends with the first,
+    uint32_t taken_right = kNoId;  // and of the first with a token that begins with the second
   };
-  // All bytes past ASCII are taken for one, and kNone is for the want of any.
+  // All bytes past ASCII count as one, kBeyond. kNone: no neighbour.
   struct Pairs {
     static constexpr size_t kNone = 128, kBeyond = 129, kSide = 130;
     static size_t seen(uint8_t byte) { return byte < 0x80 ? byte : kBeyond; }
@@ -60,9 +61,9 @@ class Symbols {
   void split_bytes(Cursor& cursor, const uint8_t* stop) const;
 
   const Alphabet& alphabet_;
-  const std::vector<uint32_t>& made_;     // by rank
-  Pairs pairs_;                           // or empty
-  std::vector<uint32_t> atoms_, spaced_;  // by code point below 0x10000, see Atoms; or empty
+  const std::vector<uint32_t>& merged_ids_;  // by rank
+  Pairs pairs_;                              // or empty
+  std::vector<uint32_t> atoms_, spaced_;     // by code point below 0x10000, see Atoms; empty if there are none
 };
 
 }  // namespace bpe

@@ -1,4 +1,4 @@
-// Rows of tokens over a part of a word, and how they become one.
+// Rows of tokens that cover stretches of a word, and how they are joined.
 #pragma once
 
 #include <bit>
@@ -12,10 +12,10 @@
 
 namespace bpe {
 
-// Tokens that follow each other, from one symbol of a word to another.
-struct Row {
+// The tokens of a word from one of its symbols to another.
+struct TokenRow {
   size_t begin = 0, end = 0;  // symbols
-  IdBuffer ids, starts;       // and the symbol that each begins with
+  IdBuffer ids, starts;       // the tokens, and the symbol that each begins with
 
   size_t size() const { return ids.size(); }
   uint32_t id(size_t token) const { return ids.data()[token]; }
@@ -28,7 +28,7 @@ struct Row {
     if (count < size()) end = start(count);
     ids.resize(count), starts.resize(count);
   }
-  // Goes on with the tokens of a window that begins at symbol `at`, up to symbol `stop` of it.
+  // Appends the tokens of a window that begins at symbol `at`, up to symbol `stop` of the window.
   template <class AnyWindow>
   void append(const AnyWindow& window, size_t at, size_t stop) {
     ids.reserve(stop), starts.reserve(stop);
@@ -46,21 +46,21 @@ struct Row {
   }
 };
 
-// The tokens of a word as far as rows of them have been joined; the last few may be wrong, for want of what comes
-// after. Two rows that have a token in common are one, up to it from the first and after it from the second, and so are
-// two that stay apart where a token of the one ends and one of the other begins: ids are those of a word if every two
-// neighbours are those of their own symbols, since the first merge across a border would have to be one within two
-// neighbours.
-class Joined {
+// The tokens of a word, joined from overlapping rows; the last few may still change with what comes after. Two rows can
+// be joined at a token that both have, or where a token of the first ends, one of the second begins and the two stay
+// apart (see Borders). That is exact: a row of tokens is right if every two neighbours are what their own symbols lead
+// to, since the first merge across a border would be one within two neighbours.
+class JoinedTokens {
  public:
-  Joined(const Ranks& ranks, const Borders& borders, IdBuffer& out) : ranks_(ranks), borders_(borders), out_(out) {}
+  JoinedTokens(const Ranks& ranks, const Borders& borders, IdBuffer& out)
+      : ranks_(ranks), borders_(borders), out_(out) {}
 
-  size_t begin() const { return row_.start(0); }  // of the first token that may still change
+  size_t begin() const { return row_.start(0); }  // the first symbol whose token may still change
   size_t end() const { return row_.end; }         // symbols
   uint32_t id(size_t token) const { return row_.id(token); }
   size_t stop(size_t token) const { return row_.start(token + 1); }
-  // The last token that begins at least `back` symbols before the end, else the first, and its first symbol; false if
-  // it is too far back to be known.
+  // Finds the last token that begins at least `back` symbols before the end, or else the first one, and its first
+  // symbol; false if it is no longer in memory.
   bool anchor(size_t back, size_t& token, size_t& start) const {
     token = row_.size();
     while (token && row_.start(token - 1) + back > end()) --token;
@@ -70,8 +70,8 @@ class Joined {
     return true;
   }
 
-  // Goes on with a row; false, and nothing done, if the two cannot be joined.
-  bool add(const Row& row) {
+  // Joins a row to the end; false, without effect, if that is not possible.
+  bool add(const TokenRow& row) {
     if (row.begin > end()) return false;
     size_t token = 0, other = 0;
     if (end()) {
@@ -87,16 +87,16 @@ class Joined {
     return true;
   }
 
-  // Replaces what follows token number `token` - 1 by a window's tokens up to symbol `stop` of it.
-  template <size_t kMost>
-  void replace(size_t token, const Window<kMost>& window, size_t begin, size_t stop) {
+  // Replaces all tokens from number `token` on by a window's tokens up to symbol `stop` of the window.
+  template <size_t kMax>
+  void replace(size_t token, const MergeWindow<kMax>& window, size_t begin, size_t stop) {
     row_.cut(token);
     append(window, begin, stop);
   }
 
-  // Goes on with a window's tokens up to symbol `stop` of it.
-  template <size_t kMost>
-  void append(const Window<kMost>& window, size_t begin, size_t stop) {
+  // Appends a window's tokens up to symbol `stop` of the window.
+  template <size_t kMax>
+  void append(const MergeWindow<kMax>& window, size_t begin, size_t stop) {
     row_.append(window, begin, stop);
     settle_some();
   }
@@ -106,9 +106,9 @@ class Joined {
  private:
   static constexpr size_t kKept = 2048;
 
-  // The first tokens of the two that begin with the same symbol and satisfy `holds`.
+  // Finds the first pair of tokens that begin with the same symbol and satisfy holds().
   template <class Holds>
-  bool find(const Row& row, size_t& token, size_t& other, Holds&& holds) const {
+  bool find(const TokenRow& row, size_t& token, size_t& other, Holds&& holds) const {
     token = row_.size(), other = 0;
     while (token && row_.start(token - 1) >= row.begin) --token;
     while (token < row_.size() && other < row.size()) {
@@ -132,7 +132,7 @@ class Joined {
   const Borders& borders_;
   IdBuffer& out_;
   bool is_settled_ = false;
-  Row row_;  // of the tokens that are not settled
+  TokenRow row_;  // the tokens that are not written yet
 };
 
 }  // namespace bpe

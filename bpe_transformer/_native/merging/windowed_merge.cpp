@@ -13,14 +13,14 @@ namespace bpe {
 
 namespace {
 
-using Narrow = Window<64>;
-using Wide = Window<1024>;
+using Narrow = MergeWindow<64>;
+using Wide = MergeWindow<1024>;
 
-class Stretch {
+class WindowedMerge {
  public:
-  Stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders, const MoreSymbols& more,
-          IdBuffer& out)
-      : ranks_(ranks), made_(made), borders_(borders), more_(more), joined_(ranks, borders, out) {}
+  WindowedMerge(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, const Borders& borders,
+                const MoreSymbols& more, IdBuffer& out)
+      : ranks_(ranks), merged_ids_(merged_ids), borders_(borders), more_(more), joined_(ranks, borders, out) {}
 
   bool merge() {
     for (size_t begin = 0;; begin = joined_.end() - std::min(joined_.end(), kOverlap)) {
@@ -37,14 +37,14 @@ class Stretch {
 
   // --- windows one by one --------------------------------------------------------------------------------------------
 
-  // A few take turns: what one waits for, memory mostly, is time for the others. A stride of whole periods of two,
-  // three and four symbols makes many of them equal in a word that repeats itself.
-  static constexpr size_t kStride = kStretchStride, kOverlap = kNarrow - kStride, kFew = 8, kMostEqual = 64;
-  static constexpr size_t kEnough = kMostEqual * kStride + kNarrow;  // symbols
+  // Several windows are merged in turns, so that one computes while others wait for memory. In a word that repeats
+  // itself every two, three or four symbols, the stride makes windows equal, and equal ones are merged once.
+  static constexpr size_t kStride = kWindowStride, kOverlap = kNarrow - kStride, kFew = 8, kMaxEqual = 64;
+  static constexpr size_t kEnough = kMaxEqual * kStride + kNarrow;  // symbols
 
   bool merge_few(size_t begin) {
-    size_t at[kMostEqual], which[kMostEqual], count = 0, used = 0;
-    for (; count < kMostEqual; ++count) {
+    size_t at[kMaxEqual], which[kMaxEqual], count = 0, used = 0;
+    for (; count < kMaxEqual; ++count) {
       at[count] = begin + count * kStride;
       if (count && at[count - 1] + kNarrow >= n_) break;
       const bool again = count && repeats(at[count - 1], kStride, kNarrow);
@@ -64,18 +64,18 @@ class Stretch {
   }
 
   void take_turns(size_t used) {
-    const simd::WhereLeast find = simd::where_least();
+    const simd::FindLeast find = simd::find_least();
     Narrow* active[kFew];
     for (size_t i = 0; i < used; ++i) active[i] = &few_[i];
     while (used)
       for (size_t i = 0; i < used;)
-        if (active[i]->step(ranks_, made_, find)) ++i;
+        if (active[i]->step(ranks_, merged_ids_, find)) ++i;
         else active[i] = active[--used];
   }
 
   // --- rows ----------------------------------------------------------------------------------------------------------
 
-  // Has symbols made, up to symbol `until` if the word is so long.
+  // Reads symbols up to number `until`, or to the end of the word.
   void fill(size_t until) {
     if (complete_ || n_ >= until) return;
     if (const size_t old = joined_.begin() - first_; old > symbols_.size() / 2) symbols_.drop(old), first_ += old;
@@ -87,7 +87,7 @@ class Stretch {
   const uint32_t* symbols(size_t at) const { return symbols_.data() + (at - first_); }
   bool is_last(size_t end) const { return complete_ && end == n_; }
 
-  // Of a window of up to `most` symbols: how many it has, and whether it is the same `period` symbols later.
+  // The size of a window of up to `most` symbols, and whether the same symbols come again `period` symbols later.
   size_t size_at(size_t begin, size_t most) const { return std::min(n_ - begin, most); }
   bool repeats(size_t begin, size_t period, size_t most) const {
     return begin + period + most <= n_ &&
@@ -98,19 +98,19 @@ class Stretch {
     return borders_.known() && borders_.apart(ranks_, left, right);
   }
 
-  bool join(const Row& row) {
+  bool join(const TokenRow& row) {
     while (joined_.end() < row.end && !joined_.add(row))
       if (!patch() && !bridge()) return false;
     return true;
   }
 
-  // Where rows do not agree: goes on with a window that begins with a token.
+  // Where rows cannot be joined: continues with a window that begins at a known token.
   bool patch() {
     fill(joined_.end() + kWide);
     size_t token, begin;
     if (!joined_.anchor(kOverlap, token, begin) || begin + kNarrow < joined_.end() + kStride / 2) return false;
     patch_.load(ranks_, symbols(begin), size_at(begin, kNarrow));
-    while (patch_.step(ranks_, made_, simd::where_least())) {}
+    while (patch_.step(ranks_, merged_ids_, simd::find_least())) {}
     patched_.clear(begin);
     if (const size_t period = period_of(patch_, begin))
       for (; repeats(begin, period, kNarrow); begin += period) patched_.append(patch_, begin, period);
@@ -118,9 +118,9 @@ class Stretch {
     return joined_.add(patched_);
   }
 
-  // After how many symbols the tokens of a window come again, or 0.
+  // After how many symbols the tokens of a window repeat themselves, or 0.
   size_t period_of(const Narrow& tokens, size_t begin) const {
-    size_t before = 0;  // the start of the token before
+    size_t before = 0;  // the first symbol of the token before
     for (uint64_t rest = tokens.starts() & (tokens.starts() - 1); rest; rest &= rest - 1) {
       const auto period = static_cast<size_t>(std::countr_zero(rest));
       const bool goes_on = tokens.id(0) == tokens.id(period) || stay_apart(tokens.id(before), tokens.id(0));
@@ -130,10 +130,10 @@ class Stretch {
     return 0;
   }
 
-  // Where that does not do, which long tokens may be the cause of: goes on with a wide one.
+  // Where that fails, for example because of long tokens: continues with a wide window.
   bool bridge() {
     constexpr size_t kProgress = kWide / 4, kUnsure = kWide / 8;
-    const simd::WhereLeast find = simd::where_least();
+    const simd::FindLeast find = simd::find_least();
     fill(joined_.end() + kWide);
     for (const size_t back : {kNarrow / 2, kWide / 8, kWide / 4}) {
       size_t token, begin;
@@ -144,7 +144,7 @@ class Stretch {
             std::equal(symbols(begin), symbols(begin) + size, wide_symbols_))) {
         std::copy_n(symbols(begin), size, wide_symbols_);
         wide_->load(ranks_, symbols(begin), size);
-        while (wide_->step(ranks_, made_, find)) {}
+        while (wide_->step(ranks_, merged_ids_, find)) {}
       }
       if (begin && (wide_->id(0) != joined_.id(token) || wide_->next(0) != joined_.stop(token) - begin)) continue;
       size_t stop = size;
@@ -160,25 +160,25 @@ class Stretch {
   }
 
   const Ranks& ranks_;
-  const std::vector<uint32_t>& made_;
+  const std::vector<uint32_t>& merged_ids_;
   const Borders& borders_;
   const MoreSymbols& more_;
-  IdBuffer symbols_;          // from symbol `first_` on
-  size_t first_ = 0, n_ = 0;  // n_: the first that is not there yet
-  bool complete_ = false;     // there is none after those
-  Joined joined_;
+  IdBuffer symbols_;          // from number `first_` on
+  size_t first_ = 0, n_ = 0;  // n_: the number of symbols read
+  bool complete_ = false;     // the word has no more
+  JoinedTokens joined_;
   Narrow few_[kFew], patch_;
-  Row row_, patched_;
+  TokenRow row_, patched_;
   std::unique_ptr<Wide> wide_;
   uint32_t wide_symbols_[kWide];
 };
 
 }  // namespace
 
-bool merge_stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders,
-                   const MoreSymbols& more, IdBuffer& out) {
+bool merge_by_windows(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, const Borders& borders,
+                      const MoreSymbols& more, IdBuffer& out) {
   const size_t from = out.size();
-  if (Stretch(ranks, made, borders, more, out).merge()) return true;
+  if (WindowedMerge(ranks, merged_ids, borders, more, out).merge()) return true;
   out.resize(from);
   return false;
 }

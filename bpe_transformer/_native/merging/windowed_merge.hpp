@@ -1,4 +1,4 @@
-// Merges any number of symbols in time that grows with it, window by window.
+// Merges any number of symbols in linear time, with overlapping windows.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,14 @@
 
 namespace bpe {
 
-// What repeats itself after so many symbols is merged but once.
-inline constexpr size_t kStretchStride = 48;
+// Symbols that repeat themselves after so many are merged only once.
+inline constexpr size_t kWindowStride = 48;
 
-// Appends some symbols; false if there are none left.
+// Appends the next symbols; false at the end.
 using MoreSymbols = std::function<bool(IdBuffer& out)>;
 
-// Appends the ids of up to UINT32_MAX symbols that nothing merges with; false, and nothing done, for such as this is
-// not made for.
-bool merge_stretch(const Ranks& ranks, const std::vector<uint32_t>& made, const Borders& borders,
-                   const MoreSymbols& more, IdBuffer& out);
+// Appends the ids of up to UINT32_MAX symbols. Returns false, and appends nothing, if they need another algorithm.
+bool merge_by_windows(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, const Borders& borders,
+                      const MoreSymbols& more, IdBuffer& out);
 
 }  // namespace bpe

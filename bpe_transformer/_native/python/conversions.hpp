@@ -1,30 +1,45 @@
-// What the bindings share: conversions between Python's objects and the core's. Included by bindings*.cpp alone.
+// What the bindings share: conversions between Python's objects and the core's, and the functions that fill the module.
 #pragma once
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
-#include <nanobind/stl/unordered_map.h>
-#include <nanobind/stl/vector.h>
 
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "encoding/encoder.hpp"
+#include "base/memory.hpp"
+#include "splitting/pattern.hpp"
+#include "text/text.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+
+// Each adds its classes and functions to the module; in the file of its name.
+void bind_exceptions(nb::module_& m);
+void bind_text(nb::module_& m);
+void bind_splitting(nb::module_& m);
+void bind_word_counts(nb::module_& m);
+void bind_sorted_runs(nb::module_& m);
+void bind_parallel_counter(nb::module_& m);
+void bind_alphabet(nb::module_& m);
+void bind_encoder(nb::module_& m);
+void bind_decoder(nb::module_& m);
+void bind_learner(nb::module_& m);
+void bind_recover_merges(nb::module_& m);
+
+// --- arrays
+// ------------------------------------------------------------------------------------------------------------
 
 template <class T>
 using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 template <class T>
 using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+// NumPy arrays that own the core's memory.
 template <class T>
 Array<T> to_array(std::vector<T>&& values) {
   auto* const kept = new std::vector<T>(std::move(values));
@@ -34,7 +49,7 @@ Array<T> to_array(std::vector<T>&& values) {
 
 inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
   const size_t size = ids.size();
-  if (!ids.data()) ids.reserve(1);  // for there to be something to own
+  if (!ids.data()) ids.reserve(1);  // a capsule cannot own a null pointer
   nb::capsule owner(ids.release(), [](void* p) noexcept { std::free(p); });
   return Array<uint32_t>(static_cast<uint32_t*>(owner.data()), {size}, owner);
 }
@@ -46,6 +61,9 @@ inline nb::list to_list(const bpe::IdBuffer& ids) {
     PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
   return nb::steal<nb::list>(list);
 }
+
+// --- texts
+// -------------------------------------------------------------------------------------------------------------
 
 // A read-only view of any object with the buffer protocol, for as long as it lives.
 class Buffer {
@@ -81,63 +99,58 @@ inline std::string_view view_of(nb::handle object) {
   return {reinterpret_cast<const char*>(text.data), text.size};
 }
 
-inline std::vector<bpe::Text> texts_of(const nb::tuple& objects) {
+// The same for the items of a list or tuple.
+template <class Objects>
+std::vector<bpe::Text> texts_of(const Objects& objects) {
   std::vector<bpe::Text> texts;
   texts.reserve(objects.size());
   for (const nb::handle object : objects) texts.push_back(text_of(object));
   return texts;
 }
 
-inline nb::bytes to_bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
+inline std::vector<std::string_view> views_of(const nb::list& objects) {
+  std::vector<std::string_view> views;
+  views.reserve(objects.size());
+  for (const nb::handle object : objects) views.push_back(view_of(object));
+  return views;
+}
 
 inline std::string to_string(nb::handle object) { return std::string(view_of(object)); }
 
-inline std::vector<std::string> to_strings(const nb::list& objects) {
-  std::vector<std::string> strings;
-  for (const nb::handle object : objects) strings.push_back(to_string(object));
-  return strings;
-}
+inline nb::bytes to_bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
 
-inline std::vector<bpe::SpecialPolicy> to_policy(const nb::bytes& policy) {
-  const auto* const data = reinterpret_cast<const bpe::SpecialPolicy*>(policy.c_str());
-  return {data, data + policy.size()};
-}
+inline bpe::Pattern to_pattern(int number) { return static_cast<bpe::Pattern>(number); }
 
-// Adds the texts buffer[starts[i]:stops[i]] to `texts`. Throws if a text is not inside the buffer.
-template <class Offset>
-void add_rows(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops,
-              std::vector<bpe::Text>& texts) {
-  if (starts.size() != stops.size()) throw nb::value_error("a stop for every start");
-  for (size_t i = 0; i < starts.size(); ++i) {
-    const Offset start = starts.data()[i], stop = stops.data()[i];
-    if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
-      throw nb::value_error("offsets of the texts do not fit their buffer");
-    texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
-  }
-}
-
-// Texts that lie in buffers, given as (buffer, starts, stops), the latter int32 or int64.
-struct Rows {
+// Texts that lie in buffers, given as (buffer, starts, stops) with starts and stops of int32 or int64.
+class Rows {
+ public:
   explicit Rows(const nb::list& chunks) {
     for (const nb::handle chunk : chunks) {
-      buffers.push_back(std::make_unique<Buffer>(chunk[0]));
+      buffers_.push_back(std::make_unique<Buffer>(chunk[0]));
       Input<int32_t> starts, stops;
       if (nb::try_cast(chunk[1], starts, false) && nb::try_cast(chunk[2], stops, false))
-        add_rows(*buffers.back(), starts, stops, texts);
-      else add_rows(*buffers.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]), texts);
+        add(*buffers_.back(), starts, stops);
+      else add(*buffers_.back(), nb::cast<Input<int64_t>>(chunk[1]), nb::cast<Input<int64_t>>(chunk[2]));
     }
   }
-  std::vector<std::unique_ptr<Buffer>> buffers;
   std::vector<bpe::Text> texts;
+
+ private:
+  // Adds the texts buffer[starts[i]:stops[i]]. Throws if one is not inside the buffer.
+  template <class Offset>
+  void add(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops) {
+    if (starts.size() != stops.size()) throw nb::value_error("starts and stops are not equally many");
+    for (size_t i = 0; i < starts.size(); ++i) {
+      const Offset start = starts.data()[i], stop = stops.data()[i];
+      if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())
+        throw nb::value_error("offsets of the texts do not fit their buffer");
+      texts.push_back({buffer.data() + start, static_cast<size_t>(stop - start)});
+    }
+  }
+
+  std::vector<std::unique_ptr<Buffer>> buffers_;
 };
 
 inline void check_counts(const Rows& words, const Input<uint64_t>& counts) {
-  if (words.texts.size() != counts.size()) throw nb::value_error("a count for every word");
+  if (words.texts.size() != counts.size()) throw nb::value_error("words and counts are not equally many");
 }
-
-void bind_counter(nb::module_& m);
-void bind_counting(nb::module_& m);
-void bind_learner(nb::module_& m);
-void bind_encoder(nb::module_& m);
-void bind_decoder(nb::module_& m);
-void bind_recover(nb::module_& m);

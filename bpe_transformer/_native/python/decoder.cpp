@@ -1,22 +1,19 @@
 // The decoder for Python.
-#include <algorithm>
-
 #include "encoding/decoder.hpp"
 #include "python/conversions.hpp"
-#include "text/ids_text.hpp"
 
 namespace {
 
 using bpe::Decoder;
 
-// Ids read from a Python object, for one call of decode.
+// The ids that a Python list, tuple or array holds, for one call.
 class Ids {
  public:
   explicit Ids(nb::handle object) {
     if (PyList_CheckExact(object.ptr()) || PyTuple_CheckExact(object.ptr())) {
       read(object.ptr());
     } else if (!nb::try_cast(object, array_, false)) {
-      throw nb::type_error("ids");  // the tokenizer converts what else may hold ids, or says why it does not
+      throw nb::type_error("ids");  // the tokenizer converts other sequences, or says why it does not
     }
   }
   size_t size() const { return array_.is_valid() ? array_.shape(0) : list_.size(); }
@@ -60,12 +57,75 @@ class Ids {
 };
 
 nb::object to_str(std::string_view text, const char* errors) {
-  return nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), errors));
+  PyObject* const str = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), errors);
+  if (!str) throw nb::python_error();
+  return nb::steal(str);
 }
 
-nb::object checked(nb::object object) {
-  if (!object.is_valid()) throw nb::python_error();
-  return object;
+void init(Decoder* self, const nb::list& tokens, const nb::bytes& flags, int prefix) {
+  if (flags.size() != tokens.size()) throw nb::value_error("tokens and flags are not equally many");
+  const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
+  new (self) Decoder(views_of(tokens), {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
+}
+
+nb::bytes decode_bytes(const Decoder& self, nb::handle ids, bool skip_special) {
+  bpe::Scratch scratch;
+  return to_bytes(Ids(ids).decode(self, skip_special, scratch));
+}
+
+nb::object decode(const Decoder& self, nb::handle ids, bool skip_special, const char* errors) {
+  bpe::Scratch scratch;
+  return to_str(Ids(ids).decode(self, skip_special, scratch), errors);
+}
+
+nb::list decode_batch(const Decoder& self, const nb::list& rows, bool skip_special, const char* errors) {
+  bpe::Scratch scratch;
+  nb::list texts;
+  for (const nb::handle row : rows) texts.append(to_str(Ids(row).decode(self, skip_special, scratch), errors));
+  return texts;
+}
+
+// Calls use(start, size) for each row of an array of `num_ids` ids: row i has ids[row_starts[i]:row_starts[i + 1]].
+template <class Use>
+void each_row(const Input<int64_t>& row_starts, size_t num_ids, Use&& use) {
+  for (size_t i = 0; i + 1 < row_starts.size(); ++i) {
+    const int64_t from = row_starts.data()[i], to = row_starts.data()[i + 1];
+    if (from < 0 || to < from || static_cast<size_t>(to) > num_ids)
+      throw std::invalid_argument("row starts do not fit the ids");
+    use(static_cast<size_t>(from), static_cast<size_t>(to - from));
+  }
+}
+
+// The texts of rows of ids in one array.
+nb::list decode_rows(const Decoder& self, const Input<uint32_t>& ids, const Input<int64_t>& row_starts,
+                     bool skip_special, const char* errors) {
+  bpe::Scratch scratch;
+  nb::list texts;
+  each_row(row_starts, ids.size(), [&](size_t from, size_t count) {
+    texts.append(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors));
+  });
+  return texts;
+}
+
+// The bytes of such rows one after another, each with `end` after it.
+nb::bytes join_rows(const Decoder& self, nb::handle object, const Input<int64_t>& row_starts, bool skip_special,
+                    const nb::bytes& end) {
+  const Ids ids(object);
+  bpe::Scratch scratch;
+  std::string out;
+  {
+    const std::string_view after = view_of(end);
+    const nb::gil_scoped_release release;
+    each_row(row_starts, ids.size(), [&](size_t from, size_t count) {
+      try {
+        out += ids.decode(self, from, count, skip_special, scratch);
+      } catch (const bpe::BadId& problem) {
+        throw bpe::BadId(from + problem.position);
+      }
+      out += after;
+    });
+  }
+  return to_bytes(out);
 }
 
 }  // namespace
@@ -73,92 +133,10 @@ nb::object checked(nb::object object) {
 // Every method raises BadId for an id out of range, and TypeError for what it cannot read as ids.
 void bind_decoder(nb::module_& m) {
   nb::class_<Decoder>(m, "Decoder")
-      .def("__init__",
-           [](Decoder* self, const nb::list& surfaces, const nb::bytes& flags, int prefix) {
-             if (flags.size() != surfaces.size()) throw nb::value_error("a flag a token");
-             std::vector<std::string_view> views;
-             views.reserve(surfaces.size());
-             for (const nb::handle surface : surfaces) views.push_back(view_of(surface));
-             const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
-             new (self) Decoder(views, {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
-           })
-      .def("data",
-           [](const Decoder& self, nb::handle ids, bool skip_special) {
-             bpe::Scratch scratch;
-             return to_bytes(Ids(ids).decode(self, skip_special, scratch));
-           })
-      .def("text",
-           [](const Decoder& self, nb::handle ids, bool skip_special, const char* errors) {
-             bpe::Scratch scratch;
-             return checked(to_str(Ids(ids).decode(self, skip_special, scratch), errors));
-           })
-      .def("texts",
-           [](const Decoder& self, const nb::list& rows, bool skip_special, const char* errors) {
-             bpe::Scratch scratch;
-             nb::list texts;
-             for (const nb::handle row : rows)
-               texts.append(checked(to_str(Ids(row).decode(self, skip_special, scratch), errors)));
-             return texts;
-           })
-      // The texts of ids one after another: text i has ids[offsets[i]:offsets[i + 1]], as Encodings has them.
-      .def("texts_at",
-           [](const Decoder& self, const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool skip_special,
-              const char* errors) {
-             bpe::Scratch scratch;
-             nb::list texts;
-             for (size_t i = 0; i + 1 < offsets.size(); ++i) {
-               const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
-               if (from < 0 || to < from || static_cast<size_t>(to) > ids.size())
-                 throw nb::value_error("offsets do not fit the ids");
-               const auto count = static_cast<size_t>(to - from);
-               texts.append(checked(to_str(self.decode(ids.data() + from, count, skip_special, scratch), errors)));
-             }
-             return texts;
-           })
-      // The bytes of such texts, each with `end` after it.
-      .def("joined_at", [](const Decoder& self, nb::handle object, const Input<int64_t>& offsets, bool skip_special,
-                           const nb::bytes& end) {
-        const Ids ids(object);
-        bpe::Scratch scratch;
-        std::string out;
-        {
-          const std::string_view after = view_of(end);
-          const nb::gil_scoped_release release;
-          for (size_t i = 0; i + 1 < offsets.size(); ++i) {
-            const int64_t from = offsets.data()[i], to = offsets.data()[i + 1];
-            if (from < 0 || to < from || static_cast<size_t>(to) > ids.size())
-              throw std::invalid_argument("offsets do not fit the ids");
-            try {
-              out += ids.decode(self, static_cast<size_t>(from), static_cast<size_t>(to - from), skip_special, scratch);
-            } catch (const bpe::BadId& problem) {
-              throw bpe::BadId(static_cast<size_t>(from) + problem.position);
-            }
-            out += after;
-          }
-        }
-        return to_bytes(out);
-      });
-  m.def("lines_of_ids", [](const Input<uint32_t>& ids, const Input<int64_t>& offsets, bool json) {
-    const int64_t* const edges = offsets.data();
-    if (!offsets.size() || edges[0] < 0 || static_cast<size_t>(edges[offsets.size() - 1]) > ids.size() ||
-        !std::is_sorted(edges, edges + offsets.size()))
-      throw nb::value_error("offsets do not fit the ids");
-    bpe::Written lines{};
-    {
-      const nb::gil_scoped_release release;
-      lines = bpe::lines_of_ids(ids.data(), offsets.data(), offsets.size() - 1, json);
-    }
-    return to_bytes({lines.data.get(), lines.size});
-  });
-  // (ids, offsets) of lines of ids, or None if a line is something else.
-  m.def("ids_of_lines", [](const nb::bytes& lines) -> nb::object {
-    std::optional<bpe::IdRows> rows;
-    {
-      const bpe::Text text = text_of(lines);
-      const nb::gil_scoped_release release;
-      rows = bpe::ids_of_lines(text);
-    }
-    if (!rows) return nb::none();
-    return nb::make_tuple(to_array(std::move(rows->ids)), to_array(std::move(rows->offsets)));
-  });
+      .def("__init__", &init)
+      .def("decode_bytes", &decode_bytes)
+      .def("decode", &decode)
+      .def("decode_batch", &decode_batch)
+      .def("decode_rows", &decode_rows)
+      .def("join_rows", &join_rows);
 }

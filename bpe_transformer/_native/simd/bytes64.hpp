@@ -1,6 +1,5 @@
-// All that the core asks of a processor's vectors: sixty-four bytes, of which it says which lie in a range, and the
-// least of sixty-four numbers. One definition for each instruction set; a file that includes this chooses one by
-// BPE_BYTES64.
+// The vector operations that the core uses: which of sixty-four bytes lie in a range, and the least of sixty-four
+// numbers. One implementation for each instruction set; a file that includes this chooses one by defining BPE_BYTES64.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +15,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace {  // each of the files that include this has its own, compiled for its own processor
+namespace {  // internal linkage: each file that includes this is compiled for another processor
 
 #if BPE_BYTES64 == BPE_AVX512
 
@@ -32,7 +31,7 @@ struct Bytes64 {
   }
 };
 
-// The least of sixty-four values; bit i: whether value i is it.
+// See FindLeast.
 inline uint64_t least_of_64(const uint32_t* values, uint32_t& least) {
   __m512i v[4];
   for (int i = 0; i < 4; ++i) v[i] = _mm512_loadu_si512(values + 16 * i);

@@ -1,15 +1,13 @@
-// The scanner's kernel for avx2; see bytes64.hpp.
+// The bit planes' kernel for avx2; see bit_planes_kernel.hpp.
 #ifdef __x86_64__
 #define BPE_BYTES64 BPE_AVX2
 #include "splitting/bit_planes_kernel.hpp"
 
-namespace bpe::simd {
+namespace bpe {
 
-void fill_avx2(const uint8_t* p, size_t at, size_t words, bool cased, Planes& planes) {
-  fill_words(p, at, words, cased, planes);
+void fill_bit_planes_avx2(const uint8_t* p, size_t first_word, size_t words, bool cased, BitPlanes& planes) {
+  fill_words(p, first_word, words, cased, planes);
 }
 
-uint64_t where_least_avx2(const uint32_t* values, uint32_t& least) { return least_of_64(values, least); }
-
-}  // namespace bpe::simd
+}  // namespace bpe
 #endif

@@ -1,6 +1,5 @@
 // The bit planes of a text by comparisons alone, for whichever Bytes64 the including file has chosen. Includes no
-// function that another file might share: the linker would be free to give a plain processor the copy made for a better
-// one.
+// inline functions that other files use too: the linker could keep the copy that is compiled for a newer processor.
 #pragma once
 
 #include "simd/bytes64.hpp"
@@ -8,8 +7,8 @@
 
 namespace {
 
-// First bytes of the letters past ASCII that comparisons know. tests/tokenizer/splitting/test_scanner.py tries every
-// code point.
+// The first bytes of symbols past ASCII that comparisons can classify. tests/tokenizer/splitting/test_scanner.py tries
+// every code point.
 struct Beyond {
   uint64_t two = 0, three = 0;  // letters of two and of three bytes
   uint64_t other = 0;           // symbols of three bytes that are no letter, number, space or mark
@@ -33,7 +32,7 @@ struct Beyond {
       block = e2 & second.in(0x96, 0x96) & third.in(0x81, 0x81);
       other |= block;
     }
-    if (!cased)  // Latin, Cyrillic; their case is looked up
+    if (!cased)  // Latin and Cyrillic; their case needs a look-up
       two = ((at.in(0xC3, 0xC3) & ~(second.in(0x97, 0x97) | second.in(0xB7, 0xB7))) | at.in(0xC4, 0xCA) |
              at.in(0xD0, 0xD1) | at.in(0xD3, 0xD3)) &
             second_continues;
@@ -47,26 +46,25 @@ struct Beyond {
   }
 };
 
-// Bytes past ASCII that are sure to be no part of UTF-8, by themselves and those beside them: most of those that are
-// not.
-inline uint64_t alone(const uint8_t* p, const Bytes64& at) {
+// Bytes that their neighbours show not to be UTF-8: most of those that are not.
+inline uint64_t invalid_bytes(const uint8_t* p, const Bytes64& at) {
   const uint64_t begins = at.in(0xC2, 0xF4), continues = at.in(0x80, 0xBF);
-  constexpr uint64_t kUnseen = 7;  // before the first three there may be anything
-  const uint64_t may_continue = begins << 1 | at.in(0xE0, 0xF4) << 2 | at.in(0xF0, 0xF4) << 3 | kUnseen;
+  constexpr uint64_t kFirstThree = 7;  // may continue a symbol that begins before p
+  const uint64_t may_continue = begins << 1 | at.in(0xE0, 0xF4) << 2 | at.in(0xF0, 0xF4) << 3 | kFirstThree;
   return at.in(0x80, 0xFF) & ~(begins & Bytes64::load(p + 1).in(0x80, 0xBF)) & ~(continues & may_continue);
 }
 
-// The bytes of symbols that begin at `first` and have two or three bytes; those that spill over go into `carry`.
+// The bytes of symbols that begin at `first` and have two or three bytes; bits past the word go into `carry`.
 inline uint64_t spread(uint64_t first, bool three, uint64_t& carry) {
   const uint64_t out = first | first << 1 | (three ? first << 2 : 0) | carry;
   carry = first >> 63 | (three ? first >> 62 : 0);
   return out;
 }
 
-// Fills the planes of `words` words from word `at` on; may read up to 66 bytes from the start of each.
-inline void fill_words(const uint8_t* p, size_t at, size_t words, bool cased, bpe::Planes& planes) {
+// See FillBitPlanes.
+inline void fill_words(const uint8_t* p, size_t first_word, size_t words, bool cased, bpe::BitPlanes& planes) {
   uint64_t two = planes.carry_two, three = planes.carry_three, other = planes.carry_other;
-  for (size_t w = at; w < at + words; ++w, p += 64) {
+  for (size_t w = first_word; w < first_word + words; ++w, p += 64) {
     const Bytes64 bytes = Bytes64::load(p);
     const uint64_t letter = bytes.with(0x20).in('a', 'z');
     const uint64_t upper = cased ? bytes.in('A', 'Z') : 0;
@@ -78,22 +76,22 @@ inline void fill_words(const uint8_t* p, size_t at, size_t words, bool cased, bp
     if (cased) planes.slash[w] = bytes.in('/', '/');
     planes.rare[w] = planes.mark[w] = 0;
     const uint64_t high = bytes.in(0x80, 0xFF);
-    uint64_t letters_beyond = 0, seen = 0, continues = 0, block = 0;
+    uint64_t letters_beyond = 0, known = 0, continues = 0, block = 0;
     if (high | two | three | other) {
       const Beyond beyond(p, bytes, cased);
       const uint64_t threes = spread(beyond.three, true, three);
       letters_beyond = spread(beyond.two, false, two) | threes;
-      seen = letters_beyond | spread(beyond.other, true, other);
+      known = letters_beyond | spread(beyond.other, true, other);
       continues = beyond.continues;
       block = beyond.block;
     }
     planes.letter[w] = letter | letters_beyond;
-    uint64_t unseen = high & ~seen, never = 0;
-    if (unseen) unseen &= ~(never = alone(p, bytes));
-    planes.first[w] = ~continues | never;
+    uint64_t unknown = high & ~known, invalid = 0;
+    if (unknown) unknown &= ~(invalid = invalid_bytes(p, bytes));
+    planes.first[w] = ~continues | invalid;
     planes.block[w] = block;
-    planes.unseen[w] = unseen;
-    if (cased) {  // the letters of three bytes are both
+    planes.unknown[w] = unknown;
+    if (cased) {  // letters of three bytes have no case and count as both
       planes.upper[w] = upper | letters_beyond;
       planes.lower[w] = (letter & ~upper) | letters_beyond;
     }

@@ -1,4 +1,4 @@
-// Where a text may be cut without changing how it splits.
+// Places where a text can be cut without changing its pre-tokens.
 #pragma once
 
 #include <algorithm>
@@ -8,17 +8,13 @@
 
 namespace bpe {
 
-// Whether every text has a border between `before` and `after`, whatever stands around them, with nothing before the
-// border deciding how the text after it splits, and the other way round. For some pairs that could be cut the answer is
-// no.
-//
-// - Something, then a space: a space only begins pre-tokens, and white space that ends one is decided by what follows
-// it.
-// - A letter or number, then something of another class: pre-tokens that hold a letter or a number end where its run
-// ends.
-//   In o200k a word goes on with marks and with a contraction.
-// - `whitespace`: something, then white space of any kind.
-// - `metaspace`: a blank that no blank is before. `none`: nowhere.
+// Whether a text can always be cut between `before` and `after`: pre-tokens end there whatever comes before and after,
+// and the two sides split independently. Errs on the side of no.
+// - Anything but white space, then a space: a space can only begin a pre-token there.
+// - A letter or number, then another class: a pre-token with letters or numbers ends where their run ends. In o200k a
+// word goes on with marks and with a contraction.
+// - `whitespace`: anything but white space, then white space of any kind.
+// - `metaspace`: a blank after anything but a blank. `none`: nowhere.
 inline bool is_cut(Pattern pattern, const unicode::Symbol& before, const unicode::Symbol& after) {
   using namespace unicode;
   constexpr uint8_t kRun = kLetter | kNumber;
@@ -37,10 +33,10 @@ inline bool is_cut(Pattern pattern, const unicode::Symbol& before, const unicode
       if (!(before.classes & kRun) || (before.classes & kRun) == (after.classes & kRun)) return false;
       return after.code_point != '\'' && !(after.classes & kMark);
   }
-  return false;  // a pattern that this does not know is never cut
+  return false;  // not reached
 }
 
-// The first cut after the symbol at or behind p, or end.
+// The first cut after the symbol that begins at p or next after it; `end` if there is none.
 inline const uint8_t* next_cut(Pattern pattern, const uint8_t* p, const uint8_t* end) {
   while (p < end && unicode::continues(*p)) ++p;
   if (p >= end) return end;

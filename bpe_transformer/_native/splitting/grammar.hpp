@@ -1,6 +1,6 @@
 // The grammars of the split patterns, one symbol at a time: next(p, end) is the end of the pre-token that begins at p.
-// The patterns themselves, as regular expressions, live in tokenizer/patterns.py, and property tests hold the two
-// against each other.
+// The patterns themselves, as regular expressions, are in tokenizer/splitting/patterns.py; property tests compare the
+// two.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ inline int contraction(const uint8_t* p, const uint8_t* end) {
   return (a == 'l' && b == 'l') || ((a == 'v' || a == 'r') && b == 'e') ? 3 : 0;
 }
 
-// Skips symbols whose classes meet (kWanted) or avoid (!kWanted) `mask`.
+// Skips symbols that have (kWanted) or lack (!kWanted) the classes in `mask`.
 template <bool kWanted>
 inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
   while (p < end) {
@@ -49,7 +49,7 @@ inline const uint8_t* skip(const uint8_t* p, const uint8_t* end, uint8_t mask) {
   return p;
 }
 
-// The end of the Hangul syllables (U+AC00 to U+D7A3, three bytes each) from p: letters all of them.
+// The end of a run of Hangul syllables (U+AC00 to U+D7A3) from p: all are letters of three bytes.
 inline const uint8_t* hangul(const uint8_t* p, const uint8_t* end) {
   while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && continues(p[1]) && continues(p[2])) {
     const uint32_t cp = (uint32_t{p[0]} & 0x0F) << 12 | (uint32_t{p[1]} & 0x3F) << 6 | (p[2] & 0x3F);
@@ -59,7 +59,7 @@ inline const uint8_t* hangul(const uint8_t* p, const uint8_t* end) {
   return p;
 }
 
-// Past the ASCII letters from p, sixteen at a time; it may stop before the last of them.
+// Skips ASCII letters from p, sixteen at a time; may stop before the last of them.
 inline const uint8_t* ascii_letters(const uint8_t* p, const uint8_t* end) {
 #ifdef __SSE2__
   while (end - p >= 16) {
@@ -77,7 +77,7 @@ inline const uint8_t* ascii_letters(const uint8_t* p, const uint8_t* end) {
   return p;
 }
 
-// skip<true>(p, end, kLetter), with short ways for ASCII letters and for Hangul.
+// skip<true>(p, end, kLetter), with fast paths for ASCII letters and Hangul.
 inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
   for (p = ascii_letters(p, end);;) {
     p = hangul(p, end);
@@ -96,8 +96,9 @@ inline const uint8_t* letters(const uint8_t* p, const uint8_t* end) {
 
 inline bool is_newline(uint8_t byte) { return byte == '\n' || byte == '\r'; }
 
-// A run of white space from p. Up to its last newline if `kNewlines` and it holds one; else the whole run at the end of
-// the text, and all but its last symbol before something that is not white space.
+// The end of a pre-token of white space from p. With kNewlines, the last newline of the run if it holds one. Otherwise
+// the whole run at the end of the text, and all but its last symbol elsewhere. kEndFirst: a run that reaches the end of
+// the text is taken whole, newlines or not.
 template <bool kNewlines, bool kEndFirst>
 inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
   const uint8_t* q = p;
@@ -121,7 +122,7 @@ inline const uint8_t* white_space(const uint8_t* p, const uint8_t* end) {
   return last > p ? last : q;
 }
 
-// Letters of o200k from p: upper* lower+, else upper+; nullptr if neither matches. See patterns.py.
+// A word of o200k from p: upper* lower+; nullptr if it does not match. See patterns.py.
 inline const uint8_t* cased_word(const uint8_t* p, const uint8_t* end) {
   const uint8_t* q = p;
   const uint8_t* both_end = nullptr;  // end of the last symbol that is upper and lower at once
@@ -159,9 +160,9 @@ inline const uint8_t* punctuation(const uint8_t* p, const uint8_t* end) {
   return q;
 }
 
-template <int kMost>
+template <int kMax>
 inline const uint8_t* numbers(const uint8_t* p, const uint8_t* end) {
-  for (int n = 0; n < kMost && p < end; ++n) {
+  for (int n = 0; n < kMax && p < end; ++n) {
     const Symbol s = decode(p, end);
     if (!(s.classes & kNumber)) break;
     p += s.length;
@@ -169,7 +170,7 @@ inline const uint8_t* numbers(const uint8_t* p, const uint8_t* end) {
   return p;
 }
 
-// cl100k and its kin: numbers in groups of up to kDigits; kEndFirst as in white_space.
+// cl100k, llama3 and qwen2: numbers in groups of up to kDigits; kEndFirst as in white_space.
 template <int kDigits, bool kEndFirst>
 struct Gpt4 {
   static const uint8_t* next(const uint8_t* p, const uint8_t* end) {
@@ -227,7 +228,7 @@ struct Whitespace {
   }
 };
 
-// Spaces and U+2581, either of which begins a word.
+// A word begins at a run of spaces and U+2581.
 struct Metaspace {
   static bool marks(const Symbol& s) { return s.code_point == ' ' || s.code_point == 0x2581; }
   template <bool kMarks>

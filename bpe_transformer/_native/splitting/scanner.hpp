@@ -1,5 +1,6 @@
-// Splits text into pre-tokens. One scanner; the pattern's grammar is a policy: where pre-tokens begin in a window of
-// bit planes (windows.hpp), and the end of a single one where a window is not enough (grammar.hpp).
+// Splits text into pre-tokens. The scanner is a template over the pattern's grammar, which says where pre-tokens begin
+// in sixty-four bytes of bit planes (vector_grammar.hpp) and, where that is not enough, where a single one ends
+// (grammar.hpp).
 #pragma once
 
 #include <bit>
@@ -7,11 +8,10 @@
 
 #include "splitting/bit_planes.hpp"
 #include "splitting/grammar.hpp"
+#include "splitting/pattern.hpp"
 #include "splitting/vector_grammar.hpp"
 
 namespace bpe {
-
-enum class Pattern : int { kGpt2, kCl100k, kO200k, kWhitespace, kLlama3, kQwen2, kMetaspace, kNone };
 
 namespace scan {
 
@@ -20,7 +20,7 @@ template <class Grammar>
 class Splitter {
  public:
   static constexpr size_t kBlock =
-      384;  // most ends a call may write, of which those past the number it gives mean nothing
+      384;  // next() writes up to so many ends; those after the number that it returns have no meaning
 
   Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end)
       : p_(begin), stop_(stop), end_(end), base_(begin) {}
@@ -28,8 +28,8 @@ class Splitter {
   // Where the next pre-token begins.
   const uint8_t* at() const { return p_; }
 
-  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; 0 of them after the
-  // last.
+  // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; returns how many, 0
+  // after the last.
   size_t next(const uint8_t** ends) {
     size_t n = 0;
     while (p_ < stop_ && n <= kBlock - 72) {
@@ -42,7 +42,7 @@ class Splitter {
         planes_.fill(p_, end_, Grammar::kCased);
         base_ = p_;
       }
-      uint64_t starts = Grammar::starts(Window(planes_, base_, p_, end_)) & ~uint64_t{1};
+      uint64_t starts = Grammar::starts(ByteWindow(planes_, base_, p_, end_)) & ~uint64_t{1};
       if (starts == 0) {
         ends[n++] = p_ = Grammar::next(p_, end_);
         continue;
@@ -52,14 +52,14 @@ class Splitter {
       p_ = window + (63 - __builtin_clzll(starts));
       const uint8_t** to = ends + n;
       n += static_cast<size_t>(std::popcount(starts));
-      for (; starts; to += 8)  // eight at a time, so that the processor need not guess how many
+      for (; starts; to += 8)  // eight at a time, so that the branch is easy to predict
         for (int i = 0; i < 8; ++i, starts &= starts - 1) to[i] = window + __builtin_ctzll(starts | uint64_t{1} << 63);
     }
     return n;
   }
 
  private:
-  // Those before the place to stop, and the first after.
+  // The starts before stop_, and the first after it.
   uint64_t up_to_stop(uint64_t starts) const {
     const uint64_t before = (uint64_t{1} << (stop_ - p_)) - 1, after = starts & ~before;
     return (starts & before) | lowest(after);
@@ -68,8 +68,8 @@ class Splitter {
   const uint8_t* p_;
   const uint8_t* const stop_;
   const uint8_t* const end_;
-  const uint8_t* base_;  // where the planes begin
-  Planes planes_;
+  const uint8_t* base_;  // the byte that the planes begin with
+  BitPlanes planes_;
 };
 
 // Calls emit(start, end) for each.
@@ -88,14 +88,14 @@ inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, 
 template <class Use>
 inline void with_grammar(Pattern pattern, Use&& use) {
   switch (pattern) {
-    case Pattern::kGpt2: return use.template operator()<scan::Gpt2Windows>();
-    case Pattern::kCl100k: return use.template operator()<scan::Gpt4Windows<3, true>>();
-    case Pattern::kO200k: return use.template operator()<scan::O200kWindows>();
-    case Pattern::kWhitespace: return use.template operator()<scan::WhitespaceWindows>();
-    case Pattern::kLlama3: return use.template operator()<scan::Gpt4Windows<3, false>>();
-    case Pattern::kQwen2: return use.template operator()<scan::Gpt4Windows<1, false>>();
-    case Pattern::kMetaspace: return use.template operator()<scan::MetaspaceWindows>();
-    case Pattern::kNone: return use.template operator()<scan::NoneWindows>();
+    case Pattern::kGpt2: return use.template operator()<scan::VectorGpt2>();
+    case Pattern::kCl100k: return use.template operator()<scan::VectorGpt4<3, true>>();
+    case Pattern::kO200k: return use.template operator()<scan::VectorO200k>();
+    case Pattern::kWhitespace: return use.template operator()<scan::VectorWhitespace>();
+    case Pattern::kLlama3: return use.template operator()<scan::VectorGpt4<3, false>>();
+    case Pattern::kQwen2: return use.template operator()<scan::VectorGpt4<1, false>>();
+    case Pattern::kMetaspace: return use.template operator()<scan::VectorMetaspace>();
+    case Pattern::kNone: return use.template operator()<scan::VectorNone>();
   }
 }
 

@@ -1,7 +1,7 @@
-// The grammars of the split patterns, sixty-four bytes at a time: starts(w) has a bit for each byte of the window at
-// which a pre-token begins. Bit 0 does, always. Starts past the last one it can be sure of are left out, so that the
-// pre-token at the last start given goes on past the window, or is a matter for grammar.hpp, which says what each
-// grammar here has to do.
+// The grammars of the split patterns, sixty-four bytes at a time: starts(w) sets a bit for each byte of the window at
+// which a pre-token begins; bit 0 is always set. Starts that depend on bytes outside the window are left out: the last
+// pre-token of a window is looked at again from its start, or by the scalar grammar of grammar.hpp, of which each
+// grammar here is a faster version.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +13,26 @@ namespace bpe {
 
 namespace scan {
 
-// Sixty-four bytes from a place where a pre-token begins, of which those in `valid` count, a run of ones from bit 0.
-struct Window {
-  const Planes& planes;
+// Sixty-four bytes of a text from the start of a pre-token. `valid` masks those that are known, from bit 0 on.
+struct ByteWindow {
+  const BitPlanes& planes;
   const uint8_t* text;
   const uint8_t* end;  // of the text
   size_t word;
   unsigned shift;
   uint64_t valid;
 
-  Window(const Planes& planes, const uint8_t* base, const uint8_t* text, const uint8_t* end)
+  ByteWindow(const BitPlanes& planes, const uint8_t* base, const uint8_t* text, const uint8_t* end)
       : planes(planes), text(text), end(end) {
     const size_t at = static_cast<size_t>(text - base), left = planes.size - at;
     word = at >> 6;
     shift = at & 63;
     valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
   }
-  uint64_t of(const Planes::Plane& plane) const {
+  uint64_t of(const BitPlanes::Plane& plane) const {
     return ((plane[word] >> shift) | (plane[word + 1] << 1 << (63 - shift))) & valid;
   }
-  // Makes what begins at the lowest bit of `mask` and all after it unknown.
+  // Cuts the window before the lowest bit of `mask`.
   void before(uint64_t mask) { valid &= (mask & -mask) - 1; }
   uint64_t top() const { return valid & ~(valid >> 1); }
 };
@@ -41,38 +41,39 @@ inline uint64_t highest(uint64_t mask) { return mask ? uint64_t{1} << (63 - __bu
 inline uint64_t lowest(uint64_t mask) { return mask & -mask; }
 inline uint64_t heads(uint64_t runs) { return runs & ~(runs << 1); }
 
-// White space in `runs`, of which `tails` follow the last newline if newlines count: where runs and tails begin, and
-// where tails that end in the window have their last symbol, which stands alone or leads what follows.
+// The starts in runs of white space. `tails` is the white space after the last newline of a run, or all of it if
+// newlines do not matter. Pre-tokens begin where runs and tails begin, and at the last symbol of a tail that ends in
+// the window: that symbol stands alone or leads what follows.
 inline uint64_t space_starts(uint64_t runs, uint64_t tails, uint64_t valid) {
   const uint64_t begin = heads(tails), ends = (tails + begin) & ~tails & valid;
   return heads(runs) | begin | ends >> 1;
 }
 
-// Starts of numbers in groups of `kMost` digits.
-template <int kMost>
+// Starts of numbers in groups of `kMax` digits.
+template <int kMax>
 inline uint64_t number_starts(uint64_t number) {
-  if (kMost == 1) return number;
+  if (kMax == 1) return number;
   uint64_t starts = heads(number), full = number;
-  for (int i = 1; i <= kMost; ++i) full &= number << i;
+  for (int i = 1; i <= kMax; ++i) full &= number << i;
   if (full)
-    for (uint64_t next = (starts << kMost) & full; next; next = (next << kMost) & full) starts |= next;
+    for (uint64_t next = (starts << kMax) & full; next; next = (next << kMax) & full) starts |= next;
   return starts;
 }
 
-// Letters that a single symbol before them leads: `others` is what is neither letter, number nor white space, `free`
-// those heads of its runs that no blank leads.
+// The letters that follow a single symbol of `others` (neither letter, number nor white space) and belong to its
+// pre-token. `free` are the heads of runs of `others` that do not follow a blank.
 inline uint64_t led_by_single(uint64_t others, uint64_t free, uint64_t first, uint64_t letter) {
   const uint64_t up_to_second = others & ~(others & first & ~heads(others));
   return (up_to_second + free) & ~up_to_second & letter;
 }
 
-// What cl100k, llama3, qwen2 and o200k have in common: white space up to the last newline, newlines after punctuation,
-// and a symbol that may lead letters.
-struct Gpt4Parts {
+// The masks that cl100k, llama3, qwen2 and o200k have in common: white space up to the last newline, newlines after
+// punctuation, and a symbol that may lead letters.
+struct Gpt4Masks {
   uint64_t letter, number, newline, blank, apostrophe, first, others, eaten, runs, tails, free, led;
-  uint64_t limit = ~uint64_t{0};  // what is sure of the starts
+  uint64_t limit = ~uint64_t{0};  // the starts that do not depend on bytes outside the window
 
-  explicit Gpt4Parts(const Window& w)
+  explicit Gpt4Masks(const ByteWindow& w)
       : letter(w.of(w.planes.letter)),
         number(w.of(w.planes.number)),
         newline(w.of(w.planes.newline)),
@@ -85,8 +86,7 @@ struct Gpt4Parts {
     runs = space & ~eaten;
     const uint64_t newlines = newline & ~eaten;
     tails = runs & ~newlines;
-    // two things that take a look past the window or back: a newline after blanks, and blanks after a newline to the
-    // end
+    // two cases that the masks cannot decide: a newline after blanks, and blanks after a newline up to the window's end
     const uint64_t back = (tails + heads(tails)) & newlines;
     uint64_t unsure = back;
     if ((tails & w.top()) && (highest(heads(tails)) & ~heads(runs))) unsure |= w.top();
@@ -102,13 +102,13 @@ struct Gpt4Parts {
 
 // Bytes of the contraction at an apostrophe.
 template <bool kIgnoreCase>
-inline unsigned contraction_at(const Window& w, uint64_t apostrophe) {
+inline unsigned contraction_at(const ByteWindow& w, uint64_t apostrophe) {
   return static_cast<unsigned>(contraction<kIgnoreCase>(w.text + __builtin_ctzll(apostrophe), w.end));
 }
 
-struct Gpt2Windows : Gpt2 {
+struct VectorGpt2 : Gpt2 {
   static constexpr bool kCased = false, kWhole = false;
-  static uint64_t starts(Window w) {
+  static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t letter = w.of(w.planes.letter), number = w.of(w.planes.number), space = w.of(w.planes.space);
     const uint64_t others = w.valid & ~(letter | number | space), led = w.of(w.planes.blank) << 1;
@@ -122,66 +122,66 @@ struct Gpt2Windows : Gpt2 {
 };
 
 template <int kDigits, bool kEndFirst>
-struct Gpt4Windows : Gpt4<kDigits, kEndFirst> {
+struct VectorGpt4 : Gpt4<kDigits, kEndFirst> {
   static constexpr bool kCased = false, kWhole = false;
-  static uint64_t starts(Window w) {
+  static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
-    const Gpt4Parts parts(w);
-    uint64_t starts = parts.starts<kDigits>(w.valid);
-    // a contraction leads nothing: letters right after it are a word of their own
-    uint64_t left = parts.free & parts.apostrophe & parts.letter >> 1 & parts.letter >> 2;
+    const Gpt4Masks masks(w);
+    uint64_t starts = masks.starts<kDigits>(w.valid);
+    // letters right after a contraction are a new word
+    uint64_t left = masks.free & masks.apostrophe & masks.letter >> 1 & masks.letter >> 2;
     for (; left; left &= left - 1)
-      if (const unsigned n = contraction_at<true>(w, left)) starts |= lowest(left) << n & parts.letter;
-    return starts & parts.limit;
+      if (const unsigned n = contraction_at<true>(w, left)) starts |= lowest(left) << n & masks.letter;
+    return starts & masks.limit;
   }
 };
 
-struct O200kWindows : O200k {
+struct VectorO200k : O200k {
   static constexpr bool kCased = true, kWhole = false;
-  static uint64_t starts(Window w) {
+  static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare) | w.of(w.planes.mark)) w.before(rare);
     const uint64_t upper = w.of(w.planes.upper), lower = w.of(w.planes.lower), either = upper & lower,
                    one = upper ^ lower;
     if (const uint64_t mixed = (either & one << 1) | (one & either << 1)) w.before(mixed);
-    const Gpt4Parts parts(w);
-    uint64_t starts = parts.starts<3>(w.valid) | (upper & ~either & (lower & ~either) << 1 & w.valid);
-    // a contraction belongs to the word before it, but only one
+    const Gpt4Masks masks(w);
+    uint64_t starts = masks.starts<3>(w.valid) | (upper & ~either & (lower & ~either) << 1 & w.valid);
+    // one contraction belongs to the word before it
     uint64_t after = 0;  // the last one
-    for (uint64_t left = parts.apostrophe & parts.letter << 1 & parts.letter >> 1; left; left &= left - 1) {
+    for (uint64_t left = masks.apostrophe & masks.letter << 1 & masks.letter >> 1; left; left &= left - 1) {
       const uint64_t bit = lowest(left);
       const unsigned n = bit == after ? 0 : contraction_at<true>(w, bit);
       if (n == 0) continue;
       after = bit << n;
-      starts = (starts & ~(after - bit)) | (after & parts.letter);
+      starts = (starts & ~(after - bit)) | (after & masks.letter);
     }
-    starts &= ~(parts.apostrophe & parts.letter << 1 & w.top());  // what follows is not seen
+    starts &= ~(masks.apostrophe & masks.letter << 1 & w.top());  // the rest is outside the window
     // newlines after punctuation may go on with a slash
-    if (const uint64_t slash = parts.eaten << 1 & w.of(w.planes.slash)) starts &= lowest(slash) - 1;
-    return starts & parts.limit;
+    if (const uint64_t slash = masks.eaten << 1 & w.of(w.planes.slash)) starts &= lowest(slash) - 1;
+    return starts & masks.limit;
   }
 };
 
-struct WhitespaceWindows : Whitespace {
+struct VectorWhitespace : Whitespace {
   static constexpr bool kCased = false, kWhole = false;
-  static uint64_t starts(Window w) {
+  static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t space = w.of(w.planes.space);
     return space_starts(space, space, w.valid) | (heads(w.valid & ~space) & ~(w.of(w.planes.blank) << 1));
   }
 };
 
-struct MetaspaceWindows : Metaspace {
+struct VectorMetaspace : Metaspace {
   static constexpr bool kCased = false, kWhole = false;
-  static uint64_t starts(const Window& w) {
+  static uint64_t starts(const ByteWindow& w) {
     const uint64_t block = w.of(w.planes.block);
     return heads(w.of(w.planes.blank) | block | block << 1 | block << 2);
   }
 };
 
 // The whole text is one pre-token.
-struct NoneWindows {
+struct VectorNone {
   static constexpr bool kCased = false, kWhole = true;
-  static uint64_t starts(const Window&) { return 1; }
+  static uint64_t starts(const ByteWindow&) { return 1; }
   static const uint8_t* next(const uint8_t*, const uint8_t* end) { return end; }
 };
 

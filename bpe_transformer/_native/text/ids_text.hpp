@@ -1,4 +1,4 @@
-// Ids as people and programs write them: a line a text, between spaces or as JSON lists.
+// Ids as text: a line for each row, separated by spaces or as a JSON list.
 #pragma once
 
 #include <array>
@@ -12,19 +12,19 @@
 
 namespace bpe {
 
-// Row i is ids[offsets[i]] to ids[offsets[i + 1]].
+// Row i is ids[row_starts[i]] to ids[row_starts[i + 1]].
 struct IdRows {
   std::vector<int64_t> ids;
-  std::vector<int64_t> offsets{0};
+  std::vector<int64_t> row_starts{0};
 };
 
-// Bytes made in memory that is not zeroed first.
-struct Written {
+// Bytes in memory that is not zeroed first.
+struct ByteBuffer {
   std::unique_ptr<char[]> data;
   size_t size;
 };
 
-// Writes a number, two digits at a time; gives where it ends, at most 10 bytes on.
+// Writes a number, two digits at a time; returns its end, at most 10 bytes on.
 inline char* write_number(uint32_t number, char* to) {
   static constexpr auto kPairs = [] {
     std::array<char, 200> pairs{};
@@ -42,14 +42,14 @@ inline char* write_number(uint32_t number, char* to) {
 }
 
 // Rows of ids as lines: "1 2\n", or "[1, 2]\n" with `json`.
-inline Written lines_of_ids(const uint32_t* ids, const int64_t* offsets, size_t rows, bool json) {
-  const size_t most = static_cast<size_t>(offsets[rows] - offsets[0]) * 12 + rows * 3;
-  Written out{std::make_unique_for_overwrite<char[]>(most), 0};
+inline ByteBuffer lines_of_ids(const uint32_t* ids, const int64_t* row_starts, size_t rows, bool json) {
+  const size_t most = static_cast<size_t>(row_starts[rows] - row_starts[0]) * 12 + rows * 3;
+  ByteBuffer out{std::make_unique_for_overwrite<char[]>(most), 0};
   char* to = out.data.get();
   for (size_t row = 0; row < rows; ++row) {
     if (json) *to++ = '[';
-    for (int64_t i = offsets[row]; i < offsets[row + 1]; ++i) {
-      if (i > offsets[row]) {
+    for (int64_t i = row_starts[row]; i < row_starts[row + 1]; ++i) {
+      if (i > row_starts[row]) {
         if (json) *to++ = ',';
         *to++ = ' ';
       }
@@ -62,7 +62,7 @@ inline Written lines_of_ids(const uint32_t* ids, const int64_t* offsets, size_t 
   return out;
 }
 
-// The rows of lines of ids; none if a line is anything but ids below 10^18 between white space, or a JSON list of such.
+// Reads such lines. Empty if a line holds anything but ids below 10^18, between white space or in a JSON list.
 inline std::optional<IdRows> ids_of_lines(Text text) {
   const auto is_space = [](uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n'); };
   IdRows rows;
@@ -103,7 +103,7 @@ inline std::optional<IdRows> ids_of_lines(Text text) {
       }
     }
     if (p < end && *p++ != '\n') return std::nullopt;
-    rows.offsets.push_back(static_cast<int64_t>(rows.ids.size()));
+    rows.row_starts.push_back(static_cast<int64_t>(rows.ids.size()));
   }
   return rows;
 }

@@ -1,4 +1,4 @@
-// A text as it lies in memory.
+// A text in memory: bytes that need not be UTF-8.
 #pragma once
 
 #include <cstddef>

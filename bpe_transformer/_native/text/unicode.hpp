@@ -1,5 +1,5 @@
-// Code points and their classes. Bytes that are not UTF-8 count, one by one, as a symbol of no class, which is how
-// Python's surrogateescape sees them: so any bytes can be split and nothing is lost.
+// Decoding of UTF-8 into symbols with their character classes. A byte that is not UTF-8 is a symbol of no class, as
+// under Python's surrogateescape, so any bytes can be split without loss.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace bpe::unicode {
 
 inline uint8_t class_of(uint32_t cp) { return kPages[(uint32_t{kPageOf[cp >> 8]} << 8) | (cp & 255)]; }
 
-// Classes of the ASCII bytes; kNotAscii for all others, which have to be decoded.
+// The classes of ASCII bytes; kNotAscii for all other bytes, which have to be decoded.
 inline constexpr uint8_t kNotAscii = 1u << 7;
 struct AsciiClasses {
   uint8_t of[256];
@@ -23,9 +23,9 @@ struct AsciiClasses {
 inline constexpr AsciiClasses kAscii;
 
 struct Symbol {
-  uint32_t code_point;  // 0xFFFFFFFF for a byte that is not part of UTF-8
+  uint32_t code_point;  // kInvalid for a byte that is not UTF-8
   uint8_t length;       // bytes, 1 to 4
-  uint8_t classes;      // bits k…
+  uint8_t classes;      // bits kLetter, kNumber, …
 };
 
 inline constexpr uint32_t kInvalid = 0xFFFFFFFFu;

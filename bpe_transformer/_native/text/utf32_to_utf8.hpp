@@ -1,4 +1,4 @@
-// Texts that lie in arrays.
+// Rows of UTF-32, as NumPy stores strings, turned into UTF-8.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,19 @@
 
 namespace bpe {
 
-// Text i is bytes[offsets[i]] to bytes[offsets[i + 1]].
-struct Column {
+// Text i is bytes[row_starts[i]] to bytes[row_starts[i + 1]].
+struct Utf8Rows {
   std::vector<uint8_t> bytes;
-  std::vector<int64_t> offsets{0};
+  std::vector<int64_t> row_starts{0};
 };
 
-// UTF-8 of `count` rows of `width` code points, each of which ends before the zeros at its end. None if a row holds
-// what is no character: a surrogate, or a number beyond Unicode.
-inline std::optional<Column> utf8_of_rows(const uint32_t* rows, size_t count, size_t width) {
-  Column column;
-  column.bytes.reserve(count * width);
-  column.offsets.reserve(count + 1);
-  const auto put = [&](uint32_t byte) { column.bytes.push_back(static_cast<uint8_t>(byte)); };
+// `count` rows of `width` code points; zeros at the end of a row do not belong to it. Empty if a row holds a surrogate
+// or a number beyond Unicode.
+inline std::optional<Utf8Rows> utf32_to_utf8(const uint32_t* rows, size_t count, size_t width) {
+  Utf8Rows texts;
+  texts.bytes.reserve(count * width);
+  texts.row_starts.reserve(count + 1);
+  const auto put = [&](uint32_t byte) { texts.bytes.push_back(static_cast<uint8_t>(byte)); };
   for (const uint32_t* row = rows; row < rows + count * width; row += width) {
     size_t size = width;
     while (size && !row[size - 1]) --size;
@@ -37,9 +37,9 @@ inline std::optional<Column> utf8_of_rows(const uint32_t* rows, size_t count, si
         put(0xF0 | cp >> 18), put(0x80 | (cp >> 12 & 0x3F)), put(0x80 | (cp >> 6 & 0x3F)), put(0x80 | (cp & 0x3F));
       }
     }
-    column.offsets.push_back(static_cast<int64_t>(column.bytes.size()));
+    texts.row_starts.push_back(static_cast<int64_t>(texts.bytes.size()));
   }
-  return column;
+  return texts;
 }
 
 }  // namespace bpe

@@ -68,4 +68,4 @@ class PretokenEncoder:
     def _encoded(self, word: bytes) -> EncodedPretoken:
         ids = tuple(self.tokenizer.codec.encode_pre_tokens([word]))
         kind: PretokenKind = "whole" if word in self._whole else "merged"
-        return EncodedPretoken(word, kind, tuple(self._base_encoder.encode_pieces([word])), ids)
+        return EncodedPretoken(word, kind, tuple(self._base_encoder.encode_pretokens([word])), ids)

@@ -40,14 +40,14 @@ class WordTables:
         self.sources: list[CountSource] = []
         self.is_finished = False
         self._block = BLOCK_BYTES
-        self._runs: _core.Runs | None = None
+        self._runs: _core.SortedRuns | None = None
         table_bytes = 0
         if self.max_memory is not None:
             self._block = min(self._block, max(1 << 18, self.max_memory // 32))
             table_bytes = self.max_memory - min(5 * self._block, self.max_memory // 2)
             self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
-            self._runs = _core.Runs(self._file.fileno())
-        self._native = _core.Counting(num_threads, self._runs, table_bytes)
+            self._runs = _core.SortedRuns(self._file.fileno())
+        self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes)
         self._groups: list[_Group] = []  # those before the one being counted
         self._dropped_before, self._saturated_before = (0, 0), False  # of counts that were added
 
@@ -141,12 +141,12 @@ class WordTables:
             raise LearningError("the counter is finished; begin a new one")
         self.is_finished = is_last
         if self._runs is None:
-            self._groups.append(_Group(len(self.sources), self._native.gather()))
+            self._groups.append(_Group(len(self.sources), self._native.take()))
             return
         first = self._groups[-1].runs[1] if self._groups else 0
         words = None
         if is_last and len(self._runs) == 0:  # it may all fit
-            words = self._native.gather()
+            words = self._native.take()
             if len(self._runs):
                 self._runs.write(words)
                 words = None

@@ -213,11 +213,11 @@ class TextCounter(WordTables):
             pretokens = split.split(text)
             while batch := list(islice(pretokens, _BATCH_PRETOKENS)):
                 words = [word.encode("utf-8", "surrogateescape") for word in batch] if split.byte_splits else batch
-                self._native.add_pieces(words)
+                self._native.add_pretokens(words)
             return
         documents, spans = self.num_documents, split.spans(text)
         while some := list(islice(spans, _BATCH_PRETOKENS)):
-            self._native.add_pieces([span for span, protected in some if protected])
+            self._native.add_pretokens([span for span, protected in some if protected])
             self._add_normalized(tuple(span for span, protected in some if not protected), split.pattern_scanner)
         self._native.documents = documents
 

@@ -113,7 +113,7 @@ class Codec:
             else:
                 data = text_bytes(text)
                 ids, spans = self._python_encoder.encode_spans(data, policy, self.model.widths)
-                length = _core.characters(data, spans) if in_characters else len(data)
+                length = _core.spans_to_characters(data, spans) if in_characters else len(data)
         except (ValueError, TypeError) as cause:
             self._fail(cause, (text,))
         if add_bos or add_eos or max_len is not None:
@@ -133,7 +133,7 @@ class Codec:
 
     def encode_pre_tokens(self, pre_tokens: Sequence[bytes]) -> list[int]:
         """The ids of pre-tokens, one after another, none of which is split further."""
-        return self.encoder.encode_pieces(list(pre_tokens))
+        return self.encoder.encode_pretokens(list(pre_tokens))
 
     # --- many texts ----------------------------------------------------------------------------------------------------
 

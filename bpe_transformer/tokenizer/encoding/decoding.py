@@ -35,9 +35,9 @@ class Decoder:
     ) -> str:
         """See `Tokenizer.decode`."""
         try:
-            return self._decoder.text(ids, skip_special_tokens, errors)
+            return self._decoder.decode(ids, skip_special_tokens, errors)
         except (TypeError, _core.BadId, UnicodeDecodeError) as cause:
-            return self._retry(cause, ids, lambda array: self._decoder.text(array, skip_special_tokens, errors))
+            return self._retry(cause, ids, lambda array: self._decoder.decode(array, skip_special_tokens, errors))
 
     def decode_batch(
         self,
@@ -50,12 +50,12 @@ class Decoder:
             rows = Encodings.from_arrow(rows)
         if isinstance(rows, Encodings) and rows.ids.dtype == np.uint32 and rows.row_starts.dtype == np.int64:
             with suppress(TypeError, _core.BadId, UnicodeDecodeError):  # re-raised below with the row number
-                return self._decoder.texts_at(rows.ids, rows.row_starts, skip_special_tokens, errors)
+                return self._decoder.decode_rows(rows.ids, rows.row_starts, skip_special_tokens, errors)
         if not isinstance(rows, Iterable):
             raise DecodingError(f"rows is {type(rows).__name__}; give rows of ids")
         rows = list(rows)
         try:
-            return self._decoder.texts(rows, skip_special_tokens, errors)
+            return self._decoder.decode_batch(rows, skip_special_tokens, errors)
         except (TypeError, _core.BadId, UnicodeDecodeError):
             texts = []
             for index, row in enumerate(rows):
@@ -68,9 +68,9 @@ class Decoder:
     def decode_bytes(self, ids: Sequence[int] | NDArray[np.integer[Any]], skip_special_tokens: bool = False) -> bytes:
         """See `Tokenizer.decode_bytes`."""
         try:
-            return self._decoder.data(ids, skip_special_tokens)
+            return self._decoder.decode_bytes(ids, skip_special_tokens)
         except (TypeError, _core.BadId) as cause:
-            return self._retry(cause, ids, lambda array: self._decoder.data(array, skip_special_tokens))
+            return self._retry(cause, ids, lambda array: self._decoder.decode_bytes(array, skip_special_tokens))
 
     def decode_rows(
         self,
@@ -81,7 +81,7 @@ class Decoder:
     ) -> bytes:
         """The bytes of many rows of ids in one array, with `end` after each row. Raises `IdOutOfRangeError`."""
         try:
-            return self._decoder.joined_at(ids, row_starts, skip_special_tokens, end)
+            return self._decoder.join_rows(ids, row_starts, skip_special_tokens, end)
         except _core.BadId as cause:
             position = cause.args[0]
             message = id_out_of_range(int(ids[position]), len(self.model.tokens), position)

@@ -84,7 +84,7 @@ def _of_numpy(array: NDArray[Any]) -> Rows | tuple[Any, ...]:
         starts = np.arange(len(array), dtype=np.int64) * array.dtype.itemsize
         return Rows([(array.view(np.uint8), starts, starts + np.char.str_len(array))])
     code_points = array.astype(array.dtype.newbyteorder("="), copy=False).view(np.uint32)
-    encoded = _core.utf8_rows(code_points.reshape(len(array), -1))
+    encoded = _core.utf32_to_utf8(code_points.reshape(len(array), -1))
     if encoded is None:  # a lone surrogate, which is told with its place
         return tuple(array.tolist())
     data, offsets = encoded

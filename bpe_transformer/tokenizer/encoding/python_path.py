@@ -93,7 +93,7 @@ class PythonEncoder:
                 ids, spans = self.encode_spans(data, policy, widths)
             rows.append(ids)
             places.append(spans)
-            lengths.append(_core.characters(data, spans) if characters else len(data))
+            lengths.append(_core.spans_to_characters(data, spans) if characters else len(data))
         return _joined(rows), np.concatenate(places), np.array(lengths, np.int64)
 
     def encode_spans(self, data: bytes, policy: bytes, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
@@ -257,7 +257,7 @@ class PythonEncoder:
         if not pieces:
             return []
         encoder = self._encoder
-        return encoder.encode_pieces(pieces) if dropout is None else encoder.sample_pieces(pieces, dropout)
+        return encoder.encode_pretokens(pieces) if dropout is None else encoder.sample_pretokens(pieces, dropout)
 
     def _plain_ids(self, scanner: int, span: bytes, dropout: _core.Dropout | None) -> list[int]:
         encoder = self._encoder
@@ -266,7 +266,7 @@ class PythonEncoder:
     def _ids_and_spans(self, span: bytes, protected: bool, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         scanner = self._split.pattern_scanner
         if scanner is None or protected:
-            return self._encoder.pieces_spans(self._pieces(span, protected), widths)
+            return self._encoder.pretoken_spans(self._pieces(span, protected), widths)
         return self._encoder.plain_spans(scanner, span, widths)
 
 

@@ -35,7 +35,7 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
     for text, id in special_tokens.items():
         tokens[id] = text.encode()
     id_of_rank = np.fromiter((rank for _, rank in by_rank), np.uint32, len(by_rank))
-    left, right, made, stuck, _ = _core.recover([token for token, _ in by_rank], False)
+    left, right, made, stuck, _ = _core.recover_merges([token for token, _ in by_rank], False)
     return BpeModel(
         unit="byte",
         pretokenizer=pretokenizer,

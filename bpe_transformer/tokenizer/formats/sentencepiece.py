@@ -218,7 +218,7 @@ def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
     """Left, right and made, by rank. Raises `FormatError` where scores do not decide."""
     ranked = sorted((id for id, p in enumerate(pieces) if p.kind == NORMAL), key=lambda id: (-pieces[id].score, id))
     id_of_rank = np.array(ranked, np.uint32)
-    left, right, made, _, incomplete = _core.recover([pieces[id].text.encode() for id in ranked], True)
+    left, right, made, _, incomplete = _core.recover_merges([pieces[id].text.encode() for id in ranked], True)
     if len(incomplete):
         text = pieces[ranked[int(incomplete[0])]].text
         raise FormatError(f"the piece {text!r} holds a character that is no piece of its own, which is not supported")

@@ -45,7 +45,7 @@ class LearningRun:
         unit: Unit = options.unit or "byte"
         options.check(unit)
         self.saturated = counts.saturated
-        self.words = counts._native if options.end_of_word is None else counts._native.words()
+        self.words = counts._native if options.end_of_word is None else counts._native.trimmed()
         if len(self.words) == 0:
             raise CorpusError(
                 "the corpus holds white space only: there is no word to learn from; check the files and columns"

@@ -14,7 +14,7 @@ from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.threads import thread_count
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
-_BYTES = 1 << 31  # as kBytes in tally.hpp
+_BYTES = 1 << 31  # as kBytes in token_usage.hpp
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,7 @@ def token_usage(vocabulary: Codec | BpeModel, counts: PretokenCounts, num_thread
             f"{str(model.pretokenizer)!r}; count the texts as the tokenizer splits them"
         )
     try:
-        used, in_words = codec.encoder.tally(
-            model.alphabet(), counts._native, _extents(model), thread_count(num_threads)
-        )
+        used, in_words = codec.encoder.token_usage(counts._native, _extents(model), thread_count(num_threads))
     except _core.UnknownCharacter as cause:
         code_point = cause.args[0]
         raise EncodingError(

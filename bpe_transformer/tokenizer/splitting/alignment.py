@@ -95,5 +95,5 @@ def character_offsets(data: bytes, spans: Offsets) -> Offsets:
     A byte that is not part of UTF-8 counts as one character, as in `data.decode(errors="surrogateescape")`.
     """
     offsets = np.array(spans, np.int64, order="C")
-    _core.characters(data, offsets)
+    _core.spans_to_characters(data, offsets)
     return offsets

@@ -28,14 +28,14 @@ def by_regex(split: Pretokenizer, texts: list[str]) -> dict[bytes, int]:
 
 
 def by_stream(pattern: str, data: bytes, block: int, separator: bytes = b"") -> tuple[dict[bytes, int], int]:
-    counting = _core.Counting(2, None, 0)
+    counting = _core.ParallelCounter(2, None, 0)
     number = patterns.scanner_number(pattern)
     assert number is not None
     stream = _core.DocumentStream(counting, number, separator)
     for start in range(0, len(data), block):
         stream.add(data[start : start + block])
     stream.finish()
-    return dict(counting.gather().items()), counting.documents
+    return dict(counting.take().items()), counting.documents
 
 
 @pytest.mark.parametrize("pattern", SCANNED)

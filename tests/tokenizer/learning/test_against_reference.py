@@ -170,7 +170,7 @@ def test_merges_do_not_depend_on_recording(words: dict[str, int], kind: dict[str
     tok = learn_bpe(counts, 2000, **kind, **limits)
     model = learn_bpe(counts, tok.first_merge_id, **kind, **limits).model
     native = _core.Learner(
-        counts._native if tok.end_of_word is None else counts._native.words(),
+        counts._native if tok.end_of_word is None else counts._native.trimmed(),
         model.alphabet(),
         None,
         list(model.tokens),

@@ -1,0 +1,47 @@
+#include "encoding/special_tokens.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace bpe {
+
+SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens, PrefixSpace prefix, bool block_is_space)
+    : tokens_(std::move(tokens)), prefix_(prefix), block_is_space_(block_is_space) {
+  for (const SpecialToken& token : tokens_)
+    if (!token.bytes.empty() && first_bytes_.find(token.bytes[0]) == std::string::npos) first_bytes_ += token.bytes[0];
+}
+
+bool SpecialTokens::is_prefixed(Text text, size_t from, size_t to) const {
+  if (prefix_ == PrefixSpace::kNever) return false;
+  if (prefix_ == PrefixSpace::kAlways) return true;
+  if ((prefix_ == PrefixSpace::kFirst || prefix_ == PrefixSpace::kFirstIfNone) && from) return false;
+  if (prefix_ == PrefixSpace::kFirst) return true;
+  const std::string_view segment(reinterpret_cast<const char*>(text.data + from), to - from);
+  return !(segment.starts_with(' ') || (block_is_space_ && segment.starts_with("\xE2\x96\x81")));  // U+2581
+}
+
+// The position of the first special token at or after `from` whose policy is not kPlain, the longest one there; the
+// text's size if there is none.
+size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, size_t& token) const {
+  const char* const data = reinterpret_cast<const char*>(text.data);
+  for (size_t at = from; at < text.size; ++at) {
+    if (first_bytes_.size() == 1) {
+      const void* const hit = std::memchr(data + at, first_bytes_[0], text.size - at);
+      if (!hit) return text.size;
+      at = static_cast<size_t>(static_cast<const char*>(hit) - data);
+    } else if (first_bytes_.find(data[at]) == std::string::npos) {
+      continue;
+    }
+    size_t longest = 0;
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      const std::string& bytes = tokens_[i].bytes;
+      if (policies[i] != SpecialPolicy::kPlain && bytes.size() > longest && bytes.size() <= text.size - at &&
+          std::memcmp(data + at, bytes.data(), bytes.size()) == 0)
+        longest = bytes.size(), token = i;
+    }
+    if (longest) return at;
+  }
+  return text.size;
+}
+
+}  // namespace bpe

@@ -1,0 +1,43 @@
+// The parts of the Encoder class's bindings, and what they share.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "encoding/encoder.hpp"
+#include "python/conversions.hpp"
+
+using EncoderClass = nb::class_<bpe::Encoder>;
+
+// Each adds the methods of one way of encoding; in the file of its name.
+void bind_spans(EncoderClass& encoder);
+void bind_dropout(nb::module_& m, EncoderClass& encoder);
+
+// One policy a special token, as bytes.
+inline std::vector<bpe::SpecialPolicy> to_policies(const nb::bytes& policies) {
+  const auto* const data = reinterpret_cast<const bpe::SpecialPolicy*>(policies.c_str());
+  return {data, data + policies.size()};
+}
+
+// Calls work(), without the GIL if the text is long enough for releasing it to pay.
+template <class Work>
+void work_on(bpe::Text text, size_t long_text, Work&& work) {
+  if (text.size < long_text) return work();
+  const nb::gil_scoped_release release;
+  work();
+}
+
+// Calls encode(pretoken, start) for pre-tokens that follow each other, with the byte where each starts.
+template <class Encode>
+void encode_each(const nb::list& pretokens, Encode&& encode) {
+  size_t position = 0;
+  for (const nb::handle pretoken : pretokens) {
+    const std::string_view bytes = view_of(pretoken);
+    try {
+      encode(bytes, position);
+    } catch (const bpe::UnknownCharacter& cause) {
+      throw bpe::UnknownInText(cause, 0, position + cause.position);
+    }
+    position += bytes.size();
+  }
+}

@@ -1,0 +1,43 @@
+// The core's exceptions for Python.
+#include <string>
+#include <system_error>
+
+#include "counting/parallel_counter.hpp"
+#include "encoding/decoder.hpp"
+#include "encoding/errors.hpp"
+#include "python/conversions.hpp"
+
+namespace {
+
+// A subclass of ValueError that carries plain numbers in `args`; the tokenizer turns it into the library's errors.
+nb::object new_exception(nb::module_& m, const char* name) {
+  const std::string full_name = std::string("bpe_transformer._core.") + name;
+  nb::object type = nb::steal(PyErr_NewException(full_name.c_str(), PyExc_ValueError, nullptr));
+  m.attr(name) = type;
+  return type;
+}
+
+}  // namespace
+
+void bind_exceptions(nb::module_& m) {
+  static nb::object forbidden, unknown, bad_id, invalid;
+  forbidden = new_exception(m, "ForbiddenSpecial");
+  unknown = new_exception(m, "UnknownCharacter");
+  bad_id = new_exception(m, "BadId");
+  invalid = new_exception(m, "InvalidUtf8");
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const bpe::ForbiddenSpecial& problem) {
+      PyErr_SetObject(forbidden.ptr(), nb::make_tuple(problem.token, problem.text, problem.position).ptr());
+    } catch (const bpe::UnknownInText& problem) {
+      PyErr_SetObject(unknown.ptr(), nb::make_tuple(problem.code_point, problem.text, problem.position).ptr());
+    } catch (const bpe::BadId& problem) {
+      PyErr_SetObject(bad_id.ptr(), nb::make_tuple(problem.position).ptr());
+    } catch (const bpe::InvalidUtf8& problem) {
+      PyErr_SetObject(invalid.ptr(), nb::make_tuple(problem.text, problem.position, problem.byte).ptr());
+    } catch (const std::system_error& problem) {
+      PyErr_SetObject(PyExc_OSError, nb::make_tuple(problem.code().value(), problem.what()).ptr());
+    }
+  });
+}

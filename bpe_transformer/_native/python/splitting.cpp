@@ -1,0 +1,68 @@
+// The scanner for Python, and the vector instructions that it uses.
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+
+#include "python/conversions.hpp"
+#include "simd/simd.hpp"
+#include "splitting/cuts.hpp"
+#include "splitting/scanner.hpp"
+
+namespace {
+
+// The pre-tokens of a text.
+nb::list split(int pattern, nb::handle object) {
+  const bpe::Text text = text_of(object);
+  const uint8_t* const end = text.data + text.size;
+  nb::list pretokens;
+  bpe::each_pretoken(to_pattern(pattern), text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+    pretokens.append(nb::bytes(from, static_cast<size_t>(to - from)));
+  });
+  return pretokens;
+}
+
+// The first place after `start`, and the last before `end`, where the text may be cut without changing how it splits;
+// the text's size, and 0, if there is none. A symbol that ends at `end` may be incomplete.
+size_t next_cut(int pattern, const nb::bytes& object, size_t start) {
+  const bpe::Text text = text_of(object);
+  const nb::gil_scoped_release release;
+  const uint8_t* const end = text.data + text.size;
+  const uint8_t* const cut = bpe::next_cut(to_pattern(pattern), text.data + std::min(start, text.size), end);
+  return static_cast<size_t>(cut - text.data);
+}
+
+size_t last_cut(int pattern, const nb::bytes& object, size_t end) {
+  const bpe::Text text = text_of(object);
+  const nb::gil_scoped_release release;
+  const uint8_t* stop = text.data + std::min(end, text.size);
+  while (stop > text.data && bpe::unicode::continues(stop[-1])) --stop;
+  if (stop > text.data) --stop;
+  const uint8_t* const cut = bpe::last_cut(to_pattern(pattern), text.data, stop);
+  return cut ? static_cast<size_t>(cut - text.data) : size_t{0};
+}
+
+nb::str to_str(std::string_view text) { return nb::str(text.data(), text.size()); }
+
+nb::list simd_levels() {
+  nb::list names;
+  for (const bpe::simd::Level level : bpe::simd::supported_levels()) names.append(to_str(bpe::simd::name(level)));
+  return names;
+}
+
+void set_simd_level(const std::string& name) {
+  if (!bpe::simd::set_level(name)) throw nb::value_error("this processor has no such level; see simd_levels()");
+}
+
+}  // namespace
+
+void bind_splitting(nb::module_& m) {
+  m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace", "llama3", "qwen2", "metaspace",
+                                      "none");  // by number, as in bpe::Pattern
+  m.def("split", &split, "pattern"_a, "text"_a);
+  m.def("next_cut", &next_cut, "pattern"_a, "text"_a, "start"_a);
+  m.def("last_cut", &last_cut, "pattern"_a, "text"_a, "end"_a);
+  // The levels that this processor supports, the best last; the one in use; and a way to choose, for tests.
+  m.def("simd_levels", &simd_levels);
+  m.def("simd_level", [] { return to_str(bpe::simd::name(bpe::simd::level())); });
+  m.def("set_simd_level", &set_simd_level, "name"_a);
+}

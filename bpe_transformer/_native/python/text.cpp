@@ -1,0 +1,79 @@
+// Unicode, and ids as text, for Python.
+#include <algorithm>
+#include <optional>
+
+#include "python/conversions.hpp"
+#include "text/characters.hpp"
+#include "text/ids_text.hpp"
+#include "text/unicode.hpp"
+#include "text/utf32_to_utf8.hpp"
+
+namespace {
+
+using Spans = nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using CodePoints = nb::ndarray<const uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// The byte position of the first byte of buffer[start:stop] that is not UTF-8, or stop.
+size_t valid_prefix(nb::handle object, size_t start, size_t stop) {
+  const Buffer buffer(object);
+  const nb::gil_scoped_release release;
+  return start + bpe::unicode::valid_prefix(buffer.data() + start, std::min(stop, buffer.size()) - start);
+}
+
+// Replaces spans in bytes of a text by spans in characters; returns the text's number of characters.
+int64_t spans_to_characters(const nb::bytes& object, Spans spans) {
+  const bpe::Text text = text_of(object);
+  if (spans.shape(1) != 2) throw nb::value_error("a span is a start and an end");
+  for (size_t i = 0; i < spans.size(); ++i)
+    if (spans.data()[i] < 0 || static_cast<size_t>(spans.data()[i]) > text.size)
+      throw nb::value_error("a span is not in the text");
+  const nb::gil_scoped_release release;
+  return bpe::to_characters(text, spans.data(), spans.shape(0));
+}
+
+// (bytes, row starts) of rows of UTF-32, or None if one is not Unicode.
+nb::object utf32_to_utf8(const CodePoints& rows) {
+  std::optional<bpe::Utf8Rows> texts;
+  {
+    const nb::gil_scoped_release release;
+    texts = bpe::utf32_to_utf8(rows.data(), rows.shape(0), rows.shape(1));
+  }
+  if (!texts) return nb::none();
+  return nb::make_tuple(to_array(std::move(texts->bytes)), to_array(std::move(texts->row_starts)));
+}
+
+nb::bytes lines_of_ids(const Input<uint32_t>& ids, const Input<int64_t>& row_starts, bool json) {
+  const int64_t* const starts = row_starts.data();
+  if (!row_starts.size() || starts[0] < 0 || static_cast<size_t>(starts[row_starts.size() - 1]) > ids.size() ||
+      !std::is_sorted(starts, starts + row_starts.size()))
+    throw nb::value_error("row starts do not fit the ids");
+  bpe::ByteBuffer lines{};
+  {
+    const nb::gil_scoped_release release;
+    lines = bpe::lines_of_ids(ids.data(), starts, row_starts.size() - 1, json);
+  }
+  return to_bytes({lines.data.get(), lines.size});
+}
+
+// (ids, row starts) of lines of ids, or None if a line is something else.
+nb::object ids_of_lines(const nb::bytes& lines) {
+  std::optional<bpe::IdRows> rows;
+  {
+    const bpe::Text text = text_of(lines);
+    const nb::gil_scoped_release release;
+    rows = bpe::ids_of_lines(text);
+  }
+  if (!rows) return nb::none();
+  return nb::make_tuple(to_array(std::move(rows->ids)), to_array(std::move(rows->row_starts)));
+}
+
+}  // namespace
+
+void bind_text(nb::module_& m) {
+  m.attr("unicode_source") = bpe::unicode::kSource;
+  m.def("valid_prefix", &valid_prefix, "buffer"_a, "start"_a, "stop"_a);
+  m.def("spans_to_characters", &spans_to_characters, "text"_a, "spans"_a);
+  m.def("utf32_to_utf8", &utf32_to_utf8, "rows"_a);
+  m.def("lines_of_ids", &lines_of_ids, "ids"_a, "row_starts"_a, "json"_a);
+  m.def("ids_of_lines", &ids_of_lines, "lines"_a);
+}
