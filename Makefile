@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
+CORE := $(filter-out %/unicode_tables.hpp %/CMakeLists.txt,$(NATIVE))
 
 .PHONY: help setup demo test sanitize soak fuzz lint bench pictures clean check-compiler browser
 .DEFAULT_GOAL := help
@@ -68,6 +69,12 @@ lint: setup
 	@ln -s $(CURDIR)/bpe_transformer/* $(CURDIR)/cli $(CURDIR)/corpora build/typing/bpe_transformer/
 	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 	$(BIN)/python bpe_transformer/_native/text/generate_unicode.py --verify
+	$(BIN)/python tests/native/check_stub.py --mypy-config-file pyproject.toml
+	$(BIN)/clang-format --dry-run --Werror $(CORE) tests/native/thread_pools.cpp
+	@# all but the bindings, whose headers would take longer than the core
+	@$(BIN)/cmake -S bpe_transformer/_native -B build/tidy -DSANITIZE=thread -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
+	printf '%s\n' $(filter-out %.hpp bpe_transformer/_native/python/%,$(CORE)) | \
+	  xargs -P $$(getconf _NPROCESSORS_ONLN) -n 4 $(BIN)/clang-tidy -p build/tidy --quiet
 
 pictures: setup
 	$(BIN)/python assets/pictures.py

@@ -1,6 +1,9 @@
-"""Builds the native core with AddressSanitizer and UndefinedBehaviorSanitizer and runs the tokenizer's tests on it.
+"""Builds the native core with sanitizers and tests it: once with ThreadSanitizer, once with the two for memory.
 
-`make sanitize`, or `python tests/sanitize.py [pytest options]`. Linux with GCC or Clang. Property tests run a tenth of
+With ThreadSanitizer the core is linked with `native/thread_pools.cpp`, a program without Python that uses from many
+threads whatever they share. With AddressSanitizer and UndefinedBehaviorSanitizer it runs the tokenizer's tests.
+
+`make sanitize`, or `python tests/sanitize.py [pytest options]` for the latter only. Linux with GCC or Clang. Property tests run a tenth of
 their examples, since everything takes several times as long. Leaks are not looked for: Python keeps memory to its end.
 """
 
@@ -24,16 +27,29 @@ PROCESSES = min(os.cpu_count() or 1, 4)
 SHARE = 10  # of the examples of property tests, one in so many is run
 
 
+def compile_core(folder: Path, *options: str) -> None:
+    configure = ["cmake", "-S", str(ROOT / "bpe_transformer" / "_native"), "-B", str(folder), "-G", "Ninja"]
+    subprocess.run([*configure, "-DCMAKE_BUILD_TYPE=None", *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", str(folder)], check=True)
+
+
+def run_thread_pools() -> None:
+    """Builds and runs the program; ends this one if it finds a data race or a wrong result."""
+    folder = BUILD.with_name("sanitize-threads")
+    compile_core(folder, "-DSANITIZE=thread")
+    # ThreadSanitizer maps its memory at fixed addresses, which randomized ones may overlap
+    setarch = ["setarch", "-R"] if shutil.which("setarch") else []
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    if code := subprocess.run([*setarch, str(folder / "thread_pools")], env=environment).returncode:
+        sys.exit(f"thread_pools ended with exit code {code}")
+
+
 def build() -> Path:
     """Builds the core and lays it among links to the library's files; returns the compiler."""
     import nanobind
 
-    configure = [
-        "cmake", "-S", str(ROOT / "bpe_transformer" / "_native"), "-B", str(BUILD), "-G", "Ninja", "-DSANITIZE=ON",
-        "-DCMAKE_BUILD_TYPE=None", f"-DPython_EXECUTABLE={sys.executable}", f"-Dnanobind_DIR={nanobind.cmake_dir()}",
-    ]  # fmt: skip
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(BUILD)], check=True)
+    python = f"-DPython_EXECUTABLE={sys.executable}"
+    compile_core(BUILD, "-DSANITIZE=ON", python, f"-Dnanobind_DIR={nanobind.cmake_dir()}")
     shutil.rmtree(PACKAGE, ignore_errors=True)
     PACKAGE.mkdir(parents=True)
     core = next(BUILD.glob("_core*.so"))
@@ -98,6 +114,8 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     if sys.argv[1:2] == ["--inside"]:
         sys.exit(run(sys.argv[2:]))
+    if not sys.argv[1:]:
+        run_thread_pools()
     preload = runtimes(build())
     for report in BUILD.glob("report.*"):
         report.unlink()

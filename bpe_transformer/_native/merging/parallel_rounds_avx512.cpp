@@ -118,18 +118,16 @@ struct Found {
   }
 };
 
-}  // namespace
+Vector rank(Vector claim) { return _mm512_srli_epi32(claim, claim::kRank); }
 
-size_t merge_avx512(const Claims::Table& table, SymbolBlock& block) {
-  uint32_t *const id = block.id.data(), *const claims = block.claims.data();
+// Sets a bit in `certain`, sixteen symbols a word, for each symbol whose merge with the next one is certain.
+void find_certain(const Claims::Table& table, const SymbolBlock& block, uint16_t* certain) {
+  const uint32_t* const claims = block.claims.data();
   const size_t vectors = (block.size + kWidth - 1) / kWidth;
   const Vector low_levels = load(table.levels), high_levels = load(table.levels + kWidth), never = all(claim::kNoRank);
-  const auto rank = [](Vector claim) { return _mm512_srli_epi32(claim, claim::kRank); };
-  const auto left = [&](Vector claim) {
-    return _mm512_permutex2var_epi32(low_levels, claim, high_levels);
-  };  // the rank of the level in its lower five bits
+  // the rank of the level in the lower five bits
+  const auto left = [&](Vector claim) { return _mm512_permutex2var_epi32(low_levels, claim, high_levels); };
   const auto right = [&](Vector claim) { return left(_mm512_srli_epi32(claim, claim::kRight)); };
-  uint16_t sure[SymbolBlock::kMax / kWidth + 1];
   uint32_t before = 0;  // the last two bits of the vector before
   for (size_t v = 0; v < vectors; ++v) {
     const size_t i = v * kWidth;
@@ -155,16 +153,25 @@ size_t merge_avx512(const Claims::Table& table, SymbolBlock& block) {
       merges = with_before >> 2 & 0xFFFF;
     }
     before = merges >> (kWidth - 2);
-    sure[v] = static_cast<uint16_t>(merges);
+    certain[v] = static_cast<uint16_t>(merges);
   }
-  sure[vectors] = 0;
+  certain[vectors] = 0;
+}
+
+}  // namespace
+
+size_t merge_avx512(const Claims::Table& table, SymbolBlock& block) {
+  uint32_t *const id = block.id.data(), *const claims = block.claims.data();
+  const size_t vectors = (block.size + kWidth - 1) / kWidth;
+  uint16_t certain[SymbolBlock::kMax / kWidth + 1];
+  find_certain(table, block, certain);
   const size_t old_size = block.size;
   size_t to = 0;
   uint32_t carry = 0;  // whether the first symbol merges into the one before
   Bits stale(block.stale);
   for (size_t v = 0; v < vectors; ++v) {  // in place: reading never falls behind writing
     const size_t i = v * kWidth;
-    const uint32_t here = sure[v], is_stale = (here | here >> 1 | uint32_t{sure[v + 1]} << 15) & 0xFFFF;
+    const uint32_t here = certain[v], is_stale = (here | here >> 1 | uint32_t{certain[v + 1]} << 15) & 0xFFFF;
     uint32_t stays = ~(here << 1 | carry) & 0xFFFF;
     carry = here >> 15;
     if (old_size - i < kWidth) stays &= (1u << (old_size - i)) - 1;

@@ -133,10 +133,10 @@ nb::bytes join_rows(const Decoder& self, nb::handle object, const Input<int64_t>
 // Every method raises BadId for an id out of range, and TypeError for what it cannot read as ids.
 void bind_decoder(nb::module_& m) {
   nb::class_<Decoder>(m, "Decoder")
-      .def("__init__", &init)
-      .def("decode_bytes", &decode_bytes)
-      .def("decode", &decode)
-      .def("decode_batch", &decode_batch)
-      .def("decode_rows", &decode_rows)
-      .def("join_rows", &join_rows);
+      .def("__init__", &init, "tokens"_a, "flags"_a, "prefix"_a)
+      .def("decode_bytes", &decode_bytes, "ids"_a, "skip_special"_a)
+      .def("decode", &decode, "ids"_a, "skip_special"_a, "errors"_a)
+      .def("decode_batch", &decode_batch, "rows"_a, "skip_special"_a, "errors"_a)
+      .def("decode_rows", &decode_rows, "ids"_a, "row_starts"_a, "skip_special"_a, "errors"_a)
+      .def("join_rows", &join_rows, "ids"_a, "row_starts"_a, "skip_special"_a, "end"_a);
 }

@@ -63,10 +63,10 @@ nb::tuple sample_rows(const Encoder& self, int pattern, const nb::list& chunks, 
 }  // namespace
 
 void bind_dropout(nb::module_& m, EncoderClass& encoder) {
-  nb::class_<Dropout>(m, "Dropout").def(nb::init<double, uint64_t, uint64_t>());
-  encoder.def("sample", &sample)
-      .def("sample_plain", &sample_plain)
-      .def("sample_pretokens", &sample_pretokens)
-      .def("sample_batch", &sample_batch)
-      .def("sample_rows", &sample_rows);
+  nb::class_<Dropout>(m, "Dropout").def(nb::init<double, uint64_t, uint64_t>(), "probability"_a, "seed"_a, "stream"_a);
+  encoder.def("sample", &sample, "pattern"_a, "text"_a, "policies"_a, "dropout"_a, "seed"_a)
+      .def("sample_plain", &sample_plain, "pattern"_a, "text"_a, "dropout"_a)
+      .def("sample_pretokens", &sample_pretokens, "pretokens"_a, "dropout"_a)
+      .def("sample_batch", &sample_batch, "pattern"_a, "texts"_a, "policies"_a, "dropout"_a, "seed"_a, "num_threads"_a)
+      .def("sample_rows", &sample_rows, "pattern"_a, "chunks"_a, "policies"_a, "dropout"_a, "seed"_a, "num_threads"_a);
 }

@@ -97,14 +97,16 @@ void bind_encoder(nb::module_& m) {
   m.attr("ALLOW") = static_cast<int>(bpe::SpecialPolicy::kAllow);
   m.attr("FORBID") = static_cast<int>(bpe::SpecialPolicy::kForbid);
   EncoderClass encoder(m, "Encoder");
-  encoder.def("__init__", &init)
+  encoder
+      .def("__init__", &init, "alphabet"_a, "left"_a, "right"_a, "merged_ids"_a, "specials"_a, "whole_words"_a,
+           "prefix"_a)
       .def_prop_rw("cache_bytes", &Encoder::cache_bytes, &Encoder::set_cache_bytes)
-      .def("encode", &encode)
-      .def("encode_plain", &encode_plain)
-      .def("encode_pretokens", &encode_pretokens)
-      .def("encode_batch", &encode_batch)
-      .def("encode_rows", &encode_rows)
-      .def("token_usage", &token_usage);
+      .def("encode", &encode, "pattern"_a, "text"_a, "policies"_a)
+      .def("encode_plain", &encode_plain, "pattern"_a, "text"_a)
+      .def("encode_pretokens", &encode_pretokens, "pretokens"_a)
+      .def("encode_batch", &encode_batch, "pattern"_a, "texts"_a, "policies"_a, "num_threads"_a)
+      .def("encode_rows", &encode_rows, "pattern"_a, "chunks"_a, "policies"_a, "num_threads"_a)
+      .def("token_usage", &token_usage, "words"_a, "extents"_a, "num_threads"_a);
   bind_spans(encoder);
   bind_dropout(m, encoder);
 }

@@ -74,9 +74,11 @@ nb::tuple spans_rows(const Encoder& self, int pattern, const nb::list& chunks, c
 }  // namespace
 
 void bind_spans(EncoderClass& encoder) {
-  encoder.def("encode_spans", &encode_spans)
-      .def("plain_spans", &plain_spans)
-      .def("pretoken_spans", &pretoken_spans)
-      .def("spans_batch", &spans_batch)
-      .def("spans_rows", &spans_rows);
+  encoder.def("encode_spans", &encode_spans, "pattern"_a, "text"_a, "policies"_a, "widths"_a, "characters"_a)
+      .def("plain_spans", &plain_spans, "pattern"_a, "text"_a, "widths"_a)
+      .def("pretoken_spans", &pretoken_spans, "pretokens"_a, "widths"_a)
+      .def("spans_batch", &spans_batch, "pattern"_a, "texts"_a, "policies"_a, "widths"_a, "characters"_a,
+           "num_threads"_a)
+      .def("spans_rows", &spans_rows, "pattern"_a, "chunks"_a, "policies"_a, "widths"_a, "characters"_a,
+           "num_threads"_a);
 }
