@@ -15,9 +15,6 @@ ROOT = Path(__file__).parents[2]
 # Examples marked `+SKIP`, by the object whose docstring they stand in: what they read cannot be in a test.
 MAY_BE_SKIPPED: dict[str, str] = {}
 
-# TODAY: examples that are to be made to run; this list only shrinks
-KNOWN: set[str] = set()
-
 
 def modules_with_examples() -> list[str]:
     found = []
@@ -48,8 +45,6 @@ def test_the_examples_are_true(module: str, tmp_path: Path, monkeypatch: pytest.
     tests = [test for test in doctest.DocTestFinder().find(loaded, globs=globs) if test.examples]
     assert tests, f"{module} has lines with >>> that no docstring holds"
     for test in tests:
-        if module in KNOWN:
-            continue
         if any(example.options.get(doctest.SKIP) for example in test.examples):
             assert test.name in MAY_BE_SKIPPED, f"{test.name} has examples that are not run"
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

@@ -1,4 +1,4 @@
-"""Small pickles: columns are compressed, and tokens that merges spell out are left out."""
+"""Pickles of vocabularies in little space: columns are compressed, and tokens that merges spell out are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning as it goes on."""
+"""The picture of learning as it goes on: how far it is, the words that are watched, and the latest merges."""
 
 from __future__ import annotations
 
