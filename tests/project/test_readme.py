@@ -209,7 +209,7 @@ print(1)
 ```
 """
     first, second, program = steps(markdown)
-    assert (first.code, first.rule("append"), first.expected) == ("first a", "--minutes 1", "loss 1.5\n…\nend")
+    assert (first.code, first.rule("append"), first.expected) == ("first a", "--minutes 1", "loss 1.5\n…\nend\n")
     assert (second.code, second.rule("append"), second.rule("figures vary"), second.expected) == (
         "second",
         None,
