@@ -31,24 +31,24 @@ class DecodeStream(Iterator[str]):
     def __init__(self, model: BpeModel, ids: Iterable[int], errors: str, skip_special_tokens: bool) -> None:
         self._ids: Iterator[int] | None = iter(ids)
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
-        self._surfaces = model.decoded_bytes
+        self._decoded_bytes = model.decoded_bytes
         self._skipped = frozenset(model.special_tokens.values()) if skip_special_tokens else frozenset[int]()
         self._separate = model.separate_ids
         self._word_ends = model.word_ends
         self._prefix = model.prefix_space.removesuffix("_if_none")
         self._drops_space = self._prefix != "never"  # before the next token, if it is one
-        self._held = b""  # the space after a word, which is not written after the last
+        self._held = b""  # the space after a word, written once another token follows
         self._bytes = 0
 
     def push(self, ids: int | np.integer[Any] | Iterable[int]) -> str:
-        """The text that these ids complete. Raises `DecodingError` for what is no id or out of range, or as `errors` asks."""
+        """The text that these ids complete. Raises `DecodingError`, for bytes that are not UTF-8 only if `errors` says so."""
         if isinstance(ids, (str, bytes)) or not (isinstance(ids, Iterable) or hasattr(ids, "__index__")):
             raise DecodingError(f"ids is {type(ids).__name__}; give an id, or ids one after another")
         try:
             each: Iterable[Any] = (operator.index(ids),)  # type: ignore[arg-type]
         except TypeError:
             each = ids  # type: ignore[assignment]
-        return self._text(b"".join(map(self._surface, each)), final=False)
+        return self._text(b"".join(map(self._bytes_of, each)), final=False)
 
     def finish(self) -> str:
         """The text of what is left: half a character follows `errors`. The stream then begins anew."""
@@ -68,28 +68,30 @@ class DecodeStream(Iterator[str]):
                 return text
         raise StopIteration
 
-    def _surface(self, one: Any) -> bytes:
+    def _bytes_of(self, one: Any) -> bytes:
         try:
             id = operator.index(one)
         except TypeError:
-            raise DecodingError(f"{one!r} is no id; give whole numbers from 0 to {len(self._surfaces) - 1}") from None
+            raise DecodingError(
+                f"{one!r} is no id; give whole numbers from 0 to {len(self._decoded_bytes) - 1}"
+            ) from None
         separate = id in self._separate
         if id in self._skipped:
             self._drops_space |= separate and self._prefix == "always"
             return b""
-        if not 0 <= id < len(self._surfaces):
-            raise DecodingError(id_out_of_range(id, len(self._surfaces)))
-        surface = self._surfaces[id]
-        if self._drops_space and not separate and surface.startswith(b" "):
-            surface = surface[1:]
+        if not 0 <= id < len(self._decoded_bytes):
+            raise DecodingError(id_out_of_range(id, len(self._decoded_bytes)))
+        data = self._decoded_bytes[id]
+        if self._drops_space and not separate and data.startswith(b" "):
+            data = data[1:]
         if separate:
             self._drops_space = self._prefix == "always"
         else:
             self._drops_space = False
         before, self._held = self._held, b""
         if id in self._word_ends:
-            surface, self._held = surface[:-1], surface[-1:]
-        return before + surface
+            data, self._held = data[:-1], data[-1:]
+        return before + data
 
     def _text(self, data: bytes, final: bool) -> str:
         try:

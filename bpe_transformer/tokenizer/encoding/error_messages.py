@@ -1,4 +1,4 @@
-"""What went wrong in encoding and decoding, told with the value, the cause and the remedy."""
+"""The errors of encoding and decoding, with the value, the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 
 def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -> BpeTransformerError | None:
-    """The library's error for what the native core raised while it encoded `texts`; None if it is none of the texts' fault."""
+    """The library's error for what the native core raised while it encoded `texts`; None if no text is to blame."""
     if isinstance(cause, _core.ForbiddenSpecial):
         number, index, position = cause.args
         token = list(model.special_tokens)[number]
@@ -53,7 +53,7 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
 
 
 def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
-    """Both, as plain numbers. Raises `EncodingError` for what is no probability, and where no seed says how to draw."""
+    """Both as plain numbers. Raises `EncodingError` for another number than a probability, and for a missing or bad seed."""
     if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
         raise EncodingError(f"dropout={dropout!r} is no probability; give a number from 0 to 1, such as 0.1")
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
@@ -69,7 +69,7 @@ def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> st
 
 
 def id_array(ids: object, vocab_size: int) -> NDArray[np.int64]:
-    """Ids that the native core does not read itself, as an array that it does. Raises `DecodingError` for what are none."""
+    """Ids in a form that the native core reads. Raises `DecodingError` for anything but a flat sequence of whole numbers."""
     given: Any = ids if isinstance(ids, (list, tuple, np.ndarray)) else ()
     if getattr(given, "dtype", np.dtype(np.uint64)) == np.uint64:  # perhaps numbers that int64 cannot hold
         for position, id in enumerate(given):

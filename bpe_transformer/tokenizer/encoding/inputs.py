@@ -85,7 +85,7 @@ def _of_numpy(array: NDArray[Any]) -> Rows | tuple[Any, ...]:
         return Rows([(array.view(np.uint8), starts, starts + np.char.str_len(array))])
     code_points = array.astype(array.dtype.newbyteorder("="), copy=False).view(np.uint32)
     encoded = _core.utf32_to_utf8(code_points.reshape(len(array), -1))
-    if encoded is None:  # a lone surrogate, which is told with its place
+    if encoded is None:  # a lone surrogate, encoding one by one finds its place
         return tuple(array.tolist())
     data, offsets = encoded
     return Rows([(data, offsets[:-1], offsets[1:])])
@@ -135,7 +135,7 @@ def _unpacked(array: pa.Array) -> pa.Array:
 
 
 def arrow_chunk(array: pa.Array) -> Chunk:
-    """The values of an array without nulls where they lie. Raises `EncodingError` if they are no texts."""
+    """The buffers of an array without nulls, not copied. Raises `EncodingError` if it holds no texts."""
     import pyarrow as pa
 
     kinds = pa.types

@@ -41,19 +41,19 @@ class Policies:
         self._names = names
         self._added = added
         self._flagged = flagged  # found in other ways than by equality
-        self._made: dict[tuple[SpecialNames, SpecialNames], tuple[bytes, frozenset[str]]] = {}
+        self._cached: dict[tuple[SpecialNames, SpecialNames], tuple[bytes, frozenset[str]]] = {}
 
     def of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
         """How the native core treats each special token, then each added one, which are always looked for; and what it
         cannot find, so that texts have to be searched for it."""
         key = (named("allowed_special", allowed), named("disallowed_special", disallowed))
-        made = self._made.get(key)
-        if made is None:
-            made = self._of(*key)
-            if len(self._made) >= 16:
-                self._made.clear()
-            self._made[key] = made  # other threads may have cleared it, or made the same
-        return made
+        policy = self._cached.get(key)
+        if policy is None:
+            policy = self._of(*key)
+            if len(self._cached) >= 16:
+                self._cached.clear()
+            self._cached[key] = policy  # other threads may have cleared it, or added the same
+        return policy
 
     def _of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
         names = self._names
@@ -116,7 +116,7 @@ class Finder:
         self._compiled: dict[bytes, regex.Pattern[bytes] | None] = {}  # by policy
 
     def split(self, data: bytes, policy: bytes) -> Iterator[Found]:
-        """(start, part, number of the token after it or None, where that token ends) for the parts of `data`, in order.
+        """(start, segment, number of the token after it or None, where that token ends) for the segments of `data`, in order.
 
         Tokens that `policy` takes for plain text are not sought. Raises `ForbiddenSpecial`.
         """

@@ -1,7 +1,7 @@
-"""The formats that people hold their tokenizers in: which file is which, and a check of every one that is written.
+"""The file formats of tokenizers: which file is which, and a check of every one that is written.
 
 A format is a module with `NAME`, `read(path, …)`, `write(model, path)` and `read_back(model, path)`, which reads what was
-written together with what the format leaves to be told beside it.
+written for `model`, given what the format does not hold.
 """
 
 from __future__ import annotations
@@ -111,14 +111,14 @@ def _read(
             f"{file} cannot be read: {cause.strerror}; give a tokenizer.json, a file of another known format, "
             "or the directory it is in"
         ) from cause
-    told: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
-    told = {name: value for name, value in told.items() if value is not None}
+    given: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
+    given = {name: value for name, value in given.items() if value is not None}
     if tiktoken.recognises(head):
         return tiktoken, tiktoken.read(file, pattern, special_tokens)
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
-        return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **told)  # type: ignore[arg-type]
-    if told:
-        raise FormatError(f"this file says itself what {' and '.join(told)} would; leave the argument out")
+        return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **given)  # type: ignore[arg-type]
+    if given:
+        raise FormatError(f"this file says itself what {' and '.join(given)} would; leave the argument out")
     for module in (nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
             return module, module.read(file)

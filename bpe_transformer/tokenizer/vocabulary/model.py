@@ -35,9 +35,9 @@ class BpeModel:
     - `fuse_unk`: neighbouring unknown characters of a pre-token become one `unk_token`.
     - `ignore_merges`: a pre-token that is a token as a whole takes its id, whatever the merges say (tiktoken, Llama 3).
     - `space_mark`: how tokens write a space, such as "▁"; both stand for a space in text.
-    - `prefix_space`: whether a text ("first"), or each part of it between special and added tokens ("always"), is encoded as
+    - `prefix_space`: whether a text ("first"), or each segment of it between special and added tokens ("always"), is encoded as
       if a space went before it; "…_if_none": only where it does not begin with one.
-    - `token_flags`: how special and added tokens are found in text (see `specials.FLAGS`), where it is not just by equality.
+    - `token_flags`: how special and added tokens are found in text (see `special_tokens.FLAGS`), if not by equality.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all that it puts before and behind a
       text then, where these are several.
     """
@@ -109,16 +109,16 @@ class BpeModel:
     @cached_property
     def decoded_bytes(self) -> list[bytes]:
         """By id, the bytes that a token stands for in text: the end-of-word mark and the space mark stand for one space."""
-        surfaces = list(self.tokens)
+        decoded = list(self.tokens)
         if self.end_of_word is not None:
-            surfaces = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(surfaces)]
+            decoded = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(decoded)]
         if self.space_mark is not None:
             mark = self.space_mark.encode()
             kept = set(self.special_tokens.values())
-            surfaces = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(surfaces)]
+            decoded = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(decoded)]
         for byte, id in enumerate(self.fallback_ids):
-            surfaces[id] = bytes([byte])
-        return surfaces
+            decoded[id] = bytes([byte])
+        return decoded
 
     @cached_property
     def word_ends(self) -> frozenset[int]:
@@ -130,16 +130,16 @@ class BpeModel:
             return frozenset()
         mark = self.end_of_word.encode()
         ends = {id for id in self.base_ids if self.tokens[id].endswith(mark) and len(self.tokens[id]) > len(mark)}
-        for right, made in zip(self.right.tolist(), self.merged_ids.tolist(), strict=True):
+        for right, merged in zip(self.right.tolist(), self.merged_ids.tolist(), strict=True):
             if right in ends:
-                ends.add(made)
+                ends.add(merged)
         return frozenset(ends)
 
     @cached_property
     def separate_ids(self) -> frozenset[int]:
-        """Ids of the tokens that stand between parts of a text: special and added ones, not the one for unknown characters.
+        """Ids of the tokens that cut a text into segments: special and added ones, not the one for unknown characters.
 
-        Where a space comes before the text alone, as in SentencePiece, added tokens are parts of it.
+        Where a space comes before the text alone, as in SentencePiece, added tokens belong to its segments.
         """
         unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
         added = () if self.prefix_space == "first" else self.added_tokens.values()
@@ -156,7 +156,7 @@ class BpeModel:
         return widths
 
     def decoder_flags(self) -> bytes:
-        """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between parts of a text."""
+        """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between segments of a text."""
         flags = bytearray(len(self.tokens))
         for flag, ids in ((1, self.special_tokens.values()), (2, self.word_ends), (4, self.separate_ids)):
             for id in ids:
