@@ -78,6 +78,8 @@ class Codec:
         try:
             if dropout:
                 ids = self._sample(text, policy, dropout, seed)
+            elif self.scanner is not None:  # by far the most calls, so without the detour below
+                ids = self.encoder.encode(self.scanner, text, policy)
             elif (scanner := self._scanner_for((text,))) is not None:
                 ids = self.encoder.encode(scanner, text, policy)
             else:
