@@ -274,7 +274,7 @@ class PythonEncoder:
     def _ids_and_spans(self, span: bytes, protected: bool, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         scanner = self._split.pattern_scanner
         if scanner is None or protected:
-            return self._encoder.pretoken_spans(self._pieces(span, protected), widths)
+            return self._encoder.pretoken_spans(self._pre_tokens_of(span, protected), widths)
         return self._encoder.plain_spans(scanner, span, widths)
 
 
