@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bpe_transformer.inference.beam import Hypothesis, beam_search, length_normalizer
     from bpe_transformer.inference.decoding_session import DecodingSession, LanguageModelSession, TranslationSession
     from bpe_transformer.inference.greedy import greedy_search
+    from bpe_transformer.inference.mask_filler import MaskedScore, MaskFiller, load_mask_filler
     from bpe_transformer.inference.sampling import filter_logits, sample
     from bpe_transformer.inference.text_generator import TextGenerator, TextLikelihood, load_text_generator
     from bpe_transformer.inference.translator import Translator, load_translator
@@ -20,6 +21,8 @@ _HOME = {
     "Hypothesis": "beam",
     "LanguageModelSession": "decoding_session",
     "LayerAttention": "attention_weights",
+    "MaskFiller": "mask_filler",
+    "MaskedScore": "mask_filler",
     "TextGenerator": "text_generator",
     "TextLikelihood": "text_generator",
     "TranslationSession": "decoding_session",
@@ -28,6 +31,7 @@ _HOME = {
     "filter_logits": "sampling",
     "greedy_search": "greedy",
     "length_normalizer": "beam",
+    "load_mask_filler": "mask_filler",
     "load_text_generator": "text_generator",
     "load_translator": "translator",
     "sample": "sampling",
@@ -39,6 +43,8 @@ __all__ = [
     "Hypothesis",
     "LanguageModelSession",
     "LayerAttention",
+    "MaskFiller",
+    "MaskedScore",
     "TextGenerator",
     "TextLikelihood",
     "TranslationSession",
@@ -47,6 +53,7 @@ __all__ = [
     "filter_logits",
     "greedy_search",
     "length_normalizer",
+    "load_mask_filler",
     "load_text_generator",
     "load_translator",
     "sample",

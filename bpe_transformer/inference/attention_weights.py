@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from bpe_transformer import models
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.tokenizer import Tokenizer
 
@@ -36,28 +37,32 @@ class LayerAttention(NamedTuple):
 class AttentionWeights:
     """All attention of one pass. Tokens are bytes; the target begins with <s> and is what attends.
 
-    encoder: (layers, heads, S, S), None for a language model; decoder: (layers, heads, T, T);
-    cross: (layers, heads, T, S), None for a language model. Row t is how target token t+1 was written.
-    end_token: what ends a target, `</s>`.
+    encoder: (layers, heads, S, S); decoder: (layers, heads, T, T); cross: (layers, heads, T, S), whose row t is how
+    target token t+1 was written; None for what the family does not have. end_token: what ends a target, `</s>`.
     """
 
     src_tokens: tuple[bytes, ...]
     tgt_tokens: tuple[bytes, ...]
     encoder: Weights | None
-    decoder: Weights
+    decoder: Weights | None
     cross: Weights | None
     end_token: bytes
 
     def layer(self, layer: int = -1, kind: AttentionKind | None = None) -> LayerAttention:
         """One layer of one kind, all its heads. Rows of cross-attention are named by the token being written.
 
-        layer: from 0; -1 is the last. kind: None takes cross-attention where there is any, else the decoder's.
+        layer: from 0; -1 is the last. kind: None takes the first there is of cross, decoder and encoder.
         Raises `ConfigError` when the model has no such layer or kind.
         """
-        kind = kind or ("decoder" if self.cross is None else "cross")
-        weights = {"cross": self.cross, "encoder": self.encoder, "decoder": self.decoder}[kind]
+        held: dict[AttentionKind, Weights | None]
+        held = {"cross": self.cross, "decoder": self.decoder, "encoder": self.encoder}
+        there = [name for name, found in held.items() if found is not None]
+        if not there:
+            raise ConfigError("this model has no attention: its decoder knows the source by one context vector only")
+        kind = kind or there[0]
+        weights = held[kind]
         if weights is None:
-            raise ConfigError(f"a language model has no {_TITLES[kind]}; choose kind='decoder' or leave it out")
+            raise ConfigError(f"this model has no {_TITLES[kind]}; choose kind={there[0]!r} or leave it out")
         layers = len(weights)
         if not -layers <= layer < layers:
             raise ConfigError(f"there is no layer {layer}; this model has layers 0 to {layers - 1}, and -1 is the last")
@@ -75,7 +80,19 @@ def token_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[bytes, ...]:
     return tuple(tokenizer.token_bytes(id) for id in ids)
 
 
-def single_row(weights: Tensor) -> Weights:
+def weights_of_row(
+    weights: models.AttentionWeights,
+    *,
+    src_tokens: tuple[bytes, ...],
+    tgt_tokens: tuple[bytes, ...],
+    end_token: bytes,
+) -> AttentionWeights:
+    """What a model gives for a batch of one row, as arrays with the tokens they stand between."""
+    encoder, decoder, cross = (None if part is None else _single_row(part) for part in weights)
+    return AttentionWeights(src_tokens, tgt_tokens, encoder, decoder, cross, end_token)
+
+
+def _single_row(weights: Tensor) -> Weights:
     """(layers, 1, H, T, S) -> (layers, H, T, S)"""
-    array: Weights = weights[:, 0].numpy()
+    array: Weights = weights[:, 0].float().cpu().numpy()
     return array

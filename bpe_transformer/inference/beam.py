@@ -55,7 +55,9 @@ def beam_search(
             for row, sentence in enumerate(state.active.tolist())
             if length <= int(limits[sentence]) and not _done(finished[sentence], beam, best_scores[row])
         ]
-        state = state.advance(session, torch.tensor(going, dtype=torch.long), best, scores, parents, next_ids)
+        state = state.advance(
+            session, torch.tensor(going, dtype=torch.long, device=best.device), best, scores, parents, next_ids
+        )
     return [sorted(hypotheses, key=lambda h: -h.score)[:beam] for hypotheses in finished]
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.models import EncoderDecoder, LanguageModel, RecurrentSeq2Seq
 
 
 class DecodingSession(Protocol):
@@ -31,26 +31,27 @@ class TranslationSession:
     """Writes the translations of src (B, S): the encoder runs once, the decoder with its past cached."""
 
     @torch.inference_mode()
-    def __init__(self, model: TranslationModel, src: Tensor) -> None:
+    def __init__(self, model: EncoderDecoder | RecurrentSeq2Seq, src: Tensor) -> None:
         self.model = model
-        self.memory, self.mask = model.encode(src)
+        self.memory = model.encode(src)
         self.cache = model.new_cache()
 
     def step(self, ids: Tensor) -> Tensor:
         """ids (R,) -> logits (R, V)"""
-        states = self.model.decode(ids[:, None], self.memory, self.mask, cache=self.cache)
-        return self.model.project(states[:, -1])
+        states = self.model.decode(ids[:, None], self.memory, cache=self.cache)
+        logits: Tensor = self.model.head(states[:, -1])
+        return logits
 
     def select(self, rows: Tensor, sentences: Tensor) -> None:
         """The beams of a sentence share its memory, so the memory moves only when sentences end."""
-        fewer = sentences.numel() < self.memory.size(0)
-        self.cache.select(rows, sentences if fewer else None)
+        fewer = sentences.numel() < len(self.memory)
+        self.cache.reorder(rows, sentences if fewer else None)
         if fewer:
-            self.memory, self.mask = self.memory[sentences], self.mask[sentences]
+            self.memory = self.memory.select(sentences)
 
 
 class LanguageModelSession:
-    """Continues prompts of any lengths. They are padded at the left, and `start` is each prompt's last id, (B,).
+    """Continues prompts of any lengths; `start` is each prompt's last id, (B,), and what comes before it is cached.
 
     `ConfigError` when a prompt is empty.
     """
@@ -61,24 +62,25 @@ class LanguageModelSession:
             raise ConfigError("prompt of 0 ids: there is nothing to go on from; begin with at least one id")
         self.model = model
         self.cache = model.new_cache()
-        width = max(map(len, prompts))
-        ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-        self.mask = torch.tensor([[False] * (width - len(prompt)) + [True] * len(prompt) for prompt in prompts])
-        self.start = ids[:, -1]
-        if width > 1:
-            model.states(ids[:, :-1], key_mask=self.mask[:, :-1], cache=self.cache)
-        self.mask = self.mask[:, :-1]
+        device = model.head.weight.device
+        width, pad_id = max(map(len, prompts)) - 1, model.config.pad_id
+        self.start = torch.tensor([prompt[-1] for prompt in prompts], device=device)
+        if width:
+            # padded at the end: rows go on at their own lengths, and write over the padding
+            before = [[*prompt[:-1], *[pad_id] * (width + 1 - len(prompt))] for prompt in prompts]
+            model.states(torch.tensor(before, device=device), cache=self.cache)
+            lengths = [len(prompt) - 1 for prompt in prompts]
+            if min(lengths) < width:
+                self.cache.trim(torch.tensor(lengths, device=device))
 
     def step(self, ids: Tensor) -> Tensor:
         """ids (R,) -> logits (R, V)"""
-        self.mask = torch.cat((self.mask, self.mask.new_ones(ids.size(0), 1)), dim=1)
-        states = self.model.states(ids[:, None], key_mask=self.mask, cache=self.cache)
-        return self.model.project(states[:, -1])
+        logits: Tensor = self.model.head(self.model.states(ids[:, None], cache=self.cache)[:, -1])
+        return logits
 
     def select(self, rows: Tensor, sentences: Tensor) -> None:
         """Here rows carry everything; sentences do not matter."""
-        self.cache.select(rows)
-        self.mask = self.mask[rows]
+        self.cache.reorder(rows)
 
 
 def write_until_eos(

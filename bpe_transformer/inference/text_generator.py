@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bpe_transformer.data import SpecialIds
 from bpe_transformer.errors import CheckpointError, ConfigError
-from bpe_transformer.inference.attention_weights import AttentionWeights, single_row, token_bytes
+from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.decoding_session import LanguageModelSession
 from bpe_transformer.inference.greedy import greedy_search
 from bpe_transformer.inference.sampling import sample
@@ -61,7 +61,7 @@ class TextGenerator:
             )
         temperature = decoding.temperature if temperature is None else temperature
         session = LanguageModelSession(self.model, [ids] * samples)
-        limits = torch.full((samples,), max_new)
+        limits = torch.full((samples,), max_new, device=self.device)
         if temperature == 0:
             written = greedy_search(session, session.start, eos_id=self.special.eos, limits=limits)
         else:
@@ -102,25 +102,31 @@ class TextGenerator:
     @torch.inference_mode()
     def _window_loss(self, inputs: Tensor, targets: Tensor) -> float:
         """inputs, targets (B, T) -> summed negative log-likelihood"""
-        states = self.model.states(inputs).flatten(0, 1)
-        weight = self.model.output_weight
-        return float(projected_cross_entropy(states, weight, targets.flatten(), smoothing=0.0, dtype=torch.float32))
+        head = self.model.head
+        hidden = head.hidden(self.model.states(inputs.to(self.device))).flatten(0, 1)
+        return float(projected_cross_entropy(hidden, head.weight, targets.to(self.device).flatten(), bias=head.bias))
 
     def attention(self, text: str) -> AttentionWeights:
         """The weights while reading `text`."""
         ids = [self.special.eos, *self.tokenizer.encode_ordinary(text)]
         with torch.inference_mode():
-            weights = self.model.attention(torch.tensor([ids]))
+            weights = self.model.attention(torch.tensor([ids], device=self.device))
         tokens = token_bytes(self.tokenizer, ids)
         end_token = self.tokenizer.token_bytes(self.special.eos)
-        return AttentionWeights(tokens, tokens, None, single_row(weights), None, end_token)
+        return weights_of_row(weights, src_tokens=tokens, tgt_tokens=tokens, end_token=end_token)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; move it with `model.to`."""
+        return self.model.head.weight.device
 
 
 def load_text_generator(directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> TextGenerator:
     """Raises `CheckpointError` (missing, damaged, not a language model) or `DigestMismatchError`."""
     model, info, tokenizer = load_checkpoint(directory, tokenizer)
     if not isinstance(model, LanguageModel):
-        raise CheckpointError(f"{directory} holds a translation model, which does not continue texts; use translate")
+        remedy = "use translate" if info.task == "translation" else "train one with family gpt"
+        raise CheckpointError(f"{directory} holds a {info.kind}, which does not continue texts; {remedy}")
     return TextGenerator(model, tokenizer, info)
 
 

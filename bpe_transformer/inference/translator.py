@@ -9,11 +9,11 @@ import torch
 
 from bpe_transformer.data import SpecialIds
 from bpe_transformer.errors import CheckpointError, ConfigError
-from bpe_transformer.inference.attention_weights import AttentionWeights, single_row, token_bytes
+from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.beam import beam_search
 from bpe_transformer.inference.decoding_session import TranslationSession
 from bpe_transformer.inference.greedy import greedy_search
-from bpe_transformer.models import TranslationModel
+from bpe_transformer.models import EncoderDecoder, RecurrentSeq2Seq, TransformerOptions
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
 
@@ -21,7 +21,7 @@ from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
 class Translator:
     """A translation model with its tokenizer. Decoding settings not given are those of its `config.json`."""
 
-    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, info: CheckpointInfo) -> None:
+    def __init__(self, model: EncoderDecoder | RecurrentSeq2Seq, tokenizer: Tokenizer, info: CheckpointInfo) -> None:
         self.model, self.tokenizer, self.info = model, tokenizer, info
         self.special = SpecialIds.of(tokenizer)
 
@@ -66,28 +66,34 @@ class Translator:
         ids = self._write([src_ids], 1, 0.0)[0] if tgt is None else self.tokenizer.encode_ordinary(tgt)
         tgt_ids = [self.special.bos, *ids]
         with torch.inference_mode():
-            weights = self.model.attention(torch.tensor([src_ids]), torch.tensor([tgt_ids]))
-        return AttentionWeights(
+            weights = self.model.attention(
+                torch.tensor([src_ids], device=self.device), torch.tensor([tgt_ids], device=self.device)
+            )
+        return weights_of_row(
+            weights,
             src_tokens=token_bytes(self.tokenizer, src_ids),
             tgt_tokens=token_bytes(self.tokenizer, tgt_ids),
-            encoder=single_row(weights.encoder),
-            decoder=single_row(weights.decoder),
-            cross=single_row(weights.memory),
             end_token=self.tokenizer.token_bytes(self.special.eos),
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; move it with `model.to`."""
+        return self.model.head.weight.device
 
     def _encode(self, text: str) -> list[int]:
         return [*self.tokenizer.encode_ordinary(text), self.special.eos]
 
     def _write(self, sources: list[list[int]], beam: int, length_penalty: float) -> list[list[int]]:
         width = max(map(len, sources))
-        src = torch.tensor([ids + [self.special.pad] * (width - len(ids)) for ids in sources])
+        padded = [ids + [self.special.pad] * (width - len(ids)) for ids in sources]
+        src = torch.tensor(padded, device=self.device)
         settings, eos_id = self.info.settings, self.special.eos
-        lengths = torch.tensor([len(ids) for ids in sources])
+        lengths = torch.tensor([len(ids) for ids in sources], device=self.device)
         limits = (lengths * settings.decoding.max_len_ratio + settings.decoding.max_len_extra).long()
-        if settings.model.positions == "learned":
+        if isinstance(settings.model, TransformerOptions) and settings.model.positions == "learned":
             limits = limits.clamp(max=settings.model.max_len - 1)
-        start = torch.full((len(sources),), self.special.bos)
+        start = torch.full((len(sources),), self.special.bos, device=self.device)
         session = TranslationSession(self.model, src)
         if beam == 1:
             return greedy_search(session, start, eos_id=eos_id, limits=limits)
@@ -98,8 +104,9 @@ class Translator:
 def load_translator(directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> Translator:
     """Raises `CheckpointError` (missing, damaged, not a translation model) or `DigestMismatchError`."""
     model, info, tokenizer = load_checkpoint(directory, tokenizer)
-    if not isinstance(model, TranslationModel):
-        raise CheckpointError(f"{directory} holds a language model, which does not translate; use generate")
+    if not isinstance(model, (EncoderDecoder, RecurrentSeq2Seq)):
+        remedy = "use generate" if info.task == "language-model" else "train one on pairs of texts"
+        raise CheckpointError(f"{directory} holds a {info.kind}, which does not translate; {remedy}")
     return Translator(model, tokenizer, info)
 
 

@@ -9,36 +9,81 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.models.attention import KeyValueCache, MultiHeadAttention
-    from bpe_transformer.models.language_model import LanguageModel
-    from bpe_transformer.models.positional import LearnedPositions, SinusoidalPositions, sinusoids
-    from bpe_transformer.models.transformer import DecodingCache, TransformerLayer
-    from bpe_transformer.models.translation import TranslationAttention, TranslationModel
+    from bpe_transformer.models.config import (
+        ModelConfig,
+        ModelOptions,
+        RecurrentAttentionConfig,
+        RecurrentAttentionOptions,
+        RecurrentConfig,
+        RecurrentOptions,
+        TransformerConfig,
+        TransformerOptions,
+    )
+    from bpe_transformer.models.decoder_only import DecoderOnly, LanguageModel
+    from bpe_transformer.models.encoder_decoder import EncoderDecoder
+    from bpe_transformer.models.encoder_only import EncoderOnly, MaskedLanguageModel
+    from bpe_transformer.models.heads import ClassificationHead, Classifier, LanguageModelHead, MaskedLMHead
+    from bpe_transformer.models.outputs import AttentionWeights, Cache, Memory
+    from bpe_transformer.models.presets import SHAPES, Shape
+    from bpe_transformer.models.recurrent import RecurrentSeq2Seq
+    from bpe_transformer.models.registry import FAMILIES, Family, family_named
 
 _HOME = {
-    "DecodingCache": "transformer",
-    "KeyValueCache": "attention",
-    "LanguageModel": "language_model",
-    "LearnedPositions": "positional",
-    "MultiHeadAttention": "attention",
-    "SinusoidalPositions": "positional",
-    "TransformerLayer": "transformer",
-    "TranslationAttention": "translation",
-    "TranslationModel": "translation",
-    "sinusoids": "positional",
+    "AttentionWeights": "outputs",
+    "Cache": "outputs",
+    "ClassificationHead": "heads",
+    "Classifier": "heads",
+    "DecoderOnly": "decoder_only",
+    "EncoderDecoder": "encoder_decoder",
+    "EncoderOnly": "encoder_only",
+    "FAMILIES": "registry",
+    "Family": "registry",
+    "LanguageModel": "decoder_only",
+    "LanguageModelHead": "heads",
+    "MaskedLMHead": "heads",
+    "MaskedLanguageModel": "encoder_only",
+    "Memory": "outputs",
+    "ModelConfig": "config",
+    "ModelOptions": "config",
+    "RecurrentAttentionConfig": "config",
+    "RecurrentAttentionOptions": "config",
+    "RecurrentConfig": "config",
+    "RecurrentOptions": "config",
+    "RecurrentSeq2Seq": "recurrent",
+    "SHAPES": "presets",
+    "Shape": "presets",
+    "TransformerConfig": "config",
+    "TransformerOptions": "config",
+    "family_named": "registry",
 }
 
 __all__ = [
-    "DecodingCache",
-    "KeyValueCache",
+    "FAMILIES",
+    "SHAPES",
+    "AttentionWeights",
+    "Cache",
+    "ClassificationHead",
+    "Classifier",
+    "DecoderOnly",
+    "EncoderDecoder",
+    "EncoderOnly",
+    "Family",
     "LanguageModel",
-    "LearnedPositions",
-    "MultiHeadAttention",
-    "SinusoidalPositions",
-    "TransformerLayer",
-    "TranslationAttention",
-    "TranslationModel",
-    "sinusoids",
+    "LanguageModelHead",
+    "MaskedLMHead",
+    "MaskedLanguageModel",
+    "Memory",
+    "ModelConfig",
+    "ModelOptions",
+    "RecurrentAttentionConfig",
+    "RecurrentAttentionOptions",
+    "RecurrentConfig",
+    "RecurrentOptions",
+    "RecurrentSeq2Seq",
+    "Shape",
+    "TransformerConfig",
+    "TransformerOptions",
+    "family_named",
 ]
 
 

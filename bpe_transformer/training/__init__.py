@@ -13,18 +13,25 @@ if TYPE_CHECKING:
         load_run_settings,
         save_checkpoint,
     )
-    from bpe_transformer.training.config import PRESETS, DecodingConfig, ModelConfig, Settings, TrainingConfig
+    from bpe_transformer.training.config import PRESETS, DecodingConfig, Settings, TrainingConfig
+    from bpe_transformer.training.engine import Engine
+    from bpe_transformer.training.objectives import CausalLM, Classification, LossSum, MaskedLM, Seq2Seq
     from bpe_transformer.training.recipes import learn_tokenizer, recommended_settings
     from bpe_transformer.training.train import train_language_model, train_model, train_translation
     from bpe_transformer.training.trainer import Progress, RunResult
 
 _HOME = {
     "PRESETS": "config",
+    "CausalLM": "objectives",
     "CheckpointInfo": "checkpoint",
+    "Classification": "objectives",
     "DecodingConfig": "config",
-    "ModelConfig": "config",
+    "Engine": "engine",
+    "LossSum": "objectives",
+    "MaskedLM": "objectives",
     "Progress": "trainer",
     "RunResult": "trainer",
+    "Seq2Seq": "objectives",
     "Settings": "config",
     "TrainingConfig": "config",
     "learn_tokenizer": "recipes",
@@ -40,11 +47,16 @@ _HOME = {
 
 __all__ = [
     "PRESETS",
+    "CausalLM",
     "CheckpointInfo",
+    "Classification",
     "DecodingConfig",
-    "ModelConfig",
+    "Engine",
+    "LossSum",
+    "MaskedLM",
     "Progress",
     "RunResult",
+    "Seq2Seq",
     "Settings",
     "TrainingConfig",
     "learn_tokenizer",

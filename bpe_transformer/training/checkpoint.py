@@ -19,14 +19,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
-from bpe_transformer.errors import CheckpointError, DigestMismatchError
+from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError
 from bpe_transformer.io.atomic import atomic_directory, atomic_file
-from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.models.config import ModelConfig
+from bpe_transformer.models.registry import Family, family_named
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.config import Settings
+from bpe_transformer.training.old_formats import FORMAT, upgraded_info, upgraded_weights
+from bpe_transformer.training.weights_header import check_fits, read_header
 
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
-_FORMAT = 2  # of config.json and of the run state; 1 had other names for three decoding settings
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,16 @@ class CheckpointInfo:
     """What a checkpoint is: everything but the weights and the tokenizer.
 
     Attributes:
-        task: "translation" or "language-model".
         digest: of the tokenizer; the ids mean nothing under another one.
         vocab_size: ids, special tokens included.
-        pad_id: of the tokenizer's <pad>.
+        pad_id: of the tokenizer's padding token.
         columns: of the corpus: source and target, or the text.
         corpus: its name, for people.
+        settings: the family, its options, and how it was trained and decodes.
         result: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
+        format: that it was read from; the weights' names depend on it.
     """
 
-    task: str
     digest: str
     vocab_size: int
     pad_id: int
@@ -51,12 +53,33 @@ class CheckpointInfo:
     corpus: str
     settings: Settings
     result: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def family(self) -> Family:
+        """The kind of model."""
+        return family_named(self.settings.family)
+
+    @property
+    def task(self) -> str:
+        """What it is trained for: "translation", "language-model" or "masked-language-model"."""
+        return self.family.task
+
+    @property
+    def kind(self) -> str:
+        """The task in words, for messages: "translation model", "language model" or "masked language model"."""
+        return f"{self.task} model".replace("-model model", " model").replace("-", " ")
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the model is built from. Raises `ConfigError` when vocab_size or pad_id are impossible."""
+        return self.family.configure(self.settings.model, vocab_size=self.vocab_size, pad_id=self.pad_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for config.json."""
         facts = {name: getattr(self, name) for name in ("task", "digest", "vocab_size", "pad_id", "corpus")}
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             **facts,
             "columns": list(self.columns),
             "settings": self.settings.to_dict(),
@@ -65,43 +88,40 @@ class CheckpointInfo:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CheckpointInfo:
-        """The inverse of `to_dict`. Raises KeyError or `ConfigError` when it is not one."""
-        settings = Settings.from_dict(data["settings"])
-        return cls(
-            task=data["task"],
-            digest=data["digest"],
-            vocab_size=data["vocab_size"],
-            pad_id=data["pad_id"],
-            columns=tuple(data["columns"]),
-            corpus=data["corpus"],
-            settings=settings,
-            result=data["outcome"],
+        """The inverse of `to_dict`, of any format up to this version's.
+
+        Raises KeyError, TypeError, AttributeError or `ConfigError` when it is not one.
+        """
+        facts = upgraded_info(data)
+        info = cls(
+            digest=facts["digest"],
+            vocab_size=facts["vocab_size"],
+            pad_id=facts["pad_id"],
+            columns=tuple(facts["columns"]),
+            corpus=facts["corpus"],
+            settings=Settings.from_dict(facts["settings"]),
+            result=facts["outcome"],
+            format=facts.get("format", 1),
         )
+        _ = info.config  # refuses what no model can be built from
+        return info
 
 
-def build_model(info: CheckpointInfo) -> TranslationModel | LanguageModel:
+def build_model(info: CheckpointInfo) -> nn.Module:
     """A fresh model of the recorded shape; seeded by `torch.manual_seed`."""
-    shape = {name: getattr(info.settings.model, name) for name in info.settings.model.__dataclass_fields__}
-    if info.task == "translation":
-        return TranslationModel(vocab_size=info.vocab_size, pad_id=info.pad_id, **shape)
-    return LanguageModel(vocab_size=info.vocab_size, **shape)
+    return info.family.build(info.config)
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter once (tied ones under their first name), detached and copied."""
-    return {name: value.detach().clone() for name, value in model.named_parameters()}
+    """Every parameter once (tied ones under their first name), detached and copied to the CPU."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
 
 
 def set_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
     """Copies `weights` into the model; `CheckpointError` unless names and shapes are exactly the model's."""
     expected = dict(model.named_parameters())
-    wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name].shape]
-    wrong += [name for name in weights if name not in expected]
-    if wrong:
-        raise CheckpointError(
-            f"{source} does not fit the model of its {CONFIG}: {len(wrong)} tensors differ, {wrong[0]} first; "
-            "train it again or restore the two files together"
-        )
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    check_fits(shapes, {name: tuple(value.shape) for name, value in expected.items()}, source=source, config=CONFIG)
     with torch.no_grad():
         for name, parameter in expected.items():
             parameter.copy_(weights[name])
@@ -121,11 +141,13 @@ def save_checkpoint(
 
 def load_checkpoint(
     directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None
-) -> tuple[TranslationModel | LanguageModel, CheckpointInfo, Tokenizer]:
+) -> tuple[nn.Module, CheckpointInfo, Tokenizer]:
     """The model in evaluation mode, what it is, and its tokenizer (the one given, or the one saved with it).
 
+    config.json is compared with the header of the weights before anything is allocated.
+
     Raises:
-        CheckpointError: a file is missing or damaged, or weights and config.json do not fit.
+        CheckpointError: a file is missing or damaged, weights and config.json do not fit, or a weight is no number.
         DigestMismatchError: the tokenizer is not the one that the model was trained with.
     """
     folder = Path(directory)
@@ -137,10 +159,41 @@ def load_checkpoint(
             f"{folder} was trained with the tokenizer {info.digest[:12]}…, not with {tokenizer.digest[:12]}…; "
             "its ids would mean other tokens: use the tokenizer.json that training saved there, or train again"
         )
-    weights, _ = _read(folder / WEIGHTS)
+    path = folder / WEIGHTS
+    shapes = read_header(path)
+    if info.format < FORMAT:
+        shapes = upgraded_weights(shapes, info.task)
+    _check_bounds(info, shapes, path)
+    with torch.device("meta"):  # shapes without memory
+        expected = {name: tuple(value.shape) for name, value in build_model(info).named_parameters()}
+    check_fits(shapes, expected, source=str(path), config=CONFIG)
+    weights, _ = _read(path)
+    if info.format < FORMAT:
+        weights = upgraded_weights(weights, info.task)
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(
+            f"{path} is damaged ({broken[0]} holds values that are not finite); train again or restore it"
+        )
     model = build_model(info)
-    set_weights(model, weights, source=str(folder / WEIGHTS))
+    set_weights(model, weights, source=str(path))
     return model.eval(), info, tokenizer
+
+
+def _check_bounds(info: CheckpointInfo, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """`CheckpointError` when config.json speaks of sizes that no tensor has: then not even shapes are worked out."""
+    largest = max((size for shape in shapes.values() for size in shape), default=0)
+    model = info.settings.model
+    sizes = {"n_layers": (model.n_layers, len(shapes)), "vocab_size": (info.vocab_size, largest)}
+    sizes |= {name: (getattr(model, name, 0), largest) for name in ("d_model", "d_ff", "n_segments", "d_embedding")}
+    if getattr(model, "positions", "") == "learned":
+        sizes["max_len"] = (model.max_len, largest)
+    wrong = [f"{name}={value}" for name, (value, bound) in sizes.items() if (value or 0) > bound]
+    if wrong:
+        raise CheckpointError(
+            f"{path} does not fit the model of its {CONFIG}: no tensor is large enough for {', '.join(wrong)}; "
+            "train it again or restore the two files together"
+        )
 
 
 def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
@@ -156,22 +209,25 @@ def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
         raise CheckpointError(
             f"{directory} holds no trained model ({CONFIG} is missing); make one with train"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except RecursionError:
+        raise CheckpointError(f"{path} is damaged (it is nested too deep); train again or restore it") from None
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None
 
 
 def check_format(data: Mapping[str, Any], path: Path) -> None:
     """`CheckpointError` when a later version of this library wrote `data`."""
-    if data.get("format", 1) > _FORMAT:
+    found = data.get("format", 1)
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
         raise CheckpointError(
-            f"{path} is of format {data['format']}, and this bpe-transformer reads up to {_FORMAT}; "
+            f"{path} is of format {found!r}, and this bpe-transformer reads 1 to {FORMAT}; "
             "use the version that wrote it, or train again"
         )
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Writes tensors and plain facts as one file, replaced as a whole."""
-    text = json.dumps({"format": _FORMAT, **facts})
+    text = json.dumps({"format": FORMAT, **facts})
     with atomic_file(path) as unfinished:
         save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, {"facts": text})
 
@@ -180,12 +236,12 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The inverse of `save_state`; `CheckpointError` when the file is missing, damaged or of a later version."""
     tensors, metadata = _read(path)
     try:
-        facts = json.loads(metadata["facts"])
+        facts = {"format": 1, **json.loads(metadata["facts"])}
         check_format(facts, path)
         return tensors, facts
     except CheckpointError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
 
 
@@ -194,7 +250,7 @@ def load_run_settings(directory: str | os.PathLike[str]) -> Settings:
     path = Path(directory) / STATE
     facts = load_state(path)[1]
     try:
-        return Settings.from_dict(facts["card"]["settings"])
+        return CheckpointInfo.from_dict(facts["card"]).settings
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
 

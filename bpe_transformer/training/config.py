@@ -1,7 +1,7 @@
-"""Every setting, with its unit and its default: the only home of defaults. Imports nothing heavy.
+"""Every setting, with its unit and its default. Imports nothing heavy.
 
-`Settings` is model + training + decoding. A preset is a full `Settings`; a corpus recipe and the command line override
-single fields by name, in that order:
+`Settings` is a family with its model options, training and decoding. A preset is a full `Settings`; a corpus recipe and
+the command line override single fields by name, in that order:
 
 >>> Settings.preset("tiny").override({"epochs": 3}, {"dropout": 0.1}).model.dropout
 0.1
@@ -15,83 +15,112 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bpe_transformer.errors import ConfigError
+from bpe_transformer.models.checked import Checked, option
+from bpe_transformer.models.config import ModelOptions, TransformerOptions
+from bpe_transformer.models.presets import SHAPES
+from bpe_transformer.models.registry import FAMILIES, family_named
 
-
-def _setting(unit: str, meaning: str, *, choices: tuple[str, ...] = (), low: float | None = None) -> dict[str, Any]:
-    """What is known about a field besides its type: shown by `train --help`, checked by `Settings.problems`."""
-    return {"unit": unit, "meaning": meaning, "choices": choices, "low": low}
-
-
-def _field(default: Any, metadata: dict[str, Any]) -> Any:
-    return dataclasses.field(default=default, metadata=metadata)
+_DEFAULT_OPTIONS = TransformerOptions()
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """The shape of a model; what `models.TranslationModel` and `models.LanguageModel` are built from."""
-
-    d_model: int = _field(128, _setting("features", "width of every layer", low=1))
-    n_layers: int = _field(2, _setting("layers", "layers in the decoder, and as many in an encoder", low=1))
-    n_heads: int = _field(4, _setting("heads", "attention heads a layer", low=1))
-    d_ff: int = _field(512, _setting("features", "inner width of the feed-forward layers", low=1))
-    max_len: int = _field(128, _setting("ids", "longest sequence trained on", low=2))
-    dropout: float = _field(0.1, _setting("probability", "dropout on embeddings and sublayers", low=0))
-    attention_dropout: float = _field(0.0, _setting("probability", "dropout on attention weights", low=0))
-    norm: str = _field("pre", _setting("kind", "layer norm before or after", choices=("pre", "post")))
-    positions: str = _field("sinusoidal", _setting("kind", "position vectors", choices=("sinusoidal", "learned")))
-    activation: str = _field("relu", _setting("kind", "feed-forward activation", choices=("relu", "gelu")))
-    tie_embeddings: bool = _field(True, _setting("yes or no", "one matrix for source, target and output"))
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Checked):
     """How a model is trained."""
 
-    vocab_size: int = _field(8000, _setting("ids", "vocabulary to learn when no tokenizer is given", low=1))
-    pattern: str = _field("cl100k", _setting("name or regex", "split pattern of that vocabulary"))
-    epochs: int = _field(20, _setting("passes over the corpus", "when to end", low=1))
-    minutes: float | None = _field(None, _setting("minutes", "end after this time at the latest", low=0))
-    max_tokens: int = _field(4096, _setting("ids", "size of a batch, padding included, of the longer side", low=1))
-    eval_steps: int = _field(0, _setting("steps", "validate this often; 0: once an epoch", low=0))
-    eval_tokens: int = _field(200_000, _setting("ids", "validate on at most this many", low=1))
-    schedule: str = _field("cosine", _setting("kind", "learning rate", choices=("noam", "inverse-sqrt", "cosine")))
-    lr: float | None = _field(2e-3, _setting("per step", "peak learning rate; none for noam", low=0))
-    warmup: int = _field(400, _setting("steps", "linear warm-up", low=0))
-    label_smoothing: float = _field(0.1, _setting("probability", "spread over the vocabulary", low=0))
-    clip_norm: float = _field(1.0, _setting("gradient norm", "clip to this; 0: never", low=0))
-    adam_beta1: float = _field(0.9, _setting("factor", "decay of the mean gradient", low=0))
-    adam_beta2: float = _field(0.98, _setting("factor", "decay of the mean squared gradient", low=0))
-    adam_eps: float = _field(1e-9, _setting("gradient", "added to the root", low=0))
-    weight_decay: float = _field(0.0, _setting("per step, times lr", "decoupled decay of matrices", low=0))
-    average_last: int = _field(3, _setting("validations", "average the weights of the last ones; 1: do not", low=1))
-    precision: str = _field(
-        "float32",
-        _setting("kind", "matrix products in; auto: bfloat16 if it is fast", choices=("float32", "bfloat16", "auto")),
+    vocab_size: int = option(8000, unit="ids", meaning="vocabulary to learn when no tokenizer is given", low=1)
+    pattern: str = option("cl100k", unit="name or regex", meaning="split pattern of that vocabulary")
+    epochs: int = option(20, unit="passes over the corpus", meaning="when to end", low=1)
+    minutes: float | None = option(None, unit="minutes", meaning="end after this time at the latest", low=0)
+    max_tokens: int = option(4096, unit="ids", meaning="size of a batch, padding included, of the longer side", low=1)
+    eval_steps: int = option(0, unit="steps", meaning="validate this often; 0: once an epoch", low=0)
+    eval_tokens: int = option(200_000, unit="ids", meaning="validate on at most this many", low=1)
+    schedule: str = option("cosine", unit="kind", meaning="learning rate", choices=("noam", "inverse-sqrt", "cosine"))
+    lr: float | None = option(2e-3, unit="per step", meaning="peak learning rate; none for noam", low=0)
+    warmup: int = option(400, unit="steps", meaning="linear warm-up", low=0)
+    label_smoothing: float = option(0.1, unit="probability", meaning="spread over the vocabulary", low=0, below=1)
+    clip_norm: float = option(1.0, unit="gradient norm", meaning="clip to this; 0: never", low=0)
+    adam_beta1: float = option(0.9, unit="factor", meaning="decay of the mean gradient", low=0)
+    adam_beta2: float = option(0.98, unit="factor", meaning="decay of the mean squared gradient", low=0)
+    adam_eps: float = option(1e-9, unit="gradient", meaning="added to the root", low=0)
+    weight_decay: float = option(0.0, unit="per step, times lr", meaning="decoupled decay of matrices", low=0)
+    average_last: int = option(3, unit="validations", meaning="average the weights of the last ones; 1: do not", low=1)
+    mask_share: float = option(
+        0.15, unit="probability", meaning="of an id to be hidden, for a masked language model", low=0, below=1
     )
-    seed: int = _field(1, _setting("number", "of weights, order and dropout", low=0))
+    whole_words: bool = option(False, unit="yes or no", meaning="hide whole words, for a masked language model")
+    device: str = option("auto", unit="device", meaning="cpu, cuda, mps, or auto: the fastest there is")
+    precision: str = option(
+        "float32",
+        unit="kind",
+        meaning="matrix products in; auto: bfloat16 if it is fast",
+        choices=("float32", "bfloat16", "float16", "auto"),
+    )
+    compile: bool = option(False, unit="yes or no", meaning="compile the training step (slow to begin)")
+    seed: int = option(1, unit="number", meaning="of weights, order, masks and dropout", low=0)
+
+    def contradictions(self) -> list[str]:
+        found = []
+        if self.schedule == "noam" and self.lr is not None:
+            found.append(
+                f"lr={self.lr} has no effect with schedule='noam', whose peak is (d_model x warmup)^-0.5; "
+                "choose schedule='inverse-sqrt' or lr none"
+            )
+        if self.schedule == "noam" and self.warmup < 1:
+            found.append(f"warmup={self.warmup} must be at least 1 for schedule='noam'")
+        if self.schedule != "noam" and not self.lr:
+            found.append(f"lr={self.lr} must be above 0 for schedule={self.schedule!r}")
+        if self.minutes is not None and self.minutes == 0:
+            found.append("minutes=0 leaves no time to train; ask for more, or leave it out")
+        if self.mask_share == 0:
+            found.append("mask_share=0 leaves nothing to predict; 0.15 is BERT's")
+        return found
 
 
 @dataclass(frozen=True)
-class DecodingConfig:
+class DecodingConfig(Checked):
     """How a trained model writes."""
 
-    beam: int = _field(5, _setting("hypotheses", "beam width; 1: greedy", low=1))
-    length_penalty: float = _field(1.0, _setting("exponent", "length normalization (GNMT); 0: none", low=0))
-    batch_tokens: int = _field(4096, _setting("ids", "source ids, padding included, decoded together", low=1))
-    max_len_ratio: float = _field(2.0, _setting("ids per source id", "longest translation, plus max_len_extra", low=0))
-    max_len_extra: int = _field(20, _setting("ids", "longest translation, plus max_len_ratio x source", low=0))
-    temperature: float = _field(0.8, _setting("factor", "of sampling; below 1 is bolder, 0: most probable id", low=0))
-    top_k: int = _field(50, _setting("ids", "sample from the k most probable; 0: all", low=0))
-    top_p: float = _field(0.95, _setting("probability", "sample from the smallest set with this mass; 1: all", low=0))
+    beam: int = option(5, unit="hypotheses", meaning="beam width; 1: greedy", low=1)
+    length_penalty: float = option(1.0, unit="exponent", meaning="length normalization (GNMT); 0: none", low=0)
+    batch_tokens: int = option(4096, unit="ids", meaning="source ids, padding included, decoded together", low=1)
+    max_len_ratio: float = option(
+        2.0, unit="ids per source id", meaning="longest translation, plus max_len_extra", low=0
+    )
+    max_len_extra: int = option(20, unit="ids", meaning="longest translation, plus max_len_ratio x source", low=0)
+    temperature: float = option(
+        0.8, unit="factor", meaning="of sampling; below 1 is bolder, 0: most probable id", low=0
+    )
+    top_k: int = option(50, unit="ids", meaning="sample from the k most probable; 0: all", low=0)
+    top_p: float = option(
+        0.95, unit="probability", meaning="sample from the smallest set with this mass; 1: all", low=0
+    )
+
+    def contradictions(self) -> list[str]:
+        if not 0 < self.top_p <= 1:
+            return [f"top_p={self.top_p} must be above 0 and at most 1"]
+        return []
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Model, training and decoding together. Field names are unique across the three."""
+    """A family with its model options, training and decoding. Field names are unique across them.
 
-    model: ModelConfig = ModelConfig()
+    Raises:
+        ConfigError: the model options are not the family's.
+    """
+
+    family: str = option("transformer", unit="kind", meaning="model family", choices=tuple(FAMILIES))
+    model: ModelOptions = _DEFAULT_OPTIONS
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
+
+    def __post_init__(self) -> None:
+        wanted = family_named(self.family).options
+        if type(self.model) is not wanted:
+            raise ConfigError(
+                f"family={self.family!r} is built from {wanted.__name__}, not from {type(self.model).__name__}; "
+                "pass those, or choose another family"
+            )
 
     @classmethod
     def preset(cls, name: str) -> Settings:
@@ -100,128 +129,106 @@ class Settings:
             raise ConfigError(f"preset={name!r} is unknown; choose one of {', '.join(PRESETS)}")
         return PRESETS[name]
 
+    @property
+    def task(self) -> str:
+        """What the family is trained for."""
+        return family_named(self.family).task
+
     def override(self, *layers: Mapping[str, Any]) -> Settings:
         """These settings with fields replaced, later layers last; a key is a field name, `-` or `_` alike.
 
+        With another `family`, the model options that both have are kept and the others are the new one's defaults.
         Raises `ConfigError` that lists every unknown key, wrong type and value out of range.
         """
         values = {key.replace("-", "_"): value for layer in layers for key, value in layer.items()}
+        family = family_named(values.pop("family", self.family))
+        model = self.model
+        if type(model) is not family.options:
+            shared = {f.name for f in fields(family.options)}
+            kept = {name: value for name, value in model.to_dict().items() if name in shared and name != "cell"}
+            model = family.options(**kept)
+        parts: dict[str, Checked] = {"model": model, "training": self.training, "decoding": self.decoding}
         problems = [
-            f"{key}={value!r} is no setting; the settings are {', '.join(FIELDS)}"
+            _unknown(key, value, family.name)
             for key, value in values.items()
-            if key not in FIELDS
+            if not any(hasattr(part, key) and key in _names(part) for part in parts.values())
         ]
-        parts = {}
-        for part in fields(self):
-            config = getattr(self, part.name)
-            known = {f.name: f for f in fields(config)}
-            mine = {key: value for key, value in values.items() if key in known}
-            wrong = {key: _type_problem(known[key], value) for key, value in mine.items()}
-            problems += [problem for problem in wrong.values() if problem]
-            parts[part.name] = replace(
-                config, **{key: _number(known[key], value) for key, value in mine.items() if not wrong[key]}
-            )
-        changed = Settings(**parts)
-        problems += changed.problems()
+        for name, part in parts.items():
+            try:
+                parts[name] = replace(part, **{key: values[key] for key in values if key in _names(part)})
+            except ConfigError as problem:
+                problems.append(str(problem))
         if problems:
             raise ConfigError("; ".join(problems))
-        return changed
+        return Settings(family=family.name, **parts)  # type: ignore[arg-type]
 
-    def problems(self) -> list[str]:
-        """Everything that is wrong with the values, each with its remedy."""
-        found = []
-        for config in (self.model, self.training, self.decoding):
-            for f in fields(config):
-                value, low, choices = getattr(config, f.name), f.metadata["low"], f.metadata["choices"]
-                if choices and value not in choices:
-                    found.append(f"{f.name}={value!r} is unknown; choose {' or '.join(choices)}")
-                if low is not None and value is not None and not value >= low:
-                    found.append(f"{f.name}={value} ({f.metadata['unit']}) must be at least {low}")
-                if f.metadata["unit"] == "probability" and f.name != "top_p" and not value < 1:
-                    found.append(f"{f.name}={value} must be below 1")
-        return found + _contradictions(self)
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain data for JSON, a mapping a part."""
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the family, and a mapping for each of the others."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Mapping[str, Any]]) -> Settings:
-        """The inverse of `to_dict`; `ConfigError` for what is unknown or out of range. Names of format 1 are read too."""
-        return cls().override(*({_NAMES_SINCE.get(key, key): part[key] for key in part} for part in data.values()))
+    def from_dict(cls, data: Mapping[str, Any]) -> Settings:
+        """The inverse of `to_dict`; `ConfigError` for what is unknown or out of range."""
+        named = {key: data[key] for key in ("model", "training", "decoding")}
+        return cls().override({"family": data["family"]}, *named.values())
 
 
-def _contradictions(settings: Settings) -> list[str]:
-    model, training = settings.model, settings.training
-    found = []
-    if model.n_heads > 0 and model.d_model % model.n_heads:
-        found.append(f"d_model={model.d_model} does not divide into n_heads={model.n_heads}; choose a multiple")
-    if model.positions == "sinusoidal" and model.d_model % 2:
-        found.append(f"d_model={model.d_model} must be even for positions='sinusoidal'")
-    if training.schedule == "noam" and training.lr is not None:
-        found.append(
-            f"lr={training.lr} has no effect with schedule='noam', whose peak is (d_model x warmup)^-0.5; "
-            "choose schedule='inverse-sqrt' or lr none"
-        )
-    if training.schedule == "noam" and training.warmup < 1:
-        found.append(f"warmup={training.warmup} must be at least 1 for schedule='noam'")
-    if training.schedule != "noam" and not training.lr:
-        found.append(f"lr={training.lr} must be above 0 for schedule={training.schedule!r}")
-    if training.minutes is not None and training.minutes == 0:
-        found.append("minutes=0 leaves no time to train; ask for more, or leave it out")
-    if not 0 < settings.decoding.top_p <= 1:
-        found.append(f"top_p={settings.decoding.top_p} must be above 0 and at most 1")
-    return found
+def _names(part: Checked) -> set[str]:
+    return {f.name for f in fields(part)}
 
 
-# what config.json of format 1 calls settings -> their names since
-_NAMES_SINCE = {"alpha": "length_penalty", "limit_factor": "max_len_ratio", "limit_extra": "max_len_extra"}
-
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
-
-
-def _type_problem(field: dataclasses.Field[Any], value: object) -> str | None:
-    name, _, optional = str(field.type).partition(" | ")
-    if optional and value is None:
-        return None
-    if isinstance(value, _TYPES[name]) and isinstance(value, bool) == (name == "bool"):
-        return None
-    return f"{field.name}={value!r} must be of type {name} ({field.metadata['unit']})"
+def _unknown(key: str, value: object, family: str) -> str:
+    if key not in FIELDS:
+        return f"{key}={value!r} is no setting; the settings are {', '.join(FIELDS)}"
+    options = ", ".join(f.name for f in fields(FAMILIES[family].options))
+    return f"{key}={value!r} is no setting of family={family!r}; its model has {options}"
 
 
-def _number(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A whole number where a float belongs becomes one, so that a saved and a given setting are equal."""
-    return float(value) if isinstance(value, int) and str(field.type).startswith("float") else value
-
-
-# Field name -> dataclass field, over all three parts; the command line makes its options from it.
+# Field name -> dataclass field, over all families and parts; the command line makes its options from it.
 FIELDS: dict[str, dataclasses.Field[Any]] = {
-    f.name: f for part in (ModelConfig, TrainingConfig, DecodingConfig) for f in fields(part)
+    "family": fields(Settings)[0],
+    **{f.name: f for family in FAMILIES.values() for f in fields(family.options)},
+    **{f.name: f for part in (TrainingConfig, DecodingConfig) for f in fields(part)},
 }
 
-# Table 3 of Vaswani et al. 2017, with its optimizer (section 5.3) and regularisation (5.4).
-_BASE = Settings(
-    ModelConfig(d_model=512, n_layers=6, n_heads=8, d_ff=2048, max_len=256, norm="post", attention_dropout=0.1),
-    TrainingConfig(
-        vocab_size=37_000,
-        max_tokens=25_000,
-        schedule="noam",
-        lr=None,
-        warmup=4000,
-        clip_norm=0.0,
-        average_last=5,
-    ),
-    DecodingConfig(beam=4, length_penalty=0.6),
+# Vaswani et al. 2017, sections 5.3 and 5.4
+_TRANSFORMER_TRAINING = TrainingConfig(
+    vocab_size=37_000, max_tokens=25_000, schedule="noam", lr=None, warmup=4000, clip_norm=0.0, average_last=5
 )
+# Brown et al. 2020, table 2.1 and appendix B, for the sizes of GPT-2, whose paper names no rates
+_GPT_TRAINING = TrainingConfig(
+    vocab_size=50_257,
+    pattern="gpt2",
+    max_tokens=16_384,
+    lr=6e-4,
+    warmup=2000,
+    label_smoothing=0.0,
+    adam_beta2=0.95,
+    adam_eps=1e-8,
+    weight_decay=0.1,
+    average_last=1,
+    precision="auto",
+)
+# Devlin et al. 2019, appendix A.2
+_BERT_TRAINING = replace(
+    _GPT_TRAINING, vocab_size=30_522, lr=1e-4, warmup=10_000, adam_beta2=0.999, adam_eps=1e-6, weight_decay=0.01
+)
+# Bahdanau et al. 2015, appendix B, with Adam in place of Adadelta
+_RNNSEARCH_TRAINING = TrainingConfig(vocab_size=30_000, lr=5e-4, label_smoothing=0.0, average_last=1)
+
+_TRAINING: dict[str, tuple[TrainingConfig, DecodingConfig]] = {
+    "small": (TrainingConfig(lr=1e-3, warmup=1000), DecodingConfig()),
+    "transformer-base": (_TRANSFORMER_TRAINING, DecodingConfig(beam=4, length_penalty=0.6)),
+    "transformer-big": (_TRANSFORMER_TRAINING, DecodingConfig(beam=4, length_penalty=0.6)),
+    "gpt2": (_GPT_TRAINING, DecodingConfig()),
+    "gpt2-medium": (replace(_GPT_TRAINING, lr=3e-4), DecodingConfig()),
+    "gpt": (_GPT_TRAINING, DecodingConfig()),
+    "bert-base": (_BERT_TRAINING, DecodingConfig()),
+    "bert-large": (_BERT_TRAINING, DecodingConfig()),
+    "rnnsearch": (_RNNSEARCH_TRAINING, DecodingConfig(beam=12)),
+}
 
 PRESETS: dict[str, Settings] = {
-    "tiny": Settings(),
-    "small": Settings(
-        ModelConfig(d_model=256, n_layers=4, n_heads=4, d_ff=1024, max_len=256),
-        TrainingConfig(lr=1e-3, warmup=1000),
-    ),
-    "base": _BASE,
-    "big": replace(
-        _BASE, model=replace(_BASE.model, d_model=1024, n_heads=16, d_ff=4096, dropout=0.3, attention_dropout=0.1)
-    ),
+    name: Settings(shape.family, shape.options, *_TRAINING.get(name, (TrainingConfig(), DecodingConfig())))
+    for name, shape in SHAPES.items()
 }

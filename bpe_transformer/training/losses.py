@@ -2,55 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
 
-_ROWS = 512  # states projected at a time: their logits then stay in the processor's cache
+IGNORED = -100  # the target of a position that is not predicted, as in torch.nn.functional.cross_entropy
 
-
-class _ProjectedCrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype, needs: bool
-    ) -> Tensor:
-        low_weight = weight.to(dtype)
-        total = states.new_zeros((), dtype=torch.float32)
-        state_grad = torch.empty_like(states) if needs else None
-        weight_grad = torch.zeros_like(weight) if needs else None
-        for start in range(0, states.size(0), _ROWS):
-            part, wanted = states[start : start + _ROWS].to(dtype), targets[start : start + _ROWS, None]
-            logits = (part @ low_weight.t()).float()
-            spread = logits.logsumexp(dim=1, keepdim=True)
-            total += (spread - (1 - smoothing) * logits.gather(1, wanted) - smoothing * logits.mean(1, True)).sum()
-            if state_grad is None or weight_grad is None:
-                continue
-            # d loss / d logits = softmax - smoothed target; the logits' memory takes it
-            grad = logits.sub_(spread).exp_().sub_(smoothing / logits.size(1))
-            low_grad = grad.scatter_add_(1, wanted, grad.new_full(wanted.shape, smoothing - 1)).to(dtype)
-            state_grad[start : start + _ROWS] = low_grad @ low_weight
-            weight_grad += low_grad.t() @ part
-        ctx.save_for_backward(state_grad, weight_grad)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        state_grad, weight_grad = ctx.saved_tensors
-        return state_grad * gradients[0], weight_grad * gradients[0], None, None, None, None
+# states projected at a time: on a CPU their logits then stay in the processor's cache
+_CPU_ROWS, _GPU_ROWS = 512, 8192
 
 
 def projected_cross_entropy(
-    states: Tensor, weight: Tensor, targets: Tensor, *, smoothing: float, dtype: torch.dtype
+    states: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    *,
+    bias: Tensor | None = None,
+    smoothing: float = 0.0,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Sum over states (N, C) of the cross-entropy of softmax(states @ weightᵀ) against targets (N,), in nats; scalar.
+    """Sum over states (N, C) of the cross-entropy of softmax(states @ weightᵀ + bias) against targets (N,), nats.
 
-    weight: (V, C). The target has probability 1 - smoothing, plus smoothing spread evenly over the V ids (Szegedy et
-    al. 2016, section 7; Vaswani et al. 2017, section 5.4), as `torch.nn.functional.cross_entropy` has it. Products run
-    in `dtype`, everything else in float32. The (N, V) logits never stand in memory at once.
+    weight: (V, C); bias: (V,). Targets of `IGNORED` do not count. The target has probability 1 - smoothing, plus
+    smoothing spread evenly over the V ids (Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4), as
+    `torch.nn.functional.cross_entropy` has it. Products run in `dtype`, everything else in float32. The (N, V) logits
+    never stand in memory at once, and the gradients are computed along with the loss.
     """
-    with torch.autocast(states.device.type, enabled=False):
-        loss: Tensor = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            states.float(), weight, targets, smoothing, dtype, torch.is_grad_enabled()
-        )
+    needs_grad = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
+    total, _, _, _ = _projected_cross_entropy(states.float(), weight, bias, targets, smoothing, dtype, needs_grad)
+    loss: Tensor = total
     return loss
+
+
+# a custom operator, because a compiled graph then holds it as one node
+@torch.library.custom_op("bpe_transformer::projected_cross_entropy", mutates_args=())
+def _projected_cross_entropy(
+    states: Tensor,
+    weight: Tensor,
+    bias: Optional[Tensor],  # noqa: UP045 (the schema is read from these annotations)
+    targets: Tensor,
+    smoothing: float,
+    dtype: torch.dtype,
+    needs_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The loss, and its gradients with respect to states, weight and bias (empty where they are not needed)."""
+    with torch.autocast(states.device.type, enabled=False):
+        total = states.new_zeros(())
+        state_grad = torch.zeros_like(states) if needs_grad else states.new_empty(0)
+        weight_grad = torch.zeros_like(weight) if needs_grad else weight.new_empty(0)
+        bias_grad = torch.zeros_like(bias) if needs_grad and bias is not None else states.new_empty(0)
+        low_weight = weight.to(dtype)
+        real = torch.nonzero(targets != IGNORED)[:, 0]
+        for rows in torch.split(real, _CPU_ROWS if states.device.type == "cpu" else _GPU_ROWS):
+            part, wanted = states[rows].to(dtype), targets[rows, None]
+            logits = (part @ low_weight.t()).float()
+            if bias is not None:
+                logits += bias
+            spread = logits.logsumexp(dim=1, keepdim=True)
+            total += (spread - (1 - smoothing) * logits.gather(1, wanted) - smoothing * logits.mean(1, True)).sum()
+            if not needs_grad:
+                continue
+            # d loss / d logits = softmax - smoothed target; the logits' memory takes it
+            grad = logits.sub_(spread).exp_().sub_(smoothing / logits.size(1))
+            grad.scatter_add_(1, wanted, grad.new_full(wanted.shape, smoothing - 1))
+            if bias is not None:
+                bias_grad += grad.sum(0)
+            low_grad = grad.to(dtype)
+            state_grad[rows] = (low_grad @ low_weight).float()
+            weight_grad += low_grad.t() @ part
+    return total, state_grad, weight_grad, bias_grad
+
+
+@_projected_cross_entropy.register_fake
+def _shapes(
+    states: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    smoothing: float,
+    dtype: torch.dtype,
+    needs_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    nothing = states.new_empty(0)
+    if not needs_grad:
+        return states.new_empty(()), nothing, weight.new_empty(0), states.new_empty(0)
+    bias_grad = nothing if bias is None else torch.empty_like(bias)
+    return states.new_empty(()), torch.empty_like(states), torch.empty_like(weight), bias_grad
+
+
+def _save_gradients(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.has_bias = inputs[2] is not None
+    ctx.save_for_backward(*output[1:])
+    ctx.set_materialize_grads(False)
+
+
+def _scale_gradients(ctx: Any, total: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    state_grad, weight_grad, bias_grad = ctx.saved_tensors
+    scaled_bias = bias_grad * total if ctx.has_bias else None
+    return state_grad * total, weight_grad * total, scaled_bias, None, None, None, None
+
+
+_projected_cross_entropy.register_autograd(_scale_gradients, setup_context=_save_gradients)

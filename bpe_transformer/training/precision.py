@@ -7,23 +7,22 @@ from pathlib import Path
 import torch
 
 
-def product_dtype(precision: str) -> torch.dtype:
-    """The type for a setting: "float32", "bfloat16", or "auto", which is bfloat16 where the processor has it.
+def product_dtype(precision: str, device: torch.device | None = None) -> torch.dtype:
+    """The type for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device has it.
 
     A processor that lacks bfloat16 instructions emulates them, slower than it multiplies float32.
     """
     if precision == "auto":
-        return torch.bfloat16 if _has_bfloat16() else torch.float32
+        return torch.bfloat16 if _has_bfloat16(device or torch.device("cpu")) else torch.float32
     dtype: torch.dtype = getattr(torch, precision)
     return dtype
 
 
-def multiplying_in(dtype: torch.dtype) -> torch.autocast:
-    """A context in which the CPU's matrix products run in `dtype`."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
-
-
-def _has_bfloat16() -> bool:
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
     if hasattr(torch.cpu, "get_capabilities"):  # torch >= 2.13
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

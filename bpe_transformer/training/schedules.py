@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bpe_transformer.training.config import ModelConfig, TrainingConfig
+from bpe_transformer.models.config import ModelOptions
+from bpe_transformer.training.config import TrainingConfig
 
 
 def noam(step: int, *, d_model: int, warmup: int) -> float:
@@ -30,7 +31,7 @@ def cosine(step: int, *, lr: float, warmup: int, progress: float) -> float:
     return lr * min(1.0, step / max(warmup, 1)) * 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
 
 
-def learning_rate(step: int, progress: float, *, model: ModelConfig, training: TrainingConfig) -> float:
+def learning_rate(step: int, progress: float, *, model: ModelOptions, training: TrainingConfig) -> float:
     """The rate that the settings ask for at `step`, with `progress` of the run over."""
     if training.schedule == "noam":
         return noam(step, d_model=model.d_model, warmup=training.warmup)

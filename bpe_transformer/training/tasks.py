@@ -1,53 +1,49 @@
-"""What the trainer trains on: batches and their loss, for translation and for language modelling."""
+"""What the trainer trains on: an objective with its batches, for each kind of task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import nn
 
 from bpe_transformer.data import PackedBlocks, Prepared, TokenBatchSampler, TranslationBatch, collate_translation
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.models import LanguageModel, TranslationModel
 from bpe_transformer.training.config import Settings
-from bpe_transformer.training.losses import projected_cross_entropy
-from bpe_transformer.training.precision import product_dtype
-
-
-class Loss(NamedTuple):
-    """Cross-entropy summed over `ids` predicted ids, nats."""
-
-    total: Tensor
-    ids: int
+from bpe_transformer.training.masking import Masking
+from bpe_transformer.training.objectives import CausalLM, MaskedBatch, MaskedLM, PackedBatch, Seq2Seq
 
 
 class Task(Protocol):
-    """A model with its data. Batches are named by the row numbers in them, so that a run can be taken up anywhere."""
+    """An objective with its data. Batches are named by the row numbers in them, so that a run can be resumed anywhere."""
 
-    model: Any
+    @property
+    def objective(self) -> nn.Module:
+        """What is trained: `forward` takes a batch and gives a `LossSum`; `model` is the model in it."""
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch in order: a pure function of the seed and `epoch` (from 0)."""
 
-    def loss(self, rows: Sequence[int]) -> Loss:
-        """The smoothed loss of a training batch."""
+    def batch(self, rows: Sequence[int], epoch: int) -> Any:
+        """A training batch, a named tuple of tensors on the CPU."""
 
-    def validation_losses(self) -> Iterator[Loss]:
-        """The plain loss of the validation set, batch by batch."""
+    def validation_batches(self) -> Iterator[Any]:
+        """The validation set, batch by batch."""
 
 
 class TranslationTask:
-    """Pairs in length buckets; the loss is that of every target id after bos."""
+    """Pairs in length buckets; every target id after bos is predicted."""
 
-    def __init__(self, model: TranslationModel, train: Prepared, validation: Prepared, settings: Settings) -> None:
+    def __init__(
+        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
+    ) -> None:
         _check(train, validation, "translation")
         training = settings.training
-        self.model = model
+        self.objective = Seq2Seq(model, label_smoothing=training.label_smoothing, dtype=dtype)
+        self._pad_id = self.objective.model.config.pad_id
         self._train, self._validation = train.dataset, validation.dataset
-        self._smoothing = training.label_smoothing
-        self._dtype = product_dtype(training.precision)
         self._sampler = TokenBatchSampler(train.lengths, max_tokens=training.max_tokens, seed=training.seed)
         lengths = validation.lengths
         shown = max(1, int(np.searchsorted(lengths[:, 1].cumsum(), training.eval_tokens, side="right")))
@@ -61,40 +57,31 @@ class TranslationTask:
         self._sampler.set_epoch(epoch)
         return list(self._sampler)
 
-    def loss(self, rows: Sequence[int]) -> Loss:
-        return self._loss(self._batch(self._train, rows), self._smoothing)
+    def batch(self, rows: Sequence[int], epoch: int) -> TranslationBatch:
+        return self._collate(self._train, rows)
 
-    def validation_losses(self) -> Iterator[Loss]:
+    def validation_batches(self) -> Iterator[TranslationBatch]:
         for rows in self._checks:
-            yield self._loss(self._batch(self._validation, rows), 0.0)
+            yield self._collate(self._validation, rows)
 
-    def _batch(self, dataset: Any, rows: Sequence[int]) -> TranslationBatch:
+    def _collate(self, dataset: Any, rows: Sequence[int]) -> TranslationBatch:
         columns = dataset[list(rows)]
         pairs = zip(columns["src_ids"], columns["tgt_ids"], strict=True)
-        return collate_translation([{"src_ids": src, "tgt_ids": tgt} for src, tgt in pairs], self.model.pad_id)
-
-    def _loss(self, batch: TranslationBatch, smoothing: float) -> Loss:
-        memory, mask = self.model.encode(batch.src)
-        states = self.model.decode(batch.tgt[:, :-1], memory, mask)
-        wanted = batch.tgt[:, 1:]
-        real = wanted != self.model.pad_id  # padding is left out before the projection, the costliest layer
-        total = projected_cross_entropy(
-            states[real], self.model.output_weight, wanted[real], smoothing=smoothing, dtype=self._dtype
-        )
-        return Loss(total, int(real.sum()))
+        return collate_translation([{"src_ids": src, "tgt_ids": tgt} for src, tgt in pairs], self._pad_id)
 
 
-class LanguageModelTask:
-    """Documents end to end in windows of `max_len` ids; the loss is that of every id but the first of a window."""
+class PackedTask:
+    """Documents end to end in windows: what causal and masked language models share.
 
-    def __init__(self, model: LanguageModel, train: Prepared, validation: Prepared, settings: Settings) -> None:
+    block_len: ids from one window to the next; a window holds one more.
+    """
+
+    objective: nn.Module
+
+    def __init__(self, train: Prepared, validation: Prepared, settings: Settings, block_len: int) -> None:
         _check(train, validation, "language-model")
         training = settings.training
-        self.model = model
-        self._smoothing = training.label_smoothing
-        self._dtype = product_dtype(training.precision)
         self._seed = training.seed
-        block_len = settings.model.max_len
         self._rows = max(1, training.max_tokens // block_len)
         self._train = PackedBlocks(train.dataset, block_len)
         self._validation = PackedBlocks(validation.dataset, block_len)
@@ -104,20 +91,56 @@ class LanguageModelTask:
         order = np.random.Generator(np.random.PCG64([self._seed, epoch])).permutation(len(self._train)).tolist()
         return [order[start : start + self._rows] for start in range(0, len(order), self._rows)]
 
-    def loss(self, rows: Sequence[int]) -> Loss:
-        return self._loss(self._train.batch(rows), self._smoothing)
+    def batch(self, rows: Sequence[int], epoch: int) -> Any:
+        return self._batch(self._train, rows, epoch)
 
-    def validation_losses(self) -> Iterator[Loss]:
+    def validation_batches(self) -> Iterator[Any]:
         for start in range(0, len(self._checks), self._rows):
-            yield self._loss(self._validation.batch(self._checks[start : start + self._rows]), 0.0)
+            yield self._batch(self._validation, self._checks[start : start + self._rows], 0)
 
-    def _loss(self, blocks: Tensor, smoothing: float) -> Loss:
-        states = self.model.states(blocks[:, :-1])
-        wanted = blocks[:, 1:].reshape(-1)
-        total = projected_cross_entropy(
-            states.flatten(0, 1), self.model.output_weight, wanted, smoothing=smoothing, dtype=self._dtype
+    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> Any:
+        raise NotImplementedError
+
+
+class LanguageModelTask(PackedTask):
+    """Windows of `max_len` ids; every id but the first of a window is predicted from those before it."""
+
+    def __init__(
+        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
+    ) -> None:
+        super().__init__(train, validation, settings, settings.model.max_len)
+        self.objective = CausalLM(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
+
+    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> PackedBatch:
+        return PackedBatch(blocks.batch(rows))
+
+
+class MaskedLanguageModelTask(PackedTask):
+    """Windows of `max_len` ids; those that the objective hides are predicted from all others."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Prepared,
+        validation: Prepared,
+        settings: Settings,
+        dtype: torch.dtype,
+        *,
+        masking: Masking,
+    ) -> None:
+        super().__init__(train, validation, settings, settings.model.max_len - 1)
+        training = settings.training
+        self.objective = MaskedLM(
+            model,
+            masking=masking,
+            seed=training.seed,
+            share=training.mask_share,
+            label_smoothing=training.label_smoothing,
+            dtype=dtype,
         )
-        return Loss(total, wanted.numel())
+
+    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> MaskedBatch:
+        return MaskedBatch(blocks.batch(rows), torch.tensor(rows), torch.tensor(epoch))
 
 
 def _check(train: Prepared, validation: Prepared, task: str) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 
 from bpe_transformer.data import Prepared, SpecialIds, TaskColumns
-from bpe_transformer.errors import DigestMismatchError
-from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.errors import ConfigError, DigestMismatchError
+from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
-from bpe_transformer.training.tasks import LanguageModelTask, TranslationTask
+from bpe_transformer.training.engine import Engine
+from bpe_transformer.training.masking import Masking
+from bpe_transformer.training.tasks import LanguageModelTask, MaskedLanguageModelTask, PackedTask, TranslationTask
 from bpe_transformer.training.trainer import ProgressCallback, RunResult, Trainer
 
 
@@ -30,7 +32,7 @@ def train_translation(
     resume: bool = False,
     progress: ProgressCallback | None = None,
 ) -> RunResult:
-    """Trains an encoder-decoder and leaves a checkpoint in `directory`; `load_translator` reads it.
+    """Trains an encoder-decoder of `settings.family` and leaves a checkpoint in `directory`; `load_translator` reads it.
 
     src, tgt, corpus: what the columns and the corpus are called, kept in the checkpoint.
     Ctrl-C ends it after the running step, resumable; `RunResult.finished` says so.
@@ -39,11 +41,10 @@ def train_translation(
         DigestMismatchError: the rows were prepared with another tokenizer.
         CheckpointError: `resume`, and there is nothing to resume or it was run with other settings.
     """
-    info = _info("translation", (train, validation), tokenizer, settings, (src, tgt), corpus)
-    model = build_model(info)
-    assert isinstance(model, TranslationModel)
-    task = TranslationTask(model, train, validation, settings)
-    return Trainer(task, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), corpus)
+    engine = _engine(settings)
+    task = TranslationTask(build_model(info), train, validation, settings, engine.dtype)
+    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
 
 
 def train_language_model(
@@ -58,12 +59,26 @@ def train_language_model(
     resume: bool = False,
     progress: ProgressCallback | None = None,
 ) -> RunResult:
-    """Trains a decoder-only model and leaves a checkpoint in `directory`; otherwise as `train_translation`."""
-    info = _info("language-model", (train, validation), tokenizer, settings, (column,), corpus)
-    model = build_model(info)
-    assert isinstance(model, LanguageModel)
-    task = LanguageModelTask(model, train, validation, settings)
-    return Trainer(task, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    """Trains a language model, masked or not, and leaves a checkpoint in `directory`.
+
+    `settings.family` decides which; a masked one needs a tokenizer with a mask token. Otherwise as `train_translation`.
+    """
+    info = _info(
+        ("language-model", "masked-language-model"), (train, validation), tokenizer, settings, (column,), corpus
+    )
+    engine, model = _engine(settings), build_model(info)
+    task: PackedTask
+    if settings.task == "masked-language-model":
+        masking = Masking.of(tokenizer, whole_words=settings.training.whole_words)
+        task = MaskedLanguageModelTask(model, train, validation, settings, engine.dtype, masking=masking)
+    else:
+        task = LanguageModelTask(model, train, validation, settings, engine.dtype)
+    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+
+
+def _engine(settings: Settings) -> Engine:
+    training = settings.training
+    return Engine(device=training.device, precision=training.precision, compile=training.compile)
 
 
 def train_model(
@@ -108,13 +123,19 @@ def train_model(
 
 
 def _info(
-    task: str,
+    tasks: tuple[str, ...],
     prepared: tuple[Prepared, ...],
     tokenizer: Tokenizer,
     settings: Settings,
     columns: tuple[str, ...],
     corpus: str,
 ) -> CheckpointInfo:
+    if settings.task not in tasks:
+        fitting = " or ".join(family.name for family in FAMILIES.values() if family.task in tasks)
+        raise ConfigError(
+            f"family={settings.family!r} is trained for {settings.task}, and this trains for {' or '.join(tasks)}; "
+            f"choose family {fitting}"
+        )
     for rows in prepared:
         if rows.digest != tokenizer.digest:
             raise DigestMismatchError(
@@ -123,7 +144,6 @@ def _info(
             )
     torch.manual_seed(settings.training.seed)  # of the initial weights
     return CheckpointInfo(
-        task=task,
         digest=tokenizer.digest,
         vocab_size=tokenizer.vocab_size,
         pad_id=SpecialIds.of(tokenizer).pad,

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io.atomic import atomic_file
@@ -33,8 +33,9 @@ from bpe_transformer.training.checkpoint import (
     set_weights,
     weights_of,
 )
+from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.memory import keep_freed_memory
-from bpe_transformer.training.precision import multiplying_in, product_dtype
+from bpe_transformer.training.old_formats import FORMAT
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
 
@@ -88,23 +89,26 @@ class _RunState:
 
 
 class Trainer:
-    """Trains `task.model` by the settings of `info` and leaves a checkpoint in `directory`."""
+    """Trains the model of `task.objective` by the settings of `info` and leaves a checkpoint in `directory`."""
 
     def __init__(
         self,
         task: Task,
+        engine: Engine,
         info: CheckpointInfo,
         tokenizer: Tokenizer,
         directory: Path,
         *,
         progress: ProgressCallback | None = None,
     ) -> None:
-        self.task, self.info, self.tokenizer, self.directory = task, info, tokenizer, directory
+        self.task, self.engine = task, engine
+        self.info, self.tokenizer, self.directory = info, tokenizer, directory
         self.settings = info.settings
-        self.dtype = product_dtype(info.settings.training.precision)
         self.report = progress or (lambda _: None)
         self.state = _RunState()
-        self.named = dict(task.model.named_parameters())
+        self.objective = engine.prepare(task.objective)
+        self.model: nn.Module = task.objective.model  # type: ignore[assignment]
+        self.named = dict(self.model.named_parameters())
         self.optimizer = _optimizer(self.named, self.settings.training)
         self.means = _RunningMeans()
         self._began = time.monotonic()
@@ -116,7 +120,7 @@ class Trainer:
             CheckpointError: `resume`, and there is nothing to resume or it belongs to other settings.
         """
         keep_freed_memory()
-        torch.manual_seed(self.settings.training.seed)
+        self.engine.seed(self.settings.training.seed)
         if resume:
             self._restore()
         else:
@@ -158,17 +162,16 @@ class Trainer:
         training = self.settings.training
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.task.model.train()
+        self.objective.train()
         started = time.monotonic()
-        with multiplying_in(self.dtype):
-            loss = self.task.loss(rows)
-        mean = loss.total / loss.ids
+        batch = self.engine.move(self.task.batch(rows, self.state.epoch))
+        with self.engine.autocast():
+            loss = self.objective(batch)
+        mean = loss.total / loss.count.clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
-        mean.backward()  # type: ignore[no-untyped-call]
-        if training.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.named.values(), training.clip_norm)
-        self.optimizer.step()
-        self.means.add(float(mean.detach()), loss.ids, time.monotonic() - started)
+        self.engine.backward(mean)
+        self.engine.step(self.optimizer, self.named.values(), training.clip_norm)
+        self.means.add(float(mean.detach()), int(loss.count), time.monotonic() - started)
 
     def _learning_rate(self, within: float) -> float:
         step, share = self.state.step + 1, self._share(within)
@@ -205,10 +208,11 @@ class Trainer:
 
     def evaluate(self) -> float:
         """Plain loss on the validation set, nats an id."""
-        self.task.model.eval()
-        with torch.inference_mode(), multiplying_in(self.dtype):
-            losses = [(float(loss.total), loss.ids) for loss in self.task.validation_losses()]
-        return sum(total for total, _ in losses) / sum(ids for _, ids in losses)
+        self.objective.eval()
+        with torch.inference_mode(), self.engine.autocast():
+            losses = [self.objective(self.engine.move(batch)) for batch in self.task.validation_batches()]
+        count = sum(int(loss.count) for loss in losses)
+        return sum(float(loss.total) for loss in losses) / max(count, 1)
 
     def _validate(self) -> float:
         """Scores the weights, keeps them for the average and, if they are the best so far, as the checkpoint."""
@@ -223,7 +227,7 @@ class Trainer:
             }
             | {"validation_loss": loss}
         )
-        weights = weights_of(self.task.model)
+        weights = weights_of(self.model)
         if state.best_loss is None or loss < state.best_loss:
             state.best_loss, state.best_step = loss, state.step
             self._save_checkpoint(weights, loss, f"step {state.step}")
@@ -250,16 +254,16 @@ class Trainer:
         if not state.history or state.history[-1]["step"] != state.step:
             self._validate()
         chosen = f"step {state.best_step}"
-        last = weights_of(self.task.model)
+        last = weights_of(self.model)
         if len(state.snapshots) > 1:
-            set_weights(self.task.model, self._average(), source=_SNAPSHOTS)
+            set_weights(self.model, self._average(), source=_SNAPSHOTS)
             loss = self.evaluate()
             if state.best_loss is None or loss < state.best_loss:
                 chosen = f"average of the last {len(state.snapshots)}"
-                self._save_checkpoint(weights_of(self.task.model), loss, chosen)
-                set_weights(self.task.model, last, source=WEIGHTS)
+                self._save_checkpoint(weights_of(self.model), loss, chosen)
+                set_weights(self.model, last, source=WEIGHTS)
                 return self._result(finished=True, chosen=chosen, validation_loss=loss)
-            set_weights(self.task.model, last, source=WEIGHTS)
+            set_weights(self.model, last, source=WEIGHTS)
         return self._result(finished=True, chosen=chosen)
 
     def _average(self) -> dict[str, Tensor]:
@@ -294,12 +298,16 @@ class Trainer:
 
     def _save_state(self) -> None:
         self.state.seconds = self._seconds()
-        tensors = {f"model.{name}": value for name, value in weights_of(self.task.model).items()}
+        tensors = {f"model.{name}": value for name, value in weights_of(self.model).items()}
         for name, parameter in self.named.items():
             for part, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{part}.{name}"] = value
-        tensors["random"] = torch.get_rng_state()
-        facts = {"card": self.info.to_dict(), "state": asdict(self.state)}
+        tensors |= {f"random.{device}": state for device, state in self.engine.rng_state().items()}
+        facts = {
+            "card": self.info.to_dict(),
+            "state": asdict(self.state),
+            "scaler": self.engine.scaler.state_dict(),
+        }
         save_state(self.directory / STATE, tensors, facts)
 
     def _restore(self) -> None:
@@ -307,34 +315,42 @@ class Trainer:
         if not path.exists():
             raise CheckpointError(f"{path} is missing, so there is nothing to resume; start the run without --resume")
         tensors, facts = load_state(path)
+        if facts["format"] < FORMAT:
+            raise CheckpointError(
+                f"{path} was written by an earlier version (format {facts['format']}), whose runs cannot be resumed; "
+                "its model still loads; start the run again without --resume"
+            )
         check_resumable(CheckpointInfo.from_dict(facts["card"]), self.info)
         model = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
-        set_weights(self.task.model, model, source=str(path))
+        set_weights(self.model, model, source=str(path))
         for name, parameter in self.named.items():
             parts = ("step", "exp_avg", "exp_avg_sq")
             found = {part: tensors[key] for part in parts if (key := f"optimizer.{part}.{name}") in tensors}
             if found:
                 self.optimizer.state[parameter] = found
-        torch.set_rng_state(tensors["random"])
+        self.engine.set_rng_state(
+            {name.removeprefix("random."): state for name, state in tensors.items() if name.startswith("random.")}
+        )
+        self.engine.scaler.load_state_dict(facts["scaler"])
         self.state = _RunState(**facts["state"])
 
 
 def check_resumable(saved: CheckpointInfo, current: CheckpointInfo) -> None:
-    """`CheckpointError`, naming every difference, unless only the end of the run (`epochs`, `minutes`) was changed."""
+    """`CheckpointError`, naming every difference, unless only the end of the run or where it runs was changed."""
     before, now = _identity(saved), _identity(current)
     changed = [f"{name} was {before[name]!r}, now {now[name]!r}" for name in now if before.get(name) != now[name]]
     if changed:
         raise CheckpointError(
             f"the run cannot be resumed with other settings: {'; '.join(changed)}; leave them as they were "
-            "(epochs and minutes may change), or start the run without --resume"
+            "(epochs, minutes, device and compile may change), or start the run without --resume"
         )
 
 
 def _identity(info: CheckpointInfo) -> dict[str, Any]:
     settings = info.settings.to_dict()
-    free = ("epochs", "minutes")
+    free = ("epochs", "minutes", "device", "compile")
     training = {name: value for name, value in settings["training"].items() if name not in free}
-    facts = {"task": info.task, "digest": info.digest, "columns": info.columns}
+    facts = {"family": info.settings.family, "digest": info.digest, "columns": info.columns}
     return {**facts, **settings["model"], **training}
 
 

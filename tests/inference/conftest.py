@@ -8,29 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from bpe_transformer.models import LanguageModel, TranslationModel
+from bpe_transformer.models import EncoderDecoder, LanguageModel, TransformerConfig
 
-SHAPE = {
-    "vocab_size": 40,
-    "d_model": 32,
-    "n_layers": 2,
-    "n_heads": 4,
-    "d_ff": 48,
-    "max_len": 24,
-    "dropout": 0.0,
-    "attention_dropout": 0.0,
-    "norm": "pre",
-    "positions": "sinusoidal",
-    "activation": "relu",
-    "tie_embeddings": True,
-}
+torch.set_num_threads(1)  # models are tiny here, and tests run side by side
+
+SHAPE = {"vocab_size": 40, "d_model": 32, "n_layers": 2, "n_heads": 4, "d_ff": 48, "max_len": 24, "dropout": 0.0}
 
 
 @pytest.fixture
-def translation() -> Callable[..., TranslationModel]:
-    def make(**changes: Any) -> TranslationModel:
+def translation() -> Callable[..., EncoderDecoder]:
+    def make(**changes: Any) -> EncoderDecoder:
         torch.manual_seed(3)
-        return TranslationModel(**{**SHAPE, "pad_id": 0, **changes}).eval()
+        return EncoderDecoder(TransformerConfig(**{**SHAPE, **changes})).eval()
 
     return make
 
@@ -39,6 +28,6 @@ def translation() -> Callable[..., TranslationModel]:
 def language() -> Callable[..., LanguageModel]:
     def make(**changes: Any) -> LanguageModel:
         torch.manual_seed(3)
-        return LanguageModel(**{**SHAPE, **changes}).eval()
+        return LanguageModel(TransformerConfig(**{**SHAPE, **changes})).eval()
 
     return make

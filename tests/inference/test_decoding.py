@@ -96,7 +96,7 @@ def test_length_normalizer_is_gnmts_and_prefers_longer_texts() -> None:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_beam_of_one_is_greedy_and_a_wide_beam_is_no_worse(translation: Any, norm: str) -> None:
     torch.manual_seed(1)
-    model = translation(norm=norm)
+    model = translation(norm_place=norm)
     with torch.no_grad():  # sharper, so that some sentences end by themselves
         model.tgt_embedding.tokens.weight.mul_(2.0)
     src = torch.randint(3, 40, (12, 6))

@@ -124,7 +124,7 @@ def test_no_folder_holds_too_many_files() -> None:
         if path.name != "__init__.py":
             folders[named(path.parent)].add(path.stem)  # a header and its source are one
     full = {folder: len(names) for folder, names in folders.items() if len(names) > MAX_FOLDER_FILES}
-    assert set(full) <= MIRRORS_THE_COMMANDS | {"bpe_transformer/models"}, full  # TODAY: the old models leave
+    assert set(full) <= MIRRORS_THE_COMMANDS, full
 
 
 PACKAGES = sorted(

@@ -9,10 +9,13 @@ from typing import Any
 
 import datasets
 import pytest
+import torch
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import Prepared, prepare_language_model, prepare_translation
 from bpe_transformer.training import RunResult, Settings, train_translation
+
+torch.set_num_threads(1)  # models are tiny here, and tests run side by side
 
 WORDS = ("low", "lower", "newest", "widest", "새", "낮은")
 SMALL = {

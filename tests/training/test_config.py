@@ -2,20 +2,49 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.training import PRESETS, Settings
+from bpe_transformer.models import FAMILIES, RecurrentAttentionOptions, TransformerOptions
+from bpe_transformer.training import PRESETS, DecodingConfig, Settings, TrainingConfig
 from bpe_transformer.training.config import FIELDS
 
 
-def test_presets_are_valid_and_base_and_big_are_those_of_the_paper() -> None:
-    assert list(PRESETS) == ["tiny", "small", "base", "big"]
-    assert all(settings.problems() == [] for settings in PRESETS.values())
-    base, big = PRESETS["base"].model, PRESETS["big"].model
-    assert (base.n_layers, base.d_model, base.n_heads, base.d_ff, base.norm) == (6, 512, 8, 2048, "post")
+def test_presets_are_those_of_the_papers() -> None:
+    assert list(PRESETS) == [
+        *("tiny", "small", "transformer-base", "transformer-big", "gpt2", "gpt2-medium", "gpt"),
+        *("bert-base", "bert-large", "rnnsearch"),
+    ]
+    base, big = PRESETS["transformer-base"].model, PRESETS["transformer-big"].model
+    assert isinstance(base, TransformerOptions)
+    assert isinstance(big, TransformerOptions)
+    assert (base.n_layers, base.d_model, base.n_heads, base.d_ff, base.norm_place) == (6, 512, 8, 2048, "post")
     assert (big.n_layers, big.d_model, big.n_heads, big.d_ff, big.dropout) == (6, 1024, 16, 4096, 0.3)
+    assert {PRESETS[name].model.n_layers for name in ("bert-base", "gpt2")} == {12}
+    assert PRESETS["bert-large"].model.n_layers == 24
+    assert PRESETS["rnnsearch"].family == "bahdanau"
+
+
+def test_settings_refuse_every_wrong_value_however_they_are_made() -> None:
+    with pytest.raises(ConfigError, match=r"dropout=-4 .*; d_model=128 does not divide into n_heads=3"):
+        Settings(model=TransformerOptions(n_heads=3, dropout=-4))
+    with pytest.raises(ConfigError, match=r"schedule='linear'.*; epochs|epochs=0.*; schedule='linear'"):
+        Settings(training=TrainingConfig(schedule="linear", epochs=0))
+    with pytest.raises(ConfigError, match="top_p=0"):
+        DecodingConfig(top_p=0)
+    with pytest.raises(ConfigError, match="family='lstm' is built from RecurrentOptions, not from TransformerOptions"):
+        Settings(family="lstm")
+
+
+def test_another_family_keeps_the_options_that_both_have() -> None:
+    settings = Settings.preset("small").override({"family": "bahdanau", "score": "general"})
+    assert settings.model == RecurrentAttentionOptions(d_model=256, n_layers=4, max_len=256, score="general")
+    with pytest.raises(ConfigError, match="n_heads=2 is no setting of family='lstm'; its model has d_model"):
+        Settings().override({"family": "lstm", "n_heads": 2})
+    with pytest.raises(ConfigError, match="family='rnn' is unknown; choose transformer or gpt"):
+        Settings().override({"family": "rnn"})
 
 
 def test_later_overrides_win_and_dashes_are_underscores() -> None:
@@ -28,18 +57,25 @@ def test_later_overrides_win_and_dashes_are_underscores() -> None:
 def test_every_problem_is_listed_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         Settings.preset("tiny").override(
-            {"n_heads": 3, "dropout": 1.5, "epochs": 0, "norm": "middle", "layers": 2, "warmup": "long"}
+            {"n_heads": 3, "dropout": 1.5, "epochs": 0, "norm_place": "middle", "layers": 2, "warmup": "long"}
         )
     message = str(caught.value)
     assert "\n" not in message
-    for part in ("n_heads=3", "dropout=1.5", "epochs=0 (passes", "norm='middle'", "layers=2 is no", "warmup='long'"):
+    for part in (
+        "n_heads=3",
+        "dropout=1.5",
+        "epochs=0 (passes",
+        "norm_place='middle'",
+        "layers=2 is no",
+        "warmup='long'",
+    ):
         assert part in message
 
 
 def test_contradictions_are_problems() -> None:
     with pytest.raises(ConfigError, match=r"lr=0.001 has no effect with schedule='noam'"):
-        Settings.preset("base").override({"lr": 1e-3})
-    assert Settings.preset("base").override({"lr": 1e-3, "schedule": "inverse-sqrt"}).training.lr == 1e-3
+        Settings.preset("transformer-base").override({"lr": 1e-3})
+    assert Settings.preset("transformer-base").override({"lr": 1e-3, "schedule": "inverse-sqrt"}).training.lr == 1e-3
     with pytest.raises(ConfigError, match="minutes=0 leaves no time"):
         Settings.preset("tiny").override({"minutes": 0})
     with pytest.raises(ConfigError, match="preset='huge' is unknown; choose one of tiny"):
@@ -47,12 +83,19 @@ def test_contradictions_are_problems() -> None:
 
 
 def test_settings_survive_plain_data() -> None:
-    settings = Settings.preset("big").override({"minutes": 12, "beam": 3})
+    settings = Settings.preset("transformer-big").override({"minutes": 12, "beam": 3})
     assert Settings.from_dict(settings.to_dict()) == settings
+    for family in FAMILIES:
+        settings = Settings().override({"family": family})
+        assert Settings.from_dict(settings.to_dict()) == settings
 
 
 def test_every_field_has_a_unit_and_a_meaning() -> None:
-    assert len(FIELDS) == sum(len(part) for part in Settings().to_dict().values())  # no name occurs twice
+    parts = [TrainingConfig, DecodingConfig]
+    shared = {f.name for part in parts for f in fields(part)}
+    assert len(shared) == sum(len(fields(part)) for part in parts)  # no name occurs twice
+    for family in FAMILIES.values():
+        assert not shared & {f.name for f in fields(family.options)}
     assert all(field.metadata["unit"] and field.metadata["meaning"] for field in FIELDS.values())
 
 

@@ -28,7 +28,7 @@ def test_cosine_warms_up_and_ends_at_zero() -> None:
 
 
 def test_the_settings_choose_the_schedule() -> None:
-    tiny, base = PRESETS["tiny"], PRESETS["base"]
+    tiny, base = PRESETS["tiny"], PRESETS["transformer-base"]
     assert learning_rate(4000, 0.9, model=base.model, training=base.training) == pytest.approx(6.9877e-4, rel=1e-4)
     assert learning_rate(400, 0.0, model=tiny.model, training=tiny.training) == pytest.approx(2e-3)
     changed = tiny.override({"schedule": "inverse-sqrt"})

@@ -242,7 +242,7 @@ def test_a_language_model_learns_scores_and_writes(
         lines,
         lines,
         tokenizer,
-        settings=settings.override({"epochs": 40, "max_len": 32, "max_tokens": 128}),
+        settings=settings.override({"family": "gpt", "epochs": 40, "max_len": 32, "max_tokens": 128}),
         directory=tmp_path / "run",
         column="src",
     )

@@ -1,0 +1,167 @@
+"""A model and its loss as one module: batch in, summed loss and count out, everything inside `forward`.
+
+This is what an engine moves, compiles and wraps. In evaluation mode every loss is the plain one: not smoothed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bpe_transformer.data.batches.collators import TranslationBatch
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.training.losses import IGNORED, projected_cross_entropy
+from bpe_transformer.training.masking import Masking
+from bpe_transformer.training.random_draws import counter_uniform
+
+
+class LossSum(NamedTuple):
+    """Cross-entropy summed over `count` predictions, nats; both scalars."""
+
+    total: Tensor
+    count: Tensor  # type: ignore[assignment]  # (hides tuple.count, which nobody needs here)
+
+
+class PackedBatch(NamedTuple):
+    """ids: (B, T + 1) int64, documents end to end; every id but the first of a row is predicted."""
+
+    ids: Tensor
+
+
+class MaskedBatch(NamedTuple):
+    """ids: (B, T) int64; rows: (B,) int64, their numbers in the data; epoch: scalar int64. They decide the masks."""
+
+    ids: Tensor
+    rows: Tensor
+    epoch: Tensor
+
+
+class LabelledBatch(NamedTuple):
+    """ids: (B, T) int64, padded at the end; labels: (B,) int64."""
+
+    ids: Tensor
+    labels: Tensor
+
+
+class Objective(nn.Module):
+    """Base of the objectives that predict ids: the projection of the model's head and the loss in one step.
+
+    dtype: of that projection's products.
+    """
+
+    def __init__(self, model: nn.Module, *, label_smoothing: float = 0.0, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.label_smoothing = label_smoothing
+        self.dtype = dtype
+
+    def _loss(self, states: Tensor, targets: Tensor) -> LossSum:
+        """States (B, T, C), targets (B, T) with `IGNORED` where nothing is predicted."""
+        states, targets = states.flatten(0, 1), targets.flatten()
+        real = targets != IGNORED
+        count = real.sum()
+        if not torch.compiler.is_compiling():
+            # left out before the head, the costliest layer; a compiled graph wants shapes that do not depend on data
+            states, targets = states[real], targets[real]
+        head = self.model.head
+        total = projected_cross_entropy(
+            head.hidden(states),
+            head.weight,
+            targets,
+            bias=head.bias,
+            smoothing=self.label_smoothing if self.training else 0.0,
+            dtype=self.dtype,
+        )
+        return LossSum(total, count)
+
+
+class Seq2Seq(Objective):
+    """The target id after each of bos … (teacher forcing), for `EncoderDecoder` and `RecurrentSeq2Seq`."""
+
+    def forward(self, batch: TranslationBatch) -> LossSum:
+        memory = self.model.encode(batch.src)
+        states = self.model.decode(batch.tgt[:, :-1], memory)
+        targets = batch.tgt[:, 1:]
+        return self._loss(states, targets.masked_fill(targets == self.model.config.pad_id, IGNORED))
+
+
+class CausalLM(Objective):
+    """The next id at every position, for `LanguageModel`."""
+
+    def forward(self, batch: PackedBatch) -> LossSum:
+        return self._loss(self.model.states(batch.ids[:, :-1]), batch.ids[:, 1:])
+
+
+class MaskedLM(Objective):
+    """The ids that were hidden, for `MaskedLanguageModel` (Devlin et al. 2019, section 3.1).
+
+    A share of the ids is chosen; of those, 80 % become the mask, 10 % any ordinary id, 10 % stay. All draws are a
+    function of (seed, epoch, row, position), on any device. In evaluation mode the epoch is 0.
+
+    Args:
+        masking: which ids may be chosen, and by what they are hidden; whole words if it knows where words begin.
+        share: of the ids (or words) that are chosen.
+    """
+
+    special: Tensor
+    ordinary: Tensor
+    word_starts: Tensor | None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        masking: Masking,
+        seed: int,
+        share: float = 0.15,
+        label_smoothing: float = 0.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(model, label_smoothing=label_smoothing, dtype=dtype)
+        if not 0 < share < 1:
+            raise ConfigError(f"share={share} of masked ids must be above 0 and below 1; 0.15 is BERT's")
+        self.mask_id, self.seed, self.share = masking.mask_id, seed, share
+        special = torch.zeros(self.model.config.vocab_size, dtype=torch.bool)
+        special[[masking.mask_id, *masking.special_ids]] = True
+        self.register_buffer("special", special, persistent=False)
+        self.register_buffer("ordinary", torch.nonzero(~special)[:, 0], persistent=False)
+        self.register_buffer("word_starts", masking.word_starts, persistent=False)
+
+    def forward(self, batch: MaskedBatch) -> LossSum:
+        ids, targets = self.masked(batch)
+        return self._loss(self.model.states(ids), targets)
+
+    def masked(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
+        """The ids with some hidden (B, T), and the targets (B, T): the hidden ids, `IGNORED` elsewhere."""
+        epoch = batch.epoch if self.training else torch.zeros_like(batch.epoch)
+        rows = batch.rows[:, None]
+        places = torch.arange(batch.ids.size(1), device=batch.ids.device)[None]
+        units = places if self.word_starts is None else self.word_starts[batch.ids].cumsum(dim=1)
+
+        def draw(stream: int, unit: Tensor) -> Tensor:
+            return counter_uniform(self.seed, stream, epoch, rows, unit)
+
+        chosen = (draw(0, units) < self.share) & ~self.special[batch.ids]
+        how = draw(1, places)
+        drawn = self.ordinary[(draw(2, places) * self.ordinary.numel()).long()]
+        ids = torch.where(chosen & (how < 0.8), self.mask_id, batch.ids)
+        ids = torch.where(chosen & (how >= 0.8) & (how < 0.9), drawn, ids)
+        return ids, batch.ids.masked_fill(~chosen, IGNORED)
+
+
+class Classification(nn.Module):
+    """The label of every row, for `Classifier`."""
+
+    def __init__(self, model: nn.Module, *, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.label_smoothing = label_smoothing
+
+    def forward(self, batch: LabelledBatch) -> LossSum:
+        logits = self.model(batch.ids).float()
+        smoothing = self.label_smoothing if self.training else 0.0
+        total = functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum")
+        return LossSum(total, torch.ones_like(batch.labels).sum())

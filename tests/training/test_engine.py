@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.models import FAMILIES
+from bpe_transformer.training import CausalLM, Engine
+from bpe_transformer.training.engine import find_device
+from bpe_transformer.training.objectives import PackedBatch
+
+
+def objective() -> CausalLM:
+    torch.manual_seed(0)
+    family = FAMILIES["gpt"]
+    options = family.options(d_model=32, n_layers=1, max_len=16)
+    return CausalLM(family.build(family.configure(options, vocab_size=20, pad_id=0)))
+
+
+def test_devices_are_found_or_refused() -> None:
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ConfigError, match="device='tpu' is unknown; choose cpu, cuda, mps or auto"):
+        find_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="device='cuda' is not to be found on this machine"):
+            find_device("cuda")
+
+
+def test_one_seed_for_every_generator() -> None:
+    engine = Engine(device="cpu")
+    drawn = []
+    for _ in range(2):
+        engine.seed(5)
+        drawn.append((torch.rand(1).item(), random.random(), float(np.random.rand())))
+    assert drawn[0] == drawn[1]
+    state = engine.rng_state()
+    before = torch.rand(3)
+    engine.set_rng_state(state)
+    torch.testing.assert_close(torch.rand(3), before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_step_in_every_precision_lowers_the_loss(precision: str) -> None:
+    engine = Engine(device="cpu", precision=precision)
+    module = engine.prepare(objective())
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
+    batch = engine.move(PackedBatch(torch.randint(1, 20, (4, 9), generator=torch.Generator().manual_seed(1))))
+    losses = []
+    for _ in range(8):
+        with engine.autocast():
+            loss = module(batch)
+        mean = loss.total / loss.count
+        optimizer.zero_grad()
+        engine.backward(mean)
+        engine.step(optimizer, module.parameters(), clip_norm=1.0)
+        losses.append(float(mean.detach()))
+    assert losses[-1] < losses[0]
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in module.parameters())
+    assert engine.scaler.is_enabled() == (precision == "float16")
+
+
+def test_gradients_are_clipped_to_the_norm() -> None:
+    engine = Engine(device="cpu")
+    for clip_norm, expected in ((0.0, 5.0), (1.0, 1.0)):
+        weight = nn.Parameter(torch.zeros(2))
+        optimizer = torch.optim.SGD([weight], lr=1.0)
+        engine.backward((weight * torch.tensor([3.0, 4.0])).sum())
+        engine.step(optimizer, [weight], clip_norm)
+        assert weight.detach().norm().item() == pytest.approx(expected, rel=1e-4)
