@@ -12,7 +12,7 @@ from bpe_transformer.evaluation.metrics import bits_per_byte, bleu, exact_match,
 if TYPE_CHECKING:
     import datasets
 
-    from bpe_transformer.inference import TextGenerator, Translator
+    from bpe_transformer.inference import MaskFiller, TextGenerator, Translator
 
 Metric = Literal["bleu", "exact-match"]
 METRICS: tuple[Metric, ...] = ("bleu", "exact-match")
@@ -85,6 +85,26 @@ class LanguageModelScore:
         }
 
 
+@dataclass(frozen=True)
+class MaskedLanguageModelScore:
+    """How well a masked language model finds hidden ids: its accuracy (0 to 1) and perplexity on `num_masked` of them."""
+
+    accuracy: float
+    perplexity: float
+    num_texts: int
+    num_masked: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rows": self.num_texts,
+            "metric": "masked-accuracy",
+            "score": 100 * self.accuracy,
+            "perplexity": self.perplexity,
+            "masked": self.num_masked,
+        }
+
+
 def evaluate_translator(
     translator: Translator,
     rows: datasets.Dataset,
@@ -126,14 +146,30 @@ def evaluate_language_model(
     Raises:
         CorpusError: the column is missing, or there is no text.
     """
-    (column,) = model.info.columns
+    texts = _texts(rows, model.info.columns)
+    loss, num_ids = model.negative_log_likelihood(texts, progress=progress)
+    num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return LanguageModelScore(bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids)
+
+
+def evaluate_masked_language_model(
+    model: MaskFiller, rows: datasets.Dataset, *, progress: Progress | None = None
+) -> MaskedLanguageModelScore:
+    """Hides ids of the texts of `rows` as in training, the same ones every time; otherwise as `evaluate_language_model`."""
+    texts = _texts(rows, model.info.columns)
+    score = model.score(texts, progress=progress)
+    likelihood = perplexity(score.negative_log_likelihood, max(score.num_masked, 1))
+    return MaskedLanguageModelScore(score.accuracy, likelihood, len(texts), score.num_masked)
+
+
+def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> list[str]:
+    """The texts of the one column that the model was trained on; blank ones are left out."""
+    (column,) = columns
     _check_columns(rows, (column,), f"the model was trained on the column {column!r}")
     texts = [text for text in rows[column] if text and text.strip()]
     if not texts:
         raise CorpusError(f"column {column!r} holds no text to score; give rows with at least one")
-    loss, num_ids = model.negative_log_likelihood(texts, progress=progress)
-    num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return LanguageModelScore(bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids)
+    return texts
 
 
 def _check_columns(rows: datasets.Dataset, columns: Sequence[str], use: str) -> None:

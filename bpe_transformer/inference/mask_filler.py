@@ -14,9 +14,9 @@ from bpe_transformer.inference.attention_weights import AttentionWeights, token_
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
-from bpe_transformer.training.losses import IGNORED
-from bpe_transformer.training.masking import MASK_TOKEN, Masking
-from bpe_transformer.training.objectives import MaskedBatch, MaskedLM
+from bpe_transformer.training.objectives.losses import IGNORED
+from bpe_transformer.training.objectives.masking import MASK_TOKEN, Masking
+from bpe_transformer.training.objectives.objective import MaskedBatch, MaskedLM
 
 
 class MaskedScore(NamedTuple):

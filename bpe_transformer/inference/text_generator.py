@@ -18,7 +18,7 @@ from bpe_transformer.inference.sampling import sample
 from bpe_transformer.models import LanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
-from bpe_transformer.training.losses import projected_cross_entropy
+from bpe_transformer.training.objectives.losses import projected_cross_entropy
 
 
 class TextLikelihood(NamedTuple):

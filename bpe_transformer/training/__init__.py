@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     )
     from bpe_transformer.training.config import PRESETS, DecodingConfig, Settings, TrainingConfig
     from bpe_transformer.training.engine import Engine
-    from bpe_transformer.training.objectives import CausalLM, Classification, LossSum, MaskedLM, Seq2Seq
+    from bpe_transformer.training.objectives.objective import CausalLM, Classification, LossSum, MaskedLM, Seq2Seq
     from bpe_transformer.training.recipes import learn_tokenizer, recommended_settings
     from bpe_transformer.training.train import train_language_model, train_model, train_translation
     from bpe_transformer.training.trainer import Progress, RunResult
 
 _HOME = {
     "PRESETS": "config",
-    "CausalLM": "objectives",
+    "CausalLM": "objectives.objective",
     "CheckpointInfo": "checkpoint",
-    "Classification": "objectives",
+    "Classification": "objectives.objective",
     "DecodingConfig": "config",
     "Engine": "engine",
-    "LossSum": "objectives",
-    "MaskedLM": "objectives",
+    "LossSum": "objectives.objective",
+    "MaskedLM": "objectives.objective",
     "Progress": "trainer",
     "RunResult": "trainer",
-    "Seq2Seq": "objectives",
+    "Seq2Seq": "objectives.objective",
     "Settings": "config",
     "TrainingConfig": "config",
     "learn_tokenizer": "recipes",

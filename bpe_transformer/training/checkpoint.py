@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError
@@ -229,7 +229,8 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     """Writes tensors and plain facts as one file, replaced as a whole."""
     text = json.dumps({"format": FORMAT, **facts})
     with atomic_file(path) as unfinished:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, {"facts": text})
+        # not save_file, which lets nobody but the owner read what it writes
+        unfinished.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, {"facts": text}))
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

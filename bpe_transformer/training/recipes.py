@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.training.config import Settings
 
 if TYPE_CHECKING:
@@ -14,26 +16,49 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
 DEFAULT_PRESET = "tiny"
-_OTHER_KEYS = ("task", "preset", "src", "tgt", "column", "metric")  # of a recipe's [train]; all others are settings
+DEFAULT_FAMILIES: dict[Task, str] = {"translation": "transformer", "language-model": "gpt"}
+# of a recipe's [train]: no settings, but what else it says, and a table of settings for each family
+_OTHER_KEYS = ("task", "preset", "src", "tgt", "column", "metric", *FAMILIES)
 
 
-def recommended_settings(info: CorpusInfo, task: Task, preset: str | None = None) -> Settings:
+def recommended_settings(
+    info: CorpusInfo, task: Task, preset: str | None = None, family: str | None = None
+) -> Settings:
     """The settings to train on a corpus: those of `preset`, or when it is None, what the corpus's recipe says.
 
-    A recipe for another task says nothing. `model.max_len` is also how long `prepare` lets a pair be.
+    A recipe says what holds for every family, and in a table named after it what holds for one; a recipe for another
+    task says nothing. `model.max_len` is also how long `prepare` lets a pair be.
+
+    Args:
+        family: None takes that of the preset if it is for this task, else the recipe's, else the task's own.
 
     Raises:
-        ConfigError: an unknown preset, or a setting of the recipe is wrong.
+        ConfigError: an unknown preset or family, or one for another task, or a setting of the recipe is wrong.
 
     >>> from bpe_transformer.data import corpus_info
     >>> recommended_settings(corpus_info("numbers-en-ko"), "translation").training.vocab_size
     500
     """
-    if preset is not None:
-        return Settings.preset(preset)
     recipe = info.train if info.train.get("task", task) == task else {}
-    settings = Settings.preset(recipe.get("preset", DEFAULT_PRESET))
-    return settings.override({name: value for name, value in recipe.items() if name not in _OTHER_KEYS})
+    settings = Settings.preset(preset or recipe.get("preset", DEFAULT_PRESET))
+    if family is None:
+        chosen: str = recipe.get("family", DEFAULT_FAMILIES[task])
+        family = settings.family if preset is not None and data_task(settings) == task else chosen
+    settings = settings.override({"family": family})
+    if data_task(settings) != task:
+        fitting = [
+            found.name for found in FAMILIES.values() if (found.task == "translation") == (task == "translation")
+        ]
+        raise ConfigError(f"family={family!r} is not for task={task!r}; choose family={' or '.join(fitting)}")
+    if preset is not None:
+        return settings
+    shared = {name: value for name, value in recipe.items() if name not in _OTHER_KEYS and name != "family"}
+    return settings.override(shared, recipe.get(family, {}))
+
+
+def data_task(settings: Settings) -> Task:
+    """The task that rows are prepared for: a masked language model reads what any language model does."""
+    return "translation" if settings.task == "translation" else "language-model"
 
 
 def learn_tokenizer(
@@ -51,10 +76,12 @@ def learn_tokenizer(
     from bpe_transformer.data import SPECIAL_TOKENS
     from bpe_transformer.errors import CorpusError
     from bpe_transformer.tokenizer import PretokenCounts, learn_bpe
+    from bpe_transformer.training.objectives.masking import MASK_TOKEN
 
     missing = [column for column in columns if column not in rows.column_names]
     if missing:
         raise CorpusError(f"the corpus has no column {missing[0]!r}; its columns are {', '.join(rows.column_names)}")
     texts = (text for column in columns for text in rows[column] if text)
     counts = PretokenCounts.from_iterator(texts, pattern=settings.training.pattern)
-    return learn_bpe(counts, settings.training.vocab_size, special_tokens=SPECIAL_TOKENS, progress=progress)
+    special = (*SPECIAL_TOKENS, MASK_TOKEN) if settings.task == "masked-language-model" else SPECIAL_TOKENS
+    return learn_bpe(counts, settings.training.vocab_size, special_tokens=special, progress=progress)

@@ -12,8 +12,8 @@ from torch import nn
 from bpe_transformer.data import PackedBlocks, Prepared, TokenBatchSampler, TranslationBatch, collate_translation
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.training.config import Settings
-from bpe_transformer.training.masking import Masking
-from bpe_transformer.training.objectives import CausalLM, MaskedBatch, MaskedLM, PackedBatch, Seq2Seq
+from bpe_transformer.training.objectives.masking import Masking
+from bpe_transformer.training.objectives.objective import CausalLM, MaskedBatch, MaskedLM, PackedBatch, Seq2Seq
 
 
 class Task(Protocol):

@@ -14,7 +14,7 @@ from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
-from bpe_transformer.training.masking import Masking
+from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.tasks import LanguageModelTask, MaskedLanguageModelTask, PackedTask, TranslationTask
 from bpe_transformer.training.trainer import ProgressCallback, RunResult, Trainer
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError
@@ -243,7 +243,7 @@ class Trainer:
         if kept < 2:
             return []
         with atomic_file(self._snapshot_path(state.step)) as part:
-            _save_weights(weights, part)
+            part.write_bytes(save(weights))
         state.snapshots.append(state.step)
         outdated, state.snapshots = state.snapshots[:-kept], state.snapshots[-kept:]
         return outdated
@@ -361,12 +361,6 @@ def _optimizer(named: dict[str, Any], training: Any) -> torch.optim.Optimizer:
     groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     betas = (training.adam_beta1, training.adam_beta2)
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=training.adam_eps, fused=True)
-
-
-def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file(weights, path)
 
 
 class _RunningMeans:

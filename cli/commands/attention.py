@@ -32,7 +32,7 @@ Examples:
 @click.option(
     "--kind",
     type=click.Choice(["cross", "encoder", "decoder"]),
-    help="Which attention. [cross; a language model has decoder]",
+    help="Which attention. [cross, else decoder, else encoder]",
 )
 @view_options
 def command(
@@ -68,16 +68,17 @@ def command(
 def _weights(run: str, text: str, target: str | None) -> AttentionWeights:
     """All attention of the model in `run` over `text`."""
     from bpe_transformer.errors import ConfigError
-    from bpe_transformer.inference import load_text_generator, load_translator
+    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
     from bpe_transformer.training import load_checkpoint_info
 
     if not text:
         raise ConfigError("the text is empty, so there is nothing to attend to; give a text with at least one word")
-    if load_checkpoint_info(run).task == "translation":
+    info = load_checkpoint_info(run)
+    if info.task == "translation":
         return load_translator(run).attention(text, target)
     if target is not None:
-        raise ConfigError(f"{run} holds a language model, which has no target; leave --target out")
-    return load_text_generator(run).attention(text)
+        raise ConfigError(f"{run} holds a {info.kind}, which has no target; leave --target out")
+    return (load_mask_filler if info.task == "masked-language-model" else load_text_generator)(run).attention(text)
 
 
 def _heads(attention: AttentionMap, head: str) -> list[AttentionMap]:

@@ -15,9 +15,9 @@ from bpe_transformer.cli.support.training_options import beam_options, hide_libr
 if TYPE_CHECKING:
     import datasets
 
-    from bpe_transformer.evaluation import LanguageModelScore, Metric, TranslationScore
+    from bpe_transformer.evaluation import LanguageModelScore, MaskedLanguageModelScore, Metric, TranslationScore
 
-    Score = TranslationScore | LanguageModelScore
+    Score = TranslationScore | LanguageModelScore | MaskedLanguageModelScore
 
 
 @click.command(
@@ -64,7 +64,7 @@ def command(
     """Score the model in RUN on splits of CORPUS.
 
     Translations: sacreBLEU (13a, cased) with its signature, or the share that equals the reference exactly. Language
-    models: bits per byte, and perplexity an id.
+    models: bits per byte, and perplexity an id. Masked language models: the share of hidden ids that are found.
     """
     start_torch(threads)
     hide_library_bars()
@@ -90,11 +90,15 @@ def _scorer(
     run: str, metric: Metric, beam: int | None, length_penalty: float | None
 ) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
     """What scores rows with the model in `run`, and reports its progress."""
-    from bpe_transformer.evaluation import evaluate_language_model, evaluate_translator
-    from bpe_transformer.inference import load_text_generator, load_translator
+    from bpe_transformer.evaluation import evaluate_language_model, evaluate_masked_language_model, evaluate_translator
+    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
     from bpe_transformer.training import load_checkpoint_info
 
-    if load_checkpoint_info(run).task == "translation":
+    task = load_checkpoint_info(run).task
+    if task == "masked-language-model":
+        filler = load_mask_filler(run)
+        return lambda rows, report: evaluate_masked_language_model(filler, rows, progress=report)
+    if task == "translation":
         translator = load_translator(run)
         return lambda rows, report: evaluate_translator(
             translator, rows, metric=metric, beam=beam, length_penalty=length_penalty, progress=report
@@ -104,8 +108,13 @@ def _scorer(
 
 
 def _line(score: Score) -> str:
-    from bpe_transformer.evaluation import LanguageModelScore
+    from bpe_transformer.evaluation import LanguageModelScore, MaskedLanguageModelScore
 
+    if isinstance(score, MaskedLanguageModelScore):
+        return (
+            f"masked accuracy {100 * score.accuracy:.1f} %  perplexity {score.perplexity:.2f} a hidden id  "
+            f"{score.num_texts:,} documents  {score.num_masked:,} hidden ids"
+        )
     if isinstance(score, LanguageModelScore):
         return (
             f"{score.bits_per_byte:.3f} bits a byte  perplexity {score.perplexity:.2f} an id  "

@@ -49,7 +49,9 @@ _GROUPS = {
 Examples:
   bpe-transformer train numbers-en-ko -o runs/numbers
   bpe-transformer train multi30k --from data -o runs/multi30k --src en --tgt de
+  bpe-transformer train numbers-en-ko -o runs/bahdanau --family bahdanau
   bpe-transformer train python-stdlib -o runs/python --minutes 5
+  bpe-transformer train python-stdlib -o runs/bert --family bert
   bpe-transformer train multi30k --from data -o runs/multi30k --resume
 """,
 )
@@ -73,7 +75,7 @@ def command(
     threads: int | None,
     settings: Mapping[str, Setting],
 ) -> None:
-    """Train a translation or language model on CORPUS.
+    """Train a model of any family on CORPUS: to translate, to continue texts, or to fill gaps in them.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the options.
@@ -88,8 +90,9 @@ def command(
 
     _check_run(run, resume=resume, overwrite=overwrite)
     info = choice.info()
-    columns = choice.columns(info)
-    base = load_run_settings(run) if resume else recommended_settings(info, columns.task, preset)
+    family = _family(run, preset, settings, resume=resume)
+    columns = choice.columns(info, family)
+    base = load_run_settings(run) if resume else recommended_settings(info, columns.task, preset, family)
     chosen = base.override(settings)
     console = messages()
     with progress() as bars:
@@ -121,6 +124,17 @@ def command(
     _show_result(console, result, output)
     if not result.finished:
         sys.exit(130)
+
+
+def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, resume: bool) -> str | None:
+    """The family that is named, by the option, by the run to resume or by a preset that is for one family only."""
+    from bpe_transformer.training import PRESETS, load_run_settings
+
+    if "family" in settings:
+        return str(settings["family"])
+    if resume:
+        return load_run_settings(run).family
+    return None if preset is None or preset in ("tiny", "small") else PRESETS[preset].family
 
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:

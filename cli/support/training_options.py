@@ -14,7 +14,8 @@ import click
 from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.data.prepared.task_columns import TASKS, Task
-from bpe_transformer.training.config import FIELDS, DecodingConfig, ModelConfig
+from bpe_transformer.models.registry import FAMILIES
+from bpe_transformer.training.config import FIELDS, DecodingConfig
 
 if TYPE_CHECKING:
     from bpe_transformer.data import CorpusInfo, TaskColumns
@@ -32,11 +33,16 @@ _TYPES: dict[str, tuple[click.ParamType[Any], str]] = {
 # the sections of `train --help` that are settings, by their names
 SETTING_GROUPS: dict[str, tuple[str, ...]] = {
     "Vocabulary, when no --tokenizer is given": ("vocab_size", "pattern"),
-    "Model": tuple(field.name for field in fields(ModelConfig)),
+    "Model (which options a family has, it says itself)": (
+        "family",
+        *dict.fromkeys(field.name for family in FAMILIES.values() for field in fields(family.options)),
+    ),
     "Optimization": (
         *("epochs", "minutes", "max_tokens", "schedule", "lr", "warmup", "label_smoothing", "clip_norm"),
-        *("adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "precision", "seed"),
+        *("adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "seed"),
     ),
+    "Masked language models": ("mask_share", "whole_words"),
+    "Hardware": ("device", "precision", "compile"),
     "Validation": ("eval_steps", "eval_tokens", "average_last"),
     "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
 }
@@ -137,11 +143,14 @@ class CorpusChoice:
 
         return corpus_info(self.corpus, self.split.partition("[")[0], errors=self.errors)
 
-    def columns(self, info: CorpusInfo) -> TaskColumns:
-        """The task and its columns: those named, else chosen."""
+    def columns(self, info: CorpusInfo, family: str | None = None) -> TaskColumns:
+        """The task and its columns: those named, else those of the model family, else chosen."""
         from bpe_transformer.data import choose_columns
 
-        return choose_columns(info, task=self.task, src=self.src, tgt=self.tgt, column=self.column)
+        task = self.task
+        if task is None and family is not None:
+            task = "translation" if FAMILIES[family].task == "translation" else "language-model"
+        return choose_columns(info, task=task, src=self.src, tgt=self.tgt, column=self.column)
 
 
 CORPUS_OPTIONS = tuple(field.name for field in fields(CorpusChoice))

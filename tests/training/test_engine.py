@@ -11,7 +11,7 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import CausalLM, Engine
 from bpe_transformer.training.engine import find_device
-from bpe_transformer.training.objectives import PackedBatch
+from bpe_transformer.training.objectives.objective import PackedBatch
 
 
 def objective() -> CausalLM:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bpe_transformer.training.losses import projected_cross_entropy
+from bpe_transformer.training.objectives.losses import projected_cross_entropy
 
 
 def test_label_smoothing_by_hand() -> None:

@@ -11,10 +11,10 @@ from bpe_transformer.data import TranslationBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES, Classifier
 from bpe_transformer.training import CausalLM, Classification, MaskedLM, Seq2Seq
-from bpe_transformer.training.losses import IGNORED
-from bpe_transformer.training.masking import Masking
-from bpe_transformer.training.objectives import LabelledBatch, MaskedBatch, PackedBatch
-from bpe_transformer.training.random_draws import counter_uniform
+from bpe_transformer.training.objectives.losses import IGNORED
+from bpe_transformer.training.objectives.masking import Masking
+from bpe_transformer.training.objectives.objective import LabelledBatch, MaskedBatch, PackedBatch
+from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 VOCAB, PAD, MASK = 40, 0, 3
 MASKING = Masking(mask_id=MASK, special_ids=(0, 1, 2, 3))

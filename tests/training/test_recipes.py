@@ -9,6 +9,7 @@ import pytest
 
 from bpe_transformer.data import SPECIAL_TOKENS, corpus_info, list_corpora
 from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import PRESETS, Settings, learn_tokenizer, recommended_settings
 
 
@@ -16,14 +17,17 @@ def test_a_recipe_for_the_task_a_preset_or_tiny() -> None:
     info = corpus_info("multi30k")
     assert recommended_settings(info, "translation").model.n_layers == 4
     assert recommended_settings(info, "translation").decoding.length_penalty == 1.0
-    assert recommended_settings(info, "language-model") == PRESETS["tiny"]
-    assert recommended_settings(info, "translation", "base") == PRESETS["base"]
-    assert recommended_settings(corpus_info("low-lower"), "language-model") == PRESETS["tiny"]
+    assert recommended_settings(info, "language-model") == PRESETS["tiny"].override({"family": "gpt"})
+    assert recommended_settings(info, "translation", "transformer-base") == PRESETS["transformer-base"]
+    assert recommended_settings(corpus_info("low-lower"), "language-model").family == "gpt"
 
 
 def test_every_recipe_gives_settings_and_a_wrong_one_is_refused() -> None:
     for info in list_corpora():
-        assert recommended_settings(info, info.train.get("task", "language-model")).problems() == []
+        task = info.train.get("task", "language-model")
+        for family in FAMILIES.values():
+            if (family.task == "translation") == (task == "translation"):
+                assert recommended_settings(info, task, family=family.name).family == family.name
     wrong = replace(corpus_info("low-lower"), train={"lerning_rate": 1})
     with pytest.raises(ConfigError, match="lerning_rate=1 is no setting"):
         recommended_settings(wrong, "language-model")

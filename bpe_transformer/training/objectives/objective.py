@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from bpe_transformer.data.batches.collators import TranslationBatch
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.training.losses import IGNORED, projected_cross_entropy
-from bpe_transformer.training.masking import Masking
-from bpe_transformer.training.random_draws import counter_uniform
+from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
+from bpe_transformer.training.objectives.masking import Masking
+from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 
 class LossSum(NamedTuple):

@@ -1,0 +1,33 @@
+"""A model and its loss as one module: batch in, summed loss and count out."""
+
+from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
+from bpe_transformer.training.objectives.masking import MASK_TOKEN, Masking
+from bpe_transformer.training.objectives.objective import (
+    CausalLM,
+    Classification,
+    LabelledBatch,
+    LossSum,
+    MaskedBatch,
+    MaskedLM,
+    Objective,
+    PackedBatch,
+    Seq2Seq,
+)
+from bpe_transformer.training.objectives.random_draws import counter_uniform
+
+__all__ = [
+    "IGNORED",
+    "MASK_TOKEN",
+    "CausalLM",
+    "Classification",
+    "LabelledBatch",
+    "LossSum",
+    "MaskedBatch",
+    "MaskedLM",
+    "Masking",
+    "Objective",
+    "PackedBatch",
+    "Seq2Seq",
+    "counter_uniform",
+    "projected_cross_entropy",
+]
