@@ -242,8 +242,8 @@ class Trainer:
         kept, state = self.settings.training.average_last, self.state
         if kept < 2:
             return []
-        with atomic_file(self._snapshot_path(state.step)) as part:
-            part.write_bytes(save(weights))
+        with atomic_file(self._snapshot_path(state.step)) as unfinished:
+            unfinished.write_bytes(save(weights))
         state.snapshots.append(state.step)
         outdated, state.snapshots = state.snapshots[:-kept], state.snapshots[-kept:]
         return outdated

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.inference import load_text_generator, load_translator
-from bpe_transformer.training import load_checkpoint
+from bpe_transformer.training import load_checkpoint, load_run_settings
+from bpe_transformer.training.checkpoint import STATE, load_state, save_state
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
@@ -81,7 +82,7 @@ def edit(run: Path, **changes: Any) -> None:
         ({"pad_id": 300}, "pad_id=300 is outside"),
         ({"n_heads": 3}, "n_heads=3"),
         ({"dropout": -4}, "dropout=-4"),
-        ({"format": 99}, "of format 99, and this version reads 1 to"),
+        ({"format": 99}, "of format 99, and this bpe-transformer reads 1 to"),
         ({"format": "x"}, "of format 'x'"),
         ({"format": None}, "of format None"),
         ({"task": "poetry"}, "poetry"),
@@ -134,3 +135,17 @@ def test_weights_of_half_precision_load(run: Path) -> None:
     save_file({name: value.bfloat16() for name, value in load_file(path).items()}, path)
     model, _, _ = load_checkpoint(run)
     assert next(model.parameters()).dtype == torch.float32
+
+
+def test_the_state_of_a_run_has_a_format_too(tmp_path: Path) -> None:
+    card = json.loads((GOLDEN / "format1-language" / "config.json").read_text())
+    path, tensors = tmp_path / STATE, {"x": torch.zeros(1)}
+    save_state(path, tensors, {"card": card, "format": 1})
+    assert load_run_settings(tmp_path).family == "gpt"  # read under today's names
+    info = load_checkpoint(GOLDEN / "format1-language")[1]
+    save_state(path, tensors, {"card": info.to_dict()})
+    assert load_state(path)[1]["format"] == 3
+    assert load_run_settings(tmp_path) == info.settings
+    save_state(path, tensors, {"card": {}, "format": 4})
+    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 4, and this bpe-transformer reads"):
+        load_state(path)
