@@ -13,6 +13,7 @@ from bpe_transformer.io.byte_files import (
 )
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_manifest, write_manifest
+from bpe_transformer.io.printable import code_point, printable, printable_json, printable_layout
 from bpe_transformer.io.read_ahead import read_ahead
 from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
 from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_documents
@@ -39,6 +40,7 @@ __all__ = [
     "atomic_directory",
     "atomic_file",
     "check_manifest",
+    "code_point",
     "column_positions",
     "compression",
     "csv_rows",
@@ -50,6 +52,9 @@ __all__ = [
     "lock_output",
     "normalize_blocks",
     "open_bytes",
+    "printable",
+    "printable_json",
+    "printable_layout",
     "read_ahead",
     "read_lines",
     "recover_directory",

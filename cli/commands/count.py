@@ -20,6 +20,7 @@ from bpe_transformer.cli.support.counting_options import (
 )
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import check_writable, refuse_existing, replacing
+from bpe_transformer.io.printable import printable
 
 
 @click.command(
@@ -122,9 +123,7 @@ def _count_tokens(
     if len(counts) > 1:
         counts.append(sum(counts, TokenCount("total", 0, 0, 0)))
     width = len(str(counts[-1].tokens))
-    write_data(
-        "".join(f"{count.tokens:>{width}} {count.name}\n" for count in counts).encode("utf-8", "surrogateescape")
-    )
+    write_data("".join(f"{count.tokens:>{width}} {printable(count.name)}\n" for count in counts).encode())
 
 
 def _check_token_options(splitting: SplittingOptions, counting: CountingOptions) -> None:
@@ -147,8 +146,6 @@ def _check_token_options(splitting: SplittingOptions, counting: CountingOptions)
 
 
 def _print_summary(summary: dict[str, Any], facts: dict[str, Any]) -> None:
-    from rich.text import Text
-
     from bpe_transformer.inspection.render import facts as table
     from bpe_transformer.inspection.render import times
 
@@ -160,4 +157,4 @@ def _print_summary(summary: dict[str, Any], facts: dict[str, Any]) -> None:
     ]
     if summary["spilled_bytes"]:
         rows.insert(2, ("on disk", f"{times(summary['spilled_bytes'], 'byte')} for a while, within --max-memory"))
-    messages().print(table([(label, Text(value, overflow="fold")) for label, value in rows]))
+    messages().print(table(rows))

@@ -6,7 +6,7 @@ import io
 
 import click
 
-from bpe_transformer.cli.support.console import stdin_bytes, write_data
+from bpe_transformer.cli.support.console import stdin_bytes, write_text
 from bpe_transformer.cli.support.options import tokenizer_argument
 from bpe_transformer.cli.support.text_input import at_once_option, line_blocks
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
@@ -51,7 +51,7 @@ def command(
     rows = stream.rows(codec, lambda lines: line_blocks(at_once=at_once, stream=lines), offsets)
     if whole or (stream.is_npy and offsets is None):
         for data in decoded_whole(codec, rows, skip_special=skip_special):
-            write_data(data)
+            write_text(data)
         return
     for some in rows:
-        write_data(decoded_rows(codec, some, skip_special=skip_special))
+        write_text(decoded_rows(codec, some, skip_special=skip_special))

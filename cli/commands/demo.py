@@ -109,10 +109,8 @@ def command(output: str, translation_minutes: float, language_minutes: float) ->
     for title, arguments in steps(Path(output), held_out_expressions(), (translation_minutes, language_minutes)):
         console.print()
         console.rule(title, align="left", style="bold")
-        console.print(f"$ bpe-transformer {shlex.join(arguments)}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"$ bpe-transformer {shlex.join(arguments)}", style="dim", soft_wrap=True)
         cli.main(arguments, standalone_mode=False)
     console.rule(style="bold")
     seconds = round(time.monotonic() - start)
-    console.print(
-        f"demo finished in {seconds // 60} min {seconds % 60} s; everything it made is in {output}", markup=False
-    )
+    console.print(f"demo finished in {seconds // 60} min {seconds % 60} s; everything it made is in {output}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import progress, reader_may_leave, standard_output, stdin_bytes
+from bpe_transformer.cli.support.console import progress, reader_may_leave, say, standard_output, stdin_bytes
 from bpe_transformer.cli.support.options import (
     errors_option,
     file_option,
@@ -186,11 +186,10 @@ def _encode_files(
                 progress=lambda done, total: display.update(task, completed=done, total=total),
             )
         except KeyboardInterrupt:
-            click.echo("interrupted: run the same command again to go on from here", err=True)
+            say("interrupted: run the same command again to go on from here")
             raise SystemExit(130) from None
     totals = encoded.totals
     rest = f", {totals.replaced:,} places replaced" if totals.replaced else ""
-    click.echo(
+    say(
         f"{output}: {totals.ids:,} ids of {totals.documents:,} texts ({totals.empty:,} empty), {totals.bytes:,} bytes{rest}",
-        err=True,
     )

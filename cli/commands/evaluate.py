@@ -11,6 +11,7 @@ from bpe_transformer.cli.support.console import output, print_json, progress
 from bpe_transformer.cli.support.corpus_counting import reporter
 from bpe_transformer.cli.support.options import json_option, source_dir_option, threads_option
 from bpe_transformer.cli.support.training_options import beam_options, hide_library_bars, start_torch
+from bpe_transformer.io.printable import printable
 
 if TYPE_CHECKING:
     import datasets
@@ -83,7 +84,7 @@ def command(
     console = output()
     for split, score in scores:
         for line in (f"{split}  {_line(score)}", *_misses(score, limit)):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
 
 def _scorer(
@@ -130,4 +131,4 @@ def _misses(score: Score, limit: int) -> list[str]:
     from bpe_transformer.evaluation import TranslationScore
 
     misses = (score.misses or ()) if isinstance(score, TranslationScore) else ()
-    return [f"  {miss.src} -> {miss.output} (not {miss.reference})" for miss in misses[:limit]]
+    return [printable(f"  {miss.src} -> {miss.output} (not {miss.reference})") for miss in misses[:limit]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import write_data
+from bpe_transformer.cli.support.console import say, write_data
 from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_argument
 from bpe_transformer.cli.support.outputs import check_writable, replacing
 from bpe_transformer.cli.support.tokenizer_files import named_file, open_tokenizer
@@ -67,9 +67,9 @@ def command(tokenizer: str, output: str, overwrite: bool, form: str | None) -> N
             package = export(learned.codec, path, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
     name = "standard output" if output == "-" else output
-    click.echo(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}", err=True)
+    say(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}")
     if left := _left_out(learned, form):
-        click.echo(f"the format has no place for {left}: give them when it is loaded", err=True)
+        say(f"the format has no place for {left}: give them when it is loaded")
 
 
 def _left_out(tokenizer: Tokenizer, form: str) -> str:

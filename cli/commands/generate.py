@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from bpe_transformer.cli.support.console import write_data
+from bpe_transformer.cli.support.console import write_text
 from bpe_transformer.cli.support.options import threads_option
 from bpe_transformer.cli.support.text_input import read_text
 from bpe_transformer.cli.support.training_options import Setting, setting_options, start_torch
@@ -55,4 +55,4 @@ def command(
         top_p=decoding.top_p,
         seed=seed,
     )
-    write_data("\n---\n".join(text + continuation for continuation in written).encode() + b"\n")
+    write_text("\n---\n".join(text + continuation for continuation in written).encode() + b"\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import write_data
+from bpe_transformer.cli.support.console import say, write_data
 from bpe_transformer.cli.support.options import output_option, overwrite_option
 from bpe_transformer.cli.support.outputs import check_writable, save_tokenizer
 from bpe_transformer.cli.support.tokenizer_files import named_file
@@ -59,10 +59,9 @@ def command(
         save_tokenizer(learned, output, overwrite=overwrite)
     place = "to standard output" if output == "-" else Path(output) / "tokenizer.json"
     model = learned.model
-    click.echo(
+    say(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
         f"pattern {model.pretokenizer}; saved {place}: {learned.vocab_size:,} ids",
-        err=True,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import messages, print_json, progress
+from bpe_transformer.cli.support.console import messages, print_json, progress, say
 from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, reporter
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
@@ -238,15 +238,11 @@ def _report_interruption(stop: LearningInterrupted, output: str, *, keep: bool) 
     """Reports what was reached, and keeps it with --keep-partial."""
     if not keep or not stop.tokenizer.merges:
         what = "nothing was written" + ("" if keep else "; --keep-partial keeps the merges so far")
-        click.echo(f"{stop}; {what}", err=True)
+        say(f"{stop}; {what}")
         return
     stop.tokenizer.save(output)
-    click.echo(
-        f"{stop}; kept as {output}, a whole vocabulary of {stop.tokenizer.vocab_size:,}, marked partial", err=True
-    )
-    click.echo(
-        f"to go on from there: the same command with --base {output} and without what the base has fixed", err=True
-    )
+    say(f"{stop}; kept as {output}, a whole vocabulary of {stop.tokenizer.vocab_size:,}, marked partial")
+    say(f"to go on from there: the same command with --base {output} and without what the base has fixed")
 
 
 def _summary(counts: PretokenCounts, tokenizer: Tokenizer, wanted: int, output: str) -> dict[str, Any]:
@@ -305,7 +301,7 @@ def _print_summary(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
     if summary["vocab_size"] < summary["vocab_size_asked"]:
         rows.insert(at, ("note", f"asked for {summary['vocab_size_asked']:,}: no pair to merge was left"))
     console = messages()
-    console.print(facts([(label, Text(value, overflow="fold")) for label, value in rows]))
+    console.print(facts(rows))
     first = summary["merges_of_base"] or 0
     if tokenizer.merges[first:]:
         console.print(Text("first merges", "dim"))

@@ -73,8 +73,8 @@ def command(
     console = messages()
     console.print(_table(prepared.ledger))
     for note in prepared.ledger.notes:
-        console.print(note, style="dim", markup=False)
-    console.print(f"{len(prepared.dataset):,} rows for {prepared.task} written to {Path(output)}", markup=False)
+        console.print(note, style="dim")
+    console.print(f"{len(prepared.dataset):,} rows for {prepared.task} written to {Path(output)}")
 
 
 def _table(ledger: Ledger) -> object:

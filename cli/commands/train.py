@@ -208,15 +208,13 @@ def _show_ledger(console: Console, name: str, rows: Prepared) -> None:
         for row in rows.ledger.rows()
         if row.stage == "encode"
     ]
-    console.print(f"{name}: {', '.join(amounts)}", markup=False)
+    console.print(f"{name}: {', '.join(amounts)}")
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:
     loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats an id"
     figures = f"{result.steps:,} steps, {result.epochs} epochs, {result.seconds / 60:.1f} min, validation loss {loss}"
     if result.finished:
-        console.print(
-            f"trained: {figures}; {output} holds the weights of {result.chosen}", markup=False, soft_wrap=True
-        )
+        console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}", soft_wrap=True)
     else:
-        console.print(f"stopped: {figures}; go on with the same command and --resume", markup=False, soft_wrap=True)
+        console.print(f"stopped: {figures}; go on with the same command and --resume", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import progress, write_data
+from bpe_transformer.cli.support.console import progress, write_text
 from bpe_transformer.cli.support.corpus_counting import reporter
 from bpe_transformer.cli.support.options import errors_option, threads_option
 from bpe_transformer.cli.support.text_input import at_once_option, decoded, line_batches
@@ -50,7 +50,7 @@ def command(
         with progress() as display:
             report = reporter(display, "translating") if len(batch) > 1 else None
             written = translator.translate(batch, beam=beam, length_penalty=length_penalty, progress=report)
-        write_data("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
+        write_text("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
 
 
 def _lines(errors: str, at_once: bool) -> Iterator[list[str]]:

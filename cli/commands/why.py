@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json
+from bpe_transformer.cli.support.console import output, print_json, say
 from bpe_transformer.cli.support.options import (
     errors_option,
     file_option,
@@ -117,5 +117,5 @@ def _token(tokenizer: Tokenizer, text: str) -> int | None:
             raise
     near = " ".join(visible(token) for token in similar_tokens(tokenizer, text))
     close = f" (near it: {near})" if near else ""
-    click.echo(f"note: {text!r} is not one token of this vocabulary{close}; this is how it is encoded", err=True)
+    say(f"note: {text!r} is not one token of this vocabulary{close}; this is how it is encoded")
     return None

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from bpe_transformer.errors import BpeTransformerError, ConfigError
+from bpe_transformer.io.printable import printable, printable_json, printable_layout
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.progress import Progress
+    from rich.segment import Segment
+    from rich.text import Text
 
 LEAST_WIDTH = 30  # columns that a picture needs
 
@@ -33,6 +35,18 @@ def write_data(data: bytes | memoryview) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise ReaderLeft from None
+
+
+def write_text(data: bytes | memoryview) -> None:
+    """`write_data` for text from elsewhere: exact where it is piped; on a terminal, what would act on it is escaped."""
+    if sys.stdout.isatty():
+        data = printable_layout(bytes(data).decode("utf-8", "surrogateescape")).encode()
+    write_data(data)
+
+
+def say(message: str) -> None:
+    """Writes a line to standard error: what is no data. Names in it cannot act on the terminal."""
+    click.echo(printable(message), err=True)
 
 
 @contextmanager
@@ -76,7 +90,7 @@ def run(command: click.Command) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: nothing half-written was left", err=True)
+        say("interrupted: nothing half-written was left")
         sys.exit(130)
     except (BpeTransformerError, OSError, MemoryError) as problem:
         print_error(failure_message(problem))
@@ -104,9 +118,21 @@ def output(width: int | None = None) -> Console:
 
 def _console(width: int | None, *, to_stderr: bool) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
 
     class TrimmedConsole(Console):
-        """Leaves out the blanks at the end of lines, with which tables are padded, where no terminal shows colours."""
+        """Leaves out the blanks at the end of lines, with which tables are padded, where no terminal shows colours.
+
+        Strings stand as they are written: `[red]` and `:cat:` in the name of a file are no markup.
+        """
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable_layout(text), **options)
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                text, style, control = segment
+                yield segment if control or text.isprintable() else Segment(printable_layout(text), style)
 
         def print(self, *objects: Any, **options: Any) -> None:
             if self.is_terminal or self.record:
@@ -123,12 +149,12 @@ def _console(width: int | None, *, to_stderr: bool) -> Console:
         def on_broken_pipe(self) -> None:
             raise ReaderLeft  # Rich would exit with 1
 
-    return TrimmedConsole(width=width, stderr=to_stderr, highlight=False)
+    return TrimmedConsole(width=width, stderr=to_stderr, highlight=False, markup=False, emoji=False)
 
 
 def print_json(data: object) -> None:
     """The `--json` form of a view, on standard output."""
-    write_data((json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "surrogatepass"))
+    write_data(f"{printable_json(data)}\n".encode())
 
 
 @contextmanager
@@ -158,6 +184,9 @@ def progress() -> Iterator[Progress]:
             return Text(f"{written(int(task.completed))} of {total}")
 
     class ProgressOfWork(Progress):
+        def add_task(self, description: str, *arguments: Any, **options: Any) -> TaskID:
+            return super().add_task(printable(description), *arguments, **options)
+
         def update(self, task_id: TaskID, **changes: Any) -> None:
             if not self.live.is_started and (changes.get("completed") or changes.get("advance")):
                 self.start()
@@ -169,7 +198,7 @@ def progress() -> Iterator[Progress]:
 
     console = messages()
     display = ProgressOfWork(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         Amount(),
         TimeElapsedColumn(),
@@ -188,5 +217,5 @@ def stdin_bytes() -> BinaryIO:
     if sys.stdin is None:
         raise click.ClickException("standard input is closed; give it something to read, such as /dev/null")
     if sys.stdin.isatty():
-        click.echo("reading standard input; end with Ctrl-D", err=True)
+        say("reading standard input; end with Ctrl-D")
     return sys.stdin.buffer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import progress, stdin_bytes
+from bpe_transformer.cli.support.console import progress, say, stdin_bytes
 from bpe_transformer.cli.support.counting_options import CountingOptions
 
 if TYPE_CHECKING:
@@ -120,12 +120,12 @@ class CorpusCounting:
             what = "nothing was written" + (
                 "" if self.options.keep_partial else "; --keep-partial keeps what was reached"
             )
-            click.echo(f"{reached}; {what}", err=True)
+            say(f"{reached}; {what}")
             return
         facts = self.save(counter, keep_as)
-        click.echo(f"{reached}; kept as {keep_as}, marked partial", err=True)
+        say(f"{reached}; kept as {keep_as}, marked partial")
         for line in _how_to_continue(facts, keep_as):
-            click.echo(line, err=True)
+            say(line)
 
     @property
     def _weighted(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from difflib import get_close_matches
 import click
 
 from bpe_transformer.cli.support.python_names import with_options
+from bpe_transformer.io.printable import printable
 
 # Options that had another name: (command, old option) to what is typed today.
 RENAMED = {
@@ -48,7 +50,7 @@ _CAUSES = {
 
 def print_error(message: str) -> None:
     """Writes the message to standard error, broken between words where a terminal would break it anywhere."""
-    line = "error: " + " ".join(message.split())
+    line = "error: " + printable(re.sub(r"[ \t\r\n]+", " ", message).strip())
     if sys.stderr.isatty():
         width = max(20, shutil.get_terminal_size().columns)
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 import click
 
-from bpe_transformer.cli.support.console import stdin_bytes
+from bpe_transformer.cli.support.console import say, stdin_bytes
 from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def literal_text(text: str, errors: str, name: str = "the text") -> ChunkedText:
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
     if "\0" not in text and 0 < len(text) < 256 and Path(text).is_file():
-        click.echo(f"note: the text is {text!r} itself; --file {text} reads that file", err=True)
+        say(f"note: the text is {text!r} itself; --file {text} reads that file")
     return ChunkedText(name, argument_text(text, errors))
 
 

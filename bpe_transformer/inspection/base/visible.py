@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bpe_transformer.io.printable import code_point
+
 MARKS = {" ": "·", "\n": "↵", "\r": "␍", "\t": "⇥"}
 _MEANT = {mark: char for char, mark in MARKS.items()}
 SEPARATOR = "│"  # what a view puts between two tokens
@@ -72,7 +74,7 @@ def _visible_char(char: str, *, first: bool) -> str:
     if char.isascii() and char.isprintable():
         return char
     if char in _RESERVED or unicodedata.category(char) in _UNDRAWN or char in _BLANK_LETTERS or _is_unsettled(char):
-        return f"⟨U+{ord(char):04X}⟩"
+        return code_point(char)
     if first and _joins_the_one_before(char):
         return "◌" + char  # nothing stands before it to carry it
     return char

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bpe_transformer.inspection.base.visible import in_view
+from bpe_transformer.io.printable import printable, printable_layout
 
 LONGEST_HEADING = 12  # cells of a word in a heading that is never broken
 LABEL = "dim"  # names of things; dim and bold survive NO_COLOR
@@ -71,7 +72,7 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     grid.add_column(style=LABEL, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, value in rows:
-        grid.add_row(Text(label), Text(value) if isinstance(value, str) else value)
+        grid.add_row(Text(label), Text(printable_layout(value)) if isinstance(value, str) else value)
     return grid
 
 
@@ -151,7 +152,7 @@ class Columns:
 
 def add_row(table: Table, *cells: str | Text) -> None:
     """Adds a row whose strings stand as they are: a token such as `[red]` is no markup."""
-    table.add_row(*(Text(cell, overflow="fold") if isinstance(cell, str) else cell for cell in cells))
+    table.add_row(*(Text(printable_layout(cell), overflow="fold") if isinstance(cell, str) else cell for cell in cells))
 
 
 def abbreviate(text: str, width: int) -> str:
@@ -163,7 +164,7 @@ def abbreviate(text: str, width: int) -> str:
 
 def abbreviate_name(name: str) -> str:
     """The name of a tokenizer, for a column of names."""
-    return abbreviate(name, 24)
+    return abbreviate(printable(name), 24)
 
 
 def number(value: int | None) -> str:

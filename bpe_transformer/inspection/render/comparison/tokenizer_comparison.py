@@ -26,6 +26,7 @@ from bpe_transformer.inspection.render.elements import (
     percent,
     times,
 )
+from bpe_transformer.io.printable import printable
 
 _BEST = "◂"
 _LEGEND = (
@@ -63,7 +64,9 @@ def _titled(title: str, more: str) -> RenderableType:
 def _text_title(score: Score) -> Text:
     measured = score.measured
     sizes = f"{times(measured.num_bytes, 'byte')}, {times(measured.num_chars, 'character')}"
-    return Text.assemble((score.text, STRONG), f"   {sizes}, {times(measured.num_words, 'word')}", overflow="fold")
+    return Text.assemble(
+        (printable(score.text), STRONG), f"   {sizes}, {times(measured.num_words, 'word')}", overflow="fold"
+    )
 
 
 def _tokenizers(tokenizers: Sequence[TokenizerFacts]) -> Columns:

@@ -12,6 +12,7 @@ from rich.text import Text
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.comparison.vocab_size_sweep import CorpusSweep, SizeRow, VocabSizeSweep
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, number, plain_table, times
+from bpe_transformer.io.printable import printable
 
 KNEE = "◆"
 PLOT_ROWS = 14
@@ -25,7 +26,8 @@ def _(sweep: VocabSizeSweep) -> RenderableType:
     several = len(sweep.corpora) > 1
     parts: list[RenderableType] = []
     for letter, corpus in zip(_LETTERS, sweep.corpora, strict=False):
-        title = f"{letter}  {corpus.name}" if several else corpus.name
+        name = printable(corpus.name)
+        title = f"{letter}  {name}" if several else name
         facts = [times(corpus.num_bytes, "byte")]
         facts += [times(corpus.num_words, "word")] if corpus.num_words is not None else []
         parts += [Heading(Text.assemble((title, STRONG), "   ", ", ".join(facts))), _Table(corpus), Text()]
@@ -88,7 +90,7 @@ def _notes(sweep: VocabSizeSweep) -> Text:
         notes.append("read off the trace of the learning corpus; its words are not known (measure texts to have them)")
     notes.append("never used: of the tokens that merges made")
     if len(sweep.corpora) > 1:
-        notes.append(f"parity: tokens over those of {sweep.corpora[0].name}, for texts that say the same")
+        notes.append(f"parity: tokens over those of {printable(sweep.corpora[0].name)}, for texts that say the same")
     if any(corpus.knee is not None for corpus in sweep.corpora):
         notes.append(f"{KNEE} knee: beyond it more vocabulary buys less (kneedle, Satopaa et al. 2011)")
     return Text("; ".join(notes), LABEL)

@@ -24,6 +24,7 @@ from bpe_transformer.inspection.render.elements import (
 )
 from bpe_transformer.inspection.render.tokens.tokenized_text import AT_MERGE
 from bpe_transformer.inspection.tokens.file_summary import FileSummary, ScriptUse, TokenUse
+from bpe_transformer.io.printable import printable
 
 _TOKEN_CELLS = 24
 
@@ -48,7 +49,9 @@ def _(summary: FileSummary) -> RenderableType:
     ]
     known = any(use.merge_count is not None for use in (*summary.top, *summary.rarest, *summary.longest))
     notes = [Text(AT_MERGE, LABEL)] if known else []
-    title = Heading(Text.assemble((summary.name, STRONG), f"   tokenizer {summary.digest[:12]}", overflow="fold"))
+    title = Heading(
+        Text.assemble((printable(summary.name), STRONG), f"   tokenizer {summary.digest[:12]}", overflow="fold")
+    )
     return Group(title, facts(rows), Text(), SideBySide(blocks), *notes)
 
 
