@@ -64,10 +64,11 @@ sanitize: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@# the package as it is installed, cli and corpora inside, so that types are checked across them
+	@# the package as it is installed, cli and corpora inside, and the tests beside it, so that types are checked across them
 	@rm -rf build/typing && mkdir -p build/typing/bpe_transformer
 	@ln -s $(CURDIR)/bpe_transformer/* $(CURDIR)/cli $(CURDIR)/corpora build/typing/bpe_transformer/
-	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+	@ln -s $(CURDIR)/tests $(CURDIR)/assets build/typing/
+	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p bpe_transformer -p tests -p assets
 	$(BIN)/python bpe_transformer/_native/text/generate_unicode.py --verify
 	$(BIN)/python tests/native/check_stub.py --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(CORE) tests/native/thread_pools.cpp

@@ -86,7 +86,7 @@ def test_bytes_that_are_not_utf8_split_as_symbols(pattern: str, data: bytes, bef
     expected = [piece.encode("utf-8", "surrogateescape") for piece in patterns.split(pattern, text)]
     for level in _LEVELS:
         _core.set_simd_level(level)
-        assert _core.split(patterns.scanner_number(pattern), data) == expected, level
+        assert _core.split(number_of(pattern), data) == expected, level
     assert b"".join(expected) == data
 
 
