@@ -21,9 +21,16 @@ Run = Callable[..., Any]
 
 
 def saved(directory: Path, tokenizer: Tokenizer, task: str) -> Path:
-    settings = Settings.preset("tiny").override({"d_model": 16, "n_heads": 2, "n_layers": 2, "d_ff": 16})
+    settings = Settings.preset("tiny").override(
+        {
+            "family": "transformer" if task == "translation" else "gpt",
+            "d_model": 16,
+            "n_heads": 2,
+            "n_layers": 2,
+            "d_ff": 16,
+        }
+    )
     info = CheckpointInfo(
-        task=task,
         digest=tokenizer.digest,
         vocab_size=tokenizer.vocab_size,
         pad_id=tokenizer.special_tokens["<pad>"],

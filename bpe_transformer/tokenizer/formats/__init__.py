@@ -28,6 +28,8 @@ from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
+__all__ = ["DIRECTORIES", "FORMATS", "TRACE_FILE", "export", "load", "locate", "save"]
+
 _MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
 FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
 DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory

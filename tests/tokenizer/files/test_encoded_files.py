@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,10 +32,13 @@ from bpe_transformer.errors import (
     SpecialTokenError,
 )
 from bpe_transformer.io.byte_files import ByteFile
-from bpe_transformer.tokenizer.files import encode_files as encoded_files
 from bpe_transformer.tokenizer.files import file_texts
 from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+
+encoded_files = import_module(
+    "bpe_transformer.tokenizer.files.encode_files"
+)  # the room exports a function of this name
 
 LINES = [
     "The lower the newest, the widest: it's 1,234!",
@@ -174,9 +178,10 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
     program = textwrap.dedent(
         f"""
         import os, signal
+        from importlib import import_module
         from bpe_transformer import Tokenizer
-        from bpe_transformer.tokenizer.files import encode_files as encoded_files
         from bpe_transformer.tokenizer.files import file_texts
+        encoded_files = import_module("bpe_transformer.tokenizer.files.encode_files")
         file_texts.GROUP_BYTES = 1000
         encoded_files._SYNC_SECONDS = 0
         calls = 0
