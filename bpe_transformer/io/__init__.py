@@ -1,6 +1,13 @@
 """The ground floor: files read as bytes, lines and rows, text checked as UTF-8, and outputs written whole or not at all."""
 
-from bpe_transformer.io.atomic import atomic_directory, atomic_file, recover_directory, sync, sync_tree
+from bpe_transformer.io.atomic import (
+    atomic_directory,
+    atomic_file,
+    bound_directory,
+    recover_directory,
+    sync,
+    sync_tree,
+)
 from bpe_transformer.io.byte_files import (
     BLOCK_BYTES,
     COMPRESSIONS,
@@ -12,7 +19,7 @@ from bpe_transformer.io.byte_files import (
     open_bytes,
 )
 from bpe_transformer.io.locks import lock_output
-from bpe_transformer.io.manifest import MANIFEST, check_manifest, write_manifest
+from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
 from bpe_transformer.io.printable import code_point, printable, printable_json, printable_layout
 from bpe_transformer.io.read_ahead import read_ahead
 from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
@@ -39,6 +46,8 @@ __all__ = [
     "ReadStats",
     "atomic_directory",
     "atomic_file",
+    "bound_directory",
+    "check_files",
     "check_manifest",
     "code_point",
     "column_positions",

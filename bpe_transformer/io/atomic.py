@@ -11,10 +11,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bpe_transformer.io.manifest import MANIFEST, write_manifest
 from bpe_transformer.io.workspaces import PREVIOUS, exchange, remove_leftovers, replace_entries, workspace
 
 
@@ -47,11 +48,14 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str], *, keep_others: bool = True) -> Iterator[Path]:
+def atomic_directory(
+    path: str | os.PathLike[str], *, keep_others: bool = True, drop: Collection[str] = ()
+) -> Iterator[Path]:
     """Yields a new folder to write to, which takes the place of `path` when the block ends without an error.
 
-    Entries of an older folder that the block did not write are in the new one as well, unless `keep_others` is False. Where
-    `path` is a link, that is the folder it points to. Raises `NotADirectoryError` if there is a file.
+    Entries of an older folder that the block did not write are in the new one as well, but for those named in `drop`, or all
+    if `keep_others` is False. Where `path` is a link, that is the folder it points to. Raises `NotADirectoryError` if there
+    is a file.
 
     The old folder stays whole until it is exchanged for the new one, in one step where the file system can. Where it cannot,
     the old one is moved away first; if the process is killed in this moment, the next run, or `recover_directory`, moves it
@@ -71,19 +75,38 @@ def atomic_directory(path: str | os.PathLike[str], *, keep_others: bool = True) 
         if in_place:
             sync_tree(new)
             (folder / PREVIOUS).mkdir(mode=0o700)
-            others = set() if keep_others else {entry.name for entry in target.iterdir() if entry != folder}
+            others = set(drop) if keep_others else {entry.name for entry in target.iterdir() if entry != folder}
             replace_entries(new, target, folder / PREVIOUS, others)
             sync(target)
             return
-        if target.exists():
-            _copy_owner_and_mode(target, new)
-            if keep_others:
-                for entry in sorted(target.iterdir()):
-                    if not os.path.lexists(new / entry.name):
-                        _link(entry, new / entry.name)
-        sync_tree(new)
-        _take_place(new, target, folder)
-        sync(target.parent)
+        if not keep_others and target.exists():
+            drop = os.listdir(target)
+        take_place(new, target, folder, drop)
+
+
+@contextmanager
+def bound_directory(
+    path: str | os.PathLike[str], *, keep_others: bool = True, drop: Collection[str] = ()
+) -> Iterator[Path]:
+    """As `atomic_directory`, with a manifest of all that the block writes: `check_files` tells when it is mixed or damaged."""
+    with atomic_directory(path, keep_others=keep_others, drop={*drop, MANIFEST}) as new:
+        yield new
+        write_manifest(new)
+
+
+def take_place(new: Path, target: Path, folder: Path, drop: Collection[str] = ()) -> None:
+    """Syncs the folder `new` and puts it at `target` in one step; what is there goes to the workspace `folder`.
+
+    Entries of the old folder that the new one has not are linked into it, but for those in `drop`.
+    """
+    if target.exists():
+        _copy_owner_and_mode(target, new)
+        for entry in sorted(target.iterdir()):
+            if entry.name not in drop and not os.path.lexists(new / entry.name):
+                _link(entry, new / entry.name)
+    sync_tree(new)
+    _move_or_exchange(new, target, folder)
+    sync(target.parent)
 
 
 def recover_directory(path: str | os.PathLike[str]) -> None:
@@ -96,10 +119,15 @@ def _has_to_stay(target: Path) -> bool:
     return target == here or target in here.parents or os.path.ismount(target) or not os.access(target.parent, os.W_OK)
 
 
-def _take_place(new: Path, target: Path, folder: Path) -> None:
+def _move_or_exchange(new: Path, target: Path, folder: Path) -> None:
     if not os.path.lexists(target):
-        os.rename(new, target)
-    elif not exchange(new, target):
+        try:
+            os.rename(new, target)
+            return
+        except OSError as problem:  # another run was faster
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    if not exchange(new, target):
         previous = folder / PREVIOUS
         os.rename(target, previous)
         try:

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bpe_transformer.errors import OutputLockedError
 from bpe_transformer.io.workspaces import hidden_name, hold_lock, release
 
+_holders: dict[tuple[int, Path], int] = {}  # the process and the lock, to the thread that holds it
+
 
 @contextmanager
-def lock_output(path: str | os.PathLike[str]) -> Iterator[None]:
+def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Iterator[None]:
     """Holds a lock on an output while the block runs. Processes that do not ask for it are not hindered.
 
-    Raises `OutputLockedError` if another process, or another block of this one, holds it.
+    With `reentrant`, a block within another of the same thread is let through. Raises `OutputLockedError` if another process,
+    or another block of this one, holds it.
     """
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
     lock = target.parent / f"{hidden_name(target)}.lock"
+    holder = (os.getpid(), lock)
+    if reentrant and _holders.get(holder) == threading.get_ident():
+        yield
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _acquire(lock, path)
+    _holders[holder] = threading.get_ident()
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        del _holders[holder]
+        with suppress(OSError):  # an empty file that nobody holds hinders no one
+            lock.unlink()
         release(descriptor)
 
 

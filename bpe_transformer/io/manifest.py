@@ -27,6 +27,24 @@ def write_manifest(folder: str | os.PathLike[str], files: Iterable[str] | None =
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
+def check_files(
+    folder: str | os.PathLike[str], names: Iterable[str], *, check: Literal["sizes", "sha256"] = "sha256"
+) -> bool:
+    """Checks the files that are about to be read; False if the folder has no manifest of ours, as those of other programs.
+
+    Names that the manifest does not list, or folders of such, are passed over: others put them there. Raises `FormatError` as
+    `check_manifest`.
+    """
+    folder = Path(folder)
+    if not _is_manifest(folder / MANIFEST):
+        return False
+    wanted = tuple(names)
+    for name, (size, sha256) in _read(folder / MANIFEST).items():
+        if name in wanted or any(name.startswith(f"{prefix}/") for prefix in wanted):
+            _check(folder, name, size, sha256 if check == "sha256" else None)
+    return True
+
+
 def check_manifest(folder: str | os.PathLike[str], *, check: Literal["sizes", "sha256"] = "sha256") -> None:
     """Checks a folder against its manifest; files that the manifest does not name are ignored.
 
@@ -37,17 +55,34 @@ def check_manifest(folder: str | os.PathLike[str], *, check: Literal["sizes", "s
     """
     folder = Path(folder)
     for name, (size, sha256) in _read(folder / MANIFEST).items():
-        path = folder / name
-        if not path.is_file():
-            raise FormatError(f"{path} is missing, which {MANIFEST} lists; write {folder} anew")
-        if path.stat().st_size != size:
-            raise FormatError(
-                f"{path} has {path.stat().st_size:,} bytes where {MANIFEST} has {size:,}; it is damaged, write {folder} anew"
-            )
-        if check == "sha256" and _sha256(path) != sha256:
-            raise FormatError(
-                f"{path} is not what {MANIFEST} lists (SHA-256 differs); it is damaged, write {folder} anew"
-            )
+        _check(folder, name, size, sha256 if check == "sha256" else None)
+
+
+def _check(folder: Path, name: str, size: int, sha256: str | None) -> None:
+    path = folder / name
+    remedy = f"write {folder} anew, or remove {folder / MANIFEST} to read its files as they are"
+    if not path.is_file():
+        raise FormatError(f"{path} is missing, which {MANIFEST} lists; {remedy}")
+    if path.stat().st_size != size:
+        raise FormatError(
+            f"{path} has {path.stat().st_size:,} bytes where {MANIFEST} has {size:,}: it is damaged, or of another run; "
+            f"{remedy}"
+        )
+    if sha256 is not None and _sha256(path) != sha256:
+        raise FormatError(
+            f"{path} is not what {MANIFEST} lists (SHA-256 differs): it is damaged, or of another run; {remedy}"
+        )
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file of that name is ours, damaged or not, and not that of another program."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(content, dict) and ("format" in content or "files" in content)
 
 
 def _read(path: Path) -> dict[str, tuple[int, str]]:

@@ -1,7 +1,8 @@
 """Private folders beside an output, in which it is written before it takes its place; leftovers of killed runs are removed.
 
 A workspace has a random name, is made anew, belongs to this user and lets nobody else in, so that no one can put a link in
-the way of what is written. It is locked as long as its process lives: only an unlocked one is a leftover.
+the way of what is written. It is locked as long as its process lives: only an unlocked one is a leftover. A mark inside it,
+which nobody else can have put there, tells it from another private folder that somebody gave such a name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 from bpe_transformer.io.manifest import MANIFEST
 
 _PREFIX = ".bpe-transformer"
+_MARK = ".bpe-transformer-workspace"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 PREVIOUS = (
@@ -79,28 +81,67 @@ def workspace(target: Path, parent: Path | None = None) -> Iterator[Path]:
     Leftovers of earlier runs that wrote the same target are removed first.
     """
     remove_leftovers(target)
-    folder, descriptor = _make(target, parent or target.parent)
+    folder, descriptor = _make(parent or target.parent, hidden_name(target))
     try:
         yield folder
     finally:
-        _remove(folder)
+        remove_workspace(folder)
         release(descriptor)
 
 
-def _make(target: Path, parent: Path) -> tuple[Path, int]:
+@contextmanager
+def resumable_workspace(target: Path) -> Iterator[Path]:
+    """Yields a private folder beside `target` for work that takes long: the one that an earlier run left, or a new one.
+
+    It stays where it is; call `remove_workspace` when what is in it has taken its place. Hold a lock on the target
+    meanwhile (`lock_output`): two runs would work in one folder.
+    """
+    remove_leftovers(target)
+    kept: list[tuple[Path, int]] = []
+    for path in _named(target.parent, f"{hidden_name(target)}.resume"):
+        descriptor = _open_leftover(path)
+        if descriptor is None:
+            continue
+        if kept:  # no run leaves two
+            remove_workspace(path)
+            release(descriptor)
+        else:
+            kept.append((path, descriptor))
+    folder, descriptor = kept[0] if kept else _make(target.parent, f"{hidden_name(target)}.resume")
+    try:
+        if os.path.lexists(folder / PREVIOUS):
+            if os.path.lexists(target):
+                shutil.rmtree(folder / PREVIOUS)
+            else:
+                os.rename(folder / PREVIOUS, target)
+        yield folder
+    finally:
+        release(descriptor)
+
+
+def remove_resumable(target: Path) -> None:
+    """Removes the folder that `resumable_workspace` would have gone on with."""
+    for path in _named(target.parent, f"{hidden_name(target)}.resume"):
+        if (descriptor := _open_leftover(path)) is not None:
+            remove_workspace(path)
+            release(descriptor)
+
+
+def _make(parent: Path, name: str) -> tuple[Path, int]:
     while True:
-        folder = parent / f"{hidden_name(target)}.{secrets.token_hex(16)}"
+        folder = parent / f"{name}.{secrets.token_hex(16)}"
         os.mkdir(folder, 0o700)  # fails if anything has that name
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:  # another run took it for a leftover
             continue
-        if hold_lock(descriptor) is not False:
-            if _is_same(folder, descriptor):
-                return folder, descriptor
-            release(descriptor)
-        else:
+        if hold_lock(descriptor) is False:
             os.close(descriptor)
+        elif _is_same(folder, descriptor):
+            (folder / _MARK).touch(0o600, exist_ok=False)
+            return folder, descriptor
+        else:
+            release(descriptor)
 
 
 def _is_same(path: Path, descriptor: int) -> bool:
@@ -110,49 +151,72 @@ def _is_same(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _remove(folder: Path) -> None:
+def remove_workspace(folder: Path) -> None:
+    """Removes a workspace with all that is in it, as far as possible."""
     # the old output first: as long as it is there, what is beside it counts as a new one that is whole
     shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for entry in [entry for entry in os.scandir(folder) if entry.name != _MARK]:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        if set(os.listdir(folder)) <= {_MARK}:  # last, or what is left would count as somebody else's folder
+            (folder / _MARK).unlink(missing_ok=True)
+            os.rmdir(folder)
 
 
 def remove_leftovers(target: Path) -> None:
     """Removes the workspaces that killed runs left beside or in `target`, and nothing else.
 
     An output that was moved away is put back, and entries that were being replaced are replaced to the end. A leftover has a
-    name that only a workspace of this target has, is a folder of this user that nobody else may enter, and is not locked.
+    name that only a workspace of this target has, is a folder of this user that nobody else may enter, holds our mark (or
+    nothing), and is not locked.
     """
-    pattern = re.compile(re.escape(hidden_name(target)) + r"\.[0-9a-f]{32}")
     for parent in (target.parent, target):
-        try:
-            names = [name for name in os.listdir(parent) if pattern.fullmatch(name)]
-        except OSError:
-            continue
-        for name in names:
-            _remove_leftover(parent / name, target)
+        for folder in _named(parent, hidden_name(target)):
+            if (descriptor := _open_leftover(folder)) is not None:
+                try:
+                    _finish_leftover(folder, target)
+                finally:
+                    release(descriptor)
 
 
-def _remove_leftover(folder: Path, target: Path) -> None:
+def _named(parent: Path, start: str) -> list[Path]:
+    pattern = re.compile(re.escape(start) + r"\.[0-9a-f]{32}")
+    try:
+        return [parent / name for name in sorted(os.listdir(parent)) if pattern.fullmatch(name)]
+    except OSError:
+        return []
+
+
+def _open_leftover(folder: Path) -> int | None:
+    """A lock on a workspace that a run of this user left, None if it is none or still in use."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
-        return
+        return None
     is_locked = hold_lock(descriptor)
     if is_locked is False:
         os.close(descriptor)
-        return
-    try:
-        facts = os.fstat(descriptor)
-        is_ours = facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
-        if is_locked and is_ours and _is_same(folder, descriptor):
-            if os.path.lexists(folder / PREVIOUS):
-                if folder.parent == target and (folder / target.name).exists():
-                    replace_entries(folder / target.name, target, folder / PREVIOUS)
-                elif not os.path.lexists(target):
-                    os.rename(folder / PREVIOUS, target)
-            _remove(folder)
-    finally:
-        release(descriptor)
+        return None
+    facts = os.fstat(descriptor)
+    is_private = facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
+    if is_locked and is_private and _is_same(folder, descriptor):
+        names = os.listdir(folder)
+        if _MARK in names or not names:
+            return descriptor
+    release(descriptor)
+    return None
+
+
+def _finish_leftover(folder: Path, target: Path) -> None:
+    if os.path.lexists(folder / PREVIOUS):
+        if folder.parent == target and (folder / target.name).exists():
+            replace_entries(folder / target.name, target, folder / PREVIOUS)
+        elif not os.path.lexists(target):
+            os.rename(folder / PREVIOUS, target)
+    remove_workspace(folder)
 
 
 def replace_entries(new: Path, target: Path, previous: Path, others: Iterable[str] = ()) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bpe_transformer.io.atomic import atomic_directory
+from bpe_transformer.io.workspaces import workspace
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -49,19 +51,17 @@ def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
     if overwrite or not (output.is_file() or output.is_dir()):  # a device is written to as it is
         yield output
         return
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", suffix=".part", dir=output.absolute().parent) as folder:
-        written = Path(folder, output.name)
+    with workspace(Path(os.path.realpath(output))) as folder:
+        written = folder / output.name
         yield written
         files = [written] if written.is_file() else sorted(file for file in written.rglob("*") if file.is_file())
         for file in files:
             old = output / file.relative_to(written)
             if old.exists() and not filecmp.cmp(file, old, shallow=False):
                 raise _refusal(old, "something else")
-        for file in files:
-            place = output / file.relative_to(written)
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(file, place)
+        if not all((output / file.relative_to(written)).exists() for file in files):
+            with atomic_directory(output) as new:
+                shutil.copytree(written, new, dirs_exist_ok=True)
 
 
 def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwrite: bool) -> None:

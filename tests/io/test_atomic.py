@@ -305,11 +305,14 @@ def test_nothing_is_removed_that_is_not_a_leftover(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
     (tmp_path / f"{start}.{'3' * 32}").symlink_to("precious")
+    (tmp_path / f"{start}.{'4' * 32}").mkdir(mode=0o700)  # a private folder of the user that somebody renamed
+    (tmp_path / f"{start}.{'4' * 32}" / "diary").touch()
     (tmp_path / f"{start}.{token}").mkdir(mode=0o700)  # a leftover, with a link in it
+    (tmp_path / f"{start}.{token}" / ".bpe-transformer-workspace").touch()
     (tmp_path / f"{start}.{token}" / "link").symlink_to(tmp_path / "precious")
     with atomic_directory(target) as new:
         write_tree(new, NEW)
-    assert sorted(os.listdir(tmp_path)) == sorted([*others, *(f"{start}.{n * 32}" for n in "123"), "precious", "tok"])
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, *(f"{start}.{n * 32}" for n in "1234"), "precious", "tok"])
     assert os.listdir(tmp_path / "precious") == ["file"]
 
 

@@ -1,8 +1,8 @@
 """Files and folders to ids on disk: `.npy` or Arrow, mapped into memory when read, resumed after a kill.
 
-Ids are appended to files in a folder beside the output, and every second a line of a journal says how far everything is
-that has reached the disk. A run that finds such a folder cuts the files back to the last line and goes on from there; the
-folder takes its place as the output when all is done.
+Ids are appended to files in a private folder beside the output (see `io/workspaces.py`), and every second a line of a
+journal says how far everything is that has reached the disk. A run that finds such a folder cuts the files back to the last
+line and goes on from there. When all is done the folder in it, bound by a manifest, takes the place of the output in one step.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -21,7 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
-from bpe_transformer.io.atomic import sync
+from bpe_transformer.io.atomic import sync, take_place
+from bpe_transformer.io.locks import lock_output
+from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
+from bpe_transformer.io.workspaces import remove_resumable, remove_workspace, resumable_workspace
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, npy_header
 from bpe_transformer.tokenizer.encoding.framing import Frame
@@ -34,6 +37,9 @@ _VERSION = 1
 _FACTS = "encoded.json"
 _JOURNAL = "journal.jsonl"
 _COLUMNS = ("ids.npy", "offsets.npy")
+_ARROW = "ids.arrow"
+_WHOLE = "whole"  # beside the output that is whole: its inode
+_FILES = (*_COLUMNS, _ARROW, _FACTS, _JOURNAL, MANIFEST)
 _SYNC_SECONDS = 1.0
 
 
@@ -69,9 +75,18 @@ class EncodedFiles:
     sources: tuple[str, ...]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], tokenizer: HasDigest | None = None) -> EncodedFiles:
-        """Raises `FormatError` if `path` is no such folder, `DigestMismatchError` if another tokenizer made it."""
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        tokenizer: HasDigest | None = None,
+        *,
+        check: Literal["sizes", "sha256"] = "sha256",
+    ) -> EncodedFiles:
+        """Reads all files once to compare them with the folder's manifest; `check="sizes"` only finds what is cut off.
+
+        Raises `FormatError` if `path` is no such folder, `DigestMismatchError` if another tokenizer made it."""
         folder = Path(path)
+        check_files(folder, _FILES, check=check)
         try:
             facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
             plan = facts["plan"]
@@ -142,23 +157,24 @@ def encode_files(
     target = Path(out).resolve()
     if target.is_dir() and target.is_mount():
         raise CorpusError(f"{out} is a mount point, which cannot be replaced at once; name a folder in it")
-    if target.exists() and not _is_empty(target):
-        found = _facts(target)
-        if not overwrite:
-            _check_same(target, found, plan)
-            return EncodedFiles.load(target)
-    work = _Work(target, plan, np.dtype(np.uint16 if len(codec.model.tokens) <= 1 << 16 else np.uint32), overwrite)
-    with work:
-        texts = FileTexts(sources, codec, documents, errors, allowed, disallowed)
-        state = work.state
-        total = sum(source.size for source in sources)
-        for group in texts.groups(state.source, state.position):
-            encodings = _encode(codec, group, num_threads, allowed, disallowed)
-            work.add(group, encodings, frame)
-            if progress is not None:
-                progress(min(group.done, total), total)
-        work.finish()
-    return EncodedFiles.load(target)
+    with lock_output(target):
+        if target.exists() and not _is_empty(target):
+            found = _facts(target)
+            if not overwrite:
+                _check_same(target, found, plan)
+                remove_resumable(target)  # of a run that was killed when its output was in place
+                return EncodedFiles.load(target)
+        dtype = np.dtype(np.uint16 if len(codec.model.tokens) <= 1 << 16 else np.uint32)
+        with _Work(target, plan, dtype) as work:
+            texts = FileTexts(sources, codec, documents, errors, allowed, disallowed)
+            total = sum(source.size for source in sources)
+            for group in () if work.is_whole else texts.groups(work.state.source, work.state.position):
+                encodings = _encode(codec, group, num_threads, allowed, disallowed)
+                work.add(group, encodings, frame)
+                if progress is not None:
+                    progress(min(group.done, total), total)
+            work.finish()
+        return EncodedFiles.load(target, check="sizes")
 
 
 def _is_empty(folder: Path) -> bool:
@@ -221,36 +237,70 @@ def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> No
 
 
 class _Work:
-    """The folder beside the output that ids are written to, and its journal."""
+    """The private folder beside the output: in it are the output that grows, with its journal, and later that it is whole."""
 
-    def __init__(self, target: Path, plan: dict[str, Any], dtype: np.dtype[Any], overwrite: bool) -> None:
+    def __init__(self, target: Path, plan: dict[str, Any], dtype: np.dtype[Any]) -> None:
         self._target, self._plan, self._dtype = target, plan, dtype
-        self._folder = target.with_name(f".{target.name}.part")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._journal = open(self._folder / _JOURNAL, "a+b")  # noqa: SIM115
-        _lock(self._journal, self._folder)
         self._logged = 0.0  # when the journal was written to
+        self._handles: list[Any] = []
         self.state = _State()
-        with _told(self._folder):
-            self._resume(overwrite)
-            self._ids = self._open("ids.npy", self.state.totals.ids * dtype.itemsize)
-            self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
+        self.is_whole = False  # an earlier run has written all, and was stopped before it took its place
+
+    def __enter__(self) -> _Work:
+        with ExitStack() as stack:
+            self._place = stack.enter_context(resumable_workspace(self._target))
+            self._folder = self._place / "output"
+            with _told(self._place):
+                self._start()
+            stack.push(self._close)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: Any) -> None:
+        self._stack.__exit__(kind, value, trace)
+
+    def _start(self) -> None:
+        if os.path.lexists(self._place / _WHOLE):
+            if self._can_take_place():
+                self.is_whole = True
+                return
+            shutil.rmtree(self._folder, ignore_errors=True)  # the old output, or that of another call
+            (self._place / _WHOLE).unlink()
+        self._folder.mkdir(exist_ok=True)
+        self._journal = open(self._folder / _JOURNAL, "a+b")  # noqa: SIM115
+        self._handles.append(self._journal)
+        self._resume()
+        self._ids = self._open("ids.npy", self.state.totals.ids * self._dtype.itemsize)
+        self._offsets = self._open("offsets.npy", (self.state.totals.documents + 1) * 8)
         if not self.state.totals.documents:
             self._offsets.seek(NPY_HEADER)
             self._offsets.write(np.zeros(1, np.int64).tobytes())
+        self._handles += (self._ids, self._offsets)
 
-    def __enter__(self) -> _Work:
-        return self
+    def _can_take_place(self) -> bool:
+        """Whether the folder that is said to be whole is this one, and not the old output, with which it was exchanged."""
+        try:
+            inode = int((self._place / _WHOLE).read_text())
+            if self._folder.stat().st_ino != inode or _facts(self._folder) != self._plan:
+                return False
+            check_manifest(self._folder)
+        except (OSError, ValueError):
+            return False
+        return True
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
+    def _close(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._handles:
             with suppress(OSError, ValueError):  # what went wrong is told, not that this does as well
                 self._log_state()
-        for handle in (self._ids, self._offsets, self._journal):
+        for handle in self._handles:
             with suppress(OSError):  # a full disk is told by what was written, not again by what is left to write
                 handle.close()
+        if kind is None or (
+            self.state == _State() and not self.is_whole
+        ):  # all is in its place, or nothing is worth to go on with
+            remove_workspace(self._place)
 
-    def _resume(self, overwrite: bool) -> None:
+    def _resume(self) -> None:
         """Takes up what another run left, if it made the same and all that its journal names is there."""
         self._journal.seek(0)
         data = self._journal.read()
@@ -260,8 +310,6 @@ class _Work:
             last = _State(**{**entries[-1], "totals": Totals(**entries[-1]["totals"])}) if entries[1:] else _State()
         except (ValueError, TypeError, KeyError):
             entries, last = [], _State()
-        if entries and not overwrite:
-            _check_same(self._folder, entries[0], self._plan)
         sizes = (last.totals.ids * self._dtype.itemsize, (last.totals.documents + 1) * 8)
         if entries[:1] == [self._plan] and all(
             _size(self._folder / name) >= NPY_HEADER + size for name, size in zip(_COLUMNS, sizes, strict=True)
@@ -314,17 +362,14 @@ class _Work:
 
     def finish(self) -> None:
         """Makes the folder the output. What is there before goes when the new one has taken its place."""
-        with _told(self._folder):
-            self._write_rest()
-        old = self._target.with_name(f".{self._target.name}.old")
-        _remove(old)  # of a run that was stopped just here
-        if self._target.exists():
-            self._target.replace(old)
-        self._folder.replace(self._target)
-        sync(self._target.parent)
-        for name in (_JOURNAL, *(_COLUMNS if self._plan["format"] == "arrow" else ())):
-            (self._target / name).unlink()
-        _remove(old)
+        with _told(self._place):
+            if not self.is_whole:
+                self._write_rest()
+                (self._place / _WHOLE).write_text(str(self._folder.stat().st_ino))
+                sync(self._place / _WHOLE)
+            for name in (_JOURNAL, *(_COLUMNS if self._plan["format"] == "arrow" else ())):
+                (self._folder / name).unlink(missing_ok=True)
+            take_place(self._folder, self._target, self._place, drop=_FILES)
 
     def _write_rest(self) -> None:
         """All that the output holds, on the disk."""
@@ -342,8 +387,7 @@ class _Work:
             _to_arrow(self._folder, self._plan["digest"])
         facts = {"plan": self._plan, "totals": asdict(totals)}
         (self._folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        sync(self._folder / _FACTS)
-        sync(self._folder)
+        write_manifest(self._folder, [_FACTS, *((_ARROW,) if self._plan["format"] == "arrow" else _COLUMNS)])
 
 
 @contextmanager

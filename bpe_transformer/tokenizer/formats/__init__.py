@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.io.atomic import atomic_directory, atomic_file
+from bpe_transformer.io.atomic import atomic_file, bound_directory
+from bpe_transformer.io.manifest import check_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import (
     gpt2,
@@ -41,14 +42,12 @@ _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
-    with atomic_directory(directory) as part:
+    with bound_directory(directory, drop=[TRACE_FILE]) as part:
         file = part / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
         if trace is not None:
             trace.save(part / TRACE_FILE, digest=codec.model.digest)
-        else:
-            (Path(directory) / TRACE_FILE).unlink(missing_ok=True)  # of a tokenizer that was there before
 
 
 def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
@@ -56,7 +55,7 @@ def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
     module = FORMATS[form]
-    with (atomic_directory if form in DIRECTORIES else atomic_file)(path) as part:
+    with (bound_directory if form in DIRECTORIES else atomic_file)(path) as part:
         module.write(codec.model, part)
         return probe.verify(codec, module, part)
 
@@ -69,6 +68,12 @@ def load(
 ) -> tuple[Codec, MergeTrace | None]:
     """A codec for the vocabulary, and the trace that lies beside it. See `Tokenizer.from_file`."""
     file = locate(Path(path))
+    beside = {file.name}
+    if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
+        beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
+    elif file.name == tokenizer_json.TOKENIZER_FILE and file.with_name(TRACE_FILE).is_file():
+        beside.add(TRACE_FILE)
+    check_files(file.parent, beside)
     try:
         with no_collection():
             module, model = _read(file, pattern, special_tokens)

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -29,6 +30,7 @@ from bpe_transformer.errors import (
     EncodingError,
     FormatError,
     InvalidUtf8Error,
+    OutputLockedError,
     SpecialTokenError,
 )
 from bpe_transformer.io.byte_files import ByteFile
@@ -147,6 +149,13 @@ def test_bos_and_eos_once_a_document(mixed: Tokenizer, corpus: Path, tmp_path: P
     assert encoded.totals.empty == 1
 
 
+def unfinished(folder: Path) -> Path:
+    """The output of a run that was stopped, in its private folder."""
+    (place,) = folder.glob(".bpe-transformer.*.resume.*")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    return place / "output"
+
+
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("documents", ["file", "line"])
 @pytest.mark.parametrize("stop_after", [1, 2, 5])
@@ -165,9 +174,10 @@ def test_a_stopped_run_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path, d
             break
         except KeyboardInterrupt:
             assert not (tmp_path / "out").exists()
-            with (tmp_path / ".out.part" / "ids.npy").open("ab") as handle:  # what a kill may leave after the last line
+            kept = unfinished(tmp_path)
+            with (kept / "ids.npy").open("ab") as handle:  # what a kill may leave after the last line
                 handle.write(b"half a group")
-            with (tmp_path / ".out.part" / "journal.jsonl").open("ab") as handle:
+            with (kept / "journal.jsonl").open("ab") as handle:
                 handle.write(b'{"source": 0, "posi')
     assert calls > stop_after
     assert encoded.encodings.tolist() == expected(mixed, documents)
@@ -195,7 +205,7 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=60)
     assert done.returncode == -signal.SIGKILL
-    assert len((tmp_path / ".out.part" / "journal.jsonl").read_text().splitlines()) == 6
+    assert len((unfinished(tmp_path) / "journal.jsonl").read_text().splitlines()) == 6
     assert mixed.encode_files(corpus, tmp_path / "out").encodings.tolist() == expected(mixed, "file")
 
 
@@ -249,7 +259,8 @@ def test_a_kill_at_any_step_loses_nothing(
         assert not out.exists() or EncodedFiles.load(out).encodings.tolist() in (rows, [[*mixed.encode("low")]])
         copy = shutil.copytree(tmp_path, tmp_path.parent / f"copy{format}{overwrite}{steps}", symlinks=True)
         assert mixed.encode_files(corpus, copy / "out", documents="line", format=format, overwrite=overwrite).encodings.tolist() == rows  # type: ignore[arg-type]  # fmt: skip
-        for leftover in (out, tmp_path / ".out.part", tmp_path / ".out.old"):
+        assert [path.name for path in copy.iterdir() if path.name.startswith(".")] == []
+        for leftover in (out, *tmp_path.glob(".bpe-transformer.*")):
             shutil.rmtree(leftover, ignore_errors=True)
         steps += 1
     assert kills > 10
@@ -325,17 +336,19 @@ def test_other_facts_are_refused(mixed: Tokenizer, corpus: Path, tmp_path: Path)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         mixed.encode_files(corpus, out, progress=stop)
-    for _ in range(2):  # while it is unfinished, and when it is done
-        with pytest.raises(DigestMismatchError, match=f"made with the tokenizer {mixed.digest[:12]}.*overwrite=True"):
-            other.encode_files(corpus, out)
-        with pytest.raises(DigestMismatchError, match="documents='file', not 'line'"):
-            mixed.encode_files(corpus, out, documents="line")
-        with pytest.raises(DigestMismatchError, match="other sources: .*c.txt is another"):
-            mixed.encode_files(corpus, out, glob="*.txt*")
-        (corpus / "b.txt").touch()
-        with pytest.raises(DigestMismatchError, match="other sources: .*b.txt is another"):
-            mixed.encode_files(corpus, out)
-        mixed.encode_files(corpus, out, overwrite=True)
+    assert len(other.encode_files(corpus, out, documents="line").encodings) == 401  # no output was there yet
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    mixed.encode_files(corpus, out, overwrite=True)
+    with pytest.raises(DigestMismatchError, match=f"made with the tokenizer {mixed.digest[:12]}.*overwrite=True"):
+        other.encode_files(corpus, out)
+    with pytest.raises(DigestMismatchError, match="documents='file', not 'line'"):
+        mixed.encode_files(corpus, out, documents="line")
+    with pytest.raises(DigestMismatchError, match="other sources: .*c.txt is another"):
+        mixed.encode_files(corpus, out, glob="*.txt*")
+    (corpus / "b.txt").touch()
+    with pytest.raises(DigestMismatchError, match="other sources: .*b.txt is another"):
+        mixed.encode_files(corpus, out)
+    mixed.encode_files(corpus, out, overwrite=True)
     stamp = (out / "ids.npy").stat().st_mtime_ns
     mixed.encode_files(corpus, out)
     assert (out / "ids.npy").stat().st_mtime_ns == stamp
@@ -379,7 +392,7 @@ def test_problems_name_the_file(mixed: Tokenizer, low_lower: Tokenizer, tmp_path
 
 def test_two_runs_do_not_mix(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
     def meanwhile(*_: int) -> None:
-        with pytest.raises(CorpusError, match="another run is writing"):
+        with pytest.raises(OutputLockedError, match="being written by another run"):
             mixed.encode_files(corpus, tmp_path / "out")
 
     assert mixed.encode_files(corpus, tmp_path / "out", progress=meanwhile).totals.documents == 4
@@ -417,6 +430,9 @@ def test_a_later_version_is_refused_by_name(mixed: Tokenizer, corpus: Path, tmp_
     facts = json.loads((out / "encoded.json").read_text())
     facts["plan"]["version"] = 2
     (out / "encoded.json").write_text(json.dumps(facts))
+    with pytest.raises(FormatError, match="encoded.json has .* bytes where manifest.json has"):
+        EncodedFiles.load(out)
+    (out / "manifest.json").unlink()
     for use in (lambda: EncodedFiles.load(out), lambda: mixed.encode_files(corpus, out)):
         with pytest.raises(FormatError, match="has version 2 of the encoded files' format, this program knows 1"):
             use()

@@ -77,13 +77,16 @@ def test_an_overwritten_tokenizer_leaves_no_trace_behind(tmp_path: Path, mixed: 
     mixed.save(tmp_path)
     Tokenizer(mixed.model).save(tmp_path)
     assert Tokenizer.load(tmp_path).trace is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tokenizer.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "tokenizer.json"]
 
 
 def test_a_trace_of_another_tokenizer_is_refused(tmp_path: Path, mixed: Tokenizer, low_lower: Tokenizer) -> None:
     mixed.save(tmp_path)
     low_lower.save(tmp_path / "other")
     (tmp_path / "other" / "trace.parquet").replace(tmp_path / "trace.parquet")
+    with pytest.raises(FormatError, match=r"trace.parquet .*manifest.json.*; write .* anew, or remove"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "manifest.json").unlink()  # as in a folder of an earlier release
     with pytest.raises(FormatError, match="is the trace of tokenizer"):
         Tokenizer.load(tmp_path)
     (tmp_path / "trace.parquet").write_bytes(b"PAR1 no")
@@ -96,6 +99,7 @@ def test_traces_of_earlier_releases_are_read(tmp_path: Path, mixed: Tokenizer) -
     import pyarrow.parquet as pq
 
     mixed.save(tmp_path)
+    (tmp_path / "manifest.json").unlink()
     table = pq.read_table(tmp_path / "trace.parquet")
     kept = {name: table.schema.metadata[name] for name in (b"digest", b"first_merge_id", b"tokens_at_start")}
     pq.write_table(table.replace_schema_metadata(kept), tmp_path / "trace.parquet")
