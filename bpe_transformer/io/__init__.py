@@ -18,6 +18,7 @@ from bpe_transformer.io.byte_files import (
     file_format,
     open_bytes,
 )
+from bpe_transformer.io.json_files import Node, damage_named, one_line, parse_facts, parse_json, read_facts, shown
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
 from bpe_transformer.io.printable import code_point, printable, printable_json, printable_layout
@@ -43,6 +44,7 @@ __all__ = [
     "TABLE_FORMATS",
     "ByteFile",
     "Errors",
+    "Node",
     "ReadStats",
     "atomic_directory",
     "atomic_file",
@@ -53,6 +55,7 @@ __all__ = [
     "column_positions",
     "compression",
     "csv_rows",
+    "damage_named",
     "decode_utf8",
     "encode_utf8",
     "file_format",
@@ -60,15 +63,20 @@ __all__ = [
     "json_rows",
     "lock_output",
     "normalize_blocks",
+    "one_line",
     "open_bytes",
+    "parse_facts",
+    "parse_json",
     "printable",
     "printable_json",
     "printable_layout",
     "read_ahead",
+    "read_facts",
     "read_lines",
     "recover_directory",
     "replace_invalid",
     "row_texts",
+    "shown",
     "split_documents",
     "sync",
     "sync_tree",

@@ -119,7 +119,7 @@ class Codec:
         except (ValueError, TypeError) as cause:
             self._fail(cause, (text,))
         if add_bos or add_eos or max_len is not None:
-            row = Encodings(np.array(ids, np.uint32), np.array([0, len(ids)]))
+            row = Encodings.unchecked(np.array(ids, np.uint32), np.array([0, len(ids)]))
             frame = Frame.of(self.model, add_bos, add_eos, max_len)
             framed, spans = frame.apply_with_spans(row, spans, np.array([length]))
             ids = framed.ids.tolist()
@@ -185,7 +185,7 @@ class Codec:
                     ids, row_starts, flat, lengths = self.encoder.spans_rows(scanner, batch.chunks, *options)
                 else:
                     ids, row_starts, flat, lengths = self.encoder.spans_batch(scanner, batch, *options)
-                encodings, spans = Encodings(ids, row_starts), flat.reshape(-1, 2)
+                encodings, spans = Encodings.unchecked(ids, row_starts), flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             self._fail(cause, batch)
         frame = Frame.of(self.model, add_bos, add_eos, max_len)
@@ -258,18 +258,20 @@ class Codec:
             if rejected and len(rejected) < len(texts) and isinstance(texts, tuple):
                 rows = self._python_encoder.encode_some(texts, rejected, policy)
                 others = tuple(blanked(texts, rejected))
-                encodings = Encodings(*native.encode_batch(self._native_texts_scanner, others, policy, num_threads))
+                encodings = Encodings.unchecked(
+                    *native.encode_batch(self._native_texts_scanner, others, policy, num_threads)
+                )
                 return merge_rows(encodings, rejected, rows)
             scanner = None if rejected else self._native_texts_scanner
         if scanner is None:
             return self._python_encoder.encode_batch(texts, policy, *draw)
         if isinstance(texts, Rows):
             if dropout:
-                return Encodings(*native.sample_rows(scanner, texts.chunks, policy, *draw, num_threads))
-            return Encodings(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
+                return Encodings.unchecked(*native.sample_rows(scanner, texts.chunks, policy, *draw, num_threads))
+            return Encodings.unchecked(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
         if dropout:
-            return Encodings(*native.sample_batch(scanner, texts, policy, *draw, num_threads))
-        return Encodings(*native.encode_batch(scanner, texts, policy, num_threads))
+            return Encodings.unchecked(*native.sample_batch(scanner, texts, policy, *draw, num_threads))
+        return Encodings.unchecked(*native.encode_batch(scanner, texts, policy, num_threads))
 
     def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
         raise encoding_error(cause, texts, self.model) or cause from None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from bpe_transformer.errors import DecodingError
+from bpe_transformer.errors import DecodingError, FormatError
+from bpe_transformer.io import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,11 +26,30 @@ def npy_header(dtype: np.dtype[Any], length: int) -> bytes:
     return b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little") + fields.ljust(NPY_HEADER - 11) + b"\n"
 
 
+def check_row_starts(row_starts: NDArray[np.int64], num_ids: int, name: str = "row_starts") -> None:
+    """Raises `FormatError` with the place unless they begin at 0, never fall and end at `num_ids`."""
+    if not len(row_starts):
+        raise FormatError(f"{name} is empty; it begins with 0, and [0] stands for no rows")
+    if row_starts[0] != 0:
+        raise FormatError(f"{name}[0] is {row_starts[0]}; the first row begins at 0")
+    falls = row_starts[1:] < row_starts[:-1]
+    if falls.any():
+        place = int(falls.argmax()) + 1
+        raise FormatError(
+            f"{name}[{place}] is {row_starts[place]}, below {row_starts[place - 1]} before it; rows follow each other"
+        )
+    if row_starts[-1] != num_ids:
+        raise FormatError(
+            f"{name}[{len(row_starts) - 1}] is {row_starts[-1]}, and there are {num_ids} ids; it is their number"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Encodings(Sequence[Ids]):
     """The ids of several texts, one after another: text `i` has `ids[row_starts[i]:row_starts[i + 1]]`.
 
-    `num_cut[i]` says how many ids of text `i` were cut off by `max_len`; all are 0 without it.
+    `num_cut[i]` says how many ids of text `i` were cut off by `max_len`; all are 0 without it. Raises `FormatError` for row
+    starts that do not fit the ids.
 
     >>> encodings = Encodings(np.array([7, 8, 104, 97, 12], np.uint32), np.array([0, 2, 5]))
     >>> encodings[1].tolist()
@@ -41,8 +61,24 @@ class Encodings(Sequence[Ids]):
     num_cut: NDArray[np.int64] = None  # type: ignore[assignment]  # (N,), zeros if it is not given
 
     def __post_init__(self) -> None:
-        if self.num_cut is None:
-            object.__setattr__(self, "num_cut", np.zeros(len(self), np.int64))
+        ids = _whole_numbers("ids", self.ids)
+        row_starts = _whole_numbers("row_starts", self.row_starts).astype(np.int64, copy=False)
+        check_row_starts(row_starts, len(ids))
+        num_cut = np.zeros(len(row_starts) - 1, np.int64)
+        if self.num_cut is not None:
+            num_cut = _whole_numbers("num_cut", self.num_cut).astype(np.int64, copy=False)
+            if len(num_cut) != len(row_starts) - 1 or (num_cut < 0).any():
+                raise FormatError(f"num_cut has to hold a number from 0 for each of the {len(row_starts) - 1} rows")
+        for name, array in (("ids", ids), ("row_starts", row_starts), ("num_cut", num_cut)):
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def unchecked(cls, ids: Ids, row_starts: NDArray[np.int64], num_cut: NDArray[np.int64] | None = None) -> Encodings:
+        """Encodings of arrays that are known to fit, as those of the native core do."""
+        made = object.__new__(cls)
+        num_cut = np.zeros(len(row_starts) - 1, np.int64) if num_cut is None else num_cut
+        made.__dict__.update(ids=ids, row_starts=row_starts, num_cut=num_cut)
+        return made
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -72,9 +108,10 @@ class Encodings(Sequence[Ids]):
         return [row.tolist() for row in self]
 
     def to_arrow(self) -> pa.LargeListArray:
-        """A `LargeListArray` over the same memory."""
+        """A `LargeListArray` over the same memory. Raises `FormatError` if the row starts were changed and do not fit."""
         import pyarrow as pa
 
+        check_row_starts(self.row_starts, len(self.ids))  # Arrow believes them, and the arrays can be written to
         row_starts = pa.Array.from_buffers(pa.int64(), len(self.row_starts), [None, pa.py_buffer(self.row_starts)])
         kind = pa.from_numpy_dtype(self.ids.dtype)
         ids = pa.Array.from_buffers(kind, len(self.ids), [None, pa.py_buffer(self.ids)])
@@ -85,15 +122,33 @@ class Encodings(Sequence[Ids]):
         """From what `to_arrow` gives, or any lists of whole numbers. Raises `DecodingError` for other columns, and for nulls."""
         import pyarrow as pa
 
-        if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
         kinds = pa.types
         if not (kinds.is_list(column.type) or kinds.is_large_list(column.type)) or not kinds.is_integer(
             column.type.value_type
         ):
             raise DecodingError(f"the column holds {column.type}, not lists of ids")
-        values = column.flatten()
+        try:
+            column.validate(full=True)  # before anything in it is read: what others made may point anywhere
+            if isinstance(column, pa.ChunkedArray):
+                column = column.combine_chunks()
+            values = column.flatten()
+        except pa.ArrowException as cause:
+            raise DecodingError(f"the column is damaged ({one_line(cause)}); make it anew") from None
         if column.null_count or values.null_count:
             raise DecodingError("the column holds nulls, which stand for no ids; fill or drop them")
+        if not len(column):
+            return cls(values.to_numpy(), np.zeros(1, np.int64))
         row_starts = column.offsets.to_numpy().astype(np.int64)
         return cls(values.to_numpy(), row_starts - row_starts[0])
+
+
+def _whole_numbers(name: str, array: object) -> NDArray[Any]:
+    """A one-dimensional array of whole numbers in this machine's byte order, in one stretch of memory."""
+    found = np.asarray(array)
+    if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
+        raise FormatError(
+            f"{name} is an array of {found.dtype} and shape {found.shape}; give whole numbers in one dimension"
+        )
+    if found.dtype.kind not in "iu":
+        found = found.astype(np.int64)
+    return np.ascontiguousarray(found, found.dtype.newbyteorder("="))

@@ -93,7 +93,7 @@ class Frame:
         every = np.ones(len(lengths), np.bool_)
         ids, row_starts, is_text = self.layout(kept, every, every, texts.ids.dtype)
         position = np.arange(len(texts.ids)) - np.repeat(texts.row_starts[:-1], lengths)
-        return Encodings(ids, row_starts, lengths - kept), is_text, position < np.repeat(kept, lengths)
+        return Encodings.unchecked(ids, row_starts, lengths - kept), is_text, position < np.repeat(kept, lengths)
 
     def layout(
         self, lengths: NDArray[np.int64], begins: NDArray[np.bool_], ends: NDArray[np.bool_], dtype: np.dtype[Any]

@@ -78,4 +78,4 @@ def merge_rows(encodings: Encodings, rejected: Sequence[int], rows: Sequence[Seq
     ids[np.repeat(is_native, lengths)] = encodings.ids
     for index, row in zip(rejected, rows, strict=True):
         ids[row_starts[index] : row_starts[index + 1]] = row
-    return Encodings(ids, row_starts)
+    return Encodings.unchecked(ids, row_starts)

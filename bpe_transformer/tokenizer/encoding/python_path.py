@@ -290,4 +290,4 @@ def _numbered(index: int) -> Iterator[None]:
 
 def _joined(rows: list[list[int]]) -> Encodings:
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    return Encodings(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)
+    return Encodings.unchecked(np.fromiter((id for row in rows for id in row), np.uint32, int(offsets[-1])), offsets)

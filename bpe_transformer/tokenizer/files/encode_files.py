@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
+from bpe_transformer.io import damage_named, read_facts
 from bpe_transformer.io.atomic import sync, take_place
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
+from bpe_transformer.io.npy_files import map_npy
 from bpe_transformer.io.workspaces import remove_resumable, remove_workspace, resumable_workspace
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, npy_header
@@ -41,6 +43,7 @@ _ARROW = "ids.arrow"
 _WHOLE = "whole"  # beside the output that is whole: its inode
 _FILES = (*_COLUMNS, _ARROW, _FACTS, _JOURNAL, MANIFEST)
 _SYNC_SECONDS = 1.0
+_ANEW = "make it anew with encode_files"
 
 
 @dataclass(frozen=True)
@@ -88,27 +91,30 @@ class EncodedFiles:
         folder = Path(path)
         check_files(folder, _FILES, check=check)
         try:
-            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            plan = facts["plan"]
-            _check_version(folder, plan["version"])
-            totals = Totals(**facts["totals"])
-            digest, sources = plan["digest"], tuple(source["path"] for source in plan["sources"])
-            encodings = _read(folder, plan["format"])
+            with damage_named(folder / _FACTS, _ANEW):
+                facts = read_facts(folder / _FACTS)
+                plan = facts.child("plan")
+                version = plan.get("version", int)
+            _check_version(folder, version)
+            with damage_named(folder / _FACTS, _ANEW):
+                counted = facts.child("totals")
+                totals = Totals(**{field.name: counted.number(field.name) for field in fields(Totals)})
+                digest, sources = plan.get("digest", str), tuple(s.get("path", str) for s in plan.children("sources"))
+                format, vocab_size = plan.get("format", str), facts.number("vocab_size", high=1 << 32, default=None)
+            encodings = _read(folder, format)
         except FileNotFoundError as cause:
             raise FormatError(
                 f"{folder} holds no encoded files ({cause.filename} is missing); make it with encode_files"
             ) from None
-        except (ValueError, KeyError, TypeError, IndexError, OSError) as cause:
-            if isinstance(cause, FormatError):
-                raise
-            raise FormatError(f"{folder} is damaged ({cause}); make it anew with encode_files") from None
         if (len(encodings), len(encodings.ids)) != (totals.documents, totals.ids):
-            raise FormatError(f"{folder} is damaged: it does not hold the {totals.ids} ids it names; make it anew")
+            raise FormatError(f"{folder} is damaged: it does not hold the {totals.ids} ids it names; {_ANEW}")
         if tokenizer is not None and digest != tokenizer.digest:
             raise DigestMismatchError(
                 f"{folder} was encoded with the tokenizer {digest[:12]}…, not with {tokenizer.digest[:12]}…; "
                 "encode it again, or load the tokenizer it belongs to"
             )
+        if check == "sha256":
+            _check_ids(folder, encodings.ids, vocab_size)
         return cls(folder, encodings, totals, digest, sources)
 
 
@@ -164,8 +170,7 @@ def encode_files(
                 _check_same(target, found, plan)
                 remove_resumable(target)  # of a run that was killed when its output was in place
                 return EncodedFiles.load(target)
-        dtype = np.dtype(np.uint16 if len(codec.model.tokens) <= 1 << 16 else np.uint32)
-        with _Work(target, plan, dtype) as work:
+        with _Work(target, plan, len(codec.model.tokens)) as work:
             texts = FileTexts(sources, codec, documents, errors, allowed, disallowed)
             total = sum(source.size for source in sources)
             for group in () if work.is_whole else texts.groups(work.state.source, work.state.position):
@@ -239,8 +244,9 @@ def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> No
 class _Work:
     """The private folder beside the output: in it are the output that grows, with its journal, and later that it is whole."""
 
-    def __init__(self, target: Path, plan: dict[str, Any], dtype: np.dtype[Any]) -> None:
-        self._target, self._plan, self._dtype = target, plan, dtype
+    def __init__(self, target: Path, plan: dict[str, Any], vocab_size: int) -> None:
+        self._target, self._plan, self._vocab_size = target, plan, vocab_size
+        self._dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
         self._logged = 0.0  # when the journal was written to
         self._handles: list[Any] = []
         self.state = _State()
@@ -385,7 +391,7 @@ class _Work:
             os.fsync(handle.fileno())
         if self._plan["format"] == "arrow":
             _to_arrow(self._folder, self._plan["digest"])
-        facts = {"plan": self._plan, "totals": asdict(totals)}
+        facts = {"plan": self._plan, "totals": asdict(totals), "vocab_size": self._vocab_size}
         (self._folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         write_manifest(self._folder, [_FACTS, *((_ARROW,) if self._plan["format"] == "arrow" else _COLUMNS)])
 
@@ -438,23 +444,39 @@ def _to_arrow(folder: Path, digest: str) -> None:
     sync(folder / "ids.arrow")
 
 
-def _read(folder: Path, format: Format) -> Encodings:
+def _read(folder: Path, format: str) -> Encodings:
+    """The ids of a folder, mapped into memory. Raises `FormatError` that names the file and the place."""
     if format == "npy":
-        return Encodings(_mapped(folder / "ids.npy"), _mapped(folder / "offsets.npy"))
+        ids, row_starts = (_mapped(folder / name, kinds) for name, kinds in zip(_COLUMNS, ("u2 u4", "i8"), strict=True))
+        with damage_named(folder / _COLUMNS[1], _ANEW):
+            return Encodings(ids, row_starts)
     import pyarrow as pa
 
-    try:
-        column = pa.ipc.open_stream(pa.memory_map(str(folder / "ids.arrow"))).read_all()["ids"]
-    except pa.ArrowException as cause:
-        raise ValueError(f"ids.arrow: {cause}") from cause
-    if not column.num_chunks:
-        return Encodings(np.empty(0, column.type.value_type.to_pandas_dtype()), np.zeros(1, np.int64))
-    lists = column.chunk(0)
-    if not len(lists):
-        return Encodings(lists.values.to_numpy(), np.zeros(1, np.int64))
-    return Encodings(lists.values.to_numpy(), lists.offsets.to_numpy())
+    path = folder / "ids.arrow"
+    with damage_named(path, _ANEW, FormatError, pa.ArrowException), pa.memory_map(str(path)) as file:
+        column = pa.ipc.open_stream(file).read_all()["ids"]
+        kinds = pa.types
+        if not kinds.is_large_list(column.type) or column.type.value_type not in (pa.uint16(), pa.uint32()):
+            raise FormatError(f"its ids are of type {column.type}")
+        if not column.num_chunks:
+            return Encodings(np.empty(0, column.type.value_type.to_pandas_dtype()), np.zeros(1, np.int64))
+        if column.num_chunks > 1 or column.null_count:
+            raise FormatError(f"it holds {column.num_chunks} batches and {column.null_count} nulls")
+        return Encodings.from_arrow(column.chunk(0))
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r")
-    return array
+def _mapped(path: Path, kinds: str) -> NDArray[Any]:
+    with damage_named(path, _ANEW):
+        array = map_npy(path)
+        if array.dtype.str[1:] not in kinds.split():
+            raise FormatError(f"it holds {array.dtype}")
+        return array
+
+
+def _check_ids(folder: Path, ids: NDArray[Any], vocab_size: int | None) -> None:
+    """Raises `FormatError` for an id that the vocabulary does not have; folders of earlier versions do not say its size."""
+    if vocab_size is not None and len(ids) and (largest := int(ids.max())) >= vocab_size:
+        raise FormatError(
+            f"{folder} is damaged: id {largest} at position {int(ids.argmax()):,} is out of range, its vocabulary has ids "
+            f"0 to {vocab_size - 1}; {_ANEW}"
+        )

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
-from bpe_transformer.errors import DecodingError, IdOutOfRangeError
-from bpe_transformer.tokenizer.encoding.encodings import Encodings
+from bpe_transformer.errors import DecodingError, FormatError, IdOutOfRangeError
+from bpe_transformer.io import damage_named
+from bpe_transformer.io.npy_files import map_npy, read_npy_header
+from bpe_transformer.tokenizer.encoding.encodings import Encodings, check_row_starts
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer.encoding.codec import Codec
@@ -115,15 +117,11 @@ def _native(ids: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
 def _npy_rows(stream: BinaryIO, row_starts_path: str | os.PathLike[str] | None) -> Iterator[IdRows]:
     """The ids of an `.npy` file: of one text, in blocks, or of those whose starts another file holds."""
     try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-    except ValueError as cause:
+        left, dtype = read_npy_header(stream)
+    except FormatError as cause:
         raise DecodingError(f"standard input begins like an .npy file but is none: {cause}") from None
-    if dtype.kind not in "iu" or len(shape) != 1:
-        raise DecodingError(f"the .npy file holds {dtype} of shape {shape}; give one dimension of whole numbers")
-    starts = None if row_starts_path is None else _loaded_starts(row_starts_path, shape[0])
-    left, text = shape[0], 0
+    starts = None if row_starts_path is None else _loaded_starts(row_starts_path, left)
+    text = 0
     while left or (starts is not None and text < len(starts) - 1):
         if starts is None:
             size = min(left, _BLOCK_IDS)
@@ -132,17 +130,45 @@ def _npy_rows(stream: BinaryIO, row_starts_path: str | os.PathLike[str] | None) 
             stop = max(int(np.searchsorted(starts, starts[text] + _BLOCK_IDS, "right")) - 1, text + 1)
             row_starts = starts[text : stop + 1] - starts[text]
             size, text = int(row_starts[-1]), stop
-        data = stream.read(size * dtype.itemsize)
+        data = _read_upto(stream, size * dtype.itemsize)
         if len(data) < size * dtype.itemsize:
             raise DecodingError(f"the .npy file ends early: {left - len(data) // dtype.itemsize:,} ids are missing")
         yield IdRows(_native(np.frombuffer(data, dtype)), row_starts)
         left -= size
+    if stream.read(1):
+        raise DecodingError("the .npy file goes on after its last id; it is damaged, write it anew")
+
+
+class _BoundedReader(io.RawIOBase):
+    """A stream of which no more memory is taken than it has bytes, however many a damaged header asks for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(_read_upto(self._stream, size)) if size >= 0 else self._stream.read()
+
+
+def _read_upto(stream: BinaryIO, size: int) -> bytearray:
+    """So many bytes, fewer at the end of the stream; memory grows with what is there, not with what was claimed."""
+    data = bytearray()
+    while len(data) < size and (block := stream.read(min(size - len(data), 16 << 20))):
+        data += block
+    return data
 
 
 def _loaded_starts(path: str | os.PathLike[str], num_ids: int) -> NDArray[np.int64]:
-    starts: NDArray[np.int64] = np.load(path, mmap_mode="r").astype(np.int64)
-    if not len(starts) or starts[0] != 0 or starts[-1] != num_ids or (np.diff(starts) < 0).any():
-        raise DecodingError(f"{path} does not hold the offsets of the {num_ids:,} ids of the .npy file")
+    with damage_named(path, "write it anew with encode --offsets", DecodingError):
+        starts = map_npy(path).astype(np.int64)
+    try:
+        check_row_starts(starts, num_ids, "number")
+    except FormatError as cause:
+        raise DecodingError(
+            f"{path} does not hold the offsets of the {num_ids:,} ids of the .npy file: {cause}"
+        ) from None
     return starts
 
 
@@ -150,13 +176,16 @@ def _arrow_rows(stream: BinaryIO) -> Iterator[IdRows]:
     """The lists of ids in the first column of an Arrow stream."""
     import pyarrow as pa
 
-    try:
-        with pa.ipc.open_stream(pa.PythonFile(stream, mode="r")) as reader:
-            for batch in reader:
-                lists = Encodings.from_arrow(batch.column(0))
-                yield IdRows(_native(lists.ids), lists.row_starts)
-    except (pa.ArrowInvalid, OSError) as cause:
-        raise DecodingError(f"standard input begins like an Arrow stream but is damaged or cut off: {cause}") from None
+    damage = (pa.ArrowException, EOFError, MemoryError)
+    with (
+        damage_named("standard input begins like an Arrow stream but", "encode anew", DecodingError, *damage),
+        pa.ipc.open_stream(pa.PythonFile(_BoundedReader(stream), mode="r")) as reader,
+    ):
+        if not len(reader.schema):
+            raise DecodingError("its batches have no columns")
+        for batch in reader:
+            lists = Encodings.from_arrow(batch.column(0))
+            yield IdRows(_native(lists.ids), lists.row_starts)
 
 
 def _line_rows(blocks: Iterator[bytes], vocab_size: int) -> Iterator[IdRows]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.formats.checks import check_ids, parse_json, read_text, refuse_facts
+from bpe_transformer.io import parse_json
+from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level as byte_names
 from bpe_transformer.tokenizer.splitting import patterns

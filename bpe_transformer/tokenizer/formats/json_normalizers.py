@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.formats import oniguruma
-from bpe_transformer.tokenizer.formats.checks import Node, escaped
+from bpe_transformer.tokenizer.formats.checks import escaped
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 

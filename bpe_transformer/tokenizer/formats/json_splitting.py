@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
-from bpe_transformer.tokenizer.formats.checks import Node, escaped
+from bpe_transformer.tokenizer.formats.checks import escaped
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.formats.checks import Node
+from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Side = tuple[str, ...]

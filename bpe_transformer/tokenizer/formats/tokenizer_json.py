@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io import Node, parse_json
 from bpe_transformer.tokenizer.encoding.native_texts import overlap
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
 from bpe_transformer.tokenizer.formats import json_splitting, json_template
-from bpe_transformer.tokenizer.formats.checks import Node, check_ids, parse_json, read_text, refuse_facts
+from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK
 from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of

@@ -1,0 +1,192 @@
+"""JSON that others wrote, read with care: limits on size and depth, and values that name their place when they are wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bpe_transformer.errors import BpeTransformerError, DecodingError, FormatError
+
+Value = TypeVar("Value")
+_REQUIRED: Any = object()
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}
+MAX_BYTES = 64 << 20  # of a file of facts; what holds a vocabulary has no such limit
+MAX_DEPTH = 64
+MAX_NUMBER = 2**63 - 1
+
+# what reading a value of a wrong type, size or depth raises
+DAMAGE: tuple[type[Exception], ...] = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, ZeroDivisionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of a JSON document with the path that leads to it.
+
+    >>> Node({"model": {"type": "BPE"}}).child("model").get("type", str)
+    'BPE'
+    """
+
+    value: Any
+    place: str = ""
+
+    def get(self, key: str, kind: type[Value], default: Any = _REQUIRED) -> Value:
+        """The value of `key`, which has to be of `kind`; `default` where it is missing or null. Raises `FormatError`."""
+        if not isinstance(self.value, dict):
+            raise FormatError(f"{self.place or 'the document'} is {shown(self.value)}, not an object")
+        found = self.value.get(key)
+        if found is None:
+            if default is _REQUIRED:
+                raise FormatError(f"{self._at(key)} is missing")
+            return default  # type: ignore[no-any-return]
+        if not isinstance(found, kind) or (isinstance(found, bool) and kind is int):
+            raise FormatError(f"{self._at(key)} is {shown(found)}, not {_KINDS[kind]}")
+        return found
+
+    def number(self, key: str, low: int = 0, high: int = MAX_NUMBER, default: Any = _REQUIRED) -> int:
+        """The whole number under `key`, from `low` to `high`. Raises `FormatError`."""
+        found = self.get(key, int, default)
+        if found is not default and not low <= found <= high:
+            raise FormatError(f"{self._at(key)} is {shown(found)}, not from {low} to {high}")
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts under `key`. Raises `FormatError`."""
+        found: list[Any] = self.get(key, list)
+        for i, text in enumerate(found):
+            if not isinstance(text, str):
+                raise FormatError(f"{self._at(key)}[{i}] is {shown(text)}, not text")
+        return tuple(found)
+
+    def numbers(self, key: str, low: int = 0, high: int = MAX_NUMBER) -> tuple[int, ...]:
+        """The list of whole numbers under `key`, each from `low` to `high`. Raises `FormatError`."""
+        found: list[Any] = self.get(key, list)
+        for i, number in enumerate(found):
+            if type(number) is not int or not low <= number <= high:
+                raise FormatError(f"{self._at(key)}[{i}] is {shown(number)}, not a whole number from {low} to {high}")
+        return tuple(found)
+
+    def child(self, key: str) -> Node:
+        """The object under `key`. Raises `FormatError`."""
+        return Node(self.get(key, dict), self._at(key))
+
+    def optional(self, key: str) -> Node | None:
+        """The object under `key`, None where it is missing or null."""
+        return None if self.get(key, dict, None) is None else self.child(key)
+
+    def children(self, key: str) -> list[Node]:
+        """The objects of the list under `key`, which may be missing."""
+        items: list[Any] = self.get(key, list, [])
+        nodes = [Node(item, f"{self._at(key)}[{i}]") for i, item in enumerate(items)]
+        for node in nodes:
+            if not isinstance(node.value, dict):
+                raise FormatError(f"{node.place} is {shown(node.value)}, not an object")
+        return nodes
+
+    def _at(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
+
+
+def shown(value: object) -> str:
+    """A value in a message: in quotes as Python writes it, cut after some sixty characters."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested deeper than it can be written, or a number of too many digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON document in which no object has a key twice. Raises `FormatError`."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except FormatError:
+        raise
+    except RecursionError:
+        raise FormatError("not JSON that is read here: it is nested too deep; check the file") from None
+    except ValueError as cause:
+        raise FormatError(f"not JSON: {cause}; check the file") from cause
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise FormatError(f"{shown(twice)} occurs twice in one object")
+    return found
+
+
+def parse_facts(text: str | bytes) -> Node:
+    """A JSON object of facts, nested no deeper than `MAX_DEPTH`, without NaN and infinity. Raises `FormatError`."""
+    document = parse_json(text)
+    _check_values(document)
+    if not isinstance(document, dict):
+        raise FormatError(f"it holds {shown(document)}, not an object")
+    return Node(document)
+
+
+def read_facts(path: str | os.PathLike[str]) -> Node:
+    """The same from a file of at most `MAX_BYTES`. Raises `FormatError`, and `FileNotFoundError` if there is none."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as cause:
+        raise FormatError(f"it cannot be read: {cause.strerror}") from cause
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"it has more than {MAX_BYTES:,} bytes")
+    return parse_facts(data)
+
+
+def _check_values(document: Any) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH + 1):
+        for value in level:
+            if isinstance(value, float) and not abs(value) < float("inf"):
+                raise FormatError(f"it holds {value}, which is no number")
+        level = [
+            child
+            for value in level
+            if isinstance(value, (dict, list))
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise FormatError(f"it is nested more than {MAX_DEPTH} deep")
+
+
+@contextmanager
+def damage_named(
+    path: object, remedy: str, error: type[BpeTransformerError] = FormatError, *more: type[Exception]
+) -> Iterator[None]:
+    """Turns what reading a damaged file raises, and the exceptions `more`, into one `error` with the file and the remedy.
+
+    Other errors of this library pass, since they say already what is wrong; so does a file that is missing.
+    """
+    kinds: tuple[type[Exception], ...] = (*DAMAGE, OSError, *more)
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (FormatError, DecodingError) as cause:
+        raise error(f"{path} is damaged ({one_line(cause)}); {remedy}") from None
+    except BpeTransformerError:
+        raise
+    except kinds as cause:
+        raise error(f"{path} is damaged ({one_line(cause)}); {remedy}") from None
+
+
+def one_line(problem: BaseException) -> str:
+    """What an exception says, in one line of bounded length."""
+    said = " ".join(str(problem).split()).rstrip(".")
+    if isinstance(problem, KeyError):
+        said = f"{said} is missing"
+    return (said if len(said) <= 200 else said[:197] + "...") or type(problem).__name__
