@@ -1,4 +1,4 @@
-"""The special tokens that frame sequences: padding, beginning and end. The only home of their names."""
+"""The ids of special tokens by their roles: what frames sequences, and what hides ids."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from bpe_transformer.errors import SpecialTokenError
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.vocabulary.roles import CONVENTIONAL
 
-SPECIAL_TOKENS = ("<pad>", "<s>", "</s>")  # by convention, across the whole pipeline: padding, beginning, end
+# what a vocabulary of ours has unless something else is chosen: padding, beginning, end
+SPECIAL_TOKENS = (CONVENTIONAL["pad"], CONVENTIONAL["bos"], CONVENTIONAL["eos"])
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,22 @@ class SpecialIds:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> SpecialIds:
-        """
+        """The ids of the tokens with the roles pad, bos and eos.
+
         Raises:
-            SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
+            SpecialTokenError: the tokenizer has no token for one of them.
         """
-        known = tokenizer.special_tokens
-        missing = [token for token in SPECIAL_TOKENS if token not in known]
-        if missing:
-            raise SpecialTokenError(
-                f"the tokenizer has no special token {', '.join(missing)}, which training needs; "
-                f"learn it with special_tokens={list(SPECIAL_TOKENS)}"
-            )
-        return cls(*(known[token] for token in SPECIAL_TOKENS))
+        return cls(*(role_id(tokenizer, role) for role in ("pad", "bos", "eos")))
+
+
+def role_id(tokenizer: Tokenizer, role: str) -> int:
+    """The id of the token with a role, such as "mask". Raises `SpecialTokenError` when there is none."""
+    token = getattr(tokenizer.roles, role)
+    known = {**tokenizer.model.added_tokens, **tokenizer.special_tokens}
+    if token not in known:
+        what = "no special token" if token is None else f"the token {token!r}, which it does not hold,"
+        raise SpecialTokenError(
+            f"the tokenizer has {what} for the role {role}, which training needs; "
+            f"learn it with roles={{'{role}': '{token or CONVENTIONAL[role]}'}}"
+        )
+    return known[token]

@@ -15,7 +15,7 @@ from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
 from bpe_transformer.training.objectives.losses import IGNORED
-from bpe_transformer.training.objectives.masking import MASK_TOKEN, Masking
+from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.objective import MaskedBatch, MaskedLM
 
 
@@ -53,15 +53,15 @@ class MaskFiller:
 
     @torch.inference_mode()
     def fill(self, text: str) -> str:
-        """The text with every <mask> replaced by the most probable token there, all at once.
+        """The text with every mask token replaced by the most probable token there, all at once.
 
         Raises `ConfigError` when there is none, or the text is longer than the model's max_len.
         """
-        mask_id = self._objective.mask_id
-        ids = self._bounded(self.tokenizer.encode(text, allowed_special={MASK_TOKEN}))
+        mask_id, mask = self._objective.mask_id, str(self.tokenizer.roles.mask)
+        ids = self._bounded(self.tokenizer.encode(text, allowed_special={mask}))
         if mask_id not in ids:
             raise ConfigError(
-                f"the text has no {MASK_TOKEN}, so there is nothing to fill; write one where a token is missing"
+                f"the text has no {mask}, so there is nothing to fill; write one where a token is missing"
             )
         logits = self.model(torch.tensor([ids], device=self.device))[0]
         logits[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text

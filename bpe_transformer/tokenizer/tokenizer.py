@@ -26,6 +26,7 @@ from bpe_transformer.tokenizer.splitting.alignment import Offsets
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
+from bpe_transformer.tokenizer.vocabulary.roles import Roles
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class Tokenizer:
     @property
     def special_tokens(self) -> dict[str, int]:
         return dict(self.model.special_tokens)
+
+    @property
+    def roles(self) -> Roles:
+        """What special tokens are for; `roles.pad` is the text of the padding token, or None.
+
+        Said when learning or by the files that were read; where nothing is said, `<pad>`, `<s>`, `</s>`, `<unk>`, `<mask>`,
+        `<cls>` and `<sep>` are taken for what they say.
+        """
+        return self.model.named_roles
 
     @property
     def pattern(self) -> str:
@@ -320,6 +330,9 @@ class Tokenizer:
 
     def save(self, directory: Path) -> None:
         """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
+
+        The roles of special tokens go to `tokenizer_config.json` and `special_tokens_map.json`: with these,
+        `transformers.AutoTokenizer.from_pretrained(directory)` pads and masks as well.
 
         The file is read back and has to give equal ids before it takes its place; with the `tokenizers` package
         installed, that has to agree too. Raises `FormatError` if not: nothing is written then.

@@ -73,15 +73,15 @@ def learn_tokenizer(
     `progress` hears of merges done and merges in all. Raises `CorpusError` when a column is missing, and
     `LearningError` as `learn_bpe` does.
     """
-    from bpe_transformer.data import SPECIAL_TOKENS
     from bpe_transformer.errors import CorpusError
     from bpe_transformer.tokenizer import PretokenCounts, learn_bpe
-    from bpe_transformer.training.objectives.masking import MASK_TOKEN
+    from bpe_transformer.tokenizer.vocabulary.roles import CONVENTIONAL
 
     missing = [column for column in columns if column not in rows.column_names]
     if missing:
         raise CorpusError(f"the corpus has no column {missing[0]!r}; its columns are {', '.join(rows.column_names)}")
     texts = (text for column in columns for text in rows[column] if text)
     counts = PretokenCounts.from_iterator(texts, pattern=settings.training.pattern)
-    special = (*SPECIAL_TOKENS, MASK_TOKEN) if settings.task == "masked-language-model" else SPECIAL_TOKENS
-    return learn_bpe(counts, settings.training.vocab_size, special_tokens=special, progress=progress)
+    needed = ("pad", "bos", "eos", *(("mask",) if settings.task == "masked-language-model" else ()))
+    roles = {role: CONVENTIONAL[role] for role in needed}
+    return learn_bpe(counts, settings.training.vocab_size, roles=roles, progress=progress)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bpe_transformer import PretokenCounts, Tokenizer
     from bpe_transformer.tokenizer import LearningInterrupted
 
+ROLES = ("pad", "bos", "eos", "mask", "cls", "sep")  # that have an option each; that of unk is --unk-token
+DEFAULT_ROLES = ("pad", "bos", "eos")  # of the special tokens, unless others are named
 DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
 
 
@@ -46,21 +48,30 @@ class VocabularyOptions:
     protected_tokens: bool
     special: tuple[str, ...]
     no_special: bool
+    pad: str | None
+    bos: str | None
+    eos: str | None
+    mask: str | None
+    cls: str | None
+    sep: str | None
     alphabet_order: Literal["byte", "gpt2"] | None
     min_frequency: int
     max_token_bytes: int | None
 
     def arguments(self) -> dict[str, Any]:
         """As keywords of `learn_bpe`; a base vocabulary has fixed what otherwise gets a default here."""
-        from bpe_transformer.data import SPECIAL_TOKENS
+        from bpe_transformer.tokenizer.vocabulary.roles import CONVENTIONAL
 
         names = ("unit", "end_of_word", "alphabet_order", "min_frequency", "max_token_bytes", "byte_fallback")
         more = ("character_coverage", "required_characters", "protected_tokens", "unk_token")
         chosen = {name: getattr(self, name) for name in (*names, *more)}
         if self.base is None and self.unit == "char" and not self.byte_fallback:
             chosen["unk_token"] = self.unk_token or DEFAULT_UNK
-        default = () if self.base is not None else SPECIAL_TOKENS
-        return {**chosen, "special_tokens": () if self.no_special else self.special or default}
+        roles = {role: token for role in ROLES if (token := getattr(self, role)) is not None}
+        special = self.special
+        if not special and self.base is None and not self.no_special:
+            special = tuple(roles.get(role, CONVENTIONAL[role]) for role in DEFAULT_ROLES)
+        return {**chosen, "special_tokens": special, "roles": roles}
 
 
 vocabulary_options = as_dataclass(
@@ -96,6 +107,17 @@ vocabulary_options = as_dataclass(
     click.option("--protected-tokens", is_flag=True, help="One id for each --protect text."),
     click.option("--special", multiple=True, metavar="TOKEN", help="Special token; repeatable. [<pad> <s> </s>]"),
     click.option("--no-special", is_flag=True, help="Learn without special tokens."),
+    *(
+        click.option(f"--{role}", metavar="TOKEN", help=f"Special token {use}.{default}")
+        for role, use, default in (
+            ("pad", "for padding", " [<pad>]"),
+            ("bos", "for the beginning of a text", " [<s>]"),
+            ("eos", "for its end", " [</s>]"),
+            ("mask", "that hides another, for masked language models", ""),
+            ("cls", "for the class of a text", ""),
+            ("sep", "between two texts", ""),
+        )
+    ),
     click.option("--alphabet-order", type=click.Choice(["byte", "gpt2"]), help="Order of the 256 byte tokens. [byte]"),
     click.option(
         "--min-frequency",

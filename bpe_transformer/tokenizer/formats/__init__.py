@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from bpe_transformer.tokenizer.formats import (
     subword_nmt,
     tiktoken,
     tokenizer_json,
+    transformers_files,
 )
 from bpe_transformer.tokenizer.formats.checks import no_collection
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
@@ -46,6 +48,7 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
         file = part / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
+        transformers_files.write(codec.model.named_roles, part)
         if trace is not None:
             trace.save(part / TRACE_FILE, digest=codec.model.digest)
 
@@ -77,6 +80,8 @@ def load(
     try:
         with no_collection():
             module, model = _read(file, pattern, special_tokens)
+            if module is tokenizer_json:
+                model = replace(model, roles=transformers_files.read(file.parent))
         codec = probe.accept(model)
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)

@@ -121,10 +121,8 @@ def transformers_tokenizer(model: BpeModel) -> Any:
         import transformers
     except ImportError as cause:
         raise FormatError(f"the {cause.name} package is not installed; run pip install transformers") from cause
-    named = {"bos_token": model.bos_token, "eos_token": model.eos_token, "unk_token": model.unk_token}
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)),
-        **{name: token for name, token in named.items() if token is not None},
+        tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)), **model.named_roles.to_special_tokens_map()
     )
 
 

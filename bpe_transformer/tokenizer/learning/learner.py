@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from bpe_transformer.tokenizer.learning.learning_run import LearningRun, Progres
 from bpe_transformer.tokenizer.learning.options import AlphabetOrder, LearnOptions
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import Unit
+from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles, roles_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,6 +26,7 @@ def learn_bpe(
     *,
     base: Tokenizer | None = None,
     special_tokens: Iterable[str] = LearnOptions.special_tokens,
+    roles: Roles | Mapping[str, str] = NO_ROLES,
     unit: Unit | None = LearnOptions.unit,
     end_of_word: str | None = LearnOptions.end_of_word,
     unk_token: str | None = LearnOptions.unk_token,
@@ -42,7 +44,8 @@ def learn_bpe(
 
     The best pair has the highest count; ties go to the smallest (left id, right id). Ids: the base alphabet, then the
     special tokens in the order given, then merges by rank. Pattern, normalisation and protected spans are those of the
-    counts. `LearnOptions` describes the other options.
+    counts. `roles` say what special tokens are for (`{"pad": "<pad>", "mask": "[MASK]"}`); those that are not among the
+    special tokens follow them. `LearnOptions` describes the other options.
 
     `base` is a vocabulary to extend: all its ids and merges stay, and its unit, marks and fallback hold. New characters of
     the corpus, protected literals and special tokens follow its ids, then the new merges. Extending with the same counts and
@@ -59,8 +62,9 @@ def learn_bpe(
     >>> [(tok.token_bytes(s.left), tok.token_bytes(s.right), s.count, s.tied) for s in tok.trace]
     [(b'e', b's', 9, True), (b'es', b't', 9, False)]
     """
+    named = roles_of(roles)
     options = LearnOptions(
-        special_tokens=special_tokens,
+        special_tokens=_with_roles(special_tokens, named, base),
         unit=unit,
         end_of_word=end_of_word,
         unk_token=unk_token,
@@ -74,7 +78,24 @@ def learn_bpe(
     )
     run = LearningRun(counts, options, base)
     run.check_size(vocab_size)
-    return run.learn(vocab_size - len(run.model.tokens), progress, watch)
+    tokenizer = run.learn(vocab_size - len(run.model.tokens), progress, watch)
+    return _named(tokenizer, named if base is None else named.over(base.model.roles))
+
+
+def _named(tokenizer: Tokenizer, roles: Roles) -> Tokenizer:
+    """The tokenizer with these roles."""
+    if roles == tokenizer.model.roles:
+        return tokenizer
+    return Tokenizer(replace(tokenizer.model, roles=roles), trace=tokenizer.trace)
+
+
+def _with_roles(special_tokens: Iterable[str], roles: Roles, base: Tokenizer | None) -> Iterable[str]:
+    """The special tokens, then those of the roles that neither they nor a base vocabulary have."""
+    if isinstance(special_tokens, str):  # refused by the options
+        return special_tokens
+    named = list(special_tokens)
+    held = {} if base is None else base.special_tokens
+    return [*named, *dict.fromkeys(token for _, token in roles if token not in named and token not in held)]
 
 
 def learn_superwords(
@@ -83,6 +104,7 @@ def learn_superwords(
     vocab_size: int,
     *,
     transition: int,
+    roles: Roles | Mapping[str, str] = NO_ROLES,
     progress: Progress | None = None,
     watch: Watch | None = None,
     **options: Unpack[LearnKeywords],
@@ -104,6 +126,8 @@ def learn_superwords(
         raise LearningError(
             f"end_of_word={options['end_of_word']!r} ends every word, so no token spans two; leave it out"
         )
+    named = roles_of(roles)
+    options["special_tokens"] = _with_roles(options.get("special_tokens", ()), named, None)
     within_words = LearningRun(counts, LearnOptions(**options), None)
     within_words.check_size(vocab_size)
     room = vocab_size - len(within_words.model.tokens)
@@ -120,5 +144,5 @@ def learn_superwords(
         watch,
     )
     if first.trace is None or second.trace is None or len(across_words.model.tokens) > len(first.model.tokens):
-        return second
-    return Tokenizer(second.model, trace=first.trace.joined(second.trace))
+        return _named(second, named)
+    return _named(Tokenizer(second.model, trace=first.trace.joined(second.trace)), named)

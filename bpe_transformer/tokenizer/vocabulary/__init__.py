@@ -1,6 +1,7 @@
-"""A vocabulary as plain data: its tokens and merges (`BpeModel`), and what decided every merge (`MergeTrace`)."""
+"""A vocabulary as plain data: tokens and merges (`BpeModel`), what special tokens are for (`Roles`), what decided merges."""
 
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
+from bpe_transformer.tokenizer.vocabulary.roles import Roles
 from bpe_transformer.tokenizer.vocabulary.trace import MergeStep, MergeTrace
 
-__all__ = ["BpeModel", "MergeStep", "MergeTrace", "PrefixSpace", "Unit"]
+__all__ = ["BpeModel", "MergeStep", "MergeTrace", "PrefixSpace", "Roles", "Unit"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.pickling import Spelled, reduced
+from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
 Unit = Literal["byte", "char"]
 PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
@@ -38,6 +39,7 @@ class BpeModel:
     - `prefix_space`: whether a text ("first"), or each segment of it between special and added tokens ("always"), is encoded as
       if a space went before it; "…_if_none": only where it does not begin with one.
     - `token_flags`: how special and added tokens are found in text (see `special_tokens.FLAGS`), if not by equality.
+    - `roles`: what special tokens are for, where it was said; `named_roles` adds what convention says. No part of the digest.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all that it puts before and behind a
       text then, where these are several.
     """
@@ -61,6 +63,7 @@ class BpeModel:
     eos_token: str | None = None
     token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    roles: Roles = NO_ROLES
 
     def __reduce__(self) -> tuple[object, ...]:
         spelled = Spelled.of(self.tokens, self.left, self.right, self.merged_ids)
@@ -88,6 +91,12 @@ class BpeModel:
             return ()
         id_of = {self.tokens[id]: id for id in self.base_ids}
         return tuple(id_of[fallback_token(byte)] for byte in range(256))
+
+    @cached_property
+    def named_roles(self) -> Roles:
+        """The roles that were given, then those of `bos_token`, `eos_token`, `unk_token`, then those by convention."""
+        framing = Roles(bos=self.bos_token, eos=self.eos_token, unk=self.unk_token)
+        return self.roles.over(framing).over(Roles.by_convention(self.special_tokens))
 
     @property
     def bos_eos_tokens(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

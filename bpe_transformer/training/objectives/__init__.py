@@ -1,7 +1,7 @@
 """A model and its loss as one module: batch in, summed loss and count out."""
 
 from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
-from bpe_transformer.training.objectives.masking import MASK_TOKEN, Masking
+from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.objective import (
     CausalLM,
     Classification,
@@ -17,7 +17,6 @@ from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 __all__ = [
     "IGNORED",
-    "MASK_TOKEN",
     "CausalLM",
     "Classification",
     "LabelledBatch",

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bpe_transformer.errors import SpecialTokenError
+from bpe_transformer.data.special_ids import role_id
 from bpe_transformer.tokenizer import Tokenizer
-
-MASK_TOKEN = "<mask>"
 
 
 @dataclass(frozen=True)
@@ -31,16 +29,11 @@ class Masking:
     def of(cls, tokenizer: Tokenizer, *, whole_words: bool = False) -> Masking:
         """
         Raises:
-            SpecialTokenError: the tokenizer has no mask token.
+            SpecialTokenError: the tokenizer has no token with the role mask.
         """
-        special = tokenizer.special_tokens
-        if MASK_TOKEN not in special:
-            raise SpecialTokenError(
-                f"the tokenizer has no special token {MASK_TOKEN}, which a masked language model needs; "
-                f"learn it with special_tokens=['<pad>', '<s>', '</s>', '{MASK_TOKEN}']"
-            )
+        mask_id = role_id(tokenizer, "mask")
         starts = _word_starts(tokenizer) if whole_words else None
-        return cls(special[MASK_TOKEN], tuple(special.values()), starts)
+        return cls(mask_id, tuple({mask_id, *tokenizer.special_tokens.values()}), starts)
 
 
 def _word_starts(tokenizer: Tokenizer) -> Tensor:
