@@ -67,11 +67,7 @@ class Tokenizer:
 
     @property
     def roles(self) -> Roles:
-        """What special tokens are for; `roles.pad` is the text of the padding token, or None.
-
-        Said when learning or by the files that were read; where nothing is said, `<pad>`, `<s>`, `</s>`, `<unk>`, `<mask>`,
-        `<cls>` and `<sep>` are taken for what they say.
-        """
+        """What special tokens are for, as said when learning or by files, else as names like `<pad>` say."""
         return self.model.named_roles
 
     @property
@@ -154,10 +150,8 @@ class Tokenizer:
         longest; anything of `disallowed_special` (by default all that are not allowed) in the text raises
         `SpecialTokenError`; the rest is plain text. `add_bos` and `add_eos` put the vocabulary's `bos_token` and `eos_token`
         before and after the ids.
-
         With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
         cut; `encode_batch` counts them in `num_cut` instead.
-
         `dropout` is the probability with which each merge is left out whenever it could happen (BPE-dropout: Provilkov,
         Emelianenko and Voita 2020), so that a model sees words as other tokens too. The same `seed` gives the same ids.
 
@@ -187,7 +181,6 @@ class Tokenizer:
         Texts are any iterable of `str` or `bytes`; NumPy arrays of strings, Arrow arrays of strings or binary, what can be
         exported as such (a column of Polars, say), and columns of `datasets` are read without a Python object for each.
         A missing text raises `EncodingError`.
-
         What `max_len` cuts is counted in `num_cut` of the result, without a warning. With `dropout`, text number `i` draws
         from a stream of its own, so that neither the number of threads nor the other texts change its ids; the first text of
         a batch has the ids that `encode` gives it.
@@ -213,7 +206,6 @@ class Tokenizer:
         normalisation made of several characters stands for all of these. With `unit="char"` a token stands for every
         character of which it holds a byte, so neighbours may share one. White space that an end-of-word mark replaces
         belongs to no token; a token that stands for nothing in the text, such as `bos`, has an empty span.
-
         >>> from bpe_transformer import PretokenCounts, learn_bpe
         >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, " low": 2}), vocab_size=259)
         >>> ids, offsets = tok.encode_offsets("숲 low", "char")
@@ -330,12 +322,10 @@ class Tokenizer:
 
     def save(self, directory: Path) -> None:
         """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
+        Roles go to `tokenizer_config.json` and `special_tokens_map.json`, so that `AutoTokenizer` knows them too.
 
-        The roles of special tokens go to `tokenizer_config.json` and `special_tokens_map.json`: with these,
-        `transformers.AutoTokenizer.from_pretrained(directory)` pads and masks as well.
-
-        The file is read back and has to give equal ids before it takes its place; with the `tokenizers` package
-        installed, that has to agree too. Raises `FormatError` if not: nothing is written then.
+        The file is read back first and has to give equal ids, also to `tokenizers` where that is installed. Raises
+        `FormatError` if not: nothing is written then.
         """
         from bpe_transformer.tokenizer import formats
 
@@ -356,7 +346,6 @@ class Tokenizer:
         verify: bool = False,
     ) -> Self:
         """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
-
         `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
         and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
         `pattern` and `special_tokens` are for files of ranks, which do not say them. A probe text has to come back from its
