@@ -24,10 +24,10 @@ from bpe_transformer.tokenizer.formats import (
     subword_nmt,
     tiktoken,
     tokenizer_json,
-    transformers_files,
 )
 from bpe_transformer.tokenizer.formats.checks import no_collection
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
@@ -48,7 +48,7 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
         file = part / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
-        transformers_files.write(codec.model.named_roles, part)
+        role_files.write(codec.model.named_roles, part)
         if trace is not None:
             trace.save(part / TRACE_FILE, digest=codec.model.digest)
 
@@ -81,7 +81,7 @@ def load(
         with no_collection():
             module, model = _read(file, pattern, special_tokens)
             if module is tokenizer_json:
-                model = replace(model, roles=transformers_files.read(file.parent))
+                model = replace(model, roles=role_files.read(file.parent))
         codec = probe.accept(model)
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
