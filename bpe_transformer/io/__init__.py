@@ -28,6 +28,7 @@ from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_do
 from bpe_transformer.io.utf8 import (
     DEFAULT_ERRORS,
     Errors,
+    ErrorsOrKeep,
     ReadStats,
     decode_utf8,
     encode_utf8,
@@ -44,6 +45,7 @@ __all__ = [
     "TABLE_FORMATS",
     "ByteFile",
     "Errors",
+    "ErrorsOrKeep",
     "Node",
     "ReadStats",
     "atomic_directory",

@@ -12,6 +12,7 @@ from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 
 Errors = Literal["strict", "replace"]  # for bytes that are not UTF-8: refuse them, or put U+FFFD in their place
+ErrorsOrKeep = Literal["strict", "replace", "keep"]  # "keep" encodes the bytes as they are
 DEFAULT_ERRORS: Errors = "strict"
 Note = Callable[[str], None]  # is called with a message about bytes that were replaced
 
@@ -58,10 +59,11 @@ def decode_utf8(data: bytes, path: object, offset: int, errors: Errors, note: No
         return data.decode(errors="replace")
 
 
-def invalid_utf8_message(path: object, byte: int, position: int) -> str:
+def invalid_utf8_message(path: object, byte: int, position: int, line: int | None = None) -> str:
     """The error message for a byte that is not UTF-8."""
+    place = f"position {position}" if line is None else f"position {position} (line {line:,})"
     return (
-        f"{path} is not UTF-8: byte 0x{byte:02x} at position {position}; "
+        f"{path} is not UTF-8: byte 0x{byte:02x} at {place}; "
         'convert the file, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
     )
 

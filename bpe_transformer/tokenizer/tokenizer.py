@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     import tiktoken
 
+    from bpe_transformer.io import ErrorsOrKeep
     from bpe_transformer.tokenizer.counting.counts import PretokenCounts
     from bpe_transformer.tokenizer.formats.ranks import Ranks
 
@@ -260,7 +261,7 @@ class Tokenizer:
         format: Literal["npy", "arrow"] = "npy",
         documents: Literal["file", "line"] = "file",
         glob: str = "**/*",
-        errors: Literal["strict", "replace", "keep"] = "strict",
+        errors: ErrorsOrKeep = "strict",
         num_threads: int | None = None,
         allowed_special: SpecialNames = NONE,
         disallowed_special: SpecialNames = "all",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_la
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.io import Errors
 
 
 @click.command(
@@ -46,7 +47,7 @@ def command(
     texts: tuple[str, ...],
     parallel: tuple[tuple[str, str], ...],
     limit: int,
-    errors: Literal["strict", "replace"],
+    errors: Errors,
     as_json: bool,
     width: int | None,
 ) -> None:

@@ -30,6 +30,7 @@ from bpe_transformer.errors import EncodingError
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
+    from bpe_transformer.io import ErrorsOrKeep
     from bpe_transformer.tokenizer.files.id_writers import IdWriter
     from bpe_transformer.tokenizer.files.text_streams import StreamOptions
 
@@ -84,7 +85,7 @@ def command(
     add_eos: bool,
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: Literal["strict", "replace", "keep"],
+    errors: ErrorsOrKeep,
     at_once: bool,
 ) -> None:
     """Turn TEXT, or each line of standard input, into ids on standard output.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection import FileSummary, TokenizedText
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.io import Errors
 
 MOST_BYTES = 20_000  # of standard input that is shown token by token
 
@@ -62,7 +63,7 @@ def command(
     limit: int,
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: Literal["strict", "replace"],
+    errors: Errors,
     no_table: bool,
     all_rows: bool,
     as_json: bool,
@@ -99,7 +100,7 @@ def command(
             console.print(view)
 
 
-def _sources(texts: tuple[str, ...], files: tuple[str, ...], errors: Literal["strict", "replace"]) -> list[ChunkedText]:
+def _sources(texts: tuple[str, ...], files: tuple[str, ...], errors: Errors) -> list[ChunkedText]:
     if files or not texts:
         return [file_text(file, errors) for file in files or ("-",)]
     return [literal_text(text, errors) for text in texts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -17,6 +17,9 @@ from bpe_transformer.cli.support.options import (
 )
 from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+
+if TYPE_CHECKING:
+    from bpe_transformer.io import Errors
 
 SORTS = ("id", "rank", "bytes", "chars", "text", "script", "used", "swallowed", "merge_count", "uses")
 GROUPS = ("used", "scaffold", "idle", "unused", "unreachable", "special", "partial")
@@ -82,7 +85,7 @@ def command(
     reverse: bool,
     limit: int,
     everything: bool,
-    errors: Literal["strict", "replace"],
+    errors: Errors,
     as_json: bool,
     width: int | None,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection import TextDerivation
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.io import Errors
 
 
 @click.command(
@@ -60,7 +61,7 @@ def command(
     files: tuple[str, ...],
     allow_special: tuple[str, ...],
     special_as_text: bool,
-    errors: Literal["strict", "replace"],
+    errors: Errors,
     all_pretokens: bool,
     as_json: bool,
     width: int | None,

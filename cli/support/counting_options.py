@@ -20,6 +20,7 @@ from bpe_transformer.cli.support.options import (
 
 if TYPE_CHECKING:
     from bpe_transformer import Pretokenizer
+    from bpe_transformer.io import Errors
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -38,7 +39,7 @@ class CountingOptions:
     threads: int | None
     source_dir: str | None
     split: str
-    errors: Literal["strict", "replace"]
+    errors: Errors
     keep_partial: bool
 
 

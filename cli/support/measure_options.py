@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep
+    from bpe_transformer.io import Errors
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class MeasureOptions:
     files: tuple[str, ...]
     texts: tuple[str, ...]
     sizes: str | None  # N,N,…
-    errors: Literal["strict", "replace"]
+    errors: Errors
 
     @property
     def given(self) -> bool:

@@ -20,6 +20,7 @@ from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.io import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STDIN = "standard input"
@@ -110,7 +111,7 @@ def literal_text(text: str, errors: str, name: str = "the text") -> ChunkedText:
     return ChunkedText(name, argument_text(text, errors))
 
 
-def file_text(path: str, errors: Literal["strict", "replace"]) -> ChunkedText:
+def file_text(path: str, errors: Errors) -> ChunkedText:
     """The text of a file of any format, whose rows become lines, or of standard input.
 
     Plain text is read piece by piece where it lies; what has to be unpacked is held in memory.

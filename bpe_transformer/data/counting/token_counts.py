@@ -1,4 +1,4 @@
-"""How many tokens corpora have."""
+"""Counting the tokens of corpora: `count_tokens`, in memory that does not grow with the corpus."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.counting.pretoken_counts import CountInput
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import ByteFile, ReadStats, row_texts
+from bpe_transformer.io import DEFAULT_ERRORS, ByteFile, Errors, ReadStats, row_texts
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.tokenizer.files.file_texts import FileTexts, Readable
+from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream, Readable
 
 _ROWS = 1_000
 
 
 @dataclass(frozen=True)
 class TokenCount:
-    """What one corpus has: documents are files, lines or the values of text columns; bytes of UTF-8; ids as `encode` gives."""
+    """The size of one corpus: its documents (files, lines or values of text columns), bytes of UTF-8, and tokens."""
 
     name: str
     documents: int
@@ -41,21 +41,21 @@ def count_tokens(
     corpus: CountInput,
     *,
     documents: Literal["file", "line"] = "file",
-    errors: Literal["strict", "replace"] = "strict",
+    errors: Errors = DEFAULT_ERRORS,
     num_threads: int | None = None,
     report: Callable[[int], object] = lambda done: None,
 ) -> TokenCount:
-    """Counts in memory that does not grow with the corpus. Special tokens written in it are plain text.
+    """The number of tokens of a corpus, in which special tokens are plain text.
 
-    `report` is called with the bytes read. Raises `CorpusError` for pre-token counts, which hold no texts, and what reading
-    and encoding raise.
+    Needs memory that does not grow with the corpus. `report` is called with the bytes read so far. Raises `CorpusError` for
+    pre-token counts, which hold no texts, and the errors of reading and encoding.
     """
     if corpus.counts is not None:
         raise CorpusError(f"{corpus.name} holds pre-token counts, not texts; name the texts that were counted")
-    count = _Count(tokenizer, corpus.name, num_threads)
-    plain = FileTexts([], tokenizer.codec, documents, errors, (), ())
+    count = _RunningCount(tokenizer, corpus.name, num_threads)
+    reader = FileTexts([], tokenizer.codec, documents, errors, (), ())
     if corpus.stream is not None:
-        count.add_parts(plain, _Stream(corpus.name, corpus.stream), report)
+        count.add_file(reader, NamedStream(corpus.name, corpus.stream), report)
     if corpus.dataset is not None:
         for column in corpus.columns or ():
             for batch in corpus.dataset.select_columns(column).with_format("arrow").iter(_ROWS):
@@ -66,11 +66,11 @@ def count_tokens(
         start = before
         with ByteFile(path) as file:
 
-            def here(_: int, file: ByteFile = file, start: int = start) -> None:
+            def report_file(_: int, file: ByteFile = file, start: int = start) -> None:
                 report(start + file.position)
 
             if local_files.is_text(path):
-                count.add_parts(plain, file, here)
+                count.add_file(reader, file, report_file)
             elif path.suffix.lower() == ".parquet":
                 for texts in _parquet_texts(path, corpus.columns):
                     count.add_texts(texts)
@@ -78,20 +78,22 @@ def count_tokens(
                 rows = row_texts(file, corpus.columns, errors, ReadStats())
                 while batch := list(islice(rows, _ROWS)):
                     count.add_texts(batch)
-                    here(0)
+                    report_file(0)
         before += os.path.getsize(path)
     return count.sum
 
 
-class _Count:
+class _RunningCount:
+    """The `TokenCount` of what was added so far."""
+
     def __init__(self, tokenizer: Tokenizer, name: str, num_threads: int | None) -> None:
         self.sum = TokenCount(name, 0, 0, 0)
         self._tokenizer = tokenizer
         self._threads = num_threads
 
-    def add_parts(self, texts: FileTexts, file: Readable, report: Callable[[int], object]) -> None:
-        for part, _, _ in texts.parts(file):
-            self.add_texts(part.rows, int(part.ends.sum()), part.num_bytes)
+    def add_file(self, reader: FileTexts, file: Readable, report: Callable[[int], object]) -> None:
+        for block, _, _ in reader.blocks(file):
+            self.add_texts(block.rows, int(block.ends.sum()), block.num_bytes)
             report(self.sum.bytes)
 
     def add_texts(self, texts: Any, documents: int | None = None, num_bytes: int | None = None) -> None:
@@ -105,15 +107,6 @@ def _size(column: Any) -> int:
     import pyarrow.compute as pc
 
     return int(pc.sum(pc.binary_length(column)).as_py() or 0)
-
-
-class _Stream:
-    def __init__(self, path: str, stream: BinaryIO) -> None:
-        self.path = path
-        self._stream = stream
-
-    def readinto(self, buffer: memoryview) -> int:
-        return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
 
 
 def _parquet_texts(path: Path, columns: tuple[str, ...] | None) -> Iterator[Any]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
+from bpe_transformer.io import DEFAULT_ERRORS, Errors, invalid_utf8_message
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
-Utf8Errors = Literal["strict", "replace"]
 CHUNK_BYTES = 1 << 20
 
 
@@ -30,17 +30,17 @@ class ChunkedText:
 
     name: str
     text: str | None = None  # None: the file of this name
-    errors: Utf8Errors = "strict"
+    errors: Errors = DEFAULT_ERRORS
 
     @classmethod
-    def file(cls, path: str | os.PathLike[str], errors: Utf8Errors = "strict") -> ChunkedText:
+    def file(cls, path: str | os.PathLike[str], errors: Errors = DEFAULT_ERRORS) -> ChunkedText:
         return cls(os.fspath(path), None, errors)
 
     def whole(self) -> str:
         return "".join(self.chunks(ChunkBoundaries(None)))
 
     def lines(self) -> list[str]:
-        """Without their ends; a line ends at `\\n` or `\\r\\n`."""
+        """The lines without their ends, `\\n` or `\\r\\n`."""
         lines = self.whole().split("\n")
         if lines[-1] == "":
             lines.pop()
@@ -61,10 +61,7 @@ class ChunkedText:
         with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
             valid = _core.valid_prefix(data, 0, len(data))
             if valid < len(data) and self.errors == "strict":
-                raise InvalidUtf8Error(
-                    f"{path} is not UTF-8: byte 0x{data[valid]:02x} at position {valid}; "
-                    'convert the file, or go on with errors="replace" (--errors replace)'
-                )
+                raise InvalidUtf8Error(invalid_utf8_message(path, data[valid], valid))
             yield from _cut(data, boundaries, self.errors)
 
 
@@ -102,7 +99,7 @@ _SPLIT_AT_LINES = frozenset(
 )  # no pre-token crosses such a line end
 
 
-def _cut(data: bytes | mmap.mmap, boundaries: ChunkBoundaries, errors: Utf8Errors) -> Iterator[str]:
+def _cut(data: bytes | mmap.mmap, boundaries: ChunkBoundaries, errors: Errors) -> Iterator[str]:
     begin = 0
     while begin < len(data):
         end = _end_of_chunk(data, begin + boundaries.chunk_bytes, boundaries)

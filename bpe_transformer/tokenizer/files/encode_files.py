@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, DigestMismatchError, EncodingError, FormatError, SpecialTokenError
-from bpe_transformer.io import damage_named, read_facts
+from bpe_transformer.io import ErrorsOrKeep, damage_named, read_facts
 from bpe_transformer.io.atomic import sync, take_place
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
@@ -136,7 +136,7 @@ def encode_files(
     format: Format,
     documents: Literal["file", "line"],
     glob: str,
-    errors: Literal["strict", "replace", "keep"],
+    errors: ErrorsOrKeep,
     num_threads: int | None,
     allowed_special: SpecialNames,
     disallowed_special: SpecialNames,
