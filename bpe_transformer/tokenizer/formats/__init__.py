@@ -1,7 +1,7 @@
-"""The file formats of tokenizers: which file is which, and a check of every one that is written.
+"""File formats of tokenizers, one module each: finding the format of a file, reading it, and writing it with a check.
 
-A format is a module with `NAME`, `read(path, …)`, `write(model, path)` and `read_back(model, path)`, which reads what was
-written for `model`, given what the format does not hold.
+A format is a module with `NAME`, `read(path, …)`, `write(model, path)` and `read_back(model, path)`, which reads a file
+that was written for `model` and takes from `model` what the format does not hold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bpe_transformer.tokenizer.formats import (
     tiktoken,
     tokenizer_json,
 )
-from bpe_transformer.tokenizer.formats.checks import no_collection
+from bpe_transformer.tokenizer.formats.checks import garbage_collection_paused
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -54,7 +54,7 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
 
 
 def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
-    """See `Tokenizer.export`. Returns the package that has agreed, None if it is not installed."""
+    """See `Tokenizer.export`. Returns the package that gave equal ids, None if it is not installed."""
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
     module = FORMATS[form]
@@ -78,7 +78,7 @@ def load(
         beside.add(TRACE_FILE)
     check_files(file.parent, beside)
     try:
-        with no_collection():
+        with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
             if module is tokenizer_json:
                 model = replace(model, roles=role_files.read(file.parent))
@@ -96,7 +96,7 @@ def load(
 
 
 def locate(path: Path) -> Path:
-    """The file of a tokenizer that a path means: itself, or what a directory holds. Raises `FormatError`."""
+    """The file of a tokenizer: the path itself, or the file that is found in a directory. Raises `FormatError`."""
     if not path.is_dir():
         return path
     for name in _IN_DIRECTORY:
@@ -114,7 +114,7 @@ def locate(path: Path) -> Path:
 def _read(
     file: Path, pattern: str | Pretokenizer | None, special_tokens: Mapping[str, int] | None
 ) -> tuple[ModuleType, BpeModel]:
-    """The format of a file and its model, by what it holds; names decide only where the content leaves it open."""
+    """The format of a file and its model. The content decides the format; the name does only where the content does not."""
     try:
         with open(file, "rb") as stream:
             head = stream.read(4096)

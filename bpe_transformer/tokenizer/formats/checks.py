@@ -1,4 +1,4 @@
-"""Reading what others wrote: every value is looked at before it is used, and a problem names its place."""
+"""Checks of values that are read from files of other programs: errors name the place in the file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 
 def escaped(text: str) -> str:
-    """The expression that matches just `text`."""
+    """The regular expression that matches `text` and nothing else."""
     import regex
 
     return str(regex.escape(text))
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """All of a file. Raises `FormatError`."""
+    """The content of a file. Raises `FormatError`."""
     try:
         return Path(path).read_bytes()
     except OSError as cause:
@@ -30,7 +30,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """All of a UTF-8 file; line ends stay as they are. Raises `FormatError`."""
+    """The content of a UTF-8 file, with its line ends as they are. Raises `FormatError`."""
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError as cause:
@@ -38,9 +38,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def check_ids(names: Mapping[Any, Any], place: str) -> int:
-    """Checks the ids of names: whole numbers, no two alike, none far beyond how many there are.
+    """Checks that ids are whole numbers, unique, and not far larger than their number; returns `vocab_size`.
 
-    Returns the largest id + 1. Raises `FormatError`. Gaps are fine, but a claim of billions is not.
+    Gaps are allowed up to `largest_id`. Raises `FormatError`.
     """
     if not names:
         raise FormatError(f"{place} holds no token; check the file")
@@ -60,13 +60,13 @@ def check_ids(names: Mapping[Any, Any], place: str) -> int:
 
 
 def largest_id(tokens: int) -> int:
-    """The largest id that a vocabulary of so many tokens may use: gaps are fine, a claim of billions is not."""
+    """The largest id that a vocabulary of so many tokens may use: gaps are usual, ids of billions are not."""
     return 4 * tokens + 65_536
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """Spares the garbage collector a look through the hundred thousands of objects that reading makes, none of it garbage."""
+def garbage_collection_paused() -> Iterator[None]:
+    """Pauses the garbage collector, which would only slow down reading: it creates very many objects and no garbage."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -76,7 +76,7 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-# how a person would name the facts of a model that not every format can hold, and what each is when it is not set
+# the fields of a model that not every format can hold, with their default values
 _FACTS: dict[str, Any] = {
     "unk_token": None,
     "end_of_word": None,
@@ -98,7 +98,7 @@ _PRETOKENIZATION = {
 
 
 def refuse_facts(model: BpeModel, form: str, holds: Iterable[str], remedy: str) -> None:
-    """Raises `FormatError` for the first fact that is set and that the format `form` cannot hold."""
+    """Raises `FormatError` for the first field that is set and that the format `form` cannot hold."""
     allowed = set(holds)
     for source, facts in ((model, _FACTS), (model.pretokenizer, _PRETOKENIZATION)):
         for name, default in facts.items():

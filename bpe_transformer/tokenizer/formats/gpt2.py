@@ -1,7 +1,7 @@
-"""`vocab.json`, names and ids, and `merges.txt`, a merge a line by rank: GPT-2's two files, and what others hold in them.
+"""GPT-2's two files: `vocab.json` with names and ids, and `merges.txt` with one merge on each line, by rank.
 
-Names are those of bytes (GPT-2, RoBERTa), of bytes with "</w>" at the end of words (CLIP), or of characters with "</w>" (GPT,
-XLM, FlauBERT), which were made of words that other tools had set apart.
+The names stand for bytes (GPT-2, RoBERTa), for bytes with "</w>" at the end of words (CLIP), or for characters with "</w>"
+(GPT, XLM, FlauBERT), whose words were split by other tools first.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def read(
     place = Path(vocab).name
     ids, pairs = contents(vocab, merges)
     mark, by_byte = _kind(ids, pairs)
-    left, right, made = columns_of(pairs, ids, Path(merges).name)
+    left, right, merged_ids = columns_of(pairs, ids, Path(merges).name)
     specials = special_tokens
     if specials is None:
-        specials = _specials(ids, set(made.tolist()), mark, by_byte)
+        specials = _specials(ids, set(merged_ids.tolist()), mark, by_byte)
     if wrong := next((name for name, id in specials.items() if ids.get(name, id) != id), None):
         raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {place}, not {specials[wrong]}")
     everything = {**ids, **specials}
@@ -60,7 +60,7 @@ def read(
         tokens=byte_names.tokens_by_id(names, set(specials.values()), by_byte, place),
         left=left,
         right=right,
-        merged_ids=made,
+        merged_ids=merged_ids,
         special_tokens=dict(sorted(specials.items(), key=lambda item: item[1])),
         unk_token=None if by_byte else next((name for name in _UNKNOWN if name in specials), None),
         end_of_word=mark,
@@ -68,17 +68,17 @@ def read(
 
 
 def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> tuple[dict[str, int], list[list[str]]]:
-    """Names with their ids, and pairs of names. Raises `FormatError`."""
+    """(ids by name, merges as pairs of names), as the files hold them. Raises `FormatError`."""
     place = Path(vocab).name
     ids = parse_json(read_text(vocab))
     if not isinstance(ids, dict):
-        raise FormatError(f"{place} is no object of names and ids")
+        raise FormatError(f"{place} is not an object of names and ids")
     check_ids(ids, place)
     return ids, _pairs(read_text(merges), Path(merges).name)
 
 
 def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, bool]:
-    """(the mark at the end of words, if there is one; whether names stand for bytes)."""
+    """(the end-of-word mark or None, whether names stand for bytes)."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     mark = _END_OF_WORD if sum(letter + _END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
     if mark is None:
@@ -87,12 +87,12 @@ def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, b
     return mark, stand_ins and ids.keys() >= set(byte_names.CHAR_OF_BYTE.values())
 
 
-def _specials(ids: Mapping[str, Any], reached: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
-    """What no merge makes and is no symbol can only be meant as special: <|endoftext|>, <s>."""
+def _specials(ids: Mapping[str, Any], merged: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
+    """The special tokens: names that no merge makes and that are no base symbols, such as <|endoftext|> and <s>."""
     symbols = set(byte_names.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
     if mark is not None:
         symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}
-    return {name: id for name, id in ids.items() if name and id not in reached and name not in symbols}
+    return {name: id for name, id in ids.items() if name and id not in merged and name not in symbols}
 
 
 def _pairs(text: str, place: str) -> list[list[str]]:
@@ -105,7 +105,7 @@ def _pairs(text: str, place: str) -> list[list[str]]:
             continue
         pair = line.split(" ")
         if len(pair) == 3 and pair[2].isdigit():
-            pair = pair[:2]  # XLM's have how often it occurred
+            pair = pair[:2]  # XLM's files have the pair's count as a third column
         if len(pair) != 2 or not all(pair):
             raise FormatError(f"{place}: line {number} is {line[:60]!r}, not two names with a space between them")
         pairs.append(pair)
@@ -119,17 +119,17 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
     split, marked = model.pretokenizer, model.end_of_word == _END_OF_WORD
     if model.unit == "byte":
-        told, needed = (CLIP, "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
+        required, required_name = (CLIP, "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
     else:
-        told, needed = Pretokenizer("whitespace"), "'whitespace'"
+        required, required_name = Pretokenizer("whitespace"), "'whitespace'"
     if not marked and (model.unit == "char" or model.end_of_word is not None):
         raise FormatError(
             "vocab.json with merges.txt holds bytes, or characters with '</w>' at the end of words; "
             f"this vocabulary has unit={model.unit!r} and end_of_word={model.end_of_word!r}; export to tokenizer.json"
         )
-    if split != told:
+    if split != required:
         raise FormatError(
-            f"vocab.json with merges.txt has no place for a pattern, and what reads it splits by {needed}, not by "
+            f"vocab.json with merges.txt has no place for a pattern, and programs that read it split by {required_name}, not by "
             f"{str(split)!r}; export to tokenizer.json"
         )
     outside = {id: text for text, id in model.special_tokens.items()}

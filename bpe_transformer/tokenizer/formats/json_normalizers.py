@@ -1,6 +1,6 @@
-"""How text is normalised in a `tokenizer.json`: its normalizers as steps (see `splitting/normalizers.py`), read and written.
+"""The normalizers of a `tokenizer.json`, read to and written from the steps of `splitting/normalizers.py`.
 
-Steps whose names say it all stay; the others become replacements, which do the same.
+The steps in `_NAMES` keep their kind; all others are read as equivalent replacements.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 Step = tuple[str, ...]
-_NAMES = {  # of steps that stay what they are, with the name of what they hold
+_NAMES = {  # step: its type in a file, and the name of its argument there
     "lowercase": ("Lowercase",),
     "nmt": ("Nmt",),
     "prepend": ("Prepend", "prepend"),
@@ -30,7 +30,7 @@ _BERT = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
 
 
 def read(node: Node) -> list[Step]:
-    """The steps of one normalizer that is no sequence. Raises `FormatError` with its name."""
+    """The steps of one normalizer that is not a Sequence. Raises `FormatError` with its name."""
     kind = node.get("type", str)
     if kind in _READERS:
         return _READERS[kind](node)
@@ -73,8 +73,8 @@ def _precompiled(node: Node) -> list[Step]:
 
 def _bert(node: Node) -> list[Step]:
     lowercase = node.get("lowercase", bool, True)
-    asked = [name for name in _BERT if node.get(name, bool, lowercase if name == "strip_accents" else True)]
-    return [("bert", " ".join(asked))] if asked else []
+    active = [name for name in _BERT if node.get(name, bool, lowercase if name == "strip_accents" else True)]
+    return [("bert", " ".join(active))] if active else []
 
 
 _READERS: dict[str, Callable[[Node], list[Step]]] = {
@@ -91,7 +91,7 @@ _READERS: dict[str, Callable[[Node], list[Step]]] = {
 
 
 def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
-    """The normalizers of a model, one after another. `marks`: they mark spaces, if anything does."""
+    """The normalizers of a model, in order. With `marks`, they also replace spaces by the model's space mark, if it has one."""
     steps = [_written(step) for step in steps_of(model.pretokenizer)]
     if model.prefix_space == "always":
         steps.append({"type": "Prepend", "prepend": model.space_mark or " "})
@@ -101,7 +101,7 @@ def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
 
 
 def steps_of(split: Pretokenizer) -> tuple[Step, ...]:
-    """A split's normalisation as steps; that of SentencePiece has to be without a map."""
+    """The normalisation of a pre-tokenizer as steps; SentencePiece's is supported only without a charsmap."""
     if split.squeeze_spaces:
         return ("replace", rf"\A +|[ {SPACE_MARK}]+\z", ""), ("replace", " {2,}", " ")
     return split.rewriting if split.normalization is None else ((split.normalization,),)

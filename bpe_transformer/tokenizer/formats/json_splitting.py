@@ -1,4 +1,4 @@
-"""How text becomes pre-tokens in a `tokenizer.json`: its normalizer, pre-tokenizer and decoder, read and written."""
+"""The normalizer, pre-tokenizer and decoder of a `tokenizer.json`, read to a `Pretokenizer` and written from one."""
 
 from __future__ import annotations
 
@@ -21,32 +21,35 @@ _REMEDY = "export the vocabulary without it"
 # each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
 _MOST_STEPS = 200
-_EVERYTHING = r"[\s\S]+"  # the pattern "none", as Oniguruma reads it too
-_PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's and that of ASCII
+_EVERYTHING = r"[\s\S]+"  # the pattern "none", in a form that Oniguruma reads as well
+_PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # Unicode's punctuation and ASCII's
 
 
 @dataclass
 class Splitting:
-    """What the parts of a file say, put together."""
+    """The settings found so far in the normalizer and pre-tokenizer of a file."""
 
     end_of_word: str | None
     unit: Unit = "char"
     steps: list[Step] = field(default_factory=list)  # of normalisation
-    prepended: bool = False  # by the last step
-    marks_spaces: bool = False
-    split_at_spaces: bool = False  # before they were marked
-    marks_early: bool = False  # before tokens are sought in normalised text
+    prepended: bool = False  # the last step prepends a space or its mark
+    marks_spaces: bool = False  # spaces become space marks
+    split_at_spaces: bool = False  # a split before that may tell spaces from other characters
+    marks_early: bool = False  # the normalizer does it, before added tokens are searched for
     prefix: PrefixSpace = "never"
-    splits: list[str] = field(default_factory=list)  # expressions whose matches become pieces, one after another
+    splits: list[str] = field(default_factory=list)  # expressions, each splits the pieces of the one before
     byte_splits: list[str] = field(default_factory=list)
-    words_alone: bool = False  # what lies between words is gone before tokens could be sought in it
+    words_alone: bool = False  # white space between words is dropped before added tokens could be found in it
     spaceless: bool = False  # pre-tokens neither begin nor end with white space
 
-    def pretokenizer(self, made: list[str], names: list[str], ignore_merges: bool) -> Pretokenizer:
-        """`made` are the tokens that merges make, `names` all: what they can join decides where splitting changes nothing."""
+    def pretokenizer(self, merged: list[str], names: list[str], ignore_merges: bool) -> Pretokenizer:
+        """The pre-tokenizer of the file. `merged` are the names of merged tokens, `names` those of all tokens.
+
+        Where no token goes across a space mark, a faster pattern gives the same ids.
+        """
         splits = list(self.splits)
         if self.marks_spaces:
-            joined = names if ignore_merges else made
+            joined = names if ignore_merges else merged
             inside = any(SPACE_MARK in name.lstrip(SPACE_MARK) for name in joined)
             runs = any(SPACE_MARK * 2 in name for name in joined)
             if not splits:
@@ -69,14 +72,14 @@ class Splitting:
 
 
 def read(document: Node, end_of_word: str | None) -> Splitting:
-    """Raises `FormatError` for anything that would split otherwise than we can, by its name."""
+    """The splitting of a file. Raises `FormatError`, with its name, for a setting that is not supported."""
     found = Splitting(end_of_word)
     steps = list(_steps(document, "pre_tokenizer", "pretokenizers"))
     kinds = [step.get("type", str) for step in steps]
     for step in _steps(document, "normalizer", "normalizers"):
         _read_normalizer(step, found, marked="ByteLevel" not in kinds)
     if found.prepended and not found.marks_spaces and found.steps[-1][1] == SPACE_MARK:
-        found.prepended = False  # it is a character like any other
+        found.prepended = False  # the mark is an ordinary character here
     if found.prepended:
         found.steps.pop()
         found.prefix = "always"
@@ -110,14 +113,14 @@ def _steps(parent: Node, key: str, children: str) -> Iterator[Node]:
 
 
 def _read_normalizer(step: Node, found: Splitting, marked: bool) -> None:
-    """`marked`: a mark for spaces is one, not a character like any other."""
+    """Adds the steps of one normalizer. With `marked`, the step that replaces spaces by marks sets `marks_spaces`."""
     steps = json_normalizers.read(step)
     if steps == [MARK_SPACES] and marked:
         found.marks_spaces = found.marks_early = True
         return
     prepends = bool(steps) and steps[0] in (("prepend", SPACE_MARK), ("prepend", " "))
     blind = steps in _BLIND_STEPS or (prepends and steps[0][1] == SPACE_MARK)
-    if found.marks_spaces and (found.prepended or not blind):  # what follows may tell spaces and marks apart
+    if found.marks_spaces and (found.prepended or not blind):  # a later step may treat spaces and marks differently
         found.steps.append(MARK_SPACES)
         found.marks_spaces = found.marks_early = False
     found.steps += steps
@@ -162,13 +165,13 @@ def _add_split(step: Node, found: Splitting, split: str) -> None:
 
 
 def _sees_spaces(expression: str) -> bool:
-    """Whether an expression may tell a space from its mark; Gemma's files split at a space where none is left."""
+    """Whether an expression may treat a space and its mark differently. Gemma's files split at a space when none is left."""
     if expression in (_MARK_BY_MARK, patterns.expression("metaspace")):
         return False
-    return any(part in expression for part in _SEEING)
+    return any(construct in expression for construct in _CONSTRUCTS_WITH_SPACE)
 
 
-_SEEING = (" ", SPACE_MARK, r"\s", r"\S", r"\W", r"\P", r"\p{S", r"\p{Z", "[^", ".", "(?")
+_CONSTRUCTS_WITH_SPACE = (" ", SPACE_MARK, r"\s", r"\S", r"\W", r"\P", r"\p{S", r"\p{Z", "[^", ".", "(?")
 
 
 def _read_byte_level(step: Node, found: Splitting) -> None:
@@ -216,34 +219,32 @@ def _read_split(step: Node, found: Splitting, is_last: bool) -> list[str]:
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
     if found.end_of_word is not None and is_last and step.value == DROP_WHITE_SPACE and found.unit == "char":
         found.spaceless = True
-        return []  # the end-of-word mark does that
+        return []  # implied by the end-of-word mark
     name = (
         patterns.canonical(patterns.literally(escaped(text)))
         if text
         else oniguruma.pattern_of(str(expression), pattern.place)
     )
     behavior, invert = step.get("behavior", str), step.get("invert", bool, False)
-    return [_pieces(step, name, behavior, invert)]
+    return [_split_expression(step, name, behavior, invert)]
 
 
 def _read_punctuation(step: Node, found: Splitting, is_last: bool) -> list[str]:
-    return [_pieces(step, _PUNCTUATION, step.get("behavior", str, "Isolated"), False)]
+    return [_split_expression(step, _PUNCTUATION, step.get("behavior", str, "Isolated"), False)]
 
 
-def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
-    """The pieces of a split as matches of one pattern. Raises `FormatError` for a behaviour that does not exist."""
+def _split_expression(step: Node, pattern: str, behavior: str, invert: bool) -> str:
+    """The expression whose matches are the pieces of a split. Raises `FormatError` for an unknown behaviour."""
     if behavior == "Isolated":
         return pattern
     expression = patterns.expression(pattern)
-    if pattern in patterns.PATTERNS:  # of which a part is not read as the whole
+    if pattern in patterns.PATTERNS:  # inside a longer expression it needs translating
         expression = oniguruma.translated(expression, step.place)
     if re.search(r"\\[1-9]|\\k<", expression):
-        raise FormatError(
-            f"{step.place} refers back to a group of {expression!r}, which is only supported with Isolated"
-        )
+        raise FormatError(f"{step.place} has a backreference in {expression!r}, which is only supported with Isolated")
     if behavior == "Removed":
         if invert and pattern in patterns.PATTERNS:
-            return pattern  # its matches leave nothing out
+            return pattern  # its matches cover all of the text
         return (patterns.keeping if invert else patterns.dropping)(expression)
     if behavior not in _JOINED:
         raise FormatError(
@@ -251,13 +252,13 @@ def _pieces(step: Node, pattern: str, behavior: str, invert: bool) -> str:
         )
     if oniguruma.may_match_nothing(expression):
         raise FormatError(
-            f"{step.place}: {expression!r} may match nothing, which is only supported with Isolated or Removed"
+            f"{step.place}: {expression!r} may match empty text, which is only supported with Isolated or Removed"
         )
     joined = _JOINED[_INVERTED.get(behavior, behavior) if invert else behavior]
     return patterns.canonical(joined.format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])"))
 
 
-# the pieces of a split that joins matches to what is beside them, as one expression; a match after a match stays alone
+# expressions for the pieces of splits that join a match to its neighbour; a match next to another match stays alone
 _JOINED = {
     "MergedWithPrevious": "{rest}*+{match}|{rest}++",
     "MergedWithNext": "{match}{rest}*+|{rest}++",
@@ -295,7 +296,7 @@ _READERS: dict[str, Any] = {
 
 
 def _unprotected(splits: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Protected expressions, if the first split is by them and the others leave them whole; and the other splits."""
+    """(protected expressions, other splits): the first split is of protected spans if all others leave its matches whole."""
     if len(splits) < 2 or not (expressions := _alternatives(splits[0])):
         return (), splits
     whole = _whole(splits[0])
@@ -306,7 +307,7 @@ def _unprotected(splits: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _alternatives(expression: str) -> tuple[str, ...]:
-    """The a, b, … of "(?:a)|(?:b)|…"; nothing if it is not written so."""
+    """The alternatives (a, b, …) of an expression "(?:a)|(?:b)|…"; empty for any other expression."""
     found, start, depth, in_class, i = [], 0, 0, False, 0
     while i < len(expression):
         sign = expression[i]
@@ -323,7 +324,7 @@ def _alternatives(expression: str) -> tuple[str, ...]:
             start = i + 1
         i += 1
     found.append(expression[start:])
-    inner = tuple(part[3:-1] for part in found)
+    inner = tuple(alternative[3:-1] for alternative in found)
     return inner if any_of(inner) == expression else ()
 
 
@@ -348,7 +349,7 @@ def _byte_level(**changes: bool) -> dict[str, Any]:
 
 
 def _whole(protected: str) -> str:
-    """What stands before a pattern, so that a piece that is a protected match is not split further."""
+    """An alternative to put before a pattern, so that it does not split a piece that is a protected span."""
     return rf"\A(?:{protected})\z|"
 
 
@@ -362,12 +363,13 @@ def _sequence(steps: list[dict[str, Any]], children: str) -> dict[str, Any] | No
 
 
 def normalizer(model: BpeModel) -> dict[str, Any] | None:
+    """The normalizer of a file for a model."""
     by_metaspace = model.prefix_space.endswith("_if_none") or _marks_late(model)
     return _sequence(json_normalizers.write(model, marks=not by_metaspace), "normalizers")
 
 
 def _marks_late(model: BpeModel) -> bool:
-    """Whether spaces have to be marked after splitting, or looking for tokens, since these may tell them from marks."""
+    """Whether spaces have to become marks only after splits and the search for added tokens, which depend on spaces."""
     split = model.pretokenizer
     if model.space_mark is None or split.rewriting[-1:] == (MARK_SPACES,):
         return False
@@ -383,6 +385,7 @@ def _marks_late(model: BpeModel) -> bool:
 
 
 def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
+    """The pre-tokenizer of a file for a model. Raises `FormatError` where the format has none for it."""
     steps: list[dict[str, Any]] = []
     byte_level = _byte_level()
     split = model.pretokenizer
@@ -428,6 +431,7 @@ def pre_tokenizer(model: BpeModel) -> dict[str, Any] | None:
 
 
 def decoder(model: BpeModel) -> dict[str, Any]:
+    """The decoder of a file for a model."""
     if model.unit == "byte":
         return _byte_level(add_prefix_space=True, use_regex=True) if model.prefix_space != "never" else _byte_level()
     if model.end_of_word is not None:

@@ -1,4 +1,4 @@
-"""What a `tokenizer.json` puts around a text: its post-processor, read and written."""
+"""The post-processor of a `tokenizer.json`, read and written: the special tokens that it adds before and after a text."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Side = tuple[str, ...]
 
 
 def read(root: Node, tokens: Mapping[str, int]) -> tuple[Side, Side]:
-    """The tokens before and behind a text, each of which has to be special or added. Raises `FormatError`."""
+    """(tokens before a text, tokens after it), each a special or added token. Raises `FormatError`."""
     node = root.optional("post_processor")
     steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
-    before: list[str] = []
-    behind: list[str] = []
+    prefix: list[str] = []
+    suffix: list[str] = []
     for step in steps:
         kind = step.get("type", str)
         if kind == "ByteLevel":
-            continue  # moves offsets, nothing else
+            continue  # it changes offsets only
         if kind in ("RobertaProcessing", "BertProcessing"):
             sides = ([_named_pair(step, "cls", tokens)], [_named_pair(step, "sep", tokens)])
         elif kind == "TemplateProcessing":
             sides = _template(step, tokens)
         else:
             raise FormatError(f"{step.place} is {kind!r}, which is not supported; export the vocabulary without it")
-        before[:0], behind[len(behind) :] = sides
-    return tuple(before), tuple(behind)
+        prefix[:0], suffix[len(suffix) :] = sides
+    return tuple(prefix), tuple(suffix)
 
 
 def _named_pair(step: Node, key: str, tokens: Mapping[str, int]) -> str:
@@ -42,40 +42,40 @@ def _named_pair(step: Node, key: str, tokens: Mapping[str, int]) -> str:
 def _template(step: Node, tokens: Mapping[str, int]) -> tuple[list[str], list[str]]:
     sides: tuple[list[str], list[str]] = ([], [])
     known = step.optional("special_tokens")
-    passed = 0
+    after_text = 0
     for piece in step.children("single"):
         if "Sequence" in piece.value:
-            if passed:
-                raise FormatError(f"{piece.place} puts the text in a second time, which is not supported")
-            passed = 1
+            if after_text:
+                raise FormatError(f"{piece.place} has the text a second time, which is not supported")
+            after_text = 1
             continue
         name = piece.child("SpecialToken").get("id", str)
         ids = known.child(name).get("ids", list) if known is not None and name in known.value else [tokens.get(name)]
-        sides[passed].append(_checked(name, ids, piece.place, tokens))
+        sides[after_text].append(_checked(name, ids, piece.place, tokens))
     return sides
 
 
 def _checked(name: str, ids: list[Any], place: str, tokens: Mapping[str, int]) -> str:
     if name not in tokens:
-        raise FormatError(f"{place} puts {name!r} around a text, which is no special token; add it to added_tokens")
+        raise FormatError(f"{place} adds {name!r} to a text, which is not a special token; add it to added_tokens")
     if ids != [tokens[name]]:
-        raise FormatError(f"{place} puts the ids {ids!r} around a text for {name!r}, which has id {tokens[name]}")
+        raise FormatError(f"{place} adds the ids {ids!r} to a text for {name!r}, which has id {tokens[name]}")
     return name
 
 
 def write(model: BpeModel) -> dict[str, Any] | None:
-    before, behind = model.bos_eos_tokens
+    prefix, suffix = model.bos_eos_tokens
     ids_of = {**model.added_tokens, **model.special_tokens}
-    if not before and not behind:
+    if not prefix and not suffix:
         return None
 
     def pieces(sequence: str, type_id: int) -> list[dict[str, Any]]:
         first, last = (
-            [{"SpecialToken": {"id": token, "type_id": type_id}} for token in side] for side in (before, behind)
+            [{"SpecialToken": {"id": token, "type_id": type_id}} for token in side] for side in (prefix, suffix)
         )
         return [*first, {"Sequence": {"id": sequence, "type_id": type_id}}, *last]
 
-    ids = {token: {"id": token, "ids": [ids_of[token]], "tokens": [token]} for token in (*before, *behind)}
+    ids = {token: {"id": token, "ids": [ids_of[token]], "tokens": [token]} for token in (*prefix, *suffix)}
     return {
         "type": "TemplateProcessing",
         "single": pieces("A", 0),

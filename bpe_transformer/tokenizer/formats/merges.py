@@ -1,4 +1,4 @@
-"""Merges given by the names of their two sides, as `tokenizer.json`, `merges.txt` and subword-nmt codes have them."""
+"""Merges given as pairs of token names, as in `tokenizer.json`, `merges.txt` and subword-nmt codes, to columns of ids."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
 
-Columns = NDArray[np.uint32]  # left, right, made: (3, merges)
+Columns = NDArray[np.uint32]  # (3, N): left, right, merged_ids
 
 
 def columns_of(
     pairs: Sequence[Sequence[str]], ids: Mapping[str, Any], place: str, *, last_wins: bool = True
 ) -> Columns:
-    """The ids of (left, right) names, and of what they make. Raises `FormatError` with the rank of a name without an id.
+    """The columns of merges given as (left, right) names. Raises `FormatError` with the rank of a name without an id.
 
-    Where a pair is there twice, `last_wins` keeps the later rank, as the `tokenizers` package does, else the first.
+    Where a pair occurs twice, `last_wins` keeps the later rank, as the `tokenizers` package does, else the first.
     """
     id_of = ids.__getitem__
     try:

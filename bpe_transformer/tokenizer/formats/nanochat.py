@@ -1,7 +1,7 @@
-"""nanochat's `tokenizer.pkl`: a pickled `tiktoken.Encoding`, read as data.
+"""nanochat's `tokenizer.pkl`: a pickled `tiktoken.Encoding`, read without running it.
 
-Unpickling runs what the file says. This reader knows the instructions that build numbers, text, bytes, tuples and dicts,
-and one class, by name, of which it takes the state; it imports and calls nothing. Any other instruction is refused.
+Python's unpickler would run code that the file names. This reader knows only the instructions for numbers, text, bytes,
+tuples and dicts, and the name of one class, whose state it returns; it imports and calls nothing. It refuses all others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _CLASS = ("tiktoken.core", "Encoding")
 
 
 def recognises(head: bytes) -> bool:
+    """Whether a file that begins with `head` can be a pickle of protocol 2 to 5."""
     return len(head) > 2 and head[0] == 0x80 and head[1] in (2, 3, 4, 5)
 
 
@@ -41,7 +42,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
-    """Writes what nanochat loads, which needs the tiktoken package. Raises `FormatError`."""
+    """Writes a file that nanochat loads; needs the tiktoken package. Raises `FormatError`."""
     Path(path).write_bytes(pickle.dumps(tiktoken.encoding(model, "rustbpe"), protocol=4))
 
 
@@ -57,14 +58,18 @@ def parse(data: bytes) -> Mapping[str, Any]:
     except (IndexError, KeyError, TypeError, ValueError, RecursionError, struct.error) as cause:
         if isinstance(cause, FormatError):
             raise
-        raise FormatError(f"byte {machine.at}: not a pickled tiktoken.Encoding ({cause}); check the file") from cause
+        raise FormatError(
+            f"byte {machine.position}: not a pickled tiktoken.Encoding ({cause}); check the file"
+        ) from cause
     if not isinstance(state, dict):
-        raise FormatError("the pickled tiktoken.Encoding is a public one, known by name; get it from tiktoken itself")
+        raise FormatError(
+            "the pickled tiktoken.Encoding holds only the name of a public vocabulary; get that one from tiktoken"
+        )
     return state
 
 
 class _Class:
-    """Stands for `tiktoken.Encoding`; takes its state and does nothing with it."""
+    """Stands in for `tiktoken.Encoding` and only keeps its state."""
 
     state: Any = None
 
@@ -73,10 +78,10 @@ _MARK = object()
 
 
 class _Machine:
-    """The pickle machine of the standard library's `pickletools`, as far as plain data goes."""
+    """The pickle machine that `pickletools` documents, restricted to plain data."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data, self.position = data, 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -84,25 +89,27 @@ class _Machine:
         while True:
             code = self.take(1)
             if code == b".":
-                made = self.stack.pop()
-                return made.state if isinstance(made, _Class) else self.refuse("it holds no tiktoken.Encoding")
+                result = self.stack.pop()
+                return result.state if isinstance(result, _Class) else self.refuse("it holds no tiktoken.Encoding")
             step = _STEPS.get(code)
             if step is None:
                 self.refuse(f"instruction {code!r} is not one that builds plain data")
             step(self)
 
     def refuse(self, why: str) -> NoReturn:
-        raise FormatError(f"byte {self.at}: {why}; only a pickled tiktoken.Encoding is read, and nothing is run")
+        raise FormatError(f"byte {self.position}: {why}; only a pickled tiktoken.Encoding is read, and nothing is run")
 
     def take(self, size: int) -> bytes:
-        if size < 0 or self.at + size > len(self.data):
-            raise FormatError(f"byte {self.at}: {size} bytes are claimed, {len(self.data) - self.at} are left")
-        self.at += size
-        return self.data[self.at - size : self.at]
+        if size < 0 or self.position + size > len(self.data):
+            raise FormatError(
+                f"byte {self.position}: {size} bytes are claimed, {len(self.data) - self.position} are left"
+            )
+        self.position += size
+        return self.data[self.position - size : self.position]
 
     def line(self) -> str:
-        end = self.data.index(b"\n", self.at)
-        return self.take(end + 1 - self.at)[:-1].decode()
+        end = self.data.index(b"\n", self.position)
+        return self.take(end + 1 - self.position)[:-1].decode()
 
     def number(self, form: str) -> int:
         return int(struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))[0])
@@ -111,7 +118,7 @@ class _Machine:
         self.stack.append(value)
 
     def marked(self) -> list[Any]:
-        """What was pushed since the last mark, which goes."""
+        """Removes and returns what was pushed after the last mark, and removes the mark."""
         found = []
         while (value := self.stack.pop()) is not _MARK:
             found.append(value)
@@ -119,21 +126,21 @@ class _Machine:
 
     def long(self, size: int) -> None:
         if size > 8:
-            self.refuse(f"a number of {size} bytes is no id")
+            self.refuse(f"a number of {size} bytes is too large for an id")
         self.push(int.from_bytes(self.take(size), "little", signed=True))
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict) or len(items) % 2:
-            self.refuse("items are put into what is no dict")
+            self.refuse("items are put into something other than a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) not in (str, bytes):  # above all no tuples in tuples, whose hash may overflow the stack
+            if type(key) not in (str, bytes):  # nested tuples are refused: hashing them may overflow the stack
                 self.refuse("a key is neither text nor bytes")
             if key in target:
                 self.refuse(f"{key!r} occurs twice")
             target[key] = value
 
-    def make(self, name: tuple[Any, Any]) -> None:
+    def push_class(self, name: tuple[Any, Any]) -> None:
         if name != _CLASS:
             self.refuse(f"it names {'.'.join(map(str, name))!r}, which is not tiktoken.Encoding")
         self.push(_Class)
@@ -145,14 +152,14 @@ class _Machine:
         self.push(_Class())
 
     def build(self) -> None:
-        state, made = self.stack.pop(), self.stack[-1]
-        if not isinstance(made, _Class):
+        state, instance = self.stack.pop(), self.stack[-1]
+        if not isinstance(instance, _Class):
             self.refuse("state is given to something other than an Encoding")
-        made.state = state
+        instance.state = state
 
     def tuple_of(self, size: int) -> None:
-        taken = [self.stack.pop() for _ in range(size)]
-        self.push(tuple(reversed(taken)))
+        items = [self.stack.pop() for _ in range(size)]
+        self.push(tuple(reversed(items)))
 
 
 def _set_item(machine: _Machine) -> None:
@@ -162,7 +169,7 @@ def _set_item(machine: _Machine) -> None:
 
 def _stack_global(machine: _Machine) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
-    machine.make((module, name))
+    machine.push_class((module, name))
 
 
 _STEPS: dict[bytes, Callable[[_Machine], Any]] = {
@@ -192,7 +199,7 @@ _STEPS: dict[bytes, Callable[[_Machine], Any]] = {
     pickle.LONG_BINGET: lambda m: m.push(m.memo[m.number("I")]),
     pickle.SETITEM: _set_item,
     pickle.SETITEMS: lambda m: m.set_items(m.marked()),
-    pickle.GLOBAL: lambda m: m.make((m.line(), m.line())),
+    pickle.GLOBAL: lambda m: m.push_class((m.line(), m.line())),
     pickle.STACK_GLOBAL: _stack_global,
     pickle.NEWOBJ: lambda m: m.new(),
     pickle.BUILD: lambda m: m.build(),

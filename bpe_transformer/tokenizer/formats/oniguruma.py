@@ -1,7 +1,7 @@
-"""Expressions of Oniguruma, which the `tokenizers` package runs, as the `regex` package reads them.
+"""Regular expressions translated from Oniguruma, which the `tokenizers` package uses, to the `regex` package, and back.
 
-Most are the same in both. What is made of the others is the same in both too, so that it can be written to a file again. What
-only `regex` reads so is written in a way of its own, and read back as it was.
+Most expressions mean the same in both. The others are replaced by equivalents that mean the same in both, so that they can be
+written to a file again. What only `regex` supports is written as a special form that `translated` recognises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.splitting import patterns
 
-WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # to `regex` and Rust also the two joiners, U+200C and U+200D
-_LATIN1 = "²³¹¼½¾"  # and these, but not within a class
+WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # `regex` and Rust add the two joiners, U+200C and U+200D
+_LATIN1 = "²³¹¼½¾"  # word characters to Oniguruma as well, but not within a class
 _IN_CLASS = {
     "\\w": WORD,
     "\\h": "0-9a-fA-F",
@@ -28,7 +28,7 @@ _OUTSIDE = {
     "\\N": r"[^\n]",
 }
 _JOINED_WORD = WORD + r"\u200c\u200d"
-_AS_WRITTEN = {  # of `regex`, and in a file
+_AS_WRITTEN = {  # an expression of `regex`: its form in a file
     "\\w": f"(?:[{_JOINED_WORD}])",
     "\\W": f"(?:[^{_JOINED_WORD}])",
     "^": r"(?:\A)",
@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 
 
 def pattern_of(expression: str, place: str) -> str:
-    """The name of the split pattern that an expression is, or the expression for `regex`. Raises `FormatError`."""
+    """The name of the known split pattern, or else the expression for `regex`. Raises `FormatError`."""
     if expression in patterns.PATTERNS.values():
         return patterns.canonical(expression)
     return patterns.canonical(patterns.literally(translated(expression, place)))
@@ -57,7 +57,7 @@ def translated(expression: str, place: str) -> str:
     """
     if named := re.search(r"\(\?P?<(?![=!])[^>]*>", expression):
         raise FormatError(f"{place} names a group, {named.group()}, which is not supported; leave the name out")
-    made: list[str] = []
+    translation: list[str] = []
     depth = 0  # of classes of characters
     for token in _TOKEN.finditer(expression):
         text = token.group()
@@ -75,20 +75,20 @@ def translated(expression: str, place: str) -> str:
         elif token["least"] is not None:
             text = _repeated(token, place)
         elif text.startswith("(?") and "m" in text:
-            raise FormatError(f"{place} uses {text}, under which a dot means another thing; write [\\s\\S] instead")
-        made.append(text)
-    return "".join(made)
+            raise FormatError(f"{place} uses {text}, which changes what a dot matches; write [\\s\\S] instead")
+        translation.append(text)
+    return "".join(translation)
 
 
 def written(expression: str) -> str:
-    """An expression of `regex` for a file, where `translated` finds it again.
+    """An expression of `regex` as it is written to a file; `translated` gives it back.
 
     >>> written(r"^[\\w-]+$"), translated(written(r"^[\\w-]+$"), "")
     ('(?:\\\\A)[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}\\\\u200c\\\\u200d-]+(?=\\\\n?\\\\z)', '^[\\\\w-]+$')
     """
     if expression in patterns.PATTERNS.values():
         return expression
-    made: list[str] = []
+    translation: list[str] = []
     depth = 0  # of classes of characters
     for token in _TOKEN.finditer(expression):
         text = token.group()
@@ -100,26 +100,26 @@ def written(expression: str) -> str:
             text = f"[^{_JOINED_WORD}]"
         elif depth or text == "[":
             depth += (text == "[") - (text == "]")
-        made.append(text)
-    return "".join(made)
+        translation.append(text)
+    return "".join(translation)
 
 
 def may_match_nothing(expression: str) -> bool:
-    """Whether a match may be empty, whatever is around it: seen without what looks around.
+    """Whether a match may be empty, when lookarounds are taken to hold.
 
     >>> may_match_nothing(r"(?=[A-Z])"), may_match_nothing(r"\\s+(?!\\S)")
     (True, False)
     """
     kept: list[str] = []
-    outside: list[int] = []  # how many tokens there were where each open group began
+    starts: list[int] = []  # len(kept) at the start of each open lookaround, -1 for other open groups
     depth = 0
     for token in re.finditer(r"\\[\s\S]|\((?:\?(?:<?[=!]))?|[\s\S]", expression):
         text = token.group()
         if depth or text == "[":
             depth += (text == "[") - (text == "]")
         elif text.startswith("("):
-            outside.append(len(kept) if len(text) > 1 else -1)
-        elif text == ")" and outside and (begin := outside.pop()) >= 0:
+            starts.append(len(kept) if len(text) > 1 else -1)
+        elif text == ")" and starts and (begin := starts.pop()) >= 0:
             del kept[begin:]
             continue
         elif text in ("\\b", "\\B", "\\A", "\\z", "\\Z", "\\G"):
@@ -131,12 +131,12 @@ def may_match_nothing(expression: str) -> bool:
 def _code_point(text: str, place: str) -> str:
     code = int(text[3:-1], 16)
     if code > 0x10FFFF:
-        raise FormatError(f"{place}: {text} is no character")
+        raise FormatError(f"{place}: {text} is not a character")
     return re.escape(chr(code))
 
 
 def _repeated(token: re.Match[str], place: str) -> str:
-    """An interval with a plus, which repeats the interval; elsewhere it is one that never gives back."""
+    """The translation of {m,n}+: to Oniguruma a repeated interval, to other engines a possessive one."""
     least = int(token["least"] or 0)
     if token["comma"] and not token["most"]:
         return f"{{{least},}}"

@@ -1,4 +1,4 @@
-"""The check of what was written: read back, and read by the package the format belongs to, it has to give equal ids."""
+"""Checks of files by their ids on a probe text: a written file is read back, here and by the package that owns the format."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TEXT = (
     "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
 )
 
-_SECONDS = 2  # for an expression of a file, which may be made to take for ever
+_SECONDS = 2  # time limit for an expression from a file, which may backtrack without end
 
 
 def accept(model: BpeModel) -> Codec:
-    """A codec for a vocabulary that was read, once the probe text came back from its ids, if it has to. Raises `FormatError`."""
+    """A codec for a model that was read; a lossless one has to decode the probe text exactly. Raises `FormatError`."""
     codec = Codec(model)
     for expression in model.pretokenizer.expressions:
         try:
@@ -31,7 +31,7 @@ def accept(model: BpeModel) -> Codec:
                 pass
         except TimeoutError:
             raise FormatError(
-                f"the expression {expression!r} takes more than {_SECONDS} s for {len(TEXT)} characters; write it otherwise"
+                f"the expression {expression!r} takes more than {_SECONDS} s for {len(TEXT)} characters; simplify it"
             ) from None
     split = model.pretokenizer
     lossless = (model.unit == "byte" and not model.lacks_bytes and model.end_of_word is None) or (
@@ -43,34 +43,37 @@ def accept(model: BpeModel) -> Codec:
     if model.space_mark is not None:
         text = text.replace(model.space_mark, " ")
     if codec.decoder.decode(codec.encode_ordinary(TEXT)) != text:
-        raise FormatError("the vocabulary does not give back the text that it encodes; check the file")
+        raise FormatError("the vocabulary does not decode the probe text as it encoded it; check the file")
     return codec
 
 
 def equal(codec: Codec, foreign: Any, encode: Callable[[str], list[int]]) -> Any:
-    """Another package's object for the same vocabulary, once it gave equal ids on the probe text. Raises `FormatError`."""
+    """`foreign`, another package's object for the same vocabulary, if it gives equal ids on the probe text.
+
+    Raises `FormatError`.
+    """
     text = probe_text(codec)
     if encode(text) != codec.encode_ordinary(text):
         raise FormatError(
-            f"{type(foreign).__name__} splits otherwise with pattern {codec.model.pattern!r}; "
-            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+            f"{type(foreign).__name__} splits differently with pattern {codec.model.pattern!r}; "
+            f"use a pattern that means the same to both engines, such as {', '.join(patterns.PATTERNS)}"
         )
     return foreign
 
 
 def verify_read(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
-    """Refuses a file of which the package that it belongs to makes other ids. Raises `FormatError`.
+    """Raises `FormatError` for a file with which the package that owns the format gives other ids.
 
-    Returns the package that has agreed, None if it is not installed.
+    Returns the package that gave equal ids, None if it is not installed.
     """
     text = probe_text(codec)
-    return _ask_package(codec, module, path, text, codec.encode_ordinary(text))
+    return _verify_with_package(codec, module, path, text, codec.encode_ordinary(text))
 
 
 def verify(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
-    """Refuses a file that, read back, does not give equal ids on a probe text. Raises `FormatError`.
+    """Raises `FormatError` for a written file that, read back, does not give equal ids on the probe text.
 
-    Returns the package that has agreed as well, None if it is not installed or the format has none.
+    Returns the package that gave equal ids as well, None if it is not installed or the format has none.
     """
     text = probe_text(codec)
     expected = codec.encode_ordinary(text)
@@ -82,13 +85,13 @@ def verify(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> st
         ) from cause
     if read.encode_ordinary(text) != expected or len(read.model.tokens) != len(codec.model.tokens):
         raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
-    return _ask_package(codec, module, path, text, expected)
+    return _verify_with_package(codec, module, path, text, expected)
 
 
-def _ask_package(
+def _verify_with_package(
     codec: Codec, module: ModuleType, path: str | os.PathLike[str], text: str, expected: list[int]
 ) -> str | None:
-    package, agrees = _ORACLES.get(module.NAME, (None, None))
+    package, agrees = _PACKAGES.get(module.NAME, (None, None))
     if package is None or agrees is None or importlib.util.find_spec(package) is None:
         return None
     agrees(codec, path, text, expected)
@@ -96,7 +99,7 @@ def _ask_package(
 
 
 def probe_text(codec: Codec) -> str:
-    """Text of many kinds; of a vocabulary that has no token for what it does not know, its own tokens."""
+    """Text in many scripts; for a vocabulary that cannot encode all of it, what it can encode."""
     model = codec.model
     if model.unk_token is not None or model.byte_fallback or (model.unit == "byte" and not model.lacks_bytes):
         return TEXT
@@ -120,44 +123,45 @@ def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], text: str, expect
     try:
         theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
         ids = theirs.encode(text, add_special_tokens=False).ids
-        borders = _borders_of(theirs, text)
-    except BaseException as cause:  # the package raises plain Exception, and panics, which are none
+        boundaries = _boundaries_in_tokenizers(theirs, text)
+    except BaseException as cause:  # the package raises plain Exception, and panics, which are not Exceptions
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise
         raise FormatError(
             f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
         ) from cause
-    # equal ids could be luck where few merges exist, so the borders of pre-tokens are compared as well
+    # ids may be equal by chance where few merges exist, so the boundaries of pre-tokens are compared as well
     model = codec.model
-    moved = model.prefix_space != "never" or model.pretokenizer.byte_splits  # or cut characters
-    if ids != expected or not (borders is None or moved or borders == _borders(codec, text)):
+    # a prefix space shifts the boundaries, and byte splits may lie inside characters
+    comparable = model.prefix_space == "never" and not model.pretokenizer.byte_splits
+    if ids != expected or (comparable and boundaries not in (None, _boundaries(codec, text))):
         raise FormatError(
-            f"the tokenizers package splits otherwise with pattern {codec.model.pattern!r}; "
-            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+            f"the tokenizers package splits differently with pattern {codec.model.pattern!r}; "
+            f"use a pattern that means the same to both engines, such as {', '.join(patterns.PATTERNS)}"
         )
 
 
-Borders = list[tuple[int, int]]
+Boundaries = list[tuple[int, int]]
 
 
-def _borders_of(theirs: Any, text: str) -> Borders | None:
+def _boundaries_in_tokenizers(theirs: Any, text: str) -> Boundaries | None:
     if theirs.pre_tokenizer is None:
         return None
     normalized = text if theirs.normalizer is None else theirs.normalizer.normalize_str(text)
     return [span for _, span in theirs.pre_tokenizer.pre_tokenize_str(normalized)]
 
 
-def _borders(codec: Codec, text: str) -> Borders:
+def _boundaries(codec: Codec, text: str) -> Boundaries:
     """(start, end) in characters of every pre-token that is encoded."""
     split = codec.model.pretokenizer
     spans = []
-    for start, part, protected in split.placed_spans(split.normalize(text)):
-        for piece in [part] if protected else split.split_span(part):
-            word = piece.strip() if codec.model.end_of_word is not None else piece
+    for start, span, protected in split.placed_spans(split.normalize(text)):
+        for pretoken in [span] if protected else split.split_span(span):
+            word = pretoken.strip() if codec.model.end_of_word is not None else pretoken
             if word:
-                offset = start + piece.index(word)
+                offset = start + pretoken.index(word)
                 spans.append((offset, offset + len(word)))
-            start += len(piece)
+            start += len(pretoken)
     return spans
 
 
@@ -172,8 +176,8 @@ def _by_tiktoken(codec: Codec, path: str | os.PathLike[str], text: str, expected
         raise FormatError(f"the tiktoken package cannot use this vocabulary: {cause}; use another pattern") from cause
     if ids != expected:
         raise FormatError(
-            f"the tiktoken package splits otherwise with pattern {codec.model.pattern!r}; "
-            f"use a pattern that both engines read alike, such as {', '.join(patterns.PATTERNS)}"
+            f"the tiktoken package splits differently with pattern {codec.model.pattern!r}; "
+            f"use a pattern that means the same to both engines, such as {', '.join(patterns.PATTERNS)}"
         )
 
 
@@ -193,7 +197,7 @@ def _by_sentencepiece(codec: Codec, path: str | os.PathLike[str], text: str, exp
 def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
     from subword_nmt.apply_bpe import BPE
 
-    words = text.split()  # at spaces alone it splits itself
+    words = text.split()  # the package itself splits at spaces only
     with open(path, encoding="utf-8") as codes:
         theirs = BPE(codes, separator="").segment_tokens(words)
     ours = [codec.model.decoded_bytes[id].decode().removesuffix(" ") for id in codec.encode_ordinary(" ".join(words))]
@@ -218,9 +222,9 @@ def _by_byte_level(codec: Codec, path: str | os.PathLike[str], text: str, expect
         raise FormatError("the tokenizers package gives other ids for these files; please report this")
 
 
-_Oracle = Callable[[Codec, "str | os.PathLike[str]", str, list[int]], None]
-# by format: the package that reads it, and the check by it
-_ORACLES: dict[str, tuple[str, _Oracle]] = {
+_PackageCheck = Callable[[Codec, "str | os.PathLike[str]", str, list[int]], None]
+# by format: (the package that owns it, the check with it)
+_PACKAGES: dict[str, tuple[str, _PackageCheck]] = {
     "tokenizer.json": ("tokenizers", _by_tokenizers),
     "tiktoken": ("tiktoken", _by_tiktoken),
     "gpt2": ("tokenizers", _by_byte_level),

@@ -1,4 +1,4 @@
-"""As much of the protobuf wire format (protobuf.dev/programming-guides/encoding) as a SentencePiece model needs."""
+"""The protobuf wire format (protobuf.dev/programming-guides/encoding), as far as a SentencePiece model needs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Value = int | bytes
 
 
 def fields(data: bytes, place: str) -> Iterator[tuple[int, int, Value]]:
-    """(field number, wire type, value) one after another; fixed sizes as bytes. Raises `FormatError` with the byte."""
+    """(field number, wire type, value) of each field; values of fixed size as bytes. Raises `FormatError` with the byte."""
     at = 0
     while at < len(data):
         start = at

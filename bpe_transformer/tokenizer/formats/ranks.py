@@ -1,4 +1,4 @@
-"""Vocabularies of ranks: bytes and the priority of their merge, as tiktoken has them; merges are recovered."""
+"""tiktoken's vocabularies of tokens with ranks, to and from models: the merges are recovered from the ranks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]]
 def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[str, int]) -> BpeModel:
     """A model that encodes as tiktoken does with these ranks, which are the ids. Raises `FormatError`.
 
-    tiktoken takes a pre-token that is a token as a whole before it merges anything. This differs from merging only for a
-    token that merges do not lead to; a vocabulary that holds one has `ignore_merges`.
+    tiktoken first looks up the whole pre-token, and merges only if it is not a token. The ids differ from those of merging
+    only for tokens that no merges produce; a model with such tokens has `ignore_merges`.
     """
     checked = _checked(ranks)
     size = check_ids({**checked, **special_tokens}, "ranks")
@@ -35,16 +35,16 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
     for text, id in special_tokens.items():
         tokens[id] = text.encode()
     id_of_rank = np.fromiter((rank for _, rank in by_rank), np.uint32, len(by_rank))
-    left, right, made, stuck, _ = _core.recover_merges([token for token, _ in by_rank], False)
+    left, right, merged, unreachable, _ = _core.recover_merges([token for token, _ in by_rank], False)
     return BpeModel(
         unit="byte",
         pretokenizer=pretokenizer,
         tokens=tuple(tokens),
         left=id_of_rank[left],
         right=id_of_rank[right],
-        merged_ids=id_of_rank[made],
+        merged_ids=id_of_rank[merged],
         special_tokens=dict(special_tokens),
-        ignore_merges=len(stuck) > 0,
+        ignore_merges=len(unreachable) > 0,
     )
 
 
@@ -52,7 +52,7 @@ def _checked(ranks: Ranks) -> dict[bytes, int]:
     pairs = list(ranks.items() if isinstance(ranks, Mapping) else ranks)
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise FormatError(f"ranks hold {pair!r}, which is no pair of bytes and a rank")
+            raise FormatError(f"ranks hold {pair!r}, which is not a pair of bytes and a rank")
         if type(pair[0]) is not bytes or not pair[0]:
             raise FormatError(f"ranks hold the token {pair[0]!r}, which is not bytes, or empty")
     found: dict[bytes, int] = dict(pairs)
@@ -64,9 +64,9 @@ def _checked(ranks: Ranks) -> dict[bytes, int]:
 
 
 def ranks_of(model: BpeModel, form: str) -> dict[bytes, int]:
-    """The ranks that tiktoken encodes with as `model` does, special tokens left out. Raises `FormatError` if there are none."""
+    """The ranks with which tiktoken encodes as `model` does, without special tokens. Raises `FormatError` if none do."""
     if model.unit != "byte":
-        raise FormatError(f"{form} holds bytes and their ranks; a vocabulary of characters cannot be written so")
+        raise FormatError(f"{form} holds bytes and their ranks; a vocabulary of characters cannot be written in it")
     outside = {*model.special_tokens.values()}
     ranked = [(token, id) for id, token in enumerate(model.tokens) if token and id not in outside]
     ranks = dict(ranked)

@@ -1,7 +1,7 @@
-"""SentencePiece's `.model`, of type BPE: pieces with scores, which give the order of merges, and how text is normalised.
+"""SentencePiece's `.model` files of type BPE: pieces (tokens) with scores, and the settings of normalisation.
 
-A piece and its score say what a token and its rank do in tiktoken, over characters: merges are recovered in the same way.
-Numbers of fields and types are those of `sentencepiece_model.proto`.
+Merges are recovered from pieces and scores as from tiktoken's tokens and ranks, but over characters. The numbers of fields
+and types are those of `sentencepiece_model.proto`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Piece:
 
 @dataclass
 class _Contents:
-    """The fields of a model that matter for encoding, with the defaults of the format."""
+    """The fields of a `.model` file that matter for encoding, with the defaults of the format."""
 
     pieces: list[_Piece] = field(default_factory=list)
     model_type: int = 1
@@ -64,7 +64,7 @@ class _Contents:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file that begins so can be a model: its first field is a piece, which begins with its text."""
+    """Whether a file that begins with `head` can be a model: its first field is a piece, which begins with its text."""
     return len(head) > 3 and head[0] == 0x0A and head[2] == 0x0A
 
 
@@ -77,43 +77,44 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     _check(contents)
     pieces = contents.pieces
     by_kind = {kind: {p.text: id for id, p in enumerate(pieces) if p.kind == kind} for kind in _KINDS}
-    left, right, made = _recovered(pieces)
+    left, right, merged_ids = _recovered(pieces)
     squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
     added = by_kind[USER_DEFINED]
-    inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in made.tolist())
+    space_inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in merged_ids.tolist())
     names = [piece.text for piece in pieces]
-    marks = {id: name for name, id in by_kind[CONTROL].items()}
-    split = Pretokenizer("none" if inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
+    control_names = {id: name for name, id in by_kind[CONTROL].items()}
+    split = Pretokenizer("none" if space_inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
     if any(split.normalize(f"a{text}b") != f"a{text}b" for text in added):
         split = replace(split, unchanged=tuple(added))
     unknown = next(iter(by_kind[UNKNOWN]))
     fallback = bool(by_kind[BYTE])
-    # user-defined pieces are sought in the text with its space in front; where there are none, what follows a special
-    # token begins like a text
+    # user-defined pieces are searched for after the space was put before the text; without such pieces, the text after a
+    # special token gets a space as well
     prefix: Any = ("first" if added else "always") if contents.dummy_prefix else "never"
-    late = bool(added) and (prefix != "never" or charsmap is not None or squeeze or any(SPACE_MARK in t for t in added))
+    changes_text = prefix != "never" or charsmap is not None or squeeze
+    find_normalized = bool(added) and (changes_text or any(SPACE_MARK in text for text in added))
     return BpeModel(
         unit="char",
         pretokenizer=split,
         tokens=tuple(name.encode() for name in names),
         left=left,
         right=right,
-        merged_ids=made,
+        merged_ids=merged_ids,
         special_tokens={**by_kind[UNKNOWN], **by_kind[CONTROL]},
         unk_token=unknown,
         added_tokens=added,
-        token_flags={text: ("normalized",) for text in added} if late else {},
+        token_flags={text: ("normalized",) for text in added} if find_normalized else {},
         byte_fallback=fallback,
         fuse_unk=True,
         space_mark=SPACE_MARK,
         prefix_space=prefix,
-        bos_token=marks.get(contents.bos_id),
-        eos_token=marks.get(contents.eos_id),
+        bos_token=control_names.get(contents.bos_id),
+        eos_token=control_names.get(contents.eos_id),
     )
 
 
 def parse(data: bytes) -> _Contents:
-    """Raises `FormatError` that names the field and the byte."""
+    """The contents of a file. Raises `FormatError` with the field and the byte."""
     contents = _Contents()
     for number, kind, value in fields(data, "the model"):
         if number == 1:
@@ -135,7 +136,7 @@ def _piece(data: bytes, place: str) -> _Piece:
                 raise FormatError(f"{place}.piece is not UTF-8: {cause.object[:20]!r}") from cause
         elif number == 2:
             if kind != FIXED32 or not isinstance(value, bytes):
-                raise FormatError(f"{place}.score is no float")
+                raise FormatError(f"{place}.score is not a float")
             (piece.score,) = struct.unpack("<f", value)
         elif number == 3:
             piece.kind = _int(value, kind, f"{place}.type")
@@ -184,7 +185,7 @@ def _int(value: int | bytes, kind: int, place: str) -> int:
 
 def _check(contents: _Contents) -> None:
     if not contents.pieces:
-        raise FormatError("not a SentencePiece model: it holds no piece; check the file")
+        raise FormatError("not a SentencePiece model: it has no pieces; check the file")
     if contents.model_type != _BPE:
         kind = {1: "UNIGRAM", 3: "WORD", 4: "CHAR"}.get(contents.model_type, contents.model_type)
         raise FormatError(f"trainer_spec.model_type is {kind}; only BPE models can be read")
@@ -198,7 +199,7 @@ def _check(contents: _Contents) -> None:
     seen: dict[str, int] = {}
     for id, piece in enumerate(contents.pieces):
         if seen.setdefault(piece.text, id) != id:
-            raise FormatError(f"pieces[{id}] is {piece.text!r}, as pieces[{seen[piece.text]}] is")
+            raise FormatError(f"pieces[{id}] is {piece.text!r}, the same as pieces[{seen[piece.text]}]")
         if piece.kind == UNUSED:
             raise FormatError(
                 f"pieces[{id}] ({piece.text!r}) is UNUSED, which is not supported; export the model without it"
@@ -215,27 +216,27 @@ def _check(contents: _Contents) -> None:
 
 
 def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
-    """Left, right and made, by rank. Raises `FormatError` where scores do not decide."""
+    """(left, right, merged_ids) by rank. Raises `FormatError` where equal scores leave the order of merges open."""
     ranked = sorted((id for id, p in enumerate(pieces) if p.kind == NORMAL), key=lambda id: (-pieces[id].score, id))
     id_of_rank = np.array(ranked, np.uint32)
-    left, right, made, _, incomplete = _core.recover_merges([pieces[id].text.encode() for id in ranked], True)
+    left, right, merged, _, incomplete = _core.recover_merges([pieces[id].text.encode() for id in ranked], True)
     if len(incomplete):
         text = pieces[ranked[int(incomplete[0])]].text
-        raise FormatError(f"the piece {text!r} holds a character that is no piece of its own, which is not supported")
-    scores = np.array([pieces[ranked[rank]].score for rank in made.tolist()])
+        raise FormatError(f"the piece {text!r} has a character that is not a piece by itself, which is not supported")
+    scores = np.array([pieces[ranked[rank]].score for rank in merged.tolist()])
     if same := np.flatnonzero(np.diff(scores) == 0).tolist():
-        one, other = (pieces[ranked[int(made[same[0] + i])]].text for i in (0, 1))
+        one, other = (pieces[ranked[int(merged[same[0] + i])]].text for i in (0, 1))
         raise FormatError(
             f"the pieces {one!r} and {other!r} have the same score, so which is merged first is left open"
         )
-    return id_of_rank[left], id_of_rank[right], id_of_rank[made]
+    return id_of_rank[left], id_of_rank[right], id_of_rank[merged]
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
-    """Writes a model that the sentencepiece package loads. Raises `FormatError` for what it cannot hold."""
+    """Writes a model that the sentencepiece package loads. Raises `FormatError` for a vocabulary that it cannot hold."""
     Path(path).write_bytes(dump(model))
 
 
@@ -291,26 +292,26 @@ def _kinds_of(model: BpeModel) -> dict[int, int]:
 
 def _check_writable(model: BpeModel) -> None:
     remedy = "export to tokenizer.json"
-    late = {
+    lost_flags = {
         text: flags
         for text, flags in model.token_flags.items()
         if flags != ("normalized",) or text not in model.added_tokens
     }
-    if late:
-        raise FormatError(f"a SentencePiece model cannot hold token_flags={late}; {remedy}")
+    if lost_flags:
+        raise FormatError(f"a SentencePiece model cannot hold token_flags={lost_flags}; {remedy}")
     refuse_facts(
         model, "a SentencePiece model", _HOLDS | {"token_flags", "charsmap", "squeeze_spaces", "unchanged"}, remedy
     )
     if model.unit != "char" or model.space_mark != SPACE_MARK or model.pattern not in ("metaspace", "none"):
         raise FormatError(
-            f"a SentencePiece model is made of characters with spaces written as {SPACE_MARK!r}; this vocabulary has "
+            f"a SentencePiece model has characters as base symbols and spaces written as {SPACE_MARK!r}; this vocabulary has "
             f"unit={model.unit!r}, space_mark={model.space_mark!r} and pattern={model.pattern!r}; {remedy}"
         )
     if model.unk_token is None:
         raise FormatError('a SentencePiece model needs an unknown token; learn the vocabulary with unk_token="<unk>"')
     if not model.byte_fallback and not model.fuse_unk:
         raise FormatError(
-            f"a SentencePiece model makes neighbouring unknown characters one, so not fuse_unk=False; {remedy}"
+            f"a SentencePiece model fuses neighbouring unknown characters, so it cannot hold fuse_unk=False; {remedy}"
         )
     if model.prefix_space.endswith("_if_none") or (model.prefix_space == "always" and model.added_tokens):
         raise FormatError(

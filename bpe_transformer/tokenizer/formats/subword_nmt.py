@@ -1,6 +1,6 @@
-"""subword-nmt's codes, version 0.2: a merge a line by rank, over characters, the last of a word with "</w>".
+"""subword-nmt's codes, version 0.2: one merge of characters on each line, by rank; the last of a word has "</w>".
 
-Codes hold merges and nothing else: text is split at spaces, and which characters and ids there are is told beside it.
+Codes hold merges only. Text is split at white space; the alphabet and the ids come from elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _JOINER = "@@"
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file that begins so can be codes: merges.txt of GPT-2 begins alike, but has no end-of-word mark."""
+    """Whether a file that begins with `head` can be codes; merges.txt of GPT-2 begins alike, without an end-of-word mark."""
     return head.startswith(b"#version:") and END_OF_WORD.encode() in head
 
 
@@ -37,30 +37,30 @@ def read(
     """See `Tokenizer.from_subword_nmt`."""
     place = Path(codes).name
     pairs = _pairs(read_text(codes), place)
-    named = _vocabulary(vocabulary) if vocabulary is not None and not isinstance(vocabulary, Mapping) else vocabulary
-    ids = dict(named or {})
+    listed = _vocabulary(vocabulary) if vocabulary is not None and not isinstance(vocabulary, Mapping) else vocabulary
+    ids = dict(listed or {})
     specials = dict(special_tokens or {})
     characters = {char for pair in pairs for symbol in pair for char in symbol.removesuffix(END_OF_WORD)}
     characters.update(char for token in ids for char in token.removesuffix(END_OF_WORD) if token not in specials)
     characters.update(char for text in alphabet for char in text)
     base = [*sorted(characters), *(char + END_OF_WORD for char in sorted(characters))]
-    marks = [unk_token] if unk_token is not None and unk_token not in specials else []
+    unknown = [unk_token] if unk_token is not None and unk_token not in specials else []
     symbols = [symbol for pair in pairs for symbol in (*pair, "".join(pair))]
-    taken = max([*ids.values(), *specials.values()], default=-1) + 1
-    for symbol in dict.fromkeys([*base, *marks, *symbols]) if named is None or vocabulary is not named else ():
+    next_id = max([*ids.values(), *specials.values()], default=-1) + 1
+    for symbol in dict.fromkeys([*base, *unknown, *symbols]) if listed is None or vocabulary is not listed else ():
         if symbol not in ids and symbol not in specials:
-            ids[symbol] = taken
-            taken += 1
+            ids[symbol] = next_id
+            next_id += 1
     if unk_token is not None and unk_token not in specials:
         if unk_token not in ids:
             raise FormatError(f"unk_token={unk_token!r} has no id")
         specials[unk_token] = ids[unk_token]
     size = check_ids({**ids, **specials}, place)
-    left, right, made = columns_of(pairs, ids, place, last_wins=False)
+    left, right, merged_ids = columns_of(pairs, ids, place, last_wins=False)
     names = [""] * size
     for name, id in {**ids, **specials}.items():
         names[id] = name
-    for id in made.tolist():
+    for id in merged_ids.tolist():
         if len(names[id].removesuffix(END_OF_WORD)) < 2:
             raise FormatError(
                 f"{place}: merges make {names[id]!r}; codes before version 0.2 are not supported, learn them again"
@@ -75,7 +75,7 @@ def read(
         tokens=tokens,
         left=left,
         right=right,
-        merged_ids=made,
+        merged_ids=merged_ids,
         special_tokens=specials,
         unk_token=unk_token,
         end_of_word=END_OF_WORD,
@@ -99,7 +99,10 @@ def _pairs(text: str, place: str) -> list[list[str]]:
 
 
 def _vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Ids by the lines of what `subword-nmt get-vocab` writes: a token, "@@" where the word goes on, and its count."""
+    """The ids of tokens, by their lines in the output of `subword-nmt get-vocab`: a token and its count, separated by a space.
+
+    A token that is not the end of a word ends with "@@".
+    """
     place = Path(path).name
     ids: dict[str, int] = {}
     for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), 1):
@@ -108,7 +111,7 @@ def _vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
             raise FormatError(f"{place}: line {number} is {line[:60]!r}, not a token and its count")
         name = parts[0].removesuffix(_JOINER) if parts[0].endswith(_JOINER) else parts[0] + END_OF_WORD
         if not name or name in ids:
-            raise FormatError(f"{place}: line {number} gives {parts[0]!r}, which is empty or was there before")
+            raise FormatError(f"{place}: line {number} has {parts[0]!r}, which is empty or occurs on an earlier line")
         ids[name] = number - 1
     return ids
 
@@ -119,7 +122,7 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
     refuse_facts(model, "subword-nmt", {"unk_token", "end_of_word"}, remedy)
     if model.end_of_word != END_OF_WORD or model.pattern != "whitespace":
         raise FormatError(
-            f"subword-nmt splits at white space and marks the end of words with {END_OF_WORD!r}; this vocabulary has "
+            f"subword-nmt splits at white space and unknown the end of words with {END_OF_WORD!r}; this vocabulary has "
             f"end_of_word={model.end_of_word!r} and pattern={model.pattern!r}; {remedy}"
         )
     names = [token.decode() for token in model.tokens]

@@ -1,4 +1,4 @@
-"""`.tiktoken`: a token in base64 and its rank, a line each. The pattern and the special tokens are told apart from it."""
+"""`.tiktoken` files: a token in base64 and its rank on each line. They hold neither the pattern nor the special tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "tiktoken"
 _REMEDY = "export to tokenizer.json"
 _END = "<|endoftext|>"
 _FILL_IN = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
-# file names under which the ranks of public vocabularies travel, with the pattern that belongs to each,
+# the file names of public vocabularies, with the pattern of each
 _PATTERN_OF_NAME = {
     "gpt2": "gpt2",
     "r50k_base": "gpt2",
@@ -34,7 +34,7 @@ _PATTERN_OF_NAME = {
     "o200k_harmony": "o200k",
     "qwen": "qwen2",
 }
-# and of openai's, how many ranks they have and what is special in them
+# (number of ranks, special tokens) of OpenAI's vocabularies, by file name
 _SPECIAL: dict[str, tuple[int, dict[str, int]]] = {
     "gpt2": (50256, {_END: 50256}),
     "r50k_base": (50256, {_END: 50256}),
@@ -49,7 +49,7 @@ _SPECIAL: dict[str, tuple[int, dict[str, int]]] = {
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file that begins so can only be of this format."""
+    """Whether a file that begins with `head` can only be of this format."""
     first = head.lstrip(b"\r\n").split(b"\n", 1)[0].split()
     return len(first) == 2 and first[1].isdigit() and _base64(first[0]) is not None
 
@@ -111,7 +111,7 @@ def dump(model: BpeModel) -> bytes:
 
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
-    """What a file written for `model` holds, with what has to be told beside it."""
+    """Reads a file written for `model`, with the pattern and the special tokens of `model`."""
     return read(path, model.pretokenizer, model.special_tokens)
 
 

@@ -1,8 +1,8 @@
-"""`tokenizer.json`, the format of the `tokenizers` package: what we save, and what of it we can load.
+"""`tokenizer.json`, the format of the `tokenizers` package, which `Tokenizer.save` writes too: read and written.
 
-Read are BPE vocabularies over bytes (ByteLevel), over characters with an end-of-word suffix, and over characters with a
-mark for spaces and byte fallback, as SentencePiece has them. What would encode otherwise than here is refused by its name.
-`truncation` and `padding` are settings of a call that travel in the file; they are not read.
+It reads BPE vocabularies over bytes (ByteLevel), over characters with an end-of-word suffix, and over characters with a
+space mark and byte fallback (as SentencePiece's). It refuses, by name, any setting that would encode differently here.
+It does not read `truncation` and `padding`, which are settings of a call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HOLDS = {
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
-    """Writes the file. Raises `FormatError` for what the format cannot hold."""
+    """Writes the file. Raises `FormatError` for a model that the format cannot hold."""
     Path(path).write_text(dump(model), encoding="utf-8", newline="\n")
 
 
@@ -53,7 +53,7 @@ def dump(model: BpeModel) -> str:
 
 
 def to_json(model: BpeModel) -> dict[str, Any]:
-    """A model as the content of a `tokenizer.json`. Raises `FormatError` for what the format cannot hold."""
+    """The content of a `tokenizer.json` for a model. Raises `FormatError` for a model that the format cannot hold."""
     refuse_facts(model, "tokenizer.json", _HOLDS, "keep it as it is, or learn a vocabulary without it")
     if model.prefix_space == "first":
         raise FormatError(
@@ -130,12 +130,12 @@ def transformers_tokenizer(model: BpeModel) -> Any:
 
 
 def read(path: str | os.PathLike[str]) -> BpeModel:
-    """A model from a `tokenizer.json`. Raises `FormatError` that names the place."""
+    """The model in a `tokenizer.json`. Raises `FormatError` with the place in the file."""
     return from_json(parse_json(read_text(path)))
 
 
 def from_json(document: Any) -> BpeModel:
-    """A model from the content of a `tokenizer.json`. Raises `FormatError` that names the place."""
+    """The model in the content of a `tokenizer.json`. Raises `FormatError` with the place in the file."""
     root = Node(document)
     if (version := root.get("version", str, _VERSION)) != _VERSION:
         raise FormatError(
@@ -153,19 +153,19 @@ def from_json(document: Any) -> BpeModel:
     lacks_symbols = not by_byte or _lacks_bytes(vocab, end_of_word)
     unk = body.get("unk_token", str, "") or None
     if unk is not None and (unk not in vocab.keys() | specials.keys() or not lacks_symbols):
-        unk = None  # no symbol needs one, or there is none, which only shows where one is needed
+        unk = None  # every symbol has an id, or the token has none: an unknown character then raises an error
     if unk is not None and unk not in specials:
         specials[unk] = vocab[unk]
     byte_fallback = body.get("byte_fallback", bool, False)
     if by_byte and byte_fallback and lacks_symbols:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
-    made = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
-    flags = _needed(flags, {**specials, **added}, splitting)
-    before, behind = json_template.read(root, {**added, **specials})
+    merged = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
+    flags = _without_needless_normalized(flags, {**specials, **added}, splitting)
+    prefix, suffix = json_template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
-        pretokenizer=splitting.pretokenizer(made, names, ignore_merges),
+        pretokenizer=splitting.pretokenizer(merged, names, ignore_merges),
         tokens=byte_names.tokens_by_id(names, {*specials.values(), *added.values()}, by_byte, "model.vocab"),
         left=columns[0],
         right=columns[1],
@@ -180,9 +180,9 @@ def from_json(document: Any) -> BpeModel:
         ignore_merges=ignore_merges,
         space_mark=SPACE_MARK if splitting.marks_spaces else None,
         prefix_space=splitting.prefix,
-        bos_token=before[0] if before else None,
-        eos_token=behind[-1] if behind else None,
-        template=(before, behind) if max(len(before), len(behind)) > 1 else None,
+        bos_token=prefix[0] if prefix else None,
+        eos_token=suffix[-1] if suffix else None,
+        template=(prefix, suffix) if max(len(prefix), len(suffix)) > 1 else None,
     )
     _check_base(model, names)
     _check_flags(model)
@@ -202,7 +202,7 @@ def _check_kind(body: Node) -> None:
 
 
 def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[str, ...]]]:
-    """(special tokens, other added tokens, flags), by the ids given."""
+    """(special tokens, other added tokens, flags of both), by the text of the token."""
     specials: dict[str, int] = {}
     added: dict[str, int] = {}
     flags: dict[str, tuple[str, ...]] = {}
@@ -235,7 +235,7 @@ def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
     if end_of_word is None or len(end_of_word) == 1:
         return merges
-    # nothing becomes the mark alone, so nothing merges with it: "a</w>" is looked up at once. Unless text spells it
+    # the mark by itself is no base symbol ("a</w>" is one), so merges with it apply only if other merges spell it out
     pairs = [merge for merge in merges if isinstance(merge, list) and len(merge) == 2]
     if any(end_of_word == f"{left}{right}" for left, right in pairs):
         return merges
@@ -249,42 +249,46 @@ def _lacks_bytes(vocab: Mapping[str, Any], end_of_word: str | None) -> bool:
     return not names <= vocab.keys()
 
 
-def _needed(
+def _without_needless_normalized(
     flags: dict[str, tuple[str, ...]], tokens: Mapping[str, int], splitting: Splitting
 ) -> dict[str, tuple[str, ...]]:
-    """The flags, without "normalized" where tokens are found in the same places without it."""
-    late = {text for text in flags if "normalized" in flags[text]}
-    if splitting.words_alone and late:
+    """The flags, without "normalized" where the tokens are found at the same places without it."""
+    normalized = {text for text in flags if "normalized" in flags[text]}
+    if splitting.words_alone and normalized:
         raise FormatError(
-            f"added token {min(late)!r} is sought in normalised text, before words are set apart, which is not supported; "
+            f"added token {min(normalized)!r} is searched for before text is split into words, which is not supported; "
             "set normalized to false"
         )
-    sought_first = splitting.marks_spaces and not splitting.marks_early and splitting.prefix in ("never", "always")
-    if sought_first and (
-        text := next(filter(_holds_space, map(NormalizerSequence(splitting.steps).normalize, sorted(late))), None)
+    found_before_marks = (
+        splitting.marks_spaces and not splitting.marks_early and splitting.prefix in ("never", "always")
+    )
+    if found_before_marks and (
+        text := next(filter(_holds_space, map(NormalizerSequence(splitting.steps).normalize, sorted(normalized))), None)
     ):
         raise FormatError(
-            f"added token {text!r} is sought in normalised text, before spaces are marked, which is not supported; "
+            f"added token {text!r} is searched for before spaces are replaced by marks, which is not supported; "
             "set normalized to false"
         )
-    if splitting.marks_early and any("strip" in "".join(flags[text]) for text in late):
-        # where they are sought a mark is no white space any more
+    if splitting.marks_early and any("strip" in "".join(flags[text]) for text in normalized):
+        # spaces are marks by then, which "lstrip" and "rstrip" do not strip
         splitting.steps += [("prepend", SPACE_MARK)] * (splitting.prefix == "always") + [MARK_SPACES]
         splitting.prefix = "never" if splitting.prefix == "always" else splitting.prefix
     changed = (
-        splitting.steps or splitting.prefix == "always" or (splitting.marks_spaces and any(map(_holds_space, late)))
+        splitting.steps
+        or splitting.prefix == "always"
+        or (splitting.marks_spaces and any(map(_holds_space, normalized)))
     )
-    if changed or overlap(late, tokens.keys() - late):
+    if changed or overlap(normalized, tokens.keys() - normalized):
         return flags
-    others = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
-    return {text: kept for text, kept in others.items() if kept}
+    shorter = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
+    return {text: kept for text, kept in shorter.items() if kept}
 
 
 def _holds_space(text: str) -> bool:
     return " " in text or SPACE_MARK in text
 
 
-# --- what a vocabulary needs ---------------------------------------------------------------------------------------------
+# --- checks ------------------------------------------------------------------------------------------------------------
 
 
 def _check_base(model: BpeModel, names: list[str]) -> None:
@@ -304,15 +308,15 @@ def _check_base(model: BpeModel, names: list[str]) -> None:
 
 
 def _check_flags(model: BpeModel) -> None:
-    """Refuses combinations of flags that the text in question could tell apart from the `tokenizers` package."""
+    """Raises `FormatError` for combinations of flags with which the `tokenizers` package may give other ids."""
     tokens = (*model.special_tokens, *model.added_tokens)
     for text, flags in model.token_flags.items():
         if model.ignore_merges and not {"single_word", "normalized"}.isdisjoint(flags):
             raise FormatError(
-                f"added token {text!r} may stay in a text as a word, which model.ignore_merges makes it again, "
+                f"added token {text!r} may remain in a text as a word, which model.ignore_merges turns into the token, "
                 "which is not supported; set single_word and normalized to false"
             )
         if "rstrip" in flags and any(other[0].isspace() for other in tokens if other != text):
             raise FormatError(
-                f"added token {text!r} strips white space with which another one begins; set rstrip to false"
+                f"added token {text!r} strips white space with which another token begins; set rstrip to false"
             )

@@ -61,7 +61,7 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_texts, "GROUP_BYTES", 1000)
-    monkeypatch.setattr(file_texts, "_PIECE_BYTES", 100)
+    monkeypatch.setattr(file_texts, "_ROW_BYTES", 100)
 
 
 @pytest.fixture
