@@ -1,4 +1,4 @@
-"""How many threads the native core works with."""
+"""The number of threads that the native core uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bpe_transformer.errors import LearningError
 
 
 def thread_count(num_threads: int | None) -> int:
-    """The number of threads that was given, or None for one thread per core that this process may use.
+    """`num_threads`, or if that is None, the number of cores that this process may use.
 
     >>> thread_count(2)
     2

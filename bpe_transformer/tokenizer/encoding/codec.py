@@ -27,7 +27,7 @@ OffsetUnit = Literal["byte", "char"]
 
 
 class Codec:
-    """Encodes and decodes with a vocabulary. The methods are those of `Tokenizer`, which has them in full words.
+    """Encodes and decodes with a model; `Tokenizer` has the same methods and documents them.
 
     Text goes to the native core where it can: the split pattern has a native scanner, and the text needs no normalisation
     and holds no token with flags. Other texts go through `PythonEncoder`.
@@ -36,13 +36,13 @@ class Codec:
     def __init__(self, model: BpeModel) -> None:
         self.model = model
         split = model.pretokenizer
-        # where bytes are not all there, the core cannot tell the space mark from them; it knows no flags either
+        # the native core cannot do these: a prefix space where some bytes have no token, and other normalisations
         python_only = model.lacks_bytes and model.prefix_space.endswith("_if_none")
         python_only |= split.normalizer is not None and split.normalization is None
         # the scanner for texts that are normalised and hold no token with flags, and the one for all texts
         self._native_texts_scanner = None if python_only else split.normalized_scanner
         self.scanner = None if model.token_flags or split.normalization else self._native_texts_scanner
-        # special tokens first, then those that are always looked for: the order of `policy`
+        # special tokens, then added tokens: the order of `policy`
         tokens = [
             (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
         ]
@@ -92,7 +92,7 @@ class Codec:
         return ids
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
-        """The ids of a text in which special tokens mean nothing."""
+        """The ids of a text in which special tokens are plain text."""
         return self.encode(text, NONE, ())
 
     def encode_offsets(
@@ -129,12 +129,12 @@ class Codec:
     def pre_tokens(
         self, text: str | bytes, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
     ) -> Iterator[tuple[bytes, int | None]]:
-        """What `encode` makes ids of, in order: pre-tokens, each with None, and special and added tokens with their ids."""
+        """(pre-token, None) and (special or added token, id), in the order of the text, as `encode` finds them."""
         policy = self.policy(allowed_special, disallowed_special, (text,))
         return self._python_encoder.pre_tokens(text_bytes(text), policy)
 
     def encode_pre_tokens(self, pre_tokens: Sequence[bytes]) -> list[int]:
-        """The ids of pre-tokens, one after another, none of which is split further."""
+        """The ids of pre-tokens, one after another; they are not split further."""
         return self.encoder.encode_pretokens(list(pre_tokens))
 
     # --- many texts ----------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Codec:
         """See `Tokenizer.count_batch`."""
         return np.diff(self.encode_batch(texts, num_threads, allowed_special, disallowed_special).row_starts)
 
-    # --- how -----------------------------------------------------------------------------------------------------------
+    # --- settings ------------------------------------------------------------------------------------------------------
 
     @property
     def cache_bytes(self) -> int:
@@ -217,13 +217,15 @@ class Codec:
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:
         if not isinstance(value, int) or value < 0:
-            raise EncodingError(f"cache_bytes={value!r} is no size; give a number of bytes, 0 for hardly any")
+            raise EncodingError(
+                f"cache_bytes={value!r} is not a size; give a number of bytes, 0 for the smallest cache"
+            )
         self.encoder.cache_bytes = min(value, 2**62)
 
     def policy(self, allowed: SpecialNames, disallowed: SpecialNames, texts: Sequence[object] = ()) -> bytes:
-        """How the native core treats each special and added token, once `texts` hold nothing disallowed that it cannot find.
+        """The native core's treatment of each special and added token, one byte each.
 
-        Raises `SpecialTokenError`.
+        Raises `SpecialTokenError` if a text holds a disallowed string that the core cannot find.
         """
         if allowed is NONE and disallowed in ((), NONE):
             return self._all_plain

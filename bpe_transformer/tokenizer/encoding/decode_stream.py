@@ -1,4 +1,4 @@
-"""Ids to text as they come, such as from a model that generates them one by one."""
+"""`DecodeStream`: text of ids that arrive one by one, such as from a model that generates them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DecodeStream(Iterator[str]):
         self._separate = model.separate_ids
         self._word_ends = model.word_ends
         self._prefix = model.prefix_space.removesuffix("_if_none")
-        self._drops_space = self._prefix != "never"  # before the next token, if it is one
+        self._drops_space = self._prefix != "never"  # a space at the start of the next token is the prefix
         self._held = b""  # the space after a word, written once another token follows
         self._bytes = 0
 
@@ -73,7 +73,7 @@ class DecodeStream(Iterator[str]):
             id = operator.index(one)
         except TypeError:
             raise DecodingError(
-                f"{one!r} is no id; give whole numbers from 0 to {len(self._decoded_bytes) - 1}"
+                f"{one!r} is not an id; give whole numbers from 0 to {len(self._decoded_bytes) - 1}"
             ) from None
         separate = id in self._separate
         if id in self._skipped:

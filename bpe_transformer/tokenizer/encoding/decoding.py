@@ -1,4 +1,4 @@
-"""Ids to text, one row or many at a time."""
+"""`Decoder`: ids to text, one row or many at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Decoded = TypeVar("Decoded", str, bytes)
 
 
 class Decoder:
-    """Decodes with a vocabulary. The methods are those of `Tokenizer`, which has them in full words."""
+    """Decodes ids with a model; `Tokenizer` has the same methods and documents them."""
 
     def __init__(self, model: BpeModel) -> None:
         self.model = model

@@ -22,7 +22,7 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
         return SpecialTokenError(
             f"{'the text' if len(texts) == 1 else f'text {index}'} holds the special token {token!r} (byte {position}), "
             f"which is not allowed; to get its id, pass allowed_special={{{token!r}}}; "
-            "to encode it as plain text, pass disallowed_special=() or leave it out of that"
+            "to encode it as plain text, pass disallowed_special=() or a set without it"
         )
     if isinstance(cause, _core.UnknownCharacter):
         code_point, index, position = cause.args
@@ -30,7 +30,7 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
         if model.unit == "byte":
             return EncodingError(
                 f"0x{code_point:02X} at {where} is a byte without a token in this vocabulary, and there is no unknown token; "
-                "leave the text out, or learn a vocabulary, which has all 256 bytes"
+                "leave the text out, or learn a byte vocabulary, which has all 256 bytes"
             )
         name = f"{chr(code_point)!r} (U+{code_point:04X})"
         return EncodingError(
@@ -53,9 +53,9 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
 
 
 def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
-    """Both as plain numbers. Raises `EncodingError` for another number than a probability, and for a missing or bad seed."""
+    """Both as plain numbers. Raises `EncodingError` if `dropout` is not a probability, or the seed is missing or out of range."""
     if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
-        raise EncodingError(f"dropout={dropout!r} is no probability; give a number from 0 to 1, such as 0.1")
+        raise EncodingError(f"dropout={dropout!r} is not a probability; give a number from 0 to 1, such as 0.1")
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
         raise EncodingError(
             f"dropout={dropout} with seed={seed!r}; give a seed from 0 to 2^64 - 1, another for every epoch"

@@ -1,4 +1,4 @@
-"""What encoding adds before and after the ids of a text on request, such as bos and eos, and how many ids it keeps."""
+"""`Frame`: the ids that encoding adds before and after a text on request, such as bos and eos, and the limit `max_len`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGE = __name__.rpartition(".")[0].rpartition(".")[0]
 
 @dataclass(frozen=True)
 class Frame:
-    """The ids put before and after a text, `prefix_ids` and `suffix_ids`; at most `max_len` ids are left, these included."""
+    """The ids added before and after a text (`prefix_ids`, `suffix_ids`), and the most ids it may have with them (`max_len`)."""
 
     prefix_ids: tuple[int, ...] = ()
     suffix_ids: tuple[int, ...] = ()
@@ -55,7 +55,7 @@ class Frame:
             return
         if not isinstance(max_len, numbers.Integral) or max_len < 0:
             raise EncodingError(
-                f"max_len={max_len!r} is no number of ids; give a whole number from {added} on, or None"
+                f"max_len={max_len!r} is not a number of ids; give a whole number from {added} on, or None"
             )
         if max_len < added:
             raise EncodingError(
@@ -63,12 +63,12 @@ class Frame:
             )
 
     def apply(self, ids: list[int]) -> tuple[list[int], int]:
-        """The framed ids of one text, and how many of its own were cut off its end."""
+        """(framed ids of one text, number of its ids that were cut off its end)."""
         kept = len(ids) if self.max_len is None else min(len(ids), self.max_len - self.num_ids)
         return [*self.prefix_ids, *ids[:kept], *self.suffix_ids], len(ids) - kept
 
     def apply_to_rows(self, texts: Encodings) -> Encodings:
-        """The same for many texts."""
+        """The framed ids of many texts."""
         framed, is_text, is_kept = self._layout(texts)
         framed.ids[is_text] = texts.ids[is_kept]
         return framed

@@ -1,7 +1,7 @@
-"""Texts in the forms that people hold them in: lists, NumPy and Arrow arrays, columns of `datasets` and data frames.
+"""Texts in the forms that `encode_batch` accepts: lists, NumPy and Arrow arrays, columns of `datasets` and data frames.
 
-Strings of an Arrow array are read where they are, without a Python object for each; so are NumPy's, but for `U` arrays,
-whose UTF-32 has to become UTF-8 first, and those of objects and `StringDType`, which hand out Python strings.
+Strings of Arrow arrays and of NumPy `S` arrays are read in place, without a Python object for each. `U` arrays are converted
+from UTF-32 to UTF-8; arrays of objects and of `StringDType` give Python strings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Texts = Iterable["str | bytes"]  # or any form that `texts_of` knows
 
 @dataclass(frozen=True)
 class Rows(Sequence[bytes]):
-    """Texts that lie in buffers: each is the bytes of a chunk's buffer from a start to the stop of the same number."""
+    """A sequence of texts in buffers: text `i` of a chunk is `buffer[starts[i]:stops[i]]`."""
 
     chunks: list[Chunk]
 
@@ -53,7 +53,7 @@ class Rows(Sequence[bytes]):
 
 
 def texts_of(texts: object) -> Rows | tuple[Any, ...]:
-    """The texts in a form that the core reads. Raises `EncodingError` for a missing text and for what holds no texts."""
+    """The texts in a form that the core reads. Raises `EncodingError` for a missing text and for other types."""
     if isinstance(texts, Rows):
         return texts
     if isinstance(texts, (list, tuple)):
@@ -92,7 +92,7 @@ def _of_numpy(array: NDArray[Any]) -> Rows | tuple[Any, ...]:
 
 
 def _of_datasets(column: Any) -> Any:
-    """A column of a `datasets.Dataset` as the Arrow array that it lies in."""
+    """The Arrow array behind a column of a `datasets.Dataset`."""
     if not isinstance(column.column_name, str) or not hasattr(column.source, "with_format"):
         return column  # a field inside a column: read row by row
     return column.source.select_columns(column.column_name).with_format("arrow")[:][column.column_name]
@@ -122,7 +122,7 @@ def _of_arrow(column: Any) -> Rows:
 
 
 def _unpacked(array: pa.Array) -> pa.Array:
-    """An array of plain values, from one of an extension, a dictionary or runs. What it refers to may be null as well."""
+    """An array of plain values, from an extension, dictionary or run-end encoded array; values may be null."""
     import pyarrow as pa
 
     if isinstance(array, pa.ExtensionArray):

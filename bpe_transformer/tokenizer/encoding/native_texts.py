@@ -1,4 +1,4 @@
-"""Which texts the native core encodes as they are, where others of the same tokenizer need the Python path."""
+"""Choosing the texts of a batch that the native core can encode; the others need `PythonEncoder`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
-_FEW = 32  # tokens that are looked for one by one
+_MAX_TOKENS = 32  # that a text is searched for; with more, all texts are rejected
 
 
 class NativeTexts:
-    """Finds texts that hold no token with flags and are normalised already; substrings of these are normalised as well."""
+    """Tells which texts hold no token with flags and are already normalised, so that the native core can encode them.
+
+    Substrings of normalised text are normalised as well, so splitting them needs no normalisation.
+    """
 
     def __init__(self, model: BpeModel) -> None:
         self._form = model.pretokenizer.normalization
@@ -22,16 +25,18 @@ class NativeTexts:
         after_normalization = {token for token in flags if "normalized" in flags[token]}
         rest = {*model.special_tokens, *model.added_tokens} - after_normalization
         if model.prefix_space != "always" and not overlap(after_normalization, rest):
-            # the core finds these in normalised text, since there they are written as they are
+            # tokens that normalisation does not change: the core finds them itself in normalised text
             after_normalization = {t for t in after_normalization if flags[t] != ("normalized",) or normal(t) != t}
         needs_python = after_normalization | {token for token in flags if "normalized" not in flags[token]}
         tokens = {form for token in needs_python for form in (token, normal(token))}
         has_two_forms = mark is not None and any(mark in token or " " in token for token in flags)
-        self._tokens = [""] if has_two_forms or len(tokens) > _FEW else sorted(tokens)  # "" is found in every text
+        self._tokens = (
+            [""] if has_two_forms or len(tokens) > _MAX_TOKENS else sorted(tokens)
+        )  # "" is found in every text
         self._encoded = [token.encode() for token in self._tokens]
 
     def rejected(self, texts: Iterable[object]) -> list[int]:
-        """Indices of the texts that need the Python path, and of objects that are no texts."""
+        """Indices of the texts that need the Python path, and of objects that are not texts."""
         return [index for index, text in enumerate(texts) if not self._accepts(text)]
 
     def _accepts(self, text: object) -> bool:
@@ -59,7 +64,7 @@ def overlap(some: Collection[str], others: Collection[str]) -> bool:
 
 
 def blanked(texts: Sequence[str | bytes], rejected: Sequence[int]) -> list[str | bytes]:
-    """The same texts, with an empty one at the indices of `rejected`."""
+    """The same texts, with empty ones at the indices in `rejected`."""
     others = list(texts)
     for index in rejected:
         others[index] = b""
@@ -67,7 +72,7 @@ def blanked(texts: Sequence[str | bytes], rejected: Sequence[int]) -> list[str |
 
 
 def merge_rows(encodings: Encodings, rejected: Sequence[int], rows: Sequence[Sequence[int]]) -> Encodings:
-    """The encodings of `blanked` texts with `rows` of ids put in for the `rejected` ones."""
+    """`encodings` of `blanked` texts with the ids in `rows` at the indices in `rejected`."""
     lengths = np.diff(encodings.row_starts)
     lengths[list(rejected)] = [len(row) for row in rows]
     row_starts = np.zeros(len(encodings.row_starts), np.int64)

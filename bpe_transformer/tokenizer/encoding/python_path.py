@@ -1,4 +1,4 @@
-"""Encoding that needs Python: normalisation, protected spans, and patterns without a native scanner."""
+"""`PythonEncoder`: encoding with normalisation, protected spans, tokens with flags, or a pattern without a native scanner."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
-from bpe_transformer.tokenizer.encoding.special_tokens import Finder, Found
+from bpe_transformer.tokenizer.encoding.special_tokens import Finder, Segment
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
-_SHORT = 24  # characters: the pre-tokens of a span up to here are remembered, a longer one is a call of the core
+_SHORT = 24  # characters: up to this length the pre-tokens of a span are cached, a longer span is a call of the core
 
 
 def text_bytes(text: str | bytes) -> bytes:
@@ -28,8 +28,12 @@ def text_bytes(text: str | bytes) -> bytes:
 
 
 class PythonEncoder:
-    """Encodes a text in four steps: at its special tokens into segments; these, normalised, at the tokens that are sought in
-    normalised text; what lies between into protected and other spans; and these into pre-tokens, which the core encodes.
+    """Encodes a text in four steps, of which the native core does the last.
+
+    1. The text is split at special and added tokens into segments, which are normalised.
+    2. Segments are split at the tokens with the flag "normalized" into subsegments.
+    3. Subsegments are split into protected and other spans, and those into pre-tokens.
+    4. Pre-tokens are encoded.
     """
 
     def __init__(self, model: BpeModel, encoder: _core.Encoder, tokens: list[tuple[bytes, int]]) -> None:
@@ -37,7 +41,7 @@ class PythonEncoder:
         self._prefix = model.prefix_space
         self._space = model.space_mark or " "
         self._encoder = encoder
-        self._tokens = tokens  # special and added ones, as the encoder has them
+        self._tokens = tokens  # (bytes, id) of special and added tokens, in the order of the policy
         names = (*model.special_tokens, *model.added_tokens)
         flags = {number: model.token_flags[name] for number, name in enumerate(names) if name in model.token_flags}
         self._normalized_tokens = {number for number in flags if "normalized" in flags[number]}
@@ -45,13 +49,13 @@ class PythonEncoder:
         self._finder = Finder(tokens, as_written, flags)
         normalized = [(self._normalized(token), id) for token, id in tokens]
         self._pre_tokens_of_short = lru_cache(maxsize=1 << 16)(self._split_short)
-        marked = not model.prefix_space.endswith("_if_none")  # before tokens are sought, so that spaces are marks
+        marked = not model.prefix_space.endswith("_if_none")  # spaces are marks when tokens are searched for
         self._finder_after_normalization = Finder(
             normalized, self._normalized_tokens, flags, model.space_mark if marked else None
         )
 
     def encode(self, data: bytes, policy: bytes, dropout: _core.Dropout | None = None) -> list[int]:
-        """Raises `ForbiddenSpecial` and `UnknownCharacter`, with the byte of `data`."""
+        """The ids of one text. Raises `ForbiddenSpecial` and `UnknownCharacter` with the byte of `data`."""
         ids: list[int] = []
         for start, segment, special, _ in self._finder.split(data, policy):
             text = self._split.normalize(segment.decode("utf-8", "surrogateescape"))
@@ -68,7 +72,7 @@ class PythonEncoder:
         return ids
 
     def encode_batch(self, texts: Sequence[str | bytes], policy: bytes, dropout: float, seed: int) -> Encodings:
-        """The same for many texts; errors hold the index of the text."""
+        """The ids of many texts; errors hold the index of the text."""
         rows: list[list[int]] = []
         for index, text in enumerate(texts):
             chance = _core.Dropout(dropout, seed, index) if dropout else None
@@ -76,34 +80,34 @@ class PythonEncoder:
                 rows.append(self.encode(text_bytes(text), policy, chance))
         return _joined(rows)
 
-    def encode_some(self, texts: Sequence[str | bytes], numbers: Sequence[int], policy: bytes) -> list[list[int]]:
-        """The ids of some of many texts; errors hold the index of the text."""
+    def encode_some(self, texts: Sequence[str | bytes], indices: Sequence[int], policy: bytes) -> list[list[int]]:
+        """The ids of the texts at `indices`; errors hold the index of the text."""
         rows: list[list[int]] = []
-        for number in numbers:
-            with _numbered(number):
-                rows.append(self.encode(text_bytes(texts[number]), policy))
+        for index in indices:
+            with _numbered(index):
+                rows.append(self.encode(text_bytes(texts[index]), policy))
         return rows
 
     def spans_batch(
         self, texts: Sequence[str | bytes], policy: bytes, widths: NDArray[np.uint32], characters: bool
     ) -> tuple[Encodings, Offsets, Offsets]:
-        """The ids of many texts, the spans of all, (T, 2), and the texts' lengths, (N,), in bytes or characters."""
+        """(ids, spans of all ids (T, 2), lengths of the texts (N,)) of many texts, in bytes or characters."""
         rows: list[list[int]] = []
-        places: list[Offsets] = [np.empty((0, 2), np.int64)]
+        all_spans: list[Offsets] = [np.empty((0, 2), np.int64)]
         lengths: list[int] = []
         for index, text in enumerate(texts):
             with _numbered(index):
                 data = text_bytes(text)
                 ids, spans = self.encode_spans(data, policy, widths)
             rows.append(ids)
-            places.append(spans)
+            all_spans.append(spans)
             lengths.append(_core.spans_to_characters(data, spans) if characters else len(data))
-        return _joined(rows), np.concatenate(places), np.array(lengths, np.int64)
+        return _joined(rows), np.concatenate(all_spans), np.array(lengths, np.int64)
 
     def encode_spans(self, data: bytes, policy: bytes, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
-        """The ids, and the bytes of `data` that each stands for, (T, 2); `widths` has the base symbols of every id."""
+        """(ids, byte spans in `data` (T, 2)) of one text; `widths` has the number of base symbols of every id."""
         ids: list[int] = []
-        places: list[Offsets] = [np.empty((0, 2), np.int64)]
+        all_spans: list[Offsets] = [np.empty((0, 2), np.int64)]
         for start, segment, special, stop in self._finder.split(data, policy):
             text, starts, ends = self._aligned(start, segment)
             for at, subsegment, found, after in self._subsegments(text, policy):
@@ -118,25 +122,25 @@ class PythonEncoder:
                 with self._located(start, segment, at - (len(starts) - at < len(first))):
                     new_ids, spans = self._spans_of_subsegment(subsegment, np.append(first, len(segment)), last, widths)
                 ids += new_ids
-                places.append(start + spans)
+                all_spans.append(start + spans)
                 if found is not None:
                     ids.append(self._tokens[found][1])
                     place = at + len(subsegment) - (len(first) - (len(starts) - at))
-                    places.append(start + np.array([[starts[place], ends[after - 1]]], np.int64))
+                    all_spans.append(start + np.array([[starts[place], ends[after - 1]]], np.int64))
             if special is not None:
                 ids.append(self._tokens[special][1])
-                places.append(np.array([[start + len(segment), stop]], np.int64))
-        return ids, np.ascontiguousarray(np.concatenate(places))
+                all_spans.append(np.array([[start + len(segment), stop]], np.int64))
+        return ids, np.ascontiguousarray(np.concatenate(all_spans))
 
-    def _subsegments(self, text: str, policy: bytes) -> Iterator[Found]:
-        """What lies between the tokens that are sought in normalised text, each with the token after it."""
+    def _subsegments(self, text: str, policy: bytes) -> Iterator[Segment]:
+        """The subsegments of a normalised segment: the text between tokens with the flag "normalized"."""
         encoded = text.encode("utf-8", "surrogateescape")
         if not self._normalized_tokens:
             return iter([(0, encoded, None, len(encoded))])
         return self._finder_after_normalization.split(encoded, policy)
 
     def pre_tokens(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
-        """What `encode` makes ids of, in order: pre-tokens, each with None, and special and added tokens with their ids.
+        """(pre-token, None) and (special or added token, id), in the order of the text, as `encode` finds them.
 
         Raises `ForbiddenSpecial`.
         """
@@ -185,9 +189,9 @@ class PythonEncoder:
     def _spans_of_subsegment(
         self, subsegment: bytes, starts: Offsets, ends: Offsets, widths: NDArray[np.uint32]
     ) -> tuple[list[int], Offsets]:
-        """The ids, and the bytes of the segment that each stands for; `starts` has one more for the end."""
+        """(ids, byte spans in the segment); `starts` has one more entry, for the end."""
         ids: list[int] = []
-        places: list[Offsets] = [np.empty((0, 2), np.int64)]
+        all_spans: list[Offsets] = [np.empty((0, 2), np.int64)]
         for before, span, protected in self._spans(subsegment.decode("utf-8", "surrogateescape")):
             try:
                 found, flat = self._ids_and_spans(span, protected, widths)
@@ -197,30 +201,31 @@ class PythonEncoder:
             ids += found
             first, last = (flat.reshape(-1, 2) + before).T
             begins = starts[first]
-            places.append(np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1))
-        return ids, np.concatenate(places)
+            all_spans.append(np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1))
+        return ids, np.concatenate(all_spans)
 
     def _normalized(self, token: bytes) -> bytes:
-        """A token as it is written in normalised text."""
+        """The bytes of a token in normalised text."""
         text = self._split.normalize(token.decode())
         return (" " + text if self._prefix == "always" else text).encode()
 
     def _takes_prefix_before_search(self, start: int, text: str) -> bool:
-        """Whether a normalised segment gets a space whatever it begins with, so before tokens are sought in it."""
+        """Whether a normalised segment gets a space before it, whatever it begins with; tokens are searched for after that."""
         return bool(text) and (self._prefix == "always" or (self._prefix == "first" and start == 0))
 
     def _at_start(self, start: int, segment: bytes) -> bool:
-        """Whether a normalised segment begins with what the text's first character became."""
+        """Whether a normalised segment contains the start of the text, which normalisation may have dropped."""
         if start or self._prefix != "first_if_none" or not self._split.rewriting:
             return start == 0
         return not self._aligned(start, segment)[1][:1].any()
 
     def _takes_prefix_after_search(self, at_start: bool, subsegment: bytes) -> bool:
+        """Whether a subsegment gets a space because it does not begin with one."""
         may_take = self._prefix == "always_if_none" or (self._prefix == "first_if_none" and at_start)
         return may_take and bool(subsegment) and not subsegment.startswith((b" ", self._space.encode()))
 
     def _aligned(self, start: int, segment: bytes) -> tuple[str, Offsets, Offsets]:
-        """The segment as it is encoded, and for each byte of that, where what it was made of starts and ends in `segment`."""
+        """(normalised segment with its prefix space, starts, ends): for each of its bytes, the start and end of its source."""
         text = segment.decode("utf-8", "surrogateescape")
         if self._split.normalizer is not None:
             text, starts, ends = self._split.normalizer.aligned(text)
@@ -233,7 +238,7 @@ class PythonEncoder:
 
     @contextmanager
     def _located(self, start: int, segment: bytes, before: int) -> Iterator[None]:
-        """Puts the place in the whole text into an `UnknownCharacter` of what begins `before` bytes into the encoded segment."""
+        """Re-raises `UnknownCharacter` of a subsegment, `before` bytes into its segment, with the position in the whole text."""
         try:
             yield
         except _core.UnknownCharacter as cause:
@@ -242,7 +247,7 @@ class PythonEncoder:
             raise _core.UnknownCharacter(code_point, 0, start + int(starts[max(before + position, 0)])) from None
 
     def _spans(self, text: str) -> Iterator[tuple[int, bytes, bool]]:
-        """(bytes before the span, the span, whether it is protected)."""
+        """(bytes before the span, the span, whether it is protected) for the spans of a subsegment."""
         before = done = 0
         for start, span, protected in self._split.placed_spans(text):
             if start > done:  # what was left out
@@ -280,7 +285,7 @@ class PythonEncoder:
 
 @contextmanager
 def _numbered(index: int) -> Iterator[None]:
-    """Puts the index of the text into an error of the core."""
+    """Re-raises an error of the core with the index of the text."""
     try:
         yield
     except (_core.ForbiddenSpecial, _core.UnknownCharacter) as cause:

@@ -1,4 +1,4 @@
-"""Special tokens in text: tiktoken's policy for them, the text between them, and the flags of the `tokenizers` package."""
+"""Special tokens in text: which are allowed (tiktoken's rules), and where they occur (flags of the `tokenizers` package)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 SpecialNames = Collection[str] | Literal["all"]
 NONE: frozenset[str] = frozenset()
-# With these a token takes the white space before or after it along, counts only where no word goes on at its ends, or is
-# sought in the text after normalisation, itself normalised.
+# The first two strip white space before or after a token. "single_word" finds a token only between word boundaries,
+# "normalized" finds the normalised token in normalised text.
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
-Found = tuple[int, bytes, int | None, int]
+Segment = tuple[int, bytes, int | None, int]  # (start, text, index of the token after it or None, end of that token)
 
 
 def named(option: str, names: SpecialNames) -> SpecialNames:
-    """`names` as a set, or "all". Raises `SpecialTokenError` for another string, whose characters nobody means."""
+    """`names` as a set, or "all". Raises `SpecialTokenError` for any other string, which is not a set of names."""
     if isinstance(names, str):
         if names != "all":
             raise SpecialTokenError(f'{option}={names!r} is one string; give a set, {{{names!r}}}, or "all"')
@@ -30,22 +30,23 @@ def named(option: str, names: SpecialNames) -> SpecialNames:
 
 
 class Policies:
-    """What `allowed_special` and `disallowed_special` mean, as in tiktoken.
+    """`allowed_special` and `disallowed_special` resolved to a policy for each token, by the rules of tiktoken.
 
-    "all" disallowed means all that are not allowed, a token that is both is disallowed, names that are no special tokens
-    may be allowed to no effect, and any text may be disallowed. A text is refused that holds anything disallowed, also where
-    that overlaps what is allowed.
+    `disallowed_special="all"` disallows every special token that is not allowed. A token in both is disallowed. Allowing a
+    name that is not a special token has no effect; disallowing works for any string. A text that holds a disallowed string
+    is refused, even where that overlaps an allowed token.
     """
 
     def __init__(self, names: Mapping[str, int], added: Collection[str], flagged: Collection[str]) -> None:
         self._names = names
         self._added = added
-        self._flagged = flagged  # found in other ways than by equality
+        self._flagged = flagged  # tokens with flags, which `Finder` finds
         self._cached: dict[tuple[SpecialNames, SpecialNames], tuple[bytes, frozenset[str]]] = {}
 
     def of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
-        """How the native core treats each special token, then each added one, which are always looked for; and what it
-        cannot find, so that texts have to be searched for it."""
+        """(policy, strings): the native core's treatment of each special and then each added token, one byte each, and the
+        disallowed strings that the core cannot find, which `refuse` searches for.
+        """
         key = (named("allowed_special", allowed), named("disallowed_special", disallowed))
         policy = self._cached.get(key)
         if policy is None:
@@ -71,7 +72,7 @@ class Policies:
 
 
 def _may_hide(taken: bytes, name: bytes) -> bool:
-    """Whether `name` can begin in an occurrence of `taken` that is found first.
+    """Whether `name` can begin inside an occurrence of `taken` and so be missed by a search from left to right.
 
     >>> _may_hide(b"<s>", b"s>x"), _may_hide(b"<s><s>", b"<s>")
     (True, True)
@@ -83,7 +84,7 @@ def _may_hide(taken: bytes, name: bytes) -> bool:
 
 
 def refuse(names: Collection[str], texts: Sequence[object]) -> None:
-    """Raises `SpecialTokenError` if a text holds one of `names`: what is disallowed and no token that the core would find."""
+    """Raises `SpecialTokenError` if a text holds one of `names`, the disallowed strings that the core cannot find."""
     for index, text in enumerate(texts):
         if not isinstance(text, (str, bytes)):
             continue
@@ -96,78 +97,78 @@ def refuse(names: Collection[str], texts: Sequence[object]) -> None:
 
 
 class Finder:
-    """Finds tokens in text: the leftmost, and of those that begin there the longest.
+    """Finds special and added tokens in text, by their flags: the leftmost first, and the longest of those that begin there.
 
-    Of `tokens`, `numbers` are sought; `flags` has those of `FLAGS` that a number has. `space` stands for itself and for a
-    space, in tokens as in text.
+    `tokens` are (bytes, id) pairs, `indices` those to search for, and `flags` the `FLAGS` of a token by its index. If
+    `space_mark` is given, it and a space match each other, in tokens and in text.
     """
 
     def __init__(
         self,
         tokens: Sequence[tuple[bytes, int]],
-        numbers: Collection[int],
+        indices: Collection[int],
         flags: Mapping[int, Collection[str]],
-        space: str | None = None,
+        space_mark: str | None = None,
     ) -> None:
         self._tokens = [token for token, _ in tokens]
-        self._longest_first = sorted(numbers, key=lambda number: -len(self._tokens[number]))
+        self._longest_first = sorted(indices, key=lambda index: -len(self._tokens[index]))
         self._flags = flags
-        self._space = space
+        self._space_mark = space_mark
         self._compiled: dict[bytes, regex.Pattern[bytes] | None] = {}  # by policy
 
-    def split(self, data: bytes, policy: bytes) -> Iterator[Found]:
-        """(start, segment, number of the token after it or None, where that token ends) for the segments of `data`, in order.
+    def split(self, data: bytes, policy: bytes) -> Iterator[Segment]:
+        """The segments of `data` between tokens, in order. Tokens that `policy` makes plain text are not searched for.
 
-        Tokens that `policy` takes for plain text are not sought. Raises `ForbiddenSpecial`.
+        Raises `ForbiddenSpecial`.
         """
         start = 0
         pattern = self._compiled[policy] if policy in self._compiled else self._compile(policy)
         if pattern is not None:
             for match in pattern.finditer(data):
-                number = int(str(match.lastgroup)[1:])
+                index = int(str(match.lastgroup)[1:])
                 begin, end = match.span()
-                flags = self._flags.get(number, ())
+                flags = self._flags.get(index, ())
                 if "single_word" in flags and self._in_word(data, begin, end):
                     continue
-                if policy[number] == _core.FORBID:
-                    raise _core.ForbiddenSpecial(number, 0, begin)
+                if policy[index] == _core.FORBID:
+                    raise _core.ForbiddenSpecial(index, 0, begin)
                 if "lstrip" in flags:
                     begin -= self._spaces(self._patterns[0], data, start, begin, before=True)
                 if "rstrip" in flags:
                     end += self._spaces(self._patterns[1], data, end, len(data), before=False)
-                yield start, data[start:begin], number, end
+                yield start, data[start:begin], index, end
                 start = end
         yield start, data[start:], None, len(data)
 
     def _compile(self, policy: bytes) -> regex.Pattern[bytes] | None:
-        sought = [number for number in self._longest_first if policy[number] != _core.PLAIN]
+        searched = [index for index in self._longest_first if policy[index] != _core.PLAIN]
         pattern: regex.Pattern[bytes] | None = None
-        if sought:
+        if searched:
             import regex
 
-            pattern = regex.compile(b"|".join(b"(?P<t%d>%s)" % (n, self._expression(n)) for n in sought))
+            pattern = regex.compile(b"|".join(b"(?P<t%d>%s)" % (n, self._expression(n)) for n in searched))
         if len(self._compiled) < 16:
             self._compiled[policy] = pattern
         return pattern
 
-    def _expression(self, number: int) -> bytes:
+    def _expression(self, index: int) -> bytes:
         import regex
 
-        escaped: bytes = regex.escape(self._tokens[number])
-        if self._space is None:
+        escaped: bytes = regex.escape(self._tokens[index])
+        if self._space_mark is None:
             return escaped
-        either = b"(?: |%s)" % self._space.encode()
-        for written in (regex.escape(b" "), self._space.encode()):
-            escaped = escaped.replace(written, b"\0")
+        either = b"(?: |%s)" % self._space_mark.encode()
+        for space in (regex.escape(b" "), self._space_mark.encode()):
+            escaped = escaped.replace(space, b"\0")
         return escaped.replace(b"\0", either)
 
     def _in_word(self, data: bytes, begin: int, end: int) -> bool:
-        """Whether a word goes on over an end: a character has at most four bytes."""
-        before, after = data[max(begin - 4, 0) : begin], data[end : end + 4]
+        """Whether a word character stands right before `begin` or right after `end`."""
+        before, after = data[max(begin - 4, 0) : begin], data[end : end + 4]  # a character has up to four bytes
         return bool(self._match(self._patterns[2], before) or self._match(self._patterns[3], after))
 
     def _spaces(self, pattern: regex.Pattern[str], data: bytes, begin: int, end: int, *, before: bool) -> int:
-        """Bytes of white space before `end`, or after `begin`, looked for in a window that grows while all of it is some."""
+        """The number of bytes of white space before `end` or after `begin`, counted in a window that grows as needed."""
         size = 64
         while True:
             window = data[max(begin, end - size) : end] if before else data[begin : min(end, begin + size)]

@@ -1,4 +1,4 @@
-"""A vocabulary without the tokens that a corpus never needs."""
+"""Pruning: a vocabulary without the tokens that a corpus does not need."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _BATCH = 1024  # texts encoded at a time
 
 @dataclass(frozen=True, eq=False)
 class PrunedModel:
-    """A vocabulary without the tokens that a corpus never needs. See `Tokenizer.prune`.
+    """The result of pruning: the smaller vocabulary and its ids by old id. See `Tokenizer.prune`.
 
     `new_ids`: by old id, the id in `model`, or -1 for a token that was dropped; shape (old vocab_size,). Rows of an
-    embedding matrix to keep are `numpy.flatnonzero(new_ids >= 0)`. `kept_as_parts`: kept tokens that the corpus never
-    holds, but that others are made of. `corpus_tokens`: tokens of the corpus, the same before and after.
+    embedding matrix to keep are `numpy.flatnonzero(new_ids >= 0)`. `kept_constituents`: how many kept tokens do not occur
+    in the corpus, but are needed to merge tokens that do. `corpus_tokens`: tokens of the corpus, the same before and after.
     """
 
     model: BpeModel
     new_ids: NDArray[np.int64]
-    kept_as_parts: int
+    kept_constituents: int
     corpus_tokens: int
 
     @property
@@ -41,7 +41,7 @@ class PrunedModel:
         old, new = len(self.new_ids), len(self.model.tokens)
         return (
             f"{old:,} ids became {new:,}: {self.dropped:,} dropped ({self.dropped / max(old, 1):.1%}), "
-            f"{self.kept_as_parts:,} unused ones kept as parts of others; {self.corpus_tokens:,} tokens of corpus as before"
+            f"{self.kept_constituents:,} unused ones kept to merge others; {self.corpus_tokens:,} tokens of corpus as before"
         )
 
 
@@ -49,8 +49,8 @@ def prune(codec: Codec, corpus: PretokenCounts | Iterable[str]) -> PrunedModel:
     """See `Tokenizer.prune`."""
     model = codec.model
     used = _usage(codec, corpus)
-    # Whatever is merged on the way to a used token is needed for it. So merges that make nothing needed are never applied to
-    # the corpus, and it is encoded as before without them.
+    # A used token needs the tokens that it is merged from. A merge whose result is not needed is never applied to the
+    # corpus, so removing it changes no ids.
     needed = with_constituents(model, used > 0)
     always = never_pruned(model)
     kept = needed.copy()
@@ -73,7 +73,7 @@ def prune(codec: Codec, corpus: PretokenCounts | Iterable[str]) -> PrunedModel:
 
 
 def with_constituents(model: BpeModel, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The wanted ids and all ids that they are merged from, by whichever merges make them; shape (vocab_size,) each."""
+    """Which ids are wanted or needed to merge a wanted one; shape (vocab_size,), as `wanted`."""
     needed: list[bool] = wanted.tolist()
     merges = list(zip(model.left.tolist(), model.right.tolist(), model.merged_ids.tolist(), strict=True))[::-1]
     before = -1
@@ -85,7 +85,7 @@ def with_constituents(model: BpeModel, wanted: NDArray[np.bool_]) -> NDArray[np.
 
 
 def never_pruned(model: BpeModel) -> list[int]:
-    """The ids that pruning keeps, used or not: base alphabet, special and added tokens."""
+    """The ids that pruning always keeps: base alphabet, special and added tokens."""
     alphabet = [id for id in model.base_ids if id in model.fallback_ids or _is_symbol(model, id)]
     return [*alphabet, *model.special_tokens.values(), *model.added_tokens.values()]
 

@@ -1,4 +1,4 @@
-"""The smaller vocabulary of the first merges of a learned one."""
+"""Truncating: a smaller vocabulary with only the first merges of a learned one."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def _on_top(model: BpeModel) -> set[int]:
 
 
 def _check_cut(model: BpeModel, vocab_size: int, on_top: int) -> None:
-    made = model.merged_ids.astype(np.int64)
-    if len(made) and (disorder := np.flatnonzero(np.diff(made) < 0)).size:
+    merged = model.merged_ids.astype(np.int64)
+    if len(merged) and (disorder := np.flatnonzero(np.diff(merged) < 0)).size:
         rank = int(disorder[0]) + 1
         raise LearningError(
-            f"the ids of this vocabulary are not in the order of its merges: merge {rank} makes id {made[rank]} after "
-            f"{made[rank - 1]}, so no smaller vocabulary keeps its ids; learn one of the size wanted"
+            f"the ids of this vocabulary are not in the order of its merges: merge {rank} makes id {merged[rank]} after "
+            f"{merged[rank - 1]}, so no smaller vocabulary keeps its ids; learn one of the size wanted"
         )
-    unmade = {id for id, token in enumerate(model.tokens) if token} - set(model.merged_ids.tolist())
-    stay = unmade | {*model.special_tokens.values(), *model.added_tokens.values()}
+    not_merged = {id for id, token in enumerate(model.tokens) if token} - set(model.merged_ids.tolist())
+    stay = not_merged | {*model.special_tokens.values(), *model.added_tokens.values()}
     smallest = max(stay - _on_top(model), default=-1) + 1 + on_top
     if vocab_size < smallest:
         raise LearningError(

@@ -1,4 +1,4 @@
-"""What a vocabulary is used for: how often each id occurs in a corpus, from its pre-token counts."""
+"""Token usage: how often each id of a vocabulary occurs in a corpus, from pre-token counts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _BYTES = 1 << 31  # as kBytes in token_usage.hpp
 
 @dataclass(frozen=True, eq=False)
 class TokenUsage:
-    """`counts[id]`: how often an id occurs, shape (vocab_size,). `in_words`: how many of all these occurrences hold a byte
-    of a letter, a mark or a number, which is what fertility counts.
+    """How often each id occurs in a corpus: `counts[id]`, shape (vocab_size,).
+
+    `in_words` is the number of occurrences that hold a byte of a letter, a mark or a number, which is what fertility counts.
     """
 
     counts: NDArray[np.uint64]
@@ -35,12 +36,11 @@ class TokenUsage:
 def token_usage(vocabulary: Codec | BpeModel, counts: PretokenCounts, num_threads: int | None = None) -> TokenUsage:
     """How often each id occurs in the corpus that `counts` were taken from.
 
-    Every distinct pre-token is encoded once and weighs what it occurs, so this takes as long as the distinct pre-tokens
-    do, not the corpus. Special and added tokens mean nothing here, their text is plain text, and no space is put before
-    a text.
+    Every distinct pre-token is encoded once, so the time depends on their number, not on the size of the corpus. Special
+    and added tokens are plain text here, and no space is put before a text.
 
     Raises:
-        LearningError: the counts were split otherwise than the vocabulary splits.
+        LearningError: the counts were split differently from how the vocabulary splits.
         EncodingError: a character is not in the alphabet of a character vocabulary without `<unk>`.
 
     >>> from bpe_transformer import PretokenCounts, learn_bpe
@@ -67,7 +67,7 @@ def token_usage(vocabulary: Codec | BpeModel, counts: PretokenCounts, num_thread
 
 
 def _extents(model: BpeModel) -> NDArray[np.uint32]:
-    """By id, how much of a pre-token it takes, as the native core wants it: bytes, characters, or 0 for `<unk>`."""
+    """By id, how much of a pre-token it covers, encoded for the native core: bytes, characters, or 0 for `<unk>`."""
     if model.unit == "byte":
         return np.array([_BYTES | len(token) for token in model.tokens], np.uint32)
     mark = len(model.end_of_word or "")

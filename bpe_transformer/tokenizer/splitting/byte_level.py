@@ -1,4 +1,4 @@
-"""GPT-2's printable stand-in for every byte ("bytes_to_unicode" in its encoder.py), which byte-level files write tokens in."""
+"""GPT-2's byte-level names: each byte of a token written as a printable character ("bytes_to_unicode" in its encoder.py)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def gpt2_byte_order() -> list[int]:
 # itself for a byte that prints in Latin-1, else the next free code point from 256
 CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
 _BYTE_OF_CHAR = {ord(char): byte for byte, char in CHAR_OF_BYTE.items()}
-# what stands for no byte becomes something that Latin-1 does not hold
+# characters that stand for no byte become U+FFFD, which Latin-1 cannot encode
 _TRANSLATION = {code: _BYTE_OF_CHAR.get(code, 0xFFFD) for code in range(256)} | _BYTE_OF_CHAR
 
 
 def name_of(token: bytes) -> str:
-    """
+    """The byte-level name of a token.
+
     >>> name_of(b" low")
     'Ġlow'
     """
@@ -30,7 +31,7 @@ def name_of(token: bytes) -> str:
 
 
 def tokens_of(names: Sequence[str]) -> list[bytes]:
-    """The bytes of many names at once. Raises `FormatError` for a character that stands for no byte.
+    """The tokens of many byte-level names. Raises `FormatError` for a character that stands for no byte.
 
     >>> tokens_of(["Ġlow", "Ċ"])
     [b' low', b'\\n']
@@ -46,7 +47,7 @@ def tokens_of(names: Sequence[str]) -> list[bytes]:
 
 
 def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
-    """The bytes of the name of every id; those `outside` are text as it stands. Raises `FormatError`."""
+    """The tokens of the names of all ids; names of ids in `outside` are plain text, not byte-level. Raises `FormatError`."""
     try:
         if not byte_level:
             return tuple(map(str.encode, names))
@@ -55,7 +56,7 @@ def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: boo
             tokens[id] = names[id].encode()
         return tuple(tokens)
     except UnicodeEncodeError as cause:
-        raise FormatError(f"{place}: a token holds U+{ord(cause.object[cause.start]):04X}, half a character") from None
+        raise FormatError(f"{place}: a token holds U+{ord(cause.object[cause.start]):04X}, a lone surrogate") from None
 
 
 def is_name(name: Iterable[str]) -> bool:

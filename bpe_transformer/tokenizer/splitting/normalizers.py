@@ -1,4 +1,4 @@
-"""Normalizers, alone or in sequence, which also align the normalised text with its source.
+"""Normalizers that also align the normalised text with its source, and sequences of them.
 
 Steps of a sequence are tuples of strings, so that they can be saved. They are those of the `tokenizers` package: a form of
 Unicode by its name, such as ("NFC",); ("lowercase",), each character on its own; ("replace", expression, content), content
@@ -43,7 +43,7 @@ _BERT: dict[str, list[Step]] = {
 
 
 class Normalizer(Protocol):
-    """Anything that normalises text."""
+    """An object that normalises text and can align the result with its source."""
 
     def normalize(self, text: str) -> str:
         """The normalised text."""
@@ -66,7 +66,7 @@ def check(steps: Sequence[Step]) -> None:
 
 
 class NormalizerSequence:
-    """Several steps of normalisation as one normalizer.
+    """A normalizer that applies several steps in order.
 
     >>> NormalizerSequence([("NFC",), ("replace", r"\\s+", " "), ("lowercase",)]).normalize("A  B")
     'a b'
@@ -97,7 +97,7 @@ class NormalizerSequence:
 
 
 class FormNormalizer:
-    """One of Unicode's forms."""
+    """A normalizer to one of Unicode's normalization forms."""
 
     def __init__(self, form: Normalization) -> None:
         self._form = form
@@ -151,7 +151,7 @@ class _Replace:
 
 
 def _basic_steps(step: Step) -> list[Step]:
-    """A step as steps that have a normalizer each."""
+    """The basic steps that a step stands for."""
     if step[0] == "nmt":
         return _NMT
     if step[0] == "bert":

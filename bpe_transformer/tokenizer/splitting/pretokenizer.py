@@ -1,4 +1,4 @@
-"""How text becomes pre-tokens: it is normalised, protected spans are kept whole, and the rest is split by a pattern."""
+"""`Pretokenizer`: text to pre-tokens, by normalisation, protected spans that stay whole, and a split pattern."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Pretokenizer:
 
     @property
     def scanner(self) -> int | None:
-        """The number of the native scanner that does all that this pretokenizer does; None if Python is needed."""
+        """The number of the native scanner that splits any text as this pretokenizer does; None if Python is needed."""
         return None if self.normalizer is not None else self.normalized_scanner
 
     @property
@@ -126,11 +126,11 @@ class Pretokenizer:
         return CharsmapNormalizer(self.charsmap, self.squeeze_spaces, self.unchanged)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
-        """Spans of normalised `text`, each with whether it is protected; `pattern` splits those that are not. None is empty."""
+        """(span, whether it is protected) for the spans of normalised `text`, none empty; `pattern` splits unprotected ones."""
         return ((span, protected) for _, span, protected in self.placed_spans(text))
 
     def placed_spans(self, text: str) -> Iterator[tuple[int, str, bool]]:
-        """The spans of `spans`, each with the character at which it starts."""
+        """(start in characters, span, whether it is protected) for the spans of `spans`."""
         start = 0
         for span, protected in self._protected_spans(text):
             for offset, narrower in patterns.split_by_chain(() if protected else self.before, span):
@@ -242,7 +242,7 @@ class Pretokenizer:
 
 @lru_cache(maxsize=1 << 16)
 def _split_bytes(chain: tuple[str, ...], pretoken: str) -> tuple[str, ...]:
-    """The parts of a pre-token that is split as bytes, each of which GPT-2 writes as a printable character."""
+    """The pre-tokens that `byte_splits` make of one, which match its byte-level name (see `byte_level.name_of`)."""
     names = [name for _, name in patterns.split_by_chain(chain, name_of(pretoken.encode("utf-8", "surrogateescape")))]
     return tuple(token.decode("utf-8", "surrogateescape") for token in tokens_of(names))
 

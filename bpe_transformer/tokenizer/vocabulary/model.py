@@ -1,4 +1,4 @@
-"""The facts of a tokenizer as plain data: what the learner makes, the formats read and write, and the encoder runs on."""
+"""`BpeModel`: a BPE vocabulary as plain data, which the learner returns, the formats read and write, and `Codec` uses."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ Ids = NDArray[np.uint32]
 
 @dataclass(frozen=True, eq=False)
 class BpeModel:
-    """`tokens[id]` are a token's bytes, with the end-of-word mark where it has one; specials are the bytes of their text.
+    """A BPE vocabulary and how it splits text: everything that decides the ids of a text.
 
-    Merge number `rank` makes `merged_ids[rank]` of `left[rank]` and `right[rank]`. A base token is what no merge makes and is
-    neither special nor added: one byte, or one character, with or without the end-of-word mark; imported vocabularies may
-    hold longer ones, which only `ignore_merges` reaches, and ids without a token, which have no bytes.
+    `tokens[id]` are the bytes of a token, with its end-of-word mark if it has one; for special and added tokens, the bytes of
+    their text. The merge of rank `r` replaces the pair (`left[r]`, `right[r]`) by `merged_ids[r]`. All other tokens are base
+    tokens: one byte or one character, with or without the end-of-word mark. Imported vocabularies may hold longer base tokens,
+    which only `ignore_merges` reaches, and ids without a token, whose bytes are empty.
 
-    - `special_tokens` are text only where the caller says so; `added_tokens` are always looked for in a text first.
+    - `special_tokens` are found in text only if the caller allows it; `added_tokens` are always found.
     - `byte_fallback` (characters only): the base tokens `<0x00>` … `<0xFF>` stand for the bytes of characters outside the
       alphabet, as in SentencePiece.
     - `fuse_unk`: neighbouring unknown characters of a pre-token become one `unk_token`.
-    - `ignore_merges`: a pre-token that is a token as a whole takes its id, whatever the merges say (tiktoken, Llama 3).
+    - `ignore_merges`: a pre-token that is a token gets its id without any merges (tiktoken, Llama 3).
     - `space_mark`: how tokens write a space, such as "▁"; both stand for a space in text.
-    - `prefix_space`: whether a text ("first"), or each segment of it between special and added tokens ("always"), is encoded as
-      if a space went before it; "…_if_none": only where it does not begin with one.
-    - `token_flags`: how special and added tokens are found in text (see `special_tokens.FLAGS`), if not by equality.
-    - `roles`: what special tokens are for, where it was said; `named_roles` adds what convention says. No part of the digest.
-    - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all that it puts before and behind a
-      text then, where these are several.
+    - `prefix_space`: whether a space is put before a text ("first"), or before each segment of it between special and added
+      tokens ("always"); "…_if_none": only if it does not begin with a space.
+    - `token_flags`: the flags with which special and added tokens are found in text (see `special_tokens.FLAGS`).
+    - `roles`: what special tokens are for, where it was set; `named_roles` adds those by convention. Not part of the digest.
+    - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all tokens that it adds before and
+      after a text then, if there are several.
     """
 
     unit: Unit
@@ -81,6 +82,7 @@ class BpeModel:
 
     @cached_property
     def base_ids(self) -> list[int]:
+        """Ids of the base tokens, which no merge makes and which are neither special nor added."""
         derived = {*self.merged_ids.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
         return [id for id, token in enumerate(self.tokens) if id not in derived and token]
 
@@ -100,14 +102,14 @@ class BpeModel:
 
     @property
     def bos_eos_tokens(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The special tokens that encoding puts before and behind a text on request."""
+        """(tokens before a text, tokens after it) that encoding adds on request."""
         sides = ((self.bos_token,), (self.eos_token,)) if self.template is None else self.template
-        before, behind = (tuple(token for token in side if token is not None) for side in sides)
-        return before, behind
+        prefix, suffix = (tuple(token for token in side if token is not None) for side in sides)
+        return prefix, suffix
 
     @cached_property
     def lacks_bytes(self) -> bool:
-        """Whether symbols are bytes of which not every one has a token."""
+        """Whether this is a byte vocabulary in which some bytes have no token."""
         if self.unit != "byte":
             return False
         sides = [{self.tokens[id] for id in self.base_ids if id not in self.word_ends and len(self.tokens[id]) == 1}]
@@ -133,7 +135,7 @@ class BpeModel:
     def word_ends(self) -> frozenset[int]:
         """Ids of the tokens that end a word: base tokens with the mark, and merges whose right side ends one.
 
-        Not simply all that end with the mark's text, since that may occur in a corpus as well.
+        The text of the mark may also occur in a corpus, so the last bytes of a token do not decide.
         """
         if self.end_of_word is None:
             return frozenset()
@@ -146,9 +148,9 @@ class BpeModel:
 
     @cached_property
     def separate_ids(self) -> frozenset[int]:
-        """Ids of the tokens that cut a text into segments: special and added ones, not the one for unknown characters.
+        """Ids of the tokens that split a text into segments: special and added ones, without the unknown token.
 
-        Where a space comes before the text alone, as in SentencePiece, added tokens belong to its segments.
+        With `prefix_space="first"`, as in SentencePiece, added tokens are inside segments.
         """
         unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
         added = () if self.prefix_space == "first" else self.added_tokens.values()
@@ -156,7 +158,7 @@ class BpeModel:
 
     @cached_property
     def widths(self) -> Ids:
-        """By id, of how many base symbols (bytes, or characters) a token is made."""
+        """By id, the number of base symbols (bytes or characters) in a token."""
         widths = np.ones(len(self.tokens), np.uint32)
         symbols = {*range(len(self.tokens))} - {*self.special_tokens.values(), *self.fallback_ids}
         for id in symbols:
@@ -165,7 +167,7 @@ class BpeModel:
         return widths
 
     def decoder_flags(self) -> bytes:
-        """What each token is to the native decoder: 1 special, 2 the end of a word, 4 between segments of a text."""
+        """By id, flags for the native decoder: 1 special, 2 ends a word, 4 separates segments of a text."""
         flags = bytearray(len(self.tokens))
         for flag, ids in ((1, self.special_tokens.values()), (2, self.word_ends), (4, self.separate_ids)):
             for id in ids:
@@ -197,14 +199,14 @@ class BpeModel:
         return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
 
     def whole_tokens(self) -> list[tuple[bytes, int]]:
-        """Tokens that a pre-token of the same bytes becomes, whatever the merges say.
+        """(bytes, id) of the tokens that a pre-token with the same bytes becomes without any merges.
 
-        With `ignore_merges` all but special and added ones; with protected spans the added ones, which may be such spans.
+        With `ignore_merges` these are all but special and added tokens; with protected spans, the added tokens as well.
         """
         whole = []
         if self.ignore_merges:
             kept = {*self.special_tokens.values(), *self.added_tokens.values()}
-            fallback = set(self.fallback_ids)  # stand for bytes, but are not spelt so
+            fallback = set(self.fallback_ids)  # their text is <0x0A>, not the byte
             texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.decoded_bytes)]
             whole = [(text, id) for id, text in enumerate(texts) if text and id not in kept]
         if self.pretokenizer.protected:

@@ -1,4 +1,4 @@
-"""Pickles of vocabularies in little space: columns are compressed, and tokens that merges spell out are left out."""
+"""Small pickles of vocabularies: columns are compressed, and tokens that follow from the merges are left out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Packed(NamedTuple):
 
 
 class Spelled(NamedTuple):
-    """The tokens of a vocabulary, of which only those are kept, by id, that are not the bytes of what their merge joins."""
+    """The tokens of a vocabulary without those that are the concatenation of the two sides of their merge."""
 
     size: int
     tokens: dict[int, bytes]
 
     @classmethod
     def of(cls, tokens: Sequence[bytes], left: Column, right: Column, merged_ids: Column) -> Spelled | None:
-        """None for merges that are not in the order in which their sides are made: all tokens have to be kept then."""
+        """The tokens to keep; None if merges come before those that make their sides, so that all tokens are needed."""
         kept = dict(enumerate(tokens))
         for a, b, merged in zip(left.tolist(), right.tolist(), merged_ids.tolist(), strict=True):
             if merged not in (a, b) and tokens[merged] == tokens[a] + tokens[b]:

@@ -1,4 +1,4 @@
-"""The merge trace: for every merge of a vocabulary, what decided it and what it did. Kept as columns, read as steps."""
+"""`MergeTrace`: for every merge of a learning run, what decided it and what it changed."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class MergeStep:
 
 @dataclass(frozen=True, eq=False)
 class MergeTrace(Sequence[MergeStep]):
-    """All steps of a learning run, by rank. Columns are arrays of the same length; `trace[i]` is a `MergeStep`.
+    """All merges of a learning run, by rank, as columns of the same length; `trace[i]` is one as a `MergeStep`.
 
     `first_rank` is the rank of `trace[0]`, the merge that makes `first_merge_id`: 0, unless the run went on from a `base`
     vocabulary, the merges of which are not part of it. The column of `MergeStep.count` is `counts`, since a sequence has a
     method `count`. `tokens_at_start` counts the tokens of the corpus before the first of these merges. Runner-up ids of
-    2^32 - 1 stand for none. `characters_left_out` and `occurrences_left_out` say how many distinct characters of the corpus
-    were given no token, and how often they occur in it. `saturated` if a word of the corpus reached the highest count, 2^64 - 1,
-    and stayed there, `interrupted` if learning was stopped before it had all merges that were asked for.
+    2^32 - 1 mean that there was no other pair. `characters_left_out` is the number of distinct characters of the corpus that
+    have no token, `occurrences_left_out` how often they occur in it. `saturated`: a word of the corpus reached the highest
+    count, 2^64 - 1, and stayed there. `interrupted`: learning was stopped before its last merge.
     """
 
     first_merge_id: int
@@ -147,8 +147,8 @@ class MergeTrace(Sequence[MergeStep]):
         columns = {name: getattr(self, name) for name in COLUMNS}
         metadata = {"digest": digest, **{name: str(int(getattr(self, name))) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
-        with atomic_file(path) as part:
-            pq.write_table(table, part, compression="zstd")
+        with atomic_file(path) as new:
+            pq.write_table(table, new, compression="zstd")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, digest: str) -> MergeTrace:
@@ -159,7 +159,7 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            # what a trace written by an earlier release does not tell is as in a run that had nothing to tell of it
+            # facts that a trace of an earlier release lacks were 0 or False in its run
             facts: dict[str, Any] = {name: int(metadata[name]) for name in _REQUIRED}
             facts |= {name: int(metadata.get(name, 0)) for name in _SCALARS if name not in _REQUIRED}
             facts |= {name: bool(facts[name]) for name in _FLAGS}
@@ -178,7 +178,7 @@ class MergeTrace(Sequence[MergeStep]):
 
 
 def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
-    """The same numbers as an array. Arrow's own `to_numpy` imports pandas, which takes longer than reading the file."""
+    """A column as a NumPy array. Arrow's `to_numpy` imports pandas, which takes longer than reading the file."""
     kind = np.dtype(str(chunked.type))
     if kind.kind != "u" or chunked.null_count:
         raise ValueError(f"a column of {chunked.type} with {chunked.null_count} empty cells")

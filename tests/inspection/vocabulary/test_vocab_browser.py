@@ -142,7 +142,7 @@ def test_pruning_is_what_prune_does(learned: VocabBrowser, numbers: Tokenizer, p
     pruned, pruning = numbers.prune([text]), learned.pruning()
     assert pruning is not None
     assert (pruning.vocab_size_after, pruning.num_idle) == (pruned.tokenizer.vocab_size, pruned.dropped)
-    assert pruning.num_scaffold == pruned.kept_as_parts
+    assert pruning.num_scaffold == pruned.kept_constituents
     idle = {entry.id for entry in learned.view(group="idle", limit=None).entries}
     assert idle == set(np.flatnonzero(pruned.new_ids < 0).tolist())
     assert len(pruned.tokenizer.encode(text)) == len(numbers.encode(text))

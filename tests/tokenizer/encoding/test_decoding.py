@@ -61,7 +61,7 @@ def test_a_stream_tells_what_is_wrong(mixed: Tokenizer) -> None:
     for none in ("a", b"a", 1.5, None):
         with pytest.raises(DecodingError, match=f"ids is {type(none).__name__}; give an id"):
             mixed.decode_stream().push(none)  # type: ignore[arg-type]
-    with pytest.raises(DecodingError, match="1.5 is no id; give whole numbers from 0 to 401"):
+    with pytest.raises(DecodingError, match="1.5 is not an id; give whole numbers from 0 to 401"):
         mixed.decode_stream().push([97, 1.5])  # type: ignore[list-item]
     assert list(mixed.decode_stream(np.array(row) for row in (97, [98], [99, 100]))) == ["a", "b", "cd"]  # type: ignore[misc]
     half = mixed.decode_stream(errors="strict")

@@ -139,7 +139,7 @@ def test_special_tokens_and_problems(mixed: Tokenizer, low_lower: Tokenizer) -> 
         low_lower.encode_batch(["low", "lowx"], dropout=0.1, seed=0)
     with pytest.raises(EncodingError, match=r"dropout=0.1 with seed=None; give a seed"):
         mixed.encode("low", dropout=0.1)
-    with pytest.raises(EncodingError, match=r"dropout=1.5 is no probability"):
+    with pytest.raises(EncodingError, match=r"dropout=1.5 is not a probability"):
         mixed.encode("low", dropout=1.5, seed=0)
     with pytest.raises(EncodingError, match="seed=-1"):
         mixed.encode("low", dropout=0.5, seed=-1)

@@ -70,8 +70,8 @@ def test_what_cannot_be_framed(mixed: Tokenizer, framed: Tokenizer) -> None:
     for wrong in wrongs:
         for encode in (framed.encode, framed.encode_offsets):
             with pytest.raises(
-                EncodingError, match=f"max_len={wrong!r} is no number of ids; give a whole number from 0 on"
+                EncodingError, match=f"max_len={wrong!r} is not a number of ids; give a whole number from 0 on"
             ):
                 encode("low", max_len=wrong)
-        with pytest.raises(EncodingError, match="is no number of ids"):
+        with pytest.raises(EncodingError, match="is not a number of ids"):
             framed.encode_batch(["low"], max_len=wrong)

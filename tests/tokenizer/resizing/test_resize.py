@@ -226,7 +226,7 @@ def test_a_pruned_vocabulary_encodes_the_corpus_alike(
     kept = np.flatnonzero(pruned.new_ids >= 0)
     assert [tok.token_bytes(id) for id in kept.tolist()] == list(small.model.tokens)
     stay = {*tok.model.base_ids, *tok.special_tokens.values()}
-    assert pruned.kept_as_parts == len(set(kept.tolist()) - used - stay)
+    assert pruned.kept_constituents == len(set(kept.tolist()) - used - stay)
     assert pruned.dropped == tok.vocab_size - small.vocab_size
     again = small.prune(texts)
     assert again.dropped == 0
@@ -261,5 +261,5 @@ def test_pruning_keeps_what_tokens_are_made_of_and_drops_what_only_whole_words_r
     tok = Tokenizer(model)
     pruned = tok.prune(["abc", "abcd"])
     assert pruned.new_ids[256:].tolist() == [256, 257, 258, -1]
-    assert pruned.kept_as_parts == 1
+    assert pruned.kept_constituents == 1
     assert pruned.tokenizer.encode("abcd abc") == tok.encode("abcd abc") == [258, 32, 256]
