@@ -278,10 +278,9 @@ class Tokenizer:
         tokenizer's digest and the totals. Needs memory for some 8 MB of text, or for the longest line; for a whole file where
         normalisation or a pattern of one's own splits the text. `progress(bytes done, bytes in all)` is called on the way.
 
-        A run that was killed goes on where it stopped when it is called again; one that finished is not repeated. Raises
-        `DigestMismatchError` where the tokenizer, the sources or the options are others than before, unless `overwrite`;
-        `InvalidUtf8Error` unless `errors` is "replace" or "keep" (bytes as they are); `CorpusError` for sources that are
-        missing or change on the way; and what `encode` raises, with the file.
+        Called again, it resumes a run that was killed, and does not repeat one that finished. Raises `DigestMismatchError` if
+        the tokenizer, the sources or the options changed, unless `overwrite`; `InvalidUtf8Error` unless `errors` is "replace"
+        or "keep" (bytes as they are); `CorpusError` for sources that are missing or change; and the errors of `encode`.
         """
         return encode_files(
             self.codec, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,

@@ -19,6 +19,7 @@ from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.models.config import ModelOptions, TransformerOptions
 from bpe_transformer.models.presets import SHAPES
 from bpe_transformer.models.registry import FAMILIES, family_named
+from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 
 _DEFAULT_OPTIONS = TransformerOptions()
 
@@ -28,7 +29,7 @@ class TrainingConfig(Checked):
     """How a model is trained."""
 
     vocab_size: int = option(8000, unit="ids", meaning="vocabulary to learn when no tokenizer is given", low=1)
-    pattern: str = option("cl100k", unit="name or regex", meaning="split pattern of that vocabulary")
+    pattern: str = option(DEFAULT_PATTERN, unit="name or regex", meaning="split pattern of that vocabulary")
     epochs: int = option(20, unit="passes over the corpus", meaning="when to end", low=1)
     minutes: float | None = option(None, unit="minutes", meaning="end after this time at the latest", low=0)
     max_tokens: int = option(4096, unit="ids", meaning="size of a batch, padding included, of the longer side", low=1)

@@ -1,4 +1,4 @@
-"""`bpe-transformer corpora`: the corpora that can be named."""
+"""`bpe-transformer corpora`: lists the corpora that commands know by name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`bpe-transformer count`: corpora to a file of pre-token counts, which adds up with others and is learned from, or to the
-number of their tokens."""
+"""`bpe-transformer count`: corpora to a file of pre-token counts, from which `learn` learns, or to their numbers of tokens."""
 
 from __future__ import annotations
 
@@ -9,8 +8,8 @@ from typing import Any, Literal, cast
 
 import click
 
-from bpe_transformer.cli.support.console import messages, print_json, progress, write_data
-from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, reporter
+from bpe_transformer.cli.support.console import messages, print_json, progress, reporter, write_data
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
     SplittingOptions,
@@ -61,13 +60,15 @@ def command(
     if output is None:
         assert tokenizer is not None
         return _count_tokens(corpora, tokenizer, splitting, counting, as_json)
+    from bpe_transformer.tokenizer.splitting import DEFAULT_PATTERN
+
     check_writable(output)
     if counting.keep_partial:
         refuse_existing(output, overwrite=overwrite)
     place = Path(output).parent
     place.mkdir(parents=True, exist_ok=True)
-    with CorpusCounting.of(corpora, counting, splitting.pretokenizer("cl100k")) as counted:
-        split = counted.split("cl100k")
+    with CorpusCounting.of(corpora, counting, splitting.pretokenizer(DEFAULT_PATTERN)) as counted:
+        split = counted.split(DEFAULT_PATTERN)
         counter = counted.counter(split, spill_dir=place)
         with counted.counting(counter, "counting", output if counting.keep_partial else None):
             spilled = counter.spilled_bytes

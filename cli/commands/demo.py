@@ -1,4 +1,4 @@
-"""`bpe-transformer demo`: the main job from end to end, as the commands that anybody could type."""
+"""`bpe-transformer demo`: learning, encoding and decoding from end to end, shown as commands to type."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress
-from bpe_transformer.cli.support.corpus_counting import reporter
+from bpe_transformer.cli.support.console import output, print_json, progress, reporter
 from bpe_transformer.cli.support.options import json_option, source_dir_option, threads_option
 from bpe_transformer.cli.support.training_options import beam_options, hide_library_bars, start_torch
 from bpe_transformer.io.printable import printable

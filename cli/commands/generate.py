@@ -1,4 +1,4 @@
-"""`bpe-transformer generate`: a language model goes on with a text."""
+"""`bpe-transformer generate`: a language model continues a text."""
 
 from __future__ import annotations
 

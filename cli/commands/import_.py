@@ -1,4 +1,4 @@
-"""`bpe-transformer import`: a tokenizer in any known format, saved as ours."""
+"""`bpe-transformer import`: a tokenizer in any known format, saved as tokenizer.json."""
 
 from __future__ import annotations
 

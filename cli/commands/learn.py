@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import messages, print_json, progress, say
-from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, reporter
+from bpe_transformer.cli.support.console import messages, print_json, progress, reporter, say
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
     SplittingOptions,
@@ -215,8 +215,9 @@ def _count(
 ) -> tuple[PretokenCounts, PretokenCounts | None]:
     """The counts to learn from; with --superwords, also those of pre-tokens that span spaces."""
     from bpe_transformer.errors import LearningError
+    from bpe_transformer.tokenizer.splitting import DEFAULT_PATTERN
 
-    default = "whitespace" if vocabulary.unit == "char" else "cl100k"
+    default = "whitespace" if vocabulary.unit == "char" else DEFAULT_PATTERN
     pretokenizer = splitting.pretokenizer(default) if base is None else base.model.pretokenizer
     spans_spaces = vocabulary.superwords is not None
     with CorpusCounting.of(corpora, counting, pretokenizer, twice=spans_spaces) as counted:

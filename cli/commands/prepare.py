@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress
-from bpe_transformer.cli.support.corpus_counting import reporter
+from bpe_transformer.cli.support.console import messages, progress, reporter
 from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import check_writable, replacing
 from bpe_transformer.cli.support.training_options import (

@@ -1,4 +1,4 @@
-"""`bpe-transformer tokens`: a text as it is encoded, or what a tokenizer makes of whole files."""
+"""`bpe-transformer tokens`: the tokens of a text, or a summary of the tokens of whole files."""
 
 from __future__ import annotations
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import progress, write_text
-from bpe_transformer.cli.support.corpus_counting import reporter
+from bpe_transformer.cli.support.console import progress, reporter, write_text
 from bpe_transformer.cli.support.options import errors_option, threads_option
 from bpe_transformer.cli.support.text_input import at_once_option, decoded, line_batches
 from bpe_transformer.cli.support.training_options import beam_options, start_torch

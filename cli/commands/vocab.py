@@ -1,4 +1,4 @@
-"""`bpe-transformer vocab`: browse and search a vocabulary, and see what of it a corpus uses."""
+"""`bpe-transformer vocab`: browse and search a vocabulary, and see which tokens a corpus uses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # a gener
                 return int(least), int(least)
             return (int(least) if least else None), (int(most) if most else None)
         except ValueError:
-            self.fail(f"{value!r} is no range; write 3:8, 3:, :8 or 3", param, ctx)
+            self.fail(f"{value!r} is not a range; write 3:8, 3:, :8 or 3", param, ctx)
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""`bpe-transformer why`: where a token comes from, and why a text falls into its tokens."""
+"""`bpe-transformer why`: the merges that build a token, and why a text is encoded to its tokens."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _explained(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy)
 
 
 def _token(tokenizer: Tokenizer, text: str) -> int | None:
-    """The id of the token that is written so; None, and a note of what comes close, if there is none."""
+    """The id of the token that the user wrote, or None after a note of similar tokens."""
     from bpe_transformer.errors import EncodingError
     from bpe_transformer.inspection.base.visible import visible
     from bpe_transformer.inspection.derivation.token_lookup import find_token, similar_tokens

@@ -1,1 +1,1 @@
-"""What several commands share: options, texts and tokenizers as they are named, messages, and what draws in a terminal."""
+"""Code that several commands share: options, reading texts and tokenizers, messages, and drawing in a terminal."""

@@ -1,11 +1,11 @@
-"""What every command shares: how errors end, where messages go, how progress is drawn."""
+"""Standard output and standard error of every command: data, messages, progress bars, and how errors end the process."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,7 +16,7 @@ from bpe_transformer.io.printable import printable, printable_json, printable_la
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
     from rich.segment import Segment
     from rich.text import Text
 
@@ -24,11 +24,11 @@ LEAST_WIDTH = 30  # columns that a picture needs
 
 
 class ReaderLeft(Exception):
-    """Whoever read standard output has seen enough (`| head`). No OSError: click would end with 1 at the sight of one."""
+    """The reader of standard output has closed it (`| head`). Not an OSError, for which click would exit with 1."""
 
 
 def write_data(data: bytes | memoryview) -> None:
-    """Writes to standard output and flushes it. Raises `ReaderLeft` when nobody reads any more."""
+    """Writes to standard output and flushes it. Raises `ReaderLeft` when its reader has closed it."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -38,20 +38,20 @@ def write_data(data: bytes | memoryview) -> None:
 
 
 def write_text(data: bytes | memoryview) -> None:
-    """`write_data` for text from elsewhere: exact where it is piped; on a terminal, what would act on it is escaped."""
+    """`write_data` for text of others: exact when piped; on a terminal, control characters are escaped."""
     if sys.stdout.isatty():
         data = printable_layout(bytes(data).decode("utf-8", "surrogateescape")).encode()
     write_data(data)
 
 
 def say(message: str) -> None:
-    """Writes a line to standard error: what is no data. Names in it cannot act on the terminal."""
+    """Writes a line that is not data to standard error, with control characters escaped."""
     click.echo(printable(message), err=True)
 
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """For code that writes to `standard_output()` itself: raises `ReaderLeft` when nobody reads any more."""
+    """For code that writes to `standard_output()` itself: raises `ReaderLeft` when its reader has closed it."""
     try:
         yield
     except BrokenPipeError:
@@ -71,7 +71,7 @@ def run(command: click.Command) -> None:
     """
     from bpe_transformer.cli.support.error_messages import failure_message, print_error, usage_message
 
-    if sys.stdout is None:  # `>&-`: what is written would end in the first file that is opened
+    if sys.stdout is None:  # `>&-`: output would go to the first file that is opened
         sys.exit("error: standard output is closed; send it somewhere, such as /dev/null")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # read when `datasets` is imported; ours are drawn
     for stream in (sys.stdout, sys.stderr):
@@ -121,9 +121,9 @@ def _console(width: int | None, *, to_stderr: bool) -> Console:
     from rich.segment import Segment
 
     class TrimmedConsole(Console):
-        """Leaves out the blanks at the end of lines, with which tables are padded, where no terminal shows colours.
+        """A console that strips the trailing blanks with which tables are padded, except on a terminal.
 
-        Strings stand as they are written: `[red]` and `:cat:` in the name of a file are no markup.
+        Strings are not markup: `[red]` and `:cat:` in the name of a file are printed as they are.
         """
 
         def render_str(self, text: str, **options: Any) -> Text:
@@ -162,7 +162,7 @@ def progress() -> Iterator[Progress]:
     """A progress display on standard error; add tasks to it with `add_task(description, total=…)`.
 
     `add_task(…, unit="bytes")` shows sizes, any other task plain numbers. It appears with the first work that is reported,
-    so none stands before an error that came at once. Silent when standard error is no terminal.
+    so there is none before an early error. Nothing is drawn when standard error is not a terminal.
     """
     from rich.filesize import decimal
     from rich.progress import (
@@ -170,7 +170,6 @@ def progress() -> Iterator[Progress]:
         Progress,
         ProgressColumn,
         Task,
-        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -212,8 +211,20 @@ def progress() -> Iterator[Progress]:
         display.stop()
 
 
+def reporter(display: Progress, label: str, unit: str | None = None) -> Callable[[int, int], None]:
+    """A `progress(done, total)` callback that draws a bar, which appears with the first report; a total of 0 means unknown."""
+    task: list[TaskID] = []
+
+    def report(done: int, total: int) -> None:
+        if not task:
+            task.append(display.add_task(label, total=total or None, unit=unit))
+        display.update(task[0], completed=done, total=total or None)
+
+    return report
+
+
 def stdin_bytes() -> BinaryIO:
-    """Standard input as bytes; says what to do when it is a terminal and nobody is typing."""
+    """Standard input as bytes; on a terminal, with a hint how to end it."""
     if sys.stdin is None:
         raise click.ClickException("standard input is closed; give it something to read, such as /dev/null")
     if sys.stdin.isatty():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import progress, say, stdin_bytes
+from bpe_transformer.cli.support.console import progress, reporter, say, stdin_bytes
 from bpe_transformer.cli.support.counting_options import CountingOptions
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
     from bpe_transformer.data.counting.pretoken_counts import CountInput
 
@@ -26,13 +24,13 @@ STDIN = "standard input"
 
 @dataclass
 class CorpusCounting:
-    """The corpora of a command, which may count them more than once."""
+    """The corpora that a command counts, once or twice, and how."""
 
     names: tuple[str, ...]
     weights: tuple[float, ...] | None
     options: CountingOptions
     inputs: list[CountInput]
-    pretokenizer: Pretokenizer | None  # as the options say; None if they leave it open
+    pretokenizer: Pretokenizer | None  # from the options; None if they name no pattern
 
     @classmethod
     @contextmanager
@@ -49,7 +47,7 @@ class CorpusCounting:
         if weights is not None and options.temperature is not None:
             raise click.UsageError("--temperature takes the weights from the sizes; give no weights of your own")
         with _spooled_stdin(twice and "-" in names) as spooled:
-            inputs = [part for name in names for part in _inputs(name, options, pretokenizer, spooled)]
+            inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
             yield cls(names, weights, options, inputs, pretokenizer)
 
     def split(self, default: str) -> Pretokenizer:
@@ -65,11 +63,11 @@ class CorpusCounting:
 
     @contextmanager
     def counting(self, counter: PretokenCounter, label: str, keep_as: str | None) -> Iterator[None]:
-        """Counts everything, and then runs the block. Ctrl-C ends the command, and keeps counts as this file if it is named."""
+        """Counts everything, then runs the block. Ctrl-C ends the command and saves the counts so far to `keep_as`, if given."""
         from bpe_transformer.data.counting.pretoken_counts import add_inputs
 
         if keep_as is not None:
-            import pyarrow.parquet  # noqa: F401  nobody waits for it on Ctrl-C
+            import pyarrow.parquet  # noqa: F401  loaded now, so that Ctrl-C does not wait for it
         share = 0.0
         try:
             with progress() as display:
@@ -158,7 +156,7 @@ def _weights(arguments: tuple[str, ...], given: tuple[float, ...]) -> tuple[tupl
         weights.append(float(found[2]) if found else 1.0)
     has_weights = any(name != argument for name, argument in zip(names, arguments, strict=True))
     if given and has_weights:
-        raise click.UsageError("weights stand behind some corpora and after --weight as well; choose one way")
+        raise click.UsageError("weights are given both as CORPUS:WEIGHT and with --weight; use one of the two")
     if given and len(given) != len(names):
         raise click.UsageError(
             f"{len(given)} times --weight for {len(names)} corpora; give one for each, in their order"
@@ -169,7 +167,7 @@ def _weights(arguments: tuple[str, ...], given: tuple[float, ...]) -> tuple[tupl
 def _inputs(
     name: str, options: CountingOptions, pretokenizer: Pretokenizer | None, spooled: Path | None
 ) -> list[CountInput]:
-    """What one argument names."""
+    """The inputs that one argument names."""
     from bpe_transformer import PretokenCounts
     from bpe_transformer.data.counting.pretoken_counts import CountInput, count_inputs
 
@@ -191,7 +189,7 @@ def _inputs(
 
 @contextmanager
 def _spooled_stdin(wanted: bool) -> Iterator[Path | None]:
-    """Standard input as a file."""
+    """The path of a temporary file with all of standard input, if it is wanted."""
     import shutil
     import tempfile
 
@@ -203,18 +201,6 @@ def _spooled_stdin(wanted: bool) -> Iterator[Path | None]:
         with path.open("wb") as spool:
             shutil.copyfileobj(stdin_bytes(), spool)
         yield path
-
-
-def reporter(display: Progress, label: str, unit: str | None = None) -> Callable[[int, int], None]:
-    """A callback for the library's progress; its bar appears with the first report. A total of 0 is not known."""
-    task: list[TaskID] = []
-
-    def report(done: int, total: int) -> None:
-        if not task:
-            task.append(display.add_task(label, total=total or None, unit=unit))
-        display.update(task[0], completed=done, total=total or None)
-
-    return report
 
 
 def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the command line says when something goes wrong: one line with the value, the cause and the remedy."""
+"""Error messages of the command line: one line with the value, the cause and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys from the terminal, one at a time, as they are pressed."""
+"""Reading keys from the terminal, one at a time, as they are pressed."""
 
 from __future__ import annotations
 

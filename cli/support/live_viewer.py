@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_terminal(console: Console) -> None:
-    """Raises `ConfigError` where `console` is no terminal."""
+    """Raises `ConfigError` if `console` is not a terminal."""
     if not console.is_terminal:
         raise ConfigError(
             "--live draws in place, which needs a terminal; leave it out where output goes to a file or pipe"
@@ -27,7 +27,7 @@ def watching(console: Console, words: Sequence[str], pace: float = 0.0) -> Itera
     """Gives the `watch` of `learn_bpe`, which draws in place on `console` and leaves the last picture there.
 
     A thread of Rich's draws while the core learns, so that learning does not wait for pictures. Raises `ConfigError` where
-    `console` is no terminal.
+    `console` is not a terminal.
     """
     from rich.live import Live
 

@@ -1,4 +1,4 @@
-"""What the commands that measure a vocabulary at several sizes share: their options, and how a corpus is read."""
+"""Options of the commands that measure a vocabulary at several sizes, and reading their corpora."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def _parsed(sizes: str | None) -> list[int] | None:
     try:
         return [int(part.replace("_", "")) for part in sizes.split(",")]
     except ValueError:
-        raise LearningError(f"--sizes {sizes!r} is no list of whole numbers; write them like 1000,2000,4000") from None
+        raise LearningError(
+            f"--sizes {sizes!r} is not a list of whole numbers; write them like 1000,2000,4000"
+        ) from None
 
 
 def _short_names(names: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Outputs that exist: none is replaced by something else unless `--overwrite` is given.
+"""Protection of existing outputs: none is replaced by something else unless `--overwrite` is given.
 
 Made again from the same input, an output has the same bytes (a vocabulary: the same digest). That changes nothing, so it
 is no reason to refuse; a command can be typed twice.
@@ -26,7 +26,7 @@ def check_writable(output: str | os.PathLike[str]) -> None:
     output = Path(output)
     place = next(parent for parent in output.absolute().parents if parent.exists())
     if not place.is_dir():
-        raise NotADirectoryError(f"{output} cannot be written: {place} is no folder; choose another place with -o")
+        raise NotADirectoryError(f"{output} cannot be written: {place} is not a folder; choose another place with -o")
     if not os.access(place, os.W_OK):
         raise PermissionError(f"{output} cannot be written: {place} is read-only; choose another place with -o")
 

@@ -1,4 +1,4 @@
-"""Messages of the library, which name Python parameters, with the options of the command line in their place."""
+"""Translation of the library's messages: the names of Python parameters become options of the command line."""
 
 from __future__ import annotations
 

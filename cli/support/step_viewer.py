@@ -117,7 +117,7 @@ class StepViewer:
         elif key == "?":
             self.helping = True
         elif key.isprintable():
-            self.walk.message = f"{key} is no key here; ? lists them"
+            self.walk.message = f"{key} is not a key here; ? lists them"
 
     def _ask(self, prompt: str, use: Callable[[str], None]) -> None:
         self.prompt, self.typed = (prompt, use), ""

@@ -1,4 +1,4 @@
-"""Texts as commands take them: TEXT or --text, --file, standard input; and the policy for special tokens.
+"""The text inputs of commands (TEXT or --text, --file, standard input) and the policy for special tokens.
 
 One rule for all commands: `--text` is a text itself, `--file` names a file of it (`-` is standard input). Where the text is
 what the command is about, it may also stand alone, as the argument TEXT.
@@ -46,13 +46,13 @@ class SpecialPolicy:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, allow: tuple[str, ...], as_text: bool) -> SpecialPolicy:
-        """Raises `SpecialTokenError` for a name that is no special token of `tokenizer`."""
+        """Raises `SpecialTokenError` for a name that is not a special token of `tokenizer`."""
         if "all" in allow:
             return cls("all", as_text)
         unknown = next((name for name in allow if name not in tokenizer.special_tokens), None)
         if unknown is not None:
             known = " ".join(tokenizer.special_tokens) or "none"
-            raise SpecialTokenError(f"{unknown!r} is no special token of this tokenizer; it has: {known}")
+            raise SpecialTokenError(f"{unknown!r} is not a special token of this tokenizer; it has: {known}")
         return cls(frozenset(allow), as_text)
 
     @property

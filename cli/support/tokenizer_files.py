@@ -1,4 +1,4 @@
-"""Tokenizers as they are named on the command line: a folder, a file, FILE:PATTERN, LABEL=FILE, or - for standard input."""
+"""Opening tokenizers that are named on the command line: a folder, a file, FILE:PATTERN, LABEL=FILE, or - for standard input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_tokenizer(written: str) -> Tokenizer:
     """The tokenizer that PATH or PATH:PATTERN names; the pattern is for files of ranks, which do not hold it.
 
-    Raises `FormatError` for a file that is none.
+    Raises `FormatError` for a file that is not a tokenizer.
     """
     from bpe_transformer import Tokenizer
 

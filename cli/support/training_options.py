@@ -1,4 +1,4 @@
-"""What the commands over models share: how torch is started, settings as options, the corpus and its columns."""
+"""Options that commands over models share: settings, the corpus and its columns, and the start of torch."""
 
 from __future__ import annotations
 

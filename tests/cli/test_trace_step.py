@@ -62,7 +62,7 @@ def test_jump_search_watch_and_follow(open_terminal: Open, saved: Path) -> None:
     terminal.press(LEFT)
     terminal.wait_for("rank 3 ", "low e r")
     terminal.press("gx\r")
-    terminal.wait_for("'x' is no rank; give a whole number, 0 to 11")
+    terminal.wait_for("'x' is not a rank; give a whole number, 0 to 11")
     terminal.press("?")
     terminal.wait_for("go to a rank", "any key goes back")
     terminal.press(" q")
@@ -151,7 +151,7 @@ def test_moves_without_a_terminal(low_lower: Tokenizer) -> None:
     assert walked(low_lower, "/\r").message.startswith("nothing to search for")
     assert walked(low_lower, "wzoo\r").message.startswith("character 'z'")
     assert walked(low_lower, "f").message == "there is no word to follow; add one first"
-    assert walked(low_lower, "x").message == "x is no key here; ? lists them"
+    assert walked(low_lower, "x").message == "x is not a key here; ? lists them"
     assert walked(low_lower, "/est\rN").merges == 7  # est, then the next that holds it: newest
     followed = walked(low_lower, "fnnn", words=["lower"])
     assert (followed.merges, followed.frame().words[0].tokens) == (11, (b"low", b"er"))

@@ -1,4 +1,4 @@
-"""Attention weights with the tokens that they stand between."""
+"""Attention weights between the tokens of two texts."""
 
 from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
 

@@ -1,4 +1,4 @@
-"""Attention weights as plain data, with the tokens they stand between."""
+"""Attention weights as plain data, between tokens of a source and a target."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AttentionMap(View):
         title: what is shown, such as "decoder layer 3, cross-attention".
 
     Raises:
-        ConfigError: the weights do not fit the tokens, or are no numbers between 0 and 1.
+        ConfigError: the weights do not fit the tokens, or are not numbers between 0 and 1.
     """
 
     __slots__ = ("src_tokens", "tgt_tokens", "title", "weights")
@@ -72,12 +72,12 @@ class AttentionMap(View):
         return int(self.weights.shape[0])
 
     def mean(self) -> AttentionMap:
-        """The mean over the heads, as a map of its own with one head."""
+        """The mean over the heads, as a map with one head."""
         title = f"{self.title}, mean of {self.num_heads} heads" if self.num_heads > 1 else self.title
         return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights.mean(axis=0), title)
 
     def head(self, index: int) -> AttentionMap:
-        """One head, as a map of its own; heads count from 0.
+        """The map of one head; heads count from 0.
 
         Raises:
             ConfigError: there is no such head.

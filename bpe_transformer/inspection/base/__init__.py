@@ -1,4 +1,4 @@
-"""What every view is made with: the View class, tokens written visibly, kinds, scripts and words, and the metrics."""
+"""The base of every view: the View class, tokens written visibly, kinds, scripts and words, and the metrics."""
 
 from bpe_transformer.inspection.base.scripts import script_of, scripts_of
 from bpe_transformer.inspection.base.token_kinds import TokenKind, TokenKinds

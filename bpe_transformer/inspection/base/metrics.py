@@ -1,13 +1,13 @@
-"""What tokenizers are measured by: pure functions of plain numbers, each with its definition and its source.
+"""Metrics of tokenizers: pure functions of plain numbers, each with its definition and its source.
 
-None of them looks at a text: `compare` and `sizes` count, and these divide. Each gives 0.0 where there is nothing to
+They do not look at texts: `compare` and `sizes` count, and these divide. Each gives 0.0 where there is nothing to
 measure (an empty text), never NaN, so that every figure can be written as JSON.
 
 **Word.** Fertility and words kept whole need words, and there is no definition that suits every script. Here it is:
 
-- A word is a run of letters, marks and digits (`\\p{L} \\p{M} \\p{N}`), as long as it goes; punctuation, symbols and
-  white space stand between words and belong to none. `don't` is two words, `low-lower` is two, `3rd` is one.
-- Korean: what stands between spaces, without its punctuation: the 어절 (eojeol), particles and endings included.
+- A word is a run of letters, marks and digits (`\\p{L} \\p{M} \\p{N}`), as long as possible; punctuation, symbols and
+  white space are between words and belong to none. `don't` is two words, `low-lower` is two, `3rd` is one.
+- Korean: the text between spaces, without its punctuation: the 어절 (eojeol), particles and endings included.
 - Scripts written without spaces (Han, Hiragana, Katakana, Bopomofo, Yi, Thai, Lao, Khmer, Myanmar and their relatives):
   each letter with its marks is a word, since no rule short of a dictionary finds longer ones (Unicode Standard
   Annex #29 does the same for most of them). Fertility is then tokens per character, and below 1 where tokens hold several.
@@ -27,7 +27,7 @@ RENYI_ALPHA = 2.5  # where Zouhar et al. (2023) found the best agreement with tr
 
 
 def bytes_per_token(num_bytes: int, num_tokens: int) -> float:
-    """UTF-8 bytes of text a token: the compression. Higher is shorter.
+    """UTF-8 bytes of text per token: the compression. Higher means fewer tokens.
 
     Counted on the text before any normalization, so that tokenizers which change it are measured by the same text.
 
@@ -38,7 +38,7 @@ def bytes_per_token(num_bytes: int, num_tokens: int) -> float:
 
 
 def fertility(num_tokens: int, num_words: int) -> float:
-    """Tokens a word (see above for what a word is): 1.0 when every word is one token. Lower is shorter.
+    """Tokens per word (see above for what a word is): 1.0 when every word is one token. Lower means fewer tokens.
 
     `num_tokens` counts the tokens that hold at least one byte of a word: those of punctuation and white space alone do not
     count, and a token over several words counts once. Source: Rust, Pfeiffer, Vulić, Ruder, Gurevych (2021), "How Good
@@ -143,7 +143,7 @@ def unknown_rate(num_unknown: int, num_tokens: int) -> float:
 
 
 def byte_fallback_rate(num_partial: int, num_tokens: int) -> float:
-    """Share of tokens that are no whole characters, from 0 to 1: nothing is lost, but a character costs several tokens.
+    """Share of tokens that are not whole characters, from 0 to 1: nothing is lost, but a character costs several tokens.
 
     A token counts if its bytes are not UTF-8 on their own: part of a character in a byte vocabulary, or a token that
     stands for one such byte (`<0xED>`) in a vocabulary of characters.

@@ -9,7 +9,7 @@ PARTIAL = "partial bytes"
 EMPTY = "no text"
 _SHARED = frozenset({"Common", "Inherited"})  # digits, punctuation, spaces, emoji; marks that go with any script
 
-# All names of the property (Unicode Standard Annex 24), those met most often first: each is asked for in turn.
+# All values of the property (Unicode Standard Annex 24), the most frequent first: they are tried in this order.
 _NAMES = """
 Common Latin Han Hangul Hiragana Katakana Cyrillic Arabic Greek Hebrew Devanagari Thai Inherited Bengali Tamil Telugu
 Georgian Armenian Kannada Malayalam Gujarati Gurmukhi Oriya Sinhala Myanmar Khmer Lao Tibetan Ethiopic Mongolian Syriac
@@ -41,7 +41,7 @@ def script_of(token: bytes) -> str:
 
 def scripts_of(tokens: Sequence[bytes]) -> list[str]:
     """By token: the name of the one script that its characters have, Common and Inherited ones aside; "Common" if it has
-    only such (digits, punctuation, spaces, emoji); "mixed" for several; "partial bytes" if it is no whole characters;
+    only such (digits, punctuation, spaces, emoji); "mixed" for several; "partial bytes" if it is not whole characters;
     "no text" if it is empty. 200,000 tokens take a third of a second.
     """
     texts = [_text(token) for token in tokens]

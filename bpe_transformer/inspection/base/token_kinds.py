@@ -63,7 +63,7 @@ class TokenKinds:
 
     @cached_property
     def partial(self) -> NDArray[np.bool_]:
-        """Which ids stand for bytes that are no whole characters: shape (vocab_size,)."""
+        """Which ids stand for bytes that are not whole characters: shape (vocab_size,)."""
         return np.fromiter(map(_is_partial, self.tokenizer.model.decoded_bytes), bool, self.tokenizer.vocab_size)
 
     @property

@@ -1,4 +1,4 @@
-"""What every view has in common, and the one registry of the functions that draw views.
+"""`View`, the base class of all views, and the registry of the functions that draw them.
 
 A view is plain data. It becomes a Rich renderable when `rich.print` or a notebook asks for one: the function that draws it
 stands in the module of the same place under `render/` (`history/trace_rows.py` is drawn by `render/history/trace_rows.py`),

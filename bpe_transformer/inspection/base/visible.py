@@ -1,6 +1,6 @@
-"""How a token is written so that nothing in it can be missed or mistaken.
+"""Tokens written visibly, so that spaces, control characters and parts of characters show.
 
-A space is `·`, a newline `↵`, a carriage return `␍`, a tab `⇥`. Bytes that are no whole character stand in brackets
+A space is `·`, a newline `↵`, a carriage return `␍`, a tab `⇥`. Bytes that are not a whole character stand in brackets
 (`⟨ea b0⟩`), and so do characters that a terminal would not draw, or that take no settled number of cells (`⟨U+200D⟩`). A
 character that is itself one of these marks stands as its code point, so that a written token means exactly one thing.
 """
@@ -23,7 +23,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def visible(token: bytes | str) -> str:
-    """`token` as a person should see it.
+    """`token` written visibly.
 
     >>> visible(b" low\\n")
     '·low↵'
@@ -49,7 +49,7 @@ def visible(token: bytes | str) -> str:
 
 
 def from_visible(written: str) -> bytes | None:
-    """The token that `visible` writes so; None if it writes none so.
+    """The token that `visible` writes like this; None if there is none.
 
     >>> from_visible("·low↵"), from_visible("⟨ed 95⟩"), from_visible("⟨nothing⟩")
     (b' low\\n', b'\\xed\\x95', None)

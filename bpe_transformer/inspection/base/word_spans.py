@@ -1,4 +1,4 @@
-"""Where the words of a text stand, by the definition in `metrics`. Works on whole arrays: 100 MB take about two seconds."""
+"""The byte spans of the words of a text, by the definition in `metrics`; 100 MB take about two seconds."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _runs(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]
         carrier = np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))
         carried = kinds[carrier]
         carried[carried == _MARK] = _JOINED  # marks at the very beginning
-        alone = marks & (carried == _NONE)  # after a space or a sign: the run of marks is a word of its own
+        alone = marks & (carried == _NONE)  # after a space or a sign: the run of marks is a word
         kinds = np.where(alone, _JOINED, carried)
     before = np.empty_like(kinds)
     before[:1] = _NONE

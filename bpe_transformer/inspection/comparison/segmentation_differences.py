@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
 SEARCHED_BYTES = 8 * CHUNK_BYTES  # from the beginning of every text
-LONGEST_LINE = 40  # characters; longer ones are no picture
+LONGEST_LINE = 40  # characters; longer ones do not fit a picture
 _WORDS = 100_000  # most frequent ones that are looked at
 
 

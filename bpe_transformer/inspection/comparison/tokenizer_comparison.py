@@ -1,4 +1,4 @@
-"""Several tokenizers on the same texts: how short, how whole, how even, how fair, and where they differ most."""
+"""Several tokenizers compared on the same texts by the metrics, and the words and lines where they differ most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which vocabulary size? One learned vocabulary measured at every size on the way to it, since merges are prefixes.
+"""Compression by vocabulary size: one learned vocabulary measured at every smaller size, since merges are prefixes.
 
     sweep = sweep_vocab_sizes(tok, [SweepCorpus.of_files(tok, "english.txt"), SweepCorpus.of_files(tok, "korean.txt")])
     rich.print(sweep)
@@ -103,7 +103,7 @@ class SweepCorpus:
 
     @classmethod
     def of_counts(cls, counts: PretokenCounts, *, name: str) -> SweepCorpus:
-        """Counts alone. Words are then sought within pre-tokens: one that the split pattern cuts is taken for several."""
+        """A corpus of counts without texts. A word that the split pattern cuts counts as several."""
         size = counts.num_bytes or sum(len(word) * number for word, number in counts.items())
         return cls(name, counts, count_words(counts), size)
 
@@ -134,7 +134,7 @@ def sweep_vocab_sizes(
     that later merges used up are known there, its words are not. `progress(done, total)` counts measurements.
 
     Raises:
-        LearningError: a size that the vocabulary cannot be cut to, counts split otherwise than the tokenizer splits, or
+        LearningError: a size that the vocabulary cannot be cut to, counts split differently from how the tokenizer splits, or
             neither corpora nor a trace that tells the bytes of the learning corpus.
         EncodingError: a character outside the alphabet of a vocabulary without `<unk>`.
     """

@@ -1,4 +1,4 @@
-"""Where tokens come from: the merges that build a token, a word or a text, one after another."""
+"""Derivations: the merges that build a token, a word or a text, in order."""
 
 from bpe_transformer.inspection.derivation.encoded_pretokens import EncodedPretoken, PretokenEncoder
 from bpe_transformer.inspection.derivation.merge_index import FiredMerge, MergeIndex

@@ -1,4 +1,4 @@
-"""A text as the encoder takes it up: special tokens set apart, the rest in pre-tokens, each with its base ids and its ids."""
+"""The pre-tokens and special tokens of a text, each with its ids and the ids of its base symbols, as the encoder finds them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
 
 if TYPE_CHECKING:
@@ -33,12 +30,10 @@ class EncodedPretoken:
 
 
 class PretokenEncoder:
-    """Splits texts for one tokenizer and encodes each pre-token on its own."""
+    """Splits texts as one tokenizer does and encodes each pre-token separately."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        no_merges = np.empty(0, np.uint32)
-        self._base_encoder = _core.Encoder(tokenizer.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0)
         self._whole = dict(tokenizer.model.whole_tokens())
 
     def encode(
@@ -53,7 +48,7 @@ class PretokenEncoder:
         pretokens = list(self._split(text, allowed_special, disallowed_special))
         if [id for pretoken in pretokens for id in pretoken.ids] != ids:
             raise EncodingError(
-                f"the pre-tokens of {text[:40]!r} do not add up to what the encoder gives; please report this text "
+                f"the pre-tokens of {text[:40]!r} have other ids than the encoder gives; please report this text "
                 f"with the digest {self.tokenizer.digest[:12]}"
             )
         return pretokens
@@ -68,4 +63,4 @@ class PretokenEncoder:
     def _encoded(self, word: bytes) -> EncodedPretoken:
         ids = tuple(self.tokenizer.codec.encode_pre_tokens([word]))
         kind: PretokenKind = "whole" if word in self._whole else "merged"
-        return EncodedPretoken(word, kind, tuple(self._base_encoder.encode_pretokens([word])), ids)
+        return EncodedPretoken(word, kind, tuple(self.tokenizer.codec.base_ids(word)), ids)

@@ -20,7 +20,7 @@ _GONE = -1
 class FiredMerge:
     """One merge applied at one place: the tokens over the base tokens [start, middle) and [middle, end) became one.
 
-    Places count the base tokens of the pre-token from 0, so they stay valid whatever merges follow.
+    Places count the base tokens of the pre-token from 0, so later merges do not change them.
     """
 
     rank: int

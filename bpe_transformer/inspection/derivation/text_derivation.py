@@ -1,4 +1,4 @@
-"""How a text becomes its tokens: the merges of every pre-token in order, and why neighbouring tokens stayed apart."""
+"""The derivation of a text: the merges of every pre-token in order, and why neighbouring tokens were not merged."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class TraceStep(View):
 
     rank: int
     winner: PairCount
-    runner_up: PairCount | None  # the pair that would have been merged otherwise; None when there was only one
+    runner_up: PairCount | None  # the second-best pair; None when there was only one
     tied: bool  # the runner-up had the same count, and the smaller ids decided
     new_id: int
     new_token: bytes

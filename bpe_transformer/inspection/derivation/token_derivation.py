@@ -1,4 +1,4 @@
-"""Where a token comes from: the tree of merges that builds it from base tokens, and what is built on it."""
+"""The derivation of a token: the tree of merges that builds it from base tokens, and the tokens built on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TokenNode(View):
 
     id: int
     token: bytes
-    rank: int | None  # of the merge that made it; None for a base token
+    rank: int | None  # of its merge; None for a base token
     count: int | None  # of that pair in the learning corpus when it was merged; None without a trace
     left: TokenNode | None = None
     right: TokenNode | None = None

@@ -1,4 +1,4 @@
-"""A token of a vocabulary found by what a user types, and similar tokens where there is none."""
+"""Finding a token by what a user types, and similar tokens if there is none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_token(tokenizer: Tokenizer, written: str) -> int:
             continue
     similar = " ".join(visible(token) for token in similar_tokens(tokenizer, written))
     raise EncodingError(
-        f"{written!r} is no token of this vocabulary; "
+        f"{written!r} is not a token of this vocabulary; "
         + (f"near it: {similar}; " if similar else "")
         + "give one of its tokens, "
         "or ask with --text how it is encoded"

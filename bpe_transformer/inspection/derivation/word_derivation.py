@@ -1,4 +1,4 @@
-"""One word as merges build it up: its segmentation after each merge that changes it."""
+"""The derivation of one word: its segmentation after each merge that changes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words under every smaller vocabulary: how each is segmented after the first so many merges."""
+"""Timelines of words: how each is segmented after the first N merges, for every N at which it changes."""
 
 from __future__ import annotations
 

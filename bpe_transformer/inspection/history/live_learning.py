@@ -1,4 +1,4 @@
-"""Learning shown while it goes on: the newest merges, and how some words are segmented so far.
+"""Learning shown while it runs: the newest merges, and how some words are segmented so far.
 
     view = LiveLearning(["lowest"], show=lambda frame: live.update(frame.__rich__()))
     learn_bpe(counts, 8000, watch=view)

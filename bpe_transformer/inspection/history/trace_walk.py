@@ -96,7 +96,7 @@ class TraceWalk:
         try:
             rank = int(written.replace(",", "").replace("_", ""))
         except ValueError:
-            self.message = f"{written!r} is no rank; give a whole number, 0 to {self.total - 1:,}"
+            self.message = f"{written!r} is not a rank; give a whole number, 0 to {self.total - 1:,}"
             return
         rank += self.total if rank < 0 else 0
         if not 0 <= rank < self.total:

@@ -96,7 +96,7 @@ def _members(atom: tuple[str, str]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _every_character() -> str:
-    # surrogates are no characters; a private one stands in their place
+    # surrogates are not characters; a private-use one stands in for them
     return "".join(chr(c) if not 0xD800 <= c < 0xE000 else "\ue000" for c in range(_CODE_POINTS))
 
 

@@ -239,7 +239,7 @@ def sample_words(tokenizer: Tokenizer) -> list[str]:
 
 
 def _word(model: BpeModel, id: int) -> str | None:
-    """A token that is letters, perhaps behind a space; in a vocabulary that marks the ends of words, a whole one."""
+    """Whether a token is letters, with or without a space before them; with end-of-word marks, whether it is a whole word."""
     try:
         text = model.decoded_bytes[id].decode()
     except UnicodeDecodeError:

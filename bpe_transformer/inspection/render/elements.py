@@ -1,4 +1,4 @@
-"""Elements that several pictures share: tables, headings, labelled facts, numbers as text."""
+"""Elements that several views are drawn with: tables, headings, labelled facts, numbers as text."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ _GAP = 2
 
 
 class Columns:
-    """A table without lines that leaves out what there is no room for, rather than cut a number."""
+    """A table without lines, which leaves out the columns it has no room for instead of cutting numbers."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
@@ -151,7 +151,7 @@ class Columns:
 
 
 def add_row(table: Table, *cells: str | Text) -> None:
-    """Adds a row whose strings stand as they are: a token such as `[red]` is no markup."""
+    """Adds a row whose strings are not markup, such as a token `[red]`."""
     table.add_row(*(Text(printable_layout(cell), overflow="fold") if isinstance(cell, str) else cell for cell in cells))
 
 

@@ -1,4 +1,4 @@
-"""A text as a tokenizer sees it: its tokens one by one, a file summed up, and the counts that metrics divide."""
+"""The tokens of texts: one text token by token, the summary of a file, and the counts that the metrics divide."""
 
 from bpe_transformer.inspection.tokens.chunked_text import ChunkBoundaries, ChunkedText
 from bpe_transformer.inspection.tokens.file_summary import FileSummary, ScriptUse, TokenUse, summarize

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of a whole file: figures, and the tokens that stand out, instead of every one of them."""
+"""The tokens of a whole file in figures: counts, the most frequent, longest and rarest tokens, and scripts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TokenUse(View):
 
 @dataclass(frozen=True, slots=True)
 class ScriptUse(View):
-    """All tokens of one script; "mixed", "partial bytes" and the like as `scripts.scripts_of` has them."""
+    """All tokens of one script; "mixed", "partial bytes" and others as in `scripts.scripts_of`."""
 
     script: str
     num_tokens: int  # distinct ones that occur

@@ -37,7 +37,7 @@ class Measurement:
     num_word_tokens: int  # tokens that hold at least one byte of a word
     num_whole_words: int
     num_unknown: int
-    num_partial: int  # tokens that are no whole characters
+    num_partial: int  # tokens that are not whole characters
 
     @property
     def bytes_per_token(self) -> float:

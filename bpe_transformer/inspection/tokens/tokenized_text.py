@@ -1,4 +1,4 @@
-"""A text as a tokenizer sees it: plain data, one span a token."""
+"""A tokenized text as plain data: one span for each token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TokenSpan(View):
     byte_end: int
     char_start: int
     char_end: int
-    rank: int | None  # of the merge that made it; None for a base or special token
+    rank: int | None  # of its merge; None for a base or special token
     kind: TokenKind
     merge_count: int | None = (
         None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
@@ -53,7 +53,7 @@ class TokenSpan(View):
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText(View):
-    """A text, its tokens in order, and which tokenizer made them."""
+    """A text, its tokens in order, and the digest of the tokenizer."""
 
     text: str
     spans: tuple[TokenSpan, ...]

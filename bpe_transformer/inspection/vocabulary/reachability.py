@@ -38,7 +38,7 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     A token is reachable if its own bytes, merged, give it, and a text is encoded to it: its own, or with a few characters
     around it (and for a token that is part of a character, that character around it). The first is exact: a token that
     comes out within a longer pre-token also comes out of its own bytes, as nothing outside took part in its merges.
-    "split" says that none of some hundred texts around it shows it, so for a pattern that looks far around it is no proof.
+    "split" means that none of some hundred texts around the token shows it, which proves nothing for patterns that look far.
     200,000 tokens take about a second.
     """
     model = tokenizer.model

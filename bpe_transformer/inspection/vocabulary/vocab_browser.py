@@ -64,7 +64,7 @@ class VocabBrowser:
 
     @cached_property
     def texts(self) -> list[str]:
-        """What each token stands for; bytes that are no whole character as U+FFFD."""
+        """The text of each token, with U+FFFD for bytes that are not a whole character."""
         return [token.decode("utf-8", "replace") for token in self.tokenizer.model.decoded_bytes]
 
     @cached_property
@@ -178,7 +178,7 @@ class VocabBrowser:
 
         `prefix` and `contains` are looked for in what a token stands for in a text, written as it is or as the views write
         it (`·re`, `⟨ea b0⟩`). `chars` and `used` are the least and the most characters and occurrences. `group` is a use in
-        the corpus, "unused" (scaffold and idle), "unreachable", "special" or "partial" (bytes that are no whole characters).
+        the corpus, "unused" (scaffold and idle), "unreachable", "special" or "partial" (bytes that are not whole characters).
         Numbers sort largest first.
 
         Raises:

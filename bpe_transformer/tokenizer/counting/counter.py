@@ -1,4 +1,4 @@
-"""A counter of pre-tokens to which sources are added one after another: files, streams, texts, datasets, other counts."""
+"""`PretokenCounter`: counts the pre-tokens of files, streams, texts, datasets and other counts, added one after another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PretokenCounter(TextCounter):
     """
 
     def add_counts(self, counts: PretokenCounts | PathLike) -> None:
-        """Adds counts, or a file of them, which is read in portions. Raises `LearningError` if they were split otherwise."""
+        """Adds counts, or a file of them, which is read in portions. Raises `LearningError` if they were split differently."""
         if isinstance(counts, PretokenCounts):
             self._add_words(counts.count_facts, counts_file.sorted_columns(counts._native))
         else:

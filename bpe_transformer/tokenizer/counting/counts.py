@@ -1,4 +1,4 @@
-"""Mergeable pre-token counts: the first of the two stages of learning, and all that the second needs to know."""
+"""`PretokenCounts`: mergeable pre-token counts, the result of the first stage of learning and the input of the second."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PretokenCounts:
     (2, 7)
 
     Counts that were split the same way add up with `+` and are weighted with `*`; see `mix`, `save` and `load` as well. Does
-    not keep the texts, their order or their borders.
+    not keep the texts, their order or their boundaries.
     """
 
     def __init__(self, native: _core.WordCounts, facts: CountFacts) -> None:
@@ -80,7 +80,7 @@ class PretokenCounts:
         *,
         max_memory: int | str | None = None,
     ) -> PretokenCounts:
-        """Counts texts, each a document of its own: no pre-token runs from one into the next."""
+        """Counts texts, each a document: no pre-token spans two of them."""
         return cls(*count_texts(texts, pattern, num_threads, max_memory=max_memory))
 
     @classmethod
@@ -163,10 +163,10 @@ class PretokenCounts:
         temperature: float | None = None,
         weights: Sequence[Weight] | None = None,
     ) -> PretokenCounts:
-        """Adds corpora up, each with a weight, or with those of a temperature: 1 keeps their sizes, higher evens them out.
+        """The sum of corpora, each with a weight, or with weights from a temperature: 1 keeps their sizes, higher evens them out.
 
-        Sizes are occurrences (`total`); see `weights.temperature_weights` for the formula and its sources. `sources` tell
-        the weights.
+        Sizes are occurrences (`total`); see `weights.temperature_weights` for the formula and its sources. The weights
+        are in `sources`.
 
         >>> large, small = PretokenCounts.from_words({"low": 800}), PretokenCounts.from_words({"new": 200})
         >>> dict(PretokenCounts.mix([large, small], temperature=2).items())

@@ -1,4 +1,4 @@
-"""Counts as a file: Parquet with a word and a count a row, in the order of the words' bytes, and the facts as metadata."""
+"""Files of pre-token counts: Parquet with a word and its count in each row, sorted by bytes, and the facts as metadata."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sorted_columns(words: _core.WordCounts) -> Iterator[Columns]:
 
 
 def portions(words: _core.SortedWords, min_count: int = 1) -> Iterator[Columns]:
-    """The same for words that are sorted already, without those rarer than `min_count`."""
+    """Sorted words in portions, without those that occur less often than `min_count`."""
     last = False
     while not last:
         offsets, data, counts, last = words.take(_PORTION_BYTES, min_count)
@@ -44,7 +44,7 @@ def portions(words: _core.SortedWords, min_count: int = 1) -> Iterator[Columns]:
 def write(
     path: str | os.PathLike[str], columns: Iterator[Columns], facts: Callable[[], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Writes beside `path` and then takes its place: a full disk leaves what was there. Returns the facts.
+    """Writes a file of counts and returns the facts. A failed write leaves an older file at `path` as it was.
 
     `facts()` is called when all words are written. Raises `OSError` if the file cannot be written.
     """
@@ -152,9 +152,9 @@ def _short(problem: Exception) -> str:
 
 
 def read_word_list(path: str | os.PathLike[str]) -> _core.WordCounts:
-    """A text file, packed or not, with `word<TAB>count` lines; a word that comes twice adds up. Blank lines are skipped.
+    """The counts in a text file of `word<TAB>count` lines, compressed or not; repeated words add up, blank lines are skipped.
 
-    Raises `CorpusError` with the line for one that is not of this kind, `InvalidUtf8Error` for bytes that are no text.
+    Raises `CorpusError` with the line if it is not like that, `InvalidUtf8Error` for bytes that are not UTF-8.
     """
     if not Path(path).is_file():
         raise CorpusError(f"{path} is not a file; check the path")

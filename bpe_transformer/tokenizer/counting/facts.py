@@ -1,4 +1,4 @@
-"""What is known of pre-token counts besides the words: how the texts were split, their sizes and their sources."""
+"""The facts of pre-token counts besides the words: how the texts were split, their sizes and their sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 @dataclass(frozen=True)
 class CountSource:
-    """One thing that was counted: a file under the name that was given, a dataset, or texts.
+    """One source that was counted: a file, a dataset, or texts.
 
     `missing` values were null, and U+FFFD replaced invalid bytes at `replaced` places. `complete` is False if counting was
     cut short; `stopped_at` is then the byte of a text file up to which it was counted: the bytes from there on, counted
@@ -77,7 +77,7 @@ class CountFacts:
                 unicode=str(values["unicode"]),
             )
         except (KeyError, TypeError, ValueError) as problem:
-            raise FormatError(f"the facts of these counts are not whole ({problem!r}); count anew") from problem
+            raise FormatError(f"the facts of these counts are incomplete ({problem!r}); count anew") from problem
 
     def __add__(self, other: CountFacts) -> CountFacts:
         """The facts of both corpora together. Raises `LearningError` if they were split differently."""

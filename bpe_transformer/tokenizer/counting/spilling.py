@@ -48,7 +48,7 @@ class WordTables:
             self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
             self._runs = _core.SortedRuns(self._file.fileno())
         self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes)
-        self._groups: list[_Group] = []  # those before the one being counted
+        self._groups: list[_Group] = []  # finished groups, without the one being counted
         self._dropped_before, self._saturated_before = (0, 0), False  # of counts that were added
 
     @property
@@ -86,7 +86,7 @@ class WordTables:
         )
 
     def start_group(self) -> None:
-        """Starts a group: what is counted from here on has a weight of its own in `counts` and `save`."""
+        """Starts a group: what is counted from here on has a separate weight in `counts` and `save`."""
         self._end_group(is_last=False)
 
     def collect(

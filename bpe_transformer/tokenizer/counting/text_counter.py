@@ -48,7 +48,7 @@ _BATCH_ROWS = 1024  # of a dataset or a Parquet file at a time
 
 
 class TextCounter(WordTables):
-    """Splits texts of all kinds of sources and counts their pre-tokens in `WordTables`."""
+    """Counts the pre-tokens of texts from any kind of source in `WordTables`; the base of `PretokenCounter`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class TextCounter(WordTables):
         super().__init__(pattern, thread_count(num_threads), max_memory, spill_dir)
 
     def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
-        """Counts texts, each a document of its own. Raises `CorpusError` for what is not a text."""
+        """Counts texts, each a document. Raises `CorpusError` for what is not a text."""
         with self._source(name):
             for batch in _batches(texts):
                 self._add_batch(batch)
@@ -143,7 +143,7 @@ class TextCounter(WordTables):
                     report(self.num_bytes - start)
 
     def _add_words(self, facts: CountFacts, columns: Iterable[counts_file.Columns]) -> None:
-        """Adds words that were counted before. Raises `LearningError` if they were split otherwise."""
+        """Adds words that were counted before. Raises `LearningError` if they were split differently."""
         facts.check_same_split(self.facts)
         for chunk, numbers in columns:
             self._native.add_words([chunk], numbers)
@@ -319,7 +319,7 @@ def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for text in texts:
         if not isinstance(text, str):
             raise CorpusError(f"a text is {type(text).__name__}, not str; decode or convert it first")
-        if len(text) > _BATCH_CHARACTERS:  # a batch of its own, which is counted block by block
+        if len(text) > _BATCH_CHARACTERS:  # a batch by itself, which is counted block by block
             if batch:
                 yield tuple(batch)
             batch, characters = [], 0

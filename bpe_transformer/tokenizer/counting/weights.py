@@ -14,13 +14,13 @@ Weight = int | float | Fraction
 def fraction(weight: Weight) -> Fraction:
     """A weight as a fraction that the core can multiply with exactly. A float is the decimal number it prints as.
 
-    Raises `ConfigError` for one that is not above 0, or too large.
+    Raises `ConfigError` for a weight that is not above 0, or is too large.
 
     >>> fraction(0.3)
     Fraction(3, 10)
     """
     if isinstance(weight, bool) or not isinstance(weight, (int, float, Fraction)) or not math.isfinite(weight):
-        raise ConfigError(f"weight={weight!r} is no number; weigh with a number above 0, such as 0.3 or 2")
+        raise ConfigError(f"weight={weight!r} is not a number; give a number above 0, such as 0.3 or 2")
     exact = Fraction(str(weight)).limit_denominator(10**18)
     if not 0 < exact < 2**63 or exact.numerator >= 2**64:
         raise ConfigError(f"weight={weight!r}; a weight is above 10^-18 and below 2^63")

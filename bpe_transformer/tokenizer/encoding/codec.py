@@ -137,6 +137,15 @@ class Codec:
         """The ids of pre-tokens, one after another; they are not split further."""
         return self.encoder.encode_pretokens(list(pre_tokens))
 
+    def base_ids(self, pre_token: bytes) -> list[int]:
+        """The ids of the base symbols of a pre-token, before any merge."""
+        return self._encoder_without_merges.encode_pretokens([pre_token])
+
+    @cached_property
+    def _encoder_without_merges(self) -> _core.Encoder:
+        no_merges = np.empty(0, np.uint32)
+        return _core.Encoder(self.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0)
+
     # --- many texts ----------------------------------------------------------------------------------------------------
 
     def encode_batch(

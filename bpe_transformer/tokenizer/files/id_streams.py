@@ -28,25 +28,25 @@ _BLOCK_IDS = 1 << 20
 
 @dataclass(frozen=True)
 class IdRows:
-    """The ids of some texts. `first_line` is the number of the line that holds the first one, None if they are no lines."""
+    """The ids of some texts. `first_line` is the line number of the first text, None if the stream has no lines."""
 
     ids: NDArray[np.integer[Any]]  # (T,)
     row_starts: NDArray[np.int64]  # (N + 1,)
     first_line: int | None = None
 
     def place(self, position: int) -> str:
-        """Where the id at `position` stands, for a message."""
+        """The place of the id at `position`, for a message."""
         if self.first_line is None:
             return f"position {position:,} of the ids"
         return f"line {self.first_line + int(np.searchsorted(self.row_starts, position, 'right')) - 1:,}"
 
 
 class IdStream:
-    """A stream of ids, whose format its first bytes tell: a NumPy array, an Arrow stream of lists, else lines."""
+    """A stream of ids in a format that its first bytes decide: a NumPy array, an Arrow stream of lists, or lines."""
 
     def __init__(self, stream: BinaryIO) -> None:
         head = stream.read(1)
-        if head in (NPY_MAGIC[:1], ARROW_MAGIC[:1]):  # what no line of ids begins with
+        if head in (NPY_MAGIC[:1], ARROW_MAGIC[:1]):  # no line of ids begins with these
             head += stream.read(7)
         self.is_npy = head.startswith(NPY_MAGIC)
         self.is_arrow = head.startswith(ARROW_MAGIC)
@@ -58,9 +58,9 @@ class IdStream:
         lines: Callable[[BinaryIO], Iterator[bytes]],
         row_starts_path: str | os.PathLike[str] | None = None,
     ) -> Iterator[IdRows]:
-        """The rows, some at a time; `lines` cuts a stream into blocks of whole lines.
+        """The rows, several at a time; `lines` cuts a stream into blocks of whole lines.
 
-        Raises `DecodingError` for what cannot be read.
+        Raises `DecodingError` for damaged or unsupported content.
         """
         if self.is_npy:
             return _npy_rows(self._stream, row_starts_path)
@@ -70,7 +70,7 @@ class IdStream:
 
 
 def decoded_rows(codec: Codec, rows: IdRows, *, skip_special: bool, whole: bool = False) -> bytes:
-    """The bytes of each row and a newline after it, or with `whole` of all ids together.
+    """The bytes of each row, with a newline after it, or with `whole` those of all ids as one text.
 
     Raises `DecodingError` with the place of an id that is out of range.
     """
@@ -82,7 +82,7 @@ def decoded_rows(codec: Codec, rows: IdRows, *, skip_special: bool, whole: bool 
 
 
 def decoded_whole(codec: Codec, rows: Iterator[IdRows], *, skip_special: bool) -> Iterator[bytes]:
-    """All ids as one text, in order; at once where the text of a token depends on its neighbours."""
+    """The bytes of all ids as one text, in pieces; in one piece if the text of a token depends on its neighbours."""
     model = codec.model
     if not model.word_ends and model.prefix_space == "never":
         return (decoded_rows(codec, some, skip_special=skip_special, whole=True) for some in rows)
@@ -110,16 +110,16 @@ class _ChainedBytes(io.RawIOBase):
 
 
 def _native(ids: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """Ids of a kind that the core reads in place."""
+    """Ids of a dtype that the core reads in place."""
     return ids if ids.dtype.isnative and ids.itemsize > 1 else ids.astype("i8")
 
 
 def _npy_rows(stream: BinaryIO, row_starts_path: str | os.PathLike[str] | None) -> Iterator[IdRows]:
-    """The ids of an `.npy` file: of one text, in blocks, or of those whose starts another file holds."""
+    """The ids of an `.npy` file, in blocks: one text, or many if a file of row starts is given."""
     try:
         left, dtype = read_npy_header(stream)
     except FormatError as cause:
-        raise DecodingError(f"standard input begins like an .npy file but is none: {cause}") from None
+        raise DecodingError(f"standard input begins like an .npy file but is not one: {cause}") from None
     starts = None if row_starts_path is None else _loaded_starts(row_starts_path, left)
     text = 0
     while left or (starts is not None and text < len(starts) - 1):
@@ -193,7 +193,7 @@ def _line_rows(blocks: Iterator[bytes], vocab_size: int) -> Iterator[IdRows]:
     line = 1
     for block in blocks:
         parsed = _core.ids_of_lines(block)
-        if parsed is None:  # written in another way, or not ids at all
+        if parsed is None:  # another spelling of numbers, or not ids at all
             lines = block.removesuffix(b"\n").split(b"\n")
             rows = [_parsed_line(one, line + index, vocab_size) for index, one in enumerate(lines)]
             row_starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
@@ -208,7 +208,7 @@ def _parsed_line(raw: bytes, line: int, vocab_size: int) -> list[int]:
     try:
         words = json.loads(raw) if raw.lstrip().startswith(b"[") else list(raw.split())
     except ValueError:
-        raise DecodingError(f"line {line:,} begins like a JSON list but is none; write it as [1, 2, 3]") from None
+        raise DecodingError(f"line {line:,} begins like a JSON list but is not one; write it as [1, 2, 3]") from None
     found = []
     for word in words:
         if isinstance(word, bytes) and word.isdigit():

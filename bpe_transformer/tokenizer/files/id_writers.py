@@ -19,12 +19,12 @@ _ARROW_END = b"\xff\xff\xff\xff" + bytes(4)
 
 
 class IdWriter(Protocol):
-    """Takes the ids of texts, some texts at a time."""
+    """Writes the ids of texts, several texts at a time."""
 
     def write(self, encodings: Encodings) -> None: ...
 
     def close(self) -> None:
-        """Writes what can be written only at the end. The stream stays open."""
+        """Writes the end of the format. The stream stays open."""
 
 
 def id_writer(
@@ -37,9 +37,9 @@ def id_writer(
 ) -> IdWriter:
     """A writer to `out`. With `one_text`, all that is written is one text, however many `write` gets.
 
-    `ids`: a line a text, of numbers between spaces; `json`: a line a text, a list. `npy`: one flat array, of 16-bit numbers for
-    up to 65,536 ids, else of 32-bit ones, with where each text starts in another array at `row_starts_path`. `arrow`: an
-    Arrow stream with a column "ids" of lists.
+    `ids`: a line for each text, of numbers separated by spaces; `json`: a line for each text, with a list. `npy`: one flat
+    array, of 16-bit numbers for up to 65,536 ids, else of 32-bit ones; the row starts go to another array at
+    `row_starts_path`. `arrow`: an Arrow stream with a column "ids" of lists.
     """
     if format in ("ids", "json"):
         return IdLines(out, as_json=format == "json", one_text=one_text)
@@ -50,7 +50,7 @@ def id_writer(
 
 
 class IdLines:
-    """Writes a line a text."""
+    """Writes a line for each text."""
 
     def __init__(self, out: BinaryIO, *, as_json: bool, one_text: bool) -> None:
         self._out = out
@@ -74,7 +74,7 @@ class IdLines:
 
 
 class IdArray:
-    """Writes one flat `.npy` array. Its length stands before it, so where `out` cannot seek it is kept on disk first."""
+    """Writes one flat `.npy` array. Its length comes first, so if `out` cannot seek, ids go to a temporary file."""
 
     def __init__(
         self, out: BinaryIO, dtype: np.dtype[Any], row_starts_path: str | os.PathLike[str] | None, *, one_text: bool

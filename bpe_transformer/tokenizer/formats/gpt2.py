@@ -88,7 +88,7 @@ def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, b
 
 
 def _specials(ids: Mapping[str, Any], merged: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
-    """The special tokens: names that no merge makes and that are no base symbols, such as <|endoftext|> and <s>."""
+    """The special tokens: names that no merge makes and that are not base symbols, such as <|endoftext|> and <s>."""
     symbols = set(byte_names.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
     if mark is not None:
         symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}

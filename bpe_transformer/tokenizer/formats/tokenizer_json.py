@@ -235,7 +235,7 @@ def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
     if end_of_word is None or len(end_of_word) == 1:
         return merges
-    # the mark by itself is no base symbol ("a</w>" is one), so merges with it apply only if other merges spell it out
+    # the mark by itself is not a base symbol ("a</w>" is one), so merges with it apply only if other merges spell it out
     pairs = [merge for merge in merges if isinstance(merge, list) and len(merge) == 2]
     if any(end_of_word == f"{left}{right}" for left, right in pairs):
         return merges

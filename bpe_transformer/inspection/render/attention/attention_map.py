@@ -32,7 +32,7 @@ def _(alignment: Alignment) -> RenderableType:
 class HeatMap:
     """Target tokens down, source tokens across, percent in the cells; split into bands where the width runs out.
 
-    With several heads it shows their mean; `attention.head(n)` is a map of its own.
+    With several heads it shows their mean; `attention.head(n)` is the map of one head.
     """
 
     def __init__(self, attention: AttentionMap) -> None:

@@ -24,7 +24,7 @@ from bpe_transformer.inspection.render.elements import (
     times,
 )
 
-# More than this no one reads; the data classes and --json hold everything.
+# More than this is not readable; the data classes and --json hold everything.
 MAX_WORDS = 12
 MAX_PAIRS = 24
 MAX_ALPHABET = 100

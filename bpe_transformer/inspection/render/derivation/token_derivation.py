@@ -1,4 +1,4 @@
-"""A token's derivation tree, and what is known of the token."""
+"""The derivation tree of a token, and its facts: kind, rank, counts and what is built on it."""
 
 from __future__ import annotations
 

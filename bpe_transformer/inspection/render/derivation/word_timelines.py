@@ -14,7 +14,7 @@ from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.derivation.word_timelines import WordStage, WordTimeline
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, add_row, number, plain_table, spaced, times
 
-COLUMN = 16  # cells that a word needs at least for a column of its own
+COLUMN = 16  # the fewest terminal cells for the column of a word
 STAGE_COLUMNS = 24  # cells of the columns before the words
 
 

@@ -1,4 +1,4 @@
-"""The picture of learning as it goes on: how far it is, the words that are watched, and the latest merges."""
+"""Learning while it runs: its progress, the words that are watched, and the latest merges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole file as a tokenizer sees it: figures first, then the tokens that stand out."""
+"""The summary of a tokenized file: figures first, then its most frequent, longest and rarest tokens."""
 
 from __future__ import annotations
 

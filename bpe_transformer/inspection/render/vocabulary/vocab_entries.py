@@ -1,4 +1,4 @@
-"""A vocabulary as a whole, and the tokens that were asked for."""
+"""A vocabulary in figures, and a table of the tokens that were selected."""
 
 from __future__ import annotations
 
