@@ -38,7 +38,7 @@ _FACTS = frozenset(
 
 # Remedies that are other ones on the command line.
 _PHRASES = (
-    (r"pass disallowed_special=\(\) or leave it out of that", "pass --special-as-text"),
+    (r"pass disallowed_special=\(\) or a set without it", "pass --special-as-text"),
     (
         r"leave it out of disallowed_special to encode it as plain text",
         "pass --special-as-text to take it as plain text",

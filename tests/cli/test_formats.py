@@ -92,7 +92,7 @@ def test_devices_are_written_to(byte_tokenizer: Path) -> None:
 def test_refusals_are_one_line(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -> None:
     done = bpe("export", byte_tokenizer, "-o", tmp_path / "t.model")
     assert done.returncode == 1
-    assert done.stderr.startswith(b"error: a SentencePiece model is made of characters")
+    assert done.stderr.startswith(b"error: a SentencePiece model has characters as base symbols")
     assert done.stderr.count(b"\n") == 1
     assert list(tmp_path.iterdir()) == []
     assert b"choose one with --format" in bpe("export", byte_tokenizer, "-o", tmp_path / "t").stderr

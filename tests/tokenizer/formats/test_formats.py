@@ -173,14 +173,14 @@ def broken(**changes: Any) -> Any:
         ),
         (
             broken(post_processor={"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}]}),
-            "no special token",
+            "not a special token",
         ),
         (
             broken(
                 post_processor={"type": "RobertaProcessing", "cls": ["<s>", 7], "sep": ["<s>", 300]},
                 added_tokens=[{"id": 300, "content": "<s>", "special": True}],
             ),
-            r"cls puts the ids \[7\] around a text for '<s>', which has id 300",
+            r"cls adds the ids \[7\] to a text for '<s>', which has id 300",
         ),
         (broken(added_tokens=[{"id": 0, "content": "<s>", "special": True}]), "id 0 is given to both"),
         (broken(added_tokens=[{"id": 1 << 40, "content": "<s>", "special": True}]), "have ids 0 to"),

@@ -256,7 +256,7 @@ def test_as_transformers(mixed: Tokenizer) -> None:
         ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "ByteLevel"}]}}, r"normalizer.normalizers\[1\] is ByteLevel"),
         ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "claims a trie"),
         ({"normalizer": {"type": "Replace", "pattern": {"Regex": "("}, "content": ""}}, "does not compile"),
-        ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(?m:.)"}, "content": ""}}, "a dot means another thing"),
+        ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(?m:.)"}, "content": ""}}, "changes what a dot matches"),
         ({"pre_tokenizer": {"type": "UnicodeScripts"}}, "UnicodeScripts"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Metaspace"}]}}, "Metaspace after ByteLevel"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "add_prefix_space": False}, {"type": "Punctuation", "behavior": "Removed"}]}}, "drops bytes"),
