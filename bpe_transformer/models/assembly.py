@@ -1,4 +1,4 @@
-"""From a `TransformerConfig` to its layers: what the three Transformer trunks share."""
+"""Builds the layers of a Transformer trunk from its `TransformerConfig`, for all three kinds of trunks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INIT_STD = 0.02  # of GPT-2 (Radford et al. 2019) and BERT (Devlin et al. 2019)
 
 
 def make_embedding(config: TransformerConfig) -> TokenEmbedding:
-    """Token, position and segment vectors."""
+    """The embedding of tokens, positions and segments."""
     return TokenEmbedding(
         vocab_size=config.vocab_size,
         d_model=config.d_model,
@@ -60,7 +60,7 @@ def make_final_norm(config: TransformerConfig) -> nn.Module:
 
 
 def initialize(model: nn.Module, config: TransformerConfig) -> None:
-    """Draws the weights anew if `config.init` is "gpt2" or "bert"; the layers' own are those of "xavier".
+    """Initialises the weights again if `config.init` is "gpt2" or "bert"; layers are made with "xavier".
 
     Both draw from N(0, 0.02²); GPT-2 divides the maps that write into the residual stream by √(2 · n_layers)
     (Radford et al. 2019, section 2.3).

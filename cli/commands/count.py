@@ -128,7 +128,7 @@ def _count_tokens(
 
 
 def _check_token_options(splitting: SplittingOptions, counting: CountingOptions) -> None:
-    """Raises `click.UsageError` for options that mean nothing to tokens."""
+    """Raises `click.UsageError` for options that have no effect on counting tokens."""
     unused = given(splitting) + [
         option
         for option, is_set in (

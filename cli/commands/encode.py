@@ -126,7 +126,7 @@ def command(
 
 
 def _check_ends(tokenizer: Tokenizer, add_bos: bool, add_eos: bool) -> None:
-    """Raises `EncodingError` for a token that marks an end and that the vocabulary lacks."""
+    """Raises `EncodingError` if bos or eos is wanted and the vocabulary has none."""
     for option, wanted, token in (
         ("--bos", add_bos, tokenizer.model.bos_token),
         ("--eos", add_eos, tokenizer.model.eos_token),

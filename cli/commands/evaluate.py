@@ -89,7 +89,7 @@ def command(
 def _scorer(
     run: str, metric: Metric, beam: int | None, length_penalty: float | None
 ) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
-    """What scores rows with the model in `run`, and reports its progress."""
+    """A function that scores rows with the model in `run` and reports progress."""
     from bpe_transformer.evaluation import evaluate_language_model, evaluate_masked_language_model, evaluate_translator
     from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
     from bpe_transformer.training import load_checkpoint_info

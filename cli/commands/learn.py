@@ -34,7 +34,7 @@ DEFAULT_UNK = "<unk>"  # units of characters only: bytes are never unknown
 
 @dataclass(frozen=True)
 class VocabularyOptions:
-    """What vocabulary is learned; the fields that `learn_bpe` has too are named as there."""
+    """The options of the vocabulary to learn; fields that `learn_bpe` has too have the same names."""
 
     vocab_size: int
     unit: Literal["byte", "char"] | None
@@ -59,7 +59,7 @@ class VocabularyOptions:
     max_token_bytes: int | None
 
     def arguments(self) -> dict[str, Any]:
-        """As keywords of `learn_bpe`; a base vocabulary has fixed what otherwise gets a default here."""
+        """The options as keywords of `learn_bpe`; without a base vocabulary, with the defaults of the command line."""
         from bpe_transformer.tokenizer.vocabulary.roles import CONVENTIONAL
 
         names = ("unit", "end_of_word", "alphabet_order", "min_frequency", "max_token_bytes", "byte_fallback")
@@ -198,7 +198,7 @@ def command(
 
 
 def _check_output(output: str, vocabulary: VocabularyOptions, counting: CountingOptions, *, overwrite: bool) -> None:
-    """Refuses, before anything is read, what is certain to be refused in the end."""
+    """Raises the errors that do not depend on the corpora before those are read."""
     check_writable(output)
     check_vocab_size(output, vocabulary.vocab_size, overwrite=overwrite)
     if counting.keep_partial:  # what is reached is another vocabulary than the whole
@@ -233,7 +233,7 @@ def _count(
 
 @contextmanager
 def _reporting(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
-    """What the learner reports to, as keywords: a bar, or with --live the newest merges and what they make of `words`."""
+    """The callbacks of the learner as keywords: a bar, or with --live a view of the newest merges and of `words`."""
     if live:
         from bpe_transformer.cli.support.live_viewer import watching
 
@@ -258,7 +258,7 @@ def _check_usage(vocabulary: VocabularyOptions, splitting: SplittingOptions, liv
 
 
 def _report_interruption(stop: LearningInterrupted, output: str, *, keep: bool) -> None:
-    """Reports what was reached, and keeps it with --keep-partial."""
+    """Reports how far learning came, and saves the merges so far with --keep-partial."""
     if not keep or not stop.tokenizer.merges:
         what = "nothing was written" + ("" if keep else "; --keep-partial keeps the merges so far")
         say(f"{stop}; {what}")

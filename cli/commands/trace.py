@@ -29,7 +29,7 @@ Order = Literal["count", "words", "length"]
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be shown of a tokenizer's merges."""
+    """The options that choose which merges are shown, and how."""
 
     window: str | None  # ranks, A:B
     rank: int | None
@@ -43,7 +43,7 @@ class Question:
         return any(value is not None for value in (self.window, self.rank, self.by))
 
     def check(self) -> None:
-        """Raises `click.UsageError` for two questions at once."""
+        """Raises `click.UsageError` for options that exclude each other."""
         questions = {"--range": self.window, "--rank": self.rank, "--by": self.by, "--step": self.step or None}
         given = [name for name, value in questions.items() if value is not None]
         if (len(given) > 1 and set(given) != {"--rank", "--step"}) or (self.words and given and not self.step):
@@ -53,7 +53,7 @@ class Question:
 
 
 def _complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Files, and the second word of `trace diff`."""
+    """Completes files, and `diff` as the first argument."""
     from click.shell_completion import CompletionItem
 
     found = [CompletionItem("diff")] if incomplete and "diff".startswith(incomplete) else []

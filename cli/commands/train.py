@@ -158,7 +158,7 @@ def _tokenizer(
     *,
     resume: bool,
 ) -> Tokenizer:
-    """The tokenizer given, that of the run to resume, or one learned from the rows to train on."""
+    """The tokenizer of --tokenizer, of the run to resume, or one learned from the rows to train on."""
     from bpe_transformer import Tokenizer
     from bpe_transformer.training import learn_tokenizer
 

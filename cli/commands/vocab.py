@@ -26,7 +26,7 @@ GROUPS = ("used", "scaffold", "idle", "unused", "unreachable", "special", "parti
 
 
 class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # a generic in some releases of click
-    """A:B, A: or :B, both ends included, or a single number."""
+    """The type of an option that takes a range: A:B, A: or :B, both ends included, or a single number."""
 
     name = "A:B"
 

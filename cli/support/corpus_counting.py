@@ -51,7 +51,7 @@ class CorpusCounting:
             yield cls(names, weights, options, inputs, pretokenizer)
 
     def split(self, default: str) -> Pretokenizer:
-        """How texts are split: as the user or the counts among the corpora say."""
+        """The pre-tokenizer: that of the options, or of the counts among the corpora, or the default."""
         from bpe_transformer.data.counting.pretoken_counts import pretokenizer_for
 
         return self.pretokenizer or pretokenizer_for(self.inputs, default)
@@ -110,7 +110,7 @@ class CorpusCounting:
         return counter.save(path, **self._result_options(counter))
 
     def _report_interruption(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
-        """Reports what was reached, and keeps it with --keep-partial."""
+        """Reports how far counting came, and saves the counts so far with --keep-partial."""
         of = f" ({share:.0%} of the input)" if share else ""
         documents = f"{counter.num_documents:,} whole document{'' if counter.num_documents == 1 else 's'}"
         reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"

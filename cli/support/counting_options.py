@@ -27,7 +27,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 @dataclass(frozen=True)
 class CountingOptions:
-    """What of the corpora is counted, and with what weight and memory."""
+    """The options for counting: which texts of the corpora, their weights, and the memory to use."""
 
     documents: str
     word_list: bool
@@ -45,7 +45,7 @@ class CountingOptions:
 
 @dataclass(frozen=True)
 class SplittingOptions:
-    """How texts are split into pre-tokens; empty where nothing is given."""
+    """The options for splitting texts into pre-tokens; None or empty if not given."""
 
     pattern: str | None
     normalization: Literal["NFC", "NFD", "NFKC", "NFKD"] | None
@@ -53,7 +53,7 @@ class SplittingOptions:
     protect_regex: tuple[str, ...]
 
     def pretokenizer(self, default: str) -> Pretokenizer | None:
-        """What the options ask for; None if they ask for nothing."""
+        """The pre-tokenizer of the options; None if none of them is given."""
         from bpe_transformer import Pretokenizer
 
         if not given(self):

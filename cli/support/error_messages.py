@@ -58,7 +58,7 @@ def print_error(message: str) -> None:
 
 
 def failure_message(problem: BaseException) -> str:
-    """What to say of an error of the library or the system."""
+    """The message for an error of the library or the system."""
     if isinstance(problem, MemoryError):
         return (
             "memory ran out; give the command less at a time (count and learn: --max-memory 2GB), "
@@ -83,7 +83,7 @@ def _shown(path: object) -> str:
 
 
 def usage_message(problem: click.ClickException) -> str:
-    """What to say of a mistyped command line: what is wrong, what was perhaps meant, and where to read on."""
+    """The message for a mistyped command line: what is wrong, a suggestion, and where to find help."""
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     if isinstance(problem, click.NoSuchOption):
         said = f"no such option: {problem.option_name}" + _meant(problem.option_name, context)
@@ -113,7 +113,7 @@ def _names(parameter: click.Parameter) -> Iterable[str]:
 
 
 def suggestion(written: str, known: Sequence[str]) -> str:
-    """`; did you mean …?` for what is close to something known, else nothing.
+    """`; did you mean …?` for a name similar to a known one, or empty.
 
     >>> suggestion("lern", ["learn", "count"])
     '; did you mean learn?'

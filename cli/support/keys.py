@@ -80,7 +80,7 @@ def keys() -> Iterator[Callable[[], list[str]]]:
 
 
 def named(typed: str) -> list[str]:
-    """What the terminal sent as keys.
+    """The keys in the bytes that the terminal sent.
 
     >>> named("n\\x1b[C한\\r")
     ['n', 'right', '한', 'enter']

@@ -80,6 +80,6 @@ def _parsed(sizes: str | None) -> list[int] | None:
 
 
 def _short_names(names: list[str]) -> list[str]:
-    """Files without their folders, where that tells them apart."""
+    """The names of files without their folders, if these are distinct."""
     short = [os.path.basename(name) or name for name in names]
     return short if len(set(short)) == len(short) else names

@@ -19,7 +19,7 @@ def whole_number(least: int) -> click.IntRange:
 
 
 def tokenizer_argument(command: Command) -> Command:
-    """TOKENIZER, what a command looks at or encodes with: a folder, or a file in any format that `import` reads."""
+    """The argument TOKENIZER: a folder, or a file in any format that `import` reads."""
     return click.argument("tokenizer", metavar="TOKENIZER")(command)
 
 

@@ -79,7 +79,7 @@ def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwri
 
 
 def save_tokenizer(tokenizer: Tokenizer, output: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Saves it in the folder `output`. Raises `FileExistsError` if that holds a tokenizer with another digest."""
+    """Saves a tokenizer in the folder `output`. Raises `FileExistsError` if that holds a tokenizer with another digest."""
     from bpe_transformer.errors import BpeTransformerError
 
     if not overwrite and Path(output, "tokenizer.json").exists():

@@ -56,7 +56,7 @@ _VALUE = r"\"[^\"]*\"|'(?:[^'\\]|\\.)*'|\[[^\]]*\]|\([^)]*\)|\d+(?:,\d{3})*(?:\.
 
 
 def with_options(message: str) -> str:
-    """`message` as the command line says it.
+    """`message` with options of the command line instead of Python parameters.
 
     >>> with_options("vocab_size=100 is too small")
     '--vocab-size 100 is too small'
@@ -98,7 +98,7 @@ def _option(name: str) -> str | None:
 
 
 def _as_typed(value: str) -> str:
-    """A Python value as one types it in a shell."""
+    """A Python value as it is typed in a shell."""
     if value.startswith("["):
         return " ".join(_as_typed(item.strip()) for item in value[1:-1].split(","))
     return shlex.quote(value[1:-1]) if value[0] in "'\"" else value

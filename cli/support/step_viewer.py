@@ -60,7 +60,7 @@ def walk(tokenizer: Tokenizer, words: Sequence[str], rank: int | None, width: in
 
 
 def _walk_down(console: Console, viewer: StepViewer) -> None:
-    """For a terminal that cannot move its cursor (TERM=dumb): one picture below the other, a new one for each key."""
+    """The viewer for a terminal that cannot move its cursor (TERM=dumb): each key draws a new view below the last."""
     with keys() as pressed:
         console.print(viewer.picture(console.width, console.height))
         while not viewer.done:
@@ -80,7 +80,7 @@ def _too_small(columns: int, rows: int) -> str:
 
 
 class StepViewer:
-    """Turns keys into moves, and the place reached into a picture."""
+    """Turns keys into moves of a walk, and draws its state."""
 
     def __init__(self, walk: TraceWalk) -> None:
         self.walk = walk

@@ -93,7 +93,7 @@ def decoded(
 
 
 def argument_text(text: str, errors: str, name: str = "the text given", remedy: str = _REMEDY) -> str:
-    """A text given on the command line, where bytes that are no UTF-8 arrive as surrogates."""
+    """A text given on the command line, where bytes that are not UTF-8 arrive as surrogates."""
     return decoded(text.encode("utf-8", "surrogateescape"), errors, name=name, remedy=remedy)
 
 
@@ -103,7 +103,7 @@ def read_text(errors: str) -> str:
 
 
 def literal_text(text: str, errors: str, name: str = "the text") -> ChunkedText:
-    """The text itself; says so on standard error where it is also the name of a file."""
+    """A literal text, with a note on standard error if it is also the name of a file."""
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 
     if "\0" not in text and 0 < len(text) < 256 and Path(text).is_file():
@@ -114,7 +114,7 @@ def literal_text(text: str, errors: str, name: str = "the text") -> ChunkedText:
 def file_text(path: str, errors: Errors) -> ChunkedText:
     """The text of a file of any format, whose rows become lines, or of standard input.
 
-    Plain text is read piece by piece where it lies; what has to be unpacked is held in memory.
+    Plain text is read in chunks; compressed files and tables are held in memory.
     """
     from bpe_transformer.data.corpora.texts import file_texts, is_plain_text
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
@@ -127,14 +127,14 @@ def file_text(path: str, errors: Errors) -> ChunkedText:
 
 
 def one_text(positional: str | None, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The argument TEXT and the texts of --text, which say the same."""
+    """The texts of the argument TEXT or of --text. Raises `click.UsageError` if both are given."""
     if positional is not None and texts:
         raise click.UsageError("give the text either as TEXT or with --text, not both")
     return texts if positional is None else (positional,)
 
 
 def total_bytes(texts: Iterable[ChunkedText]) -> int:
-    """Of all that are read, for progress."""
+    """The size of all texts in bytes, for progress."""
     sizes = (len(text.text.encode("utf-8", "replace")) if text.text is not None else _size(text.name) for text in texts)
     return sum(sizes)
 
@@ -144,13 +144,13 @@ def _size(path: str) -> int:
 
 
 def line_blocks(*, at_once: bool, stream: BinaryIO | None = None) -> Iterator[bytes]:
-    """Whole lines of a stream (standard input) as they lie in it, some MiB at a time; `at_once`: as soon as they arrive.
+    """Blocks of whole lines of a stream (standard input) of some MiB each, or with `at_once` as soon as lines arrive.
 
     A line ends at `\\n` alone; the last may lack it. Needs memory for a block or the longest line, not for the input.
     """
     stream = stdin_bytes() if stream is None else stream
     read = stream.read1 if at_once or sys.stdin.isatty() else stream.read  # type: ignore[attr-defined]
-    begun: list[bytes] = []  # of a line whose end has not arrived
+    begun: list[bytes] = []  # the start of a line that has not ended yet
     while block := read(BATCH_BYTES):
         head, newline, rest = block.rpartition(b"\n")
         if newline:

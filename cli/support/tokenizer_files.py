@@ -26,7 +26,7 @@ def open_tokenizer(written: str) -> Tokenizer:
 
 @contextmanager
 def named_file(written: str) -> Iterator[str]:
-    """The file that a name means; `-` is standard input, kept on disk meanwhile. `FormatError` tells of it by that name."""
+    """The file that a name means; `-` is standard input, kept on disk meanwhile, and so named in a `FormatError`."""
     if written != "-":
         yield written
         return

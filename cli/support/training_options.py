@@ -49,7 +49,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def start_torch(threads: int | None = None) -> None:
-    """To be called before torch is imported for the first time.
+    """Prepares the environment for torch; call it before torch is first imported.
 
     OpenMP's threads spin while they wait for each other, by default so long that a training run next to any other
     busy process goes ten times slower. A short spin is as fast alone.
@@ -62,7 +62,7 @@ def start_torch(threads: int | None = None) -> None:
 
 
 def hide_library_bars() -> None:
-    """Leaves out the progress bars of `datasets`, which would mix with ours, and where nobody watches, the hub's too."""
+    """Leaves out the progress bars of `datasets`, which would mix with ours, and without a terminal those of the hub too."""
     import datasets
     from huggingface_hub import utils as hub
 
@@ -91,7 +91,7 @@ class GroupedCommand(click.Command):
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:
-    """An option a setting, `--n-layers` for n_layers; those given arrive together as the argument `settings`."""
+    """An option for each setting (`--n-layers` for n_layers); those given arrive together as the argument `settings`."""
 
     def add(command: Command) -> Command:
         @functools.wraps(command)
@@ -126,7 +126,7 @@ def _setting_option(name: str) -> Callable[[Command], Command]:
 
 @dataclass(frozen=True)
 class CorpusChoice:
-    """The corpus that a command line names, and what it says of the task and its columns."""
+    """The corpus that a command line names, with its options for the task and the columns."""
 
     corpus: str
     split: str
@@ -138,7 +138,7 @@ class CorpusChoice:
     column: str | None
 
     def info(self) -> CorpusInfo:
-        """What is known of the corpus; a local table is read for it."""
+        """The facts of the corpus; a local table is read for them."""
         from bpe_transformer.data import corpus_info
 
         return corpus_info(self.corpus, self.split.partition("[")[0], errors=self.errors)

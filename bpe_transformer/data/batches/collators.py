@@ -1,4 +1,4 @@
-"""Rows of ids to padded tensors."""
+"""Collators: rows of ids to batches of padded tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 class TranslationBatch(NamedTuple):
-    """src: (B, S) int64, … eos, padded; tgt: (B, T) int64, bos … eos, padded."""
+    """A batch of translation pairs: src (B, S) int64, … eos, padded; tgt (B, T) int64, bos … eos, padded."""
 
     src: torch.Tensor
     tgt: torch.Tensor
@@ -29,8 +29,8 @@ def collate_translation(rows: Sequence[Mapping[str, Any]], pad_id: int) -> Trans
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
-    """(B, longest) int64, `pad_id` after each row's end."""
+    """The rows as one tensor, (B, longest) int64, with `pad_id` after the end of each row."""
     padded = np.full((len(rows), max(map(len, rows), default=0)), pad_id, dtype=np.int64)
-    for place, row in enumerate(rows):
-        padded[place, : len(row)] = row
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
     return torch.from_numpy(padded)

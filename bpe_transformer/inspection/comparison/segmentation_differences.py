@@ -27,7 +27,7 @@ _WORDS = 100_000  # most frequent ones that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Segments(View):
-    """A text as one tokenizer cuts it."""
+    """The segmentation of a text by one tokenizer."""
 
     tokenizer: str
     ids: tuple[int, ...]
@@ -39,7 +39,7 @@ class Segments(View):
 
 @dataclass(frozen=True, slots=True)
 class Difference(View):
-    """A word, with the space before it, or a line, as all tokenizers cut it."""
+    """A word (with the space before it) or a line, with its segmentation by every tokenizer."""
 
     text: str
     source: str  # label of the text that it stands in first
@@ -49,7 +49,7 @@ class Difference(View):
 
     @property
     def spread(self) -> int:
-        """Tokens between the shortest and the longest."""
+        """The difference in tokens between the longest and the shortest segmentation."""
         numbers = [len(segments.ids) for segments in self.segments]
         return max(numbers) - min(numbers)
 

@@ -1,4 +1,4 @@
-"""The corpora of a sweep over vocabulary sizes: listed names, files of text or counts, and texts themselves."""
+"""Opening the corpora of a sweep over vocabulary sizes: listed names, files of text or counts, and literal texts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def corpora_to_sweep(tokenizer: Tokenizer, name: str, errors: Errors = "strict") -> list[SweepCorpus]:
-    """A listed corpus, a local file or folder, or a file of counts, as `sweep_vocab_sizes` takes it.
+    """A listed corpus, a local file or folder, or a file of counts as corpora for `sweep_vocab_sizes`.
 
     One with several text columns gives one for each: the sides of parallel text. Raises `CorpusError`.
     """
@@ -42,7 +42,7 @@ def corpora_to_sweep(tokenizer: Tokenizer, name: str, errors: Errors = "strict")
 
 
 def text_to_sweep(tokenizer: Tokenizer, text: str, name: str = "the text") -> SweepCorpus:
-    """A text itself, as `sweep_vocab_sizes` takes it."""
+    """A literal text as a corpus for `sweep_vocab_sizes`."""
     from bpe_transformer.tokenizer import PretokenCounts
 
     counts = PretokenCounts.from_iterator([text], tokenizer.model.pretokenizer)

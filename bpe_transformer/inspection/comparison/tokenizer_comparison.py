@@ -23,7 +23,7 @@ _LINES = 4096  # encoded at a time
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFacts(View):
-    """What a tokenizer is."""
+    """The facts of a tokenizer in a comparison."""
 
     name: str
     digest: str
@@ -37,7 +37,7 @@ class TokenizerFacts(View):
 
 @dataclass(frozen=True, slots=True)
 class Score(View):
-    """One tokenizer on one text, or on all of them."""
+    """The metrics of one tokenizer on one text, or on all texts."""
 
     tokenizer: str
     text: str
@@ -49,7 +49,7 @@ class Score(View):
 
 @dataclass(frozen=True, slots=True)
 class Overlap(View):
-    """How much of two vocabularies is the same, by the text that tokens stand for; special and added tokens left out."""
+    """The overlap of two vocabularies by the bytes of their tokens, without special and added tokens."""
 
     one: str
     other: str
@@ -63,7 +63,7 @@ class Overlap(View):
 
 @dataclass(frozen=True, slots=True)
 class Parity(View):
-    """What a text costs beside the text it is a translation of; see `metrics.parity`. Counted line by line."""
+    """The tokens of a text relative to those of the text that it translates; see `metrics.parity`. Counted line by line."""
 
     tokenizer: str
     text: str
@@ -82,7 +82,7 @@ class Parity(View):
 
 @dataclass(frozen=True)
 class Comparison(View):
-    """Scores by text, then by tokenizer in the order given; with several texts, at last of all together."""
+    """The result of a comparison: scores by text and tokenizer, then of all texts together if there are several."""
 
     tokenizers: tuple[TokenizerFacts, ...]
     scores: tuple[Score, ...]
@@ -111,7 +111,7 @@ def compare(
     limit: int = 5,
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
-    """Measures every tokenizer, by name, on every text. Texts are plain text: special tokens mean nothing in them.
+    """Measures every tokenizer, by name, on every text. Special tokens in the texts are plain text.
 
     `texts` are (label, text); those of one label, such as a language, are measured together. Each of `parallel` is a text
     and its translation, line by line; both are measured as texts as well. `limit` words and lines show where tokenizers

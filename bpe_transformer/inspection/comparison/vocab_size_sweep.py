@@ -34,7 +34,7 @@ SENSITIVITY = 1.0  # kneedle's S, as its authors suggest for data that is comple
 
 @dataclass(frozen=True, slots=True)
 class SizeRow(View):
-    """What a vocabulary of one size makes of one corpus. The metrics are defined in `inspection.metrics`."""
+    """The metrics of a vocabulary of one size on one corpus; `inspection.base.metrics` defines them."""
 
     vocab_size: int
     num_tokens: int  # of the whole corpus
@@ -49,7 +49,7 @@ class SizeRow(View):
 
 @dataclass(frozen=True, slots=True)
 class CorpusSweep(View):
-    """One corpus at every size, smallest first."""
+    """One corpus at every vocabulary size, smallest first."""
 
     name: str
     num_bytes: int  # of its text
@@ -82,7 +82,7 @@ class VocabSizeSweep(View):
 
 @dataclass(frozen=True, eq=False)
 class SweepCorpus:
-    """A corpus as `sweep_vocab_sizes` wants it: its pre-tokens, and how many words and bytes its text has."""
+    """A corpus for `sweep_vocab_sizes`: its pre-token counts, and the number of words and bytes of its text."""
 
     name: str
     counts: PretokenCounts  # split as the tokenizer splits
@@ -109,7 +109,7 @@ class SweepCorpus:
 
 
 def count_words(counts: PretokenCounts) -> int:
-    """Words of a corpus by the definition in `metrics`, from its pre-tokens. Exact if these were split at white space."""
+    """The number of words of a corpus, from its pre-tokens (see `metrics`). Exact if these were split at white space."""
     items = list(counts.items())
     if not items:
         return 0
@@ -193,7 +193,7 @@ def default_sizes(tokenizer: Tokenizer) -> list[int]:
 
 
 def knee(x: Sequence[float], y: Sequence[float]) -> int | None:
-    """The index at which a growing curve that flattens bends most, or None if it nowhere bends that way.
+    """The index at which a growing curve that flattens bends most, or None if it does not flatten.
 
     Kneedle for an increasing concave curve, without smoothing: x and y are scaled to [0, 1]; the difference curve is
     d(i) = y(i) - x(i); a local maximum d(i) is a knee if d then falls under d(i) - S · mean(x(i+1) - x(i)) before it

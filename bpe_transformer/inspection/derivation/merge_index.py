@@ -1,4 +1,4 @@
-"""The merges of a tokenizer, found by pair or by result, and applied one at a time as the encoder applies them."""
+"""An index of merges by pair and by result, which also applies them one at a time, as the encoder does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FiredMerge:
 
 
 class MergeIndex:
-    """The merges of a tokenizer, found by their pair or by the id they make. Built once a tokenizer, by sorting them."""
+    """The merges of a tokenizer, indexed by their pair and by the id they make. Built once for each tokenizer."""
 
     _indexes: ClassVar[WeakKeyDictionary[Tokenizer, MergeIndex]] = WeakKeyDictionary()
 

@@ -77,7 +77,7 @@ class MissedMerge(View):
 
 @dataclass(frozen=True, slots=True)
 class TokenBoundary(View):
-    """Why two neighbouring tokens of an encoded text stayed apart.
+    """Why two neighbouring tokens of an encoded text were not merged.
 
     "no merge": the vocabulary has no merge of the two, nor of any tokens that met at this boundary before. "taken": it has
     merges of tokens that ended and began here before, but earlier merges took one of the two, see `missed`. "split": the
@@ -100,7 +100,7 @@ class TokenBoundary(View):
 
 @dataclass(frozen=True, slots=True)
 class PretokenDerivation(View):
-    """How one pre-token becomes its tokens."""
+    """The derivation of one pre-token."""
 
     source: bytes
     kind: PretokenKind
@@ -124,7 +124,7 @@ class PretokenDerivation(View):
 
 @dataclass(frozen=True, slots=True)
 class TextDerivation(View):
-    """How a text becomes its tokens: the merges of every pre-token in order, and why neighbouring tokens stayed apart."""
+    """The derivation of a text: the merges of every pre-token in order, and why neighbouring tokens were not merged."""
 
     text: str
     pretokens: tuple[PretokenDerivation, ...]
@@ -154,7 +154,7 @@ class TextDerivation(View):
 def derive_text(
     tokenizer: Tokenizer, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens = "all"
 ) -> TextDerivation:
-    """The merges that build the tokens of `text`, and for any two neighbouring tokens what kept them apart.
+    """The merges that build the tokens of `text`, and for any two neighbouring tokens why they were not merged.
 
     Raises:
         EncodingError: `text` is empty, or cannot be encoded.

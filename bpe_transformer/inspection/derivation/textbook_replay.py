@@ -1,4 +1,4 @@
-"""The textbook algorithm on words that fit on a screen: every merge, with every pair counted and every word redrawn."""
+"""A replay of the textbook algorithm on a few words: every merge with all pair counts and the words after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Segmentation(View):
-    """One word as it stands after some number of merges."""
+    """One word after some number of merges."""
 
     word: bytes
     count: int  # occurrences in the corpus
@@ -34,7 +34,7 @@ class Segmentation(View):
 
 @dataclass(frozen=True, slots=True)
 class PairCount(View):
-    """Two adjacent tokens and how often they stand side by side."""
+    """A pair of adjacent tokens and how often it occurs."""
 
     left: int
     right: int
@@ -52,7 +52,7 @@ class PairCount(View):
 
 @dataclass(frozen=True, slots=True)
 class TraceStep(View):
-    """One merge on the words it is replayed on: what was counted, which pair won, and what became of the words."""
+    """One merge of a replay: the pair counts, the pair that won, and the words after it."""
 
     rank: int
     winner: PairCount
@@ -94,7 +94,7 @@ class TraceStep(View):
 
 @dataclass(frozen=True, slots=True)
 class Alphabet(View):
-    """What a vocabulary starts from: the base tokens in the order of their ids, and the special tokens."""
+    """The tokens of a vocabulary before any merge: base tokens and special tokens, in the order of their ids."""
 
     tokens: tuple[bytes, ...]
     special_tokens: tuple[str, ...]

@@ -52,7 +52,7 @@ class TokenNode(View):
 
 @dataclass(frozen=True, slots=True)
 class SmallestVocabulary(View):
-    """How many merges, counted from the first, a smaller vocabulary needs for a text to be one token in it."""
+    """The smallest vocabulary, in merges from the first, in which a text is one token."""
 
     merges: int
     vocab_size: int | None  # that `Tokenizer.truncate` takes; None where ids do not follow the order of merges
@@ -75,7 +75,7 @@ class LongerToken(View):
 
 @dataclass(frozen=True, slots=True)
 class TokenDerivation(View):
-    """Where a token of a vocabulary comes from, and what is built on it.
+    """The derivation of a token, and the tokens built on it.
 
     "base": in the alphabet. "merged": made by a merge. "whole": in the vocabulary, but no merge makes it, so only
     `ignore_merges` can give it. "special" and "added": set apart in a text before any merge.

@@ -54,7 +54,7 @@ def unknown_rank_error(rank: int, merges: int) -> LearningError:
 
 
 def _readings(written: str) -> list[bytes]:
-    """The bytes that a user may mean by `written`: the text itself, and the token that views write so."""
+    """The bytes that a user may mean by `written`: the text itself, and the token that the views show like this."""
     readings = [written.encode("utf-8", "surrogateescape")]
     if (shown := from_visible(written)) is not None and shown not in readings:
         readings.append(shown)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WordDerivation(View):
-    """How one word is built: its segmentation before any merge, then after each merge that changed it."""
+    """The segmentations of one word: before any merge, then after each merge that changed it."""
 
     stages: tuple[Segmentation, ...]
     ranks: tuple[int, ...]  # ranks[i] made stages[i + 1]

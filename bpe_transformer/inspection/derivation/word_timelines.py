@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WordStage(View):
-    """The segmentation of some words after the first merges of a vocabulary."""
+    """The segmentations of some words after the first N merges."""
 
     merges: int  # how many
     vocab_size: int | None  # of a vocabulary with so many; None where ids do not follow the order of merges
@@ -38,7 +38,7 @@ class WordStage(View):
 
 @dataclass(frozen=True, slots=True)
 class WordTimeline(View):
-    """How words are built, stage by stage, as merges accumulate."""
+    """The segmentations of words for growing numbers of merges."""
 
     words: tuple[str, ...]
     stages: tuple[WordStage, ...]  # the base alphabet, then every merge that changed a word
@@ -73,10 +73,10 @@ class WordTrack:
             for pretoken in encoder.encode(text)
         ]
         self.ranks = sorted({rank for stages in self._stages for rank in stages} - {-1})
-        """Of the merges that change the text."""
+        """The ranks of the merges that change the text."""
 
     def after(self, merges: int) -> Segmentation:
-        """The text under the first `merges` merges."""
+        """The segmentation of the text after the first `merges` merges."""
         ids = [id for stages in self._stages for id in stages[max(rank for rank in stages if rank < merges)]]
         return segmentation_of(self.text.encode(), ids, self._tokenizer)
 

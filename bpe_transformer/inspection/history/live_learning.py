@@ -31,7 +31,7 @@ PERIOD = 0.1  # seconds between two frames
 
 @dataclass(frozen=True, slots=True)
 class LiveFrame(View):
-    """Learning at one moment."""
+    """The state of learning at one moment."""
 
     merges: int  # so far, those of a base vocabulary included
     wanted: int
@@ -50,7 +50,7 @@ class LiveFrame(View):
 
 
 class LiveLearning:
-    """A callback for `learn_bpe(..., watch=...)` that passes frames to `show`: some a second, or one a merge with a `pace`.
+    """A callback for `learn_bpe(..., watch=...)` that passes frames to `show`: several a second, or one a merge with a `pace`.
 
     Args:
         words: texts to follow; one with a character that the alphabet lacks raises `EncodingError` at the first call.
@@ -105,7 +105,7 @@ class LiveLearning:
         self._merges = newest.first_rank + len(newest)
 
     def frame(self) -> LiveFrame:
-        """Learning as it stands."""
+        """The current state of learning."""
         words = []
         for text, pretokens in zip(self._texts, self._ids, strict=True):
             ids = tuple(id for pretoken in pretokens for id in pretoken)

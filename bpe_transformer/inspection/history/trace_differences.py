@@ -37,7 +37,7 @@ class OptionDifference(View):
 
 @dataclass(frozen=True, slots=True)
 class SharedTokens(View):
-    """How many of the tokens that the first merges make are the same in both runs."""
+    """How many tokens of the first N merges are the same in both runs."""
 
     merges: int  # the first so many of either run
     shared: int
@@ -57,7 +57,7 @@ class MovedToken(View):
 
     @property
     def factor(self) -> float:
-        """By how much the later place is behind the earlier one, both counted from 1."""
+        """The ratio of the later to the earlier place, both counted from 1."""
         low, high = sorted((self.rank_a + 1, self.rank_b + 1))
         return high / low
 
@@ -83,7 +83,7 @@ class RankedToken(View):
 
 @dataclass(frozen=True, slots=True)
 class TraceDiff(View):
-    """How two merge histories differ. "a" and "b" are the runs in the order given; tokens are those that merges make."""
+    """How two merge histories differ. "a" is the first run, "b" the second; only merged tokens are compared."""
 
     digest_a: str
     digest_b: str
@@ -170,7 +170,7 @@ def trace_diff(a: Tokenizer, b: Tokenizer) -> TraceDiff:
 
 
 def _pairs(tokenizer: Tokenizer) -> list[tuple[bytes, bytes]]:
-    """By rank, what the two sides of each merge stand for in text."""
+    """By rank, the text bytes of the two sides of each merge."""
     decoded = tokenizer.model.decoded_bytes
     return [(decoded[left], decoded[right]) for left, right in tokenizer.merges]
 
@@ -202,7 +202,7 @@ def _only(ranks: dict[bytes, int], other: dict[bytes, int]) -> tuple[RankedToken
 
 
 def _options(a: Tokenizer, b: Tokenizer) -> list[OptionDifference]:
-    """Settings of the model that differ; ids and tokens, which merges tell about, left out."""
+    """The settings in which two models differ, without ids and tokens, which the merges show."""
     names = ("unit", "pretokenizer", "end_of_word", "unk_token", "space_mark", "prefix_space")
     flags = ("byte_fallback", "fuse_unk", "ignore_merges")
     pairs = [(name, getattr(a.model, name), getattr(b.model, name)) for name in names + flags]

@@ -1,4 +1,4 @@
-"""A walk through a merge history: the place reached, the words that are watched, and the moves that keys stand for.
+"""A walk through a merge history: the current rank, the words that are watched, and the moves of each key.
 
 Every move costs the same, since all is looked up in the saved trace; nothing is learned or replayed again.
 """
@@ -39,7 +39,7 @@ class WalkFrame(View):
 
     @property
     def rank(self) -> int | None:
-        """Of the last merge in force."""
+        """The rank of the last merge that is applied."""
         return self.merges - 1 if self.merges else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class TraceWalk:
         self.message = f"no merge makes a token with {visible(text)} inside"
 
     def follow_next(self) -> None:
-        """Follows the next of the words, and after the last of them none."""
+        """Follows the next of the words; after the last one, none."""
         if not self.tracks:
             self.message = "there is no word to follow; add one first"
             return

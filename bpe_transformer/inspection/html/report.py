@@ -117,7 +117,7 @@ def _deflated(data: bytes) -> str:
 
 
 def vocabulary(model: BpeModel) -> dict[str, Any]:
-    """The facts that encoding needs, and the bytes of all tokens that merges do not tell."""
+    """The facts that encoding needs, and the bytes of all tokens that do not follow from the merges."""
     named = {**model.special_tokens, **model.added_tokens}
     base = set(model.base_ids)
     built = {id: model.tokens[id] for id in base}
@@ -203,7 +203,7 @@ def _trace(trace: MergeTrace) -> dict[str, Any]:
 
 
 def _facts(tokenizer: Tokenizer) -> list[list[Any]]:
-    """(name, value, whether it is written small) for the top of the page."""
+    """(name, value, whether in small print) for the top of the page."""
     model = tokenizer.model
     rows: list[list[Any]] = [
         ["vocabulary", f"{tokenizer.vocab_size:,}", False],

@@ -67,7 +67,7 @@ def spaced(tokens: Iterable[bytes], new: bytes | None = None) -> Text:
 
 
 def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
-    """A label and what it labels, a line each."""
+    """A table of labels and values, one on each line."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=LABEL, no_wrap=True)
     grid.add_column(overflow="fold")

@@ -52,7 +52,7 @@ class ScriptUse(View):
 
 @dataclass(frozen=True)
 class FileSummary(View):
-    """A file as a tokenizer sees it.
+    """The tokens of a file in figures.
 
     `top`: the most frequent tokens. `rarest`: the least frequent that occur at all, those learned first before the others.
     `longest`: by characters, then bytes. `by_script` and `by_kind` cover all tokens of the file, most used first.

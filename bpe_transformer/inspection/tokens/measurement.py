@@ -53,7 +53,7 @@ class Measurement:
 
     @property
     def renyi_efficiency(self) -> float:
-        """Over the whole vocabulary."""
+        """The Rényi efficiency over the whole vocabulary."""
         return metrics.renyi_efficiency(self.used, self.vocab_size)
 
     @property
@@ -66,11 +66,11 @@ class Measurement:
 
     @property
     def num_used(self) -> int:
-        """Distinct tokens that occur."""
+        """The number of distinct tokens that occur."""
         return int(np.count_nonzero(self.used))
 
     def __add__(self, other: Measurement) -> Measurement:
-        """Both texts together. Raises ValueError for measurements of different vocabularies."""
+        """The counts of both texts together. Raises ValueError for measurements of different vocabularies."""
         if self.used.shape != other.used.shape or self.vocab_size != other.vocab_size:
             raise ValueError(f"vocabularies of {len(self.used)} and {len(other.used)} ids do not add up")
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "vocab_size"}

@@ -69,7 +69,7 @@ class TokenizedText(View):
 
     @property
     def bytes_per_token(self) -> float:
-        """Bytes of text a token; 0 for an empty text."""
+        """Bytes of text per token; 0 for an empty text."""
         return self.num_bytes / len(self.spans) if self.spans else 0.0
 
     @property

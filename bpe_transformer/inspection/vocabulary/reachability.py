@@ -33,7 +33,7 @@ _LETTERS_FIRST = (b"\xc3", b"\xd0", b"\xd7", b"\xe4", b"\xea", b"\xed", b"\xe3",
 
 
 def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
-    """By id, what keeps a token from ever coming out of the encoder; special and added tokens are looked for, not merged.
+    """By id, why the encoder never produces a token; special and added tokens are left out.
 
     A token is reachable if its own bytes, merged, give it, and a text is encoded to it: its own, or with a few characters
     around it (and for a token that is part of a character, that character around it). The first is exact: a token that
@@ -72,7 +72,7 @@ def _obstacle(tokenizer: Tokenizer, kinds: TokenKinds, id: int) -> Obstacle | No
 
 
 def witness(tokenizer: Tokenizer, id: int) -> bytes | None:
-    """A text that is encoded to tokens of which this is one, if a few characters around it are enough."""
+    """A text whose encoding contains this token, if one is found with a few characters around it."""
     token = tokenizer.model.decoded_bytes[id]
     for texts in _texts_with(token, _encodable(tokenizer)):
         encoded = tokenizer.encode_batch(texts, disallowed_special=())
@@ -94,7 +94,7 @@ def _encodable(tokenizer: Tokenizer) -> list[str]:
 
 
 def _texts_with(token: bytes, around: list[str]) -> Iterator[list[bytes]]:
-    """Batches of texts that hold `token`, the most likely to show it first."""
+    """Batches of texts that hold `token`, in order of how likely their encoding contains it."""
     completed = [head + token + tail for head, tail in islice(_completions(token), _TRIES)]
     yield completed
     for text in completed[:_IN_CONTEXT]:

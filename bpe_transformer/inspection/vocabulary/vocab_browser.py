@@ -31,7 +31,7 @@ Bounds = tuple[int | None, int | None]  # the least and the most; None: no bound
 
 
 class VocabBrowser:
-    """The tokens of one tokenizer, with facts about each, to be filtered and sorted; `corpus` adds how often it uses them.
+    """The tokens of one tokenizer with facts about each, for filtering and sorting; `corpus` adds how often they occur in it.
 
     Texts are taken as plain text: special tokens in them are not recognised. Raises what `measure` raises for a text that
     cannot be read or encoded.
@@ -88,7 +88,7 @@ class VocabBrowser:
 
     @cached_property
     def totals(self) -> NDArray[np.int64] | None:
-        """How often the corpus holds each token on its own or inside a longer one that was merged from it."""
+        """How often each token occurs in the corpus, by itself or inside a longer token that was merged from it."""
         if self.used is None:
             return None
         model = self.tokenizer.model
@@ -152,7 +152,7 @@ class VocabBrowser:
         )
 
     def pruning(self) -> Pruning | None:
-        """None without a corpus."""
+        """What pruning would save; None without a corpus."""
         if self.used is None:
             return None
         uses = Counter(self.corpus_use(id) for id in range(self.tokenizer.vocab_size))
@@ -223,7 +223,7 @@ class VocabBrowser:
                 raise ConfigError(f"{name}={value!r} is unknown; choose one of {', '.join(filter(None, known))}")
 
     def _having_text(self, prefix: str | None, contains: str | None) -> list[int]:
-        """The ids that have a token, and one that begins with `prefix` and holds `contains`, where these are given."""
+        """The ids whose token begins with `prefix` and holds `contains`, if these are given."""
         chosen = [id for id, token in enumerate(self.tokenizer.model.tokens) if token]
         decoded = self.tokenizer.model.decoded_bytes
         if prefix is not None:
@@ -283,7 +283,7 @@ _BY_USE = frozenset({"used", "swallowed"})
 
 
 def _readings(written: str) -> tuple[bytes, ...]:
-    """The bytes that a user may mean by `written`: the text itself, and the token that views write so."""
+    """The bytes that a user may mean by `written`: the text itself, and the token that the views show like this."""
     shown = from_visible(written)
     return tuple(dict.fromkeys([written.encode("utf-8", "surrogateescape"), *([shown] if shown else [])]))
 

@@ -40,7 +40,7 @@ class VocabEntry(View):
 
 @dataclass(frozen=True, slots=True)
 class Pruning(View):
-    """What a corpus leaves unused, and what `Tokenizer.prune` would save. The corpus is as many tokens long afterwards."""
+    """The tokens that a corpus does not use, and what `Tokenizer.prune` would save without changing its encoding."""
 
     num_used: int  # tokens that the corpus holds
     num_scaffold: int
@@ -51,7 +51,7 @@ class Pruning(View):
 
     @property
     def share_saved(self) -> float:
-        """Of the rows of an embedding matrix, 0 to 1."""
+        """The share of the rows of an embedding matrix, 0 to 1."""
         return 1 - self.vocab_size_after / self.vocab_size if self.vocab_size else 0.0
 
     def as_dict(self) -> dict[str, Any]:

@@ -48,9 +48,9 @@ _ANEW = "make it anew with encode_files"
 
 @dataclass(frozen=True)
 class Totals:
-    """What came of the sources so far: documents (and how many of them without an id), bytes read, ids written.
+    """Totals of the sources encoded so far: documents (and how many of them have no ids), bytes read, ids written.
 
-    `replaced` counts the places where U+FFFD took that of bytes that are not UTF-8.
+    `replaced` counts the places where U+FFFD replaced bytes that are not UTF-8.
     """
 
     documents: int = 0
@@ -61,7 +61,7 @@ class Totals:
 
 
 class HasDigest(Protocol):
-    """A tokenizer, as far as it matters for what belongs to it."""
+    """An object with the digest of a tokenizer."""
 
     @property
     def digest(self) -> str: ...
@@ -69,7 +69,7 @@ class HasDigest(Protocol):
 
 @dataclass(frozen=True)
 class EncodedFiles:
-    """A folder of ids: `encodings` are mapped into memory, a document each, in the order of `sources` and within them."""
+    """A folder of encoded files: `encodings` are mapped into memory, one for each document, in the order of `sources`."""
 
     path: Path
     encodings: Encodings
@@ -87,7 +87,9 @@ class EncodedFiles:
     ) -> EncodedFiles:
         """Reads all files once to compare them with the folder's manifest; `check="sizes"` only finds what is cut off.
 
-        Raises `FormatError` if `path` is no such folder, `DigestMismatchError` if another tokenizer made it."""
+        Raises `FormatError` if `path` is not a folder of encoded files, `DigestMismatchError` if another tokenizer
+        made it.
+        """
         folder = Path(path)
         check_files(folder, _FILES, check=check)
         try:
@@ -120,7 +122,7 @@ class EncodedFiles:
 
 @dataclass(frozen=True)
 class _State:
-    """How far a run is: bytes taken of source number `source`, and the totals until there."""
+    """How far a run is: at byte `position` of the source with index `source`, with the totals up to there."""
 
     source: int = 0
     position: int = 0
@@ -170,15 +172,15 @@ def encode_files(
                 _check_same(target, found, plan)
                 remove_resumable(target)  # of a run that was killed when its output was in place
                 return EncodedFiles.load(target)
-        with _Work(target, plan, len(codec.model.tokens)) as work:
+        with _UnfinishedOutput(target, plan, len(codec.model.tokens)) as output:
             texts = FileTexts(sources, codec, documents, errors, allowed, disallowed)
             total = sum(source.size for source in sources)
-            for group in () if work.is_whole else texts.groups(work.state.source, work.state.position):
+            for group in () if output.is_whole else texts.groups(output.state.source, output.state.position):
                 encodings = _encode(codec, group, num_threads, allowed, disallowed)
-                work.add(group, encodings, frame)
+                output.append(group, encodings, frame)
                 if progress is not None:
                     progress(min(group.done, total), total)
-            work.finish()
+            output.finish()
         return EncodedFiles.load(target, check="sizes")
 
 
@@ -241,8 +243,8 @@ def _check_same(folder: Path, found: dict[str, Any], plan: dict[str, Any]) -> No
     )
 
 
-class _Work:
-    """The private folder beside the output: in it are the output that grows, with its journal, and later that it is whole."""
+class _UnfinishedOutput:
+    """The output while it is written: a private folder beside the target, with the ids so far and a journal."""
 
     def __init__(self, target: Path, plan: dict[str, Any], vocab_size: int) -> None:
         self._target, self._plan, self._vocab_size = target, plan, vocab_size
@@ -252,11 +254,11 @@ class _Work:
         self.state = _State()
         self.is_whole = False  # an earlier run has written all, and was stopped before it took its place
 
-    def __enter__(self) -> _Work:
+    def __enter__(self) -> _UnfinishedOutput:
         with ExitStack() as stack:
             self._place = stack.enter_context(resumable_workspace(self._target))
             self._folder = self._place / "output"
-            with _told(self._place):
+            with _remedy_added(self._place):
                 self._start()
             stack.push(self._close)
             self._stack = stack.pop_all()
@@ -296,10 +298,10 @@ class _Work:
 
     def _close(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._handles:
-            with suppress(OSError, ValueError):  # what went wrong is told, not that this does as well
+            with suppress(OSError, ValueError):  # the first error is raised, not one of this
                 self._log_state()
         for handle in self._handles:
-            with suppress(OSError):  # a full disk is told by what was written, not again by what is left to write
+            with suppress(OSError):  # a full disk has raised an error already
                 handle.close()
         if kind is None or (
             self.state == _State() and not self.is_whole
@@ -307,10 +309,10 @@ class _Work:
             remove_workspace(self._place)
 
     def _resume(self) -> None:
-        """Takes up what another run left, if it made the same and all that its journal names is there."""
+        """Continues an earlier run if it had the same plan and all that its journal names is there."""
         self._journal.seek(0)
         data = self._journal.read()
-        whole = data.rfind(b"\n") + 1  # what follows the last newline was cut short
+        whole = data.rfind(b"\n") + 1  # text after the last newline is a line that was cut off
         try:
             entries = [json.loads(line) for line in data[:whole].splitlines()]
             last = _State(**{**entries[-1], "totals": Totals(**entries[-1]["totals"])}) if entries[1:] else _State()
@@ -333,7 +335,7 @@ class _Work:
         self._logged = time.monotonic()
 
     def _log_state(self) -> None:
-        """Says how far everything is, once it is on the disk: after a power failure a journal must not promise more."""
+        """Writes the state to the journal, after the ids are on the disk: after a power failure it must not name more."""
         for handle in (self._ids, self._offsets):
             handle.flush()
             os.fsync(handle.fileno())
@@ -347,14 +349,14 @@ class _Work:
         handle.seek(0, os.SEEK_END)
         return handle
 
-    def add(self, group: Group, plain: Encodings, frame: Frame) -> None:
-        """Writes the ids of a group of texts, and every now and then that they are written."""
-        ids, row_starts, is_text = frame.layout(np.diff(plain.row_starts), group.begins, group.ends, self._dtype)
-        ids[is_text] = plain.ids
+    def append(self, group: Group, encodings: Encodings, frame: Frame) -> None:
+        """Writes the framed ids of a group, and about once a second the state to the journal."""
+        ids, row_starts, is_text = frame.layout(np.diff(encodings.row_starts), group.begins, group.ends, self._dtype)
+        ids[is_text] = encodings.ids
         totals, closed = self.state.totals, self.state.closed
         offsets = totals.ids + row_starts[1:][group.ends]
         lengths = np.diff(offsets, prepend=closed)
-        with _told(self._folder):
+        with _remedy_added(self._folder):
             self._ids.write(ids.data)
             self._offsets.write(np.ascontiguousarray(offsets, np.int64).data)
         done = Totals(
@@ -363,12 +365,12 @@ class _Work:
         )  # fmt: skip
         self.state = _State(group.source, group.position, done, int(offsets[-1]) if len(offsets) else closed)
         if time.monotonic() - self._logged >= _SYNC_SECONDS:
-            with _told(self._folder):
+            with _remedy_added(self._folder):
                 self._log_state()
 
     def finish(self) -> None:
-        """Makes the folder the output. What is there before goes when the new one has taken its place."""
-        with _told(self._place):
+        """Puts the finished folder in the place of the target; an older output is removed after that."""
+        with _remedy_added(self._place):
             if not self.is_whole:
                 self._write_rest()
                 (self._place / _WHOLE).write_text(str(self._folder.stat().st_ino))
@@ -378,7 +380,7 @@ class _Work:
             take_place(self._folder, self._target, self._place, drop=_FILES)
 
     def _write_rest(self) -> None:
-        """All that the output holds, on the disk."""
+        """Writes the headers and the facts, and syncs all files to the disk."""
         self._log_state()
         totals = self.state.totals
         for handle, dtype, length in (
@@ -397,15 +399,15 @@ class _Work:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Says where it was that writing failed, and that it can go on."""
+def _remedy_added(folder: Path) -> Iterator[None]:
+    """Re-raises an error of writing with the folder and the remedy."""
     try:
         yield
     except OSError as cause:
         if cause.filename is not None:
             raise
-        told = f"{cause.strerror or cause}; what was encoded is kept, so the same call goes on from there"
-        raise OSError(cause.errno, told, str(folder)) from cause
+        message = f"{cause.strerror or cause}; what was encoded is kept, so the same call goes on from there"
+        raise OSError(cause.errno, message, str(folder)) from cause
 
 
 def _size(path: Path) -> int:
@@ -433,7 +435,7 @@ def _lock(handle: Any, folder: Path) -> None:
 
 
 def _to_arrow(folder: Path, digest: str) -> None:
-    """`ids.arrow`: an Arrow stream with one batch, so that all of it can be used where it lies."""
+    """`ids.arrow`: an Arrow stream with one batch, so that it can be used without a copy."""
     import pyarrow as pa
 
     encodings = _read(folder, "npy")

@@ -239,7 +239,7 @@ def test_a_kill_at_any_step_loses_nothing(
         with monkeypatch.context() as patched:
             for owner, name in (
                 (os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "write_text"), (shutil, "rmtree"),
-                (encoded_files, "sync"), (encoded_files, "_to_arrow"), (encoded_files._Work, "_log"),
+                (encoded_files, "sync"), (encoded_files, "_to_arrow"), (encoded_files._UnfinishedOutput, "_log"),
             ):  # fmt: skip
                 patched.setattr(owner, name, dying(getattr(owner, name)))
             found = mixed.encode_files(corpus, out, documents="line", format=format, overwrite=overwrite)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A word or a line as several tokenizers cut it, one below the other."""
+"""The segmentations of a word or a line by several tokenizers, one below the other."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _(detail: MergeDetail) -> RenderableType:
 
 
 def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
-    """What is known of one merge, labelled."""
+    """The facts of one merge, with labels."""
     made = Text(in_view(row.new_token), NEW)
     rows: list[tuple[str, RenderableType]] = [
         (

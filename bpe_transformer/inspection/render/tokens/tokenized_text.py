@@ -62,7 +62,7 @@ class Spans:
 
 
 def written_span(span: TokenSpan) -> str:
-    """What stands for a span: the token, and for an unknown character also the character."""
+    """The text shown for a span: its token, and for an unknown character also the character."""
     return f"{in_view(span.source)}→{in_view(span.token)}" if span.kind == "unknown" else in_view(span.token)
 
 
