@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from bpe_transformer.errors import FormatError
+from bpe_transformer.io import Node
+
 _MAX_NOTES = 100  # of one stage; a file that is not text at all would leave one a line
 
 
@@ -57,12 +60,22 @@ class Stage:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Stage:
-        def amounts(pairs: Mapping[str, list[int]]) -> dict[str, Amount]:
-            return {reason: Amount(*pair) for reason, pair in pairs.items()}
+    def from_node(cls, data: Node) -> Stage:
+        """The inverse of `to_dict`. Raises `FormatError` that names the place."""
 
-        kept = Amount(*data["kept"])
-        return cls(data["name"], kept, amounts(data["dropped"]), amounts(data["truncated"]), tuple(data["notes"]))
+        def amounts(outcome: str) -> dict[str, Amount]:
+            pairs = data.child(outcome)
+            return {reason: _amount(pairs, reason) for reason in pairs.value}
+
+        kept = _amount(data, "kept")
+        return cls(data.get("name", str), kept, amounts("dropped"), amounts("truncated"), data.texts("notes"))
+
+
+def _amount(data: Node, key: str) -> Amount:
+    numbers = data.numbers(key)
+    if len(numbers) != 2:
+        raise FormatError(f"{key} has {len(numbers)} numbers, not examples and bytes")
+    return Amount(*numbers)
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,9 @@ class Ledger:
         return {"stages": [stage.to_dict() for stage in self.stages]}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Ledger:
-        return cls(tuple(Stage.from_dict(stage) for stage in data["stages"]))
+    def from_node(cls, data: Node) -> Ledger:
+        """The inverse of `to_dict`. Raises `FormatError` that names the place."""
+        return cls(tuple(Stage.from_node(stage) for stage in data.children("stages")))
 
 
 class StageRecorder:

@@ -22,7 +22,7 @@ def write_manifest(folder: str | os.PathLike[str], files: Iterable[str] | None =
     """
     folder = Path(folder)
     names = _files(folder) if files is None else sorted(files)
-    entries = {name: {"size": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names}
+    entries = {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
     text = json.dumps({"format": FORMAT, "files": entries}, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -68,7 +68,7 @@ def _check(folder: Path, name: str, size: int, sha256: str | None) -> None:
             f"{path} has {path.stat().st_size:,} bytes where {MANIFEST} has {size:,}: it is damaged, or of another run; "
             f"{remedy}"
         )
-    if sha256 is not None and _sha256(path) != sha256:
+    if sha256 is not None and sha256_of(path) != sha256:
         raise FormatError(
             f"{path} is not what {MANIFEST} lists (SHA-256 differs): it is damaged, or of another run; {remedy}"
         )
@@ -115,7 +115,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(name for name in paths if name != MANIFEST)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 sum of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(1 << 20))
     with path.open("rb", buffering=0) as file:

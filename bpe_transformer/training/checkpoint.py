@@ -7,6 +7,7 @@ tokenizer's `tokenizer.json`. While a run is going on it also holds `training.sa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError
+from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError, FormatError
+from bpe_transformer.io import damage_named, parse_facts, read_facts
 from bpe_transformer.io.atomic import atomic_directory, atomic_file
 from bpe_transformer.models.config import ModelConfig
 from bpe_transformer.models.registry import Family, family_named
@@ -29,6 +31,7 @@ from bpe_transformer.training.old_formats import FORMAT, upgraded_info, upgraded
 from bpe_transformer.training.weights_header import check_fits, read_header
 
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
+_RESTORE, RESTART = "train again or restore it", "start the run again without --resume"
 
 
 @dataclass(frozen=True)
@@ -170,14 +173,26 @@ def load_checkpoint(
     weights, _ = _read(path)
     if info.format < FORMAT:
         weights = upgraded_weights(weights, info.task)
+    _check_finite(weights, path)
+    model = build_model(info)
+    set_weights(model, weights, source=str(path))
+    return model.eval(), info, tokenizer
+
+
+def load_weights(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The weights in a file, which have to have these names and shapes. Raises `CheckpointError`."""
+    check_fits(read_header(path), expected, source=str(path), config=CONFIG)
+    weights, _ = _read(path)
+    _check_finite(weights, path)
+    return weights
+
+
+def _check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
     broken = [name for name, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise CheckpointError(
             f"{path} is damaged ({broken[0]} holds values that are not finite); train again or restore it"
         )
-    model = build_model(info)
-    set_weights(model, weights, source=str(path))
-    return model.eval(), info, tokenizer
 
 
 def _check_bounds(info: CheckpointInfo, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
@@ -200,25 +215,22 @@ def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
     """What the checkpoint is, without its weights; `CheckpointError` when there is none or it is damaged."""
     path = Path(directory) / CONFIG
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        check_format(data, path)
-        return CheckpointInfo.from_dict(data)
-    except CheckpointError:
-        raise
+        with damage_named(path, _RESTORE, CheckpointError):
+            data = read_facts(path).value
+            check_format(data, path)
+            return CheckpointInfo.from_dict(data)
     except FileNotFoundError:
         raise CheckpointError(
             f"{directory} holds no trained model ({CONFIG} is missing); make one with train"
         ) from None
-    except RecursionError:
-        raise CheckpointError(f"{path} is damaged (it is nested too deep); train again or restore it") from None
-    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as problem:
-        raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None
+    except ConfigError as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); {_RESTORE}") from None
 
 
 def check_format(data: Mapping[str, Any], path: Path) -> None:
     """`CheckpointError` when a later version of this library wrote `data`."""
     found = data.get("format", 1)
-    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+    if type(found) is not int or not 1 <= found <= FORMAT:
         raise CheckpointError(
             f"{path} is of format {found!r}, and this bpe-transformer reads 1 to {FORMAT}; "
             "use the version that wrote it, or train again"
@@ -226,34 +238,49 @@ def check_format(data: Mapping[str, Any], path: Path) -> None:
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes tensors and plain facts as one file, replaced as a whole."""
-    text = json.dumps({"format": FORMAT, **facts})
+    """Writes tensors and plain facts as one file, replaced as a whole, with a checksum of all of it."""
+    kept = {name: value.contiguous() for name, value in tensors.items()}
+    known = {"format": FORMAT, **facts}
+    text = json.dumps({**known, "sha256": _checksum(kept, known)})
     with atomic_file(path) as unfinished:
         # not save_file, which lets nobody but the owner read what it writes
-        unfinished.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, {"facts": text}))
+        unfinished.write_bytes(save(kept, {"facts": text}))
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The inverse of `save_state`; `CheckpointError` when the file is missing, damaged or of a later version."""
     tensors, metadata = _read(path)
-    try:
-        facts = {"format": 1, **json.loads(metadata["facts"])}
+    with damage_named(path, RESTART, CheckpointError):
+        facts = {"format": 1, **parse_facts(metadata["facts"]).value}
+        checksum = facts.pop("sha256", None)  # runs of earlier versions have none
+        if checksum is not None and checksum != _checksum(tensors, facts):
+            raise FormatError("its checksum is another")
         check_format(facts, path)
         return tensors, facts
-    except CheckpointError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
+
+
+def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """The SHA-256 of plain facts and tensors: their names, types, shapes and bytes."""
+    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def saved_info(facts: Mapping[str, Any], path: Path) -> CheckpointInfo:
+    """What the model of an unfinished run is, from the facts in its file; `CheckpointError` when they are damaged."""
+    try:
+        with damage_named(path, RESTART, CheckpointError):
+            return CheckpointInfo.from_dict(facts["card"])
+    except ConfigError as problem:
+        raise CheckpointError(f"{path} is damaged ({problem}); {RESTART}") from None
 
 
 def load_run_settings(directory: str | os.PathLike[str]) -> Settings:
     """The settings of the unfinished run in `directory`; `CheckpointError` when there is none or it is damaged."""
     path = Path(directory) / STATE
-    facts = load_state(path)[1]
-    try:
-        return CheckpointInfo.from_dict(facts["card"]).settings
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise CheckpointError(f"{path} is damaged ({problem}); start the run again without --resume") from None
+    return saved_info(load_state(path)[1], path).settings
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -12,30 +12,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError
-from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.io import Node, atomic_file, damage_named
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import (
+    RESTART,
     STATE,
     WEIGHTS,
     CheckpointInfo,
     load_state,
+    load_weights,
     save_checkpoint,
     save_state,
+    saved_info,
     set_weights,
     weights_of,
 )
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.memory import keep_freed_memory
 from bpe_transformer.training.old_formats import FORMAT
+from bpe_transformer.training.run_state import RunState, optimizer_states
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
 
@@ -74,20 +78,6 @@ class RunResult:
     history: tuple[dict[str, Any], ...]
 
 
-@dataclass
-class _RunState:
-    """Run state other than tensors; saved with them."""
-
-    step: int = 0
-    epoch: int = 0  # epochs that are over
-    batch: int = 0  # batches done in this one
-    seconds: float = 0.0
-    best_loss: float | None = None
-    best_step: int = 0
-    snapshots: list[int] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
 class Trainer:
     """Trains the model of `task.objective` by the settings of `info` and leaves a checkpoint in `directory`."""
 
@@ -105,7 +95,7 @@ class Trainer:
         self.info, self.tokenizer, self.directory = info, tokenizer, directory
         self.settings = info.settings
         self.report = progress or (lambda _: None)
-        self.state = _RunState()
+        self.state = RunState()
         self.objective = engine.prepare(task.objective)
         self.model: nn.Module = task.objective.model  # type: ignore[assignment]
         self.named = dict(self.model.named_parameters())
@@ -267,7 +257,8 @@ class Trainer:
         return self._result(finished=True, chosen=chosen)
 
     def _average(self) -> dict[str, Tensor]:
-        parts = [load_file(self._snapshot_path(step)) for step in self.state.snapshots]
+        expected = {name: tuple(value.shape) for name, value in self.named.items()}
+        parts = [load_weights(self._snapshot_path(step), expected) for step in self.state.snapshots]
         return {name: torch.stack([part[name] for part in parts]).mean(dim=0) for name in self.named}
 
     def _snapshot_path(self, step: int) -> Path:
@@ -320,19 +311,16 @@ class Trainer:
                 f"{path} was written by an earlier version (format {facts['format']}), whose runs cannot be resumed; "
                 "its model still loads; start the run again without --resume"
             )
-        check_resumable(CheckpointInfo.from_dict(facts["card"]), self.info)
+        check_resumable(saved_info(facts, path), self.info)
         model = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
         set_weights(self.model, model, source=str(path))
-        for name, parameter in self.named.items():
-            parts = ("step", "exp_avg", "exp_avg_sq")
-            found = {part: tensors[key] for part in parts if (key := f"optimizer.{part}.{name}") in tensors}
-            if found:
-                self.optimizer.state[parameter] = found
-        self.engine.set_rng_state(
-            {name.removeprefix("random."): state for name, state in tensors.items() if name.startswith("random.")}
-        )
-        self.engine.scaler.load_state_dict(facts["scaler"])
-        self.state = _RunState(**facts["state"])
+        random = {name[len("random.") :]: state for name, state in tensors.items() if name.startswith("random.")}
+        with damage_named(path, RESTART, CheckpointError, RuntimeError):
+            self.state = RunState.from_node(Node(facts).child("state"))
+            for name, states in optimizer_states(tensors, self.named).items():
+                self.optimizer.state[self.named[name]] = states
+            self.engine.set_rng_state(random)
+            self.engine.scaler.load_state_dict(facts["scaler"])
 
 
 def check_resumable(saved: CheckpointInfo, current: CheckpointInfo) -> None:

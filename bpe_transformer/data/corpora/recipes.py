@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from bpe_transformer.errors import CorpusError, FormatError
+from bpe_transformer.io import Node, one_line, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -120,33 +121,62 @@ def parse_recipe(name: str, text: str) -> Recipe:
         FormatError: `text` is not TOML, or lacks something a recipe needs.
     """
     try:
-        data = tomllib.loads(text)
-        columns = tuple(data["columns"])
-        splits = {split: _split(table) for split, table in data["splits"].items()}
+        data = Node(tomllib.loads(text))
+        columns = data.texts("columns")
+        kind = data.get("kind", str)
+        if kind not in get_args(Kind):
+            raise FormatError(f"kind is {shown(kind)}, not {' or '.join(get_args(Kind))}")
+        tables = data.child("splits")
+        splits = {name: _split(tables.child(name)) for name in tables.value}
         info = CorpusInfo(
             name=name,
-            description=data["description"],
-            kind=data["kind"],
+            description=data.get("description", str),
+            kind=cast(Kind, kind),
             columns=columns,
             splits=tuple(splits),
-            licence=data["licence"],
-            size=data["size"],
-            source=data["source"],
-            train=data.get("train", {}),
-            text_columns=tuple(data.get("text_columns", columns)),
-            checksum=data["checksum"],
+            licence=data.get("licence", str),
+            size=data.get("size", str),
+            source=data.get("source", str),
+            train=data.get("train", dict, {}),
+            text_columns=data.texts("text_columns") if "text_columns" in data.value else columns,
+            checksum=data.get("checksum", str),
         )
-        hub = Hub(**data["hub"]) if "hub" in data else None
-        return Recipe(info, data["reader"], MappingProxyType(splits), data.get("types", {}), hub)
-    except tomllib.TOMLDecodeError as problem:
-        raise FormatError(f"recipe {name}: not TOML ({problem}); correct the file") from None
-    except (KeyError, TypeError) as problem:
-        raise FormatError(
-            f"recipe {name}: {problem} is missing or wrong; compare it with corpora/recipes/multi30k.toml"
-        ) from None
+        hub = data.optional("hub")
+        return Recipe(info, data.get("reader", str), MappingProxyType(splits), _texts(data, "types"), hub and _hub(hub))
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise FormatError(f"recipe {name}: not TOML ({one_line(problem)}); correct the file") from None
+    except FormatError as problem:
+        raise FormatError(f"recipe {name}: {problem}; compare it with corpora/recipes/multi30k.toml") from None
 
 
-def _split(table: Mapping[str, Any]) -> RecipeSplit:
-    low, high = table.get("span", (0.0, 1.0))
-    sources = {column: RecipeFile(**file) for column, file in table.get("files", {}).items()}
-    return RecipeSplit(MappingProxyType(sources), table.get("rows"), (low, high), table.get("hub"))
+def _split(table: Node) -> RecipeSplit:
+    span = table.get("span", list, [0.0, 1.0])
+    if not (len(span) == 2 and all(isinstance(end, (int, float)) for end in span) and 0 <= span[0] < span[1] <= 1):
+        raise FormatError(f"{table.place}.span is {shown(span)}, not two shares of a document from 0 to 1")
+    files = table.optional("files")
+    sources = {} if files is None else {column: _file(files.child(column)) for column in files.value}
+    rows = table.number("rows", default=None)
+    return RecipeSplit(MappingProxyType(sources), rows, (span[0], span[1]), table.get("hub", str, None))
+
+
+def _file(table: Node) -> RecipeFile:
+    _check_keys(table, RecipeFile)
+    url, sha256 = table.get("url", str, None), table.get("sha256", str, None)
+    return RecipeFile(table.get("path", str), url, sha256, table.get("bundled", bool, False))
+
+
+def _hub(table: Node) -> Hub:
+    _check_keys(table, Hub)
+    config, revision = table.get("config", str, None), table.get("revision", str, None)
+    return Hub(table.get("dataset", str), config, revision, _texts(table, "columns"))
+
+
+def _texts(table: Node, key: str) -> Mapping[str, str]:
+    found = table.optional(key)
+    return {} if found is None else {name: found.get(name, str) for name in found.value}
+
+
+def _check_keys(table: Node, kind: type[RecipeFile] | type[Hub]) -> None:
+    known = [field.name for field in fields(kind)]
+    if unknown := [key for key in table.value if key not in known]:
+        raise FormatError(f"{table.place}.{unknown[0]} is not known; {', '.join(known)} are")

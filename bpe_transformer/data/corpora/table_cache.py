@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from datasets import Dataset, config
 
 from bpe_transformer.data.ledger import Stage, StageRecorder
-from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.errors import FormatError
+from bpe_transformer.io import atomic_file, read_facts
+from bpe_transformer.io.manifest import sha256_of
 
-_VERSION = 1  # raise it when a reader changes what it makes of the same input
+_VERSION = 2  # raise it when a reader changes what it makes of the same input
 BATCH_ROWS = 2_000
 BATCH_BYTES = 16 << 20
 
@@ -32,17 +34,41 @@ def cached_table(
     """The dataset that `read` yields, from the cache when `key` (JSON values) was read before.
 
     `read` records what it keeps and drops in the `StageRecorder` it is given. `schema` may be None when there is at least
-    one batch, which has it.
+    one batch, which has it. What lies damaged in the cache is read anew.
     """
     digest = hashlib.sha256(json.dumps([_VERSION, *key]).encode()).hexdigest()[:32]
-    table, ledger = cache_folder() / f"{digest}.arrow", cache_folder() / f"{digest}.json"
-    if not (table.exists() and ledger.exists()):
+    table = cache_folder() / f"{digest}.arrow"
+    if not is_whole([table], _facts_of(table)):
         recorder = StageRecorder()
         with atomic_file(table) as unfinished:
             _write(unfinished, schema, read(recorder))
-            with atomic_file(ledger) as unfinished_ledger:
-                unfinished_ledger.write_text(json.dumps(recorder.stage("read").to_dict()), encoding="utf-8")
+            sums = sums_of([unfinished], [table.name])
+        write_facts(_facts_of(table), {"stage": recorder.stage("read").to_dict(), "files": sums})
     return Dataset.from_file(str(table))
+
+
+def _facts_of(table: Path) -> Path:
+    return table.with_suffix(".json")
+
+
+def sums_of(files: Sequence[Path], names: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 sums of files under their `names`."""
+    return {name: sha256_of(file) for name, file in zip(names, files, strict=True)}
+
+
+def write_facts(path: Path, facts: Mapping[str, object]) -> None:
+    """Writes what is known of files of the cache beside them."""
+    with atomic_file(path) as unfinished:
+        unfinished.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def is_whole(files: Sequence[Path], facts: Path) -> bool:
+    """Whether the files are there, and all as they were when their facts were written."""
+    try:
+        sums = read_facts(facts).get("files", dict)
+        return bool(files) and sums == sums_of(files, [file.name for file in files])
+    except (OSError, FormatError):
+        return False
 
 
 def _write(path: Path, schema: pa.Schema | None, batches: Iterator[pa.RecordBatch]) -> None:
@@ -61,10 +87,13 @@ def read_stage(dataset: Dataset) -> Stage | None:
     files = dataset.cache_files
     if len(files) != 1:
         return None
-    ledger = Path(files[0]["filename"]).with_suffix(".json")
-    if ledger.parent != cache_folder() or not ledger.exists():
+    facts = _facts_of(Path(files[0]["filename"]))
+    if facts.parent != cache_folder():
         return None
-    stage = Stage.from_dict(json.loads(ledger.read_text(encoding="utf-8")))
+    try:
+        stage = Stage.from_node(read_facts(facts).child("stage"))
+    except (OSError, FormatError):
+        return None
     return stage if stage.kept.examples == len(dataset) else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
+from bpe_transformer.data.corpora.table_cache import cache_folder, is_whole, read_stage, sums_of, write_facts
 from bpe_transformer.data.ledger import Amount, Ledger, Stage
 from bpe_transformer.data.prepared.prepared_rows import Prepared
 from bpe_transformer.data.prepared.task_columns import Task, TaskColumns
@@ -211,6 +211,10 @@ def _encode(
     fingerprint = _fingerprint(dataset, tokenizer, framed, max_len)
     ids = dict.fromkeys(framed, datasets.Sequence(datasets.Value("int32")))
     cache.mkdir(parents=True, exist_ok=True)
+    facts = cache / f"{fingerprint}.json"
+    if not is_whole(cached := sorted(cache.glob(f"{fingerprint}*.arrow")), facts):
+        for file in (facts, *cached):  # damaged, or of a run that was killed: `datasets` would take it as it is
+            file.unlink(missing_ok=True)
     encoded = (
         dataset.select_columns(columns)
         .with_format("arrow")
@@ -228,6 +232,9 @@ def _encode(
             desc="encoding",
         )
     )
+    if not facts.exists():
+        written = sorted(cache.glob(f"{fingerprint}*.arrow"))
+        write_facts(facts, {"files": sums_of(written, [file.name for file in written])})
     if done < total:  # the rest came from the cache, or from other processes
         progress(total, total)
     return encoded

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast, get_args
 
 import datasets
 import numpy as np
@@ -18,12 +18,13 @@ import pyarrow.compute as pc
 from bpe_transformer.data.ledger import Ledger
 from bpe_transformer.data.prepared.task_columns import Task
 from bpe_transformer.errors import DigestMismatchError, FormatError
-from bpe_transformer.io import atomic_directory
+from bpe_transformer.io import atomic_directory, check_files, damage_named, one_line, read_facts, shown
 from bpe_transformer.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1  # of prepared.json and the rows beside it
 _FACTS = "prepared.json"
 _ROWS = "rows"
+_ANEW = "run prepare again"
 
 
 @dataclass(frozen=True)
@@ -64,34 +65,63 @@ class Prepared:
             DigestMismatchError: another tokenizer made the ids.
         """
         folder = Path(directory)
+        check_files(folder, (_FACTS, _ROWS))
+        path = folder / _FACTS
         try:
-            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            check_version(facts, folder / _FACTS)
-            digest, task, ledger = facts["digest"], facts["task"], Ledger.from_dict(facts["ledger"])
-        except FormatError:
-            raise
+            with damage_named(path, _ANEW):
+                facts = read_facts(path)
+                version = facts.get("version", int)
         except FileNotFoundError:
             raise FormatError(
                 f"{folder} holds no prepared corpus ({_FACTS} is missing); write one with prepare"
             ) from None
-        except (ValueError, KeyError, TypeError) as problem:
-            raise FormatError(f"{folder / _FACTS} is damaged ({problem}); run prepare again") from None
+        check_version(version, path)
+        with damage_named(path, _ANEW):
+            digest, task = facts.get("digest", str), facts.get("task", str)
+            if task not in get_args(Task):
+                raise FormatError(f"task is {shown(task)}, not {' or '.join(get_args(Task))}")
+            ledger = Ledger.from_node(facts.child("ledger"))
         if digest != tokenizer.digest:
             raise DigestMismatchError(
                 f"{folder} was prepared with the tokenizer {digest[:12]}…, not with {tokenizer.digest[:12]}…; "
                 "prepare it again, or load the tokenizer it belongs to"
             )
-        try:
-            dataset = datasets.load_from_disk(str(folder / _ROWS))
-        except (FileNotFoundError, ValueError, pa.ArrowInvalid) as problem:
-            raise FormatError(f"{folder / _ROWS} is damaged ({problem}); run prepare again") from None
-        return cls(cast(datasets.Dataset, dataset), digest, task, ledger)
+        columns = ("src_ids", "tgt_ids") if task == "translation" else ("ids",)
+        dataset = _load_rows(folder / _ROWS, columns, tokenizer.vocab_size)
+        return cls(dataset, digest, cast(Task, task), ledger)
 
 
-def check_version(facts: Mapping[str, Any], path: Path) -> None:
-    """`FormatError` when a later version of this library wrote `facts`."""
-    if facts["version"] > FORMAT_VERSION:
+def _load_rows(folder: Path, columns: Sequence[str], vocab_size: int) -> datasets.Dataset:
+    """The rows that `datasets` saved, once every list and id in them is known to be right. Raises `FormatError`."""
+    try:
+        found = datasets.load_from_disk(str(folder))
+        if not isinstance(found, datasets.Dataset) or tuple(found.column_names) != tuple(columns):
+            raise FormatError(f"it should hold rows with {' and '.join(columns)}")
+        for name in columns:
+            if found.features[name] != datasets.Sequence(datasets.Value("int32")):
+                raise FormatError(f"{name} holds {found.features[name]}, not lists of ids")
+            _check_column(found.data.column(name), name, vocab_size)
+    except Exception as problem:  # whatever `datasets` and Arrow make of a damaged file
+        raise FormatError(f"{folder} is damaged ({one_line(problem)}); {_ANEW}") from None
+    return found
+
+
+def _check_column(column: pa.ChunkedArray, name: str, vocab_size: int) -> None:
+    for chunk in column.chunks:
+        chunk.validate(full=True)
+        ids = chunk.flatten()
+        if chunk.null_count or ids.null_count:
+            raise FormatError(f"{name} holds nulls")
+        limits = pc.min_max(ids).as_py() if len(ids) else {"min": 0, "max": 0}
+        if limits["min"] < 0 or limits["max"] >= vocab_size:
+            wrong = limits["min"] if limits["min"] < 0 else limits["max"]
+            raise FormatError(f"{name} holds the id {wrong}, and the tokenizer has 0 to {vocab_size - 1}")
+
+
+def check_version(version: int, path: Path) -> None:
+    """`FormatError` when a later version of this library wrote `path`."""
+    if version > FORMAT_VERSION:
         raise FormatError(
-            f"{path} is of version {facts['version']}, and this bpe-transformer reads up to version {FORMAT_VERSION}; "
+            f"{path} is of version {version}, and this bpe-transformer reads up to version {FORMAT_VERSION}; "
             "use the version that wrote it, or run prepare again"
         )

@@ -91,7 +91,10 @@ def load(
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)
     if trace.is_file() and file.name == tokenizer_json.TOKENIZER_FILE:
-        return codec, MergeTrace.load(trace, digest=model.digest)
+        loaded = MergeTrace.load(trace, digest=model.digest)
+        if problem := loaded.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
+            raise FormatError(f"{trace} is damaged: {problem}; delete it, or learn the tokenizer again")
+        return codec, loaded
     return codec, None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.io import atomic_file, one_line
 from bpe_transformer.tokenizer.vocabulary.pickling import reduced
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class MergeTrace(Sequence[MergeStep]):
         metadata = {"digest": digest, **{name: str(int(getattr(self, name))) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
         with atomic_file(path) as new:
-            pq.write_table(table, new, compression="zstd")
+            pq.write_table(table, new, compression="zstd", write_page_checksum=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, digest: str) -> MergeTrace:
@@ -157,17 +157,20 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow.parquet as pq
 
         try:
-            table = pq.ParquetFile(Path(path)).read()  # unlike read_table, imports no pandas
+            # unlike read_table, imports no pandas
+            table = pq.ParquetFile(Path(path), page_checksum_verification=True).read()
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             # facts that a trace of an earlier release lacks were 0 or False in its run
             facts: dict[str, Any] = {name: int(metadata[name]) for name in _REQUIRED}
             facts |= {name: int(metadata.get(name, 0)) for name in _SCALARS if name not in _REQUIRED}
+            if wrong := [name for name, number in facts.items() if not 0 <= number < 2**64]:
+                raise ValueError(f"{wrong[0]} is {facts[wrong[0]]}")
             facts |= {name: bool(facts[name]) for name in _FLAGS}
-            facts |= {name: _column(table.column(name)) for name in COLUMNS}
+            facts |= {name: _column(table.column(name), dtype) for name, dtype in COLUMN_TYPES.items()}
             found = metadata["digest"]
-        except (pa.ArrowException, KeyError, ValueError, TypeError) as cause:
+        except (pa.ArrowException, OSError, MemoryError, KeyError, ValueError, TypeError) as cause:
             raise FormatError(
-                f"{path} is not a merge trace ({cause}); delete it, or learn the tokenizer again"
+                f"{path} is not a merge trace that can be read ({one_line(cause)}); delete it, or learn the tokenizer again"
             ) from cause
         if found != digest:
             raise FormatError(
@@ -176,11 +179,33 @@ class MergeTrace(Sequence[MergeStep]):
             )
         return cls(**facts)
 
+    def problem_with(
+        self, left: NDArray[np.uint32], right: NDArray[np.uint32], merged_ids: NDArray[np.uint32], vocab_size: int
+    ) -> str | None:
+        """Why this is not the trace of these merges, if it is not."""
+        ranks = slice(self.first_rank, self.first_rank + len(self))
+        if ranks.stop > len(left):
+            return f"it has steps up to rank {ranks.stop - 1}, and there are {len(left)} merges"
+        new_ids = np.arange(len(self), dtype=np.uint64) + np.uint64(self.first_merge_id)
+        for name, found, expected in (
+            ("left", self.left, left[ranks]),
+            ("right", self.right, right[ranks]),
+            ("new", new_ids, merged_ids[ranks]),
+        ):
+            if (differs := found != expected).any():
+                step = int(differs.argmax())
+                return f"the {name} id of step {step} is {found[step]}, and that of its merge {expected[step]}"
+        has_runner = self.runner_left != _NO_ID
+        if (np.maximum(self.runner_left, self.runner_right)[has_runner] >= vocab_size).any():
+            return f"a runner-up has an id beyond the vocabulary's {vocab_size}"
+        return None
 
-def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
+
+def _column(chunked: pa.ChunkedArray, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
     """A column as a NumPy array. Arrow's `to_numpy` imports pandas, which takes longer than reading the file."""
+    chunked.validate(full=True)
     kind = np.dtype(str(chunked.type))
-    if kind.kind != "u" or chunked.null_count:
+    if kind != dtype or chunked.null_count:
         raise ValueError(f"a column of {chunked.type} with {chunked.null_count} empty cells")
     parts = [np.frombuffer(c.buffers()[1], kind, len(c), c.offset * kind.itemsize) for c in chunked.chunks if len(c)]
     return np.concatenate(parts) if parts else np.empty(0, kind)
@@ -189,4 +214,10 @@ def _column(chunked: pa.ChunkedArray) -> NDArray[Any]:
 _FLAGS = ("saturated", "interrupted")
 _REQUIRED = ("first_merge_id", "tokens_at_start")
 _SCALARS = (*_REQUIRED, "first_rank", "characters_left_out", "occurrences_left_out", *_FLAGS)
-COLUMNS = tuple(f.name for f in fields(MergeTrace) if f.name not in _SCALARS)
+COLUMN_TYPES: dict[str, type[np.unsignedinteger[Any]]] = {
+    **dict.fromkeys(("left", "right"), np.uint32),
+    "counts": np.uint64,
+    **dict.fromkeys(("runner_left", "runner_right"), np.uint32),
+    **dict.fromkeys(("runner_count", "words_touched", "tokens_left"), np.uint64),
+}
+COLUMNS = tuple(COLUMN_TYPES)
