@@ -142,7 +142,13 @@ def parse_recipe(name: str, text: str) -> Recipe:
             checksum=data.get("checksum", str),
         )
         hub = data.optional("hub")
-        return Recipe(info, data.get("reader", str), MappingProxyType(splits), _texts(data, "types"), hub and _hub(hub))
+        return Recipe(
+            info,
+            data.get("reader", str),
+            MappingProxyType(splits),
+            _texts(data, "types"),
+            None if hub is None else _hub(hub),
+        )
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise FormatError(f"recipe {name}: not TOML ({one_line(problem)}); correct the file") from None
     except FormatError as problem:
