@@ -17,6 +17,7 @@ from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.data.ledger import StageRecorder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
+from bpe_transformer.io.parquet_files import open_parquet
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
 
@@ -173,20 +174,16 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
 
 def parquet_reader(paths: Sequence[Path]) -> Reader:
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
         schema: pa.Schema | None = None
         for path in paths:
-            try:
-                with pq.ParquetFile(path) as file:
-                    schema = schema or file.schema_arrow.remove_metadata()
-                    if not file.schema_arrow.equals(schema):
-                        raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
-                    for batch in file.iter_batches(BATCH_ROWS):
-                        recorder.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
-                        yield batch.cast(schema)
-            except pa.ArrowInvalid as problem:
-                raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
+            with open_parquet(path) as file:
+                schema = schema or file.schema_arrow.remove_metadata()
+                if not file.schema_arrow.equals(schema):
+                    raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
+                for batch in file.iter_batches(BATCH_ROWS):
+                    batch.validate(full=True)  # that its strings are UTF-8, too
+                    recorder.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
+                    yield batch.cast(schema)
 
     return read
 

@@ -15,6 +15,7 @@ from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.counting.pretoken_counts import CountInput
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, ByteFile, Errors, ReadStats, row_texts
+from bpe_transformer.io.parquet_files import open_parquet
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream, Readable
 
@@ -111,15 +112,14 @@ def _size(column: Any) -> int:
 
 def _parquet_texts(path: Path, columns: tuple[str, ...] | None) -> Iterator[Any]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    kinds = {field.name: field.type for field in file.schema_arrow}
-    named = columns or [
-        name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    ]
-    for name in named:
-        if name not in kinds:
-            raise CorpusError(f"{path} has no column {name}; its columns are {', '.join(kinds)}")
-        for batch in file.iter_batches(_ROWS, columns=[name]):
-            yield batch.column(0).drop_null()
+    with open_parquet(path) as file:
+        kinds = {field.name: field.type for field in file.schema_arrow}
+        named = columns or [
+            name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        ]
+        for name in named:
+            if name not in kinds:
+                raise CorpusError(f"{path} has no column {name}; its columns are {', '.join(kinds)}")
+            for batch in file.iter_batches(_ROWS, columns=[name]):
+                yield batch.column(0).drop_null()

@@ -27,6 +27,7 @@ from bpe_transformer.io import (
     row_texts,
     split_documents,
 )
+from bpe_transformer.io.parquet_files import open_parquet
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
 from bpe_transformer.tokenizer.counting.spilling import WordTables
@@ -262,25 +263,19 @@ class TextCounter(WordTables):
             stats.position = stream.counted if not split.normalization and not stats.replaced else None
 
     def _add_parquet(self, path: Path, columns: Sequence[str] | None, stats: ReadStats, report: Report | None) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         if counts_file.is_counts_file(path):
             raise CorpusError(f"{path} holds counts, not texts; read it with PretokenCounts.load or add_counts")
-        try:
-            with pq.ParquetFile(path) as file:
-                names = file.schema_arrow.names
-                if columns is not None:
-                    _check_columns(str(path), columns, names)
-                chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
-                done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
-                for batch in read_ahead(file.iter_batches(_BATCH_ROWS, columns=list(chosen))):
-                    self._add_table(batch, chosen, stats)
-                    done += batch.num_rows
-                    if report:
-                        report(size * done // rows)
-        except (pa.ArrowException, OSError) as problem:
-            raise CorpusError(f"{path} is not a Parquet file that can be read ({problem}); write it anew") from None
+        with open_parquet(path) as file:
+            names = file.schema_arrow.names
+            if columns is not None:
+                _check_columns(str(path), columns, names)
+            chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
+            done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
+            for batch in read_ahead(file.iter_batches(_BATCH_ROWS, columns=list(chosen))):
+                self._add_table(batch, chosen, stats)
+                done += batch.num_rows
+                if report:
+                    report(size * done // rows)
 
     def _add_table(self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, stats: ReadStats) -> None:
         for name in _text_columns("the data", table.schema) if columns is None else columns:
