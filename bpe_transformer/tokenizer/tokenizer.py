@@ -481,7 +481,7 @@ class Tokenizer:
         >>> from bpe_transformer import PretokenCounts, learn_bpe
         >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2, "newest": 6, "widest": 3}), vocab_size=270)
         >>> str(tok.prune(["low lower"])).split(";")[0]
-        '268 ids became 260: 8 dropped (3.0%), 2 unused ones kept as parts of others'
+        '268 ids became 260: 8 dropped (3.0%), 2 unused ones kept to merge others'
         """
         pruned = prune(self.codec, corpus)
         return Pruned(**vars(pruned), tokenizer=Tokenizer(pruned.model))

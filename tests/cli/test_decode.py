@@ -39,7 +39,7 @@ def test_special_tokens(bpe: Run, byte_tokenizer: Path) -> None:
         (b"1.5", "'1.5' is not an id"),
         (b"[1, -2]", "id -2 is out of range"),
         (b"[1, true]", "'true' is not an id"),
-        (b"[1, 2", "line 1 begins like a JSON list but is none"),
+        (b"[1, 2", "line 1 begins like a JSON list but is not one"),
         (b"\xff\xfe", "is not an id"),
     ],
 )

@@ -138,7 +138,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
             writer.write_batch(batch)
     return {
         "npy cut": (whole.getvalue()[:-3], "the .npy file ends early: 2 ids are missing"),
-        "npy header": (whole.getvalue()[:30], "begins like an .npy file but is none"),
+        "npy header": (whole.getvalue()[:30], "begins like an .npy file but is not one"),
         "npy floats": (floats.getvalue(), "holds float64 of shape (1,)"),
         "npy range": (out.getvalue(), "position 1 of the ids: id 280 is out of range"),
         "arrow cut": (numbers.getvalue()[:20], "begins like an Arrow stream but is damaged"),
