@@ -37,6 +37,13 @@ class RecurrentCache:
             self.keys = self.keys[memory_rows]
 
 
+def _cpu_in_float32(x: Tensor) -> torch.autocast:
+    """A context in which a CPU, whose kernels have no LSTM in half precision, ignores autocast; elsewhere it holds."""
+    kind = x.device.type
+    dtype = torch.get_autocast_dtype(kind)
+    return torch.autocast(kind, dtype=dtype, enabled=kind != "cpu" and torch.is_autocast_enabled(kind))
+
+
 class RecurrentEncoder(nn.Module):
     """An LSTM or GRU over the source, in both directions if `bidirectional`; rows end at their own length."""
 
@@ -59,8 +66,10 @@ class RecurrentEncoder(nn.Module):
         The final states are (n_layers, D, B, H) each: forwards after the last id, backwards after the first.
         """
         # rows without ids count as one id long, since packing has no empty rows
+        x = x.float() if x.device.type == "cpu" else x
         packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
-        output, final = self.rnn(packed)
+        with _cpu_in_float32(x):
+            output, final = self.rnn(packed)
         states, _ = pad_packed_sequence(output, batch_first=True, total_length=x.size(1))
         finals = final if isinstance(final, tuple) else (final,)
         return states, tuple(part.view(-1, self.directions, *part.shape[1:]) for part in finals)
@@ -109,8 +118,11 @@ class PlainDecoder(nn.Module):
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """x (B, T, E) and the last state, (n_layers, B, H) each -> outputs (B, T, H) and the next state."""
-        held = tuple(part.contiguous() for part in state)
-        output, final = self.rnn(x, held if len(held) > 1 else held[0])
+        held = tuple(part.contiguous().to(x.dtype) for part in state)
+        if x.device.type == "cpu":
+            x, held = x.float(), tuple(part.float() for part in held)
+        with _cpu_in_float32(x):
+            output, final = self.rnn(x, held if len(held) > 1 else held[0])
         return output, final if isinstance(final, tuple) else (final,)
 
 
