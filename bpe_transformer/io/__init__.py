@@ -22,6 +22,7 @@ from bpe_transformer.io.json_files import Node, damage_named, one_line, parse_fa
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
 from bpe_transformer.io.printable import code_point, printable, printable_json, printable_layout
+from bpe_transformer.io.processes import end_with_parent
 from bpe_transformer.io.read_ahead import read_ahead
 from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
 from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_documents
@@ -60,6 +61,7 @@ __all__ = [
     "damage_named",
     "decode_utf8",
     "encode_utf8",
+    "end_with_parent",
     "file_format",
     "invalid_utf8_message",
     "json_rows",

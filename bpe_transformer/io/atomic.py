@@ -110,7 +110,7 @@ def take_place(new: Path, target: Path, folder: Path, drop: Collection[str] = ()
 
 
 def recover_directory(path: str | os.PathLike[str]) -> None:
-    """Ends what a killed run had begun to do with a folder, and removes what it left. Does nothing if there is nothing."""
+    """Ends what a killed run had begun to do with a folder or file, and removes what it left, if there is anything."""
     remove_leftovers(Path(os.path.realpath(path)))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,17 +22,18 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError, FormatError
-from bpe_transformer.io import damage_named, parse_facts, read_facts
-from bpe_transformer.io.atomic import atomic_directory, atomic_file
+from bpe_transformer.io import atomic_file, bound_directory, check_files, damage_named, parse_facts, read_facts, sync
 from bpe_transformer.models.config import ModelConfig
 from bpe_transformer.models.registry import Family, family_named
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.formats import OPTIONAL_FILES
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.old_formats import FORMAT, upgraded_info, upgraded_weights
 from bpe_transformer.training.weights_header import check_fits, read_header
 
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
 _RESTORE, RESTART = "train again or restore it", "start the run again without --resume"
+SNAPSHOTS = "snapshots"  # a folder of weights at the last validations of a run, for their average
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,35 @@ def set_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str)
 def save_checkpoint(
     directory: str | os.PathLike[str], weights: Mapping[str, Tensor], info: CheckpointInfo, tokenizer: Tokenizer
 ) -> None:
-    """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays."""
-    with atomic_directory(directory) as folder:
+    """Writes a checkpoint that `load_checkpoint` reads; what else is in the directory stays.
+
+    Its files take their places in one step and are bound by a manifest. Equal weights give equal bytes.
+    """
+    with bound_directory(directory, drop=OPTIONAL_FILES) as folder:
         # not save_file, which lets nobody but the owner read what it writes
-        (folder / WEIGHTS).write_bytes(save(dict(weights), {"format": "pt", "digest": info.digest}))
+        (folder / WEIGHTS).write_bytes(_ordered(save(dict(weights), {"format": "pt", "digest": info.digest})))
         text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2)
         (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
         tokenizer.save(folder)
+
+
+def _ordered(data: bytes) -> bytes:
+    """A safetensors file with sorted metadata; the library writes it in an order that is another in every process."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
+def discard_run(directory: str | os.PathLike[str]) -> None:
+    """Removes what `--resume` would go on with, before another run begins in the directory. A model in it stays."""
+    folder = Path(directory)
+    if (folder / STATE).exists():
+        (folder / STATE).unlink()  # first: it names the snapshots
+        sync(folder)
+    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
 
 
 def load_checkpoint(
@@ -170,6 +194,10 @@ def load_checkpoint(
     with torch.device("meta"):  # shapes without memory
         expected = {name: tuple(value.shape) for name, value in build_model(info).named_parameters()}
     check_fits(shapes, expected, source=str(path), config=CONFIG)
+    try:
+        check_files(folder, [CONFIG, WEIGHTS])
+    except FormatError as problem:
+        raise CheckpointError(str(problem)) from None
     weights, _ = _read(path)
     if info.format < FORMAT:
         weights = upgraded_weights(weights, info.task)

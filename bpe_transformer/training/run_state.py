@@ -26,6 +26,7 @@ class RunState:
     best_step: int = 0
     snapshots: list[int] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)  # of the trainer's running means, so that they go on as they were
 
     @classmethod
     def from_node(cls, data: Node) -> RunState:
@@ -43,6 +44,7 @@ class RunState:
             best_loss=None if best_loss is None else _number(best_loss, "best_loss"),
             snapshots=list(data.numbers("snapshots")),
             history=history,
+            means=[_number(number, "means") for number in list(data.value.get("means", ()))[:3]],
         )
 
 

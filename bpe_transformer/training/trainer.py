@@ -6,7 +6,6 @@ never stopped (on the same machine, with the same number of threads). Killed, it
 
 from __future__ import annotations
 
-import shutil
 import signal
 import threading
 import time
@@ -21,13 +20,15 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError
-from bpe_transformer.io import Node, atomic_file, damage_named
+from bpe_transformer.io import Node, atomic_file, damage_named, lock_output
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import (
     RESTART,
+    SNAPSHOTS,
     STATE,
     WEIGHTS,
     CheckpointInfo,
+    discard_run,
     load_state,
     load_weights,
     save_checkpoint,
@@ -42,8 +43,6 @@ from bpe_transformer.training.old_formats import FORMAT
 from bpe_transformer.training.run_state import RunState, optimizer_states
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
-
-_SNAPSHOTS = "snapshots"  # weights at the last validations, for their average
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. `finished` is False after Ctrl-C: the run can be resumed."""
+    """How a run ended. `finished` is False after Ctrl-C, SIGTERM or SIGHUP: the run can be resumed."""
 
     directory: Path
     finished: bool
@@ -76,6 +75,7 @@ class RunResult:
     validation_loss: float | None
     chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
     history: tuple[dict[str, Any], ...]
+    signal: int | None = None  # that stopped it
 
 
 class Trainer:
@@ -104,26 +104,31 @@ class Trainer:
         self._began = time.monotonic()
 
     def run(self, *, resume: bool) -> RunResult:
-        """Trains to the end, to the time limit, or to Ctrl-C.
+        """Trains to the end, to the time limit, or to Ctrl-C, SIGTERM or SIGHUP.
 
         Raises:
             CheckpointError: `resume`, and there is nothing to resume or it belongs to other settings.
+            OutputLockedError: another run trains into the directory.
         """
+        with lock_output(self.directory, reentrant=True):
+            return self._run(resume)
+
+    def _run(self, resume: bool) -> RunResult:
         keep_freed_memory()
         self.engine.seed(self.settings.training.seed)
         if resume:
             self._restore()
         else:
-            shutil.rmtree(self.directory / _SNAPSHOTS, ignore_errors=True)
+            discard_run(self.directory)
         self._began = time.monotonic() - self.state.seconds
         with _deferred_interrupt() as interrupted:
             stopped = self._train(interrupted)
         if stopped:
             self._save_state()
-            return self._result(finished=False, chosen=f"step {self.state.best_step}")
+            return self._result(finished=False, chosen=f"step {self.state.best_step}", number=interrupted())
         return self._finish()
 
-    def _train(self, interrupted: Callable[[], bool]) -> bool:
+    def _train(self, interrupted: Callable[[], int | None]) -> bool:
         """True if it was interrupted."""
         training, state = self.settings.training, self.state
         while state.epoch < training.epochs and not self._out_of_time():
@@ -246,7 +251,7 @@ class Trainer:
         chosen = f"step {state.best_step}"
         last = weights_of(self.model)
         if len(state.snapshots) > 1:
-            set_weights(self.model, self._average(), source=_SNAPSHOTS)
+            set_weights(self.model, self._average(), source=SNAPSHOTS)
             loss = self.evaluate()
             if state.best_loss is None or loss < state.best_loss:
                 chosen = f"average of the last {len(state.snapshots)}"
@@ -262,9 +267,11 @@ class Trainer:
         return {name: torch.stack([part[name] for part in parts]).mean(dim=0) for name in self.named}
 
     def _snapshot_path(self, step: int) -> Path:
-        return self.directory / _SNAPSHOTS / f"step-{step}.safetensors"
+        return self.directory / SNAPSHOTS / f"step-{step}.safetensors"
 
-    def _result(self, *, finished: bool, chosen: str, validation_loss: float | None = None) -> RunResult:
+    def _result(
+        self, *, finished: bool, chosen: str, validation_loss: float | None = None, number: int | None = None
+    ) -> RunResult:
         state = self.state
         return RunResult(
             directory=self.directory,
@@ -275,6 +282,7 @@ class Trainer:
             validation_loss=state.best_loss if validation_loss is None else validation_loss,
             chosen=chosen,
             history=tuple(state.history),
+            signal=None if finished else number or signal.SIGINT,
         )
 
     def _save_checkpoint(self, weights: dict[str, Tensor], loss: float, chosen: str) -> None:
@@ -288,7 +296,7 @@ class Trainer:
         save_checkpoint(self.directory, weights, replace(self.info, result=result), self.tokenizer)
 
     def _save_state(self) -> None:
-        self.state.seconds = self._seconds()
+        self.state.seconds, self.state.means = self._seconds(), self.means.values()
         tensors = {f"model.{name}": value for name, value in weights_of(self.model).items()}
         for name, parameter in self.named.items():
             for part, value in self.optimizer.state[parameter].items():
@@ -321,6 +329,11 @@ class Trainer:
                 self.optimizer.state[self.named[name]] = states
             self.engine.set_rng_state(random)
             self.engine.scaler.load_state_dict(facts["scaler"])
+        self.means = _RunningMeans(*self.state.means)
+        kept = {self._snapshot_path(step) for step in self.state.snapshots}
+        for snapshot in (self.directory / SNAPSHOTS).glob("step-*.safetensors"):
+            if snapshot not in kept:  # of validations that a killed run had not yet saved
+                snapshot.unlink()
 
 
 def check_resumable(saved: CheckpointInfo, current: CheckpointInfo) -> None:
@@ -354,8 +367,12 @@ def _optimizer(named: dict[str, Any], training: Any) -> torch.optim.Optimizer:
 class _RunningMeans:
     """Exponential moving averages of loss and speed: a step counts half after about 14 more."""
 
-    def __init__(self) -> None:
-        self._loss = self._ids = self._seconds = self._weight = 0.0
+    def __init__(self, loss: float = 0.0, ids: float = 0.0, seconds: float = 0.0) -> None:
+        self._loss, self._ids, self._seconds = loss, ids, seconds
+
+    def values(self) -> list[float]:
+        """What makes the same means again."""
+        return [self._loss, self._ids, self._seconds]
 
     def add(self, loss: float, ids: int, seconds: float) -> None:
         keep = 0.95
@@ -373,20 +390,29 @@ class _RunningMeans:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Notes Ctrl-C instead of raising in the middle of a step; a second one raises as usual."""
+def _deferred_interrupt() -> Iterator[Callable[[], int | None]]:
+    """Notes Ctrl-C, SIGTERM and SIGHUP instead of ending in the middle of a step; a second one ends as usual."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # only the main thread may handle signals; there, KeyboardInterrupt arrives as ever
+        yield lambda: None  # only the main thread may handle signals; there, KeyboardInterrupt arrives as ever
         return
     seen: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
+    numbers = [
+        number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+    ]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
     def note(number: int, _: object) -> None:
         seen.append(number)
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, note)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, note)
     try:
-        yield lambda: bool(seen)
+        yield lambda: seen[0] if seen else None
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

@@ -57,8 +57,10 @@ def command(
     hide_library_bars()
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import load_corpus, prepare_corpus
+    from bpe_transformer.io import lock_output
     from bpe_transformer.training import recommended_settings
 
+    click.get_current_context().with_resource(lock_output(output))
     loaded = Tokenizer.load(tokenizer)
     info = choice.info()
     columns = choice.columns(info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +123,7 @@ def command(
         )
     _show_result(console, result, output)
     if not result.finished:
-        sys.exit(130)
+        sys.exit(128 + (result.signal or signal.SIGINT))
 
 
 def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, resume: bool) -> str | None:
@@ -137,9 +138,12 @@ def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, r
 
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
+    """Takes the run's folder for this command, and refuses what cannot be begun or resumed in it."""
     from bpe_transformer.errors import CheckpointError
+    from bpe_transformer.io import lock_output
     from bpe_transformer.training.checkpoint import CONFIG, STATE
 
+    click.get_current_context().with_resource(lock_output(run))
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
     if not resume and not overwrite and (run / CONFIG).exists():
@@ -161,6 +165,7 @@ def _tokenizer(
     """The tokenizer of --tokenizer, of the run to resume, or one learned from the rows to train on."""
     from bpe_transformer import Tokenizer
     from bpe_transformer.training import learn_tokenizer
+    from bpe_transformer.training.checkpoint import discard_run
 
     learned = run / "tokenizer"
     if given is not None:
@@ -168,6 +173,7 @@ def _tokenizer(
     if resume:
         return Tokenizer.load(learned if learned.exists() else run)
     tokenizer = learn_tokenizer(rows, columns.columns, settings, progress=reporter(bars, "learning the vocabulary"))
+    discard_run(run)  # of another tokenizer
     tokenizer.save(learned)
     return tokenizer
 

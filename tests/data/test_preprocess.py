@@ -120,6 +120,9 @@ def test_what_is_not_loaded(pairs: datasets.Dataset, tokenizer: Tokenizer, tmp_p
         Prepared.load(tmp_path / "out", tokenizer)
     facts.write_text(whole)
     next((tmp_path / "out" / "rows").glob("*.json")).write_text("{")
+    with pytest.raises(FormatError, match=r"rows/.*\.json has 1 bytes where manifest\.json has"):
+        Prepared.load(tmp_path / "out", tokenizer)
+    (tmp_path / "out" / "manifest.json").unlink()
     with pytest.raises(FormatError, match="damaged"):
         Prepared.load(tmp_path / "out", tokenizer)
 
@@ -130,6 +133,7 @@ def test_rows_of_a_later_version_are_refused_by_name(
     prepare_language_model(pairs, tokenizer, column="ko", cache_dir=tmp_path / "cache").save(tmp_path / "out")
     facts = tmp_path / "out" / "prepared.json"
     assert json.loads(facts.read_text())["version"] == 1
+    (tmp_path / "out" / "manifest.json").unlink()
     facts.write_text(json.dumps({"version": 2, "what": "nobody knows yet"}))
     with pytest.raises(
         FormatError, match=r"prepared\.json is of version 2, and this bpe-transformer reads up to version 1"

@@ -102,9 +102,13 @@ def load(corpus: LocalCorpus, errors: Errors) -> datasets.Dataset:
 
 
 def stamp(file: Path) -> list[object]:
-    """What tells one state of a file from another, for cache keys."""
+    """What tells one state of a file from another, for cache keys.
+
+    Size and time of the last change can be the same for another content; inode and `st_ctime`, which the system alone sets,
+    cannot.
+    """
     state = file.stat()
-    return [str(file.resolve()), state.st_size, state.st_mtime_ns]
+    return [str(file.resolve()), state.st_size, state.st_mtime_ns, state.st_ino, state.st_ctime_ns]
 
 
 def _supported(file: Path) -> bool:

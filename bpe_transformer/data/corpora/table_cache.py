@@ -16,7 +16,7 @@ from datasets import Dataset, config
 
 from bpe_transformer.data.ledger import Stage, StageRecorder
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import atomic_file, read_facts
+from bpe_transformer.io import atomic_file, read_facts, recover_directory
 from bpe_transformer.io.manifest import sha256_of
 
 _VERSION = 2  # raise it when a reader changes what it makes of the same input
@@ -38,6 +38,8 @@ def cached_table(
     """
     digest = hashlib.sha256(json.dumps([_VERSION, *key]).encode()).hexdigest()[:32]
     table = cache_folder() / f"{digest}.arrow"
+    for path in (table, _facts_of(table)):
+        recover_directory(path)  # removes what a run left that was killed when the file was in its place
     if not is_whole([table], _facts_of(table)):
         recorder = StageRecorder()
         with atomic_file(table) as unfinished:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bpe_transformer.data.corpora.table_cache import cache_folder, is_whole, read_stage, sums_of, write_facts
+from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
 from bpe_transformer.data.ledger import Amount, Ledger, Stage
 from bpe_transformer.data.prepared.prepared_rows import Prepared
 from bpe_transformer.data.prepared.task_columns import Task, TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
-from bpe_transformer.errors import CorpusError
+from bpe_transformer.errors import BpeTransformerError, CorpusError, FormatError
+from bpe_transformer.io import bound_directory, check_manifest, end_with_parent, recover_directory
 from bpe_transformer.tokenizer import Tokenizer
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all)
@@ -125,8 +127,11 @@ class _EncodeBatch:
     max_len: int | None
     num_threads: int | None
     report: Callable[[int], None] | None  # called with the rows of each batch
+    parent: int | None  # of a worker process, which ends with it
 
     def __call__(self, batch: pa.Table) -> pa.Table:
+        if self.parent is not None:
+            end_with_parent(self.parent)
         columns: dict[str, pa.Array] = {}
         outcome = np.zeros(batch.num_rows, dtype=np.int8)
         size = np.zeros(batch.num_rows, dtype=np.int64)
@@ -210,34 +215,61 @@ def _encode(
     columns = list(dict.fromkeys(frame.column for frame in framed.values()))
     fingerprint = _fingerprint(dataset, tokenizer, framed, max_len)
     ids = dict.fromkeys(framed, datasets.Sequence(datasets.Value("int32")))
-    cache.mkdir(parents=True, exist_ok=True)
-    facts = cache / f"{fingerprint}.json"
-    if not is_whole(cached := sorted(cache.glob(f"{fingerprint}*.arrow")), facts):
-        for file in (facts, *cached):  # damaged, or of a run that was killed: `datasets` would take it as it is
-            file.unlink(missing_ok=True)
-    encoded = (
-        dataset.select_columns(columns)
-        .with_format("arrow")
-        .map(
-            # processes share the cores already, so each encodes with one thread
-            _EncodeBatch(tokenizer, framed, max_len, 1 if several else None, None if several else report),
-            batched=True,
-            batch_size=_BATCH_ROWS,
-            remove_columns=columns,
-            features=datasets.Features({**ids, "outcome": datasets.Value("int8"), "bytes": datasets.Value("int64")}),
-            num_proc=num_proc,
-            cache_file_name=str(cache / f"{fingerprint}.arrow"),
-            load_from_cache_file=True,
-            new_fingerprint=fingerprint,
-            desc="encoding",
-        )
+    # processes share the cores already, so each encodes with one thread
+    encode = _EncodeBatch(
+        tokenizer,
+        framed,
+        max_len,
+        1 if several else None,
+        None if several else report,
+        os.getpid() if several else None,
     )
-    if not facts.exists():
-        written = sorted(cache.glob(f"{fingerprint}*.arrow"))
-        write_facts(facts, {"files": sums_of(written, [file.name for file in written])})
+    place = cache / fingerprint
+    if not _is_whole(place):
+        with bound_directory(place, keep_others=False) as folder, _worker_errors(num_proc):
+            dataset.select_columns(columns).with_format("arrow").map(
+                encode,
+                batched=True,
+                batch_size=_BATCH_ROWS,
+                remove_columns=columns,
+                features=datasets.Features(
+                    {**ids, "outcome": datasets.Value("int8"), "bytes": datasets.Value("int64")}
+                ),
+                num_proc=num_proc,
+                cache_file_name=str(folder / "rows.arrow"),
+                load_from_cache_file=False,
+                new_fingerprint=fingerprint,
+                desc="encoding",
+            )
     if done < total:  # the rest came from the cache, or from other processes
         progress(total, total)
-    return encoded
+    return datasets.concatenate_datasets(
+        [datasets.Dataset.from_file(str(file)) for file in sorted(place.glob("*.arrow"))]
+    )
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether the cache has these rows; damaged ones are encoded anew."""
+    recover_directory(place)
+    try:
+        check_manifest(place)
+    except FormatError:
+        return False
+    return True
+
+
+@contextmanager
+def _worker_errors(num_proc: int | None) -> Iterator[None]:
+    """Says in one line that a worker process was killed."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if (num_proc or 1) == 1 or "subprocess" not in str(problem):
+            raise
+        raise BpeTransformerError(
+            f"one of {num_proc} encoding processes was killed, perhaps because memory ran out; "
+            "run it again with fewer processes (num_proc)"
+        ) from None
 
 
 def _stage(outcome: npt.NDArray[np.int8], size: npt.NDArray[np.int64], max_len: int | None) -> Stage:

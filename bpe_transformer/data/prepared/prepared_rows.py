@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from bpe_transformer.data.ledger import Ledger
 from bpe_transformer.data.prepared.task_columns import Task
 from bpe_transformer.errors import DigestMismatchError, FormatError
-from bpe_transformer.io import atomic_directory, check_files, damage_named, one_line, read_facts, shown
+from bpe_transformer.io import bound_directory, check_files, damage_named, one_line, read_facts, shown
 from bpe_transformer.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1  # of prepared.json and the rows beside it
@@ -51,17 +51,19 @@ class Prepared:
         return np.concatenate(lengths).astype(np.int64)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Writes `directory`: the rows as `datasets` saves them, and what they are in prepared.json."""
+        """Writes `directory`: the rows as `datasets` saves them, what they are in prepared.json, and a manifest of both."""
         facts = {"version": FORMAT_VERSION, "task": self.task, "digest": self.digest, "ledger": self.ledger.to_dict()}
-        with atomic_directory(directory) as folder:
+        with bound_directory(directory) as folder:
             self.dataset.save_to_disk(str(folder / _ROWS))
             (folder / _FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str], tokenizer: Tokenizer) -> Prepared:
-        """
+        """Reads all files once to compare them with the folder's manifest.
+
         Raises:
-            FormatError: `directory` is not one that `save` wrote, or a later version of this library wrote it.
+            FormatError: `directory` is not one that `save` wrote, a later version of this library wrote it, or a file of it is
+                damaged or of another run.
             DigestMismatchError: another tokenizer made the ids.
         """
         folder = Path(directory)

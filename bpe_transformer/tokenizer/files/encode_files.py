@@ -165,7 +165,7 @@ def encode_files(
     target = Path(out).resolve()
     if target.is_dir() and target.is_mount():
         raise CorpusError(f"{out} is a mount point, which cannot be replaced at once; name a folder in it")
-    with lock_output(target):
+    with lock_output(out):
         if target.exists() and not _is_empty(target):
             found = _facts(target)
             if not overwrite:

@@ -31,12 +31,13 @@ from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
-__all__ = ["DIRECTORIES", "FORMATS", "TRACE_FILE", "export", "load", "locate", "save"]
+__all__ = ["DIRECTORIES", "FORMATS", "OPTIONAL_FILES", "TRACE_FILE", "export", "load", "locate", "save"]
 
 _MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
 FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
 DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory
 TRACE_FILE = "trace.parquet"
+OPTIONAL_FILES = (TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)  # beside tokenizer.json, and saved with it
 # what a directory may hold, in the order of preference
 _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl")
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
@@ -44,7 +45,7 @@ _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
-    with bound_directory(directory, drop=[TRACE_FILE]) as part:
+    with bound_directory(directory, drop=OPTIONAL_FILES) as part:
         file = part / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
@@ -75,7 +76,7 @@ def load(
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
         beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
     elif file.name == tokenizer_json.TOKENIZER_FILE and file.with_name(TRACE_FILE).is_file():
-        beside.add(TRACE_FILE)
+        beside.add(TRACE_FILE)  # not the roles' files, which transformers rewrites
     check_files(file.parent, beside)
     try:
         with garbage_collection_paused():

@@ -1,0 +1,106 @@
+"""SIGTERM and SIGHUP act as Ctrl-C; two runs do not write one output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bpe_transformer.io import lock_output
+
+
+def start(*arguments: object, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bpe_transformer", *map(str, arguments)],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    process = start("learn", "-", "-o", "out", "--vocab-size", 300, folder=tmp_path)
+    assert process.stdin is not None
+    process.stdin.write(b"low lower\n" * 100_000)
+    process.stdin.flush()  # more than a pipe holds: it is being read
+    process.send_signal(number)
+    _, message = process.communicate()
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    program = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from bpe_transformer.cli import main; main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, "learn", "-", "-o", "out", "--vocab-size", "300"], cwd=tmp_path,
+                               stdin=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(b"low lower\n" * 100_000)
+    process.stdin.flush()
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 0
+    assert (tmp_path / "out" / "tokenizer.json").exists()
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "encode"])
+def test_a_second_run_is_refused(tmp_path: Path, command: str) -> None:
+    from bpe_transformer import PretokenCounts, learn_bpe
+
+    learn_bpe(PretokenCounts.from_words({"low": 5}), 260, special_tokens=["<pad>", "<s>", "</s>"]).save(
+        tmp_path / "tok"
+    )
+    (tmp_path / "a.txt").write_text("low\n" * 10)
+    arguments = {
+        "prepare": ["prepare", "a.txt", "--tokenizer", "tok", "-o", "out"],
+        "train": ["train", "a.txt", "--tokenizer", "tok", "-o", "out"],
+        "encode": ["encode", "tok", "--file", "a.txt", "-o", "out"],
+    }
+    with lock_output(tmp_path / "out"):
+        process = start(*arguments[command], folder=tmp_path)
+        _, message = process.communicate()
+    assert process.returncode == 1
+    assert (
+        message.decode()
+        == "error: out is being written by another run; wait until it has ended, or choose another output\n"
+    )
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "tok"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system to end a process with its parent")
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    program = f"""
+import os, time
+from bpe_transformer.io import end_with_parent
+parent = os.getpid()
+if os.fork() == 0:
+    end_with_parent(parent)
+    open({str(tmp_path / "worker")!r}, "w").write(str(os.getpid()))
+    os.rename({str(tmp_path / "worker")!r}, {str(tmp_path / "ready")!r})
+    time.sleep(60)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.05)
+    worker = int((tmp_path / "ready").read_text())
+    process.kill()
+    process.wait()
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker lives on")

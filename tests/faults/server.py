@@ -1,0 +1,67 @@
+"""Runs commands of the command line in forked children, under the shim, one after another: nothing is imported twice."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+
+import datasets
+import torch
+
+from bpe_transformer import cli, evaluation, inspection, training
+from bpe_transformer.cli.support.console import run
+
+_IMPORTED = (evaluation, inspection, training, torch)
+
+
+def work(request: dict[str, object], shim: ctypes.CDLL, answer: int) -> None:
+    """One command, in the child."""
+    folder = str(request["folder"])
+    os.chdir(folder)
+    log = os.open(str(request["log"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    datasets.config.HF_DATASETS_CACHE = Path(folder, "cache")
+    torch.set_num_threads(1)
+    sys.argv = ["bpe-transformer", *request["arguments"]]  # type: ignore[misc]
+    shim.fault_arm(request["at"], request["mode"], folder.encode())
+    code: object = 0
+    try:
+        run(cli.cli)
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        code = 70
+    sys.stdout.flush()
+    count = shim.fault_count()
+    os.write(answer, str(count).encode())
+    os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
+def serve() -> None:
+    shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    shim.fault_arm.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p)
+    shim.fault_count.restype = ctypes.c_long
+    print("ready", flush=True)
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            work(json.loads(line), shim, writing)
+        os.close(writing)
+        with os.fdopen(reading) as answer:
+            count = answer.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(json.dumps({"status": status, "count": int(count or 0)}), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,111 @@
+"""Every writing command, killed or failing at its file operations: the old output or the new one, and nothing left behind.
+
+A few operations of every command are tried here; FAULTS=all, which `make soak` sets, tries all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpe_transformer import PretokenCounts, learn_bpe
+from bpe_transformer.io import check_manifest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from faults import BROKEN, FULL, KILL, MODES, Case, Scenario, Server, build_shim
+
+WHOLE = os.environ.get("FAULTS") == "all"
+WORDS = ("one", "two", "three", "four", "five", "하나", "둘", "셋")
+SPECIAL = ["<pad>", "<s>", "</s>"]
+MODEL = ("--d-model", "16", "--n-layers", "1", "--n-heads", "2", "--d-ff", "16", "--max-len", "16")
+TRAIN = ("train", "a.en.txt,a.ko.txt", "--tokenizer", "tok", *MODEL, "--epochs", "2", "--threads", "1", "-o", "run")
+
+
+def corpus(folder: Path) -> None:
+    choose = random.Random(0)
+    lines = [" ".join(choose.choices(WORDS, k=6)) for _ in range(60)]
+    for name in ("a.en.txt", "a.ko.txt", "plain.txt", "other.txt"):
+        choose.shuffle(lines)
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def vocabulary(folder: Path) -> None:
+    corpus(folder)
+    counts = PretokenCounts.from_words({"one": 5, " two": 4, " three": 3, " four": 2, "하나": 3}, "gpt2")
+    for name, size in (("tok", 275), ("older", 265)):
+        tokenizer = learn_bpe(counts, size, special_tokens=SPECIAL, alphabet_order="gpt2")
+        tokenizer.save(folder / name)
+
+
+def run_is_whole(folder: Path) -> None:
+    run = folder / "run"
+    if (run / "config.json").exists():
+        check_manifest(run)
+
+
+LEARN = ("learn", "plain.txt", "-o", "out", "--overwrite", "--vocab-size")
+PREPARE = ("prepare", "a.en.txt,a.ko.txt", "-o", "out", "--overwrite", "--max-len", "60", "--tokenizer")
+ENCODE = ("encode", "tok", "--file", "plain.txt", "-o", "out", "--overwrite")
+SCENARIOS = [
+    Scenario("learn", (*LEARN, "280"), corpus, (*LEARN, "270")),
+    Scenario(
+        "count", ("count", "plain.txt", "-o", "out.parquet", "--overwrite"), corpus,
+        ("count", "plain.txt", "--min-count", "12", "-o", "out.parquet"),
+    ),
+    Scenario(
+        "export", ("export", "tok", "-o", "out.json", "--overwrite"), vocabulary, ("export", "older", "-o", "out.json")
+    ),
+    Scenario(
+        "export gpt2", ("export", "tok", "-o", "out", "--format", "gpt2", "--overwrite"), vocabulary,
+        ("export", "older", "-o", "out", "--format", "gpt2"),
+    ),
+    Scenario(
+        "import", ("import", "tok/tokenizer.json", "-o", "out", "--overwrite"), vocabulary,
+        ("import", "older/tokenizer.json", "-o", "out"),
+    ),
+    Scenario(
+        "report", ("report", "tok", "-o", "out.html", "--overwrite"), vocabulary, ("report", "older", "-o", "out.html")
+    ),
+    Scenario("encode", ENCODE, vocabulary, ("encode", "older", "--file", "other.txt", "-o", "out")),
+    Scenario(
+        "encode arrow", (*ENCODE, "--format", "arrow"), vocabulary, ("encode", "older", "--file", "other.txt", "-o", "out")
+    ),
+    Scenario(
+        "encode offsets", ("encode", "tok", "one two", "--format", "npy", "--offsets", "out.npy", "--overwrite"), vocabulary,
+        ("encode", "tok", "one two three", "--format", "npy", "--offsets", "out.npy"),
+    ),
+    Scenario("prepare", (*PREPARE, "tok"), vocabulary, (*PREPARE, "older"), ignored=("state.json", "manifest.json")),
+    Scenario(
+        "train", (*TRAIN, "--overwrite"), vocabulary, (*TRAIN, "--seed", "7"), run_is_whole,
+        ignored=("config.json", "manifest.json", "training.safetensors"),
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    library = build_shim(tmp_path_factory.mktemp("shim"))
+    if library is None:
+        pytest.skip("needs Linux and a C compiler")
+    started = Server(library)
+    yield started
+    started.close()
+
+
+@pytest.mark.timeout(7200 if WHOLE else 300)
+@pytest.mark.parametrize("over_older", [False, True], ids=["fresh", "over an older one"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_command_that_is_interrupted(server: Server, tmp_path: Path, scenario: Scenario, over_older: bool) -> None:
+    case = Case(server, scenario, tmp_path / "template", tmp_path / "work")
+    case.prepare(over_older=over_older)
+    every = [(at, mode) for at in range(1, case.operations + 1) for mode in MODES]
+    if not WHOLE:
+        choose = random.Random(f"{scenario.name} {over_older}")
+        every = [(choose.randint(1, case.operations), mode) for mode in (KILL, choose.choice([FULL, BROKEN]))]
+    for at, mode in every:
+        case.interrupt(at, mode)
