@@ -18,6 +18,7 @@ from bpe_transformer.errors import PatternError
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize_aligned
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import PrecompiledNormalizer
+from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
 Step = tuple[str, ...]
 _MAX_GROWTH = 1000
@@ -135,7 +136,7 @@ class _Replace:
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         end = 0
-        for match in self._pattern.finditer(text) if text else ():
+        for match in find_matches(self._pattern, text) if text else ():
             start, stop = match.span()
             if start != stop or start != end or not end:  # an empty match right after a match does not count
                 yield start, stop

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bpe_transformer import _core
 from bpe_transformer.errors import PatternError
+from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
 if TYPE_CHECKING:
     import regex
@@ -200,7 +201,7 @@ def find_pretokens(pattern: str, text: str) -> Iterator[tuple[int, str]]:
     """
     names = compiled(pattern).groupindex.keys()
     end = 0
-    for match in compiled(pattern).finditer(text):
+    for match in find_matches(compiled(pattern), text):
         start, stop = match.span()
         if start > end and "kept" not in names:
             yield end, text[end:start]
@@ -241,7 +242,7 @@ def split(pattern: str, text: str) -> Iterator[str]:
     ['low', ' lower', "'s"]
     """
     end = 0
-    for match in compiled(pattern).finditer(text):
+    for match in find_matches(compiled(pattern), text):
         if match.start() > end:
             yield text[end : match.start()]
         if match.end() > match.start():

@@ -13,6 +13,7 @@ from bpe_transformer.tokenizer.splitting import normalizers, patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
+from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
 if TYPE_CHECKING:
     import regex
@@ -143,7 +144,7 @@ class Pretokenizer:
                 yield text, False
             return
         end = 0
-        for match in self._protected.finditer(text):
+        for match in find_matches(self._protected, text):
             if match.start() > end:
                 yield text[end : match.start()], False
             if match.end() > match.start():
