@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from bpe_transformer.data import SpecialIds
-from bpe_transformer.errors import CheckpointError, ConfigError
+from bpe_transformer.errors import CheckpointError, ConfigError, EncodingError
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.beam import beam_search
 from bpe_transformer.inference.decoding_session import TranslationSession
@@ -16,6 +16,8 @@ from bpe_transformer.inference.greedy import greedy_search
 from bpe_transformer.models import EncoderDecoder, RecurrentSeq2Seq, TransformerOptions
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
+
+LONGEST_SOURCE = 16  # times max_len: what a translation takes grows with the square of its source
 
 
 class Translator:
@@ -33,6 +35,8 @@ class Translator:
         length_penalty: float | None = None,
         batch_tokens: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        on_long: Callable[[int, int], None] | None = None,
+        first_row: int = 1,
     ) -> list[str]:
         """One translation a text, in order; an empty text gives an empty one. Special tokens in texts are plain text.
 
@@ -41,6 +45,10 @@ class Translator:
             length_penalty: exponent of length normalization (GNMT); 0 is none.
             batch_tokens: source ids, padding included, that are translated together.
             progress: called with the texts done and the texts in all.
+            on_long: called with the row and the ids of a text of more than the `max_len` that the model was trained on.
+            first_row: the row of the first text, for `on_long` and for messages.
+
+        Raises `EncodingError`, with the row, for a text of more than 16 times `max_len` ids.
         """
         decoding = self.info.settings.decoding
         beam = decoding.beam if beam is None else beam
@@ -48,6 +56,8 @@ class Translator:
         if beam < 1:
             raise ConfigError(f"beam={beam} must be at least 1; 1 is greedy search")
         sources = [self._encode(text) for text in texts]
+        for row, ids in enumerate(sources, first_row):
+            self._check_length(row, len(ids), on_long)
         translations = [""] * len(texts)
         rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(sources[row]))
         done = len(texts) - len(rows)
@@ -83,6 +93,16 @@ class Translator:
 
     def _encode(self, text: str) -> list[int]:
         return [*self.tokenizer.encode_ordinary(text), self.special.eos]
+
+    def _check_length(self, row: int, length: int, on_long: Callable[[int, int], None] | None) -> None:
+        longest = self.info.settings.model.max_len
+        if length > LONGEST_SOURCE * longest:
+            raise EncodingError(
+                f"row {row:,} has {length:,} ids, more than {LONGEST_SOURCE} times the {longest:,} (max_len) that the model was "
+                "trained on; cut it up, a sentence a row"
+            )
+        if length > longest and on_long is not None:
+            on_long(row, length)
 
     def _write(self, sources: list[list[int]], beam: int, length_penalty: float) -> list[list[int]]:
         width = max(map(len, sources))

@@ -25,7 +25,7 @@ from bpe_transformer.io.printable import code_point, printable, printable_json, 
 from bpe_transformer.io.processes import end_with_parent
 from bpe_transformer.io.read_ahead import read_ahead
 from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
-from bpe_transformer.io.text_files import normalize_blocks, read_lines, split_documents
+from bpe_transformer.io.text_files import MAX_ROW_BYTES, normalize_blocks, read_lines, split_documents
 from bpe_transformer.io.utf8 import (
     DEFAULT_ERRORS,
     Errors,
@@ -43,6 +43,7 @@ __all__ = [
     "DEFAULT_ERRORS",
     "FORMATS",
     "MANIFEST",
+    "MAX_ROW_BYTES",
     "TABLE_FORMATS",
     "ByteFile",
     "Errors",

@@ -10,38 +10,48 @@ from typing import Any
 
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.byte_files import ByteFile, file_format, path_of
-from bpe_transformer.io.text_files import read_lines
+from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
 from bpe_transformer.io.utf8 import Errors, Note, ReadStats
 
 _JSON_LINES, _JSON_CHARACTERS = 1024, 1 << 20  # parsed at once
 _JSON_SEPARATOR = "between two lines \ue000"
 
 
-def csv_rows(file: Path | ByteFile, errors: Errors, note: Note) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(
+    file: Path | ByteFile, errors: Errors, note: Note, max_bytes: int = MAX_ROW_BYTES
+) -> Iterator[tuple[int, list[str]]]:
     """Line number (from 1) and fields of every row of a .csv (quoted as in RFC 4180) or .tsv (never quoted) file.
 
-    Empty lines are skipped. Raises `CorpusError` with the line for a field that is not quoted right.
+    Empty lines are skipped. Raises `CorpusError` with the line for a field that is not quoted right, or of more than
+    `max_bytes`.
     """
     path = path_of(file)
-    text = read_lines(file, errors, note, skip_bom=True)
+    text = read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes)
     if file_format(path) == ".tsv":
         yield from ((number, line.split("\t")) for number, line in enumerate(text, 1) if line)
         return
-    csv.field_size_limit(2**31 - 1)  # the default refuses documents over 128 kB
+    csv.field_size_limit(min(max_bytes, 2**31 - 1))  # in characters; the default refuses documents over 128 kB
     rows = csv.reader((f"{line}\n" for line in text), strict=True)
     try:
         for row in rows:
             if row:
                 yield rows.line_num, row
     except csv.Error as problem:
+        if "field larger than field limit" in str(problem):
+            raise CorpusError(
+                f"{path}, line {rows.line_num:,}: a field is longer than {max_bytes:,} characters; close its quotes, "
+                f"cut it up, or count with max_row_bytes={2 * max_bytes >> 20 or 1}MiB"
+            ) from None
         raise CorpusError(f"{path}, line {rows.line_num}: {problem}; quote fields as RFC 4180 does") from None
 
 
-def json_rows(file: Path | ByteFile, errors: Errors, note: Note) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_rows(
+    file: Path | ByteFile, errors: Errors, note: Note, max_bytes: int = MAX_ROW_BYTES
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number (from 1) and object of every line that is not blank. Raises `CorpusError` with the line."""
     numbered: list[tuple[int, str]] = []
     size = 0
-    for number, line in enumerate(read_lines(file, errors, note, skip_bom=True), 1):
+    for number, line in enumerate(read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes), 1):
         if not line or line.isspace():
             continue
         numbered.append((number, line))
@@ -81,17 +91,31 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 def column_positions(path: Path, header: Sequence[str], columns: Sequence[str] | None) -> list[int]:
     """The positions of `columns`, or of all, in a header. Raises `CorpusError` for one that is missing or occurs twice."""
-    if len(set(header)) != len(header):
-        raise CorpusError(f"{path} has the column names {', '.join(header)}; each may occur once")
-    missing = [name for name in columns or () if name not in header]
+    positions = {name: position for position, name in enumerate(header)}
+    if len(positions) != len(header):
+        raise CorpusError(f"{path} has the column names {listed(header)}; each may occur once")
+    missing = [name for name in columns or () if name not in positions]
     if missing:
-        raise CorpusError(
-            f"{path} has no column {', '.join(missing)}, only {', '.join(header)}; add it to the header line"
-        )
-    return [header.index(name) for name in (header if columns is None else columns)]
+        raise CorpusError(f"{path} has no column {listed(missing)}, only {listed(header)}; add it to the header line")
+    return [positions[name] for name in (header if columns is None else columns)]
 
 
-def row_texts(file: ByteFile, columns: Sequence[str] | None, errors: Errors, stats: ReadStats) -> Iterator[str]:
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c"], most=2)
+    ('a, b', 'a, b, … (3 in all)')
+    """
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])}, … ({len(names):,} in all)"
+
+
+def row_texts(
+    file: ByteFile,
+    columns: Sequence[str] | None,
+    errors: Errors,
+    stats: ReadStats,
+    max_bytes: int = MAX_ROW_BYTES,
+) -> Iterator[str]:
     """The texts in `columns` of a .jsonl, .csv or .tsv file, row by row; None takes every value that is a text.
 
     A value that is missing or null is counted in `stats`; one that is not a text raises `CorpusError`.
@@ -102,9 +126,9 @@ def row_texts(file: ByteFile, columns: Sequence[str] | None, errors: Errors, sta
 
     path = file.path
     if file_format(path) == ".jsonl":
-        yield from _json_texts(file, columns, errors, stats, note)
+        yield from _json_texts(file, columns, errors, stats, note, max_bytes)
         return
-    rows = csv_rows(file, errors, note)
+    rows = csv_rows(file, errors, note, max_bytes)
     header = next(rows, (0, None))[1]
     if header is None:
         raise CorpusError(f"{path} is empty; a table starts with a line of column names")
@@ -120,11 +144,11 @@ def row_texts(file: ByteFile, columns: Sequence[str] | None, errors: Errors, sta
 
 
 def _json_texts(
-    file: ByteFile, columns: Sequence[str] | None, errors: Errors, stats: ReadStats, note: Note
+    file: ByteFile, columns: Sequence[str] | None, errors: Errors, stats: ReadStats, note: Note, max_bytes: int
 ) -> Iterator[str]:
     missing = set(columns or ())  # columns that no row has had so far
     known: dict[str, None] = {}
-    for number, row in json_rows(file, errors, note):
+    for number, row in json_rows(file, errors, note, max_bytes):
         if columns is None:
             yield from (value for value in row.values() if isinstance(value, str))
             continue

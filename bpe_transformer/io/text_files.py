@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.byte_files import ByteFile, open_bytes, path_of
 from bpe_transformer.io.utf8 import Errors, Note, decode_utf8
 
+MAX_ROW_BYTES = 128 << 20  # of a line, or a field of a table: it is held several times at once
 
-def read_lines(file: Path | ByteFile, errors: Errors, note: Note, *, skip_bom: bool = False) -> Iterator[str]:
-    r"""The lines of a file without their ends, "\n" or "\r\n"; a form feed or U+2028 is part of its line."""
-    offset, path = 0, path_of(file)
+
+def read_lines(
+    file: Path | ByteFile, errors: Errors, note: Note, *, skip_bom: bool = False, max_bytes: int = MAX_ROW_BYTES
+) -> Iterator[str]:
+    r"""The lines of a file without their ends, "\n" or "\r\n"; a form feed or U+2028 is part of its line.
+
+    Raises `CorpusError` for a line of more than `max_bytes`.
+    """
+    offset, path, number = 0, path_of(file), 0
     with open_bytes(file) as stream:
-        for line in stream:
+        for line in iter(partial(stream.readline, max_bytes + 2), b""):
+            number += 1
+            if len(line) > max_bytes + 1:
+                raise CorpusError(
+                    f"{path}, line {number:,}, from byte {offset:,} on: the line is longer than {max_bytes:,} bytes; cut it up, "
+                    f"or count with max_row_bytes={2 * max_bytes >> 20 or 1}MiB"
+                )
             text = decode_utf8(line, path, offset, errors, note)
             if skip_bom and offset == 0:
                 text = text.removeprefix("\ufeff")

@@ -135,6 +135,7 @@ def _check_token_options(splitting: SplittingOptions, counting: CountingOptions)
             ("--weight", counting.weights),
             ("--temperature", counting.temperature),
             ("--max-memory", counting.max_memory),
+            ("--max-word-bytes", counting.max_word_bytes != "16MiB"),
             ("--keep-partial", counting.keep_partial),
             ("--min-count", counting.min_count > 1),
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import progress, reporter, write_text
+from bpe_transformer.cli.support.console import progress, reporter, say, write_text
 from bpe_transformer.cli.support.options import errors_option, threads_option
 from bpe_transformer.cli.support.text_input import at_once_option, decoded, line_batches
 from bpe_transformer.cli.support.training_options import beam_options, start_torch
@@ -45,10 +45,27 @@ def command(
     from bpe_transformer.inference import load_translator
 
     translator = load_translator(run)
+    longest = translator.info.settings.model.max_len
+
+    def note_long(row: int, length: int) -> None:
+        say(
+            f"note: row {row:,} has {length:,} ids, more than the {longest:,} (max_len) that the model was trained on; it may "
+            "take long and be translated badly: cut it up, a sentence a row"
+        )
+
+    row = 1
     for batch in [list(texts)] if texts else _lines(errors, at_once):
         with progress() as display:
             report = reporter(display, "translating") if len(batch) > 1 else None
-            written = translator.translate(batch, beam=beam, length_penalty=length_penalty, progress=report)
+            written = translator.translate(
+                batch,
+                beam=beam,
+                length_penalty=length_penalty,
+                progress=report,
+                on_long=note_long,
+                first_row=row,
+            )
+        row += len(batch)
         write_text("".join(" ".join(text.splitlines()) + "\n" for text in written).encode())
 
 

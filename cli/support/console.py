@@ -69,7 +69,7 @@ def run(command: click.Command) -> None:
 
     An error ends with one line and exit code 1, wrong usage with one line and 2, Ctrl-C with 130, a closed pipe silently.
     """
-    from bpe_transformer.cli.support.error_messages import failure_message, print_error, usage_message
+    from bpe_transformer.cli.support.error_messages import failure_message, is_out_of_memory, print_error, usage_message
 
     if sys.stdout is None:  # `>&-`: output would go to the first file that is opened
         sys.exit("error: standard output is closed; send it somewhere, such as /dev/null")
@@ -94,6 +94,11 @@ def run(command: click.Command) -> None:
         sys.exit(130)
     except (BpeTransformerError, OSError, MemoryError) as problem:
         print_error(failure_message(problem))
+        sys.exit(1)
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        print_error(failure_message(MemoryError()))
         sys.exit(1)
 
 

@@ -59,7 +59,14 @@ class CorpusCounting:
     def counter(self, split: Pretokenizer, spill_dir: Path | None = None) -> PretokenCounter:
         from bpe_transformer import PretokenCounter
 
-        return PretokenCounter(split, self.options.threads, max_memory=self.options.max_memory, spill_dir=spill_dir)
+        return PretokenCounter(
+            split,
+            self.options.threads,
+            max_memory=self.options.max_memory,
+            spill_dir=spill_dir,
+            max_word_bytes=self.options.max_word_bytes,
+            max_row_bytes=self.options.max_row_bytes,
+        )
 
     @contextmanager
     def counting(self, counter: PretokenCounter, label: str, keep_as: str | None) -> Iterator[None]:

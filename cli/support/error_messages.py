@@ -48,6 +48,15 @@ _CAUSES = {
 }
 
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",  # PyTorch
+    "failed to map segment from shared object",  # the loader of libraries
+    "cannot allocate memory",
+    "can't start new thread",  # Python
+    "std::bad_alloc",
+)
+
+
 def print_error(message: str) -> None:
     """Writes the message to standard error, broken between words where a terminal would break it anywhere."""
     line = "error: " + printable(re.sub(r"[ \t\r\n]+", " ", message).strip())
@@ -59,14 +68,25 @@ def print_error(message: str) -> None:
 
 def failure_message(problem: BaseException) -> str:
     """The message for an error of the library or the system."""
-    if isinstance(problem, MemoryError):
+    if is_out_of_memory(problem):
         return (
-            "memory ran out; give the command less at a time (count and learn: --max-memory 2GB), "
-            "or run it where there is more"
+            "memory ran out; give the command less at a time (count and learn: --max-memory, --threads; train: --max-tokens; "
+            "translate: --beam), or run it where there is more"
         )
     if isinstance(problem, OSError) and problem.errno is not None:
         return with_options(_system_message(problem))
     return with_options(str(problem)) or type(problem).__name__
+
+
+def is_out_of_memory(problem: BaseException | None) -> bool:
+    """Whether memory ran out, for which libraries have errors of their own, or the error came from one that says so."""
+    if problem is None:
+        return False
+    if isinstance(problem, MemoryError) or (isinstance(problem, OSError) and problem.errno == errno.ENOMEM):
+        return True
+    if any(words in str(problem) for words in _OUT_OF_MEMORY):
+        return True
+    return is_out_of_memory(problem.__cause__) or is_out_of_memory(problem.__context__)
 
 
 def _system_message(problem: OSError) -> str:

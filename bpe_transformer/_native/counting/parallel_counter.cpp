@@ -46,8 +46,9 @@ size_t incomplete(const uint8_t* begin, const uint8_t* end) {
 
 }  // namespace
 
-ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes)
-    : sink_(sink), tables_(static_cast<size_t>(std::max(num_threads, 1))) {
+ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word)
+    : sink_(sink), tables_(static_cast<size_t>(std::max(num_threads, 1))), longest_word_(longest_word) {
+  for (WordCounts& table : tables_) table.set_longest(longest_word);
   if (sink)
     for (WordCounts& table : tables_) table.spill_to(sink, std::max(kLeastTable, table_bytes / tables_.size() / 2));
 }
@@ -65,6 +66,7 @@ void ParallelCounter::add_texts(Pattern pattern, const std::vector<Text>& texts)
   }
   std::mutex guard;
   std::optional<InvalidUtf8> invalid;  // the first one
+  std::optional<WordTooLong> too_long;
   std::atomic<size_t> next{0};
   run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(ends.size(), 1))), [&](int thread) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
@@ -80,11 +82,20 @@ void ParallelCounter::add_texts(Pattern pattern, const std::vector<Text>& texts)
             invalid = here;
           continue;
         }
-        counts.count_text(pattern, begin, begin + chunk.bytes.size, begin + chunk.bytes.size);
+        try {
+          counts.count_text(pattern, begin, begin + chunk.bytes.size, begin + chunk.bytes.size);
+        } catch (WordTooLong& here) {
+          here.text = chunk.text;
+          here.position = chunk.position + static_cast<size_t>(reinterpret_cast<const uint8_t*>(here.data) - begin);
+          const std::lock_guard lock(guard);
+          if (!too_long || std::pair(here.text, here.position) < std::pair(too_long->text, too_long->position))
+            too_long = here;
+        }
       }
     }
   });
   if (invalid) throw *invalid;
+  if (too_long) throw *too_long;
   fold();
 }
 
@@ -100,6 +111,8 @@ void ParallelCounter::fold() {
 WordCounts ParallelCounter::take() {
   WordCounts all;
   std::swap(all, tables_[0]);
+  tables_[0].set_longest(longest_word_);
+  all.set_longest(SIZE_MAX);
   if (sink_) tables_[0].spill_to(sink_, all.limit());
   for (size_t i = 1; i < tables_.size(); ++i) {
     all.merge(tables_[i]);
@@ -118,11 +131,20 @@ void ParallelCounter::spill() {
 void DocumentStream::add(Text block) {
   buffer_.insert(buffer_.end(), block.data, block.data + block.size);
   count(false);
+  check_uncut();
 }
 
 void DocumentStream::finish() {
   count(true);
   buffer_ = {};
+}
+
+// What could not be cut is likely one word; more of it would only take more memory.
+void DocumentStream::check_uncut() const {
+  if (buffer_.size() <= counting_.longest_word() || counting_.longest_word() == SIZE_MAX) return;
+  WordTooLong problem(nullptr, buffer_.size());
+  problem.position = base_;
+  throw problem;
 }
 
 // Removes the "\r" of a line that ends with "\r\n".
@@ -178,6 +200,10 @@ void DocumentStream::count(bool finished) {
     counting_.add_texts(pattern_, texts);
   } catch (InvalidUtf8& invalid) {
     invalid.position += base_ + static_cast<size_t>(texts[invalid.text].data - data);
+    throw;
+  } catch (WordTooLong& problem) {
+    problem.position += base_ + static_cast<size_t>(texts[problem.text].data - data);
+    problem.text = WordTooLong::kNoText;
     throw;
   }
   base_ += counted;

@@ -25,11 +25,11 @@ struct InvalidUtf8 : std::runtime_error {
 class ParallelCounter {
  public:
   // With a sink, tables that would take more than `table_bytes` in all, with the memory to sort them, are written
-  // there.
-  ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes);
+  // there. Words of more than `longest_word` bytes are refused: WordTooLong.
+  ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word = SIZE_MAX);
 
-  // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, of which some may be
-  // counted.
+  // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, or WordTooLong for the first
+  // that holds such a word; some of it may be counted.
   void add_texts(Pattern pattern, const std::vector<Text>& texts);
   void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
@@ -39,6 +39,7 @@ class ParallelCounter {
 
   WordCounts take();  // the counts of all tables, in one; words that were written to the sink stay there
   void spill();       // writes all tables to the sink
+  size_t longest_word() const { return longest_word_; }
 
   uint64_t documents = 0, bytes = 0;  // so far; kept up by the callers that add texts
 
@@ -47,6 +48,7 @@ class ParallelCounter {
 
   WordCountsSink* sink_;
   std::vector<WordCounts> tables_;
+  size_t longest_word_;
 };
 
 // The documents of one stream of bytes that arrives in blocks.
@@ -56,7 +58,8 @@ class DocumentStream {
   DocumentStream(ParallelCounter& counting, Pattern pattern, std::string separator)
       : counting_(counting), pattern_(pattern), separator_(std::move(separator)) {}
 
-  // Counts up to the last safe cut and keeps the rest. Throws InvalidUtf8 with the position in the stream.
+  // Counts up to the last safe cut and keeps the rest. Throws InvalidUtf8 with the position in the stream,
+  // and WordTooLong also for a stretch of such a length that cannot be cut.
   void add(Text block);
   void finish();
 
@@ -64,6 +67,7 @@ class DocumentStream {
 
  private:
   void count(bool finished);
+  void check_uncut() const;
   size_t find_cut(const uint8_t* begin);  // the last cut of the document that begins there, else its beginning
   Text without_return(const uint8_t* begin, const uint8_t* end) const;
 

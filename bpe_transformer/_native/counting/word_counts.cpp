@@ -45,6 +45,7 @@ uint64_t WordCounts::hash_long(std::string_view word) {
 }
 
 void WordCounts::add_long(std::string_view word, uint64_t count) {
+  if (word.size() > longest_) throw WordTooLong(word.data(), word.size());
   if ((long_used_ + 1) * 2 > long_slots_.size()) grow_long();
   const uint64_t hash = hash_long(word);
   for (size_t i = hash;; ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +15,16 @@
 namespace bpe {
 
 class WordCounts;
+
+// Thrown for a word that is longer than a table takes.
+struct WordTooLong : std::runtime_error {
+  static constexpr size_t kNoText = SIZE_MAX;
+  WordTooLong(const char* data, size_t size) : std::runtime_error("a word is too long"), data(data), size(size) {}
+  const char* data;          // where it begins, while what is counted lives
+  size_t size;               // at least so many bytes
+  size_t text = kNoText;     // number of the text, if there are several
+  size_t position = 0;       // byte in it
+};
 
 // Takes the words of tables that may not grow further.
 class WordCountsSink {
@@ -40,6 +51,7 @@ class WordCounts {
 
   // Instead of growing past `bytes`, the table writes its words to `sink` and becomes empty.
   void spill_to(WordCountsSink* sink, size_t bytes);
+  void set_longest(size_t bytes) { longest_ = bytes; }  // of a word; add() throws WordTooLong for others
   void clear();
   void reserve(size_t words);
   size_t memory() const;
@@ -111,6 +123,7 @@ class WordCounts {
   size_t block_bytes_ = 0;
   WordCountsSink* sink_ = nullptr;
   size_t limit_ = 0;
+  size_t longest_ = SIZE_MAX;
 };
 
 }  // namespace bpe

@@ -55,11 +55,15 @@ inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
 }
 
 inline nb::list to_list(const bpe::IdBuffer& ids) {
-  PyObject* const list = PyList_New(static_cast<Py_ssize_t>(ids.size()));
-  if (!list) throw nb::python_error();
-  for (size_t i = 0; i < ids.size(); ++i)
-    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(ids.data()[i]));
-  return nb::steal<nb::list>(list);
+  PyObject* const items = PyList_New(static_cast<Py_ssize_t>(ids.size()));
+  if (!items) throw nb::python_error();
+  nb::list list = nb::steal<nb::list>(items);  // items that are still missing are null, which its release allows
+  for (size_t i = 0; i < ids.size(); ++i) {
+    PyObject* const id = PyLong_FromUnsignedLong(ids.data()[i]);
+    if (!id) throw nb::python_error();
+    PyList_SET_ITEM(items, static_cast<Py_ssize_t>(i), id);
+  }
+  return list;
 }
 
 // --- texts

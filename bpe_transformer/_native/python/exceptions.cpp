@@ -13,6 +13,7 @@ namespace {
 nb::object new_exception(nb::module_& m, const char* name) {
   const std::string full_name = std::string("bpe_transformer._core.") + name;
   nb::object type = nb::steal(PyErr_NewException(full_name.c_str(), PyExc_ValueError, nullptr));
+  if (!type.is_valid()) throw nb::python_error();
   m.attr(name) = type;
   return type;
 }
@@ -20,11 +21,12 @@ nb::object new_exception(nb::module_& m, const char* name) {
 }  // namespace
 
 void bind_exceptions(nb::module_& m) {
-  static nb::object forbidden, unknown, bad_id, invalid;
+  static nb::object forbidden, unknown, bad_id, invalid, too_long;
   forbidden = new_exception(m, "ForbiddenSpecial");
   unknown = new_exception(m, "UnknownCharacter");
   bad_id = new_exception(m, "BadId");
   invalid = new_exception(m, "InvalidUtf8");
+  too_long = new_exception(m, "WordTooLong");
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
     try {
       std::rethrow_exception(p);
@@ -36,6 +38,9 @@ void bind_exceptions(nb::module_& m) {
       PyErr_SetObject(bad_id.ptr(), nb::make_tuple(problem.position).ptr());
     } catch (const bpe::InvalidUtf8& problem) {
       PyErr_SetObject(invalid.ptr(), nb::make_tuple(problem.text, problem.position, problem.byte).ptr());
+    } catch (const bpe::WordTooLong& problem) {
+      const int64_t text = problem.text == bpe::WordTooLong::kNoText ? -1 : static_cast<int64_t>(problem.text);
+      PyErr_SetObject(too_long.ptr(), nb::make_tuple(text, problem.position, problem.size).ptr());
     } catch (const std::system_error& problem) {
       PyErr_SetObject(PyExc_OSError, nb::make_tuple(problem.code().value(), problem.what()).ptr());
     }

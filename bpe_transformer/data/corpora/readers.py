@@ -150,7 +150,8 @@ def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
             for _, row in chunk:
                 recorder.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
             keys = dict.fromkeys(key for _, row in chunk for key in row)
-            if schema is not None and (unknown := [key for key in keys if key not in schema.names]):
+            known = set(keys if schema is None else schema.names)
+            if schema is not None and (unknown := [key for key in keys if key not in known]):
                 path, line = next(place for place, row in chunk if unknown[0] in row)
                 raise CorpusError(
                     f"{path}, line {line}: the key {unknown[0]!r} is in none of the first {BATCH_ROWS:,} rows; use the same keys"

@@ -27,9 +27,11 @@ class PretokenCounter(TextCounter):
         num_threads: None takes one for each core this process may use.
         max_memory: bytes, or a text such as "2GB", for the tables and buffers of counting; the interpreter and its
             libraries (about 100 MB) come on top. Tables that would grow larger go to a temporary file as sorted runs, and
-            the counts are exactly the same. A single pre-token, and a document whose pattern Python has to split, have to
-            fit whatever the limit.
+            the counts are exactly the same. A document whose pattern Python has to split has to fit whatever the limit.
         spill_dir: folder of the temporary file, which has no name there and goes with the process. None: the system's.
+        max_word_bytes: a longer pre-token is refused, with its place; so is one of more than an eighth of `max_memory`. A
+            word needs about eleven times its size on its way.
+        max_row_bytes: a longer line of a .jsonl, .csv or .tsv file, or field of it, is refused, with its place.
     """
 
     def add_counts(self, counts: PretokenCounts | PathLike) -> None:

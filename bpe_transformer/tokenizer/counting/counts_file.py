@@ -57,7 +57,14 @@ def write(
     try:
         with (
             atomic_file(path) as new,
-            pq.ParquetWriter(new, schema, compression="zstd", use_dictionary=False, write_page_checksum=True) as writer,
+            pq.ParquetWriter(
+                new,
+                schema,
+                compression="zstd",
+                use_dictionary=False,
+                write_statistics=False,  # nobody asks for the smallest word, and a long one is copied several times
+                write_page_checksum=True,
+            ) as writer,
         ):
             for (data, starts, stops), counts in columns:
                 offsets = np.append(starts, stops[-1:]) if len(starts) else np.zeros(1, np.int64)
@@ -103,6 +110,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Iterator[Columns
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         names = file.schema_arrow.names
+    except MemoryError:  # pyarrow's is also one of its exceptions
+        raise
     except (pa.ArrowException, OSError, ValueError) as problem:
         raise FormatError(
             f"{path} is not a Parquet file that can be read ({_short(problem)}); it is cut off or damaged, so count anew"
@@ -143,6 +152,8 @@ def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:
         try:
             for batch in file.iter_batches(_ROW_GROUP):
                 yield arrow_chunk(batch.column(0)), batch.column(1).cast(pa.uint64()).to_numpy()
+        except MemoryError:  # pyarrow's is also one of its exceptions
+            raise
         except (pa.ArrowException, OSError, ValueError) as problem:
             raise FormatError(f"{path} is damaged ({_short(problem)}); count anew") from problem
 

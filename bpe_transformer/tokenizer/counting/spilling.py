@@ -22,6 +22,8 @@ PathLike = str | os.PathLike[str]
 Counted = tuple[_core.WordCounts, CountFacts]
 
 _LEAST_MEMORY = 4 << 20
+MAX_WORD_BYTES = 16 << 20
+_WORDS_IN_MEMORY = 8  # how many of the longest words `max_memory` has room for: one is held several times on its way
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -34,9 +36,14 @@ class WordTables:
         num_threads: int,
         max_memory: int | str | None,
         spill_dir: PathLike | None,
+        max_word_bytes: int | str = MAX_WORD_BYTES,
     ) -> None:
         self.pretokenizer = Pretokenizer.of(pattern)
         self.max_memory = None if max_memory is None else parse_size(max_memory)
+        self.max_word_bytes = parse_size(max_word_bytes, "max_word_bytes", least=1)
+        self._longest_word = self.max_word_bytes
+        if self.max_memory is not None:
+            self._longest_word = min(self._longest_word, self.max_memory // _WORDS_IN_MEMORY)
         self.sources: list[CountSource] = []
         self.is_finished = False
         self._block = BLOCK_BYTES
@@ -47,7 +54,7 @@ class WordTables:
             table_bytes = self.max_memory - min(5 * self._block, self.max_memory // 2)
             self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
             self._runs = _core.SortedRuns(self._file.fileno())
-        self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes)
+        self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes, self._longest_word)
         self._groups: list[_Group] = []  # finished groups, without the one being counted
         self._dropped_before, self._saturated_before = (0, 0), False  # of counts that were added
 
@@ -83,6 +90,17 @@ class WordTables:
             dropped_occurrences=self._dropped_before[1],
             saturated=self._saturated_before,
             unicode=unicode_versions(self.pretokenizer),
+        )
+
+    def word_too_long(self, place: str) -> CorpusError:
+        """The error for a pre-token that is longer than allowed, or a stretch of that length that cannot be split."""
+        limit = f"{self._longest_word:,} bytes"
+        remedy = f"allow longer ones with max_word_bytes={_doubled(self._longest_word)}"
+        if self._longest_word < self.max_word_bytes:
+            limit += f", an eighth of max_memory={self.max_memory}"
+            remedy = "allow more memory"
+        return CorpusError(
+            f"{place}: the pre-token there is longer than {limit}; {remedy}, or choose a pattern that splits it, or cut it up"
         )
 
     def start_group(self) -> None:
@@ -221,7 +239,11 @@ def drop_rare(words: _core.WordCounts, facts: CountFacts, min_count: int) -> Cou
     return kept, facts.with_dropped(*dropped)
 
 
-def parse_size(size: int | str) -> int:
+def _doubled(size: int) -> str:
+    return f"{2 * size >> 20}MiB" if size >= 1 << 20 else str(2 * size)
+
+
+def parse_size(size: int | str, name: str = "max_memory", least: int = _LEAST_MEMORY) -> int:
     """Bytes, from a number or a text such as "2GB" (10^9) or "512MiB" (2^20). Raises `ConfigError`.
 
     >>> parse_size("1.5 GB")
@@ -229,8 +251,9 @@ def parse_size(size: int | str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(size).lower())
     if found is None:
-        raise ConfigError(f'max_memory={size!r} is not an amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
+        raise ConfigError(f'{name}={size!r} is not an amount of memory; write bytes, or "500MB", "2GB", "1GiB"')
     amount = int(Fraction(found[1]) * _UNITS[found[2] or ""])
-    if amount < _LEAST_MEMORY:
-        raise ConfigError(f"max_memory={size} is too little to count in; allow at least 4 MiB")
+    if amount < least:
+        allowed = f"{least >> 20} MiB" if least >> 20 else f"{least} byte"
+        raise ConfigError(f"{name}={size} is too little to count in; allow at least {allowed}")
     return amount

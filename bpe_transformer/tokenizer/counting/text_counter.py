@@ -13,6 +13,7 @@ from bpe_transformer import _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 from bpe_transformer.io import (
     DEFAULT_ERRORS,
+    MAX_ROW_BYTES,
     TABLE_FORMATS,
     ByteFile,
     Errors,
@@ -30,7 +31,7 @@ from bpe_transformer.io import (
 from bpe_transformer.io.parquet_files import open_parquet
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
-from bpe_transformer.tokenizer.counting.spilling import WordTables
+from bpe_transformer.tokenizer.counting.spilling import MAX_WORD_BYTES, WordTables, parse_size
 from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
@@ -58,8 +59,11 @@ class TextCounter(WordTables):
         *,
         max_memory: int | str | None = None,
         spill_dir: PathLike | None = None,
+        max_word_bytes: int | str = MAX_WORD_BYTES,
+        max_row_bytes: int | str = MAX_ROW_BYTES,
     ) -> None:
-        super().__init__(pattern, thread_count(num_threads), max_memory, spill_dir)
+        super().__init__(pattern, thread_count(num_threads), max_memory, spill_dir, max_word_bytes)
+        self.max_row_bytes = parse_size(max_row_bytes, "max_row_bytes", least=1)
 
     def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
         """Counts texts, each a document. Raises `CorpusError` for what is not a text."""
@@ -98,7 +102,7 @@ class TextCounter(WordTables):
                 self._add_parquet(path, columns, stats, report)
             elif suffix in TABLE_FORMATS:
                 with ByteFile(path) as file:
-                    rows = row_texts(file, columns, errors, stats)
+                    rows = row_texts(file, columns, errors, stats, self.max_row_bytes)
                     for batch in read_ahead(_batches(rows)):
                         self._add_batch(batch)
                         if report:
@@ -164,6 +168,11 @@ class TextCounter(WordTables):
         try:
             yield stats
             complete = True
+        except _core.WordTooLong as problem:
+            text, position, _ = problem.args
+            document = self.num_documents - documents + max(text, 0) + 1
+            place = f"byte {position:,}" + (f" of document {document:,}" if text >= 0 or document > 1 else "")
+            raise self.word_too_long(f"{name}, {place}") from None
         finally:
             counted = (self.num_documents - documents, self.num_bytes - size)
             stopped_at = None if complete else stats.position
