@@ -49,7 +49,7 @@ def command(
 
     def note_long(row: int, length: int) -> None:
         say(
-            f"note: row {row:,} has {length:,} ids, more than the {longest:,} (max_len) that the model was trained on; it may "
+            f"note: row {row:,} has {length:,} ids, more than the {longest:,} that the model was trained on; it may "
             "take long and be translated badly: cut it up, a sentence a row"
         )
 
