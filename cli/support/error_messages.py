@@ -14,6 +14,7 @@ from difflib import get_close_matches
 import click
 
 from bpe_transformer.cli.support.python_names import with_options
+from bpe_transformer.errors import BpeTransformerError
 from bpe_transformer.io.printable import printable
 
 # Options that had another name: (command, old option) to what is typed today.
@@ -79,8 +80,11 @@ def failure_message(problem: BaseException) -> str:
 
 
 def is_out_of_memory(problem: BaseException | None) -> bool:
-    """Whether memory ran out, for which libraries have errors of their own, or the error came from one that says so."""
-    if problem is None:
+    """Whether memory ran out, for which libraries have various errors, or the error came from one of these.
+
+    An error of this library says itself what is wrong: a damaged file may ask for more memory than there is.
+    """
+    if problem is None or isinstance(problem, BpeTransformerError):
         return False
     if isinstance(problem, MemoryError) or (isinstance(problem, OSError) and problem.errno == errno.ENOMEM):
         return True

@@ -110,8 +110,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Iterator[Columns
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         names = file.schema_arrow.names
-    except MemoryError:  # pyarrow's is also one of its exceptions
-        raise
     except (pa.ArrowException, OSError, ValueError) as problem:
         raise FormatError(
             f"{path} is not a Parquet file that can be read ({_short(problem)}); it is cut off or damaged, so count anew"
@@ -152,8 +150,6 @@ def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:
         try:
             for batch in file.iter_batches(_ROW_GROUP):
                 yield arrow_chunk(batch.column(0)), batch.column(1).cast(pa.uint64()).to_numpy()
-        except MemoryError:  # pyarrow's is also one of its exceptions
-            raise
         except (pa.ArrowException, OSError, ValueError) as problem:
             raise FormatError(f"{path} is damaged ({_short(problem)}); count anew") from problem
 
