@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bpe_transformer import _core
 from bpe_transformer.errors import BpeTransformerError, CorpusError
 from bpe_transformer.io.json_files import one_line
 
@@ -26,7 +27,7 @@ def open_parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except BpeTransformerError:
+    except (BpeTransformerError, _core.WordTooLong):  # of what is done with the rows
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as problem:
         if isinstance(problem, OSError) and problem.errno:  # such as a file that may not be read
