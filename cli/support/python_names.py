@@ -52,6 +52,7 @@ _PHRASES = (
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
     (r"make it (anew )?with encode_files", r"make it \1with encode --file"),
     (r"split='([^']*)'", r"--split '\1'"),
+    (r"learn it with roles=\{'(\w+)': '([^']*)'\}", r"learn it with --\1 '\2'"),
 )
 _VALUE = r"\"[^\"]*\"|'(?:[^'\\]|\\.)*'|\[[^\]]*\]|\([^)]*\)|\d+(?:,\d{3})*(?:\.\d+)?|[^\s,;:)]+"
 

@@ -157,7 +157,7 @@ def test_counter_draws_are_uniform_and_known() -> None:
 
 
 def test_a_share_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="share=0"):
+    with pytest.raises(ConfigError, match="share of masked ids is 0"):
         MaskedLM(build("bert"), masking=MASKING, seed=1, share=0.0)
 
 

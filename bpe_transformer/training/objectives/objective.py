@@ -122,7 +122,9 @@ class MaskedLM(Objective):
     ) -> None:
         super().__init__(model, label_smoothing=label_smoothing, dtype=dtype)
         if not 0 < share < 1:
-            raise ConfigError(f"share={share} of masked ids must be above 0 and below 1; 0.15 is BERT's")
+            raise ConfigError(
+                f"the share of masked ids is {share}; give a number above 0 and below 1, such as BERT's 0.15"
+            )
         self.mask_id, self.seed, self.share = masking.mask_id, seed, share
         special = torch.zeros(self.model.config.vocab_size, dtype=torch.bool)
         special[[masking.mask_id, *masking.special_ids]] = True
