@@ -16,7 +16,7 @@ from datasets import Dataset, config
 
 from bpe_transformer.data.ledger import Stage, StageRecorder
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import atomic_file, read_facts, recover_directory
+from bpe_transformer.io import Node, atomic_file, read_facts, recover_directory
 from bpe_transformer.io.manifest import sha256_of
 
 _VERSION = 2  # raise it when a reader changes what it makes of the same input
@@ -59,15 +59,28 @@ def sums_of(files: Sequence[Path], names: Sequence[str]) -> dict[str, str]:
 
 
 def write_facts(path: Path, facts: Mapping[str, object]) -> None:
-    """Writes what is known of files of the cache beside them."""
+    """Writes what is known of files of the cache beside them, with a checksum."""
     with atomic_file(path) as unfinished:
-        unfinished.write_text(json.dumps(facts), encoding="utf-8")
+        unfinished.write_text(json.dumps({"facts": facts, "sha256": _sum_of(facts)}), encoding="utf-8")
+
+
+def _checked_facts(path: Path) -> Node:
+    """What `write_facts` wrote. Raises `FormatError` if it is damaged."""
+    content = read_facts(path)
+    facts = content.child("facts")
+    if content.get("sha256", str) != _sum_of(facts.value):
+        raise FormatError("its checksum is another")
+    return facts
+
+
+def _sum_of(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def is_whole(files: Sequence[Path], facts: Path) -> bool:
     """Whether the files are there, and all as they were when their facts were written."""
     try:
-        sums = read_facts(facts).get("files", dict)
+        sums = _checked_facts(facts).get("files", dict)
         return bool(files) and sums == sums_of(files, [file.name for file in files])
     except (OSError, FormatError):
         return False
@@ -93,7 +106,7 @@ def read_stage(dataset: Dataset) -> Stage | None:
     if facts.parent != cache_folder():
         return None
     try:
-        stage = Stage.from_node(read_facts(facts).child("stage"))
+        stage = Stage.from_node(_checked_facts(facts).child("stage"))
     except (OSError, FormatError):
         return None
     return stage if stage.kept.examples == len(dataset) else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
-from bpe_transformer.io import atomic_file, open_bytes
+from bpe_transformer.io import atomic_file, open_bytes, parse_facts
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, arrow_chunk
 
 if TYPE_CHECKING:
@@ -131,16 +131,16 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Iterator[Columns
 
 def _facts(path: object, entry: bytes) -> dict[str, Any]:
     try:
-        facts = json.loads(entry)
-        version, _, _ = facts["version"], int(facts["words"]), int(facts["total"])
-    except (ValueError, KeyError, TypeError) as problem:
-        raise FormatError(f"{path}: its facts cannot be read ({problem!r}); it is damaged, count anew") from problem
+        facts = parse_facts(entry)
+        version, _, _ = facts.get("version", int), facts.number("words"), facts.number("total", high=2**64 - 1)
+    except FormatError as problem:
+        raise FormatError(f"{path}: its facts cannot be read ({problem}); it is damaged, count anew") from problem
     if version != VERSION:
         raise FormatError(
             f"{path} has version {version} of the counts format, and this bpe-transformer reads version {VERSION}; "
             "use the version of bpe-transformer that wrote it, or count anew"
         )
-    return dict(facts)
+    return dict(facts.value)
 
 
 def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:

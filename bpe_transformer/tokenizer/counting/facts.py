@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bpe_transformer import _core
-from bpe_transformer.errors import FormatError, LearningError
+from bpe_transformer.errors import FormatError, LearningError, PatternError
+from bpe_transformer.io import Node, one_line, shown
+from bpe_transformer.io.json_files import DAMAGE
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 
@@ -65,19 +67,20 @@ class CountFacts:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CountFacts:
         """The facts that `to_json` wrote. Raises `FormatError` if something is missing or of another type."""
+        data = Node(values)
         try:
             return cls(
-                pretokenizer=Pretokenizer.from_facts(values["pretokenization"]),
-                num_documents=int(values["num_documents"]),
-                num_bytes=int(values["num_bytes"]),
-                sources=tuple(CountSource(**source) for source in values["sources"]),
-                dropped_words=int(values["dropped_words"]),
-                dropped_occurrences=int(values["dropped_occurrences"]),
-                saturated=bool(values["saturated"]),
-                unicode=str(values["unicode"]),
+                pretokenizer=_pretokenizer(data.child("pretokenization")),
+                num_documents=data.number("num_documents"),
+                num_bytes=data.number("num_bytes"),
+                sources=tuple(map(_source, data.children("sources"))),
+                dropped_words=data.number("dropped_words"),
+                dropped_occurrences=data.number("dropped_occurrences", high=2**64 - 1),
+                saturated=data.get("saturated", bool),
+                unicode=data.get("unicode", str),
             )
-        except (KeyError, TypeError, ValueError) as problem:
-            raise FormatError(f"the facts of these counts are incomplete ({problem!r}); count anew") from problem
+        except FormatError as problem:
+            raise FormatError(f"the facts of these counts are incomplete ({problem}); count anew") from None
 
     def __add__(self, other: CountFacts) -> CountFacts:
         """The facts of both corpora together. Raises `LearningError` if they were split differently."""
@@ -117,6 +120,39 @@ class CountFacts:
                 f"counts split with the character classes of {self.unicode} and of {other.unicode} do not add up; "
                 "count both with one version of bpe-transformer and Python"
             )
+
+
+def _source(data: Node) -> CountSource:
+    weight = data.value.get("weight", 1.0)
+    if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
+        raise FormatError(f"{data.place}.weight is {shown(weight)}, not a number from 0")
+    return CountSource(
+        name=data.get("name", str),
+        num_documents=data.number("num_documents"),
+        num_bytes=data.number("num_bytes"),
+        missing=data.number("missing", default=0),
+        replaced=data.number("replaced", default=0),
+        weight=weight,
+        complete=data.get("complete", bool, True),
+        stopped_at=data.number("stopped_at", default=None),
+    )
+
+
+def _pretokenizer(data: Node) -> Pretokenizer:
+    for key, kind in (("pattern", str), ("normalization", str), ("charsmap", str), ("squeeze_spaces", bool)):
+        data.get(key, kind, None)
+    for key in ("protected", "before", "byte_splits", "unchanged"):
+        if key in data.value:
+            data.texts(key)
+    for step in data.get("rewriting", list, []):
+        if not isinstance(step, list) or not all(isinstance(value, (str, int, type(None))) for value in step):
+            raise FormatError(f"{data.place}.rewriting holds {shown(step)}, not a step of normalisation")
+    try:
+        return Pretokenizer.from_facts(data.value)
+    except DAMAGE as problem:
+        if isinstance(problem, PatternError):
+            raise
+        raise FormatError(f"{data.place} cannot be read ({one_line(problem)})") from None
 
 
 def unicode_versions(pretokenizer: Pretokenizer) -> str:
