@@ -110,7 +110,10 @@ def test_a_language_model_is_scored_and_goes_on_with_a_text(bpe: Run, reader: Pa
     assert several == bpe("generate", reader, "def", "--samples", "2", "--seed", "3", "--max-new", "5").stdout
 
 
-def test_ctrl_c_leaves_a_run_that_resumes(start: Run, bpe: Run, parallel: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_run_that_resumes(
+    start: Run, bpe: Run, parallel: str, tmp_path: Path, number: signal.Signals
+) -> None:
     directory = tmp_path / "run"
     process = start("train", parallel, "-o", directory, *QUICK, "--epochs", "100000")
     assert process.stderr is not None
@@ -118,9 +121,9 @@ def test_ctrl_c_leaves_a_run_that_resumes(start: Run, bpe: Run, parallel: str, t
     while b"step" not in seen:  # the first validation
         seen = process.stderr.readline()
         assert seen, "training ended by itself"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest = process.stderr.read().decode()
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=30) == 128 + number
     assert "stopped:" in rest
     assert "--resume" in rest
     steps = json.loads((directory / "config.json").read_text())["outcome"]["steps"]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.inference import load_text_generator, load_translator
 from bpe_transformer.training import load_checkpoint, load_run_settings
-from bpe_transformer.training.checkpoint import STATE, load_state, save_state
+from bpe_transformer.training.checkpoint import STATE, load_state, save_checkpoint, save_state, weights_of
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
@@ -50,6 +50,21 @@ def test_a_language_model_of_format_1_still_loads_and_writes() -> None:
     assert generator.generate("one ", temperature=0.0, max_new=10) == expected["generated"]
     loss, _ = generator.negative_log_likelihood(EXPECTED["translation"]["texts"])
     assert loss == pytest.approx(expected["nats"], abs=1e-3)
+
+
+def test_a_checkpoint_has_the_same_bytes_whenever_it_is_saved_and_is_bound(tmp_path: Path) -> None:
+    model, info, tokenizer = load_checkpoint(GOLDEN / "format1-language")
+    files = set()
+    for _ in range(8):  # the library orders metadata by chance
+        save_checkpoint(tmp_path / "run", weights_of(model), info, tokenizer)
+        files.add((tmp_path / "run" / "model.safetensors").read_bytes())
+    assert len(files) == 1
+    load_checkpoint(tmp_path / "run")
+    data = bytearray(files.pop())
+    data[-1] ^= 1
+    (tmp_path / "run" / "model.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is not what manifest\.json lists"):
+        load_checkpoint(tmp_path / "run")
 
 
 @pytest.fixture
