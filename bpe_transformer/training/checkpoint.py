@@ -22,7 +22,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError, FormatError
-from bpe_transformer.io import atomic_file, bound_directory, check_files, damage_named, parse_facts, read_facts, sync
+from bpe_transformer.io import (
+    Node,
+    atomic_file,
+    bound_directory,
+    check_files,
+    damage_named,
+    parse_facts,
+    read_facts,
+    sync,
+)
 from bpe_transformer.models.config import ModelConfig
 from bpe_transformer.models.registry import Family, family_named
 from bpe_transformer.tokenizer import Tokenizer
@@ -95,17 +104,18 @@ class CheckpointInfo:
     def from_dict(cls, data: Mapping[str, Any]) -> CheckpointInfo:
         """The inverse of `to_dict`, of any format up to this version's.
 
-        Raises KeyError, TypeError, AttributeError or `ConfigError` when it is not one.
+        Raises KeyError, TypeError, AttributeError, `FormatError` or `ConfigError` when it is not one.
         """
         facts = upgraded_info(data)
+        node = Node(facts)
         info = cls(
-            digest=facts["digest"],
+            digest=node.get("digest", str),
             vocab_size=facts["vocab_size"],
             pad_id=facts["pad_id"],
-            columns=tuple(facts["columns"]),
-            corpus=facts["corpus"],
+            columns=node.texts("columns"),
+            corpus=node.get("corpus", str),
             settings=Settings.from_dict(facts["settings"]),
-            result=facts["outcome"],
+            result=node.get("outcome", dict),
             format=facts.get("format", 1),
         )
         _ = info.config  # refuses what no model can be built from
