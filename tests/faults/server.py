@@ -6,15 +6,19 @@ import ctypes
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import datasets
 import torch
 
-from bpe_transformer import cli, evaluation, inspection, training
+from bpe_transformer import cli
 from bpe_transformer.cli.support.console import run
 
-_IMPORTED = (evaluation, inspection, training, torch)
+# What commands import when they run, so that no child has to: public names of rooms, which load them.
+_LAZY = ("tokenizer.formats", "inspection", "inspection.render", "inspection.html.report", "data", "data.prepared.prepare",
+         "training", "training.train", "training.trainer", "tokenizer.files.encode_files", "tokenizer.files.id_writers")  # fmt: skip
 
 
 def work(request: dict[str, object], shim: ctypes.CDLL, answer: int) -> None:
@@ -49,6 +53,10 @@ def serve() -> None:
     shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
     shim.fault_arm.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p)
     shim.fault_count.restype = ctypes.c_long
+    for name in cli.COMMANDS:
+        cli.cli.get_command(click.Context(cli.cli), name)
+    for room in _LAZY:
+        import_module(f"bpe_transformer.{room}")
     print("ready", flush=True)
     for line in sys.stdin:
         reading, writing = os.pipe()
