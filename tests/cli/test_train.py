@@ -199,3 +199,36 @@ def test_long_lines_are_said_or_refused_with_their_row(
     message = fails("translate", run, input=f"one\n\n{'one two ' * 600}\n".encode())
     assert "row 3 has " in message
     assert "more than 16 times the 32 (--max-len) that the model was trained on; cut it up" in message
+
+
+RECURRENT = ("--d-model", "32", "--n-layers", "1", "--vocab-size", "300", "--dropout", "0", "--max-tokens", "200")
+
+
+def test_a_recurrent_family_translates_and_shows_what_attention_it_has(
+    bpe: Run, fails: Run, parallel: str, tmp_path: Path
+) -> None:
+    quick = (*RECURRENT, "--lr", "0.01", "--warmup", "20", "--epochs", "2")
+    for family in ("bahdanau", "lstm"):
+        done = bpe("train", parallel, "-o", tmp_path / family, "--family", family, *quick)
+        assert done.returncode == 0, done.stderr.decode()
+        assert json.loads((tmp_path / family / "config.json").read_text())["settings"]["family"] == family
+        scored = bpe("evaluate", tmp_path / family, parallel, "--split", "train[:5]", "--metric", "exact-match")
+        assert b"of 5 rows" in scored.stdout
+        assert bpe("translate", tmp_path / family, "one two", "").stdout.count(b"\n") == 2
+    shown = bpe("attention", tmp_path / "bahdanau", "one two", "--target", "하나", "--width", "80")
+    assert b"decoder-to-encoder attention, layer 0 of 1" in shown.stdout
+    assert "no attention" in fails("attention", tmp_path / "lstm", "one two")
+    assert "n_heads" in fails("train", parallel, "-o", tmp_path / "no", "--family", "lstm", "--n-heads", "2").replace(
+        "-", "_"
+    )
+
+
+def test_a_masked_language_model_is_scored_and_shows_its_attention(bpe: Run, fails: Run, tmp_path: Path) -> None:
+    text = tmp_path / "code.txt"
+    text.write_text("".join(f"def add_{n}(x): return x + {n}\n" for n in range(9)) * 30, encoding="utf-8")
+    done = bpe("train", text, "-o", tmp_path / "bert", "--family", "bert", *QUICK, "--max-len", "32", "--epochs", "3")
+    assert done.returncode == 0, done.stderr.decode()
+    assert Tokenizer.load(tmp_path / "bert").roles.mask == "<mask>"
+    assert b"masked accuracy" in bpe("evaluate", tmp_path / "bert", text, "--split", "train[:9]").stdout
+    assert b"encoder self-attention" in bpe("attention", tmp_path / "bert", "def add", "--width", "80").stdout
+    assert "masked language model, which does not continue texts" in fails("generate", tmp_path / "bert", "def")
