@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 from bpe_transformer.io import ByteFile, ErrorsOrKeep, invalid_utf8_message
+from bpe_transformer.io.byte_files import file_format
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
 
@@ -79,6 +80,10 @@ def find_sources(
             raise CorpusError(f"{path} is neither a file nor a folder; check the path")
     if not found:
         raise CorpusError("paths is empty; name a file or a folder")
+    if tables := [file for file in found if file_format(file) == ".parquet"]:
+        raise CorpusError(
+            f"{tables[0]} is a table of Parquet, and text is encoded here; prepare reads tables, or write its text to a file"
+        )
     return [Source(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in found]
 
 

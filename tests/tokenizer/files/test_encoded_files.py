@@ -437,3 +437,9 @@ def test_a_later_version_is_refused_by_name(mixed: Tokenizer, corpus: Path, tmp_
         with pytest.raises(FormatError, match="has version 2 of the encoded files' format, this program knows 1"):
             use()
     assert len(mixed.encode_files(corpus, out, overwrite=True).encodings) == len(EncodedFiles.load(out).encodings)
+
+
+def test_parquet_is_not_taken_for_text(mixed: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CorpusError, match=r"rows\.parquet is a table of Parquet"):
+        mixed.encode_files(tmp_path / "rows.parquet", tmp_path / "out", errors="keep")
