@@ -29,9 +29,8 @@ void run_threads(int num_threads, Work&& work) {
   int started = 1;
   try {
     for (; started < num_threads; ++started) threads.emplace_back(guarded, started);
-  } catch (
-      const std::system_error&) {  // NOLINT(bugprone-empty-catch): the calling thread does the work of the missing ones
-  }
+    // NOLINTNEXTLINE(bugprone-empty-catch): the calling thread does the work of those that could not be started
+  } catch (const std::system_error&) {}
   guarded(0);
   for (; started < num_threads; ++started) guarded(started);
   for (std::thread& thread : threads) thread.join();
