@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, learn_bpe
 from bpe_transformer.io import check_manifest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from faults import BROKEN, FULL, KILL, MODES, Case, Scenario, Server, build_shim
+from tests.faults.faults import BROKEN, FULL, KILL, MODES, Case, Scenario, Server, build_shim
 
 WHOLE = os.environ.get("FAULTS") == "all"
 WORDS = ("one", "two", "three", "four", "five", "하나", "둘", "셋")
