@@ -378,7 +378,9 @@ def attempt(kind: Kind, folder: Path, expected: object) -> tuple[str, str]:
 
 
 def _equal(one: object, other: object) -> bool:
-    return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else repr(one) == repr(other)
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return bool(np.array_equal(one, other))
+    return repr(one) == repr(other)
 
 
 def replace(path: Path, data: bytes) -> None:
