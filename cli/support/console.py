@@ -92,13 +92,14 @@ def run(command: click.Command) -> None:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted: nothing half-written was left")
         sys.exit(130)
-    except (BpeTransformerError, OSError, MemoryError) as problem:
-        print_error(failure_message(problem))
-        sys.exit(1)
     except Exception as problem:
-        if not is_out_of_memory(problem):
+        if is_out_of_memory(problem):
+            print_error(failure_message(problem if isinstance(problem, OSError) else MemoryError()))
+            sys.stderr.flush()
+            os._exit(1)  # what libraries do at the end of the interpreter crashes where memory has run out
+        if not isinstance(problem, (BpeTransformerError, OSError)):
             raise
-        print_error(failure_message(MemoryError()))
+        print_error(failure_message(problem))
         sys.exit(1)
 
 

@@ -33,7 +33,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("x.en.txt,x.de.txt,x.fr.txt", ["--src", "de"], "translation", ("de", "en")),
         ("x.en.txt,x.de.txt,x.fr.txt", ["--tgt", "en"], "translation", ("de", "en")),
         ("x.en.txt,x.de.txt,x.fr.txt", ["--column", "fr"], "language-model", ("fr",)),
-        ("x.en.txt,x.de.txt", ["--preset", "base"], "translation", ("en", "de")),
+        ("x.en.txt,x.de.txt", ["--preset", "transformer-base"], "translation", ("en", "de")),
         ("x.en.txt,x.de.txt", ["--max-len", "9"], "translation", ("en", "de")),
         ("table.csv", [], "language-model", ("question",)),
         ("table.csv", ["--src", "question"], "translation", ("question", "answer")),

@@ -143,7 +143,7 @@ def test_the_tour_prints_what_the_readme_shows(tour: list[Step]) -> None:
         if step.rule("skip because") is not None:
             continue
         if step.rule("text varies") is not None or (step.rule("python-stdlib") is not None and not same_stdlib):
-            good = bool(step.printed.strip()) or not step.expected
+            good = bool(step.printed) or not step.expected  # a hardly trained model may write empty lines
         else:
             good = agrees(step.expected, step.printed, step.rule("figures vary") is not None)
         if not good:

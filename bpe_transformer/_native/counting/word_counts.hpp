@@ -20,10 +20,10 @@ class WordCounts;
 struct WordTooLong : std::runtime_error {
   static constexpr size_t kNoText = SIZE_MAX;
   WordTooLong(const char* data, size_t size) : std::runtime_error("a word is too long"), data(data), size(size) {}
-  const char* data;          // where it begins, while what is counted lives
-  size_t size;               // at least so many bytes
-  size_t text = kNoText;     // number of the text, if there are several
-  size_t position = 0;       // byte in it
+  const char* data;       // where it begins, while what is counted lives
+  size_t size;            // at least so many bytes
+  size_t text = kNoText;  // number of the text, if there are several
+  size_t position = 0;    // byte in it
 };
 
 // Takes the words of tables that may not grow further.

@@ -71,8 +71,7 @@ void bind_parallel_counter(nb::module_& m) {
   nb::class_<ParallelCounter>(m, "ParallelCounter")
       .def(
           "__init__",
-          [](ParallelCounter* self, int num_threads, bpe::SortedRuns* runs, size_t table_bytes,
-             size_t longest_word) {
+          [](ParallelCounter* self, int num_threads, bpe::SortedRuns* runs, size_t table_bytes, size_t longest_word) {
             new (self) ParallelCounter(num_threads, runs, table_bytes, longest_word);
           },
           "num_threads"_a, "runs"_a.none(), "table_bytes"_a, "longest_word"_a, nb::keep_alive<1, 3>())
