@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -78,12 +79,16 @@ def test_bad_files(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, tm
     assert bpe("tokens", byte_tokenizer, "x", "--file", broken).returncode == 2
 
 
-def test_narrow_terminal(bpe: Run, byte_tokenizer: Path) -> None:
-    done = bpe("tokens", byte_tokenizer, "three", COLUMNS="20")
-    assert done.returncode == 1
-    assert b"--width 80 or --json" in done.stderr
-    assert bpe("tokens", byte_tokenizer, "three", "--json", COLUMNS="20").returncode == 0
-    assert bpe("tokens", byte_tokenizer, "three", "--width", 40, COLUMNS="20").returncode == 0
+def test_narrow_terminal(start: Callable[..., subprocess.Popen[bytes]], byte_tokenizer: Path) -> None:
+    command = ("tokens", byte_tokenizer, "three")
+    narrow = start(*command, COLUMNS="20")
+    as_json = start(*command, "--json", COLUMNS="20")
+    wider = start(*command, "--width", 40, COLUMNS="20")
+    assert b"--width 80 or --json" in narrow.communicate(timeout=60)[1]
+    assert narrow.returncode == 1
+    for process in (as_json, wider):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
 
 def test_special_tokens(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path) -> None:
