@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,13 @@ def test_every_folder_says_what_it_is_for(folder: str) -> None:
     )
     exports = any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in tree.body)
     assert exports or not imports, f"{folder}/__init__.py names what it re-exports in no __all__"
+
+
+def test_nothing_strays_at_the_top_level() -> None:
+    """What an example or a run leaves behind is not part of the project."""
+    listed = subprocess.run(["git", "ls-files", "--", ":(glob)*"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    documents = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    settings = {".clang-format", ".clang-tidy", ".gitignore", "Makefile", "pyproject.toml"}
+    assert set(listed.stdout.split()) <= documents | settings
