@@ -15,7 +15,7 @@ help:
 	@echo "make test      run the tests, the examples of docstrings and the tour of the README"
 	@echo "make lint      check style and types"
 	@echo "make sanitize  run the tokenizer's tests on a core built with sanitizers"
-	@echo "make soak      run the property tests with SOAK_TIMES=20 times their examples, and interrupt every writing command everywhere (hours)"
+	@echo "make soak      run the tests that take minutes, the property tests with SOAK_TIMES=20 times their examples, and interrupt every writing command everywhere (hours)"
 	@echo "make fuzz      hand any bytes to encoding and to every importer, FUZZ_SECONDS=60 each (see tests/fuzz/README.md)"
 	@echo "make bench     measure speed beside other libraries (see tests/benchmarks/README.md)"
 	@echo "make pictures  draw the pictures of the README again, from real runs"
@@ -58,6 +58,7 @@ SOAK_TIMES ?= 20
 soak: setup
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m hypothesis --examples $(SOAK_TIMES) --timeout 7200
 	FAULTS=all $(BIN)/python -m pytest -q -n auto tests/faults
+	$(BIN)/python -m pytest -q -m soak --soak --timeout 7200
 
 sanitize: setup
 	$(BIN)/python tests/sanitize.py

@@ -28,10 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TIMES",
         help="how many times the examples of property tests to run",
     )
+    parser.addoption("--soak", action="store_true", help="also run the tests that take minutes, marked soak")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     times = config.getoption("--examples")
+    if not config.getoption("--soak") and (long := [item for item in items if item.get_closest_marker("soak")]):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         function = getattr(item, "obj", None)
         settings = getattr(function, "_hypothesis_internal_use_settings", None)

@@ -24,7 +24,7 @@ LEFT_OUT = (
     "tests/tokenizer/encoding/test_sharing.py::test_a_fork_goes_on",  # a child waits for a lock of the sanitizer's own allocator
 )
 PROCESSES = min(os.cpu_count() or 1, 4)
-SHARE = 10  # of the examples of property tests, one in so many is run
+EXAMPLES = 0.1  # of those of property tests
 
 
 def compile_core(folder: Path, *options: str) -> None:
@@ -92,23 +92,8 @@ def run(arguments: list[str]) -> int:
     if not str(_core.__file__).startswith(str(BUILD)):
         sys.exit(f"the core is {_core.__file__}, not the one built for this")
 
-    class FewerExamples:
-        @staticmethod
-        def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-            import hypothesis
-
-            for item in items:
-                function = getattr(item, "obj", None)
-                if full := getattr(function, "_hypothesis_internal_use_settings", None):
-                    fewer = hypothesis.settings(full, max_examples=max(full.max_examples // SHARE, 5))
-                    getattr(function, "__func__", function)._hypothesis_internal_use_settings = fewer
-
-    return int(
-        pytest.main(
-            ["-q", "-p", "no:cacheprovider", *(f"--deselect={test}" for test in LEFT_OUT), *arguments],
-            plugins=[FewerExamples()],
-        )
-    )
+    left_out = [f"--deselect={test}" for test in LEFT_OUT]
+    return int(pytest.main(["-q", "-p", "no:cacheprovider", f"--examples={EXAMPLES}", *left_out, *arguments]))
 
 
 def main() -> None:
