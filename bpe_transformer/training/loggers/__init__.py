@@ -1,0 +1,46 @@
+"""Where the figures of a training run go: always `metrics.jsonl`, by option TensorBoard and trackio. Names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.training.loggers.json_lines import METRICS, JsonLinesLogger, read_metrics
+    from bpe_transformer.training.loggers.metric_logger import LOGGERS, LoggerGroup, MetricLogger, open_loggers
+    from bpe_transformer.training.loggers.tensorboard import TensorBoardLogger
+    from bpe_transformer.training.loggers.trackio import TrackioLogger
+
+_HOME = {
+    "LOGGERS": "metric_logger",
+    "METRICS": "json_lines",
+    "JsonLinesLogger": "json_lines",
+    "LoggerGroup": "metric_logger",
+    "MetricLogger": "metric_logger",
+    "TensorBoardLogger": "tensorboard",
+    "TrackioLogger": "trackio",
+    "open_loggers": "metric_logger",
+    "read_metrics": "json_lines",
+}
+
+__all__ = [
+    "LOGGERS",
+    "METRICS",
+    "JsonLinesLogger",
+    "LoggerGroup",
+    "MetricLogger",
+    "TensorBoardLogger",
+    "TrackioLogger",
+    "open_loggers",
+    "read_metrics",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
