@@ -32,6 +32,7 @@ COMMANDS = {
     "corpora": "List the corpora that can be named.",
     "prepare": "Tokenize a corpus and cache it for training.",
     "train": "Train a translation or language model.",
+    "curve": "Draw the losses of training runs together.",
     "evaluate": "Score a trained model on a held-out split.",
     "translate": "Translate text with a trained model.",
     "generate": "Continue a text with a trained language model.",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         compare,
         sweep_vocab_sizes,
     )
+    from bpe_transformer.inspection.curves import RunCurve, RunCurves, run_curves
     from bpe_transformer.inspection.derivation import (
         Alphabet,
         EncodedWord,
@@ -86,6 +87,11 @@ _FOLDERS = {
         "VocabSizeSweep",
         "compare",
         "sweep_vocab_sizes",
+    ),
+    "curves": (
+        "RunCurve",
+        "RunCurves",
+        "run_curves",
     ),
     "derivation": (
         "Alphabet",
@@ -155,6 +161,8 @@ __all__ = [
     "LiveLearning",
     "MergeDetail",
     "PairCount",
+    "RunCurve",
+    "RunCurves",
     "ScriptUse",
     "Segmentation",
     "SizeRow",
@@ -186,6 +194,7 @@ __all__ = [
     "merge_detail",
     "replay_trace",
     "report_data",
+    "run_curves",
     "summarize",
     "sweep_vocab_sizes",
     "tokenize_text",

@@ -50,7 +50,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"base"},
         {"tokens"},
         {"derivation"},
-        {"history", "comparison", "vocabulary", "attention"},
+        {"history", "comparison", "vocabulary", "attention", "curves"},
         {"html", "render"},
         {"__init__"},
     ],

@@ -21,7 +21,7 @@ class TensorBoardLogger:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise missing_package("tensorboard") from None
-        self._writer: Any = SummaryWriter(str(directory), purge_step=after_step + 1 if after_step else None)  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(directory), purge_step=after_step + 1 if after_step else None)
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         for name, value in numbers(metrics).items():
