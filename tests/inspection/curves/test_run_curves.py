@@ -28,13 +28,15 @@ def write_run(folder: Path, lines: list[dict[str, Any]]) -> Path:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> tuple[Path, Path]:
-    first = [
+    first: list[dict[str, Any]] = [
         {"step": 10, "epoch": 0.5, "seconds": 30.0, "train_loss": 4.0, "ids_per_second": 100.0, "data_wait": 0.01},
         {"step": 20, "epoch": 1.0, "seconds": 60.0, "train_loss": 3.0, "validation_loss": 3.5, "ids_per_second": 300.0},
         {"step": 30, "epoch": 1.5, "seconds": 90.0, "train_loss": None, "memory_bytes": 2_000_000},
         {"step": 40, "epoch": 2.0, "seconds": 120.0, "train_loss": 2.0, "validation_loss": 3.25},
     ]
-    second = [{"step": 10, "epoch": 1.0, "seconds": 10.0, "train_loss": 5.0, "validation_loss": 4.5}]
+    second: list[dict[str, Any]] = [
+        {"step": 10, "epoch": 1.0, "seconds": 10.0, "train_loss": 5.0, "validation_loss": 4.5}
+    ]
     return write_run(tmp_path / "first", first), write_run(tmp_path / "second", second)
 
 

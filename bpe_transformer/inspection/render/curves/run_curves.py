@@ -28,8 +28,8 @@ def plot_of(curves: RunCurves) -> Plot:
             )
         if run.validation:
             name = f"{run.name}, validation"
-            marked = averaged(run.validation, 12)
-            lines.append(Line(name, averaged(run.validation), marked, letter=letter, color=place))
+            ends = averaged(run.validation, 12)
+            lines.append(Line(name, averaged(run.validation), ends, letter=letter, color=place))
     return Plot(lines, curves.axis, Y_LABELS.get(curves.metric, curves.metric.replace("_", " ")))
 
 
