@@ -24,6 +24,7 @@ COMMANDS = {
     "sizes": "Measure a vocabulary at every size.",
     "report": "Write a vocabulary as an HTML page with a playground.",
     "vocab": "Browse a vocabulary, and see what a corpus uses of it.",
+    "prune": "Drop the tokens that a corpus never needs, from a vocabulary or a model.",
     "compare": "Measure tokenizers on the same texts.",
     "encode": "Turn text into ids.",
     "decode": "Turn ids into text.",

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_transformer.training.loggers.json_lines import METRICS, JsonLinesLogger, read_metrics
-    from bpe_transformer.training.loggers.metric_logger import LOGGERS, LoggerGroup, MetricLogger, open_loggers
+    from bpe_transformer.training.loggers.logger_group import LOGGERS, LoggerGroup, open_loggers
+    from bpe_transformer.training.loggers.metric_logger import MetricLogger
     from bpe_transformer.training.loggers.tensorboard import TensorBoardLogger
     from bpe_transformer.training.loggers.trackio import TrackioLogger
 
 _HOME = {
-    "LOGGERS": "metric_logger",
+    "LOGGERS": "logger_group",
     "METRICS": "json_lines",
     "JsonLinesLogger": "json_lines",
-    "LoggerGroup": "metric_logger",
+    "LoggerGroup": "logger_group",
     "MetricLogger": "metric_logger",
     "TensorBoardLogger": "tensorboard",
     "TrackioLogger": "trackio",
-    "open_loggers": "metric_logger",
+    "open_loggers": "logger_group",
     "read_metrics": "json_lines",
 }
 
