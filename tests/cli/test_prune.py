@@ -71,6 +71,6 @@ def test_a_run_is_pruned_for_its_corpus(bpe: Callable[..., Any], fails: Callable
     assert done.returncode == 0, done.stderr.decode()
     assert "dropped" in done.stderr.decode()
     assert Tokenizer.load(out).vocab_size < Tokenizer.load(run).vocab_size
-    prompt = ("--text", "three cats", "--max-new", "4", "--temperature", "0")
+    prompt = ("three cats", "--max-new", "4", "--temperature", "0")
     assert bpe("generate", out, *prompt).returncode == 0
     assert "--overwrite" in fails("prune", "--run", run, "-o", out)
