@@ -59,13 +59,13 @@ def decode_utf8(data: bytes, path: object, offset: int, errors: Errors, note: No
         return data.decode(errors="replace")
 
 
-def invalid_utf8_message(path: object, byte: int, position: int, line: int | None = None) -> str:
-    """The error message for a byte that is not UTF-8."""
-    place = f"position {position}" if line is None else f"position {position} (line {line:,})"
-    return (
-        f"{path} is not UTF-8: byte 0x{byte:02x} at {place}; "
-        'convert the file, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
-    )
+_REMEDY = 'convert the file, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
+
+
+def invalid_utf8_message(name: object, byte: int, position: int, line: int | None = None, remedy: str = _REMEDY) -> str:
+    """The error message for a byte of `name` that is not UTF-8."""
+    where = f"position {position}" if line is None else f"position {position} (line {line:,})"
+    return f"{name} is not UTF-8: byte 0x{byte:02x} at {where}; {remedy}"
 
 
 def replace_invalid(blocks: Iterable[Any], stats: ReadStats) -> Iterator[Any]:

@@ -16,6 +16,7 @@ import click
 
 from bpe_transformer.cli.support.console import say, stdin_bytes
 from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
+from bpe_transformer.io import invalid_utf8_message
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -88,8 +89,8 @@ def decoded(
     try:
         return raw.decode("utf-8", errors=errors)
     except UnicodeDecodeError as problem:
-        where = f"position {offset + problem.start}" + (f" (line {line:,})" if line is not None else "")
-        raise InvalidUtf8Error(f"{name} is not UTF-8: byte 0x{raw[problem.start]:02x} at {where}; {remedy}") from None
+        message = invalid_utf8_message(name, raw[problem.start], offset + problem.start, line, remedy)
+        raise InvalidUtf8Error(message) from None
 
 
 def argument_text(text: str, errors: str, name: str = "the text given", remedy: str = _REMEDY) -> str:

@@ -116,6 +116,7 @@ def _setting_option(name: str) -> Callable[[Command], Command]:
     text = meaning[:1].upper() + meaning[1:]
     if kind != "bool" and not choices:
         text += f" ({field.metadata['unit']})"
+    text += "."
     if kind == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     if choices:
@@ -160,7 +161,7 @@ def corpus_options(split_help: str) -> Callable[[Command], Command]:
     """The argument CORPUS and the options for its rows and columns; they arrive together as the argument `choice`."""
     options: tuple[Callable[[Any], Any], ...] = (
         click.argument("corpus"),
-        click.option("--task", type=click.Choice(TASKS), help="[the recipe's, else by the columns of the corpus]"),
+        click.option("--task", type=click.Choice(TASKS), help="What to train for. [the recipe's, else by the columns]"),
         click.option("--src", metavar="COLUMN", help="Translate from this column. [the recipe's, else the first]"),
         click.option("--tgt", metavar="COLUMN", help="Translate to this column. [the recipe's, else the second]"),
         click.option("--column", metavar="COLUMN", help="A language model's text. [the corpus's text column]"),

@@ -25,7 +25,7 @@ from bpe_transformer.cli.support.python_names import OPTIONS, with_options
 
 Run = Callable[..., Any]
 COMMAND = Path(sys.executable).parent / "bpe-transformer"
-# What a command of the tokenizer half names its options' values; one option has one everywhere.
+# What the values of options are called; one option has one name everywhere.
 METAVARS = {
     "--tokenizer": {"DIR"},
     "--file": {"FILE", "[LABEL=]FILE"},
@@ -36,10 +36,7 @@ METAVARS = {
     "--width": {"N"},
     "--from": {"DIR"},
 }
-TOKENIZER_COMMANDS = [
-    *("count", "learn", "trace", "trace diff", "why", "tokens", "sizes", "report", "vocab", "compare"),
-    *("encode", "decode", "import", "export", "corpora"),
-]
+ARGUMENTS = {"TOKENIZER", "CORPUS", "TOKENIZER|CORPUS", "TEXT", "PROMPT", "ID", "FILE", "RUN", "DIR"}
 # Messages about arguments that no command passes on, or that it checks itself.
 NOT_REACHED = re.compile(r"^module |^text 7 is (masked|null)|^add_7=True")
 PYTHON_SYNTAX = re.compile(r"(?<![\w/.\[-])[a-z]+(_[a-z]+)*=[^=\s]|\b[a-z]\w*\(\w*[=.)]|=(True|False|None)\b")
@@ -62,7 +59,7 @@ def test_every_command_has_an_example(name: str) -> None:
     assert command(name).help
 
 
-@pytest.mark.parametrize("name", TOKENIZER_COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_options_are_described_alike(name: str) -> None:
     for option in options(name):
         assert option.help, option
@@ -79,19 +76,19 @@ def test_options_are_described_alike(name: str) -> None:
 
 def test_one_option_has_one_meaning() -> None:
     seen: dict[str, tuple[object, ...]] = {}
-    for name in TOKENIZER_COMMANDS:
+    for name in COMMANDS:
         for option in options(name):
             if option.opts[-1] in ("--errors", "--threads", "--overwrite", "--json", "--width", "--from", "--text"):
                 facts = (option.name, option.help.partition(",")[0] if option.help else "", option.default)
                 assert seen.setdefault(option.opts[-1], facts) == facts, option
 
 
-@pytest.mark.parametrize("name", TOKENIZER_COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_arguments_are_named_alike(name: str) -> None:
     arguments = [param for param in command(name).params if isinstance(param, click.Argument)]
     for argument in arguments:
-        shown = (argument.metavar or "").strip("[].")
-        assert shown.removeprefix("LABEL=]") in {"TOKENIZER", "CORPUS", "TEXT", "ID", "FILE", "TOKENIZER|CORPUS"}
+        shown = (argument.metavar or str(argument.name).upper()).strip("[].")
+        assert shown.removeprefix("LABEL=]") in ARGUMENTS
 
 
 def library_messages() -> Iterator[str]:
@@ -289,7 +286,7 @@ def test_commands_use_the_library_as_anybody_would() -> None:
                 assert ours or ast.unparse(node) == "os._exit", f"{path}:{node.lineno}"  # which Python documents
 
 
-@pytest.mark.parametrize("name", TOKENIZER_COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_options_have_types(name: str) -> None:
     """No command takes options that nobody can look up."""
     module = sys.modules[getattr(inspect.unwrap(command(name).callback or print), "__module__", "")]

@@ -151,7 +151,7 @@ def test_a_text_that_is_no_token_is_explained(bpe: Run, byte_tokenizer: Path) ->
     assert bpe("why", byte_tokenizer, "--text", "three").stdout != bpe("why", byte_tokenizer, "three").stdout
 
 
-def test_many_pre_tokens_are_summarised(bpe: Run, byte_tokenizer: Path) -> None:
+def test_many_pretokens_are_summarised(bpe: Run, byte_tokenizer: Path) -> None:
     text = "three " * 30
     assert "… 11 more pre-tokens" in shown(bpe, byte_tokenizer, "--text", text)
     assert sum(line.startswith("·three ") for line in shown(bpe, byte_tokenizer, "--text", text, "--all")) == 29

@@ -33,19 +33,19 @@ def visible(token: bytes | str) -> str:
     '⟨U+00B7⟩'
     """
     text = token.decode("utf-8", errors="surrogateescape") if isinstance(token, bytes) else token
-    parts: list[str] = []
+    written: list[str] = []
     partial: list[str] = []  # bytes that belong to no whole character, in hexadecimal
     for char in text:
         if isinstance(token, bytes) and 0xDC80 <= ord(char) <= 0xDCFF:
             partial.append(f"{ord(char) - 0xDC00:02x}")
             continue
         if partial:
-            parts.append(_bracketed(partial))
+            written.append(_bracketed(partial))
             partial = []
-        parts.append(_visible_char(char, first=not parts))
+        written.append(_visible_char(char, first=not written))
     if partial:
-        parts.append(_bracketed(partial))
-    return "".join(parts)
+        written.append(_bracketed(partial))
+    return "".join(written)
 
 
 def from_visible(written: str) -> bytes | None:

@@ -54,13 +54,13 @@ class PretokenEncoder:
         return pretokens
 
     def _split(self, text: str, allowed: SpecialTokens, disallowed: SpecialTokens) -> Iterator[EncodedPretoken]:
-        for source, special in self.tokenizer.codec.pre_tokens(text, allowed, disallowed):
+        for source, special in self.tokenizer.codec.pretokens(text, allowed, disallowed):
             if special is not None:
                 yield EncodedPretoken(source, "special", (), (special,))
             elif (pretoken := self._encoded(source)).ids:
                 yield pretoken
 
     def _encoded(self, word: bytes) -> EncodedPretoken:
-        ids = tuple(self.tokenizer.codec.encode_pre_tokens([word]))
+        ids = tuple(self.tokenizer.codec.encode_pretokens([word]))
         kind: PretokenKind = "whole" if word in self._whole else "merged"
         return EncodedPretoken(word, kind, tuple(self.tokenizer.codec.base_ids(word)), ids)

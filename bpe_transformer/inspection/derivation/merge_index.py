@@ -18,9 +18,9 @@ _GONE = -1
 
 @dataclass(frozen=True, slots=True)
 class FiredMerge:
-    """One merge applied at one place: the tokens over the base tokens [start, middle) and [middle, end) became one.
+    """One merge applied at one position: the tokens over the base tokens [start, middle) and [middle, end) became one.
 
-    Places count the base tokens of the pre-token from 0, so later merges do not change them.
+    Positions count the base tokens of the pre-token from 0, so later merges do not change them.
     """
 
     rank: int
@@ -101,7 +101,7 @@ class MergeIndex:
         return leaves
 
     def fire(self, base: Sequence[int]) -> list[FiredMerge]:
-        """The merges that apply to `base`, one at a time: the lowest rank first, of equal ranks the leftmost place.
+        """The merges that apply to `base`, one at a time: the lowest rank first, of equal ranks the leftmost position.
 
         Takes n log n steps for n base ids, so a pre-token may have any length.
         """
@@ -110,33 +110,33 @@ class MergeIndex:
         following = [*range(1, count), _GONE]
         preceding = list(range(-1, count - 1))
         ends = list(range(1, count + 1))
-        queue: list[tuple[int, int, int, int]] = []  # rank, place, left id, right id
+        queue: list[tuple[int, int, int, int]] = []  # rank, position, left id, right id
 
-        def offer(place: int, other: int) -> None:
-            if (rank := self.rank(ids[place], ids[other])) is not None:
-                heapq.heappush(queue, (rank, place, ids[place], ids[other]))
+        def offer(position: int, other: int) -> None:
+            if (rank := self.rank(ids[position], ids[other])) is not None:
+                heapq.heappush(queue, (rank, position, ids[position], ids[other]))
 
-        for place in range(count - 1):
-            offer(place, place + 1)
+        for position in range(count - 1):
+            offer(position, position + 1)
         fired: list[FiredMerge] = []
         while queue:
-            rank, place, left, right = heapq.heappop(queue)
-            other = following[place]
-            if ids[place] != left or other == _GONE or ids[other] != right:
+            rank, position, left, right = heapq.heappop(queue)
+            other = following[position]
+            if ids[position] != left or other == _GONE or ids[other] != right:
                 continue  # a later merge replaced one of the two
-            fired.append(FiredMerge(rank, place, other, ends[other]))
-            ids[place], ids[other] = int(self.merged_ids[rank]), _GONE
-            ends[place], following[place] = ends[other], following[other]
-            if following[place] != _GONE:
-                preceding[following[place]] = place
-                offer(place, following[place])
-            if preceding[place] != _GONE:
-                offer(preceding[place], place)
+            fired.append(FiredMerge(rank, position, other, ends[other]))
+            ids[position], ids[other] = int(self.merged_ids[rank]), _GONE
+            ends[position], following[position] = ends[other], following[other]
+            if following[position] != _GONE:
+                preceding[following[position]] = position
+                offer(position, following[position])
+            if preceding[position] != _GONE:
+                offer(preceding[position], position)
         return fired
 
     def states(self, base: Sequence[int], fired: Sequence[FiredMerge]) -> Iterator[dict[int, tuple[int, int]]]:
-        """Before any merge and after each of `fired`: place → (id, end), the same dict every time."""
-        state = {place: (id, place + 1) for place, id in enumerate(base)}
+        """Before any merge and after each of `fired`: position → (id, end), the same dict every time."""
+        state = {position: (id, position + 1) for position, id in enumerate(base)}
         yield state
         for merge in fired:
             del state[merge.middle]

@@ -106,7 +106,7 @@ def _merged(tokenizer: Tokenizer, id: int) -> list[int]:
     model = tokenizer.model
     if model.end_of_word is None or id in model.word_ends:
         token = model.decoded_bytes[id]
-        return tokenizer.codec.encode_pre_tokens([token[:-1] if id in model.word_ends else token])
+        return tokenizer.codec.encode_pretokens([token[:-1] if id in model.word_ends else token])
     merges = MergeIndex.of(tokenizer)
     return merges.encode(merges.base_ids_of(id))
 

@@ -126,20 +126,20 @@ class Codec:
             warn_of_cuts(max_len, int(framed.num_cut[0]), len(ids))
         return ids, spans
 
-    def pre_tokens(
+    def pretokens(
         self, text: str | bytes, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
     ) -> Iterator[tuple[bytes, int | None]]:
         """(pre-token, None) and (special or added token, id), in the order of the text, as `encode` finds them."""
         policy = self.policy(allowed_special, disallowed_special, (text,))
-        return self._python_encoder.pre_tokens(text_bytes(text), policy)
+        return self._python_encoder.pretokens(text_bytes(text), policy)
 
-    def encode_pre_tokens(self, pre_tokens: Sequence[bytes]) -> list[int]:
+    def encode_pretokens(self, pretokens: Sequence[bytes]) -> list[int]:
         """The ids of pre-tokens, one after another; they are not split further."""
-        return self.encoder.encode_pretokens(list(pre_tokens))
+        return self.encoder.encode_pretokens(list(pretokens))
 
-    def base_ids(self, pre_token: bytes) -> list[int]:
+    def base_ids(self, pretoken: bytes) -> list[int]:
         """The ids of the base symbols of a pre-token, before any merge."""
-        return self._encoder_without_merges.encode_pretokens([pre_token])
+        return self._encoder_without_merges.encode_pretokens([pretoken])
 
     @cached_property
     def _encoder_without_merges(self) -> _core.Encoder:

@@ -48,7 +48,7 @@ class PythonEncoder:
         as_written = set(range(len(tokens))) - self._normalized_tokens
         self._finder = Finder(tokens, as_written, flags)
         normalized = [(self._normalized(token), id) for token, id in tokens]
-        self._pre_tokens_of_short = lru_cache(maxsize=1 << 16)(self._split_short)
+        self._pretokens_of_short = lru_cache(maxsize=1 << 16)(self._split_short)
         marked = not model.prefix_space.endswith("_if_none")  # spaces are marks when tokens are searched for
         self._finder_after_normalization = Finder(
             normalized, self._normalized_tokens, flags, model.space_mark if marked else None
@@ -139,7 +139,7 @@ class PythonEncoder:
             return iter([(0, encoded, None, len(encoded))])
         return self._finder_after_normalization.split(encoded, policy)
 
-    def pre_tokens(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
+    def pretokens(self, data: bytes, policy: bytes) -> Iterator[tuple[bytes, int | None]]:
         """(pre-token, None) and (special or added token, id), in the order of the text, as `encode` finds them.
 
         Raises `ForbiddenSpecial`.
@@ -155,7 +155,7 @@ class PythonEncoder:
                     else b""
                 )
                 for _, span, protected in self._spans((prefix + subsegment).decode("utf-8", "surrogateescape")):
-                    yield from ((word, None) for word in self._pre_tokens_of(span, protected))
+                    yield from ((word, None) for word in self._pretokens_of(span, protected))
                 if found is not None:
                     yield self._tokens[found]
             if special is not None:
@@ -169,18 +169,18 @@ class PythonEncoder:
         try:
             for _, span, protected in self._split.placed_spans(text):
                 if len(span) <= _SHORT and not protected:
-                    waiting += self._pre_tokens_of_short(span)
+                    waiting += self._pretokens_of_short(span)
                 elif scanner is None or protected:
-                    waiting += self._pre_tokens_of(span.encode("utf-8", "surrogateescape"), protected)
+                    waiting += self._pretokens_of(span.encode("utf-8", "surrogateescape"), protected)
                 else:
-                    ids += self._ids_of_pre_tokens(waiting, dropout)
+                    ids += self._ids_of_pretokens(waiting, dropout)
                     waiting = []
                     ids += self._ids_of_span(scanner, span.encode("utf-8", "surrogateescape"), dropout)
-            return ids + self._ids_of_pre_tokens(waiting, dropout)
+            return ids + self._ids_of_pretokens(waiting, dropout)
         except _core.UnknownCharacter:
             for before, encoded, protected in self._spans(text):  # which span it is in
                 try:
-                    self._ids_of_pre_tokens(self._pre_tokens_of(encoded, protected), None)
+                    self._ids_of_pretokens(self._pretokens_of(encoded, protected), None)
                 except _core.UnknownCharacter as cause:
                     code_point, _, position = cause.args
                     raise _core.UnknownCharacter(code_point, 0, before + position) from None
@@ -260,13 +260,13 @@ class PythonEncoder:
     def _split_short(self, span: str) -> tuple[bytes, ...]:
         return tuple(word.encode("utf-8", "surrogateescape") for word in self._split.split_span(span))
 
-    def _pre_tokens_of(self, span: bytes, protected: bool) -> list[bytes]:
+    def _pretokens_of(self, span: bytes, protected: bool) -> list[bytes]:
         if protected:
             return [span]
         words = self._split.split_span(span.decode("utf-8", "surrogateescape"))
         return [word.encode("utf-8", "surrogateescape") for word in words]
 
-    def _ids_of_pre_tokens(self, words: list[bytes], dropout: _core.Dropout | None) -> list[int]:
+    def _ids_of_pretokens(self, words: list[bytes], dropout: _core.Dropout | None) -> list[int]:
         if not words:
             return []
         encoder = self._encoder
@@ -279,7 +279,7 @@ class PythonEncoder:
     def _ids_and_spans(self, span: bytes, protected: bool, widths: NDArray[np.uint32]) -> tuple[list[int], Offsets]:
         scanner = self._split.pattern_scanner
         if scanner is None or protected:
-            return self._encoder.pretoken_spans(self._pre_tokens_of(span, protected), widths)
+            return self._encoder.pretoken_spans(self._pretokens_of(span, protected), widths)
         return self._encoder.plain_spans(scanner, span, widths)
 
 

@@ -202,7 +202,7 @@ def test_merge_that_does_not_exist(low_lower: Tokenizer) -> None:
     assert (boundary.tokens, boundary.cause, boundary.missed) == ((b"new", b"er"), "no merge", ())
 
 
-def test_borders_of_pre_tokens_and_special_tokens(korean: Tokenizer) -> None:
+def test_borders_of_pretokens_and_special_tokens(korean: Tokenizer) -> None:
     why = derive_text(korean, "<s>세 마리", allowed_special={"<s>"})
     assert [pretoken.kind for pretoken in why.pretokens] == ["special", "merged", "merged"]
     assert why.boundaries[0].cause == "special"
@@ -211,7 +211,7 @@ def test_borders_of_pre_tokens_and_special_tokens(korean: Tokenizer) -> None:
         derive_text(korean, "<s>세")
 
 
-def test_whole_pre_tokens() -> None:
+def test_whole_pretokens() -> None:
     """With `ignore_merges` a pre-token that is a token is taken as it is, here one that merges would not reach."""
     merges = [("a", "b"), ("b", "c"), ("a", "bc")]
     assert derive_text(imported(merges), "abc").ids == [4, 2]  # ab takes the b that bc needs
