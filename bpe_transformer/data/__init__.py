@@ -6,7 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batches.collators import TranslationBatch, collate_translation
+    from bpe_transformer.data.batches.collators import (
+        LabelledBatch,
+        TranslationBatch,
+        collate_labelled,
+        collate_translation,
+    )
     from bpe_transformer.data.batches.packing import PackedBlocks
     from bpe_transformer.data.batches.samplers import TokenBatchSampler
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
@@ -15,7 +20,12 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
     from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
-    from bpe_transformer.data.prepared.prepare import prepare_corpus, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepare import (
+        prepare_classification,
+        prepare_corpus,
+        prepare_language_model,
+        prepare_translation,
+    )
     from bpe_transformer.data.prepared.prepared_rows import Prepared
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
     from bpe_transformer.data.special_ids import SPECIAL_TOKENS, SpecialIds
@@ -25,6 +35,7 @@ _HOME = {
     "TASKS": "prepared.task_columns",
     "Amount": "ledger",
     "CorpusInfo": "corpora.recipes",
+    "LabelledBatch": "batches.collators",
     "Ledger": "ledger",
     "LedgerRow": "ledger",
     "PackedBlocks": "batches.packing",
@@ -36,6 +47,7 @@ _HOME = {
     "TokenBatchSampler": "batches.samplers",
     "TranslationBatch": "batches.collators",
     "choose_columns": "prepared.task_columns",
+    "collate_labelled": "batches.collators",
     "collate_translation": "batches.collators",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
@@ -43,6 +55,7 @@ _HOME = {
     "list_corpora": "corpora.recipes",
     "load_corpus": "corpora.load",
     "load_with_validation": "corpora.validation_rows",
+    "prepare_classification": "prepared.prepare",
     "prepare_corpus": "prepared.prepare",
     "prepare_language_model": "prepared.prepare",
     "prepare_translation": "prepared.prepare",
@@ -54,6 +67,7 @@ __all__ = [
     "TASKS",
     "Amount",
     "CorpusInfo",
+    "LabelledBatch",
     "Ledger",
     "LedgerRow",
     "PackedBlocks",
@@ -65,6 +79,7 @@ __all__ = [
     "TokenBatchSampler",
     "TranslationBatch",
     "choose_columns",
+    "collate_labelled",
     "collate_translation",
     "corpus_info",
     "count_corpus",
@@ -72,6 +87,7 @@ __all__ = [
     "list_corpora",
     "load_corpus",
     "load_with_validation",
+    "prepare_classification",
     "prepare_corpus",
     "prepare_language_model",
     "prepare_translation",

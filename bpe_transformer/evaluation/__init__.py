@@ -8,50 +8,69 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpe_transformer.evaluation.evaluator import (
         METRICS,
+        ClassificationScore,
         LanguageModelScore,
         MaskedLanguageModelScore,
         Metric,
         Miss,
         TranslationScore,
+        evaluate_classifier,
         evaluate_language_model,
         evaluate_masked_language_model,
         evaluate_translator,
     )
-    from bpe_transformer.evaluation.metrics import Bleu, ExactMatch, bits_per_byte, bleu, exact_match, perplexity
+    from bpe_transformer.evaluation.metrics import (
+        Bleu,
+        ExactMatch,
+        accuracy,
+        bits_per_byte,
+        bleu,
+        exact_match,
+        macro_f1,
+        perplexity,
+    )
 
 _HOME = {
     "METRICS": "evaluator",
     "Bleu": "metrics",
+    "ClassificationScore": "evaluator",
     "ExactMatch": "metrics",
     "LanguageModelScore": "evaluator",
     "MaskedLanguageModelScore": "evaluator",
     "Metric": "evaluator",
     "Miss": "evaluator",
     "TranslationScore": "evaluator",
+    "accuracy": "metrics",
     "bits_per_byte": "metrics",
     "bleu": "metrics",
+    "evaluate_classifier": "evaluator",
     "evaluate_language_model": "evaluator",
     "evaluate_masked_language_model": "evaluator",
     "evaluate_translator": "evaluator",
     "exact_match": "metrics",
+    "macro_f1": "metrics",
     "perplexity": "metrics",
 }
 
 __all__ = [
     "METRICS",
     "Bleu",
+    "ClassificationScore",
     "ExactMatch",
     "LanguageModelScore",
     "MaskedLanguageModelScore",
     "Metric",
     "Miss",
     "TranslationScore",
+    "accuracy",
     "bits_per_byte",
     "bleu",
+    "evaluate_classifier",
     "evaluate_language_model",
     "evaluate_masked_language_model",
     "evaluate_translator",
     "exact_match",
+    "macro_f1",
     "perplexity",
 ]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpe_transformer.errors import ConfigError, CorpusError
-from bpe_transformer.evaluation.metrics import bits_per_byte, bleu, exact_match, perplexity
+from bpe_transformer.evaluation.metrics import accuracy, bits_per_byte, bleu, exact_match, macro_f1, perplexity
 
 if TYPE_CHECKING:
     import datasets
 
-    from bpe_transformer.inference import MaskFiller, TextGenerator, Translator
+    from bpe_transformer.inference import Classifier, MaskFiller, TextGenerator, Translator
 
 Metric = Literal["bleu", "exact-match"]
 METRICS: tuple[Metric, ...] = ("bleu", "exact-match")
@@ -105,6 +105,37 @@ class MaskedLanguageModelScore:
         }
 
 
+@dataclass(frozen=True)
+class ClassificationScore:
+    """How a classifier did on some rows.
+
+    Attributes:
+        accuracy, macro_f1: 0 to 1.
+        outputs: the label given to each row that has text and a label, in order.
+        num_left_out: rows without text or without a label.
+    """
+
+    accuracy: float
+    macro_f1: float
+    outputs: tuple[str, ...]
+    num_left_out: int
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rows": self.num_rows,
+            "metric": "accuracy",
+            "score": 100 * self.accuracy,
+            "macro_f1": 100 * self.macro_f1,
+            "left_out": self.num_left_out,
+            "outputs": list(self.outputs),
+        }
+
+
 def evaluate_translator(
     translator: Translator,
     rows: datasets.Dataset,
@@ -160,6 +191,37 @@ def evaluate_masked_language_model(
     score = model.score(texts, progress=progress)
     likelihood = perplexity(score.negative_log_likelihood, max(score.num_masked, 1))
     return MaskedLanguageModelScore(score.accuracy, likelihood, len(texts), score.num_masked)
+
+
+def evaluate_classifier(
+    model: Classifier, rows: datasets.Dataset, *, progress: Progress | None = None
+) -> ClassificationScore:
+    """Compares the label of each text of `rows` with the one in the label column, both named as in training.
+
+    Rows without text or label are left out and counted. `progress` is called with the texts done and in all.
+
+    Raises:
+        CorpusError: a column is missing, a label is none of the model's, or there is no row to score.
+    """
+    from bpe_transformer.data.prepared.labels import label_texts
+
+    column, label = model.info.columns
+    _check_columns(rows, (column, label), f"the model learned {label!r} from {column!r}")
+    pairs = [
+        (row, text, name) for row, (text, name) in enumerate(zip(rows[column], label_texts(rows, label), strict=True))
+    ]
+    scored = [(row, text, name) for row, text, name in pairs if text and text.strip() and name is not None]
+    for row, _, name in scored:
+        if name not in model.info.labels:
+            shown = ", ".join(model.info.labels[:10]) + (", …" if len(model.info.labels) > 10 else "")
+            raise CorpusError(f"row {row:,} has the label {name!r}, which the model does not know; it knows {shown}")
+    if not scored:
+        raise CorpusError(f"no row has both a text in {column!r} and a label in {label!r}; give rows with at least one")
+    outputs = [found.label for found in model.classify([text for _, text, _ in scored], progress=progress)]
+    actual = [str(name) for _, _, name in scored]
+    return ClassificationScore(
+        accuracy(outputs, actual), macro_f1(outputs, actual), tuple(outputs), len(pairs) - len(scored)
+    )
 
 
 def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> list[str]:

@@ -70,6 +70,33 @@ def bits_per_byte(negative_log_likelihood: float, num_bytes: int) -> float:
     return negative_log_likelihood / math.log(2) / num_bytes
 
 
+def accuracy(predicted: Sequence[str], actual: Sequence[str]) -> float:
+    """The share of labels that are right, 0 to 1.
+
+    >>> accuracy(["a", "b", "b", "b"], ["a", "b", "a", "b"])
+    0.75
+    """
+    _check(predicted, actual)
+    return sum(p == a for p, a in zip(predicted, actual, strict=True)) / len(actual)
+
+
+def macro_f1(predicted: Sequence[str], actual: Sequence[str]) -> float:
+    """The mean, over all labels that occur on either side, of each label's F1, 0 to 1: rare labels count like others.
+
+    F1 = 2·tp / (2·tp + fp + fn), which is 0 for a label that is never right.
+
+    >>> round(macro_f1(["a", "b", "b", "b"], ["a", "b", "a", "b"]), 4)
+    0.7333
+    """
+    _check(predicted, actual)
+    scores = []
+    for label in {*predicted, *actual}:
+        right = sum(p == a == label for p, a in zip(predicted, actual, strict=True))
+        wrong = sum((p == label) != (a == label) for p, a in zip(predicted, actual, strict=True))
+        scores.append(2 * right / (2 * right + wrong))
+    return math.fsum(scores) / len(scores)
+
+
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
     if len(hypotheses) != len(references) or not references:
         raise CorpusError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpe_transformer.inference.attention_weights import AttentionWeights, LayerAttention
     from bpe_transformer.inference.beam import Hypothesis, beam_search, length_normalizer
+    from bpe_transformer.inference.classifier import Classifier, LabelProbabilities, load_classifier
     from bpe_transformer.inference.decoding_session import DecodingSession, LanguageModelSession, TranslationSession
     from bpe_transformer.inference.greedy import greedy_search
     from bpe_transformer.inference.mask_filler import MaskedScore, MaskFiller, load_mask_filler
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AttentionWeights": "attention_weights",
+    "Classifier": "classifier",
     "DecodingSession": "decoding_session",
     "Hypothesis": "beam",
+    "LabelProbabilities": "classifier",
     "LanguageModelSession": "decoding_session",
     "LayerAttention": "attention_weights",
     "MaskFiller": "mask_filler",
@@ -31,6 +34,7 @@ _HOME = {
     "filter_logits": "sampling",
     "greedy_search": "greedy",
     "length_normalizer": "beam",
+    "load_classifier": "classifier",
     "load_mask_filler": "mask_filler",
     "load_text_generator": "text_generator",
     "load_translator": "translator",
@@ -39,8 +43,10 @@ _HOME = {
 
 __all__ = [
     "AttentionWeights",
+    "Classifier",
     "DecodingSession",
     "Hypothesis",
+    "LabelProbabilities",
     "LanguageModelSession",
     "LayerAttention",
     "MaskFiller",
@@ -53,6 +59,7 @@ __all__ = [
     "filter_logits",
     "greedy_search",
     "length_normalizer",
+    "load_classifier",
     "load_mask_filler",
     "load_text_generator",
     "load_translator",

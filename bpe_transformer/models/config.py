@@ -8,9 +8,11 @@ it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from bpe_transformer.models.checked import Checked, option
+
+Pool = Literal["first", "mean", "last"]  # which states of a row a classification head reads
 
 _C = TypeVar("_C", bound="ModelConfig")
 

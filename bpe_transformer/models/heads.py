@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.models.config import ModelConfig, TransformerConfig
+from bpe_transformer.models.config import ModelConfig, Pool, TransformerConfig
 from bpe_transformer.models.layers import Dropout, activation_named, make_norm, padding_mask, xavier_linear
-
-Pool = Literal["first", "mean", "last"]
 
 
 class LanguageModelHead(nn.Module):
@@ -105,7 +103,9 @@ class Classifier(nn.Module):
         super().__init__()
         config = trunk.config
         if not isinstance(config, ModelConfig):
-            raise ConfigError(f"{type(trunk).__name__} is no trunk; pass a DecoderOnly or an EncoderOnly")
+            raise ConfigError(
+                f"a classification head cannot stand on {type(trunk).__name__}; pass a DecoderOnly or an EncoderOnly"
+            )
         self.trunk = trunk
         self.pad_id = config.pad_id
         self.head = ClassificationHead(d_model=config.d_model, n_classes=n_classes, pool=pool, dropout=dropout)

@@ -10,6 +10,7 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.config import (
     ModelConfig,
     ModelOptions,
+    Pool,
     RecurrentAttentionConfig,
     RecurrentAttentionOptions,
     RecurrentConfig,
@@ -21,7 +22,7 @@ from bpe_transformer.models.config import (
 if TYPE_CHECKING:
     from torch import nn
 
-Task = Literal["translation", "language-model", "masked-language-model"]
+Task = Literal["translation", "language-model", "masked-language-model", "classification"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Family:
     """A kind of model.
 
     Attributes:
-        task: what it is trained for.
+        task: what it is trained for, unless it is given a classification head.
         options, config: what a person chooses, and what it is built from.
         builder, converter: "module:name" below `bpe_transformer.models`, imported on first use. A builder takes the
             config; a converter maps weights and config to and from a class of `transformers` (None: there is none).
         attention: which attention weights it can show, of "encoder", "decoder" and "cross".
+        trunk: "module:name" of what a classification head can stand on, built from the same config (None: nothing).
+        pool: which states of the trunk that head reads unless something else is chosen.
     """
 
     name: str
@@ -44,17 +47,38 @@ class Family:
     builder: str
     converter: str | None = None
     attention: tuple[str, ...] = ()
+    trunk: str | None = None
+    pool: Pool = "first"
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What it can be trained for."""
+        return (self.task, *(("classification",) if self.trunk else ()))  # type: ignore[return-value]
 
     def build(self, config: ModelConfig) -> nn.Module:
         """A fresh model; its weights are drawn from torch's global generator."""
-        module, _, name = self.builder.partition(":")
-        model: Any = getattr(import_module(f"bpe_transformer.models.{module}"), name)
-        built: nn.Module = model(config)
+        built: nn.Module = _loaded(self.builder)(config)
+        return built
+
+    def build_classifier(self, config: ModelConfig, *, n_classes: int, pool: Pool | None = None) -> nn.Module:
+        """A fresh `Classifier` on this family's trunk; `ConfigError` for a family whose trunk it cannot stand on."""
+        if self.trunk is None:
+            fitting = " or ".join(family.name for family in FAMILIES.values() if family.trunk)
+            raise ConfigError(f"family={self.name!r} cannot classify; choose family {fitting}")
+        built: nn.Module = _loaded("heads:Classifier")(
+            _loaded(self.trunk)(config), n_classes=n_classes, pool=pool or self.pool, dropout=config.dropout
+        )
         return built
 
     def configure(self, options: ModelOptions, *, vocab_size: int, pad_id: int) -> ModelConfig:
         """The config of this family's `options` under a tokenizer."""
         return self.config.of(options, vocab_size=vocab_size, pad_id=pad_id)
+
+
+def _loaded(place: str) -> Any:
+    """What "module:name" below `bpe_transformer.models` is."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"bpe_transformer.models.{module}"), name)
 
 
 FAMILIES: dict[str, Family] = {
@@ -77,6 +101,8 @@ FAMILIES: dict[str, Family] = {
             TransformerConfig,
             "decoder_only:LanguageModel",
             attention=("decoder",),
+            trunk="decoder_only:DecoderOnly",
+            pool="last",
         ),
         Family(
             "bert",
@@ -86,6 +112,7 @@ FAMILIES: dict[str, Family] = {
             TransformerConfig,
             "encoder_only:MaskedLanguageModel",
             attention=("encoder",),
+            trunk="encoder_only:EncoderOnly",
         ),
         Family(
             "lstm",

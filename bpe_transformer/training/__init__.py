@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from bpe_transformer.training.engine import Engine
     from bpe_transformer.training.objectives.objective import CausalLM, Classification, LossSum, MaskedLM, Seq2Seq
     from bpe_transformer.training.recipes import learn_tokenizer, recommended_settings
-    from bpe_transformer.training.train import train_language_model, train_model, train_translation
+    from bpe_transformer.training.train import (
+        train_classifier,
+        train_language_model,
+        train_model,
+        train_translation,
+    )
     from bpe_transformer.training.trainer import Progress, RunResult
 
 _HOME = {
@@ -40,6 +45,7 @@ _HOME = {
     "load_run_settings": "checkpoint",
     "recommended_settings": "recipes",
     "save_checkpoint": "checkpoint",
+    "train_classifier": "train",
     "train_language_model": "train",
     "train_model": "train",
     "train_translation": "train",
@@ -65,6 +71,7 @@ __all__ = [
     "load_run_settings",
     "recommended_settings",
     "save_checkpoint",
+    "train_classifier",
     "train_language_model",
     "train_model",
     "train_translation",

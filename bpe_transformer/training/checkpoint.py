@@ -53,10 +53,11 @@ class CheckpointInfo:
         digest: of the tokenizer; the ids mean nothing under another one.
         vocab_size: ids, special tokens included.
         pad_id: of the tokenizer's padding token.
-        columns: of the corpus: source and target, or the text.
+        columns: of the corpus: source and target, the text, or text and label.
         corpus: its name, for people.
         settings: the family, its options, and how it was trained and decodes.
         result: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
+        labels: of a classifier, in the order of its outputs; empty for every other model.
         format: that it was read from; the weights' names depend on it.
     """
 
@@ -67,6 +68,7 @@ class CheckpointInfo:
     corpus: str
     settings: Settings
     result: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -76,12 +78,14 @@ class CheckpointInfo:
 
     @property
     def task(self) -> str:
-        """What it is trained for: "translation", "language-model" or "masked-language-model"."""
-        return self.family.task
+        """What it is trained for: "translation", "language-model", "masked-language-model" or "classification"."""
+        return "classification" if self.labels else self.family.task
 
     @property
     def kind(self) -> str:
-        """The task in words, for messages: "translation model", "language model" or "masked language model"."""
+        """The model in words, for messages, such as "masked language model" or "classifier"."""
+        if self.labels:
+            return "classifier"
         return f"{self.task} model".replace("-model model", " model").replace("-", " ")
 
     @property
@@ -96,6 +100,7 @@ class CheckpointInfo:
             "format": FORMAT,
             **facts,
             "columns": list(self.columns),
+            **({"labels": list(self.labels)} if self.labels else {}),
             "settings": self.settings.to_dict(),
             "outcome": dict(self.result),
         }
@@ -116,6 +121,7 @@ class CheckpointInfo:
             corpus=node.get("corpus", str),
             settings=Settings.from_dict(facts["settings"]),
             result=node.get("outcome", dict),
+            labels=node.texts("labels") if "labels" in facts else (),
             format=facts.get("format", 1),
         )
         _ = info.config  # refuses what no model can be built from
@@ -124,6 +130,9 @@ class CheckpointInfo:
 
 def build_model(info: CheckpointInfo) -> nn.Module:
     """A fresh model of the recorded shape; seeded by `torch.manual_seed`."""
+    if info.labels:
+        pool: Any = info.settings.training.pool
+        return info.family.build_classifier(info.config, n_classes=len(info.labels), pool=pool)
     return info.family.build(info.config)
 
 
@@ -184,7 +193,7 @@ def load_checkpoint(
     config.json is compared with the header of the weights before anything is allocated.
 
     Raises:
-        CheckpointError: a file is missing or damaged, weights and config.json do not fit, or a weight is no number.
+        CheckpointError: a file is missing or damaged, weights and config.json do not fit, or a weight is NaN or infinite.
         DigestMismatchError: the tokenizer is not the one that the model was trained with.
     """
     folder = Path(directory)

@@ -49,6 +49,12 @@ class TrainingConfig(Checked):
         0.15, unit="probability", meaning="of an id to be hidden, for a masked language model", low=0, below=1
     )
     whole_words: bool = option(False, unit="yes or no", meaning="hide whole words, for a masked language model")
+    pool: str | None = option(
+        None,
+        unit="kind",
+        meaning="state that a classifier reads; none: the first of bert, the last of gpt",
+        choices=("first", "mean", "last"),
+    )
     device: str = option("auto", unit="device", meaning="cpu, cuda, mps, or auto: the fastest there is")
     precision: str = option(
         "float32",

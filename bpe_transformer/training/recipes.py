@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.models.registry import FAMILIES
+from bpe_transformer.models.registry import FAMILIES, family_named
 from bpe_transformer.training.config import Settings
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
 DEFAULT_PRESET = "tiny"
-DEFAULT_FAMILIES: dict[Task, str] = {"translation": "transformer", "language-model": "gpt"}
+DEFAULT_FAMILIES: dict[Task, str] = {"translation": "transformer", "language-model": "gpt", "classification": "bert"}
 # of a recipe's [train]: no settings, but what else it says, and a table of settings for each family
-_OTHER_KEYS = ("task", "preset", "src", "tgt", "column", "metric", *FAMILIES)
+_OTHER_KEYS = ("task", "preset", "src", "tgt", "column", "label", "metric", *FAMILIES)
 
 
 def recommended_settings(
@@ -43,12 +43,10 @@ def recommended_settings(
     settings = Settings.preset(preset or recipe.get("preset", DEFAULT_PRESET))
     if family is None:
         chosen: str = recipe.get("family", DEFAULT_FAMILIES[task])
-        family = settings.family if preset is not None and data_task(settings) == task else chosen
+        family = settings.family if preset is not None and task in data_tasks(settings.family) else chosen
     settings = settings.override({"family": family})
-    if data_task(settings) != task:
-        fitting = [
-            found.name for found in FAMILIES.values() if (found.task == "translation") == (task == "translation")
-        ]
+    if task not in data_tasks(family):
+        fitting = [name for name in FAMILIES if task in data_tasks(name)]
         raise ConfigError(f"family={family!r} is not for task={task!r}; choose family={' or '.join(fitting)}")
     if preset is not None:
         return settings
@@ -56,9 +54,10 @@ def recommended_settings(
     return settings.override(shared, recipe.get(family, {}))
 
 
-def data_task(settings: Settings) -> Task:
-    """The task that rows are prepared for: a masked language model reads what any language model does."""
-    return "translation" if settings.task == "translation" else "language-model"
+def data_tasks(family: str) -> tuple[Task, ...]:
+    """The tasks for which rows are prepared that a family trains on; a masked language model reads what others do."""
+    tasks = family_named(family).tasks
+    return tuple("language-model" if task == "masked-language-model" else task for task in tasks)
 
 
 def learn_tokenizer(

@@ -9,11 +9,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from bpe_transformer.data import PackedBlocks, Prepared, TokenBatchSampler, TranslationBatch, collate_translation
+from bpe_transformer.data import (
+    LabelledBatch,
+    PackedBlocks,
+    Prepared,
+    TokenBatchSampler,
+    TranslationBatch,
+    collate_labelled,
+    collate_translation,
+)
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.objectives.objective import CausalLM, MaskedBatch, MaskedLM, PackedBatch, Seq2Seq
+from bpe_transformer.training.objectives.objective import (
+    CausalLM,
+    Classification,
+    MaskedBatch,
+    MaskedLM,
+    PackedBatch,
+    Seq2Seq,
+)
 
 
 class Task(Protocol):
@@ -33,20 +48,18 @@ class Task(Protocol):
         """The validation set, batch by batch."""
 
 
-class TranslationTask:
-    """Pairs in length buckets; every target id after bos is predicted."""
+class BucketedTask:
+    """Rows in length buckets, padded: what translation and classification share."""
 
-    def __init__(
-        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
-    ) -> None:
-        _check(train, validation, "translation")
+    objective: nn.Module
+
+    def __init__(self, train: Prepared, validation: Prepared, settings: Settings, task: str) -> None:
+        _check(train, validation, task)
         training = settings.training
-        self.objective = Seq2Seq(model, label_smoothing=training.label_smoothing, dtype=dtype)
-        self._pad_id = self.objective.model.config.pad_id
         self._train, self._validation = train.dataset, validation.dataset
         self._sampler = TokenBatchSampler(train.lengths, max_tokens=training.max_tokens, seed=training.seed)
         lengths = validation.lengths
-        shown = max(1, int(np.searchsorted(lengths[:, 1].cumsum(), training.eval_tokens, side="right")))
+        shown = max(1, int(np.searchsorted(lengths[:, -1].cumsum(), training.eval_tokens, side="right")))
         self._checks = list(
             TokenBatchSampler(
                 lengths[:shown], max_tokens=max(training.max_tokens, int(lengths.max())), seed=0, shuffle=False
@@ -57,17 +70,45 @@ class TranslationTask:
         self._sampler.set_epoch(epoch)
         return list(self._sampler)
 
-    def batch(self, rows: Sequence[int], epoch: int) -> TranslationBatch:
+    def batch(self, rows: Sequence[int], epoch: int) -> Any:
         return self._collate(self._train, rows)
 
-    def validation_batches(self) -> Iterator[TranslationBatch]:
+    def validation_batches(self) -> Iterator[Any]:
         for rows in self._checks:
             yield self._collate(self._validation, rows)
+
+    def _collate(self, dataset: Any, rows: Sequence[int]) -> Any:
+        raise NotImplementedError
+
+
+class TranslationTask(BucketedTask):
+    """Pairs in length buckets; every target id after bos is predicted."""
+
+    def __init__(
+        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
+    ) -> None:
+        super().__init__(train, validation, settings, "translation")
+        self.objective = Seq2Seq(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
+        self._pad_id = self.objective.model.config.pad_id
 
     def _collate(self, dataset: Any, rows: Sequence[int]) -> TranslationBatch:
         columns = dataset[list(rows)]
         pairs = zip(columns["src_ids"], columns["tgt_ids"], strict=True)
         return collate_translation([{"src_ids": src, "tgt_ids": tgt} for src, tgt in pairs], self._pad_id)
+
+
+class ClassificationTask(BucketedTask):
+    """Texts in length buckets; the label of each is predicted."""
+
+    def __init__(self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings) -> None:
+        super().__init__(train, validation, settings, "classification")
+        self.objective = Classification(model, label_smoothing=settings.training.label_smoothing)
+        self._pad_id = self.objective.model.pad_id
+
+    def _collate(self, dataset: Any, rows: Sequence[int]) -> LabelledBatch:
+        columns = dataset[list(rows)]
+        pairs = zip(columns["ids"], columns["label"], strict=True)
+        return collate_labelled([{"ids": ids, "label": label} for ids, label in pairs], self._pad_id)
 
 
 class PackedTask:

@@ -15,7 +15,13 @@ from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.tasks import LanguageModelTask, MaskedLanguageModelTask, PackedTask, TranslationTask
+from bpe_transformer.training.tasks import (
+    ClassificationTask,
+    LanguageModelTask,
+    MaskedLanguageModelTask,
+    PackedTask,
+    TranslationTask,
+)
 from bpe_transformer.training.trainer import ProgressCallback, RunResult, Trainer
 
 
@@ -76,6 +82,37 @@ def train_language_model(
     return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
 
 
+def train_classifier(
+    train: Prepared,
+    validation: Prepared,
+    tokenizer: Tokenizer,
+    *,
+    settings: Settings,
+    directory: str | os.PathLike[str],
+    column: str = "text",
+    label: str = "label",
+    corpus: str = "",
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunResult:
+    """Trains a classifier on the trunk of `settings.family` (bert or gpt) and leaves a checkpoint in `directory`.
+
+    The names of the labels are those of `train`. Otherwise as `train_translation`.
+
+    Raises:
+        ConfigError: the labels of `validation` are others, or a family without a trunk to classify on.
+    """
+    if train.labels != validation.labels:
+        raise ConfigError(
+            "training and validation rows have labels of their own; prepare the validation rows with the labels of the "
+            "training rows: prepare_classification(…, labels=train.labels)"
+        )
+    info = _info(("classification",), (train, validation), tokenizer, settings, (column, label), corpus, train.labels)
+    engine = _engine(settings)
+    task = ClassificationTask(build_model(info), train, validation, settings)
+    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+
+
 def _engine(settings: Settings) -> Engine:
     training = settings.training
     return Engine(device=training.device, precision=training.precision, compile=training.compile)
@@ -93,7 +130,21 @@ def train_model(
     resume: bool = False,
     progress: ProgressCallback | None = None,
 ) -> RunResult:
-    """`train_translation` or `train_language_model`, as `columns` say."""
+    """`train_translation`, `train_classifier` or `train_language_model`, as `columns` say."""
+    if columns.task == "classification":
+        column, label = columns.columns
+        return train_classifier(
+            train,
+            validation,
+            tokenizer,
+            settings=settings,
+            directory=directory,
+            column=column,
+            label=label,
+            corpus=corpus,
+            resume=resume,
+            progress=progress,
+        )
     if columns.task == "translation":
         src, tgt = columns.columns
         return train_translation(
@@ -129,9 +180,10 @@ def _info(
     settings: Settings,
     columns: tuple[str, ...],
     corpus: str,
+    labels: tuple[str, ...] = (),
 ) -> CheckpointInfo:
-    if settings.task not in tasks:
-        fitting = " or ".join(family.name for family in FAMILIES.values() if family.task in tasks)
+    if not set(tasks) & set(FAMILIES[settings.family].tasks):
+        fitting = " or ".join(family.name for family in FAMILIES.values() if set(tasks) & set(family.tasks))
         raise ConfigError(
             f"family={settings.family!r} is trained for {settings.task}, and this trains for {' or '.join(tasks)}; "
             f"choose family {fitting}"
@@ -150,4 +202,5 @@ def _info(
         columns=columns,
         corpus=corpus,
         settings=settings,
+        labels=labels,
     )

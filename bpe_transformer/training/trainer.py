@@ -58,6 +58,7 @@ class Progress:
     ids_per_second: float  # target ids trained on
     seconds: float  # of training in all, earlier sittings included
     validation_loss: float | None  # when this step ended with a validation
+    validation_accuracy: float | None = None  # 0 to 1, of a classifier
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -101,6 +102,7 @@ class Trainer:
         self.named = dict(self.model.named_parameters())
         self.optimizer = _optimizer(self.named, self.settings.training)
         self.means = _RunningMeans()
+        self.accuracy: float | None = None  # of the last validation, of a classifier
         self._began = time.monotonic()
 
     def run(self, *, resume: bool) -> RunResult:
@@ -198,15 +200,18 @@ class Trainer:
                 ids_per_second=self.means.rate,
                 seconds=self._seconds(),
                 validation_loss=validation_loss,
+                validation_accuracy=None if validation_loss is None else self.accuracy,
             )
         )
 
     def evaluate(self) -> float:
-        """Plain loss on the validation set, nats an id."""
+        """Plain loss on the validation set, nats an id (or label); `accuracy` then has the share of right labels."""
         self.objective.eval()
         with torch.inference_mode(), self.engine.autocast():
             losses = [self.objective(self.engine.move(batch)) for batch in self.task.validation_batches()]
         count = sum(int(loss.count) for loss in losses)
+        right = [int(loss.num_right) for loss in losses if loss.num_right is not None]
+        self.accuracy = sum(right) / max(count, 1) if right else None
         return sum(float(loss.total) for loss in losses) / max(count, 1)
 
     def _validate(self) -> float:
@@ -221,6 +226,7 @@ class Trainer:
                 "train_loss": self.means.loss,
             }
             | {"validation_loss": loss}
+            | ({} if self.accuracy is None else {"validation_accuracy": self.accuracy})
         )
         weights = weights_of(self.model)
         if state.best_loss is None or loss < state.best_loss:
@@ -292,7 +298,7 @@ class Trainer:
             "seconds": round(self._seconds(), 1),
             "validation_loss": loss,
             "weights": chosen,
-        }
+        } | ({} if self.accuracy is None else {"validation_accuracy": self.accuracy})
         save_checkpoint(self.directory, weights, replace(self.info, result=result), self.tokenizer)
 
     def _save_state(self) -> None:

@@ -15,9 +15,15 @@ from bpe_transformer.io.printable import printable
 if TYPE_CHECKING:
     import datasets
 
-    from bpe_transformer.evaluation import LanguageModelScore, MaskedLanguageModelScore, Metric, TranslationScore
+    from bpe_transformer.evaluation import (
+        ClassificationScore,
+        LanguageModelScore,
+        MaskedLanguageModelScore,
+        Metric,
+        TranslationScore,
+    )
 
-    Score = TranslationScore | LanguageModelScore | MaskedLanguageModelScore
+    Score = TranslationScore | LanguageModelScore | MaskedLanguageModelScore | ClassificationScore
 
 
 @click.command(
@@ -65,6 +71,7 @@ def command(
 
     Translations: sacreBLEU (13a, cased) with its signature, or the share that equals the reference exactly. Language
     models: bits per byte, and perplexity an id. Masked language models: the share of hidden ids that are found.
+    Classifiers: accuracy and macro F1 (the mean of the labels' F1).
     """
     start_torch(threads)
     hide_library_bars()
@@ -90,11 +97,19 @@ def _scorer(
     run: str, metric: Metric, beam: int | None, length_penalty: float | None
 ) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
     """A function that scores rows with the model in `run` and reports progress."""
-    from bpe_transformer.evaluation import evaluate_language_model, evaluate_masked_language_model, evaluate_translator
-    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
+    from bpe_transformer.evaluation import (
+        evaluate_classifier,
+        evaluate_language_model,
+        evaluate_masked_language_model,
+        evaluate_translator,
+    )
+    from bpe_transformer.inference import load_classifier, load_mask_filler, load_text_generator, load_translator
     from bpe_transformer.training import load_checkpoint_info
 
     task = load_checkpoint_info(run).task
+    if task == "classification":
+        classifier = load_classifier(run)
+        return lambda rows, report: evaluate_classifier(classifier, rows, progress=report)
     if task == "masked-language-model":
         filler = load_mask_filler(run)
         return lambda rows, report: evaluate_masked_language_model(filler, rows, progress=report)
@@ -108,8 +123,14 @@ def _scorer(
 
 
 def _line(score: Score) -> str:
-    from bpe_transformer.evaluation import LanguageModelScore, MaskedLanguageModelScore
+    from bpe_transformer.evaluation import ClassificationScore, LanguageModelScore, MaskedLanguageModelScore
 
+    if isinstance(score, ClassificationScore):
+        left_out = f"  {score.num_left_out:,} without text or label left out" if score.num_left_out else ""
+        return (
+            f"accuracy {100 * score.accuracy:.1f} %  macro F1 {100 * score.macro_f1:.1f} %  "
+            f"{score.num_rows:,} rows{left_out}"
+        )
     if isinstance(score, MaskedLanguageModelScore):
         return (
             f"masked accuracy {100 * score.accuracy:.1f} %  perplexity {score.perplexity:.2f} a hidden id  "

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _GROUPS = {
     "Run": ("output", "preset", "resume", "overwrite", "threads"),
-    "Data": ("tokenizer", "task", "src", "tgt", "column", "source_dir", "split", "validation", "errors"),
+    "Data": ("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation", "errors"),
     **SETTING_GROUPS,
 }
 
@@ -52,6 +52,7 @@ Examples:
   bpe-transformer train numbers-en-ko -o runs/bahdanau --family bahdanau
   bpe-transformer train python-stdlib -o runs/python --minutes 5
   bpe-transformer train python-stdlib -o runs/bert --family bert
+  bpe-transformer train reviews.csv -o runs/reviews --task classification --column review --label stars
   bpe-transformer train multi30k --from data -o runs/multi30k --resume
 """,
 )
@@ -75,7 +76,8 @@ def command(
     threads: int | None,
     settings: Mapping[str, Setting],
 ) -> None:
-    """Train a model of any family on CORPUS: to translate, to continue texts, or to fill gaps in them.
+    """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps in them, or to
+    give them labels.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the options.
@@ -100,10 +102,13 @@ def command(
             choice.corpus, choice.split, validation, source_dir=choice.source_dir, errors=choice.errors
         )
         loaded = _tokenizer(split[0], columns, tokenizer, run, chosen, bars, resume=resume)
-        prepared = []
+        prepared: list[Prepared] = []
         for name, rows in zip(("training", "validation"), split, strict=True):
             report = reporter(bars, f"encoding {name} rows")
-            prepared.append(prepare_corpus(rows, loaded, columns, max_len=chosen.model.max_len, progress=report))
+            labels = prepared[0].labels if prepared else ()
+            prepared.append(
+                prepare_corpus(rows, loaded, columns, max_len=chosen.model.max_len, labels=labels, progress=report)
+            )
     train_rows, validation_rows = prepared
     _show_ledger(console, "training", train_rows)
     _show_ledger(console, "validation", validation_rows)
@@ -172,7 +177,8 @@ def _tokenizer(
         return Tokenizer.load(given)
     if resume:
         return Tokenizer.load(learned if learned.exists() else run)
-    tokenizer = learn_tokenizer(rows, columns.columns, settings, progress=reporter(bars, "learning the vocabulary"))
+    texts = columns.columns[:1] if columns.task == "classification" else columns.columns
+    tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
     discard_run(run)  # of another tokenizer
     tokenizer.save(learned)
     return tokenizer
@@ -198,9 +204,11 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
             line = f"epoch {now.epoch}  loss {now.loss:.3f}  {now.ids_per_second:,.0f} ids/s"
             display.update(task, completed=now.share, description=line)
             if now.validation_loss is not None:
+                right = now.validation_accuracy
+                accuracy = "" if right is None else f"  accuracy {100 * right:.1f} %"
                 display.console.print(
                     f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  loss {now.loss:.3f}  "
-                    f"validation {now.validation_loss:.3f}  {now.ids_per_second:,.0f} ids/s",
+                    f"validation {now.validation_loss:.3f}{accuracy}  {now.ids_per_second:,.0f} ids/s",
                     soft_wrap=True,
                 )
 
@@ -217,7 +225,8 @@ def _show_ledger(console: Console, name: str, rows: Prepared) -> None:
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:
-    loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats an id"
+    unit = "a label" if any("validation_accuracy" in entry for entry in result.history) else "an id"
+    loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats {unit}"
     figures = f"{result.steps:,} steps, {result.epochs} epochs, {result.seconds / 60:.1f} min, validation loss {loss}"
     if result.finished:
         console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}", soft_wrap=True)

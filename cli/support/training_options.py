@@ -42,6 +42,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
         *("adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "seed"),
     ),
     "Masked language models": ("mask_share", "whole_words"),
+    "Classifiers": ("pool",),
     "Hardware": ("device", "precision", "compile"),
     "Validation": ("eval_steps", "eval_tokens", "average_last"),
     "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
@@ -137,6 +138,7 @@ class CorpusChoice:
     src: str | None
     tgt: str | None
     column: str | None
+    label: str | None
 
     def info(self) -> CorpusInfo:
         """The facts of the corpus; a local table is read for them."""
@@ -147,11 +149,15 @@ class CorpusChoice:
     def columns(self, info: CorpusInfo, family: str | None = None) -> TaskColumns:
         """The task and its columns: those named, else those of the model family, else chosen."""
         from bpe_transformer.data import choose_columns
+        from bpe_transformer.training.recipes import data_tasks
 
         task = self.task
         if task is None and family is not None:
-            task = "translation" if FAMILIES[family].task == "translation" else "language-model"
-        return choose_columns(info, task=task, src=self.src, tgt=self.tgt, column=self.column)
+            if self.label is not None:
+                task = "classification"
+            elif info.train.get("task") not in data_tasks(family):
+                task = data_tasks(family)[0]
+        return choose_columns(info, task=task, src=self.src, tgt=self.tgt, column=self.column, label=self.label)
 
 
 CORPUS_OPTIONS = tuple(field.name for field in fields(CorpusChoice))
@@ -164,7 +170,8 @@ def corpus_options(split_help: str) -> Callable[[Command], Command]:
         click.option("--task", type=click.Choice(TASKS), help="What to train for. [the recipe's, else by the columns]"),
         click.option("--src", metavar="COLUMN", help="Translate from this column. [the recipe's, else the first]"),
         click.option("--tgt", metavar="COLUMN", help="Translate to this column. [the recipe's, else the second]"),
-        click.option("--column", metavar="COLUMN", help="A language model's text. [the corpus's text column]"),
+        click.option("--column", metavar="COLUMN", help="Text to model or classify. [the corpus's text column]"),
+        click.option("--label", metavar="COLUMN", help="Labels to learn: classification. [the recipe's, else label]"),
         source_dir_option,
         split_option(split_help),
         errors_option(),

@@ -6,22 +6,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batches.collators import TranslationBatch, collate_translation, pad
+    from bpe_transformer.data.batches.collators import (
+        LabelledBatch,
+        TranslationBatch,
+        collate_labelled,
+        collate_translation,
+        pad,
+    )
     from bpe_transformer.data.batches.packing import PackedBlocks
     from bpe_transformer.data.batches.samplers import TokenBatchSampler
 
 _HOME = {
+    "LabelledBatch": "collators",
     "PackedBlocks": "packing",
     "TokenBatchSampler": "samplers",
     "TranslationBatch": "collators",
+    "collate_labelled": "collators",
     "collate_translation": "collators",
     "pad": "collators",
 }
 
 __all__ = [
+    "LabelledBatch",
     "PackedBlocks",
     "TokenBatchSampler",
     "TranslationBatch",
+    "collate_labelled",
     "collate_translation",
     "pad",
 ]

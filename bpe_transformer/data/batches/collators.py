@@ -28,6 +28,23 @@ def collate_translation(rows: Sequence[Mapping[str, Any]], pad_id: int) -> Trans
     )
 
 
+class LabelledBatch(NamedTuple):
+    """ids: (B, T) int64, padded at the end; labels: (B,) int64."""
+
+    ids: torch.Tensor
+    labels: torch.Tensor
+
+
+def collate_labelled(rows: Sequence[Mapping[str, Any]], pad_id: int) -> LabelledBatch:
+    """Pads rows with ids and a label to the longest.
+
+    >>> collate_labelled([{"ids": [2, 5, 2], "label": 1}, {"ids": [2, 2], "label": 0}], 0)
+    LabelledBatch(ids=tensor([[2, 5, 2],
+            [2, 2, 0]]), labels=tensor([1, 0]))
+    """
+    return LabelledBatch(pad([row["ids"] for row in rows], pad_id), torch.tensor([int(row["label"]) for row in rows]))
+
+
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
     """The rows as one tensor, (B, longest) int64, with `pad_id` after the end of each row."""
     padded = np.full((len(rows), max(map(len, rows), default=0)), pad_id, dtype=np.int64)

@@ -6,7 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.prepared.prepare import prepare_corpus, prepare_language_model, prepare_translation
+    from bpe_transformer.data.prepared.prepare import (
+        prepare_classification,
+        prepare_corpus,
+        prepare_language_model,
+        prepare_translation,
+    )
     from bpe_transformer.data.prepared.prepared_rows import Prepared
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
 
@@ -16,6 +21,7 @@ _HOME = {
     "Task": "task_columns",
     "TaskColumns": "task_columns",
     "choose_columns": "task_columns",
+    "prepare_classification": "prepare",
     "prepare_corpus": "prepare",
     "prepare_language_model": "prepare",
     "prepare_translation": "prepare",
@@ -27,6 +33,7 @@ __all__ = [
     "Task",
     "TaskColumns",
     "choose_columns",
+    "prepare_classification",
     "prepare_corpus",
     "prepare_language_model",
     "prepare_translation",

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
 from bpe_transformer.data.ledger import Amount, Ledger, Stage
+from bpe_transformer.data.prepared.labels import label_ids, label_names, label_texts
 from bpe_transformer.data.prepared.prepared_rows import Prepared
 from bpe_transformer.data.prepared.task_columns import Task, TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
@@ -28,7 +29,7 @@ Progress = Callable[[int, int], None]  # (rows done, rows in all)
 _ROWS_VERSION = 1  # part of every fingerprint; raise it when the same text gives other rows
 _BATCH_ROWS = 1_000
 # the outcome of a row, as one number while the rows are mapped
-_KEPT, _EMPTY, _TOO_LONG = 0, 1, 2
+_KEPT, _EMPTY, _TOO_LONG, _NO_LABEL, _NEW_LABEL = 0, 1, 2, 3, 4
 
 
 def prepare_translation(
@@ -80,17 +81,70 @@ def prepare_language_model(
     return _prepare(dataset, tokenizer, "language-model", framed, None, num_proc, cache_dir, progress)
 
 
+def prepare_classification(
+    dataset: datasets.Dataset,
+    tokenizer: Tokenizer,
+    *,
+    column: str,
+    label: str,
+    max_len: int,
+    labels: Sequence[str] = (),
+    num_proc: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Encodes `column`, each row framed as `SpecialIds.framed` has it, with the number of its `label`.
+
+    A text of more than `max_len` ids keeps its beginning; the ledger says how many were cut. Rows without text, without
+    a label, or with one that is not among `labels` are dropped and counted. labels: their names in the order of their
+    numbers, such as those of the training rows for the rows to validate on; none: those that occur.
+    `progress`: as in `prepare_translation`.
+
+    Raises:
+        CorpusError: a column is missing or of the wrong kind, there are too few or too many labels, or no row is left.
+        SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
+    """
+    special = SpecialIds.of(tokenizer)
+    if max_len < 3:
+        raise CorpusError(f"max_len={max_len} leaves no room for text between two special tokens; ask for at least 3")
+    texts = label_texts(dataset, label)
+    names = tuple(labels) or label_names(texts, label)
+    numbers = label_ids(texts, names)
+    framed = {"ids": _Framing(column, special.first, special.last)}
+    prepared = _prepare(
+        dataset, tokenizer, "classification", framed, max_len, num_proc, cache_dir, progress, label_ids=numbers
+    )
+    return replace(prepared, labels=names)
+
+
 def prepare_corpus(
     dataset: datasets.Dataset,
     tokenizer: Tokenizer,
     columns: TaskColumns,
     *,
     max_len: int,
+    labels: Sequence[str] = (),
     num_proc: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
-    """`prepare_translation` or `prepare_language_model`, as `columns` say; `max_len` is for translation alone."""
+    """`prepare_translation`, `prepare_classification` or `prepare_language_model`, as `columns` say.
+
+    `max_len` is not for language models; `labels` is for classification alone.
+    """
+    if columns.task == "classification":
+        column, label = columns.columns
+        return prepare_classification(
+            dataset,
+            tokenizer,
+            column=column,
+            label=label,
+            max_len=max_len,
+            labels=labels,
+            num_proc=num_proc,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
     if columns.task == "translation":
         src, tgt = columns.columns
         return prepare_translation(
@@ -126,6 +180,7 @@ class _EncodeBatch:
     framed: Mapping[str, _Framing]
     max_len: int | None
     num_threads: int | None
+    truncate: bool  # rows longer than max_len to it; they are dropped otherwise
     report: Callable[[int], None] | None  # called with the rows of each batch
     parent: int | None  # of a worker process, which ends with it
 
@@ -142,6 +197,8 @@ class _EncodeBatch:
             outcome[[not text.strip() for text in texts]] = _EMPTY
             if self.max_len is not None:
                 outcome[(outcome == _KEPT) & (lengths > self.max_len)] = _TOO_LONG
+                if self.truncate:
+                    ids, row_starts = _truncate(ids, row_starts, self.max_len)
             size += np.fromiter((len(text.encode()) for text in texts), dtype=np.int64, count=len(texts))
             columns[name] = pa.ListArray.from_arrays(row_starts.astype(np.int32), pa.array(ids))
         if self.report is not None:
@@ -168,6 +225,16 @@ def _frame(
     return ids, row_starts
 
 
+def _truncate(
+    ids: npt.NDArray[np.int32], row_starts: npt.NDArray[np.int64], max_len: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Rows of at most `max_len` ids: each keeps its beginning and the special id at its end."""
+    lengths = np.diff(row_starts)
+    kept = np.arange(len(ids)) - np.repeat(row_starts[:-1], lengths) < max_len - 1
+    kept[row_starts[1:] - 1] = True
+    return ids[kept], np.concatenate(([0], np.minimum(lengths, max_len).cumsum()))
+
+
 def _prepare(
     dataset: datasets.Dataset,
     tokenizer: Tokenizer,
@@ -177,20 +244,34 @@ def _prepare(
     num_proc: int | None,
     cache_dir: str | os.PathLike[str] | None,
     progress: Progress | None,
+    *,
+    label_ids: npt.NDArray[np.int64] | None = None,
 ) -> Prepared:
+    """label_ids: (N,) numbers of labels that become the column label, negative for rows to drop; such rows are cut to
+    `max_len` where others are dropped."""
     _check_text_columns(dataset, [frame.column for frame in framed.values()])
     cache = Path(cache_dir) if cache_dir is not None else cache_folder()
-    encoded = _encode(dataset, tokenizer, framed, max_len, num_proc, cache, progress or (lambda done, total: None))
+    truncate = label_ids is not None
+    encoded = _encode(
+        dataset, tokenizer, framed, max_len, truncate, num_proc, cache, progress or (lambda done, total: None)
+    )
     outcomes = encoded.select_columns(["outcome", "bytes"]).with_format("numpy")[:]
-    stage = _stage(outcomes["outcome"], outcomes["bytes"], max_len)
+    outcome = outcomes["outcome"]
+    if label_ids is not None:
+        outcome = np.where(
+            (outcome != _EMPTY) & (label_ids < 0), np.where(label_ids == -1, _NO_LABEL, _NEW_LABEL), outcome
+        )
+    stage = _stage(outcome, outcomes["bytes"], max_len, truncate=truncate)
     if stage.kept.examples == 0:
         reasons = ", ".join(f"{amount.examples:,} {reason}" for reason, amount in stage.dropped.items())
         raise CorpusError(
             f"nothing is left of {len(dataset):,} rows ({reasons or 'there were none'}); check the columns or max_len"
         )
     kept = encoded.remove_columns(["outcome", "bytes"]).with_format(None)
+    if label_ids is not None:
+        kept = kept.add_column("label", label_ids)  # type: ignore[call-arg]  # (the fingerprint is made for us)
     if stage.kept.examples < len(encoded):
-        kept = kept.select(np.flatnonzero(outcomes["outcome"] == _KEPT))
+        kept = kept.select(np.flatnonzero(np.isin(outcome, [_KEPT, _TOO_LONG] if truncate else [_KEPT])))
     read = read_stage(dataset)
     return Prepared(kept, tokenizer.digest, task, Ledger((stage,) if read is None else (read, stage)))
 
@@ -200,6 +281,7 @@ def _encode(
     tokenizer: Tokenizer,
     framed: Mapping[str, _Framing],
     max_len: int | None,
+    truncate: bool,
     num_proc: int | None,
     cache: Path,
     progress: Progress,
@@ -213,7 +295,7 @@ def _encode(
         progress(done, total)
 
     columns = list(dict.fromkeys(frame.column for frame in framed.values()))
-    fingerprint = _fingerprint(dataset, tokenizer, framed, max_len)
+    fingerprint = _fingerprint(dataset, tokenizer, framed, max_len, truncate)
     ids = dict.fromkeys(framed, datasets.Sequence(datasets.Value("int32")))
     # processes share the cores already, so each encodes with one thread
     encode = _EncodeBatch(
@@ -221,6 +303,7 @@ def _encode(
         framed,
         max_len,
         1 if several else None,
+        truncate,
         None if several else report,
         os.getpid() if several else None,
     )
@@ -272,18 +355,33 @@ def _worker_errors(num_proc: int | None) -> Iterator[None]:
         ) from None
 
 
-def _stage(outcome: npt.NDArray[np.int8], size: npt.NDArray[np.int64], max_len: int | None) -> Stage:
+def _stage(outcome: npt.NDArray[np.int8], size: npt.NDArray[np.int64], max_len: int | None, *, truncate: bool) -> Stage:
     def amount(code: int) -> Amount:
         return Amount(int((outcome == code).sum()), int(size[outcome == code].sum()))
 
-    reasons = {"empty": amount(_EMPTY), f"longer than max_len={max_len}": amount(_TOO_LONG)}
-    return Stage("encode", amount(_KEPT), dropped={reason: what for reason, what in reasons.items() if what.examples})
+    too_long = {f"longer than max_len={max_len}": amount(_TOO_LONG)}
+    dropped = {
+        "empty": amount(_EMPTY),
+        "without a label": amount(_NO_LABEL),
+        "with a label that training rows lack": amount(_NEW_LABEL),
+        **({} if truncate else too_long),
+    }
+    kept = amount(_KEPT) + (amount(_TOO_LONG) if truncate else Amount())
+    found, cut = (
+        {reason: what for reason, what in amounts.items() if what.examples}
+        for amounts in (dropped, too_long if truncate else {})
+    )
+    return Stage("encode", kept, dropped=found, truncated=cut)
 
 
 def _fingerprint(
-    dataset: datasets.Dataset, tokenizer: Tokenizer, framed: Mapping[str, _Framing], max_len: int | None
+    dataset: datasets.Dataset,
+    tokenizer: Tokenizer,
+    framed: Mapping[str, _Framing],
+    max_len: int | None,
+    truncate: bool,
 ) -> str:
-    facts = [_ROWS_VERSION, dataset._fingerprint, tokenizer.digest, max_len]
+    facts = [_ROWS_VERSION, dataset._fingerprint, tokenizer.digest, max_len, *(["truncate"] if truncate else [])]
     facts += [[name, frame.column, frame.bos, frame.eos] for name, frame in framed.items()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 

@@ -31,17 +31,19 @@ _ANEW = "run prepare again"
 class Prepared:
     """Rows of ids, the digest of the tokenizer that made them, and the ledger of what was kept and dropped.
 
-    `dataset` has src_ids (… eos) and tgt_ids (bos … eos) for translation, ids (… eos) for a language model.
+    `dataset` has src_ids (… eos) and tgt_ids (bos … eos) for translation, ids (… eos) for a language model, and for
+    classification ids and label, a number whose name is in `labels`.
     """
 
     dataset: datasets.Dataset
     digest: str
     task: Task
     ledger: Ledger
+    labels: tuple[str, ...] = ()
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Ids a row: (N, 2), src and tgt, for translation; (N, 1) for a language model."""
+        """Ids a row: (N, 2), src and tgt, for translation; (N, 1) for the other tasks."""
         columns = ["src_ids", "tgt_ids"] if self.task == "translation" else ["ids"]
         batches = self.dataset.select_columns(columns).with_format("arrow").iter(10_000)
         lengths = [
@@ -53,6 +55,7 @@ class Prepared:
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes `directory`: the rows as `datasets` saves them, what they are in prepared.json, and a manifest of both."""
         facts = {"version": FORMAT_VERSION, "task": self.task, "digest": self.digest, "ledger": self.ledger.to_dict()}
+        facts |= {"labels": list(self.labels)} if self.labels else {}
         with bound_directory(directory) as folder:
             self.dataset.save_to_disk(str(folder / _ROWS))
             (folder / _FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -83,26 +86,30 @@ class Prepared:
             if task not in get_args(Task):
                 raise FormatError(f"task is {shown(task)}, not {' or '.join(get_args(Task))}")
             ledger = Ledger.from_node(facts.child("ledger"))
+            labels = facts.texts("labels") if "labels" in facts.value else ()
         if digest != tokenizer.digest:
             raise DigestMismatchError(
                 f"{folder} was prepared with the tokenizer {digest[:12]}…, not with {tokenizer.digest[:12]}…; "
                 "prepare it again, or load the tokenizer it belongs to"
             )
         columns = ("src_ids", "tgt_ids") if task == "translation" else ("ids",)
-        dataset = _load_rows(folder / _ROWS, columns, tokenizer.vocab_size)
-        return cls(dataset, digest, cast(Task, task), ledger)
+        dataset = _load_rows(folder / _ROWS, columns, tokenizer.vocab_size, num_labels=len(labels))
+        return cls(dataset, digest, cast(Task, task), ledger, labels)
 
 
-def _load_rows(folder: Path, columns: Sequence[str], vocab_size: int) -> datasets.Dataset:
-    """The rows that `datasets` saved, once every list and id in them is known to be right. Raises `FormatError`."""
+def _load_rows(folder: Path, columns: Sequence[str], vocab_size: int, *, num_labels: int) -> datasets.Dataset:
+    """The rows that `datasets` saved, once every list, id and label in them is known to be right. Raises `FormatError`."""
+    named = (*columns, "label") if num_labels else tuple(columns)
     try:
         found = datasets.load_from_disk(str(folder))
-        if not isinstance(found, datasets.Dataset) or tuple(found.column_names) != tuple(columns):
-            raise FormatError(f"it should hold rows with {' and '.join(columns)}")
+        if not isinstance(found, datasets.Dataset) or tuple(found.column_names) != named:
+            raise FormatError(f"it should hold rows with {' and '.join(named)}")
         for name in columns:
             if found.features[name] != datasets.Sequence(datasets.Value("int32")):
                 raise FormatError(f"{name} holds {found.features[name]}, not lists of ids")
             _check_column(found.data.column(name), name, vocab_size)
+        if num_labels:
+            _check_labels(found.data.column("label"), num_labels)
     except Exception as problem:  # whatever `datasets` and Arrow make of a damaged file
         raise FormatError(f"{folder} is damaged ({one_line(problem)}); {_ANEW}") from None
     return found
@@ -118,6 +125,13 @@ def _check_column(column: pa.ChunkedArray, name: str, vocab_size: int) -> None:
         if limits["min"] < 0 or limits["max"] >= vocab_size:
             wrong = limits["min"] if limits["min"] < 0 else limits["max"]
             raise FormatError(f"{name} holds the id {wrong}, and the tokenizer has 0 to {vocab_size - 1}")
+
+
+def _check_labels(column: pa.ChunkedArray, num_labels: int) -> None:
+    column.validate(full=True)
+    limits = pc.min_max(column).as_py()
+    if column.null_count or not 0 <= (limits["min"] or 0) <= (limits["max"] or 0) < num_labels:
+        raise FormatError(f"label holds numbers that are not 0 to {num_labels - 1}")
 
 
 def check_version(version: int, path: Path) -> None:

@@ -1,11 +1,11 @@
 """A model and its loss as one module: batch in, summed loss and count out."""
 
+from bpe_transformer.data.batches.collators import LabelledBatch
 from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.objective import (
     CausalLM,
     Classification,
-    LabelledBatch,
     LossSum,
     MaskedBatch,
     MaskedLM,

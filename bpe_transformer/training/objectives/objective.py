@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bpe_transformer.data.batches.collators import TranslationBatch
+from bpe_transformer.data.batches.collators import LabelledBatch, TranslationBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
 from bpe_transformer.training.objectives.masking import Masking
@@ -19,10 +19,14 @@ from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 
 class LossSum(NamedTuple):
-    """Cross-entropy summed over `count` predictions, nats; both scalars."""
+    """Cross-entropy summed over `count` predictions, nats, and of how many the most probable one is right; scalars.
+
+    num_right is None where nobody counts it.
+    """
 
     total: Tensor
     count: Tensor  # type: ignore[assignment]  # (hides tuple.count, which nobody needs here)
+    num_right: Tensor | None = None
 
 
 class PackedBatch(NamedTuple):
@@ -37,13 +41,6 @@ class MaskedBatch(NamedTuple):
     ids: Tensor
     rows: Tensor
     epoch: Tensor
-
-
-class LabelledBatch(NamedTuple):
-    """ids: (B, T) int64, padded at the end; labels: (B,) int64."""
-
-    ids: Tensor
-    labels: Tensor
 
 
 class Objective(nn.Module):
@@ -166,4 +163,5 @@ class Classification(nn.Module):
         logits = self.model(batch.ids).float()
         smoothing = self.label_smoothing if self.training else 0.0
         total = functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum")
-        return LossSum(total, torch.ones_like(batch.labels).sum())
+        num_right = (logits.argmax(dim=-1) == batch.labels).sum()
+        return LossSum(total, torch.ones_like(batch.labels).sum(), num_right)
