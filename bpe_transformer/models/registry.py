@@ -53,7 +53,7 @@ class Family:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What it can be trained for."""
-        return (self.task, *(("classification",) if self.trunk else ()))  # type: ignore[return-value]
+        return (self.task, *(("classification",) if self.trunk else ()))
 
     def build(self, config: ModelConfig) -> nn.Module:
         """A fresh model; its weights are drawn from torch's global generator."""

@@ -87,7 +87,7 @@ def command(
     check_writable(run)
     start_torch(threads)
     hide_library_bars()
-    from bpe_transformer.data import load_with_validation, prepare_corpus
+    from bpe_transformer.data import load_with_validation
     from bpe_transformer.training import load_run_settings, recommended_settings
 
     _check_run(run, resume=resume, overwrite=overwrite)
@@ -102,14 +102,7 @@ def command(
             choice.corpus, choice.split, validation, source_dir=choice.source_dir, errors=choice.errors
         )
         loaded = _tokenizer(split[0], columns, tokenizer, run, chosen, bars, resume=resume)
-        prepared: list[Prepared] = []
-        for name, rows in zip(("training", "validation"), split, strict=True):
-            report = reporter(bars, f"encoding {name} rows")
-            labels = prepared[0].labels if prepared else ()
-            prepared.append(
-                prepare_corpus(rows, loaded, columns, max_len=chosen.model.max_len, labels=labels, progress=report)
-            )
-    train_rows, validation_rows = prepared
+        train_rows, validation_rows = _prepared(split, loaded, columns, chosen, bars)
     _show_ledger(console, "training", train_rows)
     _show_ledger(console, "validation", validation_rows)
     from bpe_transformer.training import train_model
@@ -182,6 +175,25 @@ def _tokenizer(
     discard_run(run)  # of another tokenizer
     tokenizer.save(learned)
     return tokenizer
+
+
+def _prepared(
+    split: tuple[datasets.Dataset, datasets.Dataset],
+    tokenizer: Tokenizer,
+    columns: TaskColumns,
+    settings: Settings,
+    bars: ProgressBars,
+) -> tuple[Prepared, Prepared]:
+    """The rows to train and to validate on as ids; the labels of the first are those of both."""
+    from bpe_transformer.data import prepare_corpus
+
+    def prepare(name: str, rows: datasets.Dataset, labels: tuple[str, ...] = ()) -> Prepared:
+        report = reporter(bars, f"encoding {name} rows")
+        max_len = settings.model.max_len
+        return prepare_corpus(rows, tokenizer, columns, max_len=max_len, labels=labels, progress=report)
+
+    train = prepare("training", split[0])
+    return train, prepare("validation", split[1], train.labels)
 
 
 @contextmanager

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bpe_transformer.data import TranslationBatch
+from bpe_transformer.data import LabelledBatch, TranslationBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES, Classifier
 from bpe_transformer.training import CausalLM, Classification, MaskedLM, Seq2Seq
 from bpe_transformer.training.objectives.losses import IGNORED
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.objectives.objective import LabelledBatch, MaskedBatch, PackedBatch
+from bpe_transformer.training.objectives.objective import MaskedBatch, PackedBatch
 from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 VOCAB, PAD, MASK = 40, 0, 3

@@ -269,7 +269,7 @@ def _prepare(
         )
     kept = encoded.remove_columns(["outcome", "bytes"]).with_format(None)
     if label_ids is not None:
-        kept = kept.add_column("label", label_ids)  # type: ignore[call-arg]  # (the fingerprint is made for us)
+        kept = kept.add_column("label", label_ids)
     if stage.kept.examples < len(encoded):
         kept = kept.select(np.flatnonzero(np.isin(outcome, [_KEPT, _TOO_LONG] if truncate else [_KEPT])))
     read = read_stage(dataset)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import datasets
 import numpy as np
@@ -54,7 +54,12 @@ class Prepared:
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes `directory`: the rows as `datasets` saves them, what they are in prepared.json, and a manifest of both."""
-        facts = {"version": FORMAT_VERSION, "task": self.task, "digest": self.digest, "ledger": self.ledger.to_dict()}
+        facts: dict[str, Any] = {
+            "version": FORMAT_VERSION,
+            "task": self.task,
+            "digest": self.digest,
+            "ledger": self.ledger.to_dict(),
+        }
         facts |= {"labels": list(self.labels)} if self.labels else {}
         with bound_directory(directory) as folder:
             self.dataset.save_to_disk(str(folder / _ROWS))
