@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bpe_transformer.training.callbacks import Callback, Progress, RunStart
     from bpe_transformer.training.checkpoint import (
         CheckpointInfo,
         load_checkpoint,
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
         train_model,
         train_translation,
     )
-    from bpe_transformer.training.trainer import Progress, RunResult
+    from bpe_transformer.training.trainer import RunResult
 
 _HOME = {
     "PRESETS": "config",
+    "Callback": "callbacks",
     "CausalLM": "objectives.objective",
     "CheckpointInfo": "checkpoint",
     "Classification": "objectives.objective",
@@ -34,8 +36,9 @@ _HOME = {
     "Engine": "engine",
     "LossSum": "objectives.objective",
     "MaskedLM": "objectives.objective",
-    "Progress": "trainer",
+    "Progress": "callbacks",
     "RunResult": "trainer",
+    "RunStart": "callbacks",
     "Seq2Seq": "objectives.objective",
     "Settings": "config",
     "TrainingConfig": "config",
@@ -53,6 +56,7 @@ _HOME = {
 
 __all__ = [
     "PRESETS",
+    "Callback",
     "CausalLM",
     "CheckpointInfo",
     "Classification",
@@ -62,6 +66,7 @@ __all__ = [
     "MaskedLM",
     "Progress",
     "RunResult",
+    "RunStart",
     "Seq2Seq",
     "Settings",
     "TrainingConfig",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from bpe_transformer.data import Prepared, SpecialIds, TaskColumns
 from bpe_transformer.errors import ConfigError, DigestMismatchError
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunction
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
@@ -22,7 +24,7 @@ from bpe_transformer.training.tasks import (
     PackedTask,
     TranslationTask,
 )
-from bpe_transformer.training.trainer import ProgressCallback, RunResult, Trainer
+from bpe_transformer.training.trainer import RunResult, Trainer
 
 
 def train_translation(
@@ -36,7 +38,8 @@ def train_translation(
     tgt: str = "tgt",
     corpus: str = "",
     resume: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """Trains an encoder-decoder of `settings.family` and leaves a checkpoint in `directory`; `load_translator` reads it.
 
@@ -50,7 +53,9 @@ def train_translation(
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), corpus)
     engine = _engine(settings)
     task = TranslationTask(build_model(info), train, validation, settings, engine.dtype)
-    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
+        resume=resume
+    )
 
 
 def train_language_model(
@@ -63,7 +68,8 @@ def train_language_model(
     column: str = "text",
     corpus: str = "",
     resume: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """Trains a language model, masked or not, and leaves a checkpoint in `directory`.
 
@@ -79,7 +85,13 @@ def train_language_model(
         task = MaskedLanguageModelTask(model, train, validation, settings, engine.dtype, masking=masking)
     else:
         task = LanguageModelTask(model, train, validation, settings, engine.dtype)
-    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
+        resume=resume
+    )
+
+
+def _all(callbacks: Sequence[Callback], progress: Callable[[Progress], None] | None) -> list[Callback]:
+    return [*callbacks, *([] if progress is None else [ProgressFunction(progress)])]
 
 
 def train_classifier(
@@ -93,7 +105,8 @@ def train_classifier(
     label: str = "label",
     corpus: str = "",
     resume: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """Trains a classifier on the trunk of `settings.family` (bert or gpt) and leaves a checkpoint in `directory`.
 
@@ -110,7 +123,7 @@ def train_classifier(
     info = _info(("classification",), (train, validation), tokenizer, settings, (column, label), corpus, train.labels)
     engine = _engine(settings)
     task = ClassificationTask(build_model(info), train, validation, settings)
-    return Trainer(task, engine, info, tokenizer, Path(directory), progress=progress).run(resume=resume)
+    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(resume=resume)
 
 
 def _engine(settings: Settings) -> Engine:
@@ -128,7 +141,8 @@ def train_model(
     directory: str | os.PathLike[str],
     corpus: str = "",
     resume: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """`train_translation`, `train_classifier` or `train_language_model`, as `columns` say."""
     if columns.task == "classification":
@@ -144,6 +158,7 @@ def train_model(
             corpus=corpus,
             resume=resume,
             progress=progress,
+            callbacks=callbacks,
         )
     if columns.task == "translation":
         src, tgt = columns.columns
@@ -158,6 +173,7 @@ def train_model(
             corpus=corpus,
             resume=resume,
             progress=progress,
+            callbacks=callbacks,
         )
     (column,) = columns.columns
     return train_language_model(
@@ -170,6 +186,7 @@ def train_model(
         corpus=corpus,
         resume=resume,
         progress=progress,
+        callbacks=callbacks,
     )
 
 

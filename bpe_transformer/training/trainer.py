@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io import Node, atomic_file, damage_named, lock_output
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress, RunStart
 from bpe_transformer.training.checkpoint import (
     RESTART,
     SNAPSHOTS,
@@ -43,25 +44,6 @@ from bpe_transformer.training.old_formats import FORMAT
 from bpe_transformer.training.run_state import RunState, optimizer_states
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a run stands after a step. Losses in nats an id; `loss` is smoothed and averaged over the last steps."""
-
-    step: int
-    epoch: int  # epochs begun, from 1
-    epochs: int
-    share: float  # of the run that is over, 0 to 1
-    loss: float
-    lr: float
-    ids_per_second: float  # target ids trained on
-    seconds: float  # of training in all, earlier sittings included
-    validation_loss: float | None  # when this step ended with a validation
-    validation_accuracy: float | None = None  # 0 to 1, of a classifier
-
-
-ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -90,12 +72,12 @@ class Trainer:
         tokenizer: Tokenizer,
         directory: Path,
         *,
-        progress: ProgressCallback | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.task, self.engine = task, engine
         self.info, self.tokenizer, self.directory = info, tokenizer, directory
         self.settings = info.settings
-        self.report = progress or (lambda _: None)
+        self.callbacks = CallbackGroup(callbacks)
         self.state = RunState()
         self.objective = engine.prepare(task.objective)
         self.model: nn.Module = task.objective.model  # type: ignore[assignment]
@@ -123,17 +105,33 @@ class Trainer:
         else:
             discard_run(self.directory)
         self._began = time.monotonic() - self.state.seconds
-        with _deferred_interrupt() as interrupted:
-            stopped = self._train(interrupted)
-        if stopped:
-            self._save_state()
-            return self._result(finished=False, chosen=f"step {self.state.best_step}", number=interrupted())
-        return self._finish()
+        self.callbacks.on_start(
+            RunStart(
+                directory=self.directory,
+                settings=self.settings,
+                step=self.state.step,
+                total_steps=None,
+                parameters=sum(value.numel() for value in self.named.values()),
+                processes=1,
+            )
+        )
+        result = None
+        try:
+            with _deferred_interrupt() as interrupted:
+                stopped = self._train(interrupted)
+            if stopped:
+                self._save_state()
+                result = self._result(finished=False, chosen=f"step {self.state.best_step}", number=interrupted())
+            else:
+                result = self._finish()
+            return result
+        finally:
+            self.callbacks.on_end(result)
 
     def _train(self, interrupted: Callable[[], int | None]) -> bool:
         """True if it was interrupted."""
         training, state = self.settings.training, self.state
-        while state.epoch < training.epochs and not self._out_of_time():
+        while state.epoch < (training.epochs or 10**9) and not self._out_of_time():
             plan = self.task.plan(state.epoch)
             while state.batch < len(plan) and not self._out_of_time():
                 lr, rows = self._learning_rate(state.batch / len(plan)), plan[state.batch]
@@ -177,7 +175,7 @@ class Trainer:
     def _share(self, within: float) -> float:
         """The share of the run that is over, by epochs or by the clock, whichever is further; `within` this epoch."""
         training = self.settings.training
-        by_epochs = (self.state.epoch + within) / training.epochs
+        by_epochs = (self.state.epoch + within) / (training.epochs or 10**9)
         by_clock = 0.0 if training.minutes is None else self._seconds() / (60 * training.minutes)
         return min(1.0, max(by_epochs, by_clock))
 
@@ -189,7 +187,7 @@ class Trainer:
         return minutes is not None and self._seconds() >= 60 * minutes
 
     def _report_progress(self, share: float, lr: float, validation_loss: float | None, epoch: int) -> None:
-        self.report(
+        self.callbacks.on_step(
             Progress(
                 step=self.state.step,
                 epoch=epoch,
@@ -201,7 +199,8 @@ class Trainer:
                 seconds=self._seconds(),
                 validation_loss=validation_loss,
                 validation_accuracy=None if validation_loss is None else self.accuracy,
-            )
+            ),
+            self.model,
         )
 
     def evaluate(self) -> float:

@@ -37,14 +37,17 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
         "family",
         *dict.fromkeys(field.name for family in FAMILIES.values() for field in fields(family.options)),
     ),
+    "End of the run, whichever comes first": ("epochs", "steps", "tokens", "minutes", "patience", "patience_metric"),
     "Optimization": (
-        *("epochs", "minutes", "max_tokens", "schedule", "lr", "warmup", "label_smoothing", "clip_norm"),
-        *("adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "seed"),
+        *("max_tokens", "accumulate", "optimizer", "schedule", "lr", "warmup", "lr_floor", "decay_share"),
+        *("clip_norm", "adam_beta1", "adam_beta2", "adam_eps", "momentum", "weight_decay", "ema"),
+        *("label_smoothing", "r_drop", "skip_bad_steps", "seed"),
     ),
     "Masked language models": ("mask_share", "whole_words"),
     "Classifiers": ("pool",),
-    "Hardware": ("device", "precision", "compile"),
-    "Validation": ("eval_steps", "eval_tokens", "average_last"),
+    "Hardware": ("device", "precision", "compile", "shard", "activation_checkpointing"),
+    "Validation": ("eval_steps", "eval_tokens", "eval_rows", "average_last"),
+    "Saving": ("save_steps", "save_minutes"),
     "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
 }
 

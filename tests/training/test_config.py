@@ -30,8 +30,8 @@ def test_presets_are_those_of_the_papers() -> None:
 def test_settings_refuse_every_wrong_value_however_they_are_made() -> None:
     with pytest.raises(ConfigError, match=r"dropout=-4 .*; d_model=128 does not divide into n_heads=3"):
         Settings(model=TransformerOptions(n_heads=3, dropout=-4))
-    with pytest.raises(ConfigError, match=r"schedule='linear'.*; epochs|epochs=0.*; schedule='linear'"):
-        Settings(training=TrainingConfig(schedule="linear", epochs=0))
+    with pytest.raises(ConfigError, match=r"schedule='stairs'.*; epochs|epochs=0.*; schedule='stairs'"):
+        Settings(training=TrainingConfig(schedule="stairs", epochs=0))
     with pytest.raises(ConfigError, match="top_p=0"):
         DecodingConfig(top_p=0)
     with pytest.raises(ConfigError, match="family='lstm' is built from RecurrentOptions, not from TransformerOptions"):
@@ -80,6 +80,19 @@ def test_contradictions_are_problems() -> None:
         Settings.preset("tiny").override({"minutes": 0})
     with pytest.raises(ConfigError, match="preset='huge' is unknown; choose one of tiny"):
         Settings.preset("huge")
+
+
+def test_what_ends_a_run_is_replaced_together() -> None:
+    recipe = Settings().override({"steps": 900, "minutes": 3}, {"dropout": 0.2})
+    assert recipe.training.ends() == {"epochs": None, "steps": 900, "tokens": None, "minutes": 3.0}
+    assert recipe.override({"epochs": 4}).training.ends() == {
+        "epochs": 4,
+        "steps": None,
+        "tokens": None,
+        "minutes": None,
+    }
+    with pytest.raises(ConfigError, match="nothing else ends the run; give epochs, steps, tokens or minutes"):
+        Settings().override({"epochs": None})
 
 
 def test_settings_survive_plain_data() -> None:

@@ -1,4 +1,4 @@
-"""Every setting, with its unit and its default. Imports nothing heavy.
+"""All settings together, their presets, and how one layer overrides another. Imports nothing heavy.
 
 `Settings` is a family with its model options, training and decoding. A preset is a full `Settings`; a corpus recipe and
 the command line override single fields by name, in that order:
@@ -19,93 +19,21 @@ from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.models.config import ModelOptions, TransformerOptions
 from bpe_transformer.models.presets import SHAPES
 from bpe_transformer.models.registry import FAMILIES, family_named
-from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
+from bpe_transformer.training.config.decoding import DecodingConfig
+from bpe_transformer.training.config.loop import ENDS, LoopConfig
+from bpe_transformer.training.config.objective import ObjectiveConfig
+from bpe_transformer.training.config.optimizer import OptimizerConfig
+from bpe_transformer.training.config.runtime import RuntimeConfig
+from bpe_transformer.training.config.schedule import ScheduleConfig
+from bpe_transformer.training.config.vocabulary import VocabularyConfig
 
 _DEFAULT_OPTIONS = TransformerOptions()
+_DEFAULT_DECODING = DecodingConfig()
 
 
 @dataclass(frozen=True)
-class TrainingConfig(Checked):
+class TrainingConfig(RuntimeConfig, LoopConfig, ObjectiveConfig, OptimizerConfig, ScheduleConfig, VocabularyConfig):
     """How a model is trained."""
-
-    vocab_size: int = option(8000, unit="ids", meaning="vocabulary to learn when no tokenizer is given", low=1)
-    pattern: str = option(DEFAULT_PATTERN, unit="name or regex", meaning="split pattern of that vocabulary")
-    epochs: int = option(20, unit="passes over the corpus", meaning="when to end", low=1)
-    minutes: float | None = option(None, unit="minutes", meaning="end after this time at the latest", low=0)
-    max_tokens: int = option(4096, unit="ids", meaning="size of a batch, padding included, of the longer side", low=1)
-    eval_steps: int = option(0, unit="steps", meaning="validate this often; 0: once an epoch", low=0)
-    eval_tokens: int = option(200_000, unit="ids", meaning="validate on at most this many", low=1)
-    schedule: str = option("cosine", unit="kind", meaning="learning rate", choices=("noam", "inverse-sqrt", "cosine"))
-    lr: float | None = option(2e-3, unit="per step", meaning="peak learning rate; none for noam", low=0)
-    warmup: int = option(400, unit="steps", meaning="linear warm-up", low=0)
-    label_smoothing: float = option(0.1, unit="probability", meaning="spread over the vocabulary", low=0, below=1)
-    clip_norm: float = option(1.0, unit="gradient norm", meaning="clip to this; 0: never", low=0)
-    adam_beta1: float = option(0.9, unit="factor", meaning="decay of the mean gradient", low=0)
-    adam_beta2: float = option(0.98, unit="factor", meaning="decay of the mean squared gradient", low=0)
-    adam_eps: float = option(1e-9, unit="gradient", meaning="added to the root", low=0)
-    weight_decay: float = option(0.0, unit="per step, times lr", meaning="decoupled decay of matrices", low=0)
-    average_last: int = option(3, unit="validations", meaning="average the weights of the last ones; 1: do not", low=1)
-    mask_share: float = option(
-        0.15, unit="probability", meaning="of an id to be hidden, for a masked language model", low=0, below=1
-    )
-    whole_words: bool = option(False, unit="yes or no", meaning="hide whole words, for a masked language model")
-    pool: str | None = option(
-        None,
-        unit="kind",
-        meaning="state that a classifier reads; none: the first of bert, the last of gpt",
-        choices=("first", "mean", "last"),
-    )
-    device: str = option("auto", unit="device", meaning="cpu, cuda, mps, or auto: the fastest there is")
-    precision: str = option(
-        "float32",
-        unit="kind",
-        meaning="matrix products in; auto: bfloat16 if it is fast",
-        choices=("float32", "bfloat16", "float16", "auto"),
-    )
-    compile: bool = option(False, unit="yes or no", meaning="compile the training step (slow to begin)")
-    seed: int = option(1, unit="number", meaning="of weights, order, masks and dropout", low=0)
-
-    def contradictions(self) -> list[str]:
-        found = []
-        if self.schedule == "noam" and self.lr is not None:
-            found.append(
-                f"lr={self.lr} has no effect with schedule='noam', whose peak is (d_model x warmup)^-0.5; "
-                "choose schedule='inverse-sqrt' or lr none"
-            )
-        if self.schedule == "noam" and self.warmup < 1:
-            found.append(f"warmup={self.warmup} must be at least 1 for schedule='noam'")
-        if self.schedule != "noam" and not self.lr:
-            found.append(f"lr={self.lr} must be above 0 for schedule={self.schedule!r}")
-        if self.minutes is not None and self.minutes == 0:
-            found.append("minutes=0 leaves no time to train; ask for more, or leave it out")
-        if self.mask_share == 0:
-            found.append("mask_share=0 leaves nothing to predict; 0.15 is BERT's")
-        return found
-
-
-@dataclass(frozen=True)
-class DecodingConfig(Checked):
-    """How a trained model writes."""
-
-    beam: int = option(5, unit="hypotheses", meaning="beam width; 1: greedy", low=1)
-    length_penalty: float = option(1.0, unit="exponent", meaning="length normalization (GNMT); 0: none", low=0)
-    batch_tokens: int = option(4096, unit="ids", meaning="source ids, padding included, decoded together", low=1)
-    max_len_ratio: float = option(
-        2.0, unit="ids per source id", meaning="longest translation, plus max_len_extra", low=0
-    )
-    max_len_extra: int = option(20, unit="ids", meaning="longest translation, plus max_len_ratio x source", low=0)
-    temperature: float = option(
-        0.8, unit="factor", meaning="of sampling; below 1 is bolder, 0: most probable id", low=0
-    )
-    top_k: int = option(50, unit="ids", meaning="sample from the k most probable; 0: all", low=0)
-    top_p: float = option(
-        0.95, unit="probability", meaning="sample from the smallest set with this mass; 1: all", low=0
-    )
-
-    def contradictions(self) -> list[str]:
-        if not 0 < self.top_p <= 1:
-            return [f"top_p={self.top_p} must be above 0 and at most 1"]
-        return []
 
 
 @dataclass(frozen=True)
@@ -119,7 +47,7 @@ class Settings:
     family: str = option("transformer", unit="kind", meaning="model family", choices=tuple(FAMILIES))
     model: ModelOptions = _DEFAULT_OPTIONS
     training: TrainingConfig = TrainingConfig()
-    decoding: DecodingConfig = DecodingConfig()
+    decoding: DecodingConfig = _DEFAULT_DECODING
 
     def __post_init__(self) -> None:
         wanted = family_named(self.family).options
@@ -144,10 +72,16 @@ class Settings:
     def override(self, *layers: Mapping[str, Any]) -> Settings:
         """These settings with fields replaced, later layers last; a key is a field name, `-` or `_` alike.
 
+        What ends a run belongs together: a layer that gives epochs, steps, tokens or minutes replaces all of them.
         With another `family`, the model options that both have are kept and the others are the new one's defaults.
         Raises `ConfigError` that lists every unknown key, wrong type and value out of range.
         """
-        values = {key.replace("-", "_"): value for layer in layers for key, value in layer.items()}
+        values: dict[str, Any] = {}
+        for layer in layers:
+            given = {key.replace("-", "_"): value for key, value in layer.items()}
+            if any(given.get(name) is not None for name in ENDS):
+                values |= dict.fromkeys(ENDS)
+            values |= given
         family = family_named(values.pop("family", self.family))
         model = self.model
         if type(model) is not family.options:
