@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.training.callbacks import Callback, Progress, RunStart
+    from bpe_transformer.training.callbacks import Callback, Progress, RunResult, RunStart
     from bpe_transformer.training.checkpoint import (
         CheckpointInfo,
         load_checkpoint,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         train_model,
         train_translation,
     )
-    from bpe_transformer.training.trainer import RunResult
 
 _HOME = {
     "PRESETS": "config",
@@ -37,7 +36,7 @@ _HOME = {
     "LossSum": "objectives.objective",
     "MaskedLM": "objectives.objective",
     "Progress": "callbacks",
-    "RunResult": "trainer",
+    "RunResult": "callbacks",
     "RunStart": "callbacks",
     "Seq2Seq": "objectives.objective",
     "Settings": "config",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from bpe_transformer.training.config import Settings
-
-if TYPE_CHECKING:
-    from bpe_transformer.training.trainer import RunResult
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,21 @@ class RunStart:
     total_steps: int | None  # None: it ends by tokens or the clock
     parameters: int
     processes: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended. `finished` is False after Ctrl-C, SIGTERM or SIGHUP: the run can be resumed."""
+
+    directory: Path
+    finished: bool
+    steps: int
+    epochs: int
+    seconds: float
+    validation_loss: float | None
+    chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
+    history: tuple[dict[str, Any], ...]
+    signal: int | None = None  # that stopped it
 
 
 class Callback:

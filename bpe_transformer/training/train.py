@@ -12,7 +12,7 @@ from bpe_transformer.data import Prepared, SpecialIds, TaskColumns
 from bpe_transformer.errors import ConfigError, DigestMismatchError
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunction
+from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunction, RunResult
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
@@ -24,7 +24,7 @@ from bpe_transformer.training.tasks import (
     PackedTask,
     TranslationTask,
 )
-from bpe_transformer.training.trainer import RunResult, Trainer
+from bpe_transformer.training.trainer import Trainer
 
 
 def train_translation(
@@ -123,7 +123,9 @@ def train_classifier(
     info = _info(("classification",), (train, validation), tokenizer, settings, (column, label), corpus, train.labels)
     engine = _engine(settings)
     task = ClassificationTask(build_model(info), train, validation, settings)
-    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(resume=resume)
+    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
+        resume=resume
+    )
 
 
 def _engine(settings: Settings) -> Engine:

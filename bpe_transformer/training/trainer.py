@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io import Node, atomic_file, damage_named, lock_output
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress, RunStart
+from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress, RunResult, RunStart
 from bpe_transformer.training.checkpoint import (
     RESTART,
     SNAPSHOTS,
@@ -44,21 +44,6 @@ from bpe_transformer.training.old_formats import FORMAT
 from bpe_transformer.training.run_state import RunState, optimizer_states
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.tasks import Task
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended. `finished` is False after Ctrl-C, SIGTERM or SIGHUP: the run can be resumed."""
-
-    directory: Path
-    finished: bool
-    steps: int
-    epochs: int
-    seconds: float
-    validation_loss: float | None
-    chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
-    history: tuple[dict[str, Any], ...]
-    signal: int | None = None  # that stopped it
 
 
 class Trainer:
