@@ -6,14 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batches.collators import (
-        LabelledBatch,
-        TranslationBatch,
-        collate_labelled,
-        collate_translation,
-    )
-    from bpe_transformer.data.batches.packing import PackedBlocks
-    from bpe_transformer.data.batches.samplers import TokenBatchSampler
+    from bpe_transformer.data.batches.batch import Batch, LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
+    from bpe_transformer.data.batches.bucketed import LabelledBatches, PairBatches
+    from bpe_transformer.data.batches.source import BatchSource, Padding
+    from bpe_transformer.data.batches.token_rows import FlatRows, TokenRows
+    from bpe_transformer.data.batches.windows import MaskedBatches, PackedBatches
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
@@ -34,21 +31,28 @@ _HOME = {
     "SPECIAL_TOKENS": "special_ids",
     "TASKS": "prepared.task_columns",
     "Amount": "ledger",
+    "Batch": "batches.batch",
+    "BatchSource": "batches.source",
     "CorpusInfo": "corpora.recipes",
-    "LabelledBatch": "batches.collators",
+    "FlatRows": "batches.token_rows",
+    "LabelledBatch": "batches.batch",
+    "LabelledBatches": "batches.bucketed",
     "Ledger": "ledger",
     "LedgerRow": "ledger",
-    "PackedBlocks": "batches.packing",
+    "MaskedBatch": "batches.batch",
+    "MaskedBatches": "batches.windows",
+    "PackedBatch": "batches.batch",
+    "PackedBatches": "batches.windows",
+    "Padding": "batches.source",
+    "PairBatches": "batches.bucketed",
     "Prepared": "prepared.prepared_rows",
     "SpecialIds": "special_ids",
     "Stage": "ledger",
     "Task": "prepared.task_columns",
     "TaskColumns": "prepared.task_columns",
-    "TokenBatchSampler": "batches.samplers",
-    "TranslationBatch": "batches.collators",
+    "TokenRows": "batches.token_rows",
+    "TranslationBatch": "batches.batch",
     "choose_columns": "prepared.task_columns",
-    "collate_labelled": "batches.collators",
-    "collate_translation": "batches.collators",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
     "hold_out": "corpora.validation_rows",
@@ -66,21 +70,28 @@ __all__ = [
     "SPECIAL_TOKENS",
     "TASKS",
     "Amount",
+    "Batch",
+    "BatchSource",
     "CorpusInfo",
+    "FlatRows",
     "LabelledBatch",
+    "LabelledBatches",
     "Ledger",
     "LedgerRow",
-    "PackedBlocks",
+    "MaskedBatch",
+    "MaskedBatches",
+    "PackedBatch",
+    "PackedBatches",
+    "Padding",
+    "PairBatches",
     "Prepared",
     "SpecialIds",
     "Stage",
     "Task",
     "TaskColumns",
-    "TokenBatchSampler",
+    "TokenRows",
     "TranslationBatch",
     "choose_columns",
-    "collate_labelled",
-    "collate_translation",
     "corpus_info",
     "count_corpus",
     "hold_out",

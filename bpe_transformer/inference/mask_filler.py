@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 
-from bpe_transformer.data import SpecialIds
+from bpe_transformer.data import FlatRows, MaskedBatches, SpecialIds
+from bpe_transformer.data.batches import IGNORED, Pack, on_device
 from bpe_transformer.errors import CheckpointError, ConfigError
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
-from bpe_transformer.training.objectives.losses import IGNORED
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.objectives.objective import MaskedBatch, MaskedLM
+from bpe_transformer.training.objectives.objective import MaskedLM
 
 
 class MaskedScore(NamedTuple):
@@ -73,27 +73,34 @@ class MaskFiller:
     def score(self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> MaskedScore:
         """How the model fills ids hidden as in training, the same ones every time.
 
-        Texts are laid end to end and cut into windows of max_len ids. `progress` hears of the windows read.
+        Texts are packed into windows of max_len ids as in training. `progress` hears of the windows read.
         """
-        max_len = self.info.settings.model.max_len
-        stream = [self.special.eos]
-        for encoded in self.tokenizer.encode_batch(list(texts), disallowed_special=()):
-            stream += [*encoded.tolist(), self.special.eos]
-        windows = torch.tensor(stream + [self.special.pad] * (-len(stream) % max_len)).view(-1, max_len)
-        rows = max(1, self.info.settings.training.max_tokens // max_len)
+        training = self.info.settings.training
+        encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
+        source = MaskedBatches(
+            FlatRows.of([*ids.tolist(), self.special.eos] for ids in encoded),
+            length=self.info.settings.model.max_len,
+            max_tokens=training.max_tokens,
+            seed=training.seed,
+            pack=cast(Pack, training.pack),
+            cross_documents=training.cross_documents,
+            start_id=self.special.eos,
+            pad_id=self.special.pad,
+            shuffle=False,
+        )
         objective = self._objective.to(self.device)
-        loss, right, masked = 0.0, 0, 0
-        for start in range(0, len(windows), rows):
-            ids = windows[start : start + rows].to(self.device)
-            numbers = torch.arange(start, start + len(ids), device=self.device)
-            hidden, targets = objective.masked(MaskedBatch(ids, numbers, torch.zeros_like(numbers[0])))
+        loss, right, masked, done, total = 0.0, 0, 0, 0, sum(map(len, source.plan(0)))
+        for plain in source.batches(0):
+            batch = on_device(plain, self.device)
+            hidden, targets = objective.masked(batch)
             chosen = targets != IGNORED
-            logits = self.model.head(self.model.states(hidden)[chosen])
+            logits = self.model.head(objective.states(hidden, batch)[chosen])
             wanted = targets[chosen]
             loss += float(torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"))
             right, masked = right + int((logits.argmax(dim=-1) == wanted).sum()), masked + wanted.numel()
+            done += len(batch.ids)
             if progress is not None:
-                progress(min(start + rows, len(windows)), len(windows))
+                progress(done, total)
         return MaskedScore(loss, right, masked)
 
     @torch.inference_mode()

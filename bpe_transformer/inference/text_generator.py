@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
 
-from bpe_transformer.data import SpecialIds
+from bpe_transformer.data import FlatRows, PackedBatches, SpecialIds
+from bpe_transformer.data.batches import Pack, on_device
 from bpe_transformer.errors import CheckpointError, ConfigError
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.decoding_session import LanguageModelSession
@@ -18,7 +18,7 @@ from bpe_transformer.inference.sampling import sample
 from bpe_transformer.models import LanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
-from bpe_transformer.training.objectives.losses import projected_cross_entropy
+from bpe_transformer.training.objectives.objective import CausalLM
 
 
 class TextLikelihood(NamedTuple):
@@ -82,29 +82,31 @@ class TextGenerator:
     ) -> TextLikelihood:
         """That of all texts together, the </s> after each included.
 
-        Texts are laid end to end and cut into windows of max_len ids, every id predicted once; a window sees only
-        itself, so this is an upper bound of what a sliding window would give. `progress` hears of the ids read.
+        Texts are packed into windows of max_len ids as the model was trained, every id predicted once; a window sees
+        only itself, so this is an upper bound of what a sliding window would give. `progress` hears of the ids read.
         """
-        max_len = self.info.settings.model.max_len
-        stream = [self.special.eos]
-        for encoded in self.tokenizer.encode_batch(list(texts), disallowed_special=()):
-            stream += [*encoded.tolist(), self.special.eos]
-        total, rows = 0.0, max(1, self.info.settings.training.max_tokens // max_len)
-        span = rows * max_len
-        for start in range(0, len(stream) - 1, span):
-            ids = torch.tensor(stream[start : start + span + 1])
-            for inputs, targets in _windows(ids, max_len):
-                total += self._window_loss(inputs, targets)
-            if progress is not None:
-                progress(min(start + span, len(stream) - 1), len(stream) - 1)
-        return TextLikelihood(total, len(stream) - 1)
-
-    @torch.inference_mode()
-    def _window_loss(self, inputs: Tensor, targets: Tensor) -> float:
-        """inputs, targets (B, T) -> summed negative log-likelihood"""
-        head = self.model.head
-        hidden = head.hidden(self.model.states(inputs.to(self.device))).flatten(0, 1)
-        return float(projected_cross_entropy(hidden, head.weight, targets.to(self.device).flatten(), bias=head.bias))
+        training = self.info.settings.training
+        encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
+        source = PackedBatches(
+            FlatRows.of([*ids.tolist(), self.special.eos] for ids in encoded),
+            length=self.info.settings.model.max_len,
+            max_tokens=training.max_tokens,
+            seed=training.seed,
+            pack=cast(Pack, training.pack),
+            cross_documents=training.cross_documents,
+            start_id=self.special.eos,
+            pad_id=self.special.pad,
+            shuffle=False,
+        )
+        total, done, num_ids = 0.0, 0, source.padding(0).ids
+        objective = CausalLM(self.model).eval()
+        with torch.inference_mode():
+            for batch in source.batches(0):
+                loss = objective(on_device(batch, self.device))
+                total, done = total + float(loss.total), done + int(loss.count)
+                if progress is not None:
+                    progress(done, num_ids)
+        return TextLikelihood(total, num_ids)
 
     def attention(self, text: str) -> AttentionWeights:
         """The weights while reading `text`."""
@@ -128,12 +130,3 @@ def load_text_generator(directory: str | os.PathLike[str], tokenizer: Tokenizer 
         remedy = "use translate" if info.task == "translation" else "train one with family gpt"
         raise CheckpointError(f"{directory} holds a {info.kind}, which does not continue texts; {remedy}")
     return TextGenerator(model, tokenizer, info)
-
-
-def _windows(ids: Tensor, max_len: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs and targets (rows, max_len) of the full windows, then those (1, rest) of the shorter rest."""
-    whole = (len(ids) - 1) // max_len * max_len
-    if whole:
-        yield ids[:whole].view(-1, max_len), ids[1 : whole + 1].view(-1, max_len)
-    if len(ids) - 1 > whole:
-        yield ids[None, whole:-1], ids[None, whole + 1 :]

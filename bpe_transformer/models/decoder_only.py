@@ -23,23 +23,37 @@ class DecoderOnly(nn.Module):
         self.norm = make_final_norm(config)
         initialize(self, config)
 
-    def forward(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
         """ids (B, T) -> states (B, T, C), each position from itself and its past, the cached past included.
 
-        mask: (B, T or 1, T) bool, without a cache: keys that are hidden besides those of the future, such as those of
-        other documents. Padding at the end of a row needs none.
+        mask, positions: without a cache. mask (B, T or 1, T) bool, True where a query may see a key of its past, such
+        as `document_mask`; padding at the end of a row needs none. positions (B, T), below T; None: 0 to T - 1.
         """
-        return self._forward(ids, mask, cache)[0]
+        return self._forward(ids, mask, positions, cache)[0]
 
     def attention(self, ids: Tensor) -> Tensor:
         """ids (B, T) -> the weights of every layer (layers, B, H, T, T)."""
-        return torch.stack(self._forward(ids, None, None, need_weights=True)[1])
+        return torch.stack(self._forward(ids, None, None, None, need_weights=True)[1])
 
     def _forward(
-        self, ids: Tensor, mask: Tensor | None, cache: DecodingCache | None, *, need_weights: bool = False
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        cache: DecodingCache | None,
+        *,
+        need_weights: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         if cache is None:
-            positions, end = torch.arange(ids.size(1), device=ids.device), ids.size(1)
+            end = ids.size(1)
+            positions = torch.arange(end, device=ids.device) if positions is None else positions
             if mask is not None:
                 mask = mask & causal_mask(ids.size(1), ids.device)
         else:
@@ -51,7 +65,7 @@ class DecoderOnly(nn.Module):
             x, weights, _ = layer(
                 x,
                 mask=mask,
-                causal=cache is None,
+                causal=cache is None and mask is None,
                 positions=positions,
                 end=end,
                 cache=None if cache is None else cache.self_attention[index],
@@ -78,14 +92,28 @@ class LanguageModel(nn.Module):
         """An empty cache for decoding step by step, with room for `capacity` ids before it grows."""
         return DecodingCache(len(self.trunk.layers), capacity=capacity)
 
-    def states(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
-        """ids (B, T) -> states (B, T, C) for `head`."""
-        states: Tensor = self.trunk(ids, mask=mask, cache=cache)
+    def states(
+        self,
+        ids: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
+        """ids (B, T) -> states (B, T, C) for `head`; otherwise as `DecoderOnly.forward`."""
+        states: Tensor = self.trunk(ids, mask=mask, positions=positions, cache=cache)
         return states
 
-    def forward(self, ids: Tensor, *, mask: Tensor | None = None, cache: DecodingCache | None = None) -> Tensor:
-        """ids (B, T) -> logits of the next id at every position (B, T, V)."""
-        logits: Tensor = self.head(self.states(ids, mask=mask, cache=cache))
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
+        """ids (B, T) -> logits of the next id at every position (B, T, V); otherwise as `DecoderOnly.forward`."""
+        logits: Tensor = self.head(self.states(ids, mask=mask, positions=positions, cache=cache))
         return logits
 
     def attention(self, ids: Tensor) -> AttentionWeights:

@@ -23,23 +23,38 @@ class EncoderOnly(nn.Module):
         self.norm = make_final_norm(config)
         initialize(self, config)
 
-    def forward(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        segments: Tensor | None = None,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """ids (B, T), segments (B, T) -> states (B, T, C).
 
         mask: bool (B or 1, T or 1, T), True where a position sees another; by default all but padding.
+        positions: (B, T), below T; None: 0 to T - 1.
         """
-        return self._forward(ids, segments, mask)[0]
+        return self._forward(ids, segments, mask, positions)[0]
 
     def attention(self, ids: Tensor, *, segments: Tensor | None = None) -> Tensor:
         """ids (B, T) -> the weights of every layer (layers, B, H, T, T)."""
-        return torch.stack(self._forward(ids, segments, None, need_weights=True)[1])
+        return torch.stack(self._forward(ids, segments, None, None, need_weights=True)[1])
 
     def _forward(
-        self, ids: Tensor, segments: Tensor | None, mask: Tensor | None, *, need_weights: bool = False
+        self,
+        ids: Tensor,
+        segments: Tensor | None,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        *,
+        need_weights: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         if mask is None:
             mask = padding_mask(ids, self.config.pad_id)
-        positions, end = torch.arange(ids.size(1), device=ids.device), ids.size(1)
+        end = ids.size(1)
+        positions = torch.arange(end, device=ids.device) if positions is None else positions
         x = self.embedding(ids, positions, end, segments)
         kept = []
         for layer in self.layers:
@@ -57,14 +72,28 @@ class MaskedLanguageModel(nn.Module):
         self.trunk = EncoderOnly(config)
         self.head = MaskedLMHead(config, embedding=self.trunk.embedding.tokens if config.tie_embeddings else None)
 
-    def states(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """ids (B, T) -> states (B, T, C) for `head`."""
-        states: Tensor = self.trunk(ids, segments=segments, mask=mask)
+    def states(
+        self,
+        ids: Tensor,
+        *,
+        segments: Tensor | None = None,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """ids (B, T) -> states (B, T, C) for `head`; otherwise as `EncoderOnly.forward`."""
+        states: Tensor = self.trunk(ids, segments=segments, mask=mask, positions=positions)
         return states
 
-    def forward(self, ids: Tensor, *, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """ids (B, T) -> logits of the id at every position (B, T, V)."""
-        logits: Tensor = self.head(self.states(ids, segments=segments, mask=mask))
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        segments: Tensor | None = None,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """ids (B, T) -> logits of the id at every position (B, T, V); otherwise as `EncoderOnly.forward`."""
+        logits: Tensor = self.head(self.states(ids, segments=segments, mask=mask, positions=positions))
         return logits
 
     def attention(self, ids: Tensor) -> AttentionWeights:

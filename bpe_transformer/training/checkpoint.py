@@ -208,7 +208,7 @@ def load_checkpoint(
     path = folder / WEIGHTS
     shapes = read_header(path)
     if info.format < FORMAT:
-        shapes = upgraded_weights(shapes, info.task)
+        shapes = upgraded_weights(shapes, info.task, info.format)
     _check_bounds(info, shapes, path)
     with torch.device("meta"):  # shapes without memory
         expected = {name: tuple(value.shape) for name, value in build_model(info).named_parameters()}
@@ -219,7 +219,7 @@ def load_checkpoint(
         raise CheckpointError(str(problem)) from None
     weights, _ = _read(path)
     if info.format < FORMAT:
-        weights = upgraded_weights(weights, info.task)
+        weights = upgraded_weights(weights, info.task, info.format)
     _check_finite(weights, path)
     model = build_model(info)
     set_weights(model, weights, source=str(path))

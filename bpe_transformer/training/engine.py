@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bpe_transformer.data.batches.batch import AnyBatch, on_device
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.training.precision import product_dtype
-
-Batch = TypeVar("Batch", bound="tuple[Tensor, ...]")
 
 
 class Engine:
@@ -49,12 +47,9 @@ class Engine:
         compiled: nn.Module = torch.compile(objective)  # type: ignore[assignment]
         return compiled
 
-    def move(self, batch: Batch) -> Batch:
-        """A batch (a named tuple of tensors) on the device."""
-        if self.device.type == "cpu":
-            return batch
-        moved: Batch = type(batch)(*(part.to(self.device, non_blocking=True) for part in batch))
-        return moved
+    def move(self, batch: AnyBatch) -> AnyBatch:
+        """A batch on the device."""
+        return on_device(batch, self.device)
 
     def autocast(self) -> torch.autocast:
         """A context in which matrix products run in the engine's precision."""

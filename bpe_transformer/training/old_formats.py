@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-FORMAT = 3  # of config.json and of the run state
+FORMAT = 4  # of config.json and of the run state
 
 _Value = TypeVar("_Value")
 
@@ -15,6 +15,9 @@ _DECODING = {"alpha": "length_penalty", "limit_factor": "max_len_ratio", "limit_
 # since format 3, which has families: `norm` was where the norm stands, and there was only layer norm
 _MODEL = {"norm": "norm_place"}
 _FAMILIES = {"translation": "transformer", "language-model": "gpt"}
+_NAMES_SINCE = 3  # today's names of weights
+# since format 4: before it documents stood end to end, and attention went across them
+_PACKING = {"pack": "concat", "cross_documents": True}
 _WEIGHTS = (
     (r"\battention\.(qkv|out)\b", r"self_attention.\1"),
     (r"\bmemory_attention\b", "cross_attention"),
@@ -32,17 +35,22 @@ def upgraded_info(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises KeyError, TypeError or AttributeError when they are not such facts.
     """
-    if data.get("format", 1) >= FORMAT:
+    version = data.get("format", 1)
+    if version >= FORMAT:
         return dict(data)
-    settings = data["settings"]
+    settings = {**data["settings"], "training": {**_PACKING, **data["settings"]["training"]}}
+    if version >= _NAMES_SINCE:
+        return {**data, "settings": settings}
     decoding = {_DECODING.get(name, name): value for name, value in settings["decoding"].items()}
     model = {_MODEL.get(name, name): value for name, value in settings["model"].items()}
     upgraded = {**settings, "model": model, "decoding": decoding, "family": _FAMILIES[data["task"]]}
     return {**data, "settings": upgraded}
 
 
-def upgraded_weights(weights: Mapping[str, _Value], task: str) -> dict[str, _Value]:
-    """Weights (or anything else by their names) of formats 1 and 2 under today's names."""
+def upgraded_weights(weights: Mapping[str, _Value], task: str, version: int) -> dict[str, _Value]:
+    """Weights (or anything else by their names) of format `version` under today's names."""
+    if version >= _NAMES_SINCE:
+        return dict(weights)
     return {_upgraded_name(name, task): value for name, value in weights.items()}
 
 

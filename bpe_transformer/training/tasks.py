@@ -2,186 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from bpe_transformer.data import (
-    LabelledBatch,
-    PackedBlocks,
+    BatchSource,
+    FlatRows,
+    LabelledBatches,
+    MaskedBatches,
+    PackedBatches,
+    PairBatches,
     Prepared,
-    TokenBatchSampler,
-    TranslationBatch,
-    collate_labelled,
-    collate_translation,
+    SpecialIds,
 )
+from bpe_transformer.data.batches import Pack
 from bpe_transformer.errors import ConfigError
+from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.objectives.objective import (
-    CausalLM,
-    Classification,
-    MaskedBatch,
-    MaskedLM,
-    PackedBatch,
-    Seq2Seq,
-)
+from bpe_transformer.training.objectives.objective import CausalLM, Classification, MaskedLM, Seq2Seq
 
 
-class Task(Protocol):
-    """An objective with its data. Batches are named by the row numbers in them, so that a run can be resumed anywhere."""
+@dataclass(frozen=True)
+class Task:
+    """An objective with its data.
 
-    @property
-    def objective(self) -> nn.Module:
-        """What is trained: `forward` takes a batch and gives a `LossSum`; `model` is the model in it."""
-
-    def plan(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch in order: a pure function of the seed and `epoch` (from 0)."""
-
-    def batch(self, rows: Sequence[int], epoch: int) -> Any:
-        """A training batch, a named tuple of tensors on the CPU."""
-
-    def validation_batches(self) -> Iterator[Any]:
-        """The validation set, batch by batch."""
-
-
-class BucketedTask:
-    """Rows in length buckets, padded: what translation and classification share."""
-
-    objective: nn.Module
-
-    def __init__(self, train: Prepared, validation: Prepared, settings: Settings, task: str) -> None:
-        _check(train, validation, task)
-        training = settings.training
-        self._train, self._validation = train.dataset, validation.dataset
-        self._sampler = TokenBatchSampler(train.lengths, max_tokens=training.max_tokens, seed=training.seed)
-        lengths = validation.lengths
-        shown = max(1, int(np.searchsorted(lengths[:, -1].cumsum(), training.eval_tokens, side="right")))
-        self._checks = list(
-            TokenBatchSampler(
-                lengths[:shown], max_tokens=max(training.max_tokens, int(lengths.max())), seed=0, shuffle=False
-            )
-        )
-
-    def plan(self, epoch: int) -> list[list[int]]:
-        self._sampler.set_epoch(epoch)
-        return list(self._sampler)
-
-    def batch(self, rows: Sequence[int], epoch: int) -> Any:
-        return self._collate(self._train, rows)
-
-    def validation_batches(self) -> Iterator[Any]:
-        for rows in self._checks:
-            yield self._collate(self._validation, rows)
-
-    def _collate(self, dataset: Any, rows: Sequence[int]) -> Any:
-        raise NotImplementedError
-
-
-class TranslationTask(BucketedTask):
-    """Pairs in length buckets; every target id after bos is predicted."""
-
-    def __init__(
-        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
-    ) -> None:
-        super().__init__(train, validation, settings, "translation")
-        self.objective = Seq2Seq(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
-        self._pad_id = self.objective.model.config.pad_id
-
-    def _collate(self, dataset: Any, rows: Sequence[int]) -> TranslationBatch:
-        columns = dataset[list(rows)]
-        pairs = zip(columns["src_ids"], columns["tgt_ids"], strict=True)
-        return collate_translation([{"src_ids": src, "tgt_ids": tgt} for src, tgt in pairs], self._pad_id)
-
-
-class ClassificationTask(BucketedTask):
-    """Texts in length buckets; the label of each is predicted."""
-
-    def __init__(self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings) -> None:
-        super().__init__(train, validation, settings, "classification")
-        self.objective = Classification(model, label_smoothing=settings.training.label_smoothing)
-        self._pad_id = self.objective.model.pad_id
-
-    def _collate(self, dataset: Any, rows: Sequence[int]) -> LabelledBatch:
-        columns = dataset[list(rows)]
-        pairs = zip(columns["ids"], columns["label"], strict=True)
-        return collate_labelled([{"ids": ids, "label": label} for ids, label in pairs], self._pad_id)
-
-
-class PackedTask:
-    """Documents end to end in windows: what causal and masked language models share.
-
-    block_len: ids from one window to the next; a window holds one more.
+    Attributes:
+        objective: what is trained: `forward` takes a batch and gives a `LossSum`; `model` is the model in it.
+        train: the batches of every epoch.
+        validation: those of epoch 0 are what the model is validated on.
     """
 
     objective: nn.Module
-
-    def __init__(self, train: Prepared, validation: Prepared, settings: Settings, block_len: int) -> None:
-        _check(train, validation, "language-model")
-        training = settings.training
-        self._seed = training.seed
-        self._rows = max(1, training.max_tokens // block_len)
-        self._train = PackedBlocks(train.dataset, block_len)
-        self._validation = PackedBlocks(validation.dataset, block_len)
-        self._checks = range(min(len(self._validation), max(1, training.eval_tokens // block_len)))
-
-    def plan(self, epoch: int) -> list[list[int]]:
-        order = np.random.Generator(np.random.PCG64([self._seed, epoch])).permutation(len(self._train)).tolist()
-        return [order[start : start + self._rows] for start in range(0, len(order), self._rows)]
-
-    def batch(self, rows: Sequence[int], epoch: int) -> Any:
-        return self._batch(self._train, rows, epoch)
-
-    def validation_batches(self) -> Iterator[Any]:
-        for start in range(0, len(self._checks), self._rows):
-            yield self._batch(self._validation, self._checks[start : start + self._rows], 0)
-
-    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> Any:
-        raise NotImplementedError
+    train: BatchSource[Any]
+    validation: BatchSource[Any]
 
 
-class LanguageModelTask(PackedTask):
-    """Windows of `max_len` ids; every id but the first of a window is predicted from those before it."""
+def translation_task(
+    model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
+) -> Task:
+    """Pairs in length buckets; every target id after bos is predicted."""
+    _check(train, validation, "translation")
+    objective = Seq2Seq(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
 
-    def __init__(
-        self, model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
-    ) -> None:
-        super().__init__(train, validation, settings, settings.model.max_len)
-        self.objective = CausalLM(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
+    def source(rows: Prepared, max_tokens: int, *, shuffle: bool) -> PairBatches:
+        src, tgt = (FlatRows.from_dataset(rows.dataset, name) for name in ("src_ids", "tgt_ids"))
+        pad_id, seed = objective.model.config.pad_id, settings.training.seed
+        return PairBatches(src, tgt, pad_id=pad_id, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
 
-    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> PackedBatch:
-        return PackedBatch(blocks.batch(rows))
+    shown, longest = _shown(validation, settings)
+    return Task(
+        objective,
+        source(train, settings.training.max_tokens, shuffle=True),
+        source(shown, max(settings.training.max_tokens, longest), shuffle=False),
+    )
 
 
-class MaskedLanguageModelTask(PackedTask):
-    """Windows of `max_len` ids; those that the objective hides are predicted from all others."""
+def classification_task(model: nn.Module, train: Prepared, validation: Prepared, settings: Settings) -> Task:
+    """Texts in length buckets; the label of each is predicted."""
+    _check(train, validation, "classification")
+    objective = Classification(model, label_smoothing=settings.training.label_smoothing)
 
-    def __init__(
-        self,
-        model: nn.Module,
-        train: Prepared,
-        validation: Prepared,
-        settings: Settings,
-        dtype: torch.dtype,
-        *,
-        masking: Masking,
-    ) -> None:
-        super().__init__(train, validation, settings, settings.model.max_len - 1)
-        training = settings.training
-        self.objective = MaskedLM(
+    def source(rows: Prepared, max_tokens: int, *, shuffle: bool) -> LabelledBatches:
+        ids, labels = FlatRows.from_dataset(rows.dataset, "ids"), np.asarray(rows.dataset["label"])
+        pad_id, seed = objective.model.pad_id, settings.training.seed
+        return LabelledBatches(ids, labels, pad_id=pad_id, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
+
+    shown, longest = _shown(validation, settings)
+    return Task(
+        objective,
+        source(train, settings.training.max_tokens, shuffle=True),
+        source(shown, max(settings.training.max_tokens, longest), shuffle=False),
+    )
+
+
+def _shown(validation: Prepared, settings: Settings) -> tuple[Prepared, int]:
+    """The first rows, of about eval_tokens ids, and the ids of the longest of them."""
+    lengths = validation.lengths
+    rows = max(1, int(np.searchsorted(lengths[:, -1].cumsum(), settings.training.eval_tokens, side="right")))
+    return replace(validation, dataset=validation.dataset.select(range(rows))), int(lengths[:rows].max())
+
+
+def language_model_task(
+    model: nn.Module,
+    train: Prepared,
+    validation: Prepared,
+    settings: Settings,
+    tokenizer: Tokenizer,
+    dtype: torch.dtype,
+) -> Task:
+    """Documents in windows of `max_len`: every id is predicted from those before it, or from all around if masked."""
+    _check(train, validation, "language-model")
+    training, special = settings.training, SpecialIds.of(tokenizer)
+    masked = settings.task == "masked-language-model"
+
+    def source(rows: Prepared, *, shuffle: bool, limit: int | None = None) -> BatchSource[Any]:
+        kind = MaskedBatches if masked else PackedBatches
+        return kind(
+            FlatRows.from_dataset(rows.dataset, "ids"),
+            length=settings.model.max_len,
+            max_tokens=training.max_tokens,
+            seed=training.seed,
+            pack=cast(Pack, training.pack),
+            cross_documents=training.cross_documents,
+            start_id=special.eos,
+            pad_id=special.pad,
+            shuffle=shuffle,
+            limit=limit,
+        )
+
+    objective: nn.Module
+    if masked:
+        objective = MaskedLM(
             model,
-            masking=masking,
+            masking=Masking.of(tokenizer, whole_words=training.whole_words),
             seed=training.seed,
             share=training.mask_share,
             label_smoothing=training.label_smoothing,
             dtype=dtype,
         )
-
-    def _batch(self, blocks: PackedBlocks, rows: Sequence[int], epoch: int) -> MaskedBatch:
-        return MaskedBatch(blocks.batch(rows), torch.tensor(rows), torch.tensor(epoch))
+    else:
+        objective = CausalLM(model, label_smoothing=training.label_smoothing, dtype=dtype)
+    return Task(objective, source(train, shuffle=True), source(validation, shuffle=False, limit=training.eval_tokens))
 
 
 def _check(train: Prepared, validation: Prepared, task: str) -> None:

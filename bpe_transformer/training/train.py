@@ -16,14 +16,7 @@ from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunct
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
-from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.tasks import (
-    ClassificationTask,
-    LanguageModelTask,
-    MaskedLanguageModelTask,
-    PackedTask,
-    TranslationTask,
-)
+from bpe_transformer.training.tasks import classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
 
 
@@ -52,7 +45,7 @@ def train_translation(
     """
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), corpus)
     engine = _engine(settings)
-    task = TranslationTask(build_model(info), train, validation, settings, engine.dtype)
+    task = translation_task(build_model(info), train, validation, settings, engine.dtype)
     return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
         resume=resume
     )
@@ -78,13 +71,8 @@ def train_language_model(
     info = _info(
         ("language-model", "masked-language-model"), (train, validation), tokenizer, settings, (column,), corpus
     )
-    engine, model = _engine(settings), build_model(info)
-    task: PackedTask
-    if settings.task == "masked-language-model":
-        masking = Masking.of(tokenizer, whole_words=settings.training.whole_words)
-        task = MaskedLanguageModelTask(model, train, validation, settings, engine.dtype, masking=masking)
-    else:
-        task = LanguageModelTask(model, train, validation, settings, engine.dtype)
+    engine = _engine(settings)
+    task = language_model_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
     return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
         resume=resume
     )
@@ -122,7 +110,7 @@ def train_classifier(
         )
     info = _info(("classification",), (train, validation), tokenizer, settings, (column, label), corpus, train.labels)
     engine = _engine(settings)
-    task = ClassificationTask(build_model(info), train, validation, settings)
+    task = classification_task(build_model(info), train, validation, settings)
     return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
         resume=resume
     )

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from bpe_transformer.data import Batch
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io import Node, atomic_file, damage_named, lock_output
 from bpe_transformer.tokenizer import Tokenizer
@@ -117,36 +118,35 @@ class Trainer:
         """True if it was interrupted."""
         training, state = self.settings.training, self.state
         while state.epoch < (training.epochs or 10**9) and not self._out_of_time():
-            plan = self.task.plan(state.epoch)
-            while state.batch < len(plan) and not self._out_of_time():
-                lr, rows = self._learning_rate(state.batch / len(plan)), plan[state.batch]
-                self._step(rows, lr)
+            total = self.task.train.num_batches(state.epoch)
+            for batch in self.task.train.batches(state.epoch, state.batch):
+                if self._out_of_time():
+                    break
+                lr = self._learning_rate(state.batch / total)
+                self._step(batch, lr)
                 state.step += 1
                 state.batch += 1
-                if over := state.batch == len(plan):
+                if over := state.batch == total:
                     state.epoch, state.batch = state.epoch + 1, 0
                 due = over if not training.eval_steps else state.step % training.eval_steps == 0
                 validation_loss = self._validate() if due else None
-                share = self._share(state.batch / len(plan))
+                share = self._share(state.batch / total)
                 try:
                     self._report_progress(share, lr, validation_loss, state.epoch + (not over))
                 except KeyboardInterrupt:
                     return True
                 if interrupted():
                     return True
-                if over:
-                    break
         return False
 
-    def _step(self, rows: list[int], lr: float) -> None:
+    def _step(self, batch: Batch, lr: float) -> None:
         training = self.settings.training
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.objective.train()
         started = time.monotonic()
-        batch = self.engine.move(self.task.batch(rows, self.state.epoch))
         with self.engine.autocast():
-            loss = self.objective(batch)
+            loss = self.objective(self.engine.move(batch))
         mean = loss.total / loss.count.clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
         self.engine.backward(mean)
@@ -192,7 +192,7 @@ class Trainer:
         """Plain loss on the validation set, nats an id (or label); `accuracy` then has the share of right labels."""
         self.objective.eval()
         with torch.inference_mode(), self.engine.autocast():
-            losses = [self.objective(self.engine.move(batch)) for batch in self.task.validation_batches()]
+            losses = [self.objective(self.engine.move(batch)) for batch in self.task.validation.batches(0)]
         count = sum(int(loss.count) for loss in losses)
         right = [int(loss.num_right) for loss in losses if loss.num_right is not None]
         self.accuracy = sum(right) / max(count, 1) if right else None

@@ -43,7 +43,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
         *("clip_norm", "adam_beta1", "adam_beta2", "adam_eps", "momentum", "weight_decay", "ema"),
         *("label_smoothing", "r_drop", "skip_bad_steps", "seed"),
     ),
-    "Masked language models": ("mask_share", "whole_words"),
+    "Language models": ("pack", "cross_documents", "mask_share", "whole_words"),
     "Classifiers": ("pool",),
     "Hardware": ("device", "precision", "compile", "shard", "activation_checkpointing"),
     "Validation": ("eval_steps", "eval_tokens", "eval_rows", "average_last"),

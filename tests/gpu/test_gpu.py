@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bpe_transformer.data import TranslationBatch
+from bpe_transformer.data import MaskedBatch, PackedBatch, TranslationBatch
 from bpe_transformer.inference import LanguageModelSession, TranslationSession, beam_search, greedy_search
 from bpe_transformer.models import FAMILIES, SHAPES
 from bpe_transformer.models.layers import attend, causal_mask, fused_attend
 from bpe_transformer.training import CausalLM, Engine, MaskedLM, Seq2Seq
-from bpe_transformer.training.objectives import MaskedBatch, Masking, PackedBatch, counter_uniform
+from bpe_transformer.training.objectives import Masking, counter_uniform
 
 pytestmark = pytest.mark.gpu
 VOCAB, PAD = 64, 0
@@ -33,7 +33,7 @@ def objective_and_batch(family: str, **changes: Any) -> tuple[Any, Any]:
         src[1, 5:] = tgt[1, 4:] = PAD
         return Seq2Seq(model, label_smoothing=0.1), TranslationBatch(src, tgt)
     if family == "gpt":
-        return CausalLM(model), PackedBatch(ids(6, 17))
+        return CausalLM(model), PackedBatch(ids(6, 16), ids(6, 16, seed=1))
     return MaskedLM(model, masking=MASKING, seed=1), MaskedBatch(ids(16, 24), torch.arange(16), torch.tensor(1))
 
 
@@ -156,7 +156,8 @@ def test_steps_of_124_million_parameters(cuda: torch.device) -> None:
     engine = Engine(device="cuda", precision="bfloat16")
     module = engine.prepare(CausalLM(model, dtype=torch.bfloat16))
     optimizer = torch.optim.AdamW(module.parameters(), lr=3e-4, fused=True)
-    batch = engine.move(PackedBatch(torch.randint(0, 50_257, (8, 1025))))
+    drawn = torch.randint(0, 50_257, (8, 1025))
+    batch = engine.move(PackedBatch(drawn[:, :-1], drawn[:, 1:]))
     losses = []
     for _ in range(5):
         with engine.autocast():

@@ -16,6 +16,7 @@ from bpe_transformer.errors import CheckpointError
 from bpe_transformer.inference import load_text_generator, load_translator
 from bpe_transformer.training import load_checkpoint, load_run_settings
 from bpe_transformer.training.checkpoint import STATE, load_state, save_checkpoint, save_state, weights_of
+from bpe_transformer.training.old_formats import FORMAT
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
@@ -159,8 +160,8 @@ def test_the_state_of_a_run_has_a_format_too(tmp_path: Path) -> None:
     assert load_run_settings(tmp_path).family == "gpt"  # read under today's names
     info = load_checkpoint(GOLDEN / "format1-language")[1]
     save_state(path, tensors, {"card": info.to_dict()})
-    assert load_state(path)[1]["format"] == 3
+    assert load_state(path)[1]["format"] == FORMAT
     assert load_run_settings(tmp_path) == info.settings
-    save_state(path, tensors, {"card": {}, "format": 4})
-    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 4, and this bpe-transformer reads"):
+    save_state(path, tensors, {"card": {}, "format": 99})
+    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 99, and this bpe-transformer reads"):
         load_state(path)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from bpe_transformer.data import PackedBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import CausalLM, Engine
 from bpe_transformer.training.engine import find_device
-from bpe_transformer.training.objectives.objective import PackedBatch
 
 
 def objective() -> CausalLM:
@@ -49,7 +49,8 @@ def test_a_step_in_every_precision_lowers_the_loss(precision: str) -> None:
     engine = Engine(device="cpu", precision=precision)
     module = engine.prepare(objective())
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
-    batch = engine.move(PackedBatch(torch.randint(1, 20, (4, 9), generator=torch.Generator().manual_seed(1))))
+    ids = torch.randint(1, 20, (4, 9), generator=torch.Generator().manual_seed(1))
+    batch = engine.move(PackedBatch(ids[:, :-1], ids[:, 1:]))
     losses = []
     for _ in range(8):
         with engine.autocast():

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bpe_transformer.data import LabelledBatch, TranslationBatch
+from bpe_transformer.data import LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
+from bpe_transformer.data.batches import IGNORED
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES, Classifier
+from bpe_transformer.models.layers import document_mask
 from bpe_transformer.training import CausalLM, Classification, MaskedLM, Seq2Seq
-from bpe_transformer.training.objectives.losses import IGNORED
 from bpe_transformer.training.objectives.masking import Masking
-from bpe_transformer.training.objectives.objective import MaskedBatch, PackedBatch
 from bpe_transformer.training.objectives.random_draws import counter_uniform
 
 VOCAB, PAD, MASK = 40, 0, 3
@@ -31,6 +31,11 @@ def ids(rows: int, length: int, seed: int = 0) -> Tensor:
     return torch.randint(4, VOCAB, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
+def windows(x: Tensor) -> PackedBatch:
+    """(B, T + 1) -> a batch in which every id but the first of a row is predicted."""
+    return PackedBatch(x[:, :-1], x[:, 1:])
+
+
 def batches(family: str) -> tuple[Any, Any]:
     """An objective and a batch for it."""
     model = build(family)
@@ -39,7 +44,7 @@ def batches(family: str) -> tuple[Any, Any]:
         src[1, 4:] = tgt[1, 3:] = PAD
         return Seq2Seq(model, label_smoothing=0.1), TranslationBatch(src, tgt)
     if family == "gpt":
-        return CausalLM(model, label_smoothing=0.1), PackedBatch(ids(3, 9))
+        return CausalLM(model, label_smoothing=0.1), windows(ids(3, 9))
     batch = MaskedBatch(ids(8, 20), torch.arange(8), torch.tensor(2))
     return MaskedLM(model, masking=MASKING, seed=1, label_smoothing=0.1), batch
 
@@ -59,9 +64,9 @@ def test_the_translation_loss_is_torchs_over_the_ids_after_bos(family: str) -> N
 
 def test_the_causal_loss_is_torchs_over_the_next_ids() -> None:
     objective, batch = batches("gpt")
-    logits = objective.model(batch.ids[:, :-1]).flatten(0, 1)
+    logits = objective.model(batch.ids).flatten(0, 1)
     loss = objective.eval()(batch)
-    wanted = functional.cross_entropy(logits, batch.ids[:, 1:].flatten(), reduction="sum")
+    wanted = functional.cross_entropy(logits, batch.targets.flatten(), reduction="sum")
     torch.testing.assert_close(loss.total, wanted, rtol=1e-4, atol=1e-4)
     assert int(loss.count) == 24
 
@@ -83,6 +88,29 @@ def test_classification_is_torchs_cross_entropy() -> None:
     loss = Classification(model)(batch)
     torch.testing.assert_close(loss.total, functional.cross_entropy(model(batch.ids), batch.labels, reduction="sum"))
     assert int(loss.count) == 4
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rope"])
+def test_a_packed_document_is_read_as_if_it_stood_alone(positions: str) -> None:
+    first, second = ids(1, 5), ids(1, 9, seed=1)
+    documents = torch.tensor([[0] * 5 + [1] * 9 + [-1] * 2])
+    numbers = torch.tensor([[*range(5), *range(9), 0, 0]])
+    together = torch.cat((first, second, torch.zeros(1, 2, dtype=torch.int64)), dim=1)
+    causal = CausalLM(build("gpt", positions=positions)).eval()
+    targets = together.masked_fill(documents < 0, IGNORED)
+    packed = causal(PackedBatch(together, targets, documents, numbers))
+    alone = [causal(PackedBatch(x, x)) for x in (first, second)]
+    torch.testing.assert_close(packed.total, alone[0].total + alone[1].total, rtol=1e-5, atol=1e-4)
+    assert int(packed.count) == 14
+    crossing = causal(PackedBatch(together, targets))
+    assert abs(crossing.total.item() - packed.total.item()) > 1e-2
+    reader = build("bert", positions=positions).eval()
+    states = reader.states(together, mask=document_mask(documents), positions=numbers)
+    torch.testing.assert_close(states[:, 5:14], reader.states(second), rtol=1e-4, atol=1e-4)
+    explicit = reader.trunk.layers[0](  # the weights written out obey the same mask
+        reader.trunk.embedding(together, numbers, 16), mask=document_mask(documents), need_weights=True, end=16
+    )[1]
+    assert explicit[0, :, :5, 5:].abs().max().item() == 0.0
 
 
 def masked(seed: int = 1, epoch: int = 0, rows: Tensor | None = None, **changes: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Rows of ids as batches of tensors: samplers, padding, packing. Names load on first use, and torch with them."""
+"""Rows of ids as batches of tensors: sources, padding, packing. Names load on first use, and torch with them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,66 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.data.batches.collators import (
+    from bpe_transformer.data.batches.batch import (
+        IGNORED,
+        Batch,
         LabelledBatch,
+        MaskedBatch,
+        PackedBatch,
         TranslationBatch,
-        collate_labelled,
-        collate_translation,
-        pad,
+        on_device,
     )
-    from bpe_transformer.data.batches.packing import PackedBlocks
-    from bpe_transformer.data.batches.samplers import TokenBatchSampler
+    from bpe_transformer.data.batches.bucketed import LabelledBatches, PairBatches
+    from bpe_transformer.data.batches.collators import pad
+    from bpe_transformer.data.batches.packing import PACKS, Pack, pack
+    from bpe_transformer.data.batches.samplers import LengthBuckets
+    from bpe_transformer.data.batches.source import BatchSource, Padding
+    from bpe_transformer.data.batches.token_rows import FlatRows, TokenRows
+    from bpe_transformer.data.batches.windows import MaskedBatches, PackedBatches
 
 _HOME = {
-    "LabelledBatch": "collators",
-    "PackedBlocks": "packing",
-    "TokenBatchSampler": "samplers",
-    "TranslationBatch": "collators",
-    "collate_labelled": "collators",
-    "collate_translation": "collators",
+    "IGNORED": "batch",
+    "PACKS": "packing",
+    "Batch": "batch",
+    "BatchSource": "source",
+    "FlatRows": "token_rows",
+    "LabelledBatch": "batch",
+    "LabelledBatches": "bucketed",
+    "LengthBuckets": "samplers",
+    "MaskedBatch": "batch",
+    "MaskedBatches": "windows",
+    "Pack": "packing",
+    "PackedBatch": "batch",
+    "PackedBatches": "windows",
+    "Padding": "source",
+    "PairBatches": "bucketed",
+    "TokenRows": "token_rows",
+    "TranslationBatch": "batch",
+    "on_device": "batch",
+    "pack": "packing",
     "pad": "collators",
 }
 
 __all__ = [
+    "IGNORED",
+    "PACKS",
+    "Batch",
+    "BatchSource",
+    "FlatRows",
     "LabelledBatch",
-    "PackedBlocks",
-    "TokenBatchSampler",
+    "LabelledBatches",
+    "LengthBuckets",
+    "MaskedBatch",
+    "MaskedBatches",
+    "Pack",
+    "PackedBatch",
+    "PackedBatches",
+    "Padding",
+    "PairBatches",
+    "TokenRows",
     "TranslationBatch",
-    "collate_labelled",
-    "collate_translation",
+    "on_device",
+    "pack",
     "pad",
 ]
 

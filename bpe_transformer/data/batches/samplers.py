@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bpe_transformer.data.batches.source import Numbers
 from bpe_transformer.errors import CorpusError
 
 # Rows are shuffled, then sorted by length within pools of about this many batches: little padding, much disorder.
 _POOL_BATCHES = 100
 
 
-class TokenBatchSampler:
-    """Lists of row indices such that the longest row × the number of rows is at most `max_tokens`.
+class LengthBuckets:
+    """Lists of row numbers such that the longest row × the number of rows is at most `max_tokens`.
 
-    An epoch is a pure function of (lengths, max_tokens, seed, epoch), and every index occurs in it exactly once. Use it
-    as the `batch_sampler` of a `DataLoader`, or iterate it.
+    An epoch is a pure function of (lengths, max_tokens, seed, epoch), and every number occurs in it exactly once.
 
     Args:
         lengths: (N,) ids a row; for pairs (N, 2), and the bound holds for either side with its own padding.
@@ -27,6 +27,9 @@ class TokenBatchSampler:
 
     Raises:
         CorpusError: there is no row, or one is longer than `max_tokens`.
+
+    >>> [batch.tolist() for batch in LengthBuckets([3, 1, 2], max_tokens=4, seed=0, shuffle=False).batches(0)]
+    [[1, 2], [0]]
     """
 
     def __init__(
@@ -52,47 +55,27 @@ class TokenBatchSampler:
         self._max_tokens = max_tokens
         self._seed = seed
         self._shuffle = shuffle
-        self._epoch = 0
-        self._plan: list[list[int]] | None = None
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of epoch number `epoch`; without it every pass is the same."""
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._plan = None
-
-    def __len__(self) -> int:
-        """Batches in this epoch; with shuffling it differs a little from one epoch to the next."""
-        return len(self._batches())
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches())
-
-    def _batches(self) -> list[list[int]]:
-        if self._plan is None:
-            self._plan = self._make_plan()
-        return self._plan
-
-    def _make_plan(self) -> list[list[int]]:
+    def batches(self, epoch: int) -> list[Numbers]:
+        """The row numbers of every batch; with shuffling their number differs a little from one epoch to the next."""
         if not self._shuffle:
             return self._cut(np.lexsort((self._sum, self._longest)))
-        random = np.random.Generator(np.random.PCG64([self._seed, self._epoch]))
+        random = np.random.Generator(np.random.PCG64([self._seed, epoch]))
         order = random.permutation(len(self._longest))
         rows_a_batch = max(1, self._max_tokens // max(1, int(self._longest.mean())))
         pool = rows_a_batch * _POOL_BATCHES
-        batches: list[list[int]] = []
+        batches: list[Numbers] = []
         for start in range(0, len(order), pool):
             rows = order[start : start + pool]
             batches += self._cut(rows[np.lexsort((self._sum[rows], self._longest[rows]))])
         return [batches[place] for place in random.permutation(len(batches))]
 
-    def _cut(self, rows: npt.NDArray[np.int64]) -> list[list[int]]:
+    def _cut(self, rows: Numbers) -> list[Numbers]:
         """Cuts `rows`, sorted by length, into the fewest consecutive batches within the bound."""
-        batches: list[list[int]] = []
-        batch: list[int] = []
-        for row, length in zip(rows.tolist(), self._longest[rows].tolist(), strict=True):
-            if batch and length * (len(batch) + 1) > self._max_tokens:
-                batches.append(batch)
-                batch = []
-            batch.append(row)
-        return [*batches, batch]
+        batches: list[Numbers] = []
+        first = 0
+        for place, length in enumerate(self._longest[rows].tolist()):
+            if place > first and length * (place - first + 1) > self._max_tokens:
+                batches.append(rows[first:place])
+                first = place
+        return [*batches, rows[first:]]

@@ -13,7 +13,7 @@ from bpe_transformer.models.layers.dropout import Dropout
 from bpe_transformer.models.layers.embeddings import TokenEmbedding
 from bpe_transformer.models.layers.feed_forward import FeedForward, activation_named, xavier_linear
 from bpe_transformer.models.layers.kv_cache import DecodingCache, KVCache, ProjectedMemory
-from bpe_transformer.models.layers.masks import cached_mask, causal_mask, padding_mask
+from bpe_transformer.models.layers.masks import cached_mask, causal_mask, document_mask, padding_mask
 from bpe_transformer.models.layers.norms import LayerNorm, RMSNorm, make_norm
 from bpe_transformer.models.layers.positional import (
     LearnedPositions,
@@ -52,6 +52,7 @@ __all__ = [
     "attend",
     "cached_mask",
     "causal_mask",
+    "document_mask",
     "fused_attend",
     "make_attention",
     "make_cell",

@@ -22,6 +22,17 @@ def causal_mask(length: int, device: torch.device | None = None) -> Tensor:
     return torch.ones(1, length, length, dtype=torch.bool, device=device).tril()
 
 
+def document_mask(documents: Tensor) -> Tensor:
+    """documents (B, T), a number for the document of each position -> (B, T, T): a query sees its own document's keys.
+
+    >>> document_mask(torch.tensor([[0, 0, 1]]))[0].int()
+    tensor([[1, 1, 0],
+            [1, 1, 0],
+            [0, 0, 1]], dtype=torch.int32)
+    """
+    return documents[:, :, None] == documents[:, None, :]
+
+
 def cached_mask(positions: Tensor, end: int) -> Tensor:
     """positions (T,) or (B, T) of the queries -> (1 or B, T, end): a query sees the cache's slots up to its own."""
     slots = torch.arange(end, device=positions.device)

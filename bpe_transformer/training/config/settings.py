@@ -19,6 +19,7 @@ from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.models.config import ModelOptions, TransformerOptions
 from bpe_transformer.models.presets import SHAPES
 from bpe_transformer.models.registry import FAMILIES, family_named
+from bpe_transformer.training.config.data import DataConfig
 from bpe_transformer.training.config.decoding import DecodingConfig
 from bpe_transformer.training.config.loop import ENDS, LoopConfig
 from bpe_transformer.training.config.objective import ObjectiveConfig
@@ -32,7 +33,9 @@ _DEFAULT_DECODING = DecodingConfig()
 
 
 @dataclass(frozen=True)
-class TrainingConfig(RuntimeConfig, LoopConfig, ObjectiveConfig, OptimizerConfig, ScheduleConfig, VocabularyConfig):
+class TrainingConfig(
+    RuntimeConfig, LoopConfig, DataConfig, ObjectiveConfig, OptimizerConfig, ScheduleConfig, VocabularyConfig
+):
     """How a model is trained."""
 
 

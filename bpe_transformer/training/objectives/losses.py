@@ -7,7 +7,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
-IGNORED = -100  # the target of a position that is not predicted, as in torch.nn.functional.cross_entropy
+from bpe_transformer.data.batches.batch import IGNORED
 
 # states projected at a time: on a CPU their logits then stay in the processor's cache
 _CPU_ROWS, _GPU_ROWS = 512, 8192

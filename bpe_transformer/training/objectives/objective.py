@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bpe_transformer.data.batches.collators import LabelledBatch, TranslationBatch
+from bpe_transformer.data.batches.batch import IGNORED, LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.training.objectives.losses import IGNORED, projected_cross_entropy
+from bpe_transformer.models.layers import document_mask
+from bpe_transformer.training.objectives.losses import projected_cross_entropy
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.random_draws import counter_uniform
 
@@ -29,20 +30,6 @@ class LossSum(NamedTuple):
     num_right: Tensor | None = None
 
 
-class PackedBatch(NamedTuple):
-    """ids: (B, T + 1) int64, documents end to end; every id but the first of a row is predicted."""
-
-    ids: Tensor
-
-
-class MaskedBatch(NamedTuple):
-    """ids: (B, T) int64; rows: (B,) int64, their numbers in the data; epoch: scalar int64. They decide the masks."""
-
-    ids: Tensor
-    rows: Tensor
-    epoch: Tensor
-
-
 class Objective(nn.Module):
     """Base of the objectives that predict ids: the projection of the model's head and the loss in one step.
 
@@ -54,6 +41,12 @@ class Objective(nn.Module):
         self.model: Any = model
         self.label_smoothing = label_smoothing
         self.dtype = dtype
+
+    def states(self, ids: Tensor, batch: PackedBatch | MaskedBatch) -> Tensor:
+        """States (B, T, C) of `ids`, each position from its own document alone where the batch has several."""
+        mask = None if batch.documents is None else document_mask(batch.documents)
+        states: Tensor = self.model.states(ids, mask=mask, positions=batch.positions)
+        return states
 
     def _loss(self, states: Tensor, targets: Tensor) -> LossSum:
         """States (B, T, C), targets (B, T) with `IGNORED` where nothing is predicted."""
@@ -89,7 +82,7 @@ class CausalLM(Objective):
     """The next id at every position, for `LanguageModel`."""
 
     def forward(self, batch: PackedBatch) -> LossSum:
-        return self._loss(self.model.states(batch.ids[:, :-1]), batch.ids[:, 1:])
+        return self._loss(self.states(batch.ids, batch), batch.targets)
 
 
 class MaskedLM(Objective):
@@ -131,7 +124,7 @@ class MaskedLM(Objective):
 
     def forward(self, batch: MaskedBatch) -> LossSum:
         ids, targets = self.masked(batch)
-        return self._loss(self.model.states(ids), targets)
+        return self._loss(self.states(ids, batch), targets)
 
     def masked(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
         """The ids with some hidden (B, T), and the targets (B, T): the hidden ids, `IGNORED` elsewhere."""
@@ -162,6 +155,8 @@ class Classification(nn.Module):
     def forward(self, batch: LabelledBatch) -> LossSum:
         logits = self.model(batch.ids).float()
         smoothing = self.label_smoothing if self.training else 0.0
-        total = functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum")
+        total = functional.cross_entropy(
+            logits, batch.labels, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum"
+        )
         num_right = (logits.argmax(dim=-1) == batch.labels).sum()
-        return LossSum(total, torch.ones_like(batch.labels).sum(), num_right)
+        return LossSum(total, (batch.labels != IGNORED).sum(), num_right)
