@@ -40,6 +40,7 @@ EncodedBatch encode_batch(const Encoder& encoder, Pattern pattern, const std::ve
   shards.encode(encoder, num_threads, [&](size_t shard, WordCache& cache) {
     IdBuffer ids = output.take_buffer();
     for (size_t i = shards.begin(shard); i < shards.end(shard); ++i) {
+      pass_checkpoint();
       for_text(i, [&] { encoder.encode(pattern, texts[i], policies, cache, ids); });
       batch.row_starts[i + 1] = static_cast<int64_t>(ids.size());
     }

@@ -64,7 +64,9 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
     if (i + 1 < n) add(i, i + 1);
   }
   std::make_heap(queue.begin(), queue.end());
+  Checkpoint* const checkpoint = Checkpoint::current();
   while (!queue.empty()) {
+    if (checkpoint) checkpoint->pass();
     std::pop_heap(queue.begin(), queue.end());
     const Dropout::Candidate wait = queue.back();
     queue.pop_back();
@@ -131,6 +133,7 @@ void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& d
       const uint8_t* borders[scan::Splitter<Grammar>::kBlock + 1];
       borders[0] = text.data;
       while (const size_t n = splitter.next(borders + 1)) {
+        pass_checkpoint();
         const auto places = dropout.workspace.words->small.places();
         for (size_t i = 0; i < n; ++i) {
           const std::string_view pretoken = pretoken_of(borders[i], borders[i + 1]);
@@ -162,6 +165,7 @@ EncodedBatch sample_batch(const Encoder& encoder, Pattern pattern, const std::ve
     Dropout::Workspace workspace;
     workspace.words = &*cache;
     for (size_t i; (i = next.fetch_add(1)) < texts.size();) {
+      pass_checkpoint();
       IdBuffer ids = output.take_buffer();
       Dropout dropout(probability, seed, i);
       dropout.workspace = std::move(workspace);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "simd/simd.hpp"
 
 namespace bpe {
@@ -194,7 +195,9 @@ void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uin
   words.borders[0] = text.data;
   const bool may_be_bytes = alphabet_.bytes && whole_words_.empty();
   bool mostly_bytes = false;
+  Checkpoint* const checkpoint = Checkpoint::current();
   for (size_t n; (n = splitter.next(words.borders + 1)); words.borders[0] = words.borders[n]) {
+    if (checkpoint) checkpoint->pass();
     if (mostly_bytes) {
       mostly_bytes = encode_mostly_bytes(words.borders, n, out) * 2 < n;
       continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "encoding/batch.hpp"
 #include "text/characters.hpp"
 
@@ -132,6 +133,7 @@ SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std:
   shards.encode(encoder, num_threads, [&](size_t shard, WordCache& cache) {
     SpanBatch& batch = batches[shard];
     for (size_t i = shards.begin(shard); i < shards.end(shard); ++i) {
+      pass_checkpoint();
       const size_t from = batch.ids.size();
       for_text(i, [&] { encode_spans(encoder, pattern, texts[i], policies, widths, cache, batch.ids, batch.spans); });
       const size_t count = batch.ids.size() - from;

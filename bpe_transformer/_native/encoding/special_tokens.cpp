@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/interruption.hpp"
+
 namespace bpe {
 
 SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens, PrefixSpace prefix, bool block_is_space)
@@ -24,7 +26,10 @@ bool SpecialTokens::is_prefixed(Text text, size_t from, size_t to) const {
 // text's size if there is none.
 size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, size_t& token) const {
   const char* const data = reinterpret_cast<const char*>(text.data);
+  constexpr size_t kStep = size_t{1} << 20;  // bytes between two looks
+  Checkpoint* const checkpoint = Checkpoint::current();
   for (size_t at = from; at < text.size; ++at) {
+    if (at % kStep == 0 && checkpoint) checkpoint->look();
     if (first_bytes_.size() == 1) {
       const void* const hit = std::memchr(data + at, first_bytes_[0], text.size - at);
       if (!hit) return text.size;

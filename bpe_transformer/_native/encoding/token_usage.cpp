@@ -108,8 +108,12 @@ TokenUsage token_usage(const Encoder& encoder, const WordCounts& words, const st
   std::atomic<size_t> next{0};
   run_threads(num_threads, [&](int thread) {
     UsageCounter counter(encoder, extents);
-    for (size_t from; (from = next.fetch_add(kStep)) < items.size();)
-      for (size_t i = from; i < std::min(from + kStep, items.size()); ++i) counter.add(items[i].first, items[i].second);
+    for (size_t from; (from = next.fetch_add(kStep)) < items.size();) {
+      for (size_t i = from; i < std::min(from + kStep, items.size()); ++i) {
+        pass_checkpoint();
+        counter.add(items[i].first, items[i].second);
+      }
+    }
     sums[static_cast<size_t>(thread)] = std::move(counter.usage);
   });
   for (size_t thread = 1; thread < sums.size(); ++thread) {

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/interruption.hpp"
+
 namespace bpe {
 
 namespace {
@@ -134,6 +136,7 @@ void Learner::load_words(const WordCounts& words, const Alphabet& alphabet, cons
   unsigned __int128 total = 0;
   for (const std::vector<Word>* group : {&often, &once}) {
     for (const Word& word : *group) {
+      pass_checkpoint();
       const size_t start = slots_.size();
       if (cache) {
         encoded.resize(0);
@@ -209,11 +212,18 @@ void Learner::scan_pairs(uint64_t threshold) {
   blocks_.clear();
   block_left_ = 0;
   threshold_ = threshold;
-  const auto each_pair = [this](auto&& visit) {
+  Checkpoint* const checkpoint = Checkpoint::current();
+  const auto each_pair = [this, checkpoint](auto&& visit) {
     uint64_t word = 0, count = count_of(0);
-    for (Position i = 1; i + 1 < slots_.size(); ++i) {
-      if (slots_[i] == kGap) count = count_of(++word);
-      else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
+    constexpr Position kStep = 1 << 16;  // between two looks
+    for (Position from = 1; from + 1 < slots_.size();) {
+      if (checkpoint) checkpoint->look();
+      const auto to = static_cast<Position>(std::min<size_t>(size_t{from} + kStep, slots_.size() - 1));
+      for (Position i = from; i < to; ++i) {
+        if (slots_[i] == kGap) count = count_of(++word);
+        else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
+      }
+      from = to;
     }
   };
   const auto wanted = [this](const Pair& pair) {

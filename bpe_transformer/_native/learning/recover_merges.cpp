@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/interruption.hpp"
 #include "text/unicode.hpp"
 
 namespace bpe {
@@ -65,6 +66,7 @@ void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
     if (i + 1 < n) look(i, i + 1);
   }
   while (!queue.empty()) {
+    pass_checkpoint();
     const auto [merged_id, place, left, right] = queue.top();
     queue.pop();
     const uint32_t other = next[place];
@@ -103,6 +105,7 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
   RecoveredMerges found;
   for (const uint32_t rank : order) {
     if (lengths[rank] < 2) continue;
+    pass_checkpoint();
     const std::string_view token = tokens[rank];
     symbols.clear();
     bool complete = true;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "merging/parallel_rounds.hpp"
 #include "merging/short_word.hpp"
 #include "merging/windowed_merge.hpp"
@@ -27,6 +28,7 @@ class LongWord {
 
   bool merge() {
     do {
+      pass_checkpoint();
       take();
       if (!repeats()) {
         make_sure();

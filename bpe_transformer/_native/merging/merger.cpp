@@ -5,6 +5,7 @@
 #include <queue>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "merging/long_word.hpp"
 #include "merging/short_word.hpp"
 #include "merging/windowed_merge.hpp"
@@ -153,7 +154,9 @@ void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
   }
   std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(heap));
   constexpr uint32_t kGone = kNoId;
+  Checkpoint* const checkpoint = Checkpoint::current();
   while (!queue.empty()) {
+    if (checkpoint) checkpoint->pass();
     const Candidate wait = queue.top();
     queue.pop();
     const uint32_t other = next[wait.place];

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/interruption.hpp"
 #include "base/memory.hpp"
 #include "merging/merge_window.hpp"
 #include "merging/token_row.hpp"
@@ -24,6 +25,7 @@ class WindowedMerge {
 
   bool merge() {
     for (size_t begin = 0;; begin = joined_.end() - std::min(joined_.end(), kOverlap)) {
+      pass_checkpoint();
       fill(begin + kEnough);
       if (!merge_few(begin)) return false;
       if (is_last(joined_.end())) break;

@@ -55,10 +55,12 @@ inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
 }
 
 inline nb::list to_list(const bpe::IdBuffer& ids) {
+  constexpr size_t kIdsBetweenSignals = size_t{1} << 20;
   PyObject* const items = PyList_New(static_cast<Py_ssize_t>(ids.size()));
   if (!items) throw nb::python_error();
   nb::list list = nb::steal<nb::list>(items);  // items that are still missing are null, which its release allows
   for (size_t i = 0; i < ids.size(); ++i) {
+    if (i % kIdsBetweenSignals == kIdsBetweenSignals - 1 && PyErr_CheckSignals() != 0) throw nb::python_error();
     PyObject* const id = PyLong_FromUnsignedLong(ids.data()[i]);
     if (!id) throw nb::python_error();
     PyList_SET_ITEM(items, static_cast<Py_ssize_t>(i), id);

@@ -43,7 +43,7 @@ nb::tuple sample_texts(const Encoder& self, int pattern, const std::vector<bpe::
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::EncodedBatch batch;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(texts);
     batch = bpe::sample_batch(self, to_pattern(pattern), texts, by_token, dropout, seed, num_threads);
   }
   return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.row_starts)));

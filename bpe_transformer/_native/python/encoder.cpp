@@ -41,7 +41,7 @@ nb::list encode_plain(const Encoder& self, int pattern, const nb::bytes& object)
   bpe::IdBuffer ids;
   {
     const bpe::Text text = text_of(object);
-    const nb::gil_scoped_release release;
+    const LongCall call(text.size);
     Encoder::BorrowedCache cache(self);
     self.encode_plain(to_pattern(pattern), text, *cache, ids);
   }
@@ -61,7 +61,7 @@ nb::tuple encode_texts(const Encoder& self, int pattern, const std::vector<bpe::
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::EncodedBatch batch;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(texts);
     batch = bpe::encode_batch(self, to_pattern(pattern), texts, by_token, num_threads);
   }
   return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.row_starts)));
@@ -84,7 +84,7 @@ std::pair<Array<uint64_t>, uint64_t> token_usage(const Encoder& self, const bpe:
   const std::vector<uint32_t> by_id(extents.data(), extents.data() + extents.size());
   bpe::TokenUsage usage;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(words.memory());
     usage = bpe::token_usage(self, words, by_id, num_threads);
   }
   return {to_array(std::move(usage.occurrences)), usage.in_words};

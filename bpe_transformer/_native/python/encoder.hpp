@@ -6,6 +6,7 @@
 
 #include "encoding/encoder.hpp"
 #include "python/conversions.hpp"
+#include "python/long_call.hpp"
 
 using EncoderClass = nb::class_<bpe::Encoder>;
 
@@ -23,7 +24,7 @@ inline std::vector<bpe::SpecialPolicy> to_policies(const nb::bytes& policies) {
 template <class Work>
 void work_on(bpe::Text text, size_t long_text, Work&& work) {
   if (text.size < long_text) return work();
-  const nb::gil_scoped_release release;
+  const LongCall call(text.size);
   work();
 }
 

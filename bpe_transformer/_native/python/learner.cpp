@@ -3,7 +3,10 @@
 
 #include <nanobind/stl/vector.h>
 
-#include "python/conversions.hpp"
+#include <chrono>
+#include <ctime>
+
+#include "python/long_call.hpp"
 
 namespace {
 
@@ -22,19 +25,33 @@ void init(Learner* self, const bpe::WordCounts& words, const bpe::Alphabet& alph
   std::vector<std::string> token_bytes = to_strings(tokens);
   const bpe::LearnerOptions options{
       max_merges, min_frequency, max_token_bytes, to_strings(forbidden_tokens), std::move(unmergeable_ids), record};
-  const nb::gil_scoped_release release;
+  const LongCall call(words.memory());
   new (self) Learner(words, alphabet, base, std::move(token_bytes), options);
 }
 
+// A quarter of a second of work; the wait for a processor that is busy with others does not count.
+class TimeLimit {
+ public:
+  bool is_over() const {
+    return Clock::now() - start_ > std::chrono::milliseconds(250) && std::clock() - used_ > CLOCKS_PER_SEC / 4;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start_ = Clock::now();
+  const std::clock_t used_ = std::clock();
+};
+
 // Up to n merges, as columns: left, right, count, runner-up's left, right and count, words touched, tokens left. Fewer
-// when no pair is left.
+// after a quarter of a second; none when no pair is left.
 nb::tuple run(Learner& self, size_t n) {
   std::vector<uint32_t> left, right, runner_left, runner_right;
   std::vector<uint64_t> count, runner_count, words_touched, tokens_left;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(SIZE_MAX);
+    const TimeLimit limit;
     bpe::MergeRecord record{};
-    while (left.size() < n && self.step(record)) {
+    while (left.size() < n && (left.empty() || !limit.is_over()) && self.step(record)) {
       left.push_back(record.left);
       right.push_back(record.right);
       count.push_back(record.count);

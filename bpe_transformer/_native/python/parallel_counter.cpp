@@ -3,6 +3,7 @@
 
 #include "counting/sorted_runs.hpp"
 #include "python/conversions.hpp"
+#include "python/long_call.hpp"
 
 namespace {
 
@@ -18,14 +19,14 @@ void add_documents(ParallelCounter& counter, int pattern, const std::vector<bpe:
 // Each text is a document.
 void add_texts(ParallelCounter& self, int pattern, const nb::tuple& objects) {
   const std::vector<bpe::Text> texts = texts_of(objects);
-  const nb::gil_scoped_release release;
+  const LongCall call(texts);
   add_documents(self, pattern, texts);
 }
 
 // The same for texts that lie in buffers, see Rows.
 void add_rows(ParallelCounter& self, int pattern, const nb::list& chunks) {
   const Rows rows(chunks);
-  const nb::gil_scoped_release release;
+  const LongCall call(rows.texts);
   add_documents(self, pattern, rows.texts);
 }
 
@@ -57,7 +58,7 @@ void bind_document_stream(nb::module_& m) {
           "add",
           [](DocumentStream& self, nb::handle block) {
             const Buffer buffer(block);
-            const nb::gil_scoped_release release;
+            const LongCall call(buffer.size());
             self.add({buffer.data(), buffer.size()});
           },
           "block"_a)

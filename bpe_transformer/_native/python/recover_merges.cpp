@@ -1,7 +1,7 @@
 // The recovery of merges for Python.
 #include "learning/recover_merges.hpp"
 
-#include "python/conversions.hpp"
+#include "python/long_call.hpp"
 
 namespace {
 
@@ -10,7 +10,7 @@ nb::tuple recover_merges(const nb::list& tokens, bool characters) {
   const std::vector<std::string_view> views = views_of(tokens);
   bpe::RecoveredMerges found;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(SIZE_MAX);
     found = bpe::recover_merges(views, characters);
   }
   return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),

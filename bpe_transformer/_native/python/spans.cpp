@@ -30,7 +30,7 @@ nb::tuple plain_spans(const Encoder& self, int pattern, const nb::bytes& object,
   std::vector<int64_t> spans;
   {
     const bpe::Text text = text_of(object);
-    const nb::gil_scoped_release release;
+    const LongCall call(text.size);
     Encoder::BorrowedCache cache(self);
     bpe::plain_spans(self, to_pattern(pattern), text, widths.data(), *cache, ids, spans);
   }
@@ -53,7 +53,7 @@ nb::tuple spans_of_texts(const Encoder& self, int pattern, const std::vector<bpe
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::SpanBatch batch;
   {
-    const nb::gil_scoped_release release;
+    const LongCall call(texts);
     batch = bpe::encode_spans_batch(self, to_pattern(pattern), texts, by_token, widths.data(), characters, num_threads);
   }
   return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.row_starts)),

@@ -14,8 +14,11 @@ namespace {
 nb::list split(int pattern, nb::handle object) {
   const bpe::Text text = text_of(object);
   const uint8_t* const end = text.data + text.size;
+  constexpr size_t kBetweenSignals = size_t{1} << 20;
   nb::list pretokens;
   bpe::each_pretoken(to_pattern(pattern), text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+    if (pretokens.size() % kBetweenSignals == kBetweenSignals - 1 && PyErr_CheckSignals() != 0)
+      throw nb::python_error();
     pretokens.append(nb::bytes(from, static_cast<size_t>(to - from)));
   });
   return pretokens;

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/interruption.hpp"
 #include "splitting/bit_planes.hpp"
 #include "splitting/grammar.hpp"
 #include "splitting/pattern.hpp"
@@ -78,8 +79,10 @@ inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, 
   Splitter<Grammar> splitter(begin, stop, end);
   const uint8_t* ends[Splitter<Grammar>::kBlock];
   const uint8_t* from = begin;
-  while (const size_t n = splitter.next(ends))
+  while (const size_t n = splitter.next(ends)) {
+    pass_checkpoint();
     for (size_t i = 0; i < n; from = ends[i++]) emit(from, ends[i]);
+  }
 }
 
 }  // namespace scan

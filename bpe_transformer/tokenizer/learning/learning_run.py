@@ -19,7 +19,7 @@ from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 from bpe_transformer.tokenizer.vocabulary.trace import COLUMNS, MergeTrace
 
-_STEP = 64  # merges between two reports of progress, and the wait after Ctrl-C
+_STEP = 64  # merges between two reports of progress, fewer where they take long
 _MAX_ID = 0xFFFFFFF0
 _ANY_SIZE = 2**63 - 1
 Progress = Callable[[int, int], None]
@@ -164,14 +164,14 @@ class LearningRun:
         try:
             while done < max_merges:
                 chunk = native.run(min(_STEP, max_merges - done))
+                if not len(chunk[0]):  # no pair is left
+                    break
                 chunks.append(chunk)
                 if watch:
                     watch(self.model, self._trace([chunk], tokens_at_start, done), max_merges)
                 done += len(chunk[0])
                 if progress:
                     progress(done, max_merges)
-                if len(chunk[0]) < _STEP:
-                    break
         except KeyboardInterrupt:
             raise LearningInterrupted(
                 f"learning stopped after {sum(len(chunk[0]) for chunk in chunks):,} of {max_merges:,} merges",

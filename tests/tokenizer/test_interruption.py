@@ -1,0 +1,92 @@
+"""Ctrl-C in one call of the native core that takes long ends it at once, and leaves everything as it was."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from tests.conftest import TEXTS
+
+TEXT = "".join(TEXTS) * 40_000  # some 35 MB
+
+CALLS: dict[str, Callable[[Tokenizer], object]] = {
+    "encode": lambda tok: tok.encode(TEXT),
+    "count": lambda tok: tok.count(TEXT),
+    "one text on two threads": lambda tok: tok.encode_batch(["", TEXT], num_threads=2),
+    "small texts on two threads": lambda tok: tok.encode_batch([TEXTS[0]] * 200_000, num_threads=2),
+    "offsets": lambda tok: tok.encode_offsets(TEXT),
+    "dropout": lambda tok: tok.encode(TEXT[: len(TEXT) // 4], dropout=0.1, seed=1),
+    "one word": lambda tok: tok.encode("newest" * 4_000_000),
+    "tokens between texts": lambda tok: tok.encode("a<s>" * 4_000_000, allowed_special="all"),
+    "counting": lambda tok: PretokenCounts.from_iterator([TEXT], num_threads=1),
+}
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """What Ctrl-C does, when the process has worked for so long."""
+    before = signal.signal(signal.SIGVTALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_long_call_ends_on_ctrl_c(mixed: Tokenizer, name: str) -> None:
+    call = CALLS[name]
+    start = time.process_time()
+    call(mixed)
+    whole = time.process_time() - start
+    start = time.process_time()
+    with pytest.raises(KeyboardInterrupt), interrupted_after(whole / 10):
+        call(mixed)
+    used = time.process_time() - start
+    assert used < max(0.6 * whole, whole / 10 + 0.15), f"{used:.2f} s of {whole:.2f} s"
+    assert mixed.decode(mixed.encode(TEXTS[0])) == TEXTS[0]
+
+
+def test_a_handler_that_raises_nothing_changes_nothing(mixed: Tokenizer) -> None:
+    calls = []
+    before = signal.signal(signal.SIGVTALRM, lambda *_: calls.append(1))
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.02, 0.02)
+    try:
+        encodings = mixed.encode_batch(["", TEXT], num_threads=2)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert calls
+    assert mixed.decode(encodings[1]) == TEXT
+
+
+def test_a_handler_may_raise_what_it_likes(mixed: Tokenizer) -> None:
+    def stop(*_: object) -> None:
+        raise TimeoutError("long enough")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.02)
+    try:
+        with pytest.raises(TimeoutError, match="long enough"):
+            mixed.encode(TEXT)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def test_the_learner_ends_on_ctrl_c() -> None:
+    words = {f"{number * 2654435761 % 2**32:b}": 2 for number in range(120_000)}
+    counts = PretokenCounts.from_words(words)
+    start = time.process_time()
+    learn_bpe(counts, 1000)
+    whole = time.process_time() - start
+    start = time.process_time()
+    with pytest.raises(KeyboardInterrupt), interrupted_after(whole / 10):
+        learn_bpe(counts, 1000)
+    assert time.process_time() - start < max(0.6 * whole, whole / 10 + 0.4)
