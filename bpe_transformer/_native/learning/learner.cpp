@@ -204,6 +204,23 @@ void Learner::compact() {
   std::fill(length_.begin(), length_.end(), 1);
 }
 
+// Calls visit(position, key, count of its word) for every pair of neighbours in a word.
+template <class Visit>
+void Learner::each_pair(Visit&& visit) const {
+  constexpr Position kStep = 1 << 16;  // between two looks
+  Checkpoint* const checkpoint = Checkpoint::current();
+  uint64_t word = 0, count = count_of(0);
+  for (Position from = 1; from + 1 < slots_.size();) {
+    if (checkpoint) checkpoint->look();
+    const auto to = static_cast<Position>(std::min<size_t>(size_t{from} + kStep, slots_.size() - 1));
+    for (Position i = from; i < to; ++i) {
+      if (slots_[i] == kGap) count = count_of(++word);
+      else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
+    }
+    from = to;
+  }
+}
+
 void Learner::scan_pairs(uint64_t threshold) {
   compact();
   index_words();
@@ -212,20 +229,6 @@ void Learner::scan_pairs(uint64_t threshold) {
   blocks_.clear();
   block_left_ = 0;
   threshold_ = threshold;
-  Checkpoint* const checkpoint = Checkpoint::current();
-  const auto each_pair = [this, checkpoint](auto&& visit) {
-    uint64_t word = 0, count = count_of(0);
-    constexpr Position kStep = 1 << 16;  // between two looks
-    for (Position from = 1; from + 1 < slots_.size();) {
-      if (checkpoint) checkpoint->look();
-      const auto to = static_cast<Position>(std::min<size_t>(size_t{from} + kStep, slots_.size() - 1));
-      for (Position i = from; i < to; ++i) {
-        if (slots_[i] == kGap) count = count_of(++word);
-        else if (slots_[i + 1] != kGap) visit(i, key_of(slots_[i], slots_[i + 1]), count);
-      }
-      from = to;
-    }
-  };
   const auto wanted = [this](const Pair& pair) {
     return pair.count >= threshold_ && allowed(static_cast<Id>(pair.key >> 32), static_cast<Id>(pair.key));
   };

@@ -114,6 +114,8 @@ class Learner {
 
   void load_words(const WordCounts& words, const Alphabet& alphabet, const Encoder* base);
   void index_words();
+  template <class Visit>
+  void each_pair(Visit&& visit) const;
   void scan_pairs(uint64_t threshold);
   void compact();
   void refresh_top();
