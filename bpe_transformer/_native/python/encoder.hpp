@@ -6,7 +6,6 @@
 
 #include "encoding/encoder.hpp"
 #include "python/conversions.hpp"
-#include "python/long_call.hpp"
 
 using EncoderClass = nb::class_<bpe::Encoder>;
 

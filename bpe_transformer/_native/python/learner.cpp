@@ -6,7 +6,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "python/long_call.hpp"
+#include "python/conversions.hpp"
 
 namespace {
 

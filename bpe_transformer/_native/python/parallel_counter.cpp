@@ -3,7 +3,6 @@
 
 #include "counting/sorted_runs.hpp"
 #include "python/conversions.hpp"
-#include "python/long_call.hpp"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // The recovery of merges for Python.
 #include "learning/recover_merges.hpp"
 
-#include "python/long_call.hpp"
+#include "python/conversions.hpp"
 
 namespace {
 
