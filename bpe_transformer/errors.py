@@ -18,6 +18,10 @@ class InvalidUtf8Error(CorpusError):
     """Bytes that are not UTF-8, with the file and the byte position."""
 
 
+class DataLossError(CorpusError):
+    """More of the data was dropped, truncated or replaced than was allowed."""
+
+
 class PatternError(BpeTransformerError, ValueError):
     """An unknown pattern name or a regular expression that does not compile."""
 

@@ -16,41 +16,43 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.table_cache import read_stage
     from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
-    from bpe_transformer.data.ledger import Amount, Ledger, LedgerRow, Stage
     from bpe_transformer.data.prepared.prepare import (
+        PrepareOptions,
         prepare_classification,
         prepare_corpus,
         prepare_language_model,
         prepare_translation,
     )
-    from bpe_transformer.data.prepared.prepared_rows import Prepared
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
     from bpe_transformer.data.special_ids import SPECIAL_TOKENS, SpecialIds
+    from bpe_transformer.ledger import Amount, Ledger, LedgerRow, Stage
+    from bpe_transformer.tokenizer.store import TokenStore
 
 _HOME = {
     "SPECIAL_TOKENS": "special_ids",
     "TASKS": "prepared.task_columns",
-    "Amount": "ledger",
+    "Amount": "bpe_transformer.ledger",
     "Batch": "batches.batch",
     "BatchSource": "batches.source",
     "CorpusInfo": "corpora.recipes",
     "FlatRows": "batches.token_rows",
     "LabelledBatch": "batches.batch",
     "LabelledBatches": "batches.bucketed",
-    "Ledger": "ledger",
-    "LedgerRow": "ledger",
+    "Ledger": "bpe_transformer.ledger",
+    "LedgerRow": "bpe_transformer.ledger",
     "MaskedBatch": "batches.batch",
     "MaskedBatches": "batches.windows",
     "PackedBatch": "batches.batch",
     "PackedBatches": "batches.windows",
     "Padding": "batches.source",
     "PairBatches": "batches.bucketed",
-    "Prepared": "prepared.prepared_rows",
+    "PrepareOptions": "prepared.prepare",
     "SpecialIds": "special_ids",
-    "Stage": "ledger",
+    "Stage": "bpe_transformer.ledger",
     "Task": "prepared.task_columns",
     "TaskColumns": "prepared.task_columns",
     "TokenRows": "batches.token_rows",
+    "TokenStore": "bpe_transformer.tokenizer.store",
     "TranslationBatch": "batches.batch",
     "choose_columns": "prepared.task_columns",
     "corpus_info": "corpora.load",
@@ -84,12 +86,13 @@ __all__ = [
     "PackedBatches",
     "Padding",
     "PairBatches",
-    "Prepared",
+    "PrepareOptions",
     "SpecialIds",
     "Stage",
     "Task",
     "TaskColumns",
     "TokenRows",
+    "TokenStore",
     "TranslationBatch",
     "choose_columns",
     "corpus_info",
@@ -108,7 +111,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        module = import_module(f"bpe_transformer.data.{_HOME[name]}")
+        home = _HOME[name]
+        module = import_module(home if home.startswith("bpe_transformer.") else f"bpe_transformer.data.{home}")
         return getattr(module, name)
     raise AttributeError(f"module 'bpe_transformer.data' has no attribute {name!r}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bpe_transformer.errors import FormatError
 
@@ -15,16 +15,40 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 
 
-def write_manifest(folder: str | os.PathLike[str], files: Iterable[str] | None = None) -> None:
+class FileSum(NamedTuple):
+    """The size of a file in bytes and its SHA-256 sum, in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+def write_manifest(
+    folder: str | os.PathLike[str], files: Iterable[str] | None = None, known: Mapping[str, FileSum] | None = None
+) -> None:
     """Writes the manifest of `files`, paths within the folder; None takes all files there are, at any depth.
 
-    Call it when the files are complete, last in the block of an `atomic_directory`.
+    Sums that are `known` are not taken again. Call it when the files are complete, last in the block of an `atomic_directory`.
     """
     folder = Path(folder)
     names = _files(folder) if files is None else sorted(files)
-    entries = {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
-    text = json.dumps({"format": FORMAT, "files": entries}, indent=1, ensure_ascii=False) + "\n"
+    text = manifest_text({name: (known or {}).get(name) or sum_of(folder / name) for name in names})
     (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def manifest_text(sums: Mapping[str, FileSum]) -> str:
+    """The content of a manifest of files with these sums."""
+    entries = {name: found._asdict() for name, found in sorted(sums.items())}
+    return json.dumps({"format": FORMAT, "files": entries}, indent=1, ensure_ascii=False) + "\n"
+
+
+def sum_of(path: Path) -> FileSum:
+    """The size and the sum of a file."""
+    return FileSum(path.stat().st_size, sha256_of(path))
+
+
+def listed_files(folder: str | os.PathLike[str]) -> dict[str, FileSum]:
+    """The files that a manifest lists, with their sums. Raises `FormatError` as `check_manifest`."""
+    return _read(Path(folder) / MANIFEST)
 
 
 def check_files(
@@ -85,7 +109,7 @@ def _is_manifest(path: Path) -> bool:
     return isinstance(content, dict) and ("format" in content or "files" in content)
 
 
-def _read(path: Path) -> dict[str, tuple[int, str]]:
+def _read(path: Path) -> dict[str, FileSum]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -99,7 +123,7 @@ def _read(path: Path) -> dict[str, tuple[int, str]]:
                 f"{path} has version {version!r} of the manifest format, and this bpe-transformer reads version {FORMAT}; "
                 "use the version of bpe-transformer that wrote it"
             )
-        entries = {name: (entry["size"], entry["sha256"]) for name, entry in files.items()}
+        entries = {name: FileSum(entry["size"], entry["sha256"]) for name, entry in files.items()}
     except (KeyError, TypeError, AttributeError) as problem:
         raise FormatError(f"{path} is not a manifest ({problem!r}); it is damaged, write the folder anew") from None
     for name, (size, sha256) in entries.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -11,13 +11,12 @@ from torch import nn
 
 from bpe_transformer.data import (
     BatchSource,
-    FlatRows,
     LabelledBatches,
     MaskedBatches,
     PackedBatches,
     PairBatches,
-    Prepared,
     SpecialIds,
+    TokenStore,
 )
 from bpe_transformer.data.batches import Pack
 from bpe_transformer.errors import ConfigError
@@ -43,14 +42,14 @@ class Task:
 
 
 def translation_task(
-    model: nn.Module, train: Prepared, validation: Prepared, settings: Settings, dtype: torch.dtype
+    model: nn.Module, train: TokenStore, validation: TokenStore, settings: Settings, dtype: torch.dtype
 ) -> Task:
     """Pairs in length buckets; every target id after bos is predicted."""
     _check(train, validation, "translation")
     objective = Seq2Seq(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
 
-    def source(rows: Prepared, max_tokens: int, *, shuffle: bool) -> PairBatches:
-        src, tgt = (FlatRows.from_dataset(rows.dataset, name) for name in ("src_ids", "tgt_ids"))
+    def source(rows: TokenStore, max_tokens: int, *, shuffle: bool) -> PairBatches:
+        src, tgt = (rows.column(name) for name in ("src_ids", "tgt_ids"))
         pad_id, seed = objective.model.config.pad_id, settings.training.seed
         return PairBatches(src, tgt, pad_id=pad_id, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
 
@@ -62,13 +61,13 @@ def translation_task(
     )
 
 
-def classification_task(model: nn.Module, train: Prepared, validation: Prepared, settings: Settings) -> Task:
+def classification_task(model: nn.Module, train: TokenStore, validation: TokenStore, settings: Settings) -> Task:
     """Texts in length buckets; the label of each is predicted."""
     _check(train, validation, "classification")
     objective = Classification(model, label_smoothing=settings.training.label_smoothing)
 
-    def source(rows: Prepared, max_tokens: int, *, shuffle: bool) -> LabelledBatches:
-        ids, labels = FlatRows.from_dataset(rows.dataset, "ids"), np.asarray(rows.dataset["label"])
+    def source(rows: TokenStore, max_tokens: int, *, shuffle: bool) -> LabelledBatches:
+        ids, labels = rows.column("ids"), rows.values("label")
         pad_id, seed = objective.model.pad_id, settings.training.seed
         return LabelledBatches(ids, labels, pad_id=pad_id, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
 
@@ -80,17 +79,17 @@ def classification_task(model: nn.Module, train: Prepared, validation: Prepared,
     )
 
 
-def _shown(validation: Prepared, settings: Settings) -> tuple[Prepared, int]:
+def _shown(validation: TokenStore, settings: Settings) -> tuple[TokenStore, int]:
     """The first rows, of about eval_tokens ids, and the ids of the longest of them."""
     lengths = validation.lengths
     rows = max(1, int(np.searchsorted(lengths[:, -1].cumsum(), settings.training.eval_tokens, side="right")))
-    return replace(validation, dataset=validation.dataset.select(range(rows))), int(lengths[:rows].max())
+    return validation.select(np.arange(min(rows, len(validation)))), int(lengths[:rows].max())
 
 
 def language_model_task(
     model: nn.Module,
-    train: Prepared,
-    validation: Prepared,
+    train: TokenStore,
+    validation: TokenStore,
     settings: Settings,
     tokenizer: Tokenizer,
     dtype: torch.dtype,
@@ -100,10 +99,10 @@ def language_model_task(
     training, special = settings.training, SpecialIds.of(tokenizer)
     masked = settings.task == "masked-language-model"
 
-    def source(rows: Prepared, *, shuffle: bool, limit: int | None = None) -> BatchSource[Any]:
+    def source(rows: TokenStore, *, shuffle: bool, limit: int | None = None) -> BatchSource[Any]:
         kind = MaskedBatches if masked else PackedBatches
         return kind(
-            FlatRows.from_dataset(rows.dataset, "ids"),
+            rows.column("ids"),
             length=settings.model.max_len,
             max_tokens=training.max_tokens,
             seed=training.seed,
@@ -130,7 +129,7 @@ def language_model_task(
     return Task(objective, source(train, shuffle=True), source(validation, shuffle=False, limit=training.eval_tokens))
 
 
-def _check(train: Prepared, validation: Prepared, task: str) -> None:
+def _check(train: TokenStore, validation: TokenStore, task: str) -> None:
     for prepared in (train, validation):
         if prepared.task != task:
             raise ConfigError(f"rows prepared for {prepared.task} cannot train a {task} model; prepare them for {task}")

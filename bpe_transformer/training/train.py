@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from bpe_transformer.data import Prepared, SpecialIds, TaskColumns
+from bpe_transformer.data import SpecialIds, TaskColumns, TokenStore
 from bpe_transformer.errors import ConfigError, DigestMismatchError
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
@@ -21,8 +21,8 @@ from bpe_transformer.training.trainer import Trainer
 
 
 def train_translation(
-    train: Prepared,
-    validation: Prepared,
+    train: TokenStore,
+    validation: TokenStore,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -52,8 +52,8 @@ def train_translation(
 
 
 def train_language_model(
-    train: Prepared,
-    validation: Prepared,
+    train: TokenStore,
+    validation: TokenStore,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -83,8 +83,8 @@ def _all(callbacks: Sequence[Callback], progress: Callable[[Progress], None] | N
 
 
 def train_classifier(
-    train: Prepared,
-    validation: Prepared,
+    train: TokenStore,
+    validation: TokenStore,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -122,8 +122,8 @@ def _engine(settings: Settings) -> Engine:
 
 
 def train_model(
-    train: Prepared,
-    validation: Prepared,
+    train: TokenStore,
+    validation: TokenStore,
     tokenizer: Tokenizer,
     columns: TaskColumns,
     *,
@@ -182,7 +182,7 @@ def train_model(
 
 def _info(
     tasks: tuple[str, ...],
-    prepared: tuple[Prepared, ...],
+    prepared: tuple[TokenStore, ...],
     tokenizer: Tokenizer,
     settings: Settings,
     columns: tuple[str, ...],

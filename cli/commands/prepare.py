@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter
-from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_option
-from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.console import messages, progress, reporter, show_ledger
+from bpe_transformer.cli.support.options import fail_above_option, output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.outputs import check_writable
 from bpe_transformer.cli.support.training_options import (
     CorpusChoice,
     corpus_options,
     hide_library_bars,
     preset_option,
 )
-
-if TYPE_CHECKING:
-    from bpe_transformer.data import Ledger
 
 
 @click.command(
@@ -38,6 +34,7 @@ Examples:
 @click.option(
     "--num-proc", type=click.IntRange(min=1), metavar="N", help="Processes. [one, with a thread for every core]"
 )
+@fail_above_option
 @overwrite_option
 def command(
     choice: CorpusChoice,
@@ -46,12 +43,13 @@ def command(
     max_len: int | None,
     preset: str | None,
     num_proc: int | None,
+    fail_above: float | None,
     overwrite: bool,
 ) -> None:
-    """Encode CORPUS with a tokenizer, batch by batch and cached, and say what was kept and dropped.
+    """Encode CORPUS with a tokenizer to a folder of ids, and say what was kept and dropped. train reads the folder.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
-    Task, columns and --max-len are chosen as train chooses them.
+    Task, columns and --max-len are chosen as train chooses them. A run that was stopped goes on when it is started again.
     """
     check_writable(output)
     hide_library_bars()
@@ -68,25 +66,16 @@ def command(
     rows = load_corpus(choice.corpus, choice.split, source_dir=choice.source_dir, errors=choice.errors)
     with progress() as display:
         report = reporter(display, "encoding")
-        prepared = prepare_corpus(rows, loaded, columns, max_len=limit, num_proc=num_proc, progress=report)
-    with replacing(output, overwrite=overwrite) as folder:
-        prepared.save(folder)
-    console = messages()
-    console.print(_table(prepared.ledger))
-    for note in prepared.ledger.notes:
-        console.print(note, style="dim")
-    console.print(f"{len(prepared.dataset):,} rows for {prepared.task} written to {Path(output)}")
-
-
-def _table(ledger: Ledger) -> object:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("stage", "outcome", "reason"):
-        table.add_column(heading)
-    for heading in ("examples", "bytes"):
-        table.add_column(heading, justify="right")
-    for row in ledger.rows():
-        table.add_row(row.stage, row.outcome, row.reason, f"{row.examples:,}", f"{row.bytes:,}")
-    return table
+        store = prepare_corpus(
+            rows,
+            loaded,
+            columns,
+            max_len=limit,
+            num_proc=num_proc,
+            progress=report,
+            out=output,
+            overwrite=overwrite,
+            fail_above=fail_above,
+        )
+    show_ledger(store.ledger)
+    messages().print(f"{len(store):,} rows for {store.task} written to {Path(output)}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBars
 
     from bpe_transformer import Tokenizer
-    from bpe_transformer.data import Prepared, TaskColumns
+    from bpe_transformer.data import TaskColumns, TokenStore
     from bpe_transformer.training import Progress, RunResult, Settings
 
 _GROUPS = {
@@ -183,11 +183,11 @@ def _prepared(
     columns: TaskColumns,
     settings: Settings,
     bars: ProgressBars,
-) -> tuple[Prepared, Prepared]:
+) -> tuple[TokenStore, TokenStore]:
     """The rows to train and to validate on as ids; the labels of the first are those of both."""
     from bpe_transformer.data import prepare_corpus
 
-    def prepare(name: str, rows: datasets.Dataset, labels: tuple[str, ...] = ()) -> Prepared:
+    def prepare(name: str, rows: datasets.Dataset, labels: tuple[str, ...] = ()) -> TokenStore:
         report = reporter(bars, f"encoding {name} rows")
         max_len = settings.model.max_len
         return prepare_corpus(rows, tokenizer, columns, max_len=max_len, labels=labels, progress=report)
@@ -227,7 +227,7 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
         yield report
 
 
-def _show_ledger(console: Console, name: str, rows: Prepared) -> None:
+def _show_ledger(console: Console, name: str, rows: TokenStore) -> None:
     amounts = [
         f"{row.examples:,} rows ({row.bytes:,} bytes) {row.outcome}{f': {row.reason}' if row.reason else ''}"
         for row in rows.ledger.rows()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.text import Text
 
+    from bpe_transformer.ledger import Ledger
+
 LEAST_WIDTH = 30  # columns that a picture needs
 
 
@@ -236,3 +238,27 @@ def stdin_bytes() -> BinaryIO:
     if sys.stdin.isatty():
         say("reading standard input; end with Ctrl-D")
     return sys.stdin.buffer
+
+
+def show_ledger(ledger: Ledger) -> None:
+    """Prints a ledger as a table, with the places of the first examples of what was lost, and its notes."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("stage", "outcome", "reason"):
+        table.add_column(heading)
+    for heading in ("examples", "bytes"):
+        table.add_column(heading, justify="right")
+    console = messages()
+    for row in ledger.rows():
+        table.add_row(row.stage, row.outcome, escape(row.reason), f"{row.examples:,}", f"{row.bytes:,}")
+    console.print(table)
+    for row in ledger.rows():
+        if row.places:
+            more = ", …" if row.examples > len(row.places) else ""
+            line = f"{row.stage}: {row.outcome}, {row.reason}: {', '.join(row.places)}{more}"
+            console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+    for note in ledger.notes:
+        console.print(note, style="dim", markup=False, highlight=False)

@@ -101,3 +101,27 @@ def width_option(command: Command) -> Command:
 def view_options(command: Command) -> Command:
     """`--json` and `--width`, which every view has, as the arguments `as_json` and `width`."""
     return json_option(width_option(command))
+
+
+class Share(click.ParamType[float]):
+    """A share, written as 0.1% or 0.001."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is not a share; write it like 0.1% or 0.001", param, ctx)
+        return share
+
+
+def fail_above_option(command: Command) -> Command:
+    """`--fail-above SHARE`."""
+    text = "Fail when a stage drops, truncates or replaces more than this share of its data, as 0.1%. [say it only]"
+    return click.option("--fail-above", type=Share(), metavar="SHARE", help=text)(command)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.data import Prepared
+from bpe_transformer.data import TokenStore
 
 COMMAND = Path(sys.executable).with_name("bpe-transformer")
 
@@ -42,17 +42,17 @@ def test_a_parallel_pair_with_its_ledger(home: Path) -> None:
     assert ["encode", "dropped", "empty", "1", "3"] in rows
     assert ["encode", "dropped", "longer", "than", "max_len=12", "1", "23"] in rows
     assert "1 rows for translation written to pairs" in done.stderr
-    prepared = Prepared.load(home / "pairs", Tokenizer.load(home / "tok"))
+    prepared = TokenStore.load(home / "pairs", Tokenizer.load(home / "tok"))
     assert prepared.task == "translation"
-    assert len(prepared.dataset) == prepared.ledger.kept.examples == 1
+    assert len(prepared.to_dataset()) == prepared.ledger.kept.examples == 1
 
 
 def test_text_as_a_language_model_and_columns_turned_round(home: Path) -> None:
     assert prepare(home, "x.en.txt", "-o", "text").returncode == 0
-    assert Prepared.load(home / "text", Tokenizer.load(home / "tok")).task == "language-model"
+    assert TokenStore.load(home / "text", Tokenizer.load(home / "tok")).task == "language-model"
     assert prepare(home, "x.en.txt,x.ko.txt", "-o", "back", "--src", "ko").returncode == 0
     tokenizer = Tokenizer.load(home / "tok")
-    first = Prepared.load(home / "back", tokenizer).dataset[0]
+    first = TokenStore.load(home / "back", tokenizer).to_dataset()[0]
     assert tokenizer.decode(first["src_ids"], skip_special_tokens=True) == "하나"
     assert tokenizer.decode(first["tgt_ids"], skip_special_tokens=True) == "one"
 
@@ -96,8 +96,8 @@ def test_an_output_is_not_replaced_in_silence(home: Path) -> None:
     assert prepare(home, "x.en.txt", "-o", "kept").returncode == 0  # the same again changes nothing
     refused = prepare(home, "x.ko.txt", "-o", "kept")
     assert refused.returncode == 1
-    assert "replace it with --overwrite" in refused.stderr
+    assert "kept was made with other rows; pass --overwrite to make it anew" in refused.stderr
     tokenizer = Tokenizer.load(home / "tok")
-    assert Prepared.load(home / "kept", tokenizer).ledger.kept.bytes == 23
+    assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 23
     assert prepare(home, "x.ko.txt", "-o", "kept", "--overwrite").returncode == 0
-    assert Prepared.load(home / "kept", tokenizer).ledger.kept.bytes == 12
+    assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 12

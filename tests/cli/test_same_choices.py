@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.data import Prepared, TaskColumns
+from bpe_transformer.data import TaskColumns, TokenStore
 from bpe_transformer.training import RunResult, Settings
 
 Run = Callable[..., Any]
@@ -52,10 +52,10 @@ def test_prepare_and_train_choose_alike(
     task: str,
     columns: tuple[str, ...],
 ) -> None:
-    chosen: list[tuple[Prepared, TaskColumns, Settings]] = []
+    chosen: list[tuple[TokenStore, TaskColumns, Settings]] = []
 
     def record(
-        train: Prepared, validation: Prepared, tokenizer: Tokenizer, columns: TaskColumns, **rest: Any
+        train: TokenStore, validation: TokenStore, tokenizer: Tokenizer, columns: TaskColumns, **rest: Any
     ) -> RunResult:
         chosen.append((train, columns, rest["settings"]))
         return RunResult(rest["directory"], True, 0, 0, 0.0, None, "none", ())
@@ -71,9 +71,9 @@ def test_prepare_and_train_choose_alike(
 
     done = bpe("prepare", corpus, "-o", tmp_path / "rows", "--tokenizer", byte_tokenizer, *split, *options)
     assert done.returncode == 0, done.stderr.decode()
-    prepared = Prepared.load(tmp_path / "rows", Tokenizer.load(byte_tokenizer))
+    prepared = TokenStore.load(tmp_path / "rows", Tokenizer.load(byte_tokenizer))
     assert prepared.task == task
-    assert prepared.dataset[:] == rows.dataset[:]
+    assert prepared.to_dataset()[:] == rows.to_dataset()[:]
     assert prepared.ledger == rows.ledger
 
 

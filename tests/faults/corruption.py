@@ -209,7 +209,7 @@ def read_cache(folder: Path) -> object:
     use_cache(folder)
     rows = load_corpus(str(folder / "text.jsonl"))
     prepared = prepare_language_model(rows, Tokenizer.load(folder / "tok"), cache_dir=folder / "maps")
-    return rows.to_dict(), read_stage(rows), prepared.dataset.to_dict(), prepared.ledger
+    return rows.to_dict(), read_stage(rows), prepared.to_dataset().to_dict(), prepared.ledger
 
 
 def write_prepared(folder: Path) -> None:
@@ -226,10 +226,10 @@ def write_prepared(folder: Path) -> None:
 
 
 def read_prepared(folder: Path) -> object:
-    from bpe_transformer.data import Prepared
+    from bpe_transformer.data import TokenStore
 
-    prepared = Prepared.load(folder / "rows", Tokenizer.load(folder / "tok"))
-    return prepared.dataset.to_dict(), prepared.ledger, prepared.task, prepared.lengths.tolist()
+    prepared = TokenStore.load(folder / "rows", Tokenizer.load(folder / "tok"))
+    return prepared.to_dataset().to_dict(), prepared.ledger, prepared.task, prepared.lengths.tolist()
 
 
 def read_recipe(folder: Path) -> object:

@@ -25,6 +25,7 @@ FLOORS: dict[str, list[set[str]]] = {
     PACKAGE: [
         {"errors", "_core"},
         {"io"},
+        {"ledger"},
         {"corpora"},
         {"tokenizer"},
         {"data", "models"},
@@ -40,6 +41,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"splitting", "threads"},
         {"vocabulary"},
         {"encoding"},
+        {"store"},
         {"formats", "counting", "files"},
         {"resizing"},
         {"tokenizer"},

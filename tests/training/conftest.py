@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.data import Prepared, prepare_language_model, prepare_translation
+from bpe_transformer.data import TokenStore, prepare_language_model, prepare_translation
 from bpe_transformer.training import RunResult, Settings, train_translation
 
 torch.set_num_threads(1)  # models are tiny here, and tests run side by side
@@ -48,13 +48,13 @@ def tokenizer(copies: datasets.Dataset) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def pairs(copies: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def pairs(copies: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     cache = tmp_path_factory.mktemp("pairs")
     return prepare_translation(copies, tokenizer, src="src", tgt="tgt", max_len=16, cache_dir=cache)
 
 
 @pytest.fixture(scope="session")
-def lines(copies: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def lines(copies: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     cache = tmp_path_factory.mktemp("lines")
     return prepare_language_model(copies, tokenizer, column="src", cache_dir=cache)
 
@@ -65,7 +65,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def train(pairs: Prepared, tokenizer: Tokenizer, settings: Settings) -> Callable[..., RunResult]:
+def train(pairs: TokenStore, tokenizer: Tokenizer, settings: Settings) -> Callable[..., RunResult]:
     def run(directory: Path, *, resume: bool = False, progress: Any = None, **changes: Any) -> RunResult:
         return train_translation(
             pairs,

@@ -10,7 +10,7 @@ import datasets
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.data import Prepared, prepare_classification
+from bpe_transformer.data import TokenStore, prepare_classification
 from bpe_transformer.errors import CheckpointError, ConfigError, CorpusError
 from bpe_transformer.evaluation import evaluate_classifier
 from bpe_transformer.inference import load_classifier, load_text_generator
@@ -41,14 +41,14 @@ def tokenizer(rows: datasets.Dataset) -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def prepared(rows: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(rows: datasets.Dataset, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     cache = tmp_path_factory.mktemp("labelled")
     return prepare_classification(rows, tokenizer, column="text", label="kind", max_len=16, cache_dir=cache)
 
 
 @pytest.mark.parametrize(("family", "pool"), [("bert", None), ("gpt", None), ("bert", "mean")])
 def test_a_classifier_learns_is_saved_and_scored(
-    family: str, pool: str | None, rows: datasets.Dataset, tokenizer: Tokenizer, prepared: Prepared, tmp_path: Path
+    family: str, pool: str | None, rows: datasets.Dataset, tokenizer: Tokenizer, prepared: TokenStore, tmp_path: Path
 ) -> None:
     shape = {"d_model": 16, "n_layers": 1, "n_heads": 2, "d_ff": 32, "max_len": 16, "dropout": 0.0}
     settings = Settings.preset("tiny").override(
@@ -82,7 +82,7 @@ def test_a_classifier_learns_is_saved_and_scored(
 
 
 def test_rows_without_text_or_label_are_counted_and_unknown_labels_refused(
-    rows: datasets.Dataset, tokenizer: Tokenizer, prepared: Prepared, tmp_path: Path
+    rows: datasets.Dataset, tokenizer: Tokenizer, prepared: TokenStore, tmp_path: Path
 ) -> None:
     odd = datasets.Dataset.from_dict(
         {"text": ["sun", " ", None, "ice", "sea " * 20, "sea"], "kind": ["warm", "cold", "wet", None, "wet", "dry"]}
@@ -91,19 +91,20 @@ def test_rows_without_text_or_label_are_counted_and_unknown_labels_refused(
         odd, tokenizer, column="text", label="kind", max_len=8, labels=prepared.labels, cache_dir=tmp_path
     )
     stage = kept.ledger.stages[-1]
-    assert kept.dataset["label"][:] == [1, 2]
+    assert kept.to_dataset()["label"][:] == [1, 2]
     assert {reason: amount.examples for reason, amount in stage.dropped.items()} == {
-        "empty": 2,
+        "missing": 1,
+        "empty": 1,
         "without a label": 1,
         "with a label that training rows lack": 1,
     }
     assert [amount.examples for amount in stage.truncated.values()] == [1]
-    ids = kept.dataset["ids"][1]
+    ids = kept.to_dataset()["ids"][1]
     assert len(ids) == 8
     assert ids[0] == ids[-1] == tokenizer.special_tokens["</s>"]
     kept.save(tmp_path / "rows")
-    loaded = Prepared.load(tmp_path / "rows", tokenizer)
-    assert (loaded.labels, loaded.dataset["label"][:]) == (prepared.labels, [1, 2])
+    loaded = TokenStore.load(tmp_path / "rows", tokenizer)
+    assert (loaded.labels, loaded.to_dataset()["label"][:]) == (prepared.labels, [1, 2])
     with pytest.raises(CorpusError, match="holds 1 different labels"):
         prepare_classification(
             rows.select([0]), tokenizer, column="text", label="kind", max_len=8, cache_dir=tmp_path / "one"
@@ -126,10 +127,10 @@ def test_named_class_labels_keep_their_names(tokenizer: Tokenizer, tmp_path: Pat
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     found = datasets.Dataset.from_dict({"text": ["x", "y"], "label": [1, 0]}, features=features)
     kept = prepare_classification(found, tokenizer, column="text", label="label", max_len=8, cache_dir=tmp_path)
-    assert [kept.labels[index] for index in kept.dataset["label"]] == ["yes", "no"]
+    assert [kept.labels[index] for index in kept.to_dataset()["label"]] == ["yes", "no"]
 
 
-def test_a_family_that_cannot_classify_is_refused(tokenizer: Tokenizer, prepared: Prepared, tmp_path: Path) -> None:
+def test_a_family_that_cannot_classify_is_refused(tokenizer: Tokenizer, prepared: TokenStore, tmp_path: Path) -> None:
     settings = Settings.preset("tiny")
     with pytest.raises(ConfigError, match="choose family gpt or bert"):
         train_classifier(prepared, prepared, tokenizer, settings=settings, directory=tmp_path / "run")

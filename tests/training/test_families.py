@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.data import Prepared, prepare_language_model
+from bpe_transformer.data import TokenStore, prepare_language_model
 from bpe_transformer.errors import CheckpointError, ConfigError, SpecialTokenError
 from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
 from bpe_transformer.training import Settings, load_checkpoint_info, train_language_model, train_translation
@@ -31,7 +31,7 @@ def fitting(settings: Settings, family: str, **changes: Any) -> Settings:
     ],
 )
 def test_recurrent_families_learn_to_translate(
-    family: str, changes: dict[str, Any], pairs: Prepared, tokenizer: Tokenizer, settings: Settings, tmp_path: Path
+    family: str, changes: dict[str, Any], pairs: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path: Path
 ) -> None:
     chosen = fitting(settings, family, **RECURRENT, **changes)
     result = train_translation(pairs, pairs, tokenizer, settings=chosen, directory=tmp_path / "run")
@@ -89,7 +89,7 @@ def test_bert_learns_to_fill_gaps(
 
 
 def test_a_family_for_another_task_and_a_tokenizer_without_a_mask_are_refused(
-    pairs: Prepared, lines: Prepared, tokenizer: Tokenizer, settings: Settings, tmp_path: Path
+    pairs: TokenStore, lines: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="family='transformer' is trained for translation"):
         train_language_model(lines, lines, tokenizer, settings=settings, directory=tmp_path / "run")
@@ -99,7 +99,7 @@ def test_a_family_for_another_task_and_a_tokenizer_without_a_mask_are_refused(
         train_language_model(lines, lines, tokenizer, settings=fitting(settings, "bert"), directory=tmp_path / "run")
 
 
-def test_a_modern_gpt_learns(lines: Prepared, tokenizer: Tokenizer, settings: Settings, tmp_path: Path) -> None:
+def test_a_modern_gpt_learns(lines: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path: Path) -> None:
     chosen = fitting(
         settings,
         "gpt",

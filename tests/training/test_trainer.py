@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.data import Prepared
+from bpe_transformer.data import TokenStore
 from bpe_transformer.errors import CheckpointError, DigestMismatchError
 from bpe_transformer.evaluation import exact_match
 from bpe_transformer.inference import load_text_generator, load_translator
@@ -24,7 +24,7 @@ Train = Callable[..., RunResult]
 
 @pytest.fixture(scope="module")
 def copied(
-    pairs: Prepared, tokenizer: Tokenizer, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    pairs: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, RunResult, list[Progress]]:
     """A run long enough to learn the copy task."""
     seen: list[Progress] = []
@@ -186,7 +186,7 @@ def test_the_average_of_the_last_validations_is_one(train: Train, tmp_path: Path
         assert outcome.validation_loss == best["validation_loss"]
 
 
-def test_rows_of_another_tokenizer_are_refused(pairs: Prepared, settings: Settings, tmp_path: Path) -> None:
+def test_rows_of_another_tokenizer_are_refused(pairs: TokenStore, settings: Settings, tmp_path: Path) -> None:
     other = learn_bpe(PretokenCounts.from_words({"low": 5}), 260, special_tokens=["<pad>", "<s>", "</s>"])
     with pytest.raises(DigestMismatchError, match="prepare them again"):
         train_translation(pairs, pairs, other, settings=settings, directory=tmp_path / "run")
@@ -236,7 +236,7 @@ def test_nothing_half_written_is_left(copied: Any) -> None:
 
 
 def test_a_language_model_learns_scores_and_writes(
-    lines: Prepared, tokenizer: Tokenizer, settings: Settings, copies: Any, tmp_path: Path
+    lines: TokenStore, tokenizer: Tokenizer, settings: Settings, copies: Any, tmp_path: Path
 ) -> None:
     outcome = train_language_model(
         lines,

@@ -14,9 +14,9 @@ from bpe_transformer.corpora import numbers_en_ko, python_stdlib
 from bpe_transformer.data.corpora import local_files, readers, recipe_files
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
-from bpe_transformer.data.ledger import StageRecorder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors
+from bpe_transformer.ledger import StageRecorder
 
 if TYPE_CHECKING:
     import datasets

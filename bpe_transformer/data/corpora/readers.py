@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
-from bpe_transformer.data.ledger import StageRecorder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
 from bpe_transformer.io.parquet_files import open_parquet
+from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
 

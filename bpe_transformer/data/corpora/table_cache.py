@@ -14,10 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset, config
 
-from bpe_transformer.data.ledger import Stage, StageRecorder
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, atomic_file, read_facts, recover_directory
 from bpe_transformer.io.manifest import sha256_of
+from bpe_transformer.ledger import Stage, StageRecorder
 
 _VERSION = 2  # raise it when a reader changes what it makes of the same input
 BATCH_ROWS = 2_000

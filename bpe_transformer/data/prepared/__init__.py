@@ -1,4 +1,4 @@
-"""Text columns as id columns, ready for batches, with the digest of their tokenizer. Names load on first use."""
+"""Text columns of `datasets` as token stores, ready for batches, with the digest of their tokenizer. Names load on first use."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_transformer.data.prepared.prepare import (
+        PrepareOptions,
         prepare_classification,
         prepare_corpus,
         prepare_language_model,
         prepare_translation,
     )
-    from bpe_transformer.data.prepared.prepared_rows import Prepared
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
 
 _HOME = {
     "TASKS": "task_columns",
-    "Prepared": "prepared_rows",
+    "PrepareOptions": "prepare",
     "Task": "task_columns",
     "TaskColumns": "task_columns",
     "choose_columns": "task_columns",
@@ -29,7 +29,7 @@ _HOME = {
 
 __all__ = [
     "TASKS",
-    "Prepared",
+    "PrepareOptions",
     "Task",
     "TaskColumns",
     "choose_columns",

@@ -1,104 +1,110 @@
-"""Text columns to id columns, with `datasets.map`: batched, in several processes, cached by the tokenizer's digest."""
+"""Text columns of `datasets` to a token store: Arrow strings go to the core as they are, shard by shard, resumed after a kill."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
-import datasets
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
-from bpe_transformer.data.ledger import Amount, Ledger, Stage
 from bpe_transformer.data.prepared.labels import label_ids, label_names, label_texts
-from bpe_transformer.data.prepared.prepared_rows import Prepared
-from bpe_transformer.data.prepared.task_columns import Task, TaskColumns
+from bpe_transformer.data.prepared.processes import in_processes
+from bpe_transformer.data.prepared.row_encoder import Framing, RowEncoder
+from bpe_transformer.data.prepared.row_sources import DatasetRows, StreamRows
+from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
-from bpe_transformer.errors import BpeTransformerError, CorpusError, FormatError
-from bpe_transformer.io import bound_directory, check_manifest, end_with_parent, recover_directory
+from bpe_transformer.errors import CorpusError, FormatError, OutputLockedError
+from bpe_transformer.io import lock_output, recover_directory
+from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.store import ShardWriter, StoreFacts, TokenStore, id_dtype
+from bpe_transformer.tokenizer.store.shards import shard_name
+from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore, made_before
 
-Progress = Callable[[int, int], None]  # (rows done, rows in all)
-_ROWS_VERSION = 1  # part of every fingerprint; raise it when the same text gives other rows
-_BATCH_ROWS = 1_000
-# the outcome of a row, as one number while the rows are mapped
-_KEPT, _EMPTY, _TOO_LONG, _NO_LABEL, _NEW_LABEL = 0, 1, 2, 3, 4
+Progress = Callable[[int, int], None]  # (rows done, rows in all; 0 where nobody knows)
+UNIT_BYTES = 64 << 20  # of text in a shard
+_ROWS_VERSION = 2  # part of every plan; raise it when the same text gives other rows
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Where prepared rows go, and how they get there.
+
+    out: folder of the store. None puts it into the cache, by the dataset, the tokenizer and the options, where a later
+    call finds it. cache_dir: the cache, instead of that of `datasets`. overwrite: replace another store at `out`.
+    num_proc: processes that encode shards side by side, each with one thread; None encodes in this one with all cores.
+    unit_bytes: text in a shard. progress: called with the rows done and the rows in all. fail_above: the largest share of
+    its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and nothing is written.
+    """
+
+    out: str | os.PathLike[str] | None = None
+    overwrite: bool = False
+    num_proc: int | None = None
+    cache_dir: str | os.PathLike[str] | None = None
+    progress: Progress | None = None
+    unit_bytes: int = UNIT_BYTES
+    fail_above: float | None = None
 
 
 def prepare_translation(
-    dataset: datasets.Dataset,
-    tokenizer: Tokenizer,
-    *,
-    src: str,
-    tgt: str,
-    max_len: int,
-    num_proc: int | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Prepared:
-    """Encodes the columns `src` and `tgt`; special tokens written in the text are plain text.
+    dataset: Any, tokenizer: Tokenizer, *, src: str, tgt: str, max_len: int, **options: Any
+) -> TokenStore:
+    """Encodes the columns `src` and `tgt` to src_ids (… eos) and tgt_ids (bos … eos); `options` as `PrepareOptions` has them.
 
-    Pairs with an empty side, and pairs with a side of more than `max_len` ids (its eos, and the target's bos, counted),
-    are dropped and the ledger says how many. Nothing is truncated. `progress` is called with the rows done and the rows
-    in all; with several processes, when they are done.
+    `dataset` is a `datasets.Dataset` or a streamed `IterableDataset`. Pairs with a side that is null, blank or gives no ids,
+    and pairs with a side of more than `max_len` ids (its eos, and the target's bos, counted), are dropped, and the ledger
+    says how many. Nothing is truncated. Special tokens written in the text are plain text.
+
+    Called again after it was killed, it goes on where it was.
 
     Raises:
         CorpusError: a column is missing or not text, or no pair is left.
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
+        DigestMismatchError: `out` holds a store of something else.
     """
     special = SpecialIds.of(tokenizer)
     if max_len < 3:
         raise CorpusError(f"max_len={max_len} leaves no room for text between <s> and </s>; ask for at least 3")
-    framed = {"src_ids": _Framing(src, None, special.eos), "tgt_ids": _Framing(tgt, special.bos, special.eos)}
-    return _prepare(dataset, tokenizer, "translation", framed, max_len, num_proc, cache_dir, progress)
+    framed = {"src_ids": Framing(src, None, special.eos), "tgt_ids": Framing(tgt, special.bos, special.eos)}
+    return _prepare(dataset, RowEncoder(tokenizer, framed, max_len), PrepareOptions(**options))
 
 
-def prepare_language_model(
-    dataset: datasets.Dataset,
-    tokenizer: Tokenizer,
-    *,
-    column: str = "text",
-    num_proc: int | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Prepared:
-    """Encodes `column`, each row with eos at its end. Empty rows are dropped and counted; length has no limit.
-
-    `progress`: as in `prepare_translation`.
+def prepare_language_model(dataset: Any, tokenizer: Tokenizer, *, column: str = "text", **options: Any) -> TokenStore:
+    """Encodes `column` to ids, each row with eos at its end; length has no limit. Otherwise as `prepare_translation`.
 
     Raises:
         CorpusError: the column is missing or not text, or no row is left.
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
     """
-    framed = {"ids": _Framing(column, None, SpecialIds.of(tokenizer).eos)}
-    return _prepare(dataset, tokenizer, "language-model", framed, None, num_proc, cache_dir, progress)
+    framed = {"ids": Framing(column, None, SpecialIds.of(tokenizer).eos)}
+    return _prepare(dataset, RowEncoder(tokenizer, framed, None), PrepareOptions(**options))
 
 
 def prepare_classification(
-    dataset: datasets.Dataset,
+    dataset: Any,
     tokenizer: Tokenizer,
     *,
     column: str,
     label: str,
     max_len: int,
     labels: Sequence[str] = (),
-    num_proc: int | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Prepared:
+    **options: Any,
+) -> TokenStore:
     """Encodes `column`, each row framed as `SpecialIds.framed` has it, with the number of its `label`.
 
-    A text of more than `max_len` ids keeps its beginning; the ledger says how many were cut. Rows without text, without
-    a label, or with one that is not among `labels` are dropped and counted. labels: their names in the order of their
-    numbers, such as those of the training rows for the rows to validate on; none: those that occur.
-    `progress`: as in `prepare_translation`.
+    A text of more than `max_len` ids keeps its beginning; the ledger says how many were cut, and how much of them. Rows
+    without text, without a label, or with one that is not among `labels` are dropped and counted. labels: their names in
+    the order of their numbers, such as those of the training rows for the rows to validate on; none: those that occur.
+    Otherwise as `prepare_translation`.
 
     Raises:
         CorpusError: a column is missing or of the wrong kind, there are too few or too many labels, or no row is left.
@@ -109,25 +115,20 @@ def prepare_classification(
         raise CorpusError(f"max_len={max_len} leaves no room for text between two special tokens; ask for at least 3")
     texts = label_texts(dataset, label)
     names = tuple(labels) or label_names(texts, label)
-    numbers = label_ids(texts, names)
-    framed = {"ids": _Framing(column, special.first, special.last)}
-    prepared = _prepare(
-        dataset, tokenizer, "classification", framed, max_len, num_proc, cache_dir, progress, label_ids=numbers
-    )
-    return replace(prepared, labels=names)
+    framed = {"ids": Framing(column, special.first, special.last)}
+    encoder = RowEncoder(tokenizer, framed, max_len, truncate=True, label=label, labels=names)
+    return _prepare(dataset, encoder, PrepareOptions(**options), label_ids(texts, names))
 
 
 def prepare_corpus(
-    dataset: datasets.Dataset,
+    dataset: Any,
     tokenizer: Tokenizer,
     columns: TaskColumns,
     *,
     max_len: int,
     labels: Sequence[str] = (),
-    num_proc: int | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Prepared:
+    **options: Any,
+) -> TokenStore:
     """`prepare_translation`, `prepare_classification` or `prepare_language_model`, as `columns` say.
 
     `max_len` is not for language models; `labels` is for classification alone.
@@ -135,263 +136,207 @@ def prepare_corpus(
     if columns.task == "classification":
         column, label = columns.columns
         return prepare_classification(
-            dataset,
-            tokenizer,
-            column=column,
-            label=label,
-            max_len=max_len,
-            labels=labels,
-            num_proc=num_proc,
-            cache_dir=cache_dir,
-            progress=progress,
+            dataset, tokenizer, column=column, label=label, max_len=max_len, labels=labels, **options
         )
     if columns.task == "translation":
         src, tgt = columns.columns
-        return prepare_translation(
-            dataset,
-            tokenizer,
-            src=src,
-            tgt=tgt,
-            max_len=max_len,
-            num_proc=num_proc,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
+        return prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=max_len, **options)
     (column,) = columns.columns
-    return prepare_language_model(
-        dataset, tokenizer, column=column, num_proc=num_proc, cache_dir=cache_dir, progress=progress
-    )
-
-
-@dataclass(frozen=True)
-class _Framing:
-    """A text column and the ids put before and after each of its rows."""
-
-    column: str
-    bos: int | None
-    eos: int
-
-
-@dataclass(frozen=True)
-class _EncodeBatch:
-    """What `datasets.map` calls: a batch of texts in, a batch of ids, outcome and bytes out."""
-
-    tokenizer: Tokenizer
-    framed: Mapping[str, _Framing]
-    max_len: int | None
-    num_threads: int | None
-    truncate: bool  # rows longer than max_len to it; they are dropped otherwise
-    report: Callable[[int], None] | None  # called with the rows of each batch
-    parent: int | None  # of a worker process, which ends with it
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        if self.parent is not None:
-            end_with_parent(self.parent)
-        columns: dict[str, pa.Array] = {}
-        outcome = np.zeros(batch.num_rows, dtype=np.int8)
-        size = np.zeros(batch.num_rows, dtype=np.int64)
-        for name, frame in self.framed.items():
-            texts = [text or "" for text in batch[frame.column].to_pylist()]
-            ids, row_starts = _frame(self.tokenizer, texts, frame, self.num_threads)
-            lengths = np.diff(row_starts)
-            outcome[[not text.strip() for text in texts]] = _EMPTY
-            if self.max_len is not None:
-                outcome[(outcome == _KEPT) & (lengths > self.max_len)] = _TOO_LONG
-                if self.truncate:
-                    ids, row_starts = _truncate(ids, row_starts, self.max_len)
-            size += np.fromiter((len(text.encode()) for text in texts), dtype=np.int64, count=len(texts))
-            columns[name] = pa.ListArray.from_arrays(row_starts.astype(np.int32), pa.array(ids))
-        if self.report is not None:
-            self.report(batch.num_rows)
-        return pa.table({**columns, "outcome": outcome, "bytes": size})
-
-
-def _frame(
-    tokenizer: Tokenizer, texts: Sequence[str], frame: _Framing, num_threads: int | None
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """The ids of all texts in one array (n,), framed, and where each row begins (len(texts) + 1,)."""
-    encodings = tokenizer.encode_batch(texts, num_threads, disallowed_special=())
-    num_added = 1 if frame.bos is None else 2
-    row_starts = np.asarray(encodings.row_starts, dtype=np.int64)
-    row_starts = row_starts + num_added * np.arange(len(row_starts), dtype=np.int64)
-    ids = np.empty(row_starts[-1], dtype=np.int32)
-    is_text = np.ones(len(ids), dtype=np.bool_)
-    is_text[row_starts[1:] - 1] = False
-    ids[row_starts[1:] - 1] = frame.eos
-    if frame.bos is not None:
-        is_text[row_starts[:-1]] = False
-        ids[row_starts[:-1]] = frame.bos
-    ids[is_text] = encodings.ids
-    return ids, row_starts
-
-
-def _truncate(
-    ids: npt.NDArray[np.int32], row_starts: npt.NDArray[np.int64], max_len: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Rows of at most `max_len` ids: each keeps its beginning and the special id at its end."""
-    lengths = np.diff(row_starts)
-    kept = np.arange(len(ids)) - np.repeat(row_starts[:-1], lengths) < max_len - 1
-    kept[row_starts[1:] - 1] = True
-    return ids[kept], np.concatenate(([0], np.minimum(lengths, max_len).cumsum()))
+    return prepare_language_model(dataset, tokenizer, column=column, **options)
 
 
 def _prepare(
-    dataset: datasets.Dataset,
-    tokenizer: Tokenizer,
-    task: Task,
-    framed: Mapping[str, _Framing],
-    max_len: int | None,
-    num_proc: int | None,
-    cache_dir: str | os.PathLike[str] | None,
-    progress: Progress | None,
-    *,
-    label_ids: npt.NDArray[np.int64] | None = None,
-) -> Prepared:
-    """label_ids: (N,) numbers of labels that become the column label, negative for rows to drop; such rows are cut to
-    `max_len` where others are dropped."""
-    _check_text_columns(dataset, [frame.column for frame in framed.values()])
-    cache = Path(cache_dir) if cache_dir is not None else cache_folder()
-    truncate = label_ids is not None
-    encoded = _encode(
-        dataset, tokenizer, framed, max_len, truncate, num_proc, cache, progress or (lambda done, total: None)
-    )
-    outcomes = encoded.select_columns(["outcome", "bytes"]).with_format("numpy")[:]
-    outcome = outcomes["outcome"]
-    if label_ids is not None:
-        outcome = np.where(
-            (outcome != _EMPTY) & (label_ids < 0), np.where(label_ids == -1, _NO_LABEL, _NEW_LABEL), outcome
-        )
-    stage = _stage(outcome, outcomes["bytes"], max_len, truncate=truncate)
-    if stage.kept.examples == 0:
-        reasons = ", ".join(f"{amount.examples:,} {reason}" for reason, amount in stage.dropped.items())
+    dataset: Any, encoder: RowEncoder, options: PrepareOptions, labels: npt.NDArray[np.int64] | None = None
+) -> TokenStore:
+    rows = _rows(dataset, encoder, options.unit_bytes, labels)
+    facts = _planned(rows, encoder)
+    read = read_stage(dataset) if isinstance(rows, DatasetRows) else None
+    before = Ledger() if read is None else Ledger((read,))
+    if options.out is not None:
+        with lock_output(options.out, reentrant=True):
+            found = made_before(options.out, facts, overwrite=options.overwrite)
+            if found is None:
+                return _write(Path(options.out).resolve(), facts, rows, encoder, options, before)
+            found.ledger.check(options.fail_above)
+            return found
+    if isinstance(rows, StreamRows):
+        raise CorpusError("a streamed dataset has no place in the cache; name a folder for its ids with out=…")
+    target = _cached_place(facts, options)
+    with _lock_when_free(target):
+        recover_directory(target)
+        try:
+            store = TokenStore.load(target)
+        except (FormatError, OSError):  # nothing is there, or it is damaged
+            return _write(target, facts, rows, encoder, options, before)
+        store.ledger.check(options.fail_above)
+        _progress(options)(rows.num_rows, rows.num_rows)
+        return store
+
+
+def _rows(
+    dataset: Any, encoder: RowEncoder, unit_bytes: int, labels: npt.NDArray[np.int64] | None
+) -> DatasetRows | StreamRows:
+    import datasets
+
+    if isinstance(dataset, datasets.IterableDataset):
+        return StreamRows(dataset, encoder.columns, unit_bytes)
+    if isinstance(dataset, dict):  # DatasetDict and IterableDatasetDict
         raise CorpusError(
-            f"nothing is left of {len(dataset):,} rows ({reasons or 'there were none'}); check the columns or max_len"
+            f"this is a {type(dataset).__name__} of several splits; give one of them: {', '.join(dataset)}"
         )
-    kept = encoded.remove_columns(["outcome", "bytes"]).with_format(None)
-    if label_ids is not None:
-        kept = kept.add_column("label", label_ids)
-    if stage.kept.examples < len(encoded):
-        kept = kept.select(np.flatnonzero(np.isin(outcome, [_KEPT, _TOO_LONG] if truncate else [_KEPT])))
-    read = read_stage(dataset)
-    return Prepared(kept, tokenizer.digest, task, Ledger((stage,) if read is None else (read, stage)))
+    return DatasetRows(dataset, encoder.columns, unit_bytes, labels)
 
 
-def _encode(
-    dataset: datasets.Dataset,
-    tokenizer: Tokenizer,
-    framed: Mapping[str, _Framing],
-    max_len: int | None,
-    truncate: bool,
-    num_proc: int | None,
-    cache: Path,
-    progress: Progress,
-) -> datasets.Dataset:
-    """Columns of ids, and of each row's outcome and bytes; from the cache when it has them."""
-    several, done, total = (num_proc or 1) > 1, 0, len(dataset)
-
-    def report(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(done, total)
-
-    columns = list(dict.fromkeys(frame.column for frame in framed.values()))
-    fingerprint = _fingerprint(dataset, tokenizer, framed, max_len, truncate)
-    ids = dict.fromkeys(framed, datasets.Sequence(datasets.Value("int32")))
-    # processes share the cores already, so each encodes with one thread
-    encode = _EncodeBatch(
-        tokenizer,
-        framed,
-        max_len,
-        1 if several else None,
-        truncate,
-        None if several else report,
-        os.getpid() if several else None,
-    )
-    place = cache / fingerprint
-    if not _is_whole(place):
-        with bound_directory(place, keep_others=False) as folder, _worker_errors(num_proc):
-            dataset.select_columns(columns).with_format("arrow").map(
-                encode,
-                batched=True,
-                batch_size=_BATCH_ROWS,
-                remove_columns=columns,
-                features=datasets.Features(
-                    {**ids, "outcome": datasets.Value("int8"), "bytes": datasets.Value("int64")}
-                ),
-                num_proc=num_proc,
-                cache_file_name=str(folder / "rows.arrow"),
-                load_from_cache_file=False,
-                new_fingerprint=fingerprint,
-                desc="encoding",
-            )
-    if done < total:  # the rest came from the cache, or from other processes
-        progress(total, total)
-    return datasets.concatenate_datasets(
-        [datasets.Dataset.from_file(str(file)) for file in sorted(place.glob("*.arrow"))]
+def _planned(rows: DatasetRows | StreamRows, encoder: RowEncoder) -> StoreFacts:
+    """The facts of the store before any row is encoded."""
+    tokenizer = encoder.tokenizer
+    plan = {
+        "version": _ROWS_VERSION,
+        **rows.facts,
+        "text_columns": {name: frame.column for name, frame in encoder.framed.items()},
+        "max_len": encoder.max_len,
+        "label_column": encoder.label,
+    }
+    ends = {name: frame.ends for name, frame in encoder.framed.items()}
+    return StoreFacts(
+        tokenizer.digest,
+        tokenizer.vocab_size,
+        tuple(encoder.framed),
+        (),
+        Ledger(),
+        ends,
+        encoder.values,
+        encoder.labels,
+        source=plan,
     )
 
 
-def _is_whole(place: Path) -> bool:
-    """Whether the cache has these rows; damaged ones are encoded anew."""
-    recover_directory(place)
-    try:
-        check_manifest(place)
-    except FormatError:
-        return False
-    return True
+def _cached_place(facts: StoreFacts, options: PrepareOptions) -> Path:
+    cache = Path(options.cache_dir) if options.cache_dir is not None else cache_folder()
+    return cache.resolve() / hashlib.sha256(json.dumps(facts.to_dict()).encode()).hexdigest()[:32]
 
 
 @contextmanager
-def _worker_errors(num_proc: int | None) -> Iterator[None]:
-    """Says in one line that a worker process was killed."""
+def _lock_when_free(target: Path) -> Iterator[None]:
+    """Holds the lock of a place in the cache; waits for a run that prepares the same."""
+    while True:
+        try:
+            lock = lock_output(target, reentrant=True)
+            lock.__enter__()
+            break
+        except OutputLockedError:
+            time.sleep(0.2)
     try:
         yield
-    except RuntimeError as problem:
-        if (num_proc or 1) == 1 or "subprocess" not in str(problem):
-            raise
-        raise BpeTransformerError(
-            f"one of {num_proc} encoding processes was killed, perhaps because memory ran out; "
-            "run it again with fewer processes (num_proc)"
-        ) from None
+    finally:
+        lock.__exit__(None, None, None)
 
 
-def _stage(outcome: npt.NDArray[np.int8], size: npt.NDArray[np.int64], max_len: int | None, *, truncate: bool) -> Stage:
-    def amount(code: int) -> Amount:
-        return Amount(int((outcome == code).sum()), int(size[outcome == code].sum()))
+def _progress(options: PrepareOptions) -> Progress:
+    return options.progress or (lambda done, total: None)
 
-    too_long = {f"longer than max_len={max_len}": amount(_TOO_LONG)}
-    dropped = {
-        "empty": amount(_EMPTY),
-        "without a label": amount(_NO_LABEL),
-        "with a label that training rows lack": amount(_NEW_LABEL),
-        **({} if truncate else too_long),
-    }
-    kept = amount(_KEPT) + (amount(_TOO_LONG) if truncate else Amount())
-    found, cut = (
-        {reason: what for reason, what in amounts.items() if what.examples}
-        for amounts in (dropped, too_long if truncate else {})
+
+def _write(
+    target: Path,
+    facts: StoreFacts,
+    rows: DatasetRows | StreamRows,
+    encoder: RowEncoder,
+    options: PrepareOptions,
+    before: Ledger,
+) -> TokenStore:
+    with UnfinishedStore(target, facts) as store:
+        if not store.is_whole:
+            if isinstance(rows, StreamRows):
+                _encode_stream(rows, encoder, store, _progress(options))
+            else:
+                _encode_dataset(rows, encoder, store, options)
+            _check_losses(store, before, options.fail_above)
+        return store.finish(before)
+
+
+def _check_losses(store: UnfinishedStore, before: Ledger, fail_above: float | None) -> None:
+    """Raises `CorpusError` if nothing is left, `DataLossError` if too much was lost; what was written is then dropped."""
+    stage = sum((mark.stage for _, mark in sorted(store.marks.items())), start=StageRecorder().stage("encode"))
+    marks = dict(store.marks)
+    store.marks.clear()
+    before.with_stage(stage).check(fail_above)
+    if stage.kept.examples == 0:
+        reasons = ", ".join(f"{amount.examples:,} {reason}" for reason, amount in stage.dropped.items())
+        raise CorpusError(
+            f"nothing is left of {stage.received.examples:,} rows ({reasons or 'there were none'}); "
+            "check the columns or max_len"
+        )
+    store.marks.update(marks)
+
+
+def _encode_dataset(rows: DatasetRows, encoder: RowEncoder, store: UnfinishedStore, options: PrepareOptions) -> None:
+    progress, total = _progress(options), rows.num_rows
+    done = sum(mark.read for mark in store.marks.values())
+    left = [unit for unit in range(rows.num_units) if unit not in store.marks]
+    if (options.num_proc or 1) > 1:
+        work = _UnitWork(rows, replace(encoder, num_threads=1), store.folder)
+        for unit, mark in in_processes(work, left, cast(int, options.num_proc)):
+            store.mark(unit, mark)
+            done += mark.read
+            progress(done, total)
+    else:
+        for unit in left:
+            before = done
+
+            def report(read: int, before: int = before) -> None:
+                progress(before + read, total)
+
+            mark = _UnitWork(rows, encoder, store.folder, report)(unit)
+            store.mark(unit, mark)
+            done += mark.read
+    if not left:
+        progress(total, total)
+
+
+@dataclass(frozen=True)
+class _UnitWork:
+    """Encodes the rows of a unit to a shard."""
+
+    rows: DatasetRows
+    encoder: RowEncoder
+    folder: Path
+    report: Callable[[int], None] | None = None
+
+    def __call__(self, unit: int) -> ShardMark:
+        recorder, read = StageRecorder(), 0
+        with _shard_writer(self.folder, unit, self.encoder) as writer:
+            for first, batch in self.rows.batches(unit):
+                writer.append(*self.encoder.encode(batch, first, recorder, self.rows.labels_of(first, batch)))
+                read += batch.num_rows
+                if self.report is not None:
+                    self.report(read)
+            shard, sums = writer.finish()
+        return ShardMark(shard, sums, recorder.stage("encode"), read)
+
+
+def _shard_writer(folder: Path, unit: int, encoder: RowEncoder) -> ShardWriter:
+    return ShardWriter(
+        folder, shard_name(unit), list(encoder.framed), encoder.values, id_dtype(encoder.tokenizer.vocab_size)
     )
-    return Stage("encode", kept, dropped=found, truncated=cut)
 
 
-def _fingerprint(
-    dataset: datasets.Dataset,
-    tokenizer: Tokenizer,
-    framed: Mapping[str, _Framing],
-    max_len: int | None,
-    truncate: bool,
-) -> str:
-    facts = [_ROWS_VERSION, dataset._fingerprint, tokenizer.digest, max_len, *(["truncate"] if truncate else [])]
-    facts += [[name, frame.column, frame.bos, frame.eos] for name, frame in framed.items()]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-
-def _check_text_columns(dataset: datasets.Dataset, columns: Sequence[str]) -> None:
-    for column in columns:
-        if column not in dataset.column_names:
-            raise CorpusError(f"the corpus has no column {column!r}; its columns are {', '.join(dataset.column_names)}")
-        kind = getattr(dataset.features[column], "dtype", None)
-        if kind not in ("string", "large_string"):
-            raise CorpusError(
-                f"column {column!r} holds {kind or dataset.features[column]}, not text; name a text column"
-            )
+def _encode_stream(rows: StreamRows, encoder: RowEncoder, store: UnfinishedStore, progress: Progress) -> None:
+    """Encodes a stream to shards of about `unit_bytes` of text; those that are marked are skipped."""
+    unit = len(store.marks)
+    done = sum(mark.read for mark in store.marks.values())
+    batches = rows.batches(done)
+    while True:
+        recorder, read, size = StageRecorder(), 0, 0
+        with _shard_writer(store.folder, unit, encoder) as writer:
+            for first, batch in batches:
+                writer.append(*encoder.encode(batch, first, recorder))
+                read += batch.num_rows
+                size += batch.nbytes
+                progress(done + read, 0)
+                if size >= rows.unit_bytes:
+                    break
+            if not read and unit:
+                return
+            shard, sums = writer.finish()
+        store.mark(unit, ShardMark(shard, sums, recorder.stage("encode"), read))
+        done, unit = done + read, unit + 1
