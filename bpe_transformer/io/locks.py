@@ -23,12 +23,13 @@ def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Ite
     or another block of this one, holds it.
     """
     target = Path(os.path.realpath(path))
-    lock = target.parent / f"{hidden_name(target)}.lock"
+    lock = _place(target)
     holder = (os.getpid(), lock)
     if reentrant and _holders.get(holder) == threading.get_ident():
         yield
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    missing = [parent for parent in lock.parents if not parent.exists()]
+    lock.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _acquire(lock, path)
     _holders[holder] = threading.get_ident()
     try:
@@ -38,6 +39,16 @@ def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Ite
         with suppress(OSError):  # an empty file that nobody holds hinders no one
             lock.unlink()
         release(descriptor)
+        with suppress(OSError):  # they hold something now
+            for parent in missing:
+                parent.rmdir()
+
+
+def _place(target: Path) -> Path:
+    """Beside the output; in it where the folder above may not be written to."""
+    name = f"{hidden_name(target)}.lock"
+    inside = target.is_dir() and not os.access(target.parent, os.W_OK)
+    return (target if inside else target.parent) / name
 
 
 def _acquire(lock: Path, path: str | os.PathLike[str]) -> int:
@@ -45,9 +56,8 @@ def _acquire(lock: Path, path: str | os.PathLike[str]) -> int:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         except OSError as problem:
-            raise OutputLockedError(
-                f"{path} cannot be locked: {lock}: {problem.strerror}; remove that file"
-            ) from problem
+            remedy = "remove that file" if os.path.lexists(lock) else "choose another output"
+            raise OutputLockedError(f"{path} cannot be locked: {lock}: {problem.strerror}; {remedy}") from problem
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             os.close(descriptor)

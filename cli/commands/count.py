@@ -18,7 +18,7 @@ from bpe_transformer.cli.support.counting_options import (
     splitting_options,
 )
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_option
-from bpe_transformer.cli.support.outputs import check_writable, refuse_existing, replacing
+from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing
 from bpe_transformer.io.printable import printable
 
 
@@ -62,7 +62,7 @@ def command(
         return _count_tokens(corpora, tokenizer, splitting, counting, as_json)
     from bpe_transformer.tokenizer.splitting import DEFAULT_PATTERN
 
-    check_writable(output)
+    claim_output(output)
     if counting.keep_partial:
         refuse_existing(output, overwrite=overwrite)
     place = Path(output).parent

@@ -8,7 +8,7 @@ import click
 
 from bpe_transformer.cli.support.console import output, print_json, say
 from bpe_transformer.cli.support.options import overwrite_option, view_options
-from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.outputs import claim_output, replacing
 
 _AXES = ("steps", "epochs", "minutes")
 
@@ -43,7 +43,7 @@ def command(
     runs with one tokenizer.
     """
     if svg is not None:
-        check_writable(svg)
+        claim_output(svg)
     console = None if as_json else output(width)
     from bpe_transformer.inspection.curves import run_curves
 

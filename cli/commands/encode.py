@@ -16,7 +16,7 @@ from bpe_transformer.cli.support.options import (
     text_option,
     tokenizer_argument,
 )
-from bpe_transformer.cli.support.outputs import refuse_existing
+from bpe_transformer.cli.support.outputs import claim_output, refuse_existing
 from bpe_transformer.cli.support.text_input import (
     SpecialPolicy,
     at_once_option,
@@ -107,6 +107,7 @@ def command(
     if offsets is not None and form != "npy":
         raise click.UsageError("--offsets goes with --format npy; the other formats keep texts apart themselves")
     if offsets is not None:
+        claim_output(offsets)
         refuse_existing(offsets, overwrite=overwrite)
     learned = open_tokenizer(tokenizer)
     _check_ends(learned, add_bos, add_eos)

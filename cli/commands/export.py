@@ -10,7 +10,7 @@ import click
 
 from bpe_transformer.cli.support.console import say, write_data
 from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_argument
-from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.outputs import claim_output, replacing
 from bpe_transformer.cli.support.tokenizer_files import named_file, open_tokenizer
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(tokenizer: str, output: str, overwrite: bool, form: str | None) -> N
     if output == "-" and form == "gpt2":
         raise click.UsageError("gpt2 is two files, which standard output cannot hold; name a folder")
     if output != "-":
-        check_writable(output)
+        claim_output(output)
     from bpe_transformer.tokenizer.formats import export
 
     with named_file(tokenizer) as file:

@@ -11,7 +11,7 @@ import click
 
 from bpe_transformer.cli.support.console import say, write_data
 from bpe_transformer.cli.support.options import output_option, overwrite_option
-from bpe_transformer.cli.support.outputs import check_writable, save_tokenizer
+from bpe_transformer.cli.support.outputs import claim_output, save_tokenizer
 from bpe_transformer.cli.support.tokenizer_files import named_file
 from bpe_transformer.errors import FormatError
 
@@ -48,7 +48,7 @@ def command(
     should is refused, and nothing is written then.
     """
     if output != "-":
-        check_writable(output)
+        claim_output(output)
     with ExitStack() as opened:
         learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), pattern, _specials(special))
     if output == "-":

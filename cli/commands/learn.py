@@ -21,7 +21,7 @@ from bpe_transformer.cli.support.counting_options import (
     splitting_options,
 )
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, whole_number
-from bpe_transformer.cli.support.outputs import check_vocab_size, check_writable, refuse_existing, save_tokenizer
+from bpe_transformer.cli.support.outputs import check_vocab_size, claim_output, refuse_existing, save_tokenizer
 
 if TYPE_CHECKING:
     from bpe_transformer import PretokenCounts, Tokenizer
@@ -199,7 +199,7 @@ def command(
 
 def _check_output(output: str, vocabulary: VocabularyOptions, counting: CountingOptions, *, overwrite: bool) -> None:
     """Raises the errors that do not depend on the corpora before those are read."""
-    check_writable(output)
+    claim_output(output)
     check_vocab_size(output, vocabulary.vocab_size, overwrite=overwrite)
     if counting.keep_partial:  # what is reached is another vocabulary than the whole
         refuse_existing(output, overwrite=overwrite)

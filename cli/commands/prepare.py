@@ -8,7 +8,7 @@ import click
 
 from bpe_transformer.cli.support.console import messages, progress, reporter, show_ledger
 from bpe_transformer.cli.support.options import fail_above_option, output_option, overwrite_option, tokenizer_option
-from bpe_transformer.cli.support.outputs import check_writable
+from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training_options import (
     CorpusChoice,
     corpus_options,
@@ -51,14 +51,12 @@ def command(
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     Task, columns and --max-len are chosen as train chooses them. A run that was stopped goes on when it is started again.
     """
-    check_writable(output)
+    claim_output(output)
     hide_library_bars()
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import load_corpus, prepare_corpus
-    from bpe_transformer.io import lock_output
     from bpe_transformer.training import recommended_settings
 
-    click.get_current_context().with_resource(lock_output(output))
     loaded = Tokenizer.load(tokenizer)
     info = choice.info()
     columns = choice.columns(info)

@@ -19,7 +19,7 @@ from bpe_transformer.cli.support.options import (
     split_option,
     text_option,
 )
-from bpe_transformer.cli.support.outputs import check_writable, refuse_existing, save_tokenizer
+from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, save_tokenizer
 from bpe_transformer.cli.support.text_input import file_text, literal_text
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 
@@ -72,7 +72,7 @@ def command(
         raise click.UsageError("give either TOKENIZER or --run RUN, whose model is pruned with its tokenizer")
     if run is None and not files and not texts:
         raise click.UsageError("no text says which tokens are needed; give --file FILE or --text TEXT")
-    check_writable(output)
+    claim_output(output)
     if run is not None:
         refuse_existing(output, overwrite=overwrite)
     chosen = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]

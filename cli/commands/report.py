@@ -9,7 +9,7 @@ import click
 from bpe_transformer.cli.support.console import messages, print_json, progress
 from bpe_transformer.cli.support.measure_options import MeasureOptions, measure, measure_options
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_argument
-from bpe_transformer.cli.support.outputs import check_writable, replacing
+from bpe_transformer.cli.support.outputs import claim_output, replacing
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 
 
@@ -45,7 +45,7 @@ def command(
     from bpe_transformer.inspection.html.report import report_data, write_report
 
     learned = open_tokenizer(tokenizer)
-    check_writable(output)
+    claim_output(output)
     with progress() as display:
         sweep = measure(learned, measured, display) if measured.given else None
         data = report_data(

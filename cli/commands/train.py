@@ -13,7 +13,7 @@ import click
 
 from bpe_transformer.cli.support.console import messages, progress, reporter
 from bpe_transformer.cli.support.options import output_option, overwrite_option, threads_option, tokenizer_option
-from bpe_transformer.cli.support.outputs import check_writable
+from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training_options import (
     SETTING_GROUPS,
     CorpusChoice,
@@ -84,7 +84,7 @@ def command(
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
     """
     run = Path(output)
-    check_writable(run)
+    claim_output(run)
     start_torch(threads)
     hide_library_bars()
     from bpe_transformer.data import load_with_validation
@@ -136,12 +136,10 @@ def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, r
 
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
-    """Takes the run's folder for this command, and refuses what cannot be begun or resumed in it."""
+    """Refuses what cannot be begun or resumed in it."""
     from bpe_transformer.errors import CheckpointError
-    from bpe_transformer.io import lock_output
     from bpe_transformer.training.checkpoint import CONFIG, STATE
 
-    click.get_current_context().with_resource(lock_output(run))
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
     if not resume and not overwrite and (run / CONFIG).exists():

@@ -14,21 +14,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from bpe_transformer.io.atomic import atomic_directory
+from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.workspaces import workspace
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
 
 
-def check_writable(output: str | os.PathLike[str]) -> None:
-    """Raises `OSError`, before any work is done, if nothing can be written at `output`."""
+def claim_output(output: str | os.PathLike[str]) -> None:
+    """Takes an output for this command until it ends, before any work is done.
+
+    Raises `OSError` if nothing can be written there, `OutputLockedError` while another command writes it.
+    """
     output = Path(output)
     place = next(parent for parent in output.absolute().parents if parent.exists())
     if not place.is_dir():
         raise NotADirectoryError(f"{output} cannot be written: {place} is not a folder; choose another place with -o")
-    if not os.access(place, os.W_OK):
+    if not os.access(place, os.W_OK) and not (output.is_dir() and os.access(output, os.W_OK)):
         raise PermissionError(f"{output} cannot be written: {place} is read-only; choose another place with -o")
+    if output.is_file() or output.is_dir() or not os.path.lexists(output):  # a device or a pipe is nobody's
+        click.get_current_context().with_resource(lock_output(output))
 
 
 def refuse_existing(output: str | os.PathLike[str], *, overwrite: bool, holds: str = "") -> None:

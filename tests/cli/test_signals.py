@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bpe_transformer.cli import cli
+from bpe_transformer.errors import OutputLockedError
 from bpe_transformer.io import lock_output
 
 
@@ -52,28 +55,53 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "tokenizer.json").exists()
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "encode"])
-def test_a_second_run_is_refused(tmp_path: Path, command: str) -> None:
+WRITING = {
+    "count": "count a.txt -o out",
+    "learn": "learn a.txt -o out --vocab-size 260",
+    "export": "export tok -o out --format tiktoken",
+    "export gpt2": "export tok -o out --format gpt2",
+    "import": "import tok -o out",
+    "report": "report tok -o out",
+    "prune": "prune tok --file a.txt -o out",
+    "encode": "encode tok --file a.txt -o out",
+    "encode offsets": "encode tok low --format npy --offsets out",
+    "prepare": "prepare a.txt --tokenizer tok -o out",
+    "train": "train a.txt --tokenizer tok -o out",
+}
+
+
+@pytest.fixture(scope="module")
+def vocabulary_and_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from bpe_transformer import PretokenCounts, learn_bpe
 
-    learn_bpe(PretokenCounts.from_words({"low": 5}), 260, special_tokens=["<pad>", "<s>", "</s>"]).save(
-        tmp_path / "tok"
+    folder = tmp_path_factory.mktemp("locked")
+    counts = PretokenCounts.from_words({"low": 5})
+    learn_bpe(counts, 260, special_tokens=["<pad>", "<s>", "</s>"]).save(folder / "tok")
+    (folder / "a.txt").write_text("low\n" * 10)
+    return folder
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", WRITING)
+def test_a_second_run_is_refused(
+    vocabulary_and_text: Path, monkeypatch: pytest.MonkeyPatch, name: str, overwrite: bool
+) -> None:
+    monkeypatch.chdir(vocabulary_and_text)
+    arguments = [*WRITING[name].split(), *(["--overwrite"] if overwrite else [])]
+    with lock_output("out"):
+        done = CliRunner().invoke(cli, arguments)
+    assert isinstance(done.exception, OutputLockedError), done.output
+    said = "out is being written by another run; wait until it has ended, or choose another output"
+    assert str(done.exception) == said
+    assert sorted(os.listdir()) == ["a.txt", "tok"]
+
+
+def test_folders_that_a_refused_command_needs_are_not_left(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        cli, ["learn", str(tmp_path / "none"), "-o", str(tmp_path / "a/b"), "--vocab-size", "300"]
     )
-    (tmp_path / "a.txt").write_text("low\n" * 10)
-    arguments = {
-        "prepare": ["prepare", "a.txt", "--tokenizer", "tok", "-o", "out"],
-        "train": ["train", "a.txt", "--tokenizer", "tok", "-o", "out"],
-        "encode": ["encode", "tok", "--file", "a.txt", "-o", "out"],
-    }
-    with lock_output(tmp_path / "out"):
-        process = start(*arguments[command], folder=tmp_path)
-        _, message = process.communicate()
-    assert process.returncode == 1
-    assert (
-        message.decode()
-        == "error: out is being written by another run; wait until it has ended, or choose another output\n"
-    )
-    assert sorted(os.listdir(tmp_path)) == ["a.txt", "tok"]
+    assert done.exit_code != 0
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the system to end a process with its parent")

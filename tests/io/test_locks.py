@@ -55,3 +55,26 @@ def test_a_planted_lock_file_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OutputLockedError, match="remove"), lock_output(tmp_path / "run"):
         pass
     assert not (tmp_path / "precious").exists()
+
+
+def test_a_lock_lies_in_a_folder_whose_parent_may_not_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    with lock_output(tmp_path / "run"):
+        assert os.listdir(tmp_path) == ["run"]
+        assert len(os.listdir(tmp_path / "run")) == 1
+        with pytest.raises(OutputLockedError, match="another run"), lock_output(tmp_path / "run"):
+            pass
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_folders_above_a_lock_are_made_and_removed(tmp_path: Path) -> None:
+    with lock_output(tmp_path / "a" / "b" / "run"):
+        assert len(os.listdir(tmp_path / "a" / "b")) == 1
+    assert os.listdir(tmp_path) == []
+    with lock_output(tmp_path / "a" / "b" / "run"):
+        (tmp_path / "a" / "file").touch()
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["a", "file"]
