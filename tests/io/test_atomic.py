@@ -330,18 +330,22 @@ def test_two_writers_at_once_both_succeed(tmp_path: Path) -> None:
 def test_a_worker_that_outlives_a_killed_run_keeps_no_workspace(tmp_path: Path) -> None:
     target = tmp_path / "tok"
     reading, writing = os.pipe()
+    ready, begun = os.pipe()
 
     def work() -> None:
         with atomic_directory(target) as new:
             write_tree(new, OLD)
             if os.fork() == 0:  # the worker
                 os.close(writing)
+                os.write(begun, b"1")
                 os.read(reading, 1)  # until the test ends
                 os._exit(0)
+            os.read(ready, 1)
             kill()
 
     assert in_child(work) == -signal.SIGKILL
-    os.close(reading)
+    for end in (reading, ready, begun):
+        os.close(end)
     try:
         assert len(hidden(tmp_path)) == 1
         with atomic_directory(target) as new:

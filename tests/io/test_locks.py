@@ -34,16 +34,20 @@ def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path: Path) -> No
 
 def test_a_killed_run_leaves_no_lock_even_if_its_worker_lives(tmp_path: Path) -> None:
     reading, writing = os.pipe()
+    ready, begun = os.pipe()
     child = os.fork()
     if child == 0:
         with lock_output(tmp_path / "run"):
             if os.fork() == 0:
                 os.close(writing)
+                os.write(begun, b"1")
                 os.read(reading, 1)
                 os._exit(0)
+            os.read(ready, 1)
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    os.close(reading)
+    for end in (reading, ready, begun):
+        os.close(end)
     with lock_output(tmp_path / "run"):
         pass
     os.close(writing)
