@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import (
-        EncodedFiles,
         Encodings,
         MergeStep,
         MergeTrace,
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         PretokenCounts,
         Pretokenizer,
         Tokenizer,
+        TokenStore,
         learn_bpe,
         learn_superwords,
     )
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "EncodedFiles": "bpe_transformer.tokenizer",
     "Encodings": "bpe_transformer.tokenizer",
     "MergeStep": "bpe_transformer.tokenizer",
     "MergeTrace": "bpe_transformer.tokenizer",
     "Pretokenizer": "bpe_transformer.tokenizer",
     "PretokenCounter": "bpe_transformer.tokenizer",
     "PretokenCounts": "bpe_transformer.tokenizer",
+    "TokenStore": "bpe_transformer.tokenizer",
     "Tokenizer": "bpe_transformer.tokenizer",
     "learn_bpe": "bpe_transformer.tokenizer",
     "learn_superwords": "bpe_transformer.tokenizer",
 }
 
 __all__ = [
-    "EncodedFiles",
     "Encodings",
     "MergeStep",
     "MergeTrace",
     "PretokenCounter",
     "PretokenCounts",
     "Pretokenizer",
+    "TokenStore",
     "Tokenizer",
     "__version__",
     "learn_bpe",

@@ -39,26 +39,31 @@ def compression(path: str | os.PathLike[str]) -> str | None:
 
 
 class ByteFile:
-    """The unpacked bytes of a file, or of an open `stream` that `path` then only names and that stays open.
+    """The unpacked bytes of a file, or of an open `stream` that `path` then only names and that stays open, or of a file
+    that is not on this machine, open as `remote`, which is unpacked and closed like one that is.
 
     `position` is how many bytes of the file itself were read: packed ones if it is packed.
 
     Raises `CorpusError` while reading, if a packed file is cut off or damaged.
     """
 
-    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | os.PathLike[str], stream: BinaryIO | None = None, *, remote: BinaryIO | None = None
+    ) -> None:
+        self.path = Path(path) if remote is None else cast(Path, path)  # a URL stays as it is, for messages
         self._opened: BinaryIO | pa.NativeFile | None = None  # to be closed by us
         self._stream: Any
         codec = compression(path)
         if stream is not None:
             self._stream = stream
+        elif codec is None and remote is not None:
+            self._opened = self._stream = remote
         elif codec is None:
             self._opened = self._stream = open(path, "rb", buffering=0)  # noqa: SIM115
         else:
             import pyarrow as pa
 
-            packed = self._opened = pa.OSFile(str(path), "rb")
+            packed = self._opened = pa.OSFile(str(path), "rb") if remote is None else pa.PythonFile(remote, "r")
             self._stream = pa.CompressedInputStream(packed, codec) if packed.size() else io.BytesIO()
         self.position = 0
 
@@ -79,6 +84,15 @@ class ByteFile:
             filled += count
         self.position = self.position + filled if self._opened is None else self._opened.tell()
         return filled
+
+    def skip(self, size: int) -> None:
+        """Leaves out the next `size` unpacked bytes; those of a file that is not packed are not read."""
+        if self._stream is self._opened and self._opened is not None:
+            self._opened.seek(self._opened.tell() + size)
+            return
+        buffer = memoryview(bytearray(min(size, BLOCK_BYTES)))
+        while size > 0 and (got := self.readinto(buffer[: min(size, len(buffer))])):
+            size -= got
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[memoryview]:
         """The bytes in order, block by block. A block is overwritten when the next one is read."""
@@ -120,4 +134,4 @@ def open_bytes(file: str | os.PathLike[str] | ByteFile) -> BinaryIO:
 
 def path_of(file: Path | ByteFile) -> Path:
     """The path of a file that is named or open."""
-    return file.path if isinstance(file, ByteFile) else file
+    return Path(file.path) if isinstance(file, ByteFile) else file

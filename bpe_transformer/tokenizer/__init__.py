@@ -3,14 +3,13 @@
 from bpe_transformer.tokenizer.counting.counter import PretokenCounter
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
-from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
 from bpe_transformer.tokenizer.learning import LearningInterrupted, learn_bpe, learn_superwords
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.store import TokenStore
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.trace import MergeStep, MergeTrace
 
 __all__ = [
-    "EncodedFiles",
     "Encodings",
     "LearningInterrupted",
     "MergeStep",
@@ -18,6 +17,7 @@ __all__ = [
     "PretokenCounter",
     "PretokenCounts",
     "Pretokenizer",
+    "TokenStore",
     "Tokenizer",
     "learn_bpe",
     "learn_superwords",

@@ -19,12 +19,13 @@ from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
 from bpe_transformer.tokenizer.encoding.inputs import Texts
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, SpecialNames
-from bpe_transformer.tokenizer.files.encode_files import EncodedFiles, encode_files
+from bpe_transformer.tokenizer.files.encode_files import FileOptions, encode_files
 from bpe_transformer.tokenizer.resizing.prune import PrunedModel, prune
 from bpe_transformer.tokenizer.resizing.truncate import truncate
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.store import TokenStore
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 from bpe_transformer.tokenizer.vocabulary.roles import Roles
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
@@ -268,25 +269,24 @@ class Tokenizer:
         add_bos: bool = False,
         add_eos: bool = False,
         overwrite: bool = False,
+        unit_bytes: int = FileOptions.unit_bytes,
+        fail_above: float | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> EncodedFiles:
-        """Encodes files, and those that `glob` finds in folders, to the folder `out`; gives back what is there, mapped.
+    ) -> TokenStore:
+        """Encodes files, and those that `glob` finds in folders, to a token store in the folder `out`; gives it back, mapped.
 
-        Files ending in .gz or .zst are unpacked. A document is a file, or a line without its line end; its ids are those of
-        `encode`. The folder holds `ids.npy` (uint16 for up to 65,536 ids, else uint32) and `offsets.npy`, or the Arrow stream
-        `ids.arrow` with a list for each document (`datasets.Dataset.from_file` reads it), and `encoded.json`: the sources, the
-        tokenizer's digest and the totals. Needs memory for some 8 MB of text, or for the longest line; for a whole file where
-        normalisation or a pattern of one's own splits the text. `progress(bytes done, bytes in all)` is called on the way.
-
+        Files ending in .gz or .zst are unpacked; a path may be a URL that fsspec knows. A document is a file, or a line without
+        its line end; its ids are those of `encode`. A shard of about `unit_bytes` of text has ids (uint16 for up to 65,536 ids,
+        else uint32) and row starts as `.npy`, or an Arrow stream of lists. Needs memory for 8 MB of text or the longest line; for
+        a whole file where normalisation or a pattern of one's own splits it. `progress` is called with bytes done and in all.
         Called again, it resumes a run that was killed, and does not repeat one that finished. Raises `DigestMismatchError` if
-        the tokenizer, the sources or the options changed, unless `overwrite`; `InvalidUtf8Error` unless `errors` is "replace"
-        or "keep" (bytes as they are); `CorpusError` for sources that are missing or change; and the errors of `encode`.
+        tokenizer, sources or options changed, unless `overwrite`; `InvalidUtf8Error` unless `errors` is "replace" or "keep" (as
+        they are), `DataLossError` for more than `fail_above` replaced, `CorpusError` for missing sources, and those of `encode`.
         """
-        return encode_files(
-            self.codec, paths, out, format=format, documents=documents, glob=glob, errors=errors, num_threads=num_threads,
-            allowed_special=allowed_special, disallowed_special=disallowed_special, add_bos=add_bos, add_eos=add_eos,
-            overwrite=overwrite, progress=progress,
+        options = FileOptions(
+            format, documents, glob, errors, num_threads, allowed_special, disallowed_special, add_bos, add_eos, unit_bytes
         )  # fmt: skip
+        return encode_files(self.codec, paths, out, options, overwrite, fail_above, progress)
 
     # --- ids to text ---------------------------------------------------------------------------------------------------
 

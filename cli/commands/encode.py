@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import progress, reader_may_leave, say, standard_output, stdin_bytes
+from bpe_transformer.cli.support.console import (
+    progress,
+    reader_may_leave,
+    say,
+    show_ledger,
+    standard_output,
+    stdin_bytes,
+)
 from bpe_transformer.cli.support.options import (
     errors_option,
+    fail_above_option,
     file_option,
     output_option,
     overwrite_option,
@@ -65,6 +72,7 @@ Examples:
 @file_option("Encode this file or folder to --output; repeatable.")
 @output_option("With --file: folder for the ids, their offsets and totals.", kind="folder", required=False)
 @overwrite_option
+@fail_above_option
 @click.option("--whole", is_flag=True, help="Take the input as one text, newlines included.")
 @click.option("--bos", "add_bos", is_flag=True, help="Put the beginning-of-sequence token before each text.")
 @click.option("--eos", "add_eos", is_flag=True, help="Put the end-of-sequence token after each text.")
@@ -80,6 +88,7 @@ def command(
     files: tuple[str, ...],
     output: str | None,
     overwrite: bool,
+    fail_above: float | None,
     whole: bool,
     add_bos: bool,
     add_eos: bool,
@@ -114,7 +123,7 @@ def command(
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
     options = StreamOptions(errors=errors, **policy.arguments, add_bos=add_bos, add_eos=add_eos)
     if output is not None:
-        return _encode_files(learned, files, output, form, whole, overwrite, options)
+        return _encode_files(learned, files, output, form, whole, overwrite, fail_above, options)
     with reader_may_leave():
         # several texts are rows; a single one, or --whole, is one text whatever its newlines
         is_one = whole or len(texts) == 1
@@ -167,6 +176,7 @@ def _encode_files(
     form: Form | None,
     whole: bool,
     overwrite: bool,
+    fail_above: float | None,
     options: StreamOptions,
 ) -> None:
     if form == "ids" or form == "json":
@@ -174,8 +184,8 @@ def _encode_files(
     with progress() as display:
         task = display.add_task("encoding", total=None, unit="bytes")
         try:
-            encoded = tokenizer.encode_files(
-                [Path(file) for file in files],
+            store = tokenizer.encode_files(
+                list(files),
                 output,
                 format=form or "npy",
                 documents="file" if whole else "line",
@@ -185,13 +195,13 @@ def _encode_files(
                 add_bos=options.add_bos,
                 add_eos=options.add_eos,
                 overwrite=overwrite,
+                fail_above=fail_above,
                 progress=lambda done, total: display.update(task, completed=done, total=total),
             )
         except KeyboardInterrupt:
             say("interrupted: run the same command again to go on from here")
             raise SystemExit(130) from None
-    totals = encoded.totals
-    rest = f", {totals.replaced:,} places replaced" if totals.replaced else ""
+    show_ledger(store.ledger)
     say(
-        f"{output}: {totals.ids:,} ids of {totals.documents:,} texts ({totals.empty:,} empty), {totals.bytes:,} bytes{rest}",
+        f"{output}: {store.num_ids:,} ids of {len(store):,} texts ({store.num_empty:,} empty), {store.ledger.stages[0].received.bytes:,} bytes"
     )

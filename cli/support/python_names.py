@@ -50,7 +50,7 @@ _PHRASES = (
     (r", as pattern=…, or on the command line as FILE:PATTERN", ", as FILE:PATTERN"),
     (r", or take (the )?bytes with decode_bytes", ""),
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
-    (r"make it (anew )?with encode_files", r"make it \1with encode --file"),
+    (r"\bfail_above\b", "--fail-above"),
     (r"split='([^']*)'", r"--split '\1'"),
     (r"learn it with roles=\{'(\w+)': '([^']*)'\}", r"learn it with --\1 '\2'"),
 )

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpe_transformer import EncodedFiles, Tokenizer, _core
+from bpe_transformer import Tokenizer, TokenStore, _core
 from bpe_transformer.cli.support import text_input as _text
 from bpe_transformer.tokenizer.files import file_texts
 
@@ -220,7 +220,7 @@ def test_files_to_a_folder(
     done = bpe("encode", byte_tokenizer, "--file", tmp_path / "in", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (0, b"")
     assert f"{sum(map(len, lines))} ids of 5 texts (1 empty), {len(TEXT) + 5} bytes" in done.stderr.decode()
-    assert EncodedFiles.load(tmp_path / "out", loaded).encodings.tolist() == lines
+    assert TokenStore.load(tmp_path / "out", loaded).tolist() == lines
     again = (
         "encode",
         byte_tokenizer,
@@ -234,7 +234,7 @@ def test_files_to_a_folder(
     )
     assert "overwrite" in fails(*again)
     assert bpe(*again, "--overwrite").returncode == 0
-    assert EncodedFiles.load(tmp_path / "out").encodings.tolist() == [loaded.encode(TEXT), loaded.encode("three")]
+    assert TokenStore.load(tmp_path / "out").tolist() == [loaded.encode(TEXT), loaded.encode("three")]
     for wrong in (
         ("--file", "x"),
         ("-o", "y"),

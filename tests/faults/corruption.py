@@ -123,12 +123,12 @@ def encode_to(format: str) -> Callable[[Path], None]:
 
 
 def read_encoded(folder: Path) -> object:
-    from bpe_transformer.tokenizer.files import EncodedFiles
+    from bpe_transformer import TokenStore
 
-    loaded = EncodedFiles.load(folder / "out", Tokenizer.load(folder / "tok"))
-    loaded.encodings.to_arrow().validate(full=True)
-    Tokenizer.load(folder / "tok").decode_batch(loaded.encodings)
-    return loaded.encodings.tolist(), loaded.totals, loaded.digest, loaded.sources
+    loaded = TokenStore.load(folder / "out", Tokenizer.load(folder / "tok"))
+    loaded.to_arrow().validate(full=True)
+    Tokenizer.load(folder / "tok").decode_batch(iter(loaded))
+    return loaded.tolist(), loaded.ledger, loaded.digest, loaded.sources
 
 
 def stream_to(form: str) -> Callable[[Path], None]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
@@ -14,9 +12,9 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 from bpe_transformer.io import ByteFile, ErrorsOrKeep, invalid_utf8_message
-from bpe_transformer.io.byte_files import file_format
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
+from bpe_transformer.tokenizer.files.source_files import Piece, Source, check_unchanged, open_source
 
 GROUP_BYTES = 8 << 20
 _GROUP_FILES = 4096
@@ -24,17 +22,8 @@ _ROW_BYTES = 1 << 19  # a longer document is cut into rows of about this size, w
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file to encode, with its size and modification time when encoding began."""
-
-    path: str
-    size: int  # bytes on disk
-    modified: int  # ns
-
-
-@dataclass(frozen=True)
 class Group:
-    """Rows of text that are encoded together, and where the next group begins: at byte `position` of the unpacked source.
+    """Rows of text that are encoded together, and where the next group begins: in a piece, at byte `position` of its source.
 
     A document may be cut into several rows: `begins` and `ends` say for each row whether a document begins or ends with it.
     """
@@ -42,9 +31,10 @@ class Group:
     rows: Rows
     begins: NDArray[np.bool_]
     ends: NDArray[np.bool_]
-    source: int  # index of the source that the next group begins in
-    position: int
+    piece: int  # index of the piece that the next group begins in
+    position: int | None  # None: at the beginning of the piece
     num_bytes: int  # unpacked
+    line_breaks: int  # bytes of them, which belong to no document
     replaced: int  # places where U+FFFD replaced invalid bytes
     done: int  # bytes read from disk so far, of all sources
     origins: list[tuple[int, str]]  # (index of its first row, "file, from byte n on") for each block
@@ -53,51 +43,6 @@ class Group:
         """The file and byte that a row was read from, for messages."""
         first, origin = max(entry for entry in self.origins if entry[0] <= row)
         return origin if first == row else f"{origin} (text {row - first} from there)"
-
-
-def find_sources(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], glob: str, besides: str | os.PathLike[str]
-) -> list[Source]:
-    """The files that `paths` name. A folder stands for the files that `glob` matches in it, sorted, without hidden ones and
-    without those inside the folder `besides`.
-
-    Raises `CorpusError` for a path that does not exist and for a folder in which nothing is found.
-    """
-    found: list[Path] = []
-    left_out = Path(besides).resolve()
-    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
-        path = Path(path)
-        if path.is_dir():
-            inside = sorted(file for file in path.glob(glob) if file.is_file() and not _hidden(file.relative_to(path)))
-            if path.resolve() in left_out.parents:
-                inside = [file for file in inside if left_out not in file.resolve().parents]
-            if not inside:
-                raise CorpusError(f"{path} holds no file that {glob!r} finds; give another glob")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise CorpusError(f"{path} is neither a file nor a folder; check the path")
-    if not found:
-        raise CorpusError("paths is empty; name a file or a folder")
-    if tables := [file for file in found if file_format(file) == ".parquet"]:
-        raise CorpusError(
-            f"{tables[0]} is a table of Parquet, and text is encoded here; prepare reads tables, or write its text to a file"
-        )
-    return [Source(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in found]
-
-
-def _check_unchanged(source: Source) -> None:
-    try:
-        now = os.stat(source.path)
-    except FileNotFoundError:
-        raise CorpusError(f"{source.path} is gone since encoding began; begin anew with overwrite=True") from None
-    if (now.st_size, now.st_mtime_ns) != (source.size, source.modified):
-        raise CorpusError(f"{source.path} changed since encoding began; begin anew with overwrite=True")
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 class Readable(Protocol):
@@ -127,6 +72,7 @@ class TextBlock:
     begins: NDArray[np.bool_]
     ends: NDArray[np.bool_]
     num_bytes: int
+    line_breaks: int
     replaced: int
     origin: str
 
@@ -163,35 +109,49 @@ class FileTexts:
         sought |= set() if disallowed_special == "all" else set(disallowed_special)
         self._tokens = [token.encode() for token in sought]
 
-    def groups(self, source: int, position: int) -> Iterator[Group]:
-        """All groups from byte `position` of the source with index `source` on."""
+    def groups(self, pieces: Sequence[Piece], piece: int = 0, position: int | None = None) -> Iterator[Group]:
+        """All groups of these pieces, from byte `position` of the piece with index `piece` on."""
         blocks: list[TextBlock] = []
         size = 0
-        before = sum(one.size for one in self._sources[:source])
-        for number in range(source, len(self._sources)):
-            with self._open(self._sources[number]) as file:
-                for block, after, is_last in self.blocks(file, position if number == source else 0):
+        before = sum(self._size(one) for one in pieces[:piece])
+        for number in range(piece, len(pieces)):
+            here = pieces[number]
+            source = self._sources[here.source]
+            begin = position if number == piece else None
+            if begin is None:
+                begin = _first_line(source, here.start) if here.start else 0
+            with open_source(source) as file:
+                for block, after, is_last in self.blocks(file, begin, here.stop):
                     blocks.append(block)
                     size += block.num_bytes
                     if size >= GROUP_BYTES:
-                        begin = (number + 1, 0) if is_last else (number, after)
-                        yield _group(blocks, *begin, before + file.position)
+                        done = before + min(max(file.position - here.start, 0), self._size(here))
+                        yield _group(blocks, number + is_last, None if is_last else after, done)
                         blocks, size = [], 0
-            _check_unchanged(self._sources[number])
-            before += self._sources[number].size
+            check_unchanged(source)
+            before += self._size(here)
             if len(blocks) >= _GROUP_FILES:
-                yield _group(blocks, number + 1, 0, before)
+                yield _group(blocks, number + 1, None, before)
                 blocks, size = [], 0
         if blocks:
-            yield _group(blocks, len(self._sources), 0, before)
+            yield _group(blocks, len(pieces), None, before)
 
-    def _open(self, source: Source) -> ByteFile:
-        _check_unchanged(source)
-        return ByteFile(source.path)
+    def _size(self, piece: Piece) -> int:
+        """Bytes on disk that a piece reads."""
+        stop = self._sources[piece.source].size if piece.stop is None else piece.stop
+        return stop - piece.start
 
-    def blocks(self, file: Readable, position: int = 0) -> Iterator[tuple[TextBlock, int, bool]]:
-        """(block, position after it, whether the file ends there) for the blocks of one file from byte `position` on."""
-        _skip(file, position)
+    def blocks(
+        self, file: Readable, position: int = 0, stop_at: int | None = None
+    ) -> Iterator[tuple[TextBlock, int, bool]]:
+        """(block, position after it, whether it is the last) for the blocks of one file from byte `position` on.
+
+        Lines that begin at byte `stop_at` or later are left to others.
+        """
+        if position:
+            _skip(file, position)
+        if stop_at is not None and position >= stop_at:
+            return
         begun = position > 0 and not self._lines
         rest = b""
         ended = False
@@ -204,20 +164,28 @@ class FileTexts:
             data, rest = data[:stop], data[stop:]
             if (self._lines or not ended) and not data:
                 continue  # no line is left, or the first one has not ended yet
+            if stop_at is not None and position + len(data) >= stop_at:
+                end = data.find(b"\n", max(stop_at - 1 - position, 0)) + 1
+                data, ended = data[: end or len(data)], True
             kept, replaced = self._valid_utf8(data, file.path, position)
             origin = f"{file.path}, from byte {position} on" if position else str(file.path)
             position += len(data)
             if self._lines:
                 starts, stops = _lines(kept)
                 flags = np.ones(len(starts), np.bool_)
-                yield TextBlock((kept, starts, stops), flags, flags, len(data), replaced, origin), position, ended
+                breaks = len(kept) - int((stops - starts).sum())
+                yield (
+                    TextBlock((kept, starts, stops), flags, flags, len(data), breaks, replaced, origin),
+                    position,
+                    ended,
+                )
             else:
                 cuts = np.array([0, *self._cuts(kept), len(kept)], np.int64)
                 begins, ends = np.zeros((2, len(cuts) - 1), np.bool_)
                 begins[0], ends[-1] = not begun, ended
                 begun = True
                 chunk = (kept, cuts[:-1], cuts[1:])
-                yield TextBlock(chunk, begins, ends, len(data), replaced, origin), position, ended
+                yield TextBlock(chunk, begins, ends, len(data), 0, replaced, origin), position, ended
 
     def _last_cut(self, data: bytes) -> int:
         """The last place where unfinished data can be cut without a change of ids; 0 if there is none.
@@ -268,9 +236,23 @@ class FileTexts:
 
 
 def _skip(file: Readable, size: int) -> None:
+    if isinstance(file, ByteFile):
+        return file.skip(size)
     buffer = memoryview(bytearray(min(size, GROUP_BYTES)))
     while size > 0 and (got := file.readinto(buffer[: min(size, len(buffer))])):
         size -= got
+
+
+def _first_line(source: Source, start: int) -> int:
+    """Where the first line begins that begins at byte `start` or later of a file that is not packed."""
+    with open_source(source) as file:
+        file.skip(start - 1)
+        position = start - 1
+        for block in file.blocks(1 << 20):
+            if (found := bytes(block).find(b"\n")) >= 0:
+                return position + found + 1
+            position += len(block)
+    return source.size
 
 
 def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -284,15 +266,16 @@ def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts, (stops - returns).astype(np.int64)
 
 
-def _group(blocks: list[TextBlock], source: int, position: int, done: int) -> Group:
+def _group(blocks: list[TextBlock], piece: int, position: int | None, done: int) -> Group:
     first_rows = np.cumsum([0, *(len(block.begins) for block in blocks[:-1])])
     return Group(
         Rows([block.chunk for block in blocks]),
         np.concatenate([block.begins for block in blocks]),
         np.concatenate([block.ends for block in blocks]),
-        source,
+        piece,
         position,
         sum(block.num_bytes for block in blocks),
+        sum(block.line_breaks for block in blocks),
         sum(block.replaced for block in blocks),
         done,
         [(int(first), block.origin) for first, block in zip(first_rows, blocks, strict=True)],

@@ -30,20 +30,29 @@ _INT64 = np.dtype(np.int64)
 class ShardWriter:
     """Appends rows to the files of a shard; `finish` completes them. Leaves what it has written where an error stops it.
 
-    columns, values: the names of columns of ids, and of those with one number a row. Ids are written as `dtype`.
+    columns, values: the names of columns of ids, and of those with one number a row. Ids are written as `dtype`. As a
+    context it begins the shard anew, unless `opened` is False and `resume` opens it.
     """
 
     def __init__(
-        self, folder: Path, name: str, columns: Sequence[str], values: Sequence[str], dtype: np.dtype[Any]
+        self,
+        folder: Path,
+        name: str,
+        columns: Sequence[str],
+        values: Sequence[str],
+        dtype: np.dtype[Any],
+        *,
+        opened: bool = True,
     ) -> None:
-        self._folder, self._name, self._dtype = folder, name, dtype
+        self._folder, self._name, self.dtype, self._opened = folder, name, dtype, opened
         self._columns, self._values = tuple(columns), tuple(values)
         self._files: dict[str, BinaryIO] = {}
         self.rows = 0
         self.ids = dict.fromkeys(columns, 0)
 
     def __enter__(self) -> ShardWriter:
-        self.resume(0, self.ids)
+        if self._opened:
+            self.resume(0, self.ids)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,7 +60,7 @@ class ShardWriter:
 
     def can_resume(self, rows: int, ids: Mapping[str, int]) -> bool:
         """Whether the files have all of the first `rows` rows with so many `ids` in each column."""
-        sizes = {ids_file(self._name, column): ids.get(column, 0) * self._dtype.itemsize for column in self._columns}
+        sizes = {ids_file(self._name, column): ids.get(column, 0) * self.dtype.itemsize for column in self._columns}
         sizes |= {starts_file(self._name, column): (rows + 1) * 8 for column in self._columns}
         sizes |= {values_file(self._name, name): rows * 8 for name in self._values}
         return all(_size(self._folder / name) >= NPY_HEADER + size for name, size in sizes.items())
@@ -60,7 +69,7 @@ class ShardWriter:
         """Opens the files and cuts them back to the first `rows` rows."""
         self.rows, self.ids = rows, {column: ids[column] for column in self._columns}
         for column in self._columns:
-            self._open(ids_file(self._name, column), self.ids[column] * self._dtype.itemsize)
+            self._open(ids_file(self._name, column), self.ids[column] * self.dtype.itemsize)
             starts = self._open(starts_file(self._name, column), (rows + 1) * 8 if rows else 0)
             if not rows:
                 starts.write(bytes(8))  # the first row begins at 0
@@ -81,7 +90,7 @@ class ShardWriter:
         number = len(next(iter(rows.values())))
         for column in self._columns:
             some = rows[column]
-            self._files[ids_file(self._name, column)].write(some.ids.astype(self._dtype, copy=False).data)
+            self._files[ids_file(self._name, column)].write(some.ids.astype(self.dtype, copy=False).data)
             starts = some.row_starts[1:] + self.ids[column]
             self._files[starts_file(self._name, column)].write(np.ascontiguousarray(starts, np.int64).data)
             self.ids[column] += len(some.ids)
@@ -89,6 +98,14 @@ class ShardWriter:
             numbers = np.ascontiguousarray((values or {})[name], np.int64)
             self._files[values_file(self._name, name)].write(numbers.data)
         self.rows += number
+
+    def append_open(self, column: str, ids: NDArray[Any], ends: NDArray[np.int64]) -> None:
+        """Writes ids of the only column, (T,), of which rows end at the positions `ends`; the last row may go on."""
+        self._files[ids_file(self._name, column)].write(ids.data)
+        stops = ends + self.ids[column]
+        self._files[starts_file(self._name, column)].write(np.ascontiguousarray(stops, np.int64).data)
+        self.ids[column] += len(ids)
+        self.rows += len(ends)
 
     def sync(self) -> None:
         """Waits until all that was written is on the disk."""
@@ -99,7 +116,7 @@ class ShardWriter:
     def finish(self, layout: Layout = "npy") -> tuple[ShardFacts, dict[str, FileSum]]:
         """Completes the files, syncs them and gives what they hold with their sums."""
         for column in self._columns:
-            self._complete(ids_file(self._name, column), self._dtype, self.ids[column])
+            self._complete(ids_file(self._name, column), self.dtype, self.ids[column])
             self._complete(starts_file(self._name, column), _INT64, self.rows + 1)
         for name in self._values:
             self._complete(values_file(self._name, name), _INT64, self.rows)
@@ -122,7 +139,7 @@ class ShardWriter:
         """The shard as an Arrow stream with one batch, so that it can be used without a copy."""
         import pyarrow as pa
 
-        shard = open_shard(self._folder, facts, self._columns, self._values, "npy", self._dtype)
+        shard = open_shard(self._folder, facts, self._columns, self._values, "npy", self.dtype)
         arrays = {name: column.to_arrow() for name, column in shard.columns.items()}
         arrays |= {name: pa.array(numbers) for name, numbers in shard.values.items()}
         schema = pa.schema([pa.field(name, array.type, nullable=False) for name, array in arrays.items()])

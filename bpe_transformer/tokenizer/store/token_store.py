@@ -105,6 +105,17 @@ class TokenStore:
         return self.facts.digest
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that were encoded, if it were files."""
+        return tuple(str(source["path"]) for source in self.facts.source.get("sources", ()))
+
+    @property
+    def num_empty(self) -> int:
+        """Rows that hold no ids but those that every row begins and ends with."""
+        added = [len(prefix) + len(suffix) for prefix, suffix in (self.facts.ends[name] for name in self.columns)]
+        return int((self.lengths == added).all(axis=1).sum())
+
+    @property
     def columns(self) -> tuple[str, ...]:
         return self.facts.columns
 

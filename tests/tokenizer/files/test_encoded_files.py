@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -35,12 +36,15 @@ from bpe_transformer.errors import (
 )
 from bpe_transformer.io.byte_files import ByteFile
 from bpe_transformer.tokenizer.files import file_texts
-from bpe_transformer.tokenizer.files.encode_files import EncodedFiles
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.store import ShardWriter, TokenStore
 
 encoded_files = import_module(
     "bpe_transformer.tokenizer.files.encode_files"
 )  # the room exports a function of this name
+
+unfinished_store = import_module("bpe_transformer.tokenizer.store.unfinished_store")
+shard_writer = import_module("bpe_transformer.tokenizer.store.shard_writer")
 
 LINES = [
     "The lower the newest, the widest: it's 1,234!",
@@ -96,19 +100,19 @@ def test_ids_are_those_of_encode(mixed: Tokenizer, corpus: Path, tmp_path: Path,
         corpus, tmp_path / "out", format=format, documents=documents, progress=lambda *now: calls.append(now)  # type: ignore[arg-type]
     )  # fmt: skip
     rows = expected(mixed, documents)
-    assert encoded.encodings.tolist() == rows
-    assert encoded.encodings.ids.dtype == np.uint16
-    assert encoded.totals.documents == len(rows)
-    assert encoded.totals.empty == sum(not row for row in rows)
-    assert encoded.totals.bytes == 2 * len(TEXT.encode()) + 10
-    assert encoded.totals.ids == sum(map(len, rows))
+    assert encoded.tolist() == rows
+    assert encoded[0].dtype == np.uint16
+    assert len(encoded) == len(rows)
+    assert encoded.num_empty == sum(not row for row in rows)
+    assert encoded.ledger.stages[0].received.bytes == 2 * len(TEXT.encode()) + 10
+    assert encoded.num_ids == sum(map(len, rows))
     assert [Path(source).name for source in encoded.sources] == ["a.txt", "b.txt", "d.txt.gz", "c.txt"]
     assert encoded.digest == mixed.digest
     assert calls == sorted(calls)
     assert calls[-1][0] == calls[-1][1] == sum(os.path.getsize(source) for source in encoded.sources)
-    assert mixed.decode_batch(encoded.encodings)[-1] == ("low lower\n" if documents == "file" else "low lower")
+    assert mixed.decode_batch(iter(encoded))[-1] == ("low lower\n" if documents == "file" else "low lower")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    assert EncodedFiles.load(tmp_path / "out", mixed).encodings.tolist() == rows
+    assert TokenStore.load(tmp_path / "out", mixed).tolist() == rows
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -122,7 +126,7 @@ def test_pieces_split_as_the_whole(mixed: Tokenizer, tmp_path: Path) -> None:
             encoded = tok.encode_files(
                 tmp_path / f"{name}.txt", tmp_path / "out", allowed_special="all", overwrite=True
             )
-            assert encoded.encodings[0].tolist() == tok.encode(text, allowed_special="all"), (pattern, name)
+            assert encoded[0].tolist() == tok.encode(text, allowed_special="all"), (pattern, name)
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -135,7 +139,7 @@ def test_a_token_at_the_end_of_a_group(tmp_path: Path, pattern: str) -> None:
         text = "x" * place + name + " low lower" * 200
         file.write_text(text)
         encoded = tok.encode_files(file, out, allowed_special="all", overwrite=True)
-        assert encoded.encodings[0].tolist() == tok.encode(text, allowed_special="all"), place
+        assert encoded[0].tolist() == tok.encode(text, allowed_special="all"), place
         for disallowed in ("all", {"of text|>"}):
             with pytest.raises(SpecialTokenError, match="a.txt"):
                 tok.encode_files(file, out, disallowed_special=disallowed, overwrite=True)
@@ -145,8 +149,8 @@ def test_a_token_at_the_end_of_a_group(tmp_path: Path, pattern: str) -> None:
 def test_bos_and_eos_once_a_document(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
     tok = Tokenizer(replace(mixed.model, bos_token="<s>", eos_token="</s>"))
     encoded = tok.encode_files(corpus, tmp_path / "out", add_bos=True, add_eos=True)
-    assert encoded.encodings.tolist() == [[257, *ids, 258] for ids in expected(tok, "file")]
-    assert encoded.totals.empty == 1
+    assert encoded.tolist() == [[257, *ids, 258] for ids in expected(tok, "file")]
+    assert encoded.num_empty == 1
 
 
 def unfinished(folder: Path) -> Path:
@@ -175,12 +179,13 @@ def test_a_stopped_run_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path, d
         except KeyboardInterrupt:
             assert not (tmp_path / "out").exists()
             kept = unfinished(tmp_path)
-            with (kept / "ids.npy").open("ab") as handle:  # what a kill may leave after the last line
+            (ids,) = kept.glob("00000.ids.npy")
+            with ids.open("ab") as handle:  # what a kill may leave after the last line
                 handle.write(b"half a group")
-            with (kept / "journal.jsonl").open("ab") as handle:
-                handle.write(b'{"source": 0, "posi')
+            with (kept.parent / "00000.journal").open("ab") as handle:
+                handle.write(b'{"piece": 0, "posi')
     assert calls > stop_after
-    assert encoded.encodings.tolist() == expected(mixed, documents)
+    assert encoded.tolist() == expected(mixed, documents)
 
 
 def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
@@ -205,8 +210,8 @@ def test_a_killed_process_goes_on(mixed: Tokenizer, corpus: Path, tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=60)
     assert done.returncode == -signal.SIGKILL
-    assert len((unfinished(tmp_path) / "journal.jsonl").read_text().splitlines()) == 6
-    assert mixed.encode_files(corpus, tmp_path / "out").encodings.tolist() == expected(mixed, "file")
+    assert len((unfinished(tmp_path).parent / "00000.journal").read_text().splitlines()) == 5
+    assert mixed.encode_files(corpus, tmp_path / "out").tolist() == expected(mixed, "file")
 
 
 class Killed(OSError):
@@ -239,11 +244,11 @@ def test_a_kill_at_any_step_loses_nothing(
         with monkeypatch.context() as patched:
             for owner, name in (
                 (os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "write_text"), (shutil, "rmtree"),
-                (encoded_files, "sync"), (encoded_files, "_to_arrow"), (encoded_files._UnfinishedOutput, "_log"),
+                (unfinished_store, "sync"), (shard_writer, "sync"), (ShardWriter, "_to_arrow"), (ShardWriter, "sync"),
             ):  # fmt: skip
                 patched.setattr(owner, name, dying(getattr(owner, name)))
             found = mixed.encode_files(corpus, out, documents="line", format=format, overwrite=overwrite)  # type: ignore[arg-type]
-        return found.encodings.tolist()
+        return found.tolist()
 
     rows = expected(mixed, "line")
     steps = kills = 0
@@ -256,9 +261,9 @@ def test_a_kill_at_any_step_loses_nothing(
             break
         except Killed:
             kills += 1
-        assert not out.exists() or EncodedFiles.load(out).encodings.tolist() in (rows, [[*mixed.encode("low")]])
+        assert not out.exists() or TokenStore.load(out).tolist() in (rows, [[*mixed.encode("low")]])
         copy = shutil.copytree(tmp_path, tmp_path.parent / f"copy{format}{overwrite}{steps}", symlinks=True)
-        assert mixed.encode_files(corpus, copy / "out", documents="line", format=format, overwrite=overwrite).encodings.tolist() == rows  # type: ignore[arg-type]  # fmt: skip
+        assert mixed.encode_files(corpus, copy / "out", documents="line", format=format, overwrite=overwrite).tolist() == rows  # type: ignore[arg-type]  # fmt: skip
         assert [path.name for path in copy.iterdir() if path.name.startswith(".")] == []
         for leftover in (out, *tmp_path.glob(".bpe-transformer.*")):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -276,7 +281,7 @@ def test_where_to_write(mixed: Tokenizer, tmp_path: Path, monkeypatch: pytest.Mo
         assert mixed.encode_files(corpus, corpus / "ids").sources == (str(corpus / "a.txt"),)
     link = tmp_path / "link"
     link.symlink_to(corpus / "ids")
-    assert mixed.encode_files(corpus / "a.txt", link, overwrite=True, documents="line").totals.documents == 1
+    assert len(mixed.encode_files(corpus / "a.txt", link, overwrite=True, documents="line")) == 1
     assert link.is_symlink()
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -284,7 +289,7 @@ def test_where_to_write(mixed: Tokenizer, tmp_path: Path, monkeypatch: pytest.Mo
     assert mixed.encode_files(corpus / "a.txt", ".").path == empty
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").touch()
-    with pytest.raises(FormatError, match="exists and holds no encoded files"):
+    with pytest.raises(FormatError, match="exists and holds no token store"):
         mixed.encode_files(corpus / "a.txt", tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "notes").exists()
 
@@ -324,7 +329,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on(mixed: Tokenizer, corpus: Path,
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "File too large; what was encoded is kept, so the same call goes on from there: " in done.stderr
-    assert mixed.encode_files(corpus, tmp_path / "out", documents="line").encodings.tolist() == expected(mixed, "line")
+    assert mixed.encode_files(corpus, tmp_path / "out", documents="line").tolist() == expected(mixed, "line")
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -336,7 +341,7 @@ def test_other_facts_are_refused(mixed: Tokenizer, corpus: Path, tmp_path: Path)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         mixed.encode_files(corpus, out, progress=stop)
-    assert len(other.encode_files(corpus, out, documents="line").encodings) == 401  # no output was there yet
+    assert len(other.encode_files(corpus, out, documents="line")) == 401  # no output was there yet
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     mixed.encode_files(corpus, out, overwrite=True)
     with pytest.raises(DigestMismatchError, match=f"made with the tokenizer {mixed.digest[:12]}.*overwrite=True"):
@@ -349,12 +354,12 @@ def test_other_facts_are_refused(mixed: Tokenizer, corpus: Path, tmp_path: Path)
     with pytest.raises(DigestMismatchError, match="other sources: .*b.txt is another"):
         mixed.encode_files(corpus, out)
     mixed.encode_files(corpus, out, overwrite=True)
-    stamp = (out / "ids.npy").stat().st_mtime_ns
+    stamp = (out / "00000.ids.npy").stat().st_mtime_ns
     mixed.encode_files(corpus, out)
-    assert (out / "ids.npy").stat().st_mtime_ns == stamp
-    assert len(other.encode_files(corpus, out, documents="line", overwrite=True).encodings) == 401
+    assert (out / "00000.ids.npy").stat().st_mtime_ns == stamp
+    assert len(other.encode_files(corpus, out, documents="line", overwrite=True)) == 401
     with pytest.raises(DigestMismatchError, match="was encoded with the tokenizer"):
-        EncodedFiles.load(out, mixed)
+        TokenStore.load(out, mixed)
 
 
 def test_bytes_that_are_not_utf8(mixed: Tokenizer, tmp_path: Path) -> None:
@@ -362,12 +367,10 @@ def test_bytes_that_are_not_utf8(mixed: Tokenizer, tmp_path: Path) -> None:
     file.write_bytes(b"ok\nlo\xffw")
     with pytest.raises(InvalidUtf8Error, match=r"bad.txt is not UTF-8: byte 0xff at position 5"):
         mixed.encode_files(file, out)
-    assert mixed.encode_files(file, out, errors="keep", overwrite=True).encodings.tolist() == [
-        mixed.encode(b"ok\nlo\xffw")
-    ]
+    assert mixed.encode_files(file, out, errors="keep", overwrite=True).tolist() == [mixed.encode(b"ok\nlo\xffw")]
     replaced = mixed.encode_files(file, out, errors="replace", overwrite=True)
-    assert replaced.encodings.tolist() == [mixed.encode("ok\nlo\ufffdw")]
-    assert replaced.totals.replaced == 1
+    assert replaced.tolist() == [mixed.encode("ok\nlo\ufffdw")]
+    assert replaced.ledger.stages[0].replaced == 1
 
 
 def test_problems_name_the_file(mixed: Tokenizer, low_lower: Tokenizer, tmp_path: Path) -> None:
@@ -382,7 +385,7 @@ def test_problems_name_the_file(mixed: Tokenizer, low_lower: Tokenizer, tmp_path
             mixed.encode_files(paths, tmp_path / "x")
     with pytest.raises(CorpusError, match="holds no file that '.*md' finds"):
         mixed.encode_files(tmp_path, tmp_path / "x", glob="*.md")
-    with pytest.raises(FormatError, match="exists and holds no encoded files"):
+    with pytest.raises(FormatError, match="exists and holds no token store"):
         mixed.encode_files(tmp_path / "a.txt", tmp_path)
     for option in ("format", "documents", "errors"):
         options: dict[str, Any] = {option: "x"}
@@ -395,14 +398,14 @@ def test_two_runs_do_not_mix(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> 
         with pytest.raises(OutputLockedError, match="being written by another run"):
             mixed.encode_files(corpus, tmp_path / "out")
 
-    assert mixed.encode_files(corpus, tmp_path / "out", progress=meanwhile).totals.documents == 4
+    assert len(mixed.encode_files(corpus, tmp_path / "out", progress=meanwhile)) == 4
 
 
 def test_arrow_is_for_datasets_too(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
     mixed.encode_files(corpus, tmp_path / "out", format="arrow", documents="line")
     rows = expected(mixed, "line")
-    assert datasets.Dataset.from_file(str(tmp_path / "out" / "ids.arrow"))["ids"][:] == rows
-    with pa.memory_map(str(tmp_path / "out" / "ids.arrow")) as source:
+    assert datasets.Dataset.from_file(str(tmp_path / "out" / "00000.arrow"))["ids"][:] == rows
+    with pa.memory_map(str(tmp_path / "out" / "00000.arrow")) as source:
         before = pa.total_allocated_bytes()
         assert pa.ipc.open_stream(source).read_all()["ids"].to_pylist() == rows
         assert pa.total_allocated_bytes() == before  # read where it lies
@@ -416,30 +419,65 @@ def test_nothing_to_encode(mixed: Tokenizer, tmp_path: Path) -> None:
     for format, documents, count in kinds:
         out = tmp_path / f"{format}-{documents}"
         encoded = mixed.encode_files(tmp_path / "empty.txt", out, format=format, documents=documents)
-        assert len(encoded.encodings) == count
-    out.joinpath("encoded.json").write_text(json.dumps({"plan": {}}))
+        assert len(encoded) == count
+    out.joinpath("store.json").write_text(json.dumps({"version": 1}))
+    with pytest.raises(FormatError, match="store.json has .* bytes where manifest.json has"):
+        TokenStore.load(out)
+    (out / "manifest.json").unlink()
     with pytest.raises(FormatError, match="is damaged"):
-        EncodedFiles.load(out)
-    with pytest.raises(FormatError, match="holds no encoded files"):
-        EncodedFiles.load(tmp_path)
+        TokenStore.load(out)
+    with pytest.raises(FormatError, match="holds no token store"):
+        TokenStore.load(tmp_path)
 
 
 def test_a_later_version_is_refused_by_name(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     mixed.encode_files(corpus, out)
-    facts = json.loads((out / "encoded.json").read_text())
-    facts["plan"]["version"] = 2
-    (out / "encoded.json").write_text(json.dumps(facts))
-    with pytest.raises(FormatError, match="encoded.json has .* bytes where manifest.json has"):
-        EncodedFiles.load(out)
+    facts = json.loads((out / "store.json").read_text())
+    facts["version"] = 200
+    (out / "store.json").write_text(json.dumps(facts))
+    with pytest.raises(FormatError, match="store.json has .* bytes where manifest.json has"):
+        TokenStore.load(out)
     (out / "manifest.json").unlink()
-    for use in (lambda: EncodedFiles.load(out), lambda: mixed.encode_files(corpus, out)):
-        with pytest.raises(FormatError, match="has version 2 of the encoded files' format, this program knows 1"):
+    for use in (lambda: TokenStore.load(out), lambda: mixed.encode_files(corpus, out)):
+        with pytest.raises(
+            FormatError, match="is of version 200 of the store format, and this bpe-transformer reads up to version 1"
+        ):
             use()
-    assert len(mixed.encode_files(corpus, out, overwrite=True).encodings) == len(EncodedFiles.load(out).encodings)
+    assert len(mixed.encode_files(corpus, out, overwrite=True)) == len(TokenStore.load(out))
 
 
 def test_parquet_is_not_taken_for_text(mixed: Tokenizer, tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1")
     with pytest.raises(CorpusError, match=r"rows\.parquet is a table of Parquet"):
         mixed.encode_files(tmp_path / "rows.parquet", tmp_path / "out", errors="keep")
+
+
+def test_units_do_not_change_the_rows(mixed: Tokenizer, tmp_path: Path) -> None:
+    text = "low\n\nlower widest\r\n" * 30 + "newest"
+    (tmp_path / "a.txt").write_text(text, newline="")
+    (tmp_path / "b.txt").write_text("low", newline="")
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    whole = mixed.encode_files(files, tmp_path / "whole", documents="line")
+    for unit_bytes in range(1, 60, 7):
+        cut = mixed.encode_files(files, tmp_path / "cut", documents="line", unit_bytes=unit_bytes, overwrite=True)
+        assert cut.tolist() == whole.tolist()
+        assert cut.ledger == whole.ledger
+        assert len(cut.facts.shards) > 8
+    (stage,) = whole.ledger.stages
+    assert stage.received.bytes == sum(file.stat().st_size for file in files)
+
+
+def test_sources_at_urls(mixed: Tokenizer, corpus: Path, tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(str(corpus), "/corpus", recursive=True)
+    here = mixed.encode_files(corpus, tmp_path / "here", documents="line", unit_bytes=500)
+    for number, url in enumerate(("memory://corpus", f"file://{corpus}")):
+        there = mixed.encode_files(url, tmp_path / str(number), documents="line", unit_bytes=500)
+        assert there.tolist() == here.tolist()
+        assert there.sha256 == here.sha256
+        assert all(source.startswith(url.partition("://")[0]) for source in there.sources)
+    with pytest.raises(CorpusError, match="memory://none is neither a file nor a folder"):
+        mixed.encode_files("memory://none", tmp_path / "none")
+    with pytest.raises(CorpusError, match="nosuch://x cannot be opened"):
+        mixed.encode_files("nosuch://x", tmp_path / "none")
