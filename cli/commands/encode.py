@@ -202,6 +202,5 @@ def _encode_files(
             say("interrupted: run the same command again to go on from here")
             raise SystemExit(130) from None
     show_ledger(store.ledger)
-    say(
-        f"{output}: {store.num_ids:,} ids of {len(store):,} texts ({store.num_empty:,} empty), {store.ledger.stages[0].received.bytes:,} bytes"
-    )
+    num_bytes = store.ledger.stages[0].received.bytes
+    say(f"{output}: {store.num_ids:,} ids of {len(store):,} texts ({store.num_empty:,} empty), {num_bytes:,} bytes")
