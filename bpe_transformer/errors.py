@@ -71,5 +71,9 @@ class CheckpointError(BpeTransformerError, ValueError):
     """A checkpoint is missing, incomplete, or does not fit the model."""
 
 
+class ConversionError(BpeTransformerError, ValueError):
+    """A model cannot be held by another library's class, or one of theirs by ours; the message names what and why."""
+
+
 class OutputLockedError(BpeTransformerError):
     """Another run writes the same output at the moment."""

@@ -51,6 +51,7 @@ class TransformerOptions(ModelOptions):
     scale_embeddings: bool = option(True, unit="yes or no", meaning="token vectors times the root of d_model")
     embedding_norm: bool = option(False, unit="yes or no", meaning="normalise the sum of the embeddings")
     n_segments: int = option(0, unit="segments", meaning="segment vectors (BERT has 2); 0: none", low=0)
+    output_bias: bool = option(False, unit="yes or no", meaning="a bias on the logits, which bert always has")
     init: str = option("xavier", unit="kind", meaning="initial weights", choices=("xavier", "gpt2", "bert"))
 
     @property

@@ -86,6 +86,7 @@ class LanguageModel(nn.Module):
             d_model=config.d_model,
             vocab_size=config.vocab_size,
             embedding=self.trunk.embedding.tokens if config.tie_embeddings else None,
+            bias=config.output_bias,
         )
 
     def new_cache(self, *, capacity: int = 64) -> DecodingCache:

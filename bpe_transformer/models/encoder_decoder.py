@@ -31,6 +31,7 @@ class EncoderDecoder(nn.Module):
             d_model=config.d_model,
             vocab_size=config.vocab_size,
             embedding=self.tgt_embedding.tokens if config.tie_embeddings else None,
+            bias=config.output_bias,
         )
         initialize(self, config)
 

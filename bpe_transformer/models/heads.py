@@ -22,13 +22,15 @@ class LanguageModelHead(nn.Module):
     weight: nn.Parameter
     bias: nn.Parameter | None
 
-    def __init__(self, *, d_model: int, vocab_size: int, embedding: nn.Embedding | None = None) -> None:
+    def __init__(
+        self, *, d_model: int, vocab_size: int, embedding: nn.Embedding | None = None, bias: bool = False
+    ) -> None:
         super().__init__()
         if embedding is None:
             self.weight = nn.Parameter(torch.empty(vocab_size, d_model).normal_(std=d_model**-0.5))
         else:
             self.weight = cast(nn.Parameter, embedding.weight)
-        self.bias = None
+        self.bias = nn.Parameter(torch.zeros(vocab_size)) if bias else None
 
     def hidden(self, states: Tensor) -> Tensor:
         """States (…, C) -> what is multiplied with the weight (…, C)."""
@@ -43,11 +45,10 @@ class MaskedLMHead(LanguageModelHead):
     """norm(activation(W x + b)) · weightᵀ + bias (Devlin et al. 2019, as in their code)."""
 
     def __init__(self, config: TransformerConfig, *, embedding: nn.Embedding | None = None) -> None:
-        super().__init__(d_model=config.d_model, vocab_size=config.vocab_size, embedding=embedding)
+        super().__init__(d_model=config.d_model, vocab_size=config.vocab_size, embedding=embedding, bias=True)
         self.dense = xavier_linear(config.d_model, config.d_model)
         self.activation = activation_named(config.activation)
         self.norm = make_norm(config.norm, config.d_model, eps=config.norm_eps, bias=config.bias)
-        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
     def hidden(self, states: Tensor) -> Tensor:
         hidden: Tensor = self.norm(self.activation(self.dense(states)))

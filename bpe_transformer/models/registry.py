@@ -32,8 +32,8 @@ class Family:
     Attributes:
         task: what it is trained for, unless it is given a classification head.
         options, config: what a person chooses, and what it is built from.
-        builder, converter: "module:name" below `bpe_transformer.models`, imported on first use. A builder takes the
-            config; a converter maps weights and config to and from a class of `transformers` (None: there is none).
+        builder, converters: "module:name" below `bpe_transformer.models`, imported on first use. A builder takes the
+            config; a converter maps weights and config to and from classes of `transformers` (none: it has none).
         attention: which attention weights it can show, of "encoder", "decoder" and "cross".
         trunk: "module:name" of what a classification head can stand on, built from the same config (None: nothing).
         pool: which states of the trunk that head reads unless something else is chosen.
@@ -45,7 +45,7 @@ class Family:
     options: type[ModelOptions]
     config: type[ModelConfig]
     builder: str
-    converter: str | None = None
+    converters: tuple[str, ...] = ()
     attention: tuple[str, ...] = ()
     trunk: str | None = None
     pool: Pool = "first"
@@ -54,6 +54,10 @@ class Family:
     def tasks(self) -> tuple[Task, ...]:
         """What it can be trained for."""
         return (self.task, *(("classification",) if self.trunk else ()))
+
+    def load(self, place: str) -> Any:
+        """What "module:name" below `bpe_transformer.models` is, such as one of `converters`."""
+        return _loaded(place)
 
     def build(self, config: ModelConfig) -> nn.Module:
         """A fresh model; its weights are drawn from torch's global generator."""
@@ -91,6 +95,7 @@ FAMILIES: dict[str, Family] = {
             TransformerOptions,
             TransformerConfig,
             "encoder_decoder:EncoderDecoder",
+            ("convert.marian:CONVERTER", "convert.pegasus:CONVERTER"),
             attention=("encoder", "decoder", "cross"),
         ),
         Family(
@@ -100,6 +105,7 @@ FAMILIES: dict[str, Family] = {
             TransformerOptions,
             TransformerConfig,
             "decoder_only:LanguageModel",
+            ("convert.gpt2:CONVERTER", "convert.llama:CONVERTER"),
             attention=("decoder",),
             trunk="decoder_only:DecoderOnly",
             pool="last",
@@ -111,6 +117,7 @@ FAMILIES: dict[str, Family] = {
             TransformerOptions,
             TransformerConfig,
             "encoder_only:MaskedLanguageModel",
+            ("convert.bert:CONVERTER",),
             attention=("encoder",),
             trunk="encoder_only:EncoderOnly",
         ),
