@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError, FormatError
 from bpe_transformer.io import (
-    Node,
     atomic_file,
     bound_directory,
     check_files,
@@ -32,100 +31,24 @@ from bpe_transformer.io import (
     read_facts,
     sync,
 )
-from bpe_transformer.models.config import ModelConfig
-from bpe_transformer.models.registry import Family, family_named
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.formats import OPTIONAL_FILES
 from bpe_transformer.training.config import Settings
-from bpe_transformer.training.old_formats import FORMAT, upgraded_info, upgraded_weights
+from bpe_transformer.training.old_formats import FORMAT, upgraded_weights
+from bpe_transformer.training.run_files import (
+    CARD,
+    GENERATION_CONFIG,
+    generation_config,
+    model_card,
+)
+from bpe_transformer.training.run_files import (
+    CheckpointInfo as CheckpointInfo,  # it belongs to this module for everybody who loads checkpoints
+)
 from bpe_transformer.training.weights_header import check_fits, read_header
 
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
 _RESTORE, RESTART = "train again or restore it", "start the run again without --resume"
 SNAPSHOTS = "snapshots"  # a folder of weights at the last validations of a run, for their average
-
-
-@dataclass(frozen=True)
-class CheckpointInfo:
-    """What a checkpoint is: everything but the weights and the tokenizer.
-
-    Attributes:
-        digest: of the tokenizer; the ids mean nothing under another one.
-        vocab_size: ids, special tokens included.
-        pad_id: of the tokenizer's padding token.
-        columns: of the corpus: source and target, the text, or text and label.
-        corpus: its name, for people.
-        settings: the family, its options, and how it was trained and decodes.
-        result: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
-        labels: of a classifier, in the order of its outputs; empty for every other model.
-        format: that it was read from; the weights' names depend on it.
-    """
-
-    digest: str
-    vocab_size: int
-    pad_id: int
-    columns: tuple[str, ...]
-    corpus: str
-    settings: Settings
-    result: Mapping[str, Any] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-    format: int = FORMAT
-
-    @property
-    def family(self) -> Family:
-        """The kind of model."""
-        return family_named(self.settings.family)
-
-    @property
-    def task(self) -> str:
-        """What it is trained for: "translation", "language-model", "masked-language-model" or "classification"."""
-        return "classification" if self.labels else self.family.task
-
-    @property
-    def kind(self) -> str:
-        """The model in words, for messages, such as "masked language model" or "classifier"."""
-        if self.labels:
-            return "classifier"
-        return f"{self.task} model".replace("-model model", " model").replace("-", " ")
-
-    @property
-    def config(self) -> ModelConfig:
-        """What the model is built from. Raises `ConfigError` when vocab_size or pad_id are impossible."""
-        return self.family.configure(self.settings.model, vocab_size=self.vocab_size, pad_id=self.pad_id)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for config.json."""
-        facts = {name: getattr(self, name) for name in ("task", "digest", "vocab_size", "pad_id", "corpus")}
-        return {
-            "format": FORMAT,
-            **facts,
-            "columns": list(self.columns),
-            **({"labels": list(self.labels)} if self.labels else {}),
-            "settings": self.settings.to_dict(),
-            "outcome": dict(self.result),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> CheckpointInfo:
-        """The inverse of `to_dict`, of any format up to this version's.
-
-        Raises KeyError, TypeError, AttributeError, `FormatError` or `ConfigError` when it is not one.
-        """
-        facts = upgraded_info(data)
-        node = Node(facts)
-        info = cls(
-            digest=node.get("digest", str),
-            vocab_size=facts["vocab_size"],
-            pad_id=facts["pad_id"],
-            columns=node.texts("columns"),
-            corpus=node.get("corpus", str),
-            settings=Settings.from_dict(facts["settings"]),
-            result=node.get("outcome", dict),
-            labels=node.texts("labels") if "labels" in facts else (),
-            format=facts.get("format", 1),
-        )
-        _ = info.config  # refuses what no model can be built from
-        return info
 
 
 def build_model(info: CheckpointInfo) -> nn.Module:
@@ -163,6 +86,10 @@ def save_checkpoint(
         (folder / WEIGHTS).write_bytes(_ordered(save(dict(weights), {"format": "pt", "digest": info.digest})))
         text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2)
         (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+        if written := generation_config(info, SpecialIds.of(tokenizer)):
+            text = json.dumps({**info.foreign.get("generation_config", {}), **written}, ensure_ascii=False, indent=2)
+            (folder / GENERATION_CONFIG).write_text(text + "\n", encoding="utf-8")
+        (folder / CARD).write_text(model_card(info, title=info.kind.capitalize()), encoding="utf-8")
         tokenizer.save(folder)
 
 

@@ -1,4 +1,4 @@
-"""`bpe-transformer import`: a tokenizer in any known format, saved as tokenizer.json."""
+"""`bpe-transformer import`: a tokenizer in any known format, saved as tokenizer.json, or a model of transformers as a run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import say, write_data
-from bpe_transformer.cli.support.options import output_option, overwrite_option
-from bpe_transformer.cli.support.outputs import claim_output, save_tokenizer
+from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.outputs import claim_output, replacing, save_tokenizer
 from bpe_transformer.cli.support.tokenizer_files import named_file
+from bpe_transformer.cli.support.training_options import start_torch
 from bpe_transformer.errors import FormatError
 
 if TYPE_CHECKING:
@@ -28,15 +29,30 @@ Examples:
   bpe-transformer import vocab.json merges.txt -o tok
   bpe-transformer import codes.txt vocabulary.txt -o tok
   bpe-transformer import - -o - < tokenizer.model > tokenizer.json
+  bpe-transformer import marian-model -o runs/marian --src en --tgt ko
 """
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@output_option("Folder for tokenizer.json; - for standard output.", kind="folder")
+@output_option("Folder for tokenizer.json, or for the run; - for standard output.", kind="folder")
 @overwrite_option
 @click.option("--pattern", metavar="NAME|REGEX", help="How ranks or merges split text, which they do not say.")
 @click.option("--special", multiple=True, metavar="TOKEN=ID", help="A special token of a file of ranks; repeatable.")
+@tokenizer_option("Of a model, in place of the one in its folder.")
+@click.option("--src", metavar="COLUMN", help="A translator's source, as its corpora call it. [src]")
+@click.option("--tgt", metavar="COLUMN", help="A translator's target. [tgt]")
+@click.option("--column", metavar="COLUMN", help="The texts of any other model. [text]")
+@click.option("--label", metavar="COLUMN", help="The labels of a classifier. [label]")
 def command(
-    files: tuple[str, ...], output: str, overwrite: bool, pattern: str | None, special: tuple[str, ...]
+    files: tuple[str, ...],
+    output: str,
+    overwrite: bool,
+    pattern: str | None,
+    special: tuple[str, ...],
+    tokenizer: str | None,
+    src: str | None,
+    tgt: str | None,
+    column: str | None,
+    label: str | None,
 ) -> None:
     """Read FILEs, find out their format by what they hold, and save the tokenizer in a folder.
 
@@ -46,9 +62,22 @@ def command(
     codes (and their vocabulary), nanochat's tokenizer.pkl, or a folder that holds one of them. The package that the
     format belongs to, where it is installed, has to give equal ids for a probe text. What would encode otherwise than it
     should is refused, and nothing is written then.
+
+    A folder with config.json and weights, as save_pretrained of transformers writes it, is read as a model, and saved as
+    a run that the other commands take; name its tokenizer.json to import only that.
     """
     if output != "-":
         claim_output(output)
+    of_model = (tokenizer, src, tgt, column, label)
+    if len(files) == 1 and Path(files[0]).is_dir() and _holds_model(files[0]):
+        if pattern or special:
+            raise click.UsageError("--pattern and --special are for tokenizers; name the file of the tokenizer")
+        _import_model(files[0], output, of_model, overwrite=overwrite)
+        return
+    if any(of_model):
+        raise click.UsageError(
+            "--tokenizer, --src, --tgt, --column and --label are for models, and no folder with config.json and weights is given"
+        )
     with ExitStack() as opened:
         learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), pattern, _specials(special))
     if output == "-":
@@ -63,6 +92,37 @@ def command(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
         f"pattern {model.pretokenizer}; saved {place}: {learned.vocab_size:,} ids",
     )
+
+
+def _holds_model(folder: str) -> bool:
+    """Whether a folder holds a model of transformers; looked at without loading torch."""
+    if not Path(folder, "config.json").is_file():
+        return False
+    start_torch()
+    from bpe_transformer.training.pretrained import is_transformers_folder
+
+    return is_transformers_folder(folder)
+
+
+def _import_model(folder: str, output: str, options: tuple[str | None, ...], *, overwrite: bool) -> None:
+    if output == "-":
+        raise click.UsageError("a model is a folder, which standard output cannot hold; name one with -o")
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.errors import CheckpointError
+    from bpe_transformer.training.pretrained import import_transformers
+
+    tokenizer, src, tgt, column, label = options
+    if (Path(output) / "training.safetensors").exists():
+        raise CheckpointError(f"{output} holds an unfinished run; choose another -o")
+    with replacing(output, overwrite=overwrite) as place:
+        info = import_transformers(
+            folder,
+            place,
+            None if tokenizer is None else Tokenizer.load(tokenizer),
+            names={"src": src, "tgt": tgt, "column": column, "label": label},
+        )
+    found = info.foreign.get("class", "model")
+    say(f"read {found} as a {info.kind} of family {info.settings.family}; saved {output}: {info.vocab_size:,} ids")
 
 
 def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int]) -> Tokenizer:

@@ -36,6 +36,12 @@ _KNOWN = (
     *("layer_norm_eps", "tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id", "architectures"),
     *("model_type", "dtype", "torch_dtype", "transformers_version", "label2id", "num_labels", "problem_type"),
 )
+_REQUIRED: dict[str, tuple[object, ...]] = {
+    "position_embedding_type": ("absolute",),
+    "is_decoder": (False,),
+    "add_cross_attention": (False,),
+    "problem_type": (None, "single_label_classification"),
+}
 
 
 class BertConverter:
@@ -110,16 +116,7 @@ class BertConverter:
         )
 
     def from_transformers(self, class_name: str, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Native:
-        refuse_fields(
-            config,
-            {
-                "position_embedding_type": ("absolute",),
-                "is_decoder": (False,),
-                "add_cross_attention": (False,),
-                "problem_type": (None, "single_label_classification"),
-            },
-            class_name,
-        )
+        refuse_fields(config, _REQUIRED, class_name)
         post = not class_name.startswith("Megatron")
         tokens = rows_of(weights, f"{_EMBEDDINGS}.word_embeddings.weight")
         positions = rows_of(weights, f"{_EMBEDDINGS}.position_embeddings.weight")

@@ -44,7 +44,7 @@ def to_theirs(entries: Iterable[Entry], weights: Mapping[str, Tensor], order: Te
             value = value[:, order]
         if order is not None and entry.writes:
             value = value[order]
-        parts = value.split(list(entry.sizes)) if entry.sizes else (value,)
+        parts = torch.split(value, list(entry.sizes)) if entry.sizes else (value,)
         for name, part in zip(entry.theirs, parts, strict=True):
             found[name] = (part.t() if entry.transposed else part).contiguous()
     return found
@@ -68,10 +68,18 @@ def to_ours(entries: Iterable[Entry], weights: Mapping[str, Tensor], order: Tens
     return found
 
 
-def linear(ours: str, theirs: str, *, bias: bool = True, size: int = 0, **form: bool) -> list[Entry]:
+def linear(
+    ours: str,
+    theirs: str,
+    *,
+    bias: bool = True,
+    size: int = 0,
+    transposed: bool = False,
+    reads: bool = False,
+    writes: bool = False,
+) -> list[Entry]:
     """Weight and, with `bias`, bias of a linear map; `size`: outputs, for zeros where ours has no bias."""
-    writes = form.get("writes", False)
-    entries = [Entry(f"{ours}.weight", (f"{theirs}.weight",), **form)]
+    entries = [Entry(f"{ours}.weight", (f"{theirs}.weight",), transposed=transposed, reads=reads, writes=writes)]
     if bias:
         entries.append(Entry(f"{ours}.bias", (f"{theirs}.bias",), writes=writes, zeros=(size,) if size else ()))
     return entries

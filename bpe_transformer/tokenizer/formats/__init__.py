@@ -49,7 +49,9 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
         file = part / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
-        role_files.write(codec.model.named_roles, part)
+        model = codec.model
+        tokens = {**model.added_tokens, **model.special_tokens}
+        role_files.write(model.named_roles, part, model.config_fields, tokens)
         if trace is not None:
             trace.save(part / TRACE_FILE, digest=codec.model.digest)
 
@@ -82,7 +84,8 @@ def load(
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
             if module is tokenizer_json:
-                model = replace(model, roles=role_files.read(file.parent))
+                roles, others = role_files.read(file.parent)
+                model = replace(model, roles=roles, config_fields=others)
         codec = probe.accept(model)
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)

@@ -60,7 +60,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
             "tokenizer.json cannot hold prefix_space='first', a space before the text but not after added tokens; "
             "export to sentencepiece"
         )
-    names = [_name(model, id, token) for id, token in enumerate(model.tokens)]
+    names = token_names(model)
     vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
     if len(vocab) < sum(map(bool, model.tokens)):
         twice = next(name for id, name in enumerate(names) if model.tokens[id] and vocab[name] != id)
@@ -89,6 +89,11 @@ def to_json(model: BpeModel) -> dict[str, Any]:
             "merges": [[names[a], names[b]] for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)],
         },
     }
+
+
+def token_names(model: BpeModel) -> list[str]:
+    """The name of every id in the file; that of an id without a token is empty."""
+    return [_name(model, id, token) for id, token in enumerate(model.tokens)]
 
 
 def _name(model: BpeModel, id: int, token: bytes) -> str:

@@ -41,6 +41,7 @@ class BpeModel:
       tokens ("always"); "…_if_none": only if it does not begin with a space.
     - `token_flags`: the flags with which special and added tokens are found in text (see `special_tokens.FLAGS`).
     - `roles`: what special tokens are for, where it was set; `named_roles` adds those by convention. Not part of the digest.
+    - `config_fields`: what else a tokenizer_config.json held, such as a chat template; written back, and not in the digest.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all tokens that it adds before and
       after a text then, if there are several.
     """
@@ -65,6 +66,7 @@ class BpeModel:
     token_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     roles: Roles = NO_ROLES
+    config_fields: Mapping[str, Any] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         spelled = Spelled.of(self.tokens, self.left, self.right, self.merged_ids)

@@ -49,7 +49,7 @@ def build(family: str, options: dict[str, Any]) -> tuple[Any, Any, Head]:
     shape: dict[str, Any] = {"d_model": 32, "n_layers": 2, "n_heads": 4, "d_ff": 48, "max_len": 24, "dropout": 0.0}
     found = FAMILIES[family]
     chosen = {name: value for name, value in options.items() if name != "classes"}
-    config = found.configure(found.options(**{**shape, **chosen}), vocab_size=VOCAB, pad_id=PAD)  # type: ignore[arg-type]
+    config: Any = found.configure(found.options(**{**shape, **chosen}), vocab_size=VOCAB, pad_id=PAD)  # type: ignore[arg-type]
     model = found.build_classifier(config, n_classes=len(labels)) if labels else found.build(config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -106,7 +106,7 @@ def test_both_directions_give_equal_logits(family: str, options: dict[str, Any],
     assert (native.family, native.vocab_size, native.pad, native.eos) == (family, VOCAB, PAD, SPECIAL.eos)
     assert native.labels == head.labels
     found = FAMILIES[native.family]
-    again_config = found.configure(found.options(**native.options), vocab_size=VOCAB, pad_id=PAD)  # type: ignore[arg-type]
+    again_config: Any = found.configure(found.options(**native.options), vocab_size=VOCAB, pad_id=PAD)  # type: ignore[arg-type]
     again = found.build_classifier(again_config, n_classes=3) if head.labels else found.build(again_config)
     names = dict(again.named_parameters())
     assert set(native.weights) == set(names)
@@ -164,7 +164,10 @@ def test_foreign_fields_that_compute_something_else_are_refused(
     case = next((case for case in CASES if case[2] == class_name), CASES[0])
     model, config, head = build(*case[:2])
     foreign = converter_of(FAMILIES[case[0]], config, head).to_transformers(
-        config, dict(model.named_parameters()), SPECIAL, head
+        config,
+        dict(model.named_parameters()),
+        SPECIAL,
+        head,
     )
     with pytest.raises(ConversionError, match=reason):
         native_from(class_name, {**foreign.config, **fields}, foreign.weights)

@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+import transformers
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe, learn_superwords
 from bpe_transformer.data import SpecialIds
@@ -24,7 +25,7 @@ def tokenizer() -> Tokenizer:
 def test_roles_are_said_when_learning_and_their_tokens_follow_the_special_ones(tokenizer: Tokenizer) -> None:
     assert dict(tokenizer.roles) == BERT
     assert list(tokenizer.special_tokens) == ["<|user|>", *BERT.values()]
-    assert SpecialIds.of(tokenizer) == SpecialIds(257, 258, 259)
+    assert SpecialIds.of(tokenizer) == SpecialIds(257, 258, 259, cls=261, sep=262)
     assert role_id(tokenizer, "mask") == 260
     with pytest.raises(SpecialTokenError, match="no special token for the role unk"):
         role_id(tokenizer, "unk")
@@ -100,3 +101,32 @@ def test_transformers_pads_and_masks_without_a_further_word(tokenizer: Tokenizer
 
 def test_roles_over_others() -> None:
     assert Roles(pad="a").over(Roles(pad="b", eos="c")) == Roles(pad="a", eos="c")
+
+
+def test_other_fields_of_the_files_are_kept_and_written_back(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    tokenizer.save(tmp_path / "a")
+    pad, text = tokenizer.special_tokens["[PAD]"], {"content": "[PAD]", "special": True}
+    foreign = {
+        "chat_template": "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
+        "model_max_length": 77,
+        "model_input_names": ["input_ids"],
+        "added_tokens_decoder": {str(pad): text, str(pad + 1): text},  # the second is of another vocabulary
+        "nested": {"a": [1, None, "é"]},
+    }
+    path = tmp_path / "a" / "tokenizer_config.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), **foreign, "tokenizer_class": "Other"}), encoding="utf-8"
+    )
+    (tmp_path / "a" / "manifest.json").unlink()
+    loaded = Tokenizer.load(tmp_path / "a")
+    pickle.loads(pickle.dumps(loaded)).save(tmp_path / "b")
+    saved = json.loads((tmp_path / "b" / "tokenizer_config.json").read_text(encoding="utf-8"))
+    expected = {**foreign, "added_tokens_decoder": {str(pad): text}}
+    assert {name: saved[name] for name in expected} == expected
+    assert (loaded.digest, loaded.roles) == (tokenizer.digest, tokenizer.roles)
+    (tmp_path / "b" / "chat_template.jinja").write_text("{{ messages[0].content }}!", encoding="utf-8")
+    again = transformers.AutoTokenizer.from_pretrained(tmp_path / "b")
+    assert again.model_max_length == 77
+    Tokenizer.load(tmp_path / "b").save(tmp_path / "c")
+    fast = transformers.AutoTokenizer.from_pretrained(tmp_path / "c")
+    assert fast.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False) == "hi!"

@@ -1,0 +1,34 @@
+"""Training that starts from existing weights, and the models of `transformers` that it can start from.
+
+Names load on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_transformer.training.pretrained.foreign_folder import (
+        import_transformers,
+        is_transformers_folder,
+        load_transformers,
+    )
+
+_HOME = {
+    "import_transformers": "foreign_folder",
+    "is_transformers_folder": "foreign_folder",
+    "load_transformers": "foreign_folder",
+}
+
+__all__ = ["import_transformers", "is_transformers_folder", "load_transformers"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"bpe_transformer.training.pretrained.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'bpe_transformer.training.pretrained' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
