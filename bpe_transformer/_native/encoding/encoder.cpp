@@ -39,13 +39,30 @@ void Encoder::encode_uncached(std::string_view word, IdBuffer& out) const {
 
 namespace {
 
-// Appends the ids of an entry; false if it has none.
+// Copies the ids of an entry to `to`, where there is room for WordCache::kMaxIds, and moves `to` behind them; false if
+// they are no longer there.
 template <class Entry>
-bool copy_ids(const Entry& entry, IdBuffer& out) {
-  out.reserve(std::size(entry.ids));
-  __builtin_memcpy(out.data() + out.size(), entry.ids, sizeof entry.ids);
-  out.resize(out.size() + entry.count());
-  return entry.count();
+[[gnu::always_inline]] inline bool copy_ids(const Entry& entry, const IdArena& arena, uint32_t*& to) {
+  __builtin_memcpy(to, entry.ids, sizeof entry.ids);
+  if (entry.fits()) [[likely]] {
+    to += entry.count();
+    return true;
+  }
+  const uint32_t* const ids = arena.find(entry.arena_position());
+  if (!ids) return false;
+  const size_t count = entry.arena_count();
+  for (size_t i = 0; i < count; i += IdArena::kStep) __builtin_memcpy(to + i, ids + i, IdArena::kStep * sizeof *to);
+  to += count;
+  return true;
+}
+
+template <class Entry>
+bool copy_ids(const Entry& entry, const IdArena& arena, IdBuffer& out) {
+  out.reserve(WordCache::kMaxIds + IdArena::kStep);
+  uint32_t* to = out.data() + out.size();
+  if (!copy_ids(entry, arena, to)) return false;
+  out.resize(static_cast<size_t>(to - out.data()));
+  return true;
 }
 
 }  // namespace
@@ -53,34 +70,29 @@ bool copy_ids(const Entry& entry, IdBuffer& out) {
 // After so many short words it pays to fill the cache with the vocabulary's tokens: many words are one.
 constexpr size_t kWordsBeforePreload = 1 << 10;
 
-// A word lies in the smallest table that has room for its bytes and its ids. A smaller table that has room for its
-// bytes only holds a mark: its key, without ids. Looks in the tables after cache.small.
+// Looks in the one table that may hold a word: the smallest that has room for its bytes.
 bool Encoder::find_cached(std::string_view word, WordCache& cache, IdBuffer& out) const {
-  if (word.size() <= LongKey::kMaxBytes) {
-    const LongKey key = LongKey::of(word);
-    const auto* const entry = cache.large.find(key, key.hash());
-    if (!entry || copy_ids(*entry, out)) return entry;
-  }
-  if (word.size() > WideKey<16>::kMaxBytes) return false;
-  const auto key = WideKey<16>::of(word);
-  const auto* const entry = cache.huge.find(key, key.hash());
-  return entry && copy_ids(*entry, out);
+  const auto find = [&](auto& table, const auto& key) {
+    const auto* const entry = table.find(key, key.hash());
+    return entry && copy_ids(*entry, cache.arena, out);
+  };
+  if (word.size() <= ShortKey::kMaxBytes) return find(cache.small, ShortKey::of(word, 0));
+  if (word.size() <= LongKey::kMaxBytes) return find(cache.large, LongKey::of(word));
+  return word.size() <= WideKey<16>::kMaxBytes && find(cache.huge, WideKey<16>::of(word));
 }
 
 void Encoder::add_to_cache(std::string_view word, const uint32_t* ids, size_t count, WordCache& cache) const {
   if (!cache.has_tokens && cache.small.used() >= kWordsBeforePreload && cache.small.is_worth_its_room()) {
     cache.has_tokens = true;
-    cache.small.preload(short_tokens_);
+    cache.small.preload(short_tokens_, cache.arena);
   }
-  if (word.size() <= ShortKey::kMaxBytes && cache.small.put(ShortKey::of(word, 0), ids, count)) return;
-  if (word.size() <= LongKey::kMaxBytes && cache.large.put(LongKey::of(word), ids, count)) return;
-  if (word.size() <= WideKey<16>::kMaxBytes) cache.huge.put(WideKey<16>::of(word), ids, count);
+  if (word.size() <= ShortKey::kMaxBytes) cache.small.put(ShortKey::of(word, 0), ids, count, cache.arena);
+  else if (word.size() <= LongKey::kMaxBytes) cache.large.put(LongKey::of(word), ids, count, cache.arena);
+  else if (word.size() <= WideKey<16>::kMaxBytes) cache.huge.put(WideKey<16>::of(word), ids, count, cache.arena);
 }
 
-// Encodes a word that cache.small does not hold, or only marks (`is_marked`).
-[[gnu::noinline]] void Encoder::encode_on_miss(std::string_view word, bool is_marked, WordCache& cache,
-                                               IdBuffer& out) const {
-  if ((is_marked || word.size() > ShortKey::kMaxBytes) && find_cached(word, cache, out)) return;
+// Encodes a word that the cache does not hold.
+[[gnu::noinline]] void Encoder::encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const {
   const size_t from = out.size();
   encode_uncached(word, out);
   add_to_cache(word, out.data() + from, out.size() - from, cache);
@@ -88,15 +100,7 @@ void Encoder::add_to_cache(std::string_view word, const uint32_t* ids, size_t co
 
 void Encoder::encode_pretoken(std::string_view pretoken, WordCache& cache, IdBuffer& out) const {
   const std::string_view word = alphabet_.word_of(pretoken);
-  if (word.empty()) return;
-  bool is_marked = false;
-  if (word.size() <= ShortKey::kMaxBytes) {
-    const ShortKey key = ShortKey::of(word, 0);
-    const auto* const entry = cache.small.find(key, key.hash());
-    if (entry && copy_ids(*entry, out)) return;
-    is_marked = entry;
-  }
-  encode_on_miss(word, is_marked, cache, out);
+  if (!word.empty() && !find_cached(word, cache, out)) encode_on_miss(word, cache, out);
 }
 
 // --- a text ----------------------------------------------------------------------------------------------------------
@@ -119,7 +123,8 @@ namespace {
 template <size_t kMax>
 struct WordBlock {
   const uint8_t* borders[kMax + 1];
-  ShortKey keys[kMax];  // of a longer word: its place in long_keys, with a `high` of 0, which no short word has
+  static constexpr uint64_t kIsLong = 1;  // as `high`, which neither a short word nor a free entry has
+  ShortKey keys[kMax];                    // of a longer word: its place in long_keys and kIsLong
   LongKey long_keys[kMax];
   uint64_t hashes[kMax], long_hashes[kMax];
 
@@ -141,11 +146,11 @@ struct WordBlock {
       } else if (word.size() <= LongKey::kMaxBytes) {
         const LongKey& key = long_keys[num_long] = LongKey::of(word, readable);
         const uint64_t hash = long_hashes[num_long] = key.hash();
-        keys[i] = {num_long++, 0};
+        keys[i] = {num_long++, kIsLong};
         hashes[i] = 0;
         __builtin_prefetch(&long_places.of(hash));
       } else {
-        keys[i] = {kMax, 0};
+        keys[i] = {kMax, kIsLong};
         hashes[i] = 0;
       }
     }
@@ -188,7 +193,8 @@ struct WordBlock {
 // cache, for errors.
 template <class Grammar>
 void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const {
-  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock, kIds = decltype(cache.large)::kMaxIds;
+  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock;
+  constexpr size_t kIds = LongKey::kMaxBytes + IdArena::kStep;  // room for the ids of a word in the first two tables
   const uint8_t* const end = text.data + text.size;
   scan::Splitter<Grammar> splitter(text.data, end, end);
   WordBlock<kBlock> words;
@@ -205,12 +211,7 @@ void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uin
     words.look_up(n, end, cache);
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
-    const auto take = [&](const auto* entry) {
-      if (!entry || !entry->count()) return false;
-      __builtin_memcpy(to, entry->ids, sizeof entry->ids);
-      to += entry->count();
-      return true;
-    };
+    const auto take = [&](const auto* entry) { return entry && copy_ids(*entry, cache.arena, to); };
     auto places = cache.small.places();
     size_t num_new = 0, num_bytes = 0;
     for (size_t i = 0; i < n; ++i) {
@@ -219,7 +220,7 @@ void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uin
       if (key.same(entry->key)) [[likely]] {
         if (take(entry)) [[likely]]
           continue;
-      } else if (key.high) {
+      } else if (key.high != words.kIsLong) {
         entry = cache.small.find(key, words.hashes[i]);
         if (take(entry)) continue;
       } else if (key.low < kBlock && take(cache.large.find(words.long_keys[key.low], words.long_hashes[key.low]))) {
@@ -229,7 +230,8 @@ void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uin
       ++num_new;
       const auto from = static_cast<size_t>(to - out.data());
       out.resize(from);
-      encode_on_miss(words.word(i), entry != nullptr, cache, out);
+      const bool is_huge = key.high == words.kIsLong && key.low == kBlock;
+      if (!is_huge || !find_cached(words.word(i), cache, out)) encode_on_miss(words.word(i), cache, out);
       num_bytes += out.size() - from == words.word(i).size();
       out.reserve((n - i) * kIds);
       to = out.data() + out.size();

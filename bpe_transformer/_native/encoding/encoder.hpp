@@ -71,7 +71,7 @@ class Encoder {
   void encode_uncached(std::string_view word, IdBuffer& out) const;
   bool find_cached(std::string_view word, WordCache& cache, IdBuffer& out) const;
   void add_to_cache(std::string_view word, const uint32_t* ids, size_t count, WordCache& cache) const;
-  void encode_on_miss(std::string_view word, bool is_marked, WordCache& cache, IdBuffer& out) const;
+  void encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const;
   size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
   template <class Grammar>
   void encode_words(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
