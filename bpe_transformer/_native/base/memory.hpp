@@ -92,10 +92,7 @@ class IdBuffer {
   void reserve(size_t more) {
     if (capacity_ - size_ < more) grow(size_ + more);
   }
-  uint32_t* release() {  // gives the memory away; free it with std::free
-    size_ = capacity_ = 0;
-    return std::exchange(data_, nullptr);
-  }
+  size_t capacity() const { return capacity_; }
 
  private:
   void swap(IdBuffer& other) noexcept {

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "base/memory.hpp"
+#include "base/spare_buffers.hpp"
 
 namespace bpe {
 
 class OrderedOutput {
  public:
-  OrderedOutput(size_t num_arrays, size_t expected_ids) : done_(num_arrays), is_done_(num_arrays), starts_(num_arrays) {
-    all_.reserve(expected_ids);
-  }
+  OrderedOutput(size_t num_arrays, size_t expected_ids)
+      : done_(num_arrays), is_done_(num_arrays), starts_(num_arrays), all_(SpareBuffers::take(expected_ids)) {}
 
   // An empty buffer for the next array.
   IdBuffer take_buffer() {

@@ -13,7 +13,8 @@
 
 namespace bpe {
 
-// The ids of words that have too many for a table's entry, one after another. When it is full, new ids replace the oldest.
+// The ids of words that have too many for a table's entry, one after another. When it is full, new ids replace the
+// oldest.
 class IdArena {
  public:
   static constexpr size_t kStep = 8;  // ids may be copied in steps of so many

@@ -5,7 +5,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +15,7 @@
 
 #include "base/interruption.hpp"
 #include "base/memory.hpp"
+#include "base/spare_buffers.hpp"
 #include "splitting/pattern.hpp"
 #include "text/text.hpp"
 
@@ -51,11 +52,31 @@ Array<T> to_array(std::vector<T>&& values) {
 }
 
 inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
-  const size_t size = ids.size();
-  if (!ids.data()) ids.reserve(1);  // a capsule cannot own a null pointer
-  nb::capsule owner(ids.release(), [](void* p) noexcept { std::free(p); });
-  return Array<uint32_t>(static_cast<uint32_t*>(owner.data()), {size}, owner);
+  auto* const kept = new bpe::IdBuffer(std::move(ids));
+  nb::capsule owner(kept, [](void* p) noexcept {
+    const std::unique_ptr<bpe::IdBuffer> done(static_cast<bpe::IdBuffer*>(p));
+    bpe::SpareBuffers::give(std::move(*done));
+  });
+  kept->reserve(1);  // an array has no null pointer
+  return Array<uint32_t>(kept->data(), {kept->size()}, owner);
 }
+
+// Python's ints of ids, kept from their first use on, since to find one costs a third of making it. Needs the GIL.
+class IntObjects {
+ public:
+  // A new reference; null if there is no memory.
+  static PyObject* of(uint32_t id) {
+    if (id >= kMost) return PyLong_FromUnsignedLong(id);
+    if (id >= objects_.size()) objects_.resize(std::max<size_t>(id + 1, std::min(kMost, 2 * objects_.size())));
+    PyObject*& object = objects_[id];
+    if (!object && !(object = PyLong_FromUnsignedLong(id))) return nullptr;
+    return Py_NewRef(object);
+  }
+
+ private:
+  static constexpr size_t kMost = size_t{1} << 18;  // at most some 10 MiB
+  static inline std::vector<PyObject*> objects_;
+};
 
 inline nb::list to_list(const bpe::IdBuffer& ids) {
   constexpr size_t kIdsBetweenSignals = size_t{1} << 20;
@@ -64,7 +85,7 @@ inline nb::list to_list(const bpe::IdBuffer& ids) {
   nb::list list = nb::steal<nb::list>(items);  // items that are still missing are null, which its release allows
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i % kIdsBetweenSignals == kIdsBetweenSignals - 1 && PyErr_CheckSignals() != 0) throw nb::python_error();
-    PyObject* const id = PyLong_FromUnsignedLong(ids.data()[i]);
+    PyObject* const id = IntObjects::of(ids.data()[i]);
     if (!id) throw nb::python_error();
     PyList_SET_ITEM(items, static_cast<Py_ssize_t>(i), id);
   }
