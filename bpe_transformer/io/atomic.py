@@ -16,7 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bpe_transformer.io.manifest import MANIFEST, write_manifest
-from bpe_transformer.io.workspaces import PREVIOUS, exchange, remove_leftovers, replace_entries, workspace
+from bpe_transformer.io.workspaces import (
+    PREVIOUS,
+    exchange,
+    remove_leftovers,
+    remove_nested,
+    replace_entries,
+    workspace,
+)
 
 
 @contextmanager
@@ -72,6 +79,7 @@ def atomic_directory(
         new = folder / target.name
         new.mkdir()  # with the mode that the umask leaves
         yield new
+        remove_nested(new)
         if in_place:
             sync_tree(new)
             (folder / PREVIOUS).mkdir(mode=0o700)
@@ -91,6 +99,7 @@ def bound_directory(
     """As `atomic_directory`, with a manifest of all that the block writes: `check_files` tells when it is mixed or damaged."""
     with atomic_directory(path, keep_others=keep_others, drop={*drop, MANIFEST}) as new:
         yield new
+        remove_nested(new)
         write_manifest(new)
 
 

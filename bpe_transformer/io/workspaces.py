@@ -25,6 +25,7 @@ from typing import Any
 from bpe_transformer.io.manifest import MANIFEST
 
 _PREFIX = ".bpe-transformer"
+_NAME = re.compile(re.escape(_PREFIX) + r"\.[0-9a-f]{16}(\.resume)?\.[0-9a-f]{32}")
 _MARK = ".bpe-transformer-workspace"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -164,6 +165,14 @@ def remove_workspace(folder: Path) -> None:
         if set(os.listdir(folder)) <= {_MARK}:  # last, or what is left would count as somebody else's folder
             (folder / _MARK).unlink(missing_ok=True)
             os.rmdir(folder)
+
+
+def remove_nested(folder: Path) -> None:
+    """Removes workspaces of files in `folder`, which belong to nobody's output; raises `OSError` if one cannot be removed."""
+    for path in [path for path in folder.rglob(f"{_PREFIX}.*") if _NAME.fullmatch(path.name) and path.is_dir()]:
+        remove_workspace(path)
+        if os.path.lexists(path):
+            os.rmdir(path)
 
 
 def remove_leftovers(target: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bpe_transformer.io import atomic, workspaces
-from bpe_transformer.io.atomic import atomic_directory, atomic_file, recover_directory
+from bpe_transformer.io.atomic import atomic_directory, atomic_file, bound_directory, recover_directory
 from bpe_transformer.io.manifest import check_manifest, write_manifest
 
 OPERATIONS = {"open", "os.rename", "os.link", "os.mkdir", "os.rmdir", "os.remove", "bpe_transformer.exchange"}
@@ -365,3 +365,29 @@ def test_kept_entries_are_the_same_files(tmp_path: Path) -> None:
     assert tree(target) == NEW | {"others": "kept", "deep/er/file": "kept"}
     assert (target / "deep" / "er" / "file").stat().st_ino == inode
     assert os.readlink(target / "link") == "nowhere"
+
+
+def test_the_workspace_of_a_file_within_does_not_become_part_of_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = True
+
+    def rmdir(path: object, *arguments: object, **named: object) -> None:
+        if failing:
+            raise OSError(errno.EIO, "broken", str(path))
+        real(path, *arguments, **named)  # type: ignore[arg-type]
+
+    real = os.rmdir
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    with bound_directory(tmp_path / "tok") as new:
+        with atomic_file(new / "trace") as part:
+            part.write_text("steps")
+        assert len(os.listdir(new)) == 2
+        failing = False
+    assert sorted(os.listdir(tmp_path / "tok")) == ["manifest.json", "trace"]
+    check_manifest(tmp_path / "tok")
+    failing = True
+    with pytest.raises(OSError, match="broken"), bound_directory(tmp_path / "tok") as new:
+        with atomic_file(new / "trace") as part:
+            part.write_text("other steps")
+    assert (tmp_path / "tok" / "trace").read_text() == "steps"
