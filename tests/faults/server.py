@@ -57,6 +57,7 @@ def serve() -> None:
         cli.cli.get_command(click.Context(cli.cli), name)
     for room in _LAZY:
         import_module(f"bpe_transformer.{room}")
+    torch.optim.AdamW([torch.zeros(1)])  # the first optimizer of a process imports much
     print("ready", flush=True)
     for line in sys.stdin:
         reading, writing = os.pipe()
