@@ -387,7 +387,10 @@ def test_the_workspace_of_a_file_within_does_not_become_part_of_the_output(
     assert sorted(os.listdir(tmp_path / "tok")) == ["manifest.json", "trace"]
     check_manifest(tmp_path / "tok")
     failing = True
-    with pytest.raises(OSError, match="broken"), bound_directory(tmp_path / "tok") as new:
-        with atomic_file(new / "trace") as part:
-            part.write_text("other steps")
+    with (
+        pytest.raises(OSError, match="broken"),
+        bound_directory(tmp_path / "tok") as new,
+        atomic_file(new / "trace") as part,
+    ):
+        part.write_text("other steps")
     assert (tmp_path / "tok" / "trace").read_text() == "steps"
