@@ -17,7 +17,11 @@ UNIT_BYTES = 64 << 20  # of text in a unit, which becomes a shard
 
 @dataclass(frozen=True)
 class Source:
-    """A file to encode, with its size and modification time when encoding began."""
+    """A file to encode, with its size and modification time when encoding began.
+
+    The time is the one that the system itself notes (ctime), which also tells of a change after which a program set the
+    other one back; at a URL the one that its server tells.
+    """
 
     path: str
     size: int  # bytes on disk
@@ -95,7 +99,7 @@ def _on_disk(path: Path, glob: str, besides: str | os.PathLike[str]) -> list[Sou
 
 def _state(path: str | os.PathLike[str]) -> tuple[int, int]:
     state = os.stat(path)
-    return state.st_size, state.st_mtime_ns
+    return state.st_size, state.st_ctime_ns
 
 
 def _at_url(url: str, glob: str) -> list[Source]:
