@@ -69,9 +69,9 @@ SCENARIOS = [
     Scenario(
         "report", ("report", "tok", "-o", "out.html", "--overwrite"), vocabulary, ("report", "older", "-o", "out.html")
     ),
-    Scenario("encode", ENCODE, vocabulary, OLDER_IDS, ignored=("encoded.json", "manifest.json")),  # times of sources
+    Scenario("encode", ENCODE, vocabulary, OLDER_IDS, ignored=("store.json", "manifest.json")),  # they hold times
     Scenario(
-        "encode arrow", (*ENCODE, "--format", "arrow"), vocabulary, OLDER_IDS, ignored=("encoded.json", "manifest.json")
+        "encode arrow", (*ENCODE, "--format", "arrow"), vocabulary, OLDER_IDS, ignored=("store.json", "manifest.json")
     ),
     Scenario(
         "encode offsets", ("encode", "tok", "one two", "--format", "npy", "--offsets", "out.npy", "--overwrite"), vocabulary,
