@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bpe_transformer.data.batches.token_rows import FlatRows, TokenRows
     from bpe_transformer.data.batches.windows import MaskedBatches, PackedBatches
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
+    from bpe_transformer.data.corpora.reading import Reading
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
     from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
@@ -47,6 +48,7 @@ _HOME = {
     "Padding": "batches.source",
     "PairBatches": "batches.bucketed",
     "PrepareOptions": "prepared.prepare",
+    "Reading": "corpora.reading",
     "SpecialIds": "special_ids",
     "Stage": "bpe_transformer.ledger",
     "Task": "prepared.task_columns",
@@ -87,6 +89,7 @@ __all__ = [
     "Padding",
     "PairBatches",
     "PrepareOptions",
+    "Reading",
     "SpecialIds",
     "Stage",
     "Task",

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 TABLE_FORMATS = (".jsonl", ".csv", ".tsv")
 FORMATS = (".txt", *TABLE_FORMATS, ".parquet")
+# of files that are text through and through, besides .txt
+_TEXT_NAMES = """text md markdown rst adoc org tex bib srt vtt log html htm xml css toml yaml yml ini cfg py pyi js mjs jsx
+ts tsx java kt scala c h cc cpp cxx hpp hh cs go rs rb php pl pm lua r jl swift dart hs ml clj ex erl lisp el f90 sql sh
+bash zsh ps1 bat cmake mk proto tcl vim"""
+TEXT_FORMATS = frozenset(f".{name}" for name in _TEXT_NAMES.split())
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BLOCK_BYTES = 8 << 20
 

@@ -26,12 +26,14 @@ def csv_rows(
     `max_bytes`.
     """
     path = path_of(file)
-    text = read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes)
     if file_format(path) == ".tsv":
+        text = read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes)
         yield from ((number, line.split("\t")) for number, line in enumerate(text, 1) if line)
         return
+    # with the ends of lines, which may be part of a quoted field
+    text = read_lines(file, errors, note, skip_bom=True, keep_ends=True, max_bytes=max_bytes)
     csv.field_size_limit(min(max_bytes, 2**31 - 1))  # in characters; the default refuses documents over 128 kB
-    rows = csv.reader((f"{line}\n" for line in text), strict=True)
+    rows = csv.reader(text, strict=True)
     try:
         for row in rows:
             if row:

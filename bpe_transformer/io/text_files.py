@@ -15,9 +15,15 @@ MAX_ROW_BYTES = 128 << 20  # of a line, or a field of a table: it is held severa
 
 
 def read_lines(
-    file: Path | ByteFile, errors: Errors, note: Note, *, skip_bom: bool = False, max_bytes: int = MAX_ROW_BYTES
+    file: Path | ByteFile,
+    errors: Errors,
+    note: Note,
+    *,
+    skip_bom: bool = False,
+    keep_ends: bool = False,
+    max_bytes: int = MAX_ROW_BYTES,
 ) -> Iterator[str]:
-    r"""The lines of a file without their ends, "\n" or "\r\n"; a form feed or U+2028 is part of its line.
+    r"""The lines of a file without their ends, "\n" or "\r\n", or with them; a form feed or U+2028 is part of its line.
 
     Raises `CorpusError` for a line of more than `max_bytes`.
     """
@@ -34,7 +40,7 @@ def read_lines(
             if skip_bom and offset == 0:
                 text = text.removeprefix("\ufeff")
             offset += len(line)
-            yield text.removesuffix("\n").removesuffix("\r")
+            yield text if keep_ends else text.removesuffix("\n").removesuffix("\r")
 
 
 def normalize_blocks(blocks: Iterable[Any], normalize: Callable[[str], str], path: Path) -> Iterator[bytes]:

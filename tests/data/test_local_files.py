@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import datasets
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bpe_transformer.data import load_corpus, read_stage
-from bpe_transformer.errors import CorpusError, InvalidUtf8Error
+from bpe_transformer.data import Reading, corpus_info, load_corpus, read_stage
+from bpe_transformer.data.corpora.local_files import find, unread_note
+from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
 
 
 def write(path: Path, content: str | bytes) -> str:
@@ -61,7 +63,7 @@ def test_parquet(tmp_path: Path) -> None:
 def test_a_folder_reads_its_files_in_order_and_knows_splits(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "two\n")
     write(tmp_path / "a.txt", "one\n")
-    write(tmp_path / "notes.md", "no corpus\n")
+    write(tmp_path / "scan.pdf", "no corpus\n")
     assert load_corpus(str(tmp_path))["text"][:] == ["one", "two"]
     folder = tmp_path / "splits"
     folder.mkdir()
@@ -113,13 +115,13 @@ def test_invalid_utf8_is_placed_and_can_be_replaced(tmp_path: Path) -> None:
         ("empty.txt", "", "is empty"),
         ("blank.txt", "\n \n", "is empty"),
         ("empty.csv", "", "is empty"),
-        ("x.md", "text", "suffix '.md' is not supported"),
+        ("x.pdf", "text", "suffix '.pdf' is not supported"),
         ("wide.csv", "a,b\n1,2,3\n", "line 2: 3 fields where the header has 2"),
         ("twice.tsv", "a\ta\n1\t2\n", "each may occur once"),
         ("quote.csv", 'a\n"b\n', "line 2"),
         ("bad.jsonl", '{"a": 1}\n{a}\n', "line 2: not JSON"),
         ("list.jsonl", "[1]\n", "line 1: a list, not an object"),
-        ("mixed.jsonl", '{"a": 1}\n{"a": "x"}\n', "unlike types"),
+        ("mixed.jsonl", '{"a": 1}\n{"a": "x"}\n', r"unlike types \(a number in .*line 1, a text in .*line 2\)"),
         ("bad.parquet", "no parquet", "not a Parquet file"),
     ],
 )
@@ -130,10 +132,134 @@ def test_bad_files(tmp_path: Path, datasets_cache: Path, name: str, content: str
     assert not list(datasets_cache.rglob("*.part"))
 
 
-def test_late_keys_are_refused_not_lost(tmp_path: Path) -> None:
-    lines = ['{"a": "x"}'] * 2_000 + ['{"a": "x", "b": "y"}']
-    with pytest.raises(CorpusError, match="line 2001: the key 'b'"):
-        load_corpus(write(tmp_path / "x.jsonl", "\n".join(lines)))
+def test_a_late_key_is_read_and_what_is_not_used_does_not_matter(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"a": "x", "n": None}] * 2_000 + [{"a": "y", "b": "late", "n": "text"}]
+    rows += [{"a": "z", "m": 1, "big": 1 << 70}, {"m": "2"}, {"a": "bad \ud800 end"}]
+    name = write(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)))
+    used = load_corpus(name, columns=["b", "n", "big"])
+    assert used[2_000] == {"b": "late", "n": "text", "big": None}
+    assert used[2_001]["big"] == str(1 << 70)
+    with pytest.raises(
+        CorpusError, match=r"'m' has values of unlike types \(a number in .*line 2,002, a text in .*2,003"
+    ):
+        load_corpus(name)
+    with pytest.raises(CorpusError, match=r"line 2,004: a has the lone surrogate U\+D800.*--errors replace"):
+        load_corpus(name, columns=["a"])
+    assert load_corpus(name, columns=["a"], errors="replace")[2_003]["a"] == "bad \ufffd end"
+    info = corpus_info(name)
+    assert info.columns == ("a", "n", "b", "m", "big")
+    assert corpus_info(name).roles == info.roles  # from the cache
+
+
+def test_parquet_with_a_map_and_two_columns_of_one_name(tmp_path: Path) -> None:
+    facts = pa.array([[("k", 1)], []], type=pa.map_(pa.string(), pa.int64()))
+    table = pa.table([facts, pa.array([1, 2]), pa.array(["one", "two"])], names=["facts", "text", "text"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    dataset = load_corpus(str(tmp_path / "x.parquet"))
+    assert dataset[:] == {"text": ["one", "two"]}
+    stage = read_stage(dataset)
+    assert stage is not None
+    assert re.search("'facts' holds map<string, int64.*>, which is not read", stage.notes[0])
+    assert "2 columns are called 'text'" in stage.notes[1]
+    assert load_corpus(str(tmp_path / "x.parquet"), columns=["text"])["text"][:] == ["one", "two"]
+
+
+def test_line_ends_in_quotes_stay_and_byte_order_marks_go(tmp_path: Path) -> None:
+    table = load_corpus(write(tmp_path / "x.csv", 'text,n\r\n"a\r\nb",1\r\n"c\nd",2\r\n'))
+    assert table["text"][:] == ["a\r\nb", "c\nd"]
+    assert table["n"][:] == ["1", "2"]
+    plain = load_corpus(write(tmp_path / "x.txt", "\ufeffone\ntwo\n"))
+    assert plain["text"][:] == ["one", "two"]
+    stage = read_stage(plain)
+    assert stage is not None
+    assert "byte order mark" in stage.notes[0]
+    pair = load_corpus(write(tmp_path / "a.en", "\ufeffone\n") + "," + write(tmp_path / "a.de", "eins\n"))
+    assert pair[0] == {"en": "one", "de": "eins"}
+
+
+def test_documents_are_lines_paragraphs_or_files(tmp_path: Path) -> None:
+    name = write(tmp_path / "x.txt", "a\nb\n\n \r\nc\r\nd\r\n")
+    assert load_corpus(name)["text"][:] == ["a", "b", "c", "d"]
+    assert load_corpus(name, reading=Reading(documents="paragraph"))["text"][:] == ["a\nb", "c\r\nd"]
+    assert load_corpus(name, reading=Reading(documents="file"))["text"][:] == ["a\nb\n\n \r\nc\r\nd\r\n"]
+    code = write(tmp_path / "x.py", "\ufeffimport os\n\nprint(os)\n")
+    assert load_corpus(code)["text"][:] == ["import os\n\nprint(os)\n"]
+    assert load_corpus(code, reading=Reading(documents="line"))["text"][:] == ["import os", "print(os)"]
+    long = write(tmp_path / "long.txt", "a line of text\n" * 20_000)
+    rows = load_corpus(long, reading=Reading(documents="paragraph"))["text"][:]
+    assert len(rows) > 3
+    assert "".join(rows) == ("a line of text\n" * 20_000)[:-1]
+    with pytest.raises(ConfigError, match="documents='page' is unknown; choose line, paragraph, file"):
+        Reading(documents="page")  # type: ignore[arg-type]
+
+
+def test_what_a_folder_holds_besides_is_named(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more" / "b.rst", "two\n")
+    write(tmp_path / "a.md", "one\n")
+    write(tmp_path / "scan.pdf", "%PDF")
+    write(tmp_path / ".hidden", "x")
+    assert load_corpus(str(tmp_path))["text"][:] == ["one\n"]
+    note = unread_note(find(str(tmp_path)))
+    assert note is not None
+    assert "holds scan.pdf, more/ besides, which is not read; subfolders are read with --recursive" in note
+    deep = Reading(recursive=True)
+    assert load_corpus(str(tmp_path), reading=deep)["text"][:] == ["one\n", "two\n"]
+    assert find(str(tmp_path), reading=deep).unread == ("scan.pdf",)
+    write(tmp_path / "data.jsonl", '{"text": "x"}\n')  # a README beside a table is no part of it
+    assert load_corpus(str(tmp_path))["text"][:] == ["x"]
+    assert find(str(tmp_path)).unread == ("a.md", "scan.pdf", "more/")
+
+
+def test_parallel_files_have_the_splits_beside_them(tmp_path: Path) -> None:
+    for split, text in (("train", "a"), ("dev", "b"), ("test", "c")):
+        for language in ("en", "pl"):
+            write(tmp_path / f"{split}.{language}", f"{text} {language}\n")
+    for name in (str(tmp_path), f"{tmp_path / 'train.en'},{tmp_path / 'train.pl'}"):
+        assert corpus_info(name).splits == ("train", "validation", "test")
+        assert corpus_info(name).kind == "parallel"
+        assert load_corpus(name)[:] == {"en": ["a en"], "pl": ["a pl"]}
+        assert load_corpus(name, "validation")[:] == {"en": ["b en"], "pl": ["b pl"]}
+        assert load_corpus(name, "test")[0]["pl"] == "c pl"
+    alone = f"{tmp_path / 'dev.en'},{tmp_path / 'dev.pl'}"
+    assert corpus_info(alone).splits == ("train",)
+    assert load_corpus(alone)[0]["en"] == "b en"
+
+
+def test_a_table_without_a_header(tmp_path: Path) -> None:
+    name = write(tmp_path / "x.tsv", "Good morning.\tGuten Morgen.\nThank you.\tDanke.\n")
+    stage = read_stage(load_corpus(name))
+    assert stage is not None
+    assert (
+        "its first line (Good morning. | Guten Morgen.) is taken for column names, but looks like a row"
+        in stage.notes[0]
+    )
+    assert load_corpus(name, reading=Reading(header=False)).column_names == ["column1", "column2"]
+    named = load_corpus(name, reading=Reading(header=False, columns=("en", "de")))
+    assert named[0] == {"en": "Good morning.", "de": "Guten Morgen."}
+    assert len(named) == 2
+    with pytest.raises(CorpusError, match="has 2 columns, and columns=a names 1"):
+        load_corpus(name, reading=Reading(header=False, columns=("a",)))
+    with pytest.raises(ConfigError, match="names for a table without a header"):
+        Reading(columns=("a", "b"))
+    with pytest.raises(ConfigError, match="names one twice"):
+        Reading(header=False, columns=("a", "a"))
+    fine = read_stage(load_corpus(write(tmp_path / "y.tsv", "id\tdocument\tlabel\n1\tGood film\t1\n")))
+    assert fine is not None
+    assert fine.notes == ()
+
+
+def test_a_damaged_cache_is_read_anew(tmp_path: Path, datasets_cache: Path) -> None:
+    name = write(tmp_path / "x.jsonl", '{"text": "one"}\n')
+    before = set((datasets_cache / "bpe_transformer").glob("*"))
+    assert load_corpus(name)["text"][:] == ["one"]
+    corpus_info(name)
+    written = set((datasets_cache / "bpe_transformer").glob("*")) - before
+    assert {file.suffix for file in written} == {".arrow", ".json"}
+    for file in written:
+        file.write_bytes(file.read_bytes()[:-20] + b"damage" * 3)
+    assert load_corpus(name)["text"][:] == ["one"]
+    assert corpus_info(name).columns == ("text",)
 
 
 def test_bad_folders_and_paths(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus
+    from bpe_transformer.data.corpora.reading import Reading
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
     from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
 
 _HOME = {
     "CorpusInfo": "recipes",
+    "Reading": "reading",
     "corpus_info": "load",
     "hold_out": "validation_rows",
     "list_corpora": "recipes",
@@ -23,6 +25,7 @@ _HOME = {
 
 __all__ = [
     "CorpusInfo",
+    "Reading",
     "corpus_info",
     "hold_out",
     "list_corpora",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from bpe_transformer.corpora import numbers_en_ko, python_stdlib
 from bpe_transformer.data.corpora import local_files, readers, recipe_files
+from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS, Role, column_role, is_pair
+from bpe_transformer.data.corpora.json_lines import scan
+from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
-from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_table
+from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_facts, cached_table
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors
 from bpe_transformer.ledger import StageRecorder
@@ -22,34 +25,59 @@ if TYPE_CHECKING:
     import datasets
 
 
-def corpus_info(name: str, split: str = "train", *, errors: Errors = "strict") -> CorpusInfo:
-    """What is known of a listed corpus or a local path. A local table is read to know its columns.
+def corpus_info(name: str, split: str = "train", *, errors: Errors = "strict", reading: Reading = AS_IS) -> CorpusInfo:
+    """What is known of a listed corpus or a local path. A local table is read to know its columns and their roles.
 
     Raises:
         CorpusError: neither a listed corpus nor a path.
     """
     if name in all_recipes() or not local_files.looks_local(name):
         return find_recipe(name).info
-    corpus = local_files.find(name, split)
+    corpus = local_files.find(name, split, reading)
     if corpus.columns is not None:
         return _local_info(corpus, "parallel", corpus.columns, corpus.columns)
     if corpus.is_text:
         return _local_info(corpus, "text", ("text",), ("text",))
-    dataset = local_files.load(corpus, errors)
-    columns = tuple(dataset.column_names)
-    strings = tuple(name for name in columns if _is_text(dataset.features[name]))
+    columns, strings, sample = _table_facts(corpus, errors, reading)
     if set(columns) == {"word", "count"}:
         return _local_info(corpus, "words", columns, ("word",))
-    text = ("text",) if "text" in strings else strings
-    return _local_info(corpus, "text" if text == ("text",) else "labelled", columns, text)
+    roles = {column: column_role(sample[column]) for column in columns if column in sample}
+    texts = [column for column in strings if roles.get(column) == "text"]
+    kind = "text" if "text" in strings else "parallel" if is_pair(sample, texts) else "labelled"
+    return _local_info(corpus, kind, columns, ("text",) if kind == "text" else strings, roles)
 
 
-def _is_text(feature: object) -> bool:
-    return getattr(feature, "dtype", None) in ("string", "large_string")
+def _table_facts(
+    corpus: local_files.LocalCorpus, errors: Errors, reading: Reading
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, list[Any]]]:
+    """The columns of a table, those of them that hold text, and the first values of those that hold no lists."""
+    if corpus.suffix == ".jsonl":
+        key = ["scan", errors, [local_files.stamp(file) for file in corpus.files]]
+        found = cached_facts(key, lambda: _scanned(corpus, errors))
+        columns: list[str] = found["columns"]
+        return tuple(columns), tuple(found["strings"]), found["sample"]
+    dataset = local_files.load(corpus, errors, reading)
+    first = dataset.select(range(min(SAMPLE_ROWS, len(dataset))))
+    flat = [name for name in dataset.column_names if hasattr(dataset.features[name], "dtype")]
+    strings = tuple(name for name in flat if dataset.features[name].dtype in ("string", "large_string"))
+    return tuple(dataset.column_names), strings, {name: list(first[name]) for name in flat}
+
+
+def _scanned(corpus: local_files.LocalCorpus, errors: Errors) -> dict[str, Any]:
+    columns = scan(corpus.files, errors)
+    return {
+        "columns": list(columns),
+        "strings": [name for name, column in columns.items() if "text" in column.kinds],
+        "sample": {name: column.sample for name, column in columns.items() if "list or object" not in column.kinds},
+    }
 
 
 def _local_info(
-    corpus: local_files.LocalCorpus, kind: str, columns: tuple[str, ...], text_columns: tuple[str, ...]
+    corpus: local_files.LocalCorpus,
+    kind: str,
+    columns: tuple[str, ...],
+    text_columns: tuple[str, ...],
+    roles: Mapping[str, Role] | None = None,
 ) -> CorpusInfo:
     size = sum(file.stat().st_size for file in corpus.files)
     return CorpusInfo(
@@ -57,12 +85,13 @@ def _local_info(
         description="local files",
         kind=kind,  # type: ignore[arg-type]  # one of Kind's literals, by the caller
         columns=columns,
-        splits=("train",),
+        splits=corpus.splits,
         licence="unknown",
         size=f"{size:,} bytes",
         source=", ".join(map(str, corpus.files)),
         text_columns=text_columns,
         checksum="unknown",
+        roles=roles or {},
     )
 
 
@@ -72,20 +101,25 @@ def load_corpus(
     *,
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = "strict",
+    reading: Reading = AS_IS,
+    columns: Sequence[str] | None = None,
 ) -> datasets.Dataset:
     """The rows of a corpus.
 
     Args:
-        name: a listed corpus (`list_corpora`), a local .txt .jsonl .csv .tsv .parquet file or a folder of such files,
-            or parallel text files joined by commas: "a.en.txt,a.ko.txt" has the columns en and ko, files without a
-            language in their names have src and tgt.
+        name: a listed corpus (`list_corpora`), a local .txt .jsonl .csv .tsv .parquet file or another of text (.md,
+            .py, …), a folder of such files, or parallel text files joined by commas: "a.en.txt,a.ko.txt" has the
+            columns en and ko, files without a language in their names have src and tgt.
         split: one of the corpus's splits, or a share of one as `datasets` writes it: "train[:1000]", "train[90%:]".
-            Local files have the split train, folders those that their file names begin with.
+            Local files have the split train, folders those that their file names begin with, and parallel files
+            train.en,train.de those beside them.
         source_dir: the folder with the files of a public corpus, instead of the hub (`--from DIR`).
         errors: "strict" refuses invalid UTF-8; "replace" puts U+FFFD in its place and says so in the ledger.
+        reading: what a document of local text is, whether tables have headers, and whether subfolders are read.
+        columns: read only these of a local table, whatever its others hold.
 
-    Local text gives a row for every line that is not blank, with the column text; use one .jsonl object a document when
-    line breaks matter. Values of .csv and .tsv files stay strings. A .tsv file has no quoting.
+    Local text gives a row for every line, paragraph or file that is not blank, with the column text. Values of .csv and
+    .tsv files stay strings. A .tsv file has no quoting.
 
     Raises:
         CorpusError: unknown name or split, missing or empty or malformed file, wrong checksum, hub out of reach.
@@ -94,17 +128,18 @@ def load_corpus(
     >>> load_corpus("low-lower")["word"][:]
     ['low', 'lower', 'newest', 'widest']
     """
-    base, share = _parse_split(split)
+    base, share = parse_split(split)
     if errors not in ("strict", "replace"):
         raise CorpusError(f"errors={errors!r} is unknown; use 'strict' or 'replace'")
     if name in all_recipes() or not local_files.looks_local(name):
         dataset = _load_listed(find_recipe(name), base, Path(source_dir) if source_dir is not None else None, errors)
     else:
-        dataset = local_files.load(local_files.find(name, base), errors)
+        dataset = local_files.load(local_files.find(name, base, reading), errors, reading, columns)
     return dataset if share is None else _take(dataset, base, share)
 
 
-def _parse_split(split: str) -> tuple[str, str | None]:
+def parse_split(split: str) -> tuple[str, str | None]:
+    """A split's name and the share of it, if any: ("train", "[:10%]")."""
     match = re.fullmatch(r"(\w+)(\[[^\]]*\])?", split)
     if match is None:
         raise CorpusError(
@@ -114,15 +149,22 @@ def _parse_split(split: str) -> tuple[str, str | None]:
 
 
 def _take(dataset: datasets.Dataset, base: str, share: str) -> datasets.Dataset:
+    return dataset.select(rows_of_share(len(dataset), base, share))
+
+
+def rows_of_share(num_rows: int, base: str, share: str | None) -> range:
+    """The rows of a share of a split, such as "[90%:]"; None: all. Raises `CorpusError` if there are none."""
     from datasets import ReadInstruction
 
+    if share is None:
+        return range(num_rows)
     try:
-        (rows,) = ReadInstruction.from_spec(base + share).to_absolute({base: len(dataset)})
+        (rows,) = ReadInstruction.from_spec(base + share).to_absolute({base: num_rows})
     except (AssertionError, ValueError) as problem:
         raise CorpusError(f"split {base + share!r}: {problem}; write it like {base}[:90%] or {base}[100:200]") from None
-    taken = dataset.select(range(rows.from_ or 0, len(dataset) if rows.to is None else rows.to))
+    taken = range(rows.from_ or 0, num_rows if rows.to is None else rows.to)
     if len(taken) == 0:
-        raise CorpusError(f"split {base + share!r} of {len(dataset):,} rows is empty; ask for more of it")
+        raise CorpusError(f"split {base + share!r} of {num_rows:,} rows is empty; ask for more of it")
     return taken
 
 
@@ -147,7 +189,7 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
     elif recipe.reader == "document":
         reader = readers.document_reader(files["text"], "text", errors, found.span)
     elif len(files) == 1:
-        reader = readers.line_reader(list(files.values()), next(iter(files)), errors)
+        reader = readers.text_reader(list(files.values()), "line", errors, next(iter(files)))
     else:
         reader = readers.parallel_reader(files, errors)
     key = [

@@ -1,4 +1,4 @@
-"""From files of one format to record batches: lines, parallel lines, whole documents, tables, JSON lines, Parquet.
+"""From files of one format to record batches: lines, paragraphs, whole documents, parallel lines, tables, Parquet.
 
 Every reader records what it keeps and drops in a `StageRecorder`, and names file and place in what it raises. Text files
 may be packed (.gz, .zst); `io/` says how their lines, fields and objects are read.
@@ -6,6 +6,7 @@ may be packed (.gz, .zst); `io/` says how their lines, fields and objects are re
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
@@ -13,13 +14,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bpe_transformer.data.corpora.column_roles import looks_like_a_row
+from bpe_transformer.data.corpora.json_lines import json_batches, scan
+from bpe_transformer.data.corpora.reading import AS_IS, Documents, Reading
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, json_rows, open_bytes, read_lines
+from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, open_bytes, read_lines
 from bpe_transformer.io.parquet_files import open_parquet
 from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
+_HEADER_ROWS = 20  # that a header is compared with
+_PARAGRAPH_BYTES = 64 << 10  # about this many characters are one row at most
 
 
 def text_schema(columns: Sequence[str], types: Mapping[str, str] | None = None) -> pa.Schema:
@@ -31,22 +37,58 @@ def num_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def line_reader(paths: Sequence[Path], column: str, errors: Errors) -> Reader:
-    """One row for every line that is not blank."""
+def text_reader(paths: Sequence[Path], documents: Documents, errors: Errors, column: str = "text") -> Reader:
+    """One row for every line, paragraph or file that is not blank.
+
+    Paragraphs and files keep their line breaks, but for those at their ends. A paragraph of more than
+    `_PARAGRAPH_BYTES` is cut after a line, and what is cut keeps that line's end.
+    """
+    units = {"line": _lines, "paragraph": _paragraphs, "file": _whole}[documents]
 
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema([column]))
         for path in paths:
-            for line in read_lines(path, errors, recorder.note):
-                size = num_bytes(line)
-                if not line or line.isspace():
-                    recorder.drop("blank line", size)
+            _note_bom(path, recorder)
+            for text in units(path, errors, recorder):
+                size = num_bytes(text)
+                if not text or text.isspace():
+                    recorder.drop(f"blank {documents}", size)
                     continue
                 recorder.keep(size)
-                yield from batch.add((line,), size)
+                yield from batch.add((text,), size)
         yield from batch.rest()
 
     return read
+
+
+def _lines(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
+    return read_lines(path, errors, recorder.note, skip_bom=True)
+
+
+def _whole(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
+    with open_bytes(path) as stream:
+        yield decode_utf8(stream.read(), path, 0, errors, recorder.note).removeprefix("\ufeff")
+
+
+def _paragraphs(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
+    lines: list[str] = []
+    size = 0
+    for line in read_lines(path, errors, recorder.note, skip_bom=True, keep_ends=True):
+        if lines and (line.isspace() or size >= _PARAGRAPH_BYTES):
+            text = "".join(lines)
+            yield text.removesuffix("\n").removesuffix("\r") if line.isspace() else text
+            lines, size = [], 0
+        if not line.isspace():
+            lines.append(line)
+            size += len(line)
+    if lines:
+        yield "".join(lines).removesuffix("\n").removesuffix("\r")
+
+
+def _note_bom(path: Path, recorder: StageRecorder) -> None:
+    with open_bytes(path) as stream:
+        if stream.read(3) == BOM_UTF8:
+            recorder.note(f"{path}: the byte order mark at its beginning is left out")
 
 
 def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, float] = (0.0, 1.0)) -> Reader:
@@ -68,7 +110,9 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
 
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         batch = BatchBuilder(text_schema(list(paths)))
-        sides = [read_lines(path, errors, recorder.note) for path in paths.values()]
+        for path in paths.values():
+            _note_bom(path, recorder)
+        sides = [read_lines(path, errors, recorder.note, skip_bom=True) for path in paths.values()]
         for row in zip_longest(*sides):
             if None in row:
                 raise CorpusError(_lengths_differ(list(paths.values())))
@@ -89,12 +133,16 @@ def _lengths_differ(paths: Sequence[Path]) -> str:
 
 
 def table_reader(
-    paths: Sequence[Path], columns: Sequence[str] | None, types: Mapping[str, str], errors: Errors
+    paths: Sequence[Path],
+    columns: Sequence[str] | None,
+    types: Mapping[str, str],
+    errors: Errors,
+    reading: Reading = AS_IS,
 ) -> Reader:
-    """Rows of .csv (quoted as in RFC 4180) or .tsv (never quoted) files with a header line.
+    """Rows of .csv (quoted as in RFC 4180) or .tsv (never quoted) files.
 
-    Every value is a string unless `types` names an Arrow type for its column. `columns` are those that must be there;
-    None takes the first header's.
+    Every value is a string unless `types` names an Arrow type for its column. `columns` are those that are read; None
+    reads those of the first header.
     """
 
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
@@ -102,9 +150,7 @@ def table_reader(
         expected = list(columns) if columns is not None else None
         for path in paths:
             rows = csv_rows(path, errors, recorder.note)
-            header = next(rows, (0, None))[1]
-            if header is None:
-                raise CorpusError(f"{path} is empty; a table starts with a line of column names")
+            header, rows = _header(path, rows, reading, recorder)
             expected = header if expected is None else expected
             places = column_positions(path, header, expected)
             batch = batch or BatchBuilder(text_schema(expected, types))
@@ -115,17 +161,41 @@ def table_reader(
                         f"{path}, line {line_number}: {len(row)} fields where the header has {len(header)}; "
                         "correct the line or the separator"
                     )
-                size = sum(map(num_bytes, row))
                 values = [
                     row[place] if cast is None else _cast(cast, row[place], path, line_number)
                     for place, cast in zip(places, casts, strict=True)
                 ]
+                size = sum(num_bytes(row[place]) for place in places)
                 recorder.keep(size)
                 yield from batch.add(values, size)
         if batch is not None:
             yield from batch.rest()
 
     return read
+
+
+def _header(
+    path: Path, rows: Iterator[tuple[int, list[str]]], reading: Reading, recorder: StageRecorder
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The names of the columns, and the rows that are left. A header that looks like a row is noted."""
+    first = next(rows, None)
+    if first is None:
+        raise CorpusError(f"{path} is empty; a table starts with a line of column names")
+    if not reading.header:
+        names = list(reading.columns or (f"column{place}" for place in range(1, len(first[1]) + 1)))
+        if len(names) != len(first[1]):
+            raise CorpusError(
+                f"{path} has {len(first[1])} columns, and columns={','.join(names)} names {len(names)}; name each"
+            )
+        return names, chain((first,), rows)
+    ahead = list(islice(rows, _HEADER_ROWS))
+    if looks_like_a_row(first[1], [row for _, row in ahead]):
+        shown = " | ".join(value if len(value) <= 30 else value[:29] + "…" for value in first[1][:4])
+        recorder.note(
+            f"{path}: its first line ({shown}) is taken for column names, but looks like a row; "
+            "read it as one with header=False (--no-header) and columns=… (--columns NAME,NAME)"
+        )
+    return first[1], chain(ahead, rows)
 
 
 _CASTS: dict[str, Callable[[str], object]] = {"int64": int, "float64": float}
@@ -140,56 +210,81 @@ def _cast(cast: Callable[[str], object], value: str, path: Path, line_number: in
         ) from None
 
 
-def json_reader(paths: Sequence[Path], errors: Errors) -> Reader:
-    """One JSON object a line. The first rows fix columns and types; a key they do not have is refused, not dropped."""
+def json_reader(paths: Sequence[Path], columns: Sequence[str] | None, errors: Errors) -> Reader:
+    """One JSON object a line, in a table with `columns`, or with every key that there is (None)."""
 
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
-        schema: pa.Schema | None = None
-        rows = (((path, n), row) for path in paths for n, row in json_rows(path, errors, recorder.note))
-        while chunk := list(islice(rows, BATCH_ROWS)):
-            for _, row in chunk:
-                recorder.keep(sum(num_bytes(value) for value in row.values() if isinstance(value, str)))
-            keys = dict.fromkeys(key for _, row in chunk for key in row)
-            known = set(keys if schema is None else schema.names)
-            if schema is not None and (unknown := [key for key in keys if key not in known]):
-                path, line = next(place for place, row in chunk if unknown[0] in row)
-                raise CorpusError(
-                    f"{path}, line {line}: the key {unknown[0]!r} is in none of the first {BATCH_ROWS:,} rows; use the same keys"
-                )
-            try:
-                columns = {
-                    key: pa.array([row.get(key) for _, row in chunk], type=schema.field(key).type if schema else None)
-                    for key in (schema.names if schema is not None else keys)
-                }
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
-                path, line = chunk[0][0]
-                raise CorpusError(
-                    f"{path}, line {line} and on: values of unlike types in one column ({problem}); make them alike"
-                ) from None
-            batch = pa.RecordBatch.from_pydict(columns, schema=schema)
-            schema = batch.schema
-            yield batch
+        found = scan(paths, errors)
+        missing = [name for name in columns or () if name not in found]
+        if missing:
+            raise CorpusError(f"{paths[0]} has no key {missing[0]!r}, only {', '.join(found)}; name one of these")
+        chosen = found if columns is None else {name: found[name] for name in columns}
+        yield from json_batches(paths, chosen, errors, recorder)
 
     return read
 
 
-def parquet_reader(paths: Sequence[Path]) -> Reader:
+def parquet_reader(paths: Sequence[Path], columns: Sequence[str] | None) -> Reader:
+    """The `columns` of Parquet files, or all that `datasets` can hold (None); what cannot be held is noted."""
+
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
         for path in paths:
             with open_parquet(path) as file:
-                schema = schema or file.schema_arrow.remove_metadata()
-                if not file.schema_arrow.equals(schema):
+                places = _places(path, file.schema_arrow, columns, recorder)
+                fields = [file.schema_arrow.field(place).remove_metadata() for place in places]
+                schema = schema or pa.schema(fields)
+                if not pa.schema(fields).equals(schema):
                     raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
-                for batch in file.iter_batches(BATCH_ROWS):
-                    batch.validate(full=True)  # that its strings are UTF-8, too
-                    recorder.keep(sum(map(_text_bytes, batch.columns)), batch.num_rows)
-                    yield batch.cast(schema)
+                names = list(dict.fromkeys(file.schema_arrow.names)) if columns is None else list(columns)
+                for batch in file.iter_batches(BATCH_ROWS, columns=names):
+                    kept = [batch.column(place) for place in _chosen(batch.schema, fields)]
+                    for column in kept:
+                        column.validate(full=True)  # that its strings are UTF-8, too
+                    recorder.keep(sum(map(_text_bytes, kept)), batch.num_rows)
+                    yield pa.RecordBatch.from_arrays(kept, schema=schema)
 
     return read
 
 
+def _places(path: Path, schema: pa.Schema, columns: Sequence[str] | None, recorder: StageRecorder) -> list[int]:
+    """The positions of the columns to read; of several with one name, the first that holds text."""
+    missing = [name for name in columns or () if name not in schema.names]
+    if missing:
+        raise CorpusError(f"{path} has no column {missing[0]!r}, only {', '.join(schema.names)}; name one of these")
+    places = []
+    for name in dict.fromkeys(schema.names) if columns is None else columns:
+        named = [place for place, other in enumerate(schema.names) if other == name]
+        held = [place for place in named if not _is_unreadable(schema.field(place).type)]
+        texts = [place for place in held if _is_string(schema.field(place).type)]
+        if len(named) > 1:
+            recorder.note(f"{path}: {len(named)} columns are called {name!r}; the first that holds text is read")
+        if not held:
+            recorder.note(f"{path}: the column {name!r} holds {schema.field(named[0]).type}, which is not read")
+        places += (texts or held)[:1]
+    return places
+
+
+def _chosen(schema: pa.Schema, fields: Sequence[pa.Field]) -> list[int]:
+    """Where the fields stand among the columns of a batch."""
+    return [
+        next(
+            place for place, field in enumerate(schema) if field.name == wanted.name and field.type.equals(wanted.type)
+        )
+        for wanted in fields
+    ]
+
+
+def _is_unreadable(kind: pa.DataType) -> bool:
+    """Whether `datasets` has no column of this type."""
+    if pa.types.is_map(kind) or pa.types.is_union(kind) or pa.types.is_dictionary(kind):
+        return not pa.types.is_dictionary(kind) or not _is_string(kind.value_type)
+    return any(_is_unreadable(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def _text_bytes(column: pa.Array) -> int:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return pc.sum(pc.binary_length(column)).as_py() or 0
-    return 0
+    return (pc.sum(pc.binary_length(column)).as_py() or 0) if _is_string(column.type) else 0

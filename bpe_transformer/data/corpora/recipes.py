@@ -30,6 +30,7 @@ class CorpusInfo:
         columns: of the dataset; `text_columns` are those of them that hold its text.
         size, source, licence, checksum: in words; `checksum` says what the SHA-256 sums are of, or why none is.
         train: recommended training settings, as the recipe gives them; the training room reads them.
+        roles: of a local table's columns, guessed from their values: text, label, id, number or empty.
     """
 
     name: str
@@ -43,6 +44,7 @@ class CorpusInfo:
     train: Mapping[str, Any] = field(default_factory=dict)
     text_columns: tuple[str, ...] = ()
     checksum: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset, config
@@ -19,7 +20,7 @@ from bpe_transformer.io import Node, atomic_file, read_facts, recover_directory
 from bpe_transformer.io.manifest import sha256_of
 from bpe_transformer.ledger import Stage, StageRecorder
 
-_VERSION = 2  # raise it when a reader changes what it makes of the same input
+_VERSION = 3  # raise it when a reader changes what it makes of the same input
 BATCH_ROWS = 2_000
 BATCH_BYTES = 16 << 20
 
@@ -71,6 +72,19 @@ def _checked_facts(path: Path) -> Node:
     if content.get("sha256", str) != _sum_of(facts.value):
         raise FormatError("its checksum is another")
     return facts
+
+
+def cached_facts(key: Sequence[object], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """JSON values that `compute` finds, from the cache when they were found for `key` before and are not damaged."""
+    digest = hashlib.sha256(json.dumps([_VERSION, *key]).encode()).hexdigest()[:32]
+    path = cache_folder() / f"{digest}.json"
+    try:
+        return dict(_checked_facts(path).value)
+    except (OSError, FormatError):
+        found = compute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_facts(path, found)
+        return found
 
 
 def _sum_of(facts: Mapping[str, object]) -> str:

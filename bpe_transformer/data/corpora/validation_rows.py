@@ -1,19 +1,34 @@
-"""The rows that a model is validated on: a split of the corpus, or a share held out of the training rows."""
+"""The rows that a model is validated on: a split, a file, or a share that is taken out of the training rows."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from bpe_transformer.data.corpora.load import corpus_info, load_corpus
+import numpy as np
+import numpy.typing as npt
+
+from bpe_transformer.data.corpora import local_files
+from bpe_transformer.data.corpora.load import corpus_info, load_corpus, parse_split, rows_of_share
+from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
 
 if TYPE_CHECKING:
     import datasets
 
+Numbers = npt.NDArray[np.int64]
 _HELD_OUT_SHARE = 20  # one row in so many
 _MOST_HELD_OUT = 1_000  # rows
+
+
+class Splits(NamedTuple):
+    """Rows to train on and rows to validate on; `notes` say how these were chosen and what both have in common."""
+
+    train: datasets.Dataset
+    validation: datasets.Dataset
+    notes: tuple[str, ...] = ()
 
 
 def load_with_validation(
@@ -23,28 +38,165 @@ def load_with_validation(
     *,
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = DEFAULT_ERRORS,
-) -> tuple[datasets.Dataset, datasets.Dataset]:
-    """The rows of `split` to train on, and those to validate on.
+    reading: Reading = AS_IS,
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+    documents: bool = False,
+    seed: int = 1,
+    dedup: bool = False,
+) -> Splits:
+    """The rows of `split` to train on, and others to validate on.
 
-    These are the split `validation`; None takes the corpus's own validation split, and where it has none, the last rows
-    of `split` (see `hold_out`).
+    These are `validation`: a split, a share of the training split (which is then taken out of it), or a file as
+    `load_corpus` takes it. None takes the corpus's own validation split, and where it has none, holds rows out.
+
+    Args:
+        columns: what the task reads; rows that agree in them are the same.
+        label: hold out the same share of every label.
+        documents: the rows are documents of a language model: of fewer than 20 the end of each is held out.
+        dedup: drop training rows that are also validation rows, or repeat an earlier one.
 
     Raises:
-        CorpusError: as `load_corpus` does; also when there are too few rows to hold any out.
+        CorpusError: as `load_corpus` does; also when there are too few rows to hold any out, or none is left to train on.
     """
-    rows = load_corpus(name, split, source_dir=source_dir, errors=errors)
-    if validation is None and "validation" in corpus_info(name, split.partition("[")[0], errors=errors).splits:
+
+    def load(name: str, split: str) -> datasets.Dataset:
+        return load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
+
+    base, _ = parse_split(split)
+    known = corpus_info(name, base, errors=errors, reading=reading).splits
+    if validation is None and "validation" in known:
         validation = "validation"
-    if validation is not None:
-        return rows, load_corpus(name, validation, source_dir=source_dir, errors=errors)
-    if len(rows) < 2:
+    if validation is None:
+        rows = load(name, split)
+        if len(rows) < 2 and not documents:
+            raise CorpusError(
+                f"{name} has {len(rows)} rows, too few to hold one out; name rows to validate on with validation=…"
+            )
+        train, held_out, note = _held_out(rows, (columns or ("text",))[0], label, seed, documents=documents)
+    elif _is_file(validation, known):
+        train, held_out = load(name, split), load(validation, "train")
+        note = f"validation: {len(held_out):,} rows of {validation}"
+    elif parse_split(validation)[0] == base:
+        whole = load(name, base)
+        train, held_out = _without(whole, split, validation)
+        note = f"validation: {len(held_out):,} rows, {validation}, which are taken out of the training rows"
+    else:
+        train, held_out = load(name, split), load(name, validation)
+        note = f"validation: {len(held_out):,} rows of the split {validation}"
+    used = list(columns or [name for name in train.column_names if name in held_out.column_names])
+    train, shared = _compared(train, held_out, used, dedup=dedup)
+    return Splits(train, held_out, (note, *shared))
+
+
+def _is_file(validation: str, splits: Sequence[str]) -> bool:
+    return validation.partition("[")[0] not in splits and local_files.looks_local(validation)
+
+
+def _without(rows: datasets.Dataset, split: str, validation: str) -> tuple[datasets.Dataset, datasets.Dataset]:
+    """The rows of `split` that are not in `validation`, and those that are, both shares of `rows`."""
+    wanted, held_out = (np.asarray(rows_of_share(len(rows), *parse_split(part))) for part in (split, validation))
+    train = wanted[~np.isin(wanted, held_out)]
+    if len(train) == 0:
         raise CorpusError(
-            f"{name} has {len(rows)} rows, too few to hold one out; name rows to validate on with validation=…"
+            f"validation={validation!r} takes all {len(wanted):,} rows of {split!r} out of the training rows; take fewer"
         )
-    return hold_out(rows)
+    return rows.select(train), rows.select(held_out)
 
 
-def hold_out(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Dataset]:
-    """All rows but the last twentieth (at least 1, at most 1,000), and these."""
-    first = len(rows) - max(1, min(_MOST_HELD_OUT, len(rows) // _HELD_OUT_SHARE))
-    return rows.select(range(first)), rows.select(range(first, len(rows)))
+def _held_out(
+    rows: datasets.Dataset, column: str, label: str | None, seed: int, *, documents: bool
+) -> tuple[datasets.Dataset, datasets.Dataset, str]:
+    if documents and len(rows) < _HELD_OUT_SHARE:
+        train, held_out = _cut(rows, column)
+        texts = "text" if len(rows) == 1 else f"{len(rows)} texts"
+        return train, held_out, f"validation: the last twentieth of the {texts}, held out"
+    train, held_out = hold_out(rows, seed=seed, label=label)
+    how = f"drawn with seed {seed}" + ("" if label is None else f", in every {label} alike")
+    return train, held_out, f"validation: {len(held_out):,} of {len(rows):,} rows held out, {how}"
+
+
+def hold_out(
+    rows: datasets.Dataset, *, seed: int = 1, label: str | None = None
+) -> tuple[datasets.Dataset, datasets.Dataset]:
+    """All rows but a twentieth (at least 1, at most 1,000), drawn by the seed, and these; both in their order.
+
+    label: a column of which every value gives the same share, as far as whole rows allow.
+    """
+    number = max(1, min(_MOST_HELD_OUT, len(rows) // _HELD_OUT_SHARE))
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))
+    if label is None:
+        drawn = order[:number]
+    else:
+        values = np.unique(np.asarray([str(value) for value in rows[label]]), return_inverse=True)[1][order]
+        # the rows of each value evenly over a line from 0 to 1, so that its start has a share of all
+        counts = np.bincount(values)
+        by_value = np.argsort(values, kind="stable")
+        within = np.empty(len(rows), dtype=np.int64)
+        within[by_value] = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
+        drawn = order[np.argsort((within + 0.5) / counts[values], kind="stable")[:number]]
+    kept = np.ones(len(rows), dtype=np.bool_)
+    kept[drawn] = False
+    return rows.select(np.flatnonzero(kept)), rows.select(np.flatnonzero(~kept))
+
+
+def _cut(rows: datasets.Dataset, column: str) -> tuple[datasets.Dataset, datasets.Dataset]:
+    """Each text without about its last twentieth, and these ends: cut after a line, else after a word, else anywhere."""
+    import datasets
+
+    starts, ends = [], []
+    for text in rows[column]:
+        wanted = len(text or "") - max(1, len(text or "") // _HELD_OUT_SHARE)
+        cut = max(text.rfind("\n", 0, wanted + 1), -1) + 1 or text.rfind(" ", 0, wanted + 1) + 1 if text else 0
+        cut = cut if 2 * cut > wanted else wanted
+        starts.append((text or "")[:cut])
+        ends.append((text or "")[cut:])
+    if not any(text.strip() for text in starts) or not any(text.strip() for text in ends):
+        raise CorpusError("the text is too short to hold a part of it out; name rows to validate on with validation=…")
+    return tuple(  # type: ignore[return-value]
+        datasets.Dataset.from_dict({column: [text for text in part if text.strip()]}) for part in (starts, ends)
+    )
+
+
+def _compared(
+    train: datasets.Dataset, validation: datasets.Dataset, columns: Sequence[str], *, dedup: bool
+) -> tuple[datasets.Dataset, tuple[str, ...]]:
+    """The training rows, without the duplicates if `dedup`, and what there is to say of them."""
+    if not columns:
+        return train, ()
+    own, others = _hashes(train, columns), _hashes(validation, columns)
+    shared = np.isin(own, others)
+    if not dedup:
+        if not shared.any():
+            return train, ()
+        return train, (
+            f"{int(shared.sum()):,} of {len(train):,} training rows are also validation rows, so the validation is too good; "
+            "drop them with dedup=True (--dedup)",
+        )
+    first = np.zeros(len(own), dtype=np.bool_)
+    first[np.unique(own, return_index=True)[1]] = True
+    kept = first & ~shared
+    if not kept.any():
+        raise CorpusError(
+            "all training rows are also validation rows, so dedup leaves none; name other validation rows"
+        )
+    repeated = int((~first & ~shared).sum())
+    note = (
+        f"duplicates: {int(shared.sum()):,} training rows that are also validation rows and {repeated:,} that repeat an "
+        f"earlier one dropped, {int(kept.sum()):,} kept"
+    )
+    return (train if kept.all() else train.select(np.flatnonzero(kept))), (note,)
+
+
+def _hashes(rows: datasets.Dataset, columns: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """(N,) 64-bit hashes of the rows' values in `columns`."""
+    from pandas.util import hash_array
+
+    found = [np.empty(0, dtype=np.uint64)]
+    for batch in rows.select_columns(list(columns)).with_format("arrow").iter(10_000):
+        hashed = np.zeros(batch.num_rows, dtype=np.uint64)
+        for name in columns:
+            values = np.asarray([str(value) for value in batch[name].to_pylist()], dtype=object)
+            hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + hash_array(values, categorize=False)
+        found.append(hashed)
+    return np.concatenate(found)

@@ -1,0 +1,156 @@
+"""Tables of .jsonl files: the types of all keys are known before a row is read, so that no key comes too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS
+from bpe_transformer.data.corpora.table_cache import BATCH_ROWS
+from bpe_transformer.errors import CorpusError
+from bpe_transformer.io import Errors, json_rows
+from bpe_transformer.ledger import StageRecorder
+
+_INT64 = range(-(1 << 63), 1 << 63)
+_SAMPLE_CHARACTERS = 200
+Place = tuple[str, int]  # a file and a line in it
+
+
+@dataclass
+class JsonColumn:
+    """The kinds of value under a key, each with the place of the first, and the first values."""
+
+    kinds: dict[str, Place] = field(default_factory=dict)
+    sample: list[Any] = field(default_factory=list)
+    nested: pa.DataType | None = None
+
+    @property
+    def type(self) -> pa.DataType | None:
+        """The type of the column; None when its values are of unlike types."""
+        kinds = set(self.kinds)
+        if not kinds or kinds == {"text"}:
+            return pa.string()
+        if kinds == {"boolean"}:
+            return pa.bool_()
+        if kinds == {"number"}:
+            return pa.int64()
+        if kinds == {"large number"} or kinds == {"number", "large number"}:
+            return pa.string()  # of its digits
+        if kinds <= {"number", "large number", "fraction"}:
+            return pa.float64()
+        return self.nested if kinds == {"list or object"} else None
+
+    def unlike(self, name: str) -> CorpusError:
+        """The error for values of unlike types, with where the first of each is."""
+        places = ", ".join(f"a {kind} in {file}, line {line:,}" for kind, (file, line) in self.kinds.items())
+        return CorpusError(f"the key {name!r} has values of unlike types ({places}); make them alike")
+
+
+def scan(paths: Sequence[Path], errors: Errors) -> dict[str, JsonColumn]:
+    """Every key of the objects in `paths`, with the kinds of its values."""
+    columns: dict[str, JsonColumn] = {}
+    for path in paths:
+        rows = json_rows(path, errors, lambda _: None)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            nested: dict[str, list[Any]] = {}
+            for number, row in chunk:
+                for key, value in row.items():
+                    column = columns.setdefault(key, JsonColumn())
+                    kind = _kind(value)
+                    if kind is None:
+                        continue
+                    column.kinds.setdefault(kind, (str(path), number))
+                    if kind == "list or object":
+                        nested.setdefault(key, []).append(value)
+                    elif len(column.sample) < SAMPLE_ROWS:
+                        column.sample.append(value[:_SAMPLE_CHARACTERS] if isinstance(value, str) else value)
+            for key, values in nested.items():
+                _widen(columns[key], values)
+    return columns
+
+
+def _kind(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "number" if value in _INT64 else "large number"
+    return "text" if isinstance(value, str) else "fraction" if isinstance(value, float) else "list or object"
+
+
+def _widen(column: JsonColumn, values: Sequence[Any]) -> None:
+    try:
+        found = pa.infer_type(values)
+        known = [pa.schema([("x", kind)]) for kind in (column.nested, found) if kind is not None]
+        column.nested = pa.unify_schemas(known, promote_options="permissive").field("x").type
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        column.kinds.setdefault("value of no one type", next(iter(column.kinds.values())))
+
+
+def json_batches(
+    paths: Sequence[Path], columns: Mapping[str, JsonColumn], errors: Errors, recorder: StageRecorder
+) -> Iterator[pa.RecordBatch]:
+    """The rows with these columns; a key that a row lacks is null.
+
+    Raises `CorpusError` with file and line for values of unlike types, and for a lone surrogate unless `errors` is
+    "replace".
+    """
+    schema = []
+    for name, column in columns.items():
+        if column.type is None:
+            raise column.unlike(name)
+        schema.append((name, column.type))
+    for path in paths:
+        rows = json_rows(path, errors, recorder.note)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            arrays = []
+            for name, kind in schema:
+                values = [_value(row.get(name), kind) for _, row in chunk]
+                arrays.append(_array(path, name, values, kind, [number for number, _ in chunk], errors, recorder))
+            size = sum(array.nbytes for array in arrays if pa.types.is_string(array.type))
+            recorder.keep(
+                size - sum(4 * (len(array) + 1) for array in arrays if pa.types.is_string(array.type)), len(chunk)
+            )
+            yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(schema))
+
+
+def _value(value: Any, kind: pa.DataType) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if pa.types.is_string(kind) else float(value) if pa.types.is_float64(kind) else value
+    return value
+
+
+def _array(
+    path: Path,
+    name: str,
+    values: list[Any],
+    kind: pa.DataType,
+    lines: Sequence[int],
+    errors: Errors,
+    recorder: StageRecorder,
+) -> pa.Array:
+    try:
+        return pa.array(values, type=kind)
+    except UnicodeEncodeError:
+        pass
+    for place, value in enumerate(values):
+        if isinstance(value, str) and (found := next((c for c in value if "\ud800" <= c <= "\udfff"), None)):
+            if errors == "strict":
+                raise CorpusError(
+                    f"{path}, line {lines[place]:,}: {name} has the lone surrogate U+{ord(found):04X}, which no text may "
+                    'hold; correct it, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
+                )
+            recorder.note(f"{path}, line {lines[place]:,}: lone surrogate in {name} replaced by U+FFFD")
+            values[place] = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        return pa.array(values, type=kind)
+    except UnicodeEncodeError:
+        raise CorpusError(
+            f"{path}, lines {lines[0]:,} to {lines[-1]:,}: a lone surrogate within {name}, which no text may hold; correct it"
+        ) from None
