@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import output, print_json
-from bpe_transformer.cli.support.options import view_options
+from bpe_transformer.cli.support.options import errors_option, view_options
 from bpe_transformer.cli.support.text_input import read_text
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Examples:
     type=click.Choice(["cross", "encoder", "decoder"]),
     help="Which attention. [cross, else decoder, else encoder]",
 )
+@errors_option()
 @view_options
 def command(
     run: str,
@@ -42,6 +43,7 @@ def command(
     layer: int,
     head: str,
     kind: AttentionKind | None,
+    errors: str,
     as_json: bool,
     width: int | None,
 ) -> None:
@@ -52,7 +54,7 @@ def command(
     """
     if head not in ("mean", "all") and not head.isdigit():
         raise click.BadParameter(f"{head!r} is neither a number, nor mean, nor all", param_hint="--head")
-    source = (read_text("strict").rstrip("\n") if text is None else text).strip()
+    source = (read_text(errors).rstrip("\n") if text is None else text).strip()
     weights = _weights(run, source, target)
     from bpe_transformer.inspection import AttentionMap
 

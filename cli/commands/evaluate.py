@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress, reporter
-from bpe_transformer.cli.support.options import json_option, source_dir_option, threads_option
-from bpe_transformer.cli.support.training_options import beam_options, hide_library_bars, start_torch
+from bpe_transformer.cli.support.options import errors_option, json_option, source_dir_option, threads_option
+from bpe_transformer.cli.support.training_options import (
+    beam_options,
+    documents_option,
+    hide_library_bars,
+    start_torch,
+)
 from bpe_transformer.io.printable import printable
 
 if TYPE_CHECKING:
     import datasets
 
+    from bpe_transformer.data.corpora.reading import Documents
     from bpe_transformer.evaluation import (
         ClassificationScore,
         LanguageModelScore,
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
         Metric,
         TranslationScore,
     )
+    from bpe_transformer.io import Errors
 
     Score = TranslationScore | LanguageModelScore | MaskedLanguageModelScore | ClassificationScore
 
@@ -40,12 +47,12 @@ Examples:
     "--split",
     "splits",
     multiple=True,
-    default=("test",),
-    show_default=True,
     metavar="SPLIT",
-    help="Repeatable, or a share of one: test[:100].",
+    help="Repeatable, or a share of one: test[:100]. [test, else validation, else all of a file]",
 )
 @source_dir_option
+@errors_option()
+@documents_option
 @click.option(
     "--metric", type=click.Choice(["bleu", "exact-match"]), help="For translations. [the recipe's, else bleu]"
 )
@@ -60,6 +67,8 @@ def command(
     corpus: str,
     splits: tuple[str, ...],
     source_dir: str | None,
+    errors: Errors,
+    documents: Documents | None,
     metric: Metric | None,
     beam: int | None,
     length_penalty: float | None,
@@ -75,13 +84,19 @@ def command(
     """
     start_torch(threads)
     hide_library_bars()
-    from bpe_transformer.data import corpus_info, load_corpus
+    from bpe_transformer.data import Reading, corpus_info, load_corpus
+    from bpe_transformer.training import load_checkpoint_info
 
-    wanted: Metric = metric or corpus_info(corpus, splits[0].partition("[")[0]).train.get("metric", "bleu")
-    score_rows = _scorer(run, wanted, beam, length_penalty)
+    model = load_checkpoint_info(run)
+    # a language model reads documents as train does
+    reading = Reading(documents=documents, of_txt="paragraph" if "language-model" in model.task else "line")
+    info = corpus_info(corpus, splits[0].partition("[")[0] if splits else "train", errors=errors, reading=reading)
+    splits = splits or (next(name for name in ("test", "validation", "train", *info.splits) if name in info.splits),)
+    score_rows = _scorer(run, metric or info.train.get("metric", "bleu"), beam, length_penalty)
+    columns = model.columns if set(model.columns) <= set(info.columns) else None
     scores = []
     for split in splits:
-        rows = load_corpus(corpus, split, source_dir=source_dir)
+        rows = load_corpus(corpus, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
         with progress() as bars:
             scores.append((split, score_rows(rows, reporter(bars, f"scoring {split}"))))
     if as_json:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from bpe_transformer.cli.support.console import write_text
-from bpe_transformer.cli.support.options import threads_option
+from bpe_transformer.cli.support.options import errors_option, threads_option
 from bpe_transformer.cli.support.text_input import read_text
 from bpe_transformer.cli.support.training_options import Setting, setting_options, start_torch
 
@@ -28,6 +28,7 @@ Examples:
 )
 @setting_options("temperature", "top_k", "top_p")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the draws.")
+@errors_option()
 @threads_option
 def command(
     run: str,
@@ -35,6 +36,7 @@ def command(
     max_new: int | None,
     samples: int,
     seed: int,
+    errors: str,
     threads: int | None,
     settings: Mapping[str, Setting],
 ) -> None:
@@ -43,7 +45,7 @@ def command(
     start_torch(threads)
     from bpe_transformer.inference import load_text_generator
 
-    text = read_text("strict").rstrip("\n") if prompt is None else prompt
+    text = read_text(errors).rstrip("\n") if prompt is None else prompt
     generator = load_text_generator(run)
     decoding = generator.info.settings.override(settings).decoding
     written = generator.generate(

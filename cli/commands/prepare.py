@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter, show_ledger
+from bpe_transformer.cli.support.console import messages, progress, reporter, show_ledger, tell
 from bpe_transformer.cli.support.options import fail_above_option, output_option, overwrite_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training_options import (
@@ -61,7 +61,15 @@ def command(
     info = choice.info()
     columns = choice.columns(info)
     limit = recommended_settings(info, columns.task, preset).model.max_len if max_len is None else max_len
-    rows = load_corpus(choice.corpus, choice.split, source_dir=choice.source_dir, errors=choice.errors)
+    tell(choice.described(columns, info))
+    rows = load_corpus(
+        choice.corpus,
+        choice.split,
+        source_dir=choice.source_dir,
+        errors=choice.errors,
+        reading=choice.reading(columns.task),
+        columns=columns.columns,
+    )
     with progress() as display:
         report = reporter(display, "encoding")
         store = prepare_corpus(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter
+from bpe_transformer.cli.support.console import messages, progress, reporter, tell
 from bpe_transformer.cli.support.options import output_option, overwrite_option, threads_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training_options import (
@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBars
 
     from bpe_transformer import Tokenizer
-    from bpe_transformer.data import TaskColumns, TokenStore
+    from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
+    from bpe_transformer.data.corpora.validation_rows import Splits
     from bpe_transformer.training import Progress, RunResult, Settings
 
 _GROUPS = {
     "Run": ("output", "preset", "resume", "overwrite", "threads"),
-    "Data": ("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation", "errors"),
+    "Data": (
+        *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation", "dedup"),
+        *("documents", "recursive", "no_header", "names", "errors"),
+    ),
     **SETTING_GROUPS,
 }
 
@@ -59,7 +63,12 @@ Examples:
 @output_option("Folder of the run.", kind="folder")
 @corpus_options("Split to train on, or a share of one: train[:1000].")
 @tokenizer_option("What learn has written. [learned, in the run's folder as tokenizer]")
-@click.option("--validation", metavar="SPLIT", help="Split to validate on. [validation, else a twentieth is held out]")
+@click.option(
+    "--validation",
+    metavar="SPLIT|FILE",
+    help="Split or file to validate on. [validation, else a twentieth is drawn and taken out]",
+)
+@click.option("--dedup", is_flag=True, help="Drop training rows that repeat others or are validation rows.")
 @preset_option
 @click.option("--resume", is_flag=True, help="Go on where the run in the folder stopped.")
 @overwrite_option
@@ -70,6 +79,7 @@ def command(
     output: str,
     tokenizer: str | None,
     validation: str | None,
+    dedup: bool,
     preset: str | None,
     resume: bool,
     overwrite: bool,
@@ -87,7 +97,6 @@ def command(
     claim_output(run)
     start_torch(threads)
     hide_library_bars()
-    from bpe_transformer.data import load_with_validation
     from bpe_transformer.training import load_run_settings, recommended_settings
 
     _check_run(run, resume=resume, overwrite=overwrite)
@@ -98,10 +107,8 @@ def command(
     chosen = base.override(settings)
     console = messages()
     with progress() as bars:
-        split = load_with_validation(
-            choice.corpus, choice.split, validation, source_dir=choice.source_dir, errors=choice.errors
-        )
-        loaded = _tokenizer(split[0], columns, tokenizer, run, chosen, bars, resume=resume)
+        split = _splits(choice, columns, info, validation, chosen, dedup=dedup)
+        loaded = _tokenizer(split.train, columns, tokenizer, run, chosen, bars, resume=resume)
         train_rows, validation_rows = _prepared(split, loaded, columns, chosen, bars)
     _show_ledger(console, "training", train_rows)
     _show_ledger(console, "validation", validation_rows)
@@ -122,6 +129,36 @@ def command(
     _show_result(console, result, output)
     if not result.finished:
         sys.exit(128 + (result.signal or signal.SIGINT))
+
+
+def _splits(
+    choice: CorpusChoice,
+    columns: TaskColumns,
+    info: CorpusInfo,
+    validation: str | None,
+    settings: Settings,
+    *,
+    dedup: bool,
+) -> Splits:
+    """The rows to train and to validate on; what is read of the corpus and how they were chosen is said."""
+    from bpe_transformer.data import load_with_validation
+
+    tell(choice.described(columns, info))
+    split = load_with_validation(
+        choice.corpus,
+        choice.split,
+        validation,
+        source_dir=choice.source_dir,
+        errors=choice.errors,
+        reading=choice.reading(columns.task),
+        columns=columns.columns,
+        label=columns.columns[1] if columns.task == "classification" else None,
+        documents=columns.task == "language-model",
+        seed=settings.training.seed,
+        dedup=dedup,
+    )
+    tell(split.notes)
+    return split
 
 
 def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, resume: bool) -> str | None:
@@ -176,7 +213,7 @@ def _tokenizer(
 
 
 def _prepared(
-    split: tuple[datasets.Dataset, datasets.Dataset],
+    split: Splits,
     tokenizer: Tokenizer,
     columns: TaskColumns,
     settings: Settings,
@@ -190,8 +227,8 @@ def _prepared(
         max_len = settings.model.max_len
         return prepare_corpus(rows, tokenizer, columns, max_len=max_len, labels=labels, progress=report)
 
-    train = prepare("training", split[0])
-    return train, prepare("validation", split[1], train.labels)
+    train = prepare("training", split.train)
+    return train, prepare("validation", split.validation, train.labels)
 
 
 @contextmanager

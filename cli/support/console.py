@@ -240,6 +240,12 @@ def stdin_bytes() -> BinaryIO:
     return sys.stdin.buffer
 
 
+def tell(lines: Iterable[str]) -> None:
+    """Prints lines to standard error as they are."""
+    for line in lines:
+        messages().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def show_ledger(ledger: Ledger) -> None:
     """Prints a ledger as a table, with the places of the first examples of what was lost, and its notes."""
     from rich import box

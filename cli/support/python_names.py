@@ -18,7 +18,7 @@ _SAME_OPTIONS = """
 alphabet_order byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
 max_row_bytes max_word_bytes
 min_frequency max_token_bytes normalization overwrite pattern preset protected_tokens required_characters split temperature unit
-unk_token vocab_size weight src tgt column label task layer metric validation resume
+unk_token vocab_size weight src tgt column label task layer metric validation resume columns dedup recursive
 """
 OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
 
@@ -51,6 +51,7 @@ _PHRASES = (
     (r", or take (the )?bytes with decode_bytes", ""),
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
     (r"\bfail_above\b", "--fail-above"),
+    (r"header=False", "--no-header"),
     (r"split='([^']*)'", r"--split '\1'"),
     (r"learn it with roles=\{'(\w+)': '([^']*)'\}", r"learn it with --\1 '\2'"),
 )

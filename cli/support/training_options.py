@@ -18,7 +18,8 @@ from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.training.config import FIELDS, DecodingConfig
 
 if TYPE_CHECKING:
-    from bpe_transformer.data import CorpusInfo, TaskColumns
+    from bpe_transformer.data import CorpusInfo, Reading, TaskColumns
+    from bpe_transformer.data.corpora.reading import Documents
     from bpe_transformer.io import Errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -142,12 +143,50 @@ class CorpusChoice:
     tgt: str | None
     column: str | None
     label: str | None
+    documents: Documents | None
+    recursive: bool
+    no_header: bool
+    names: str | None
 
     def info(self) -> CorpusInfo:
         """The facts of the corpus; a local table is read for them."""
         from bpe_transformer.data import corpus_info
 
-        return corpus_info(self.corpus, self.split.partition("[")[0], errors=self.errors)
+        return corpus_info(self.corpus, self.split.partition("[")[0], errors=self.errors, reading=self.reading())
+
+    def reading(self, task: Task | None = None) -> Reading:
+        """How local files are read: a language model keeps the line breaks of its texts, so these are paragraphs."""
+        from bpe_transformer.data import Reading
+
+        names = None if self.names is None else tuple(name.strip() for name in self.names.split(","))
+        return Reading(
+            documents=self.documents,
+            of_txt="paragraph" if task == "language-model" else "line",
+            header=not self.no_header and names is None,
+            columns=names,
+            recursive=self.recursive,
+        )
+
+    def described(self, columns: TaskColumns, info: CorpusInfo) -> list[str]:
+        """What is done with which columns, and what of the corpus is not read, in lines for a person."""
+        from bpe_transformer.data.corpora import local_files
+
+        first, *others = columns.columns
+        task = {
+            "translation": f"translation, {first} to {', '.join(others)}",
+            "language-model": f"language model, {first}",
+            "classification": f"classification, {first} by {', '.join(others)}",
+        }[columns.task]
+        guessed = [f"{name} {role}" for name, role in info.roles.items()]
+        lines = [f"task: {task}" + (f" (by their values: {', '.join(guessed)})" if guessed else "")]
+        if info.description != "local files":
+            return lines
+        reading = self.reading(columns.task)
+        corpus = local_files.find(self.corpus, self.split.partition("[")[0], reading)
+        if corpus.is_text:
+            lines.append(f"documents: every {corpus.documents(reading)} is one (--documents line, paragraph or file)")
+        note = local_files.unread_note(corpus)
+        return lines if note is None else [*lines, note]
 
     def columns(self, info: CorpusInfo, family: str | None = None) -> TaskColumns:
         """The task and its columns: those named, else those of the model family, else chosen."""
@@ -163,6 +202,17 @@ class CorpusChoice:
         return choose_columns(info, task=task, src=self.src, tgt=self.tgt, column=self.column, label=self.label)
 
 
+documents_option = click.option(
+    "--documents",
+    type=click.Choice(["line", "paragraph", "file"]),
+    help="What a row of local text is. [line; for a language model paragraph; file where the text is not .txt]",
+)
+reading_options: tuple[Callable[[Any], Any], ...] = (
+    documents_option,
+    click.option("--recursive", is_flag=True, help="Read the subfolders of a folder too."),
+    click.option("--no-header", is_flag=True, help="The first line of a .csv or .tsv file is a row."),
+    click.option("--columns", "names", metavar="NAME,…", help="Names of its columns where it has no header."),
+)
 CORPUS_OPTIONS = tuple(field.name for field in fields(CorpusChoice))
 
 
@@ -178,6 +228,7 @@ def corpus_options(split_help: str) -> Callable[[Command], Command]:
         source_dir_option,
         split_option(split_help),
         errors_option(),
+        *reading_options,
     )
 
     def add(command: Command) -> Command:

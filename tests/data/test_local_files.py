@@ -133,7 +133,8 @@ def test_bad_files(tmp_path: Path, datasets_cache: Path, name: str, content: str
 
 
 def test_a_late_key_is_read_and_what_is_not_used_does_not_matter(tmp_path: Path) -> None:
-    rows: list[dict[str, object]] = [{"a": "x", "n": None}] * 2_000 + [{"a": "y", "b": "late", "n": "text"}]
+    rows: list[dict[str, object]] = [{"a": "x", "n": None} for _ in range(2_000)]
+    rows += [{"a": "y", "b": "late", "n": "text"}]
     rows += [{"a": "z", "m": 1, "big": 1 << 70}, {"m": "2"}, {"a": "bad \ud800 end"}]
     name = write(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)))
     used = load_corpus(name, columns=["b", "n", "big"])

@@ -13,7 +13,7 @@ _COMPARABLE = 3.0  # how many times longer one side of a translation may be than
 
 
 def column_role(values: Iterable[object]) -> Role:
-    """The likely role of a column: few distinct short values are labels, words with digits and no space are ids.
+    """The likely role of a column: few distinct values of one word are labels, words with digits and no space are ids.
 
     >>> column_role(["good", "bad", "good", "bad"]), column_role(["a-01", "a-02"]), column_role(["low lower", "newest"])
     ('label', 'id', 'text')
@@ -24,13 +24,29 @@ def column_role(values: Iterable[object]) -> Role:
         return "empty"
     distinct = len(set(filled))
     few = 2 * distinct <= len(filled) and distinct <= max(20, len(filled) // 20)
-    if few and max(map(len, filled)) <= _MAX_LABEL:
+    if (
+        few
+        and max(map(len, filled)) <= _MAX_LABEL
+        and sum(len(value.split()) for value in set(filled)) <= 1.5 * distinct
+    ):
         return "label"
     if _share(filled, r"[-+]?[\d.,]*\d(?:[eE][-+]?\d+)?%?") > 0.95:
         return "number"
     if _share(filled, r"(?=\S*\d)[!-~]+") > 0.9:
         return "id"
     return "text"
+
+
+def column_roles(sample: Mapping[str, Sequence[object]], strings: Sequence[str]) -> dict[str, Role]:
+    """The likely role of each column. Where none is text, the columns of words that repeat are the text after all."""
+    roles = {name: column_role(values) for name, values in sample.items()}
+    if "text" not in roles.values():
+        roles |= {name: "text" for name in strings if roles.get(name) == "label" and not _numbers(sample[name])}
+    return roles
+
+
+def _numbers(values: Sequence[object]) -> bool:
+    return _share([str(value) for value in values if value is not None], r"[-+]?[\d.,]*\d") > 0.9
 
 
 def _share(values: Sequence[str], pattern: str) -> float:

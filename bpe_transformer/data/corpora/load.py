@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bpe_transformer.corpora import numbers_en_ko, python_stdlib
 from bpe_transformer.data.corpora import local_files, readers, recipe_files
-from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS, Role, column_role, is_pair
+from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS, Role, column_roles, is_pair
 from bpe_transformer.data.corpora.json_lines import scan
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
@@ -41,7 +41,7 @@ def corpus_info(name: str, split: str = "train", *, errors: Errors = "strict", r
     columns, strings, sample = _table_facts(corpus, errors, reading)
     if set(columns) == {"word", "count"}:
         return _local_info(corpus, "words", columns, ("word",))
-    roles = {column: column_role(sample[column]) for column in columns if column in sample}
+    roles = column_roles({column: sample[column] for column in columns if column in sample}, strings)
     texts = [column for column in strings if roles.get(column) == "text"]
     kind = "text" if "text" in strings else "parallel" if is_pair(sample, texts) else "labelled"
     return _local_info(corpus, kind, columns, ("text",) if kind == "text" else strings, roles)

@@ -54,7 +54,7 @@ class LocalCorpus:
 
     def documents(self, reading: Reading) -> Documents:
         """What a row of its text is."""
-        return reading.documents or ("line" if self.suffix == ".txt" else "file")
+        return reading.documents or (reading.of_txt if self.suffix == ".txt" else "file")
 
 
 def is_text(file: Path) -> bool:

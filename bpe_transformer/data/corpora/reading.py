@@ -16,8 +16,9 @@ class Reading:
     """How local files become rows; listed corpora ignore it.
 
     Attributes:
-        documents: a row of a text file is a line, a paragraph (blank lines end it) or the whole file. None: a line of
+        documents: a row of a text file is a line, a paragraph (blank lines end it) or the whole file. None: `of_txt` of
             .txt files, and a whole file of any other kind of text, such as source code.
+        of_txt: what a row of a .txt file is where `documents` does not say.
         header: the first line of a .csv or .tsv file has the names of its columns.
         columns: the names of the columns, where there is no header (None: column1, column2, …).
         recursive: a folder's subfolders are read too.
@@ -27,6 +28,7 @@ class Reading:
     """
 
     documents: Documents | None = None
+    of_txt: Documents = "line"
     header: bool = True
     columns: tuple[str, ...] | None = None
     recursive: bool = False

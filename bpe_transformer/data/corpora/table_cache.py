@@ -111,8 +111,19 @@ def _write(path: Path, schema: pa.Schema | None, batches: Iterator[pa.RecordBatc
                 writer.write_batch(batch)
 
 
+def read_notes(dataset: Dataset) -> tuple[str, ...]:
+    """What there was to say when the rows of `dataset` were read, or those that it is a part of."""
+    stage = _stage(dataset)
+    return () if stage is None else stage.notes
+
+
 def read_stage(dataset: Dataset) -> Stage | None:
     """What was kept and dropped when `dataset` was read, if it came from `cached_table` and is still whole."""
+    stage = _stage(dataset)
+    return stage if stage is not None and stage.kept.examples == len(dataset) else None
+
+
+def _stage(dataset: Dataset) -> Stage | None:
     files = dataset.cache_files
     if len(files) != 1:
         return None
@@ -123,7 +134,7 @@ def read_stage(dataset: Dataset) -> Stage | None:
         stage = Stage.from_node(_checked_facts(facts).child("stage"))
     except (OSError, FormatError):
         return None
-    return stage if stage.kept.examples == len(dataset) else None
+    return stage
 
 
 class BatchBuilder:

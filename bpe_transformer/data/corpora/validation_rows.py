@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.load import corpus_info, load_corpus, parse_split, rows_of_share
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
+from bpe_transformer.data.corpora.table_cache import read_notes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
 
@@ -61,8 +62,11 @@ def load_with_validation(
     """
 
     def load(name: str, split: str) -> datasets.Dataset:
-        return load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
+        rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
+        read.extend(note for note in read_notes(rows) if note not in read)
+        return rows
 
+    read: list[str] = []
     base, _ = parse_split(split)
     known = corpus_info(name, base, errors=errors, reading=reading).splits
     if validation is None and "validation" in known:
@@ -86,7 +90,7 @@ def load_with_validation(
         note = f"validation: {len(held_out):,} rows of the split {validation}"
     used = list(columns or [name for name in train.column_names if name in held_out.column_names])
     train, shared = _compared(train, held_out, used, dedup=dedup)
-    return Splits(train, held_out, (note, *shared))
+    return Splits(train, held_out, (*read, note, *shared))
 
 
 def _is_file(validation: str, splits: Sequence[str]) -> bool:
@@ -153,7 +157,7 @@ def _cut(rows: datasets.Dataset, column: str) -> tuple[datasets.Dataset, dataset
         ends.append((text or "")[cut:])
     if not any(text.strip() for text in starts) or not any(text.strip() for text in ends):
         raise CorpusError("the text is too short to hold a part of it out; name rows to validate on with validation=…")
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         datasets.Dataset.from_dict({column: [text for text in part if text.strip()]}) for part in (starts, ends)
     )
 
@@ -190,7 +194,7 @@ def _compared(
 
 def _hashes(rows: datasets.Dataset, columns: Sequence[str]) -> npt.NDArray[np.uint64]:
     """(N,) 64-bit hashes of the rows' values in `columns`."""
-    from pandas.util import hash_array
+    from pandas.util import hash_array  # type: ignore[import-untyped]  # datasets depends on it
 
     found = [np.empty(0, dtype=np.uint64)]
     for batch in rows.select_columns(list(columns)).with_format("arrow").iter(10_000):
