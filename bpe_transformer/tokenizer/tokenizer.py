@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import DecodingError
+from bpe_transformer.io import shown
 from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
@@ -124,10 +125,9 @@ class Tokenizer:
         return self.model.id_of[token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token]
 
     def __repr__(self) -> str:
-        return (
-            f"Tokenizer(vocab_size={self.vocab_size}, merges={len(self.model.left)}, unit={self.unit!r}, "
-            f"pattern={self.pattern!r}, special_tokens={list(self.special_tokens)}, digest={self.digest[:12]})"
-        )
+        facts = f"vocab_size={self.vocab_size}, merges={len(self.model.left)}, unit={self.unit!r}, "
+        named = f"pattern={shown(self.pattern)}, special_tokens={shown(list(self.special_tokens))}, "
+        return f"Tokenizer({facts}{named}digest={self.digest[:12]})"
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (self.model, self.trace, self.cache_bytes)

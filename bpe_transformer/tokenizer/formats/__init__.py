@@ -13,19 +13,24 @@ from pathlib import Path
 from types import ModuleType
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
+from bpe_transformer.io import parse_json
 from bpe_transformer.io.atomic import atomic_file, bound_directory
 from bpe_transformer.io.manifest import check_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import (
+    clip,
+    foreign_files,
     gpt2,
     nanochat,
     probe,
+    ranks_json,
     sentencepiece,
     subword_nmt,
+    tekken,
     tiktoken,
     tokenizer_json,
 )
-from bpe_transformer.tokenizer.formats.checks import garbage_collection_paused
+from bpe_transformer.tokenizer.formats.checks import garbage_collection_paused, read_text
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -39,7 +44,7 @@ DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a director
 TRACE_FILE = "trace.parquet"
 OPTIONAL_FILES = (TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)  # beside tokenizer.json, and saved with it
 # what a directory may hold, in the order of preference
-_IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl")
+_IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl", "tekken.json")
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
@@ -130,6 +135,7 @@ def _read(
             f"{file} cannot be read: {cause.strerror}; give a tokenizer.json, a file of another known format, "
             "or the directory it is in"
         ) from cause
+    foreign_files.refuse(head, file.name)
     given: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
     given = {name: value for name, value in given.items() if value is not None}
     if tiktoken.recognises(head):
@@ -138,7 +144,11 @@ def _read(
         return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **given)  # type: ignore[arg-type]
     if given:
         raise FormatError(f"this file says itself what {' and '.join(given)} would; leave the argument out")
-    for module in (nanochat, sentencepiece, subword_nmt):
+    for module in (clip, nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
             return module, module.read(file)
-    return tokenizer_json, tokenizer_json.read(file)
+    document = parse_json(read_text(file))
+    for module in (tekken, ranks_json):
+        if module.recognises_document(document):
+            return module, module.from_json(document)
+    return tokenizer_json, tokenizer_json.from_json(document)

@@ -25,7 +25,7 @@ NAME = "gpt2"
 VOCAB_FILE = "vocab.json"
 MERGES_FILE = "merges.txt"
 _HEADER = "#version: 0.2"
-_END_OF_WORD = "</w>"
+END_OF_WORD = "</w>"
 _UNKNOWN = ("<unk>", "[UNK]")
 CLIP = Pretokenizer(
     rewriting=(("NFC",), ("replace", r"\s+", " "), ("lowercase",)), pattern=patterns.keeping(patterns.CLIP_WORDS)
@@ -39,10 +39,21 @@ def read(
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
-    place = Path(vocab).name
     ids, pairs = contents(vocab, merges)
+    return model_of(ids, pairs, pattern, special_tokens, Path(vocab).name, Path(merges).name)
+
+
+def model_of(
+    ids: Mapping[str, int],
+    pairs: list[list[str]],
+    pattern: str | Pretokenizer | None = None,
+    special_tokens: Mapping[str, int] | None = None,
+    place: str = VOCAB_FILE,
+    merges_place: str = MERGES_FILE,
+) -> BpeModel:
+    """The model of ids by name and merges as pairs of names, found in files of the names given. Raises `FormatError`."""
     mark, by_byte = _kind(ids, pairs)
-    left, right, merged_ids = columns_of(pairs, ids, Path(merges).name)
+    left, right, merged_ids = columns_of(pairs, ids, merges_place)
     specials = special_tokens
     if specials is None:
         specials = _specials(ids, set(merged_ids.tolist()), mark, by_byte)
@@ -80,7 +91,7 @@ def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> t
 def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, bool]:
     """(the end-of-word mark or None, whether names stand for bytes)."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    mark = _END_OF_WORD if sum(letter + _END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
+    mark = END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
     if mark is None:
         return None, True
     stand_ins = all(byte_names.is_name(side) for pair in pairs for side in pair)
@@ -117,7 +128,7 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     holds = {"bos_token", "eos_token", "template", "end_of_word", "before", "rewriting"}
     holds |= {"unk_token"} if model.unit == "char" else set()
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
-    split, marked = model.pretokenizer, model.end_of_word == _END_OF_WORD
+    split, marked = model.pretokenizer, model.end_of_word == END_OF_WORD
     if model.unit == "byte":
         required, required_name = (CLIP, "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
     else:

@@ -10,8 +10,9 @@ import base64
 import math
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ import numpy as np
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
-from bpe_transformer.tokenizer.formats.json_normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
@@ -215,6 +216,9 @@ def _check(contents: _Contents) -> None:
         raise FormatError(f"no piece is {SPACE_MARK!r}, which stands for a space; train the model on text with spaces")
 
 
+_Merge = tuple[int, int, int]  # left id, right id, merged id
+
+
 def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
     """(left, right, merged_ids) by rank. Raises `FormatError` where equal scores leave the order of merges open."""
     ranked = sorted((id for id, p in enumerate(pieces) if p.kind == NORMAL), key=lambda id: (-pieces[id].score, id))
@@ -223,13 +227,36 @@ def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
     if len(incomplete):
         text = pieces[ranked[int(incomplete[0])]].text
         raise FormatError(f"the piece {text!r} has a character that is not a piece by itself, which is not supported")
-    scores = np.array([pieces[ranked[rank]].score for rank in merged.tolist()])
-    if same := np.flatnonzero(np.diff(scores) == 0).tolist():
-        one, other = (pieces[ranked[int(merged[same[0] + i])]].text for i in (0, 1))
+    merges = [
+        (ranked[a], ranked[b], ranked[c])
+        for a, b, c in zip(left.tolist(), right.tolist(), merged.tolist(), strict=True)
+    ]
+    by_score = [list(group) for _, group in groupby(merges, key=lambda merge: pieces[merge[2]].score)]
+    if all(len(group) == 1 for group in by_score):
+        return id_of_rank[left], id_of_rank[right], id_of_rank[merged]
+    ids = {pieces[id].text: id for id in ranked}
+    ordered = [merge for group in by_score for merge in (group if len(group) == 1 else _of_runs(group, pieces, ids))]
+    return tuple(np.array(ordered, np.uint32).T)
+
+
+def _of_runs(group: list[_Merge], pieces: Sequence[_Piece], ids: Mapping[str, int]) -> list[_Merge]:
+    """The merges of pieces of one score, in an order that merges as sentencepiece does: of equal scores the leftmost first.
+
+    For runs of one character, such as the spaces of Llama's and Mistral's models, that is the longest first: the leftmost run
+    grows until no longer one is a piece. Raises `FormatError` for other pieces.
+    """
+    texts = sorted(dict.fromkeys(pieces[merge[2]].text for merge in group), key=len, reverse=True)
+    if len({character for text in texts for character in text}) > 1:
+        one, other = texts[:2]
         raise FormatError(
             f"the pieces {one!r} and {other!r} have the same score, so which is merged first is left open"
         )
-    return id_of_rank[left], id_of_rank[right], id_of_rank[merged]
+    splits = [(text, text[:at]) for text in texts for at in range(len(text) - 1, 0, -1)]
+    return [
+        (ids[begin], ids[text[len(begin) :]], ids[text])
+        for text, begin in splits
+        if begin in ids and text[len(begin) :] in ids
+    ]
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,34 +25,55 @@ NAME = "tiktoken"
 _REMEDY = "export to tokenizer.json"
 _END = "<|endoftext|>"
 _FILL_IN = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
-# the file names of public vocabularies, with the pattern of each
-_PATTERN_OF_NAME = {
-    "gpt2": "gpt2",
-    "r50k_base": "gpt2",
-    "p50k_base": "gpt2",
-    "p50k_edit": "gpt2",
-    "cl100k_base": "cl100k",
-    "o200k_base": "o200k",
-    "o200k_harmony": "o200k",
-    "qwen": "qwen2",
-}
-# (number of ranks, special tokens) of OpenAI's vocabularies, by file name
-_SPECIAL: dict[str, tuple[int, dict[str, int]]] = {
-    "gpt2": (50256, {_END: 50256}),
-    "r50k_base": (50256, {_END: 50256}),
-    "p50k_base": (50280, {_END: 50256}),
-    "p50k_edit": (50280, {_END: 50256, **dict(zip(_FILL_IN, range(50281, 50284), strict=True))}),
-    "cl100k_base": (
-        100256,
-        {_END: 100257, **dict(zip(_FILL_IN, range(100258, 100261), strict=True)), "<|endofprompt|>": 100276},
+_LLAMA3 = (
+    *("<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>"),
+    *(
+        "<|finetune_right_pad_id|>",
+        "<|step_id|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+        "<|eom_id|>",
+        "<|eot_id|>",
     ),
-    "o200k_base": (199998, {_END: 199999, "<|endofprompt|>": 200018}),
+    *("<|python_tag|>", "<|image|>", *(f"<|reserved_special_token_{number}|>" for number in range(2, 246))),
+)
+_LLAMA4 = ("<|begin_of_text|>", "<|end_of_text|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
+
+
+def _from(first: int, *names: str) -> dict[str, int]:
+    return {name: first + position for position, name in enumerate(names)}
+
+
+@dataclass(frozen=True)
+class _Public:
+    """A public vocabulary: the pattern, and the special tokens if the file has `num_ranks` ranks."""
+
+    pattern: str
+    num_ranks: int | None = None
+    special_tokens: Mapping[str, int] = field(default_factory=dict)
+
+
+# by file name, as OpenAI, Qwen, Whisper and Llama call theirs; Llama's two are told apart by their number of ranks
+_PUBLIC: dict[str, tuple[_Public, ...]] = {
+    "gpt2": (_Public("gpt2", 50_256, _from(50_256, _END)),),
+    "r50k_base": (_Public("gpt2", 50_256, _from(50_256, _END)),),
+    "p50k_base": (_Public("gpt2", 50_280, _from(50_256, _END)),),
+    "p50k_edit": (_Public("gpt2", 50_280, {_END: 50_256, **_from(50_281, *_FILL_IN)}),),
+    "cl100k_base": (_Public("cl100k", 100_256, {**_from(100_257, _END, *_FILL_IN), "<|endofprompt|>": 100_276}),),
+    "o200k_base": (_Public("o200k", 199_998, {_END: 199_999, "<|endofprompt|>": 200_018}),),
+    "o200k_harmony": (_Public("o200k"),),
+    "qwen": (_Public("qwen2"),),
+    "multilingual": (_Public("gpt2", 50_256, _from(50_257, _END)),),
+    "tokenizer": (
+        _Public("llama3", 128_000, _from(128_000, *_LLAMA3)),
+        _Public("o200k", 200_000, _from(200_000, *_LLAMA4)),
+    ),
 }
 
 
 def recognises(head: bytes) -> bool:
     """Whether a file that begins with `head` can only be of this format."""
-    first = head.lstrip(b"\r\n").split(b"\n", 1)[0].split()
+    first = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").split(b"\n", 1)[0].split()
     return len(first) == 2 and first[1].isdigit() and _base64(first[0]) is not None
 
 
@@ -60,28 +83,33 @@ def read(
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_tiktoken`."""
+    found = parse(read_bytes(path))
+    candidates = _PUBLIC.get(Path(path).stem, ())
+    known = next((public for public in candidates if public.num_ranks == len(found)), None)
     if pattern is None:
-        pattern = _PATTERN_OF_NAME.get(Path(path).stem)
-        if pattern not in patterns.PATTERNS:
+        likely = known or (candidates[0] if len(candidates) == 1 else None)
+        if likely is None:
             raise FormatError(
                 "ranks do not say how text is split into pre-tokens; "
                 f"name the pattern, one of {', '.join(patterns.PATTERNS)}, or a regular expression, "
                 "as pattern=…, or on the command line as FILE:PATTERN"
             )
-    found = parse(read_bytes(path))
+        pattern = likely.pattern
     if special_tokens is None:
-        size, known = _SPECIAL.get(Path(path).stem, (0, {}))
-        special_tokens = known if len(found) == size else {}
+        special_tokens = known.special_tokens if known else {}
     return ranks.model_of(found, Pretokenizer.of(pattern), special_tokens)
 
 
 def parse(data: bytes) -> dict[bytes, int]:
-    """The ranks in the content of a file. Raises `FormatError` with the line."""
+    """The ranks in the content of a file. Raises `FormatError` with the line.
+
+    An empty token, which the last line of Whisper's has, is left out: no text has it.
+    """
     found: dict[bytes, int] = {}
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line:
-            continue
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         parts = line.split()
+        if not parts or (parts[0] == b"=" and len(parts) == 2 and parts[1].isdigit()):
+            continue
         token = _base64(parts[0]) if len(parts) == 2 else None
         if token is None or not parts[1].isdigit() or len(parts[1]) > 10:
             shown = line if len(line) <= 40 else line[:37] + b"..."

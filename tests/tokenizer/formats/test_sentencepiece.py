@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,18 @@ BPE = blob(2, varint(3, 2)) + blob(3, varint(4, 0))
 def test_a_model_made_by_hand(tmp_path: Path) -> None:
     (tmp_path / "m.model").write_bytes(BASE + piece("ab", -1) + piece("▁ab", -2) + BPE)
     assert Tokenizer.from_file(tmp_path / "m.model").encode("ab aab") == [5, 3, 1, 4]
+
+
+@pytest.mark.parametrize("lengths", [range(2, 17), (2, 4, 8, 16), (2, 3, 5), (2, 4, 3)])
+@given(st.lists(st.sampled_from(["▁", " ", "  ", "a", "b", " " * 9]), max_size=20).map("".join))
+@settings(max_examples=100, deadline=None)
+def test_runs_of_one_score_grow_from_the_left(lengths: Any, text: str) -> None:
+    runs = b"".join(piece("▁" * length, -7.5) for length in lengths)
+    content = BASE + piece("ab", -1) + runs + BPE
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "m.model").write_bytes(content)
+        read = Tokenizer.from_file(Path(folder, "m.model"))
+    assert read.encode(text) == spm.SentencePieceProcessor(model_proto=content).encode(text)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
-from bpe_transformer.tokenizer.formats import oniguruma
 from bpe_transformer.tokenizer.formats.checks import escaped
+from bpe_transformer.tokenizer.formats.tokenizer_json import oniguruma
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 

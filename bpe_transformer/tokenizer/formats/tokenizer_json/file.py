@@ -17,11 +17,12 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
 from bpe_transformer.tokenizer.encoding.native_texts import overlap
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
-from bpe_transformer.tokenizer.formats import json_splitting, json_template
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
-from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK
-from bpe_transformer.tokenizer.formats.json_splitting import Splitting
 from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
+from bpe_transformer.tokenizer.formats.tokenizer_json import template
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK
+from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
 from bpe_transformer.tokenizer.splitting import byte_level as byte_names
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
@@ -72,10 +73,10 @@ def to_json(model: BpeModel) -> dict[str, Any]:
         "truncation": None,
         "padding": None,
         "added_tokens": _added_tokens(model),
-        "normalizer": json_splitting.normalizer(model),
-        "pre_tokenizer": json_splitting.pre_tokenizer(model),
-        "post_processor": json_template.write(model),
-        "decoder": json_splitting.decoder(model),
+        "normalizer": stages.normalizer(model),
+        "pre_tokenizer": stages.pre_tokenizer(model),
+        "post_processor": template.write(model),
+        "decoder": stages.decoder(model),
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -149,7 +150,7 @@ def from_json(document: Any) -> BpeModel:
     body = root.child("model")
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None
-    splitting = json_splitting.read(root, end_of_word)
+    splitting = stages.read(root, end_of_word)
     vocab: dict[str, Any] = body.get("vocab", dict)
     specials, added, flags = _read_added(root)
     names = _names_by_id(vocab, {**specials, **added})
@@ -167,7 +168,7 @@ def from_json(document: Any) -> BpeModel:
     ignore_merges = body.get("ignore_merges", bool, False)
     merged = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
     flags = _without_needless_normalized(flags, {**specials, **added}, splitting)
-    prefix, suffix = json_template.read(root, {**added, **specials})
+    prefix, suffix = template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
         pretokenizer=splitting.pretokenizer(merged, names, ignore_merges),

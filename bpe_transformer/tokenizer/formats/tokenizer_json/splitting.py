@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
-from bpe_transformer.tokenizer.formats import json_normalizers, oniguruma
 from bpe_transformer.tokenizer.formats.checks import escaped
-from bpe_transformer.tokenizer.formats.json_normalizers import MARK_SPACES, SPACE_MARK, Step
+from bpe_transformer.tokenizer.formats.tokenizer_json import normalizers, oniguruma
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, Step
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer, any_of
@@ -114,7 +114,7 @@ def _steps(parent: Node, key: str, children: str) -> Iterator[Node]:
 
 def _read_normalizer(step: Node, found: Splitting, marked: bool) -> None:
     """Adds the steps of one normalizer. With `marked`, the step that replaces spaces by marks sets `marks_spaces`."""
-    steps = json_normalizers.read(step)
+    steps = normalizers.read(step)
     if steps == [MARK_SPACES] and marked:
         found.marks_spaces = found.marks_early = True
         return
@@ -365,7 +365,7 @@ def _sequence(steps: list[dict[str, Any]], children: str) -> dict[str, Any] | No
 def normalizer(model: BpeModel) -> dict[str, Any] | None:
     """The normalizer of a file for a model."""
     by_metaspace = model.prefix_space.endswith("_if_none") or _marks_late(model)
-    return _sequence(json_normalizers.write(model, marks=not by_metaspace), "normalizers")
+    return _sequence(normalizers.write(model, marks=not by_metaspace), "normalizers")
 
 
 def _marks_late(model: BpeModel) -> bool:

@@ -1,0 +1,61 @@
+"""CLIP's `bpe_simple_vocab_16e6.txt.gz`: merges by rank, of which CLIP uses the first 48,894. Read only.
+
+Source: Radford et al. 2021, `simple_tokenizer.py` of the program published with it, whose cleaning of text (HTML entities, broken
+encodings) is left to the caller.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+
+from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats import gpt2
+from bpe_transformer.tokenizer.splitting import byte_level
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+
+NAME = "CLIP's merges"
+_HEADER = b'"bpe_simple_vocab_16e6.txt#version:'
+_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+_NUM_MERGES = 48_894
+_GZIP = b"\x1f\x8b"
+_LONGEST_LINE = 1000  # bytes
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins with `head`, packed or not, is of this format."""
+    if head.startswith(_GZIP):
+        try:
+            head = zlib.decompressobj(31).decompress(head, len(_HEADER))
+        except zlib.error:
+            return False
+    return head.startswith(_HEADER)
+
+
+def read(path: str | os.PathLike[str]) -> BpeModel:
+    """The model of the file's merges. Raises `FormatError` with the line."""
+    pairs: list[list[str]] = []
+    with gzip.open(path) if _is_packed(path) else open(path, "rb") as lines:
+        try:
+            for number in range(1, _NUM_MERGES + 2):
+                line = lines.readline(_LONGEST_LINE)
+                pair = line.decode().split()
+                if number > 1 and len(pair) != 2:
+                    raise FormatError(
+                        f"line {number} is {line[:60]!r}, not two names; the file has {_NUM_MERGES:,} merges"
+                    )
+                pairs += [pair] if number > 1 else []
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:
+            raise FormatError(f"the file is cut off or damaged ({cause}); get it anew") from cause
+    symbols = [byte_level.CHAR_OF_BYTE[byte] for byte in byte_level.gpt2_byte_order()]
+    names = [*symbols, *(name + gpt2.END_OF_WORD for name in symbols), *map("".join, pairs), *_SPECIAL]
+    ids = {name: id for id, name in enumerate(names)}
+    if len(ids) < len(names):
+        raise FormatError("two merges make one token; check the file")
+    return gpt2.model_of(ids, pairs, special_tokens={name: ids[name] for name in _SPECIAL})
+
+
+def _is_packed(path: str | os.PathLike[str]) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(2) == _GZIP

@@ -1,0 +1,25 @@
+"""`tokenizer.json`, the format of the `tokenizers` package, which `Tokenizer.save` writes too."""
+
+from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
+    NAME,
+    TOKENIZER_FILE,
+    dump,
+    from_json,
+    read,
+    read_back,
+    to_json,
+    transformers_tokenizer,
+    write,
+)
+
+__all__ = [
+    "NAME",
+    "TOKENIZER_FILE",
+    "dump",
+    "from_json",
+    "read",
+    "read_back",
+    "to_json",
+    "transformers_tokenizer",
+    "write",
+]
