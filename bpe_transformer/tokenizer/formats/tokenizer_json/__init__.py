@@ -8,6 +8,7 @@ from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
     read,
     read_back,
     to_json,
+    token_names,
     transformers_tokenizer,
     write,
 )
