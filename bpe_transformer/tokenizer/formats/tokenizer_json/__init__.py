@@ -21,6 +21,7 @@ __all__ = [
     "read",
     "read_back",
     "to_json",
+    "token_names",
     "transformers_tokenizer",
     "write",
 ]
