@@ -157,7 +157,7 @@ def lines(ranks: dict[bytes, int]) -> bytes:
         (lines(bytes_ranks(b"ab")) + b"????? 300\n", "line 258"),
         (lines(bytes_ranks(b"ab")) + b"\xff\xfe 300\n", "line 258"),
         (lines(bytes_ranks(b"ab"))[:-3], "id 25? is given|id 2 is given"),
-        (b"", "cannot be read|not JSON"),
+        (b"", "empty file"),
     ],
 )
 def test_hostile_ranks(tmp_path: Path, content: bytes, message: str) -> None:
