@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -11,14 +12,18 @@ from bpe_transformer.cli.support.options import (
     errors_option,
     file_option,
     limit_option,
+    source_dir_option,
+    split_option,
     text_option,
-    tokenizer_argument,
     view_options,
 )
 from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+from bpe_transformer.cli.support.training.trained_tokens import TRAINED_SORTS, refuse_other_options, show_trained_tokens
 
 if TYPE_CHECKING:
+    from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.inspection.vocabulary.vocab_entries import VocabView
     from bpe_transformer.io import Errors
 
 SORTS = ("id", "rank", "bytes", "chars", "text", "script", "used", "swallowed", "merge_count", "uses")
@@ -52,9 +57,14 @@ Examples:
   bpe-transformer vocab tok --script Hangul --chars 4:
   bpe-transformer vocab tok --file corpus.txt --only idle
   bpe-transformer vocab tok --file corpus.txt --sort swallowed --limit 50
+  bpe-transformer vocab --run runs/numbers
+  bpe-transformer vocab --run runs/numbers --sort pays
 """
 )
-@tokenizer_argument
+@click.argument("tokenizer", metavar="[TOKENIZER]", required=False)
+@click.option(
+    "--run", metavar="RUN", help="Show what training made of the tokens of this model, in place of TOKENIZER."
+)
 @click.option("--prefix", metavar="TEXT", help="Tokens that begin so; a space as it is, or as ·.")
 @click.option("--contains", metavar="TEXT", help="Tokens that hold this text.")
 @click.option("--script", metavar="NAME", help="Tokens of one script, such as Hangul, mixed or 'partial bytes'.")
@@ -64,59 +74,76 @@ Examples:
 @click.option("--used", type=Range(), metavar="A:B", help="Tokens that occur A to B times in the files.")
 @click.option("--only", type=click.Choice(GROUPS), help="Tokens of this kind; the first four need --file or --text.")
 @click.option("--special", is_flag=True, help="The same as --only special.")
-@click.option("--sort", type=click.Choice(SORTS), default="rank", show_default=True, help="Numbers: largest first.")
+@click.option(
+    "--sort",
+    type=click.Choice((*SORTS, *TRAINED_SORTS)),
+    help="Numbers: largest first. [rank; with --run: undertrained]",
+)
 @click.option("--reverse", is_flag=True, help="The other way round.")
 @limit_option(20, "tokens")
 @click.option("--all", "everything", is_flag=True, help="Show every token found.")
+@source_dir_option
+@split_option("Split that the model was trained on, with --run.")
 @errors_option()
 @view_options
 def command(
-    tokenizer: str,
-    prefix: str | None,
-    contains: str | None,
-    script: str | None,
-    chars: tuple[int | None, int | None] | None,
+    tokenizer: str | None,
+    run: str | None,
     files: tuple[str, ...],
     texts: tuple[str, ...],
-    used: tuple[int | None, int | None] | None,
-    only: str | None,
     special: bool,
-    sort: str,
-    reverse: bool,
+    only: str | None,
+    sort: str | None,
     limit: int,
     everything: bool,
+    source_dir: str | None,
+    split: str,
     errors: Errors,
     as_json: bool,
     width: int | None,
+    **filters: Any,
 ) -> None:
     """Browse the vocabulary of TOKENIZER, and see what files use of it.
 
     With --file or --text: tokens that are never used (idle), that only others are made of (scaffold), and what pruning would
     save. --only unreachable finds tokens that no text is ever encoded to, and says why.
+
+    With --run: tokens that training never saw or hardly trained, by the vectors of the model; the loss of each token on the
+    validation rows of the run's corpus (or on --file, --text), and which tokens pay: cost less than their bytes otherwise do.
     """
+    if (tokenizer is None) == (run is None):
+        raise click.UsageError("give either TOKENIZER or --run RUN, whose tokenizer is looked at with its model")
+    most = None if everything else limit
+    if run is not None:
+        refuse_other_options({"special": special, "only": only, **filters})
+        if sort is not None and sort not in TRAINED_SORTS:
+            raise click.UsageError(f"--sort {sort} is for a tokenizer; with --run choose {', '.join(TRAINED_SORTS)}")
+        show_trained_tokens(
+            run, files=files, texts=texts, source_dir=source_dir, split=split, sort=sort or TRAINED_SORTS[0],
+            limit=most, errors=errors, as_json=as_json, width=width,
+        )  # fmt: skip
+        return
+    if sort is not None and sort not in SORTS:
+        raise click.UsageError(f"--sort {sort} needs --run, since training decides it; or choose {', '.join(SORTS)}")
     if special and only not in (None, "special"):
         raise click.UsageError("--special and --only contradict each other; give one of them")
-    from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
-
-    assert get_args(SortKey) == SORTS and get_args(TokenGroup) == GROUPS  # noqa: PT018  # written out here so that --help is quick
     console = None if as_json else output(width)
-    learned = open_tokenizer(tokenizer)
     corpus = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]
-    with progress() as display:
-        task = display.add_task("encoding", total=total_bytes(corpus), unit="bytes", visible=bool(corpus))
-        vocabulary = VocabBrowser(learned, corpus, progress=lambda done: display.update(task, completed=done))
-    view = vocabulary.view(
-        prefix=prefix,
-        contains=contains,
-        script=script,
-        chars=chars or (None, None),
-        used=used or (None, None),
-        group="special" if special else only,  # type: ignore[arg-type]  # one of the choices
-        sort=sort,  # type: ignore[arg-type]  # one of the choices
-        reverse=reverse,
-        limit=None if everything else limit,
-    )
+    group = "special" if special else only
+    view = _view(str(tokenizer), corpus, group=group, sort=sort or SORTS[1], limit=most, **filters)
     if console is None:
         print_json(view.as_dict())
     else:
         console.print(view)
+
+
+def _view(tokenizer: str, corpus: Sequence[ChunkedText], **query: Any) -> VocabView:
+    from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
+
+    assert get_args(SortKey) == SORTS and get_args(TokenGroup) == GROUPS  # noqa: PT018  # written out here so that --help is quick
+    learned = open_tokenizer(tokenizer)
+    with progress() as display:
+        task = display.add_task("encoding", total=total_bytes(corpus), unit="bytes", visible=bool(corpus))
+        vocabulary = VocabBrowser(learned, corpus, progress=lambda done: display.update(task, completed=done))
+    bounds: dict[str, Any] = {name: query.pop(name) or (None, None) for name in ("chars", "used")}
+    return vocabulary.view(**bounds, **query)

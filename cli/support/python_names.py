@@ -15,10 +15,10 @@ _OTHER_OPTIONS = {
     "add_eos": "--eos",
 }
 _SAME_OPTIONS = """
-alphabet_order byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
+alphabet_order axis byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
 max_row_bytes max_word_bytes
 min_frequency max_token_bytes normalization overwrite pattern preset protected_tokens required_characters split temperature unit
-unk_token vocab_size weight src tgt column label task layer metric validation resume columns dedup recursive
+sizes unk_token vocab_size weight src tgt column label task layer metric validation resume columns dedup recursive
 """
 OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
 

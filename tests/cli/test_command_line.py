@@ -27,7 +27,7 @@ Run = Callable[..., Any]
 COMMAND = Path(sys.executable).parent / "bpe-transformer"
 # What the values of options are called; one option has one name everywhere.
 METAVARS = {
-    "--tokenizer": {"DIR"},
+    "--tokenizer": {"DIR", "[LABEL=]TOKENIZER"},
     "--file": {"FILE", "[LABEL=]FILE"},
     "--text": {"TEXT"},
     "--output": {"FILE", "DIR"},

@@ -2,7 +2,8 @@
 
 A view is plain data. It becomes a Rich renderable when `rich.print` or a notebook asks for one: the function that draws it
 stands in the module of the same place under `render/` (`history/trace_rows.py` is drawn by `render/history/trace_rows.py`),
-which registers it here with `@draws` and is loaded when the first such view is drawn.
+which registers it here with `@draws` and is loaded when the first such view is drawn. Views of the room `studies` have their
+functions under its own `render/`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.measure import Measurement
 
-_ROOM = "bpe_transformer.inspection."
+_ROOMS = ("bpe_transformer.inspection.", "bpe_transformer.studies.")
 Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
@@ -43,8 +44,9 @@ class View:
 def render(view: View) -> RenderableType:
     """A Rich renderable of `view`; its lines end without blanks. Raises TypeError for a view that nothing draws."""
     home = type(view).__module__
-    if home.startswith(_ROOM):
-        import_module(f"{_ROOM}render.{home.removeprefix(_ROOM)}")
+    room = next((room for room in _ROOMS if home.startswith(room)), None)
+    if room is not None:
+        import_module(f"{room}render.{home.removeprefix(room)}")
     return WithoutTrailingBlanks(_draw(view))
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bpe_transformer.training.loggers.json_lines import METRICS, JsonLinesLogger, read_metrics
     from bpe_transformer.training.loggers.logger_group import LOGGERS, LoggerGroup, open_loggers
     from bpe_transformer.training.loggers.metric_logger import MetricLogger
+    from bpe_transformer.training.loggers.run_metrics import RunMetrics
     from bpe_transformer.training.loggers.tensorboard import TensorBoardLogger
     from bpe_transformer.training.loggers.trackio import TrackioLogger
 
@@ -18,6 +19,7 @@ _HOME = {
     "JsonLinesLogger": "json_lines",
     "LoggerGroup": "logger_group",
     "MetricLogger": "metric_logger",
+    "RunMetrics": "run_metrics",
     "TensorBoardLogger": "tensorboard",
     "TrackioLogger": "trackio",
     "open_loggers": "logger_group",
@@ -30,6 +32,7 @@ __all__ = [
     "JsonLinesLogger",
     "LoggerGroup",
     "MetricLogger",
+    "RunMetrics",
     "TensorBoardLogger",
     "TrackioLogger",
     "open_loggers",

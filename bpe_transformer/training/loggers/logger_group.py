@@ -40,9 +40,7 @@ def open_loggers(
     Raises:
         ConfigError: an unknown name, or a logger whose package is not installed.
     """
-    unknown = [name for name in names if name not in LOGGERS]
-    if unknown:
-        raise ConfigError(f"log={unknown[0]!r} is unknown; choose one of {', '.join(LOGGERS)}")
+    check_loggers(names)
     loggers: list[MetricLogger] = []
     if "tensorboard" in names:
         loggers.append(TensorBoardLogger(directory / "tensorboard", after_step=after_step))
@@ -50,3 +48,10 @@ def open_loggers(
         loggers.append(TrackioLogger(directory, config=config))
     # last, so that a package that is missing leaves the figures of an earlier run as they are
     return LoggerGroup([JsonLinesLogger(directory / METRICS, after_step=after_step), *loggers])
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """Raises `ConfigError` for a name that is not in `LOGGERS`."""
+    unknown = [name for name in names if name not in LOGGERS]
+    if unknown:
+        raise ConfigError(f"the logger {unknown[0]!r} is unknown; choose one of {', '.join(LOGGERS)}")

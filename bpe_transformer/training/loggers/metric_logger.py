@@ -31,6 +31,6 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 def missing_package(name: str) -> ConfigError:
     """The error for a logger whose package is not installed."""
     return ConfigError(
-        f"log={name!r} needs the package {name}, which is not installed; "
+        f"logging to {name} needs its package, which is not installed; "
         f'install it with pip install "bpe-transformer[log]", or leave {name} out (metrics.jsonl is always written)'
     )

@@ -90,7 +90,7 @@ def test_trackio_reads_what_was_written(
 
 
 def test_unknown_loggers_and_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="'wandb' is unknown; choose one of tensorboard, trackio"):
+    with pytest.raises(ConfigError, match="logger 'wandb' is unknown; choose one of tensorboard, trackio"):
         open_loggers(tmp_path, ["wandb"])
     monkeypatch.setitem(sys.modules, "trackio", None)
     (tmp_path / METRICS).write_text('{"step": 1}\n')

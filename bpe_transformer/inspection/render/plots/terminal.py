@@ -30,7 +30,7 @@ class TerminalPlot:
         labels = self._y_labels(y0, y1)
         margin = max(map(cell_len, labels)) + 2
         columns = max(8, min(options.max_width, MAX_WIDTH) - margin)
-        yield Text(plot.y_label, LABEL)
+        yield Text(f"{plot.y_label} by {plot.x_label}", LABEL)
         for label, line in zip(labels, self._drawn(columns, y0, y1), strict=True):
             picture = Text.from_ansi(line.rstrip("⠀"))
             yield Text.assemble((f"{label:>{margin - 2}} ", LABEL), ("│", LABEL), picture)
@@ -67,18 +67,16 @@ class TerminalPlot:
         return labels
 
     def _axis(self, columns: int) -> str:
-        """The label of the axis at its right end, and round values, as many as fit."""
+        """Round values below their places, as many as fit."""
         plot = self.plot
         assert plot.bounds is not None
         x0, x1, _, _ = plot.bounds
         line = [" "] * columns
-        end = columns - cell_len(plot.x_label)
-        line[max(end, 0) :] = plot.x_label[: columns - max(end, 0)]
         free = 0
         for value in _x_values(plot, x0, x1, columns):
             label = written(value)
             start = min(max(round(plot.across(value) * (columns - 1)) - len(label) // 2, 0), columns - len(label))
-            if start >= free and start + len(label) < end - 1:
+            if start >= free:
                 line[start : start + len(label)] = label
                 free = start + len(label) + 2
         return "".join(line).rstrip()
