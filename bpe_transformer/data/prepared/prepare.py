@@ -28,6 +28,7 @@ from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.store import ShardWriter, StoreFacts, TokenStore, id_dtype
 from bpe_transformer.tokenizer.store.shards import shard_name
+from bpe_transformer.tokenizer.store.shared_store import Delivered
 from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore, made_before
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all; 0 where nobody knows)
@@ -42,6 +43,8 @@ class PrepareOptions:
     out: folder of the store. None puts it into the cache, by the dataset, the tokenizer and the options, where a later
     call finds it. cache_dir: the cache, instead of that of `datasets`. overwrite: replace another store at `out`.
     num_proc: processes that encode shards side by side, each with one thread; None encodes in this one with all cores.
+    cluster: the address of a Ray cluster that encodes instead, "ray" to start one here; its machines need the dataset's
+    files and `out` under the same paths.
     unit_bytes: text in a shard. progress: called with the rows done and the rows in all. fail_above: the largest share of
     its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and nothing is written.
     """
@@ -49,6 +52,7 @@ class PrepareOptions:
     out: str | os.PathLike[str] | None = None
     overwrite: bool = False
     num_proc: int | None = None
+    cluster: str | None = None
     cache_dir: str | os.PathLike[str] | None = None
     progress: Progress | None = None
     unit_bytes: int = UNIT_BYTES
@@ -273,9 +277,9 @@ def _encode_dataset(rows: DatasetRows, encoder: RowEncoder, store: UnfinishedSto
     progress, total = _progress(options), rows.num_rows
     done = sum(mark.read for mark in store.marks.values())
     left = [unit for unit in range(rows.num_units) if unit not in store.marks]
-    if (options.num_proc or 1) > 1:
-        work = _UnitWork(rows, replace(encoder, num_threads=1), store.folder)
-        for unit, mark in in_processes(work, left, cast(int, options.num_proc)):
+    if options.cluster is not None or (options.num_proc or 1) > 1:
+        work = Delivered(UnitWork(rows, replace(encoder, num_threads=1)), str(store.folder))
+        for unit, mark in _elsewhere(work, left, options):
             store.mark(unit, mark)
             done += mark.read
             progress(done, total)
@@ -286,25 +290,33 @@ def _encode_dataset(rows: DatasetRows, encoder: RowEncoder, store: UnfinishedSto
             def report(read: int, before: int = before) -> None:
                 progress(before + read, total)
 
-            mark = _UnitWork(rows, encoder, store.folder, report)(unit)
+            mark = UnitWork(rows, encoder, report).encode(unit, store.folder)
             store.mark(unit, mark)
             done += mark.read
     if not left:
         progress(total, total)
 
 
+def _elsewhere(work: Delivered, units: Sequence[int], options: PrepareOptions) -> Iterator[tuple[int, ShardMark]]:
+    if options.cluster is None:
+        return in_processes(work, units, cast(int, options.num_proc))
+    from bpe_transformer.data.cluster import on_cluster
+
+    return on_cluster(work, units, options.cluster)
+
+
 @dataclass(frozen=True)
-class _UnitWork:
+class UnitWork:
     """Encodes the rows of a unit to a shard."""
 
     rows: DatasetRows
     encoder: RowEncoder
-    folder: Path
     report: Callable[[int], None] | None = None
 
-    def __call__(self, unit: int) -> ShardMark:
+    def encode(self, unit: int, folder: Path) -> ShardMark:
+        """Writes the shard to `folder`."""
         recorder, read = StageRecorder(), 0
-        with _shard_writer(self.folder, unit, self.encoder) as writer:
+        with _shard_writer(folder, unit, self.encoder) as writer:
             for first, batch in self.rows.batches(unit):
                 writer.append(*self.encoder.encode(batch, first, recorder, self.rows.labels_of(first, batch)))
                 read += batch.num_rows

@@ -57,6 +57,9 @@ class Codec:
         self._nothing_allowed = None if sought else policy
         self._all_plain, _ = self._policies.of(NONE, ())
 
+    def __reduce__(self) -> tuple[type[Codec], tuple[BpeModel]]:
+        return Codec, (self.model,)
+
     # --- one text ------------------------------------------------------------------------------------------------------
 
     def encode(

@@ -14,7 +14,7 @@ from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 from bpe_transformer.io import ByteFile, ErrorsOrKeep, invalid_utf8_message
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
-from bpe_transformer.tokenizer.files.source_files import Piece, Source, check_unchanged, open_source
+from bpe_transformer.tokenizer.files.source_files import Piece, Source, check_unchanged, first_line, open_source
 
 GROUP_BYTES = 8 << 20
 _GROUP_FILES = 4096
@@ -119,7 +119,7 @@ class FileTexts:
             source = self._sources[here.source]
             begin = position if number == piece else None
             if begin is None:
-                begin = _first_line(source, here.start) if here.start else 0
+                begin = first_line(source, here.start) if here.start else 0
             with open_source(source) as file:
                 for block, after, is_last in self.blocks(file, begin, here.stop):
                     blocks.append(block)
@@ -241,18 +241,6 @@ def _skip(file: Readable, size: int) -> None:
     buffer = memoryview(bytearray(min(size, GROUP_BYTES)))
     while size > 0 and (got := file.readinto(buffer[: min(size, len(buffer))])):
         size -= got
-
-
-def _first_line(source: Source, start: int) -> int:
-    """Where the first line begins that begins at byte `start` or later of a file that is not packed."""
-    with open_source(source) as file:
-        file.skip(start - 1)
-        position = start - 1
-        for block in file.blocks(1 << 20):
-            if (found := bytes(block).find(b"\n")) >= 0:
-                return position + found + 1
-            position += len(block)
-    return source.size
 
 
 def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

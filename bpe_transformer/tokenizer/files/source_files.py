@@ -11,6 +11,7 @@ from typing import Any, Literal
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, compression
 from bpe_transformer.io.byte_files import file_format
+from bpe_transformer.tokenizer.store.remote_files import filesystem_of, is_url
 
 UNIT_BYTES = 64 << 20  # of text in a unit, which becomes a shard
 
@@ -41,27 +42,6 @@ class Piece:
         return self.start == 0 and self.stop is None
 
 
-def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a URL, such as s3://bucket/key.
-
-    >>> is_url("memory://corpus/a.txt"), is_url("corpus/a.txt")
-    (True, False)
-    """
-    return "://" in os.fspath(path)
-
-
-def filesystem_of(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the path in it. Raises `CorpusError` where there is none."""
-    import fsspec
-
-    try:
-        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
-    except (ValueError, ImportError) as cause:
-        raise CorpusError(
-            f"{url} cannot be opened: {cause}; install what fsspec needs for it, or check the URL"
-        ) from None
-
-
 def find_sources(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], glob: str, besides: str | os.PathLike[str]
 ) -> list[Source]:
@@ -70,15 +50,25 @@ def find_sources(
 
     Raises `CorpusError` for a path that does not exist and for a folder in which nothing is found.
     """
+    found = find_tables_and_texts(paths, glob, besides)
+    if tables := [source for source in found if file_format(source.path) == ".parquet"]:
+        raise CorpusError(
+            f"{tables[0].path} is a table of Parquet, and text is encoded here; prepare reads tables, or write its text to a file"
+        )
+    return found
+
+
+def find_tables_and_texts(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    glob: str = "**/*",
+    besides: str | os.PathLike[str] = os.devnull,
+) -> list[Source]:
+    """The same, with files of any format."""
     found: list[Source] = []
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         found += _at_url(os.fspath(path), glob) if is_url(path) else _on_disk(Path(path), glob, besides)
     if not found:
         raise CorpusError("paths is empty; name a file or a folder")
-    if tables := [source for source in found if file_format(source.path) == ".parquet"]:
-        raise CorpusError(
-            f"{tables[0].path} is a table of Parquet, and text is encoded here; prepare reads tables, or write its text to a file"
-        )
     return found
 
 
@@ -145,6 +135,18 @@ def open_source(source: Source) -> ByteFile:
         return ByteFile(source.path)
     system, name = filesystem_of(source.path)
     return ByteFile(source.path, remote=system.open(name, "rb"))
+
+
+def first_line(source: Source, start: int) -> int:
+    """Where the first line begins that begins at byte `start` or later of a file that is not packed; its end if none does."""
+    with open_source(source) as file:
+        file.skip(start - 1)
+        position = start - 1
+        for block in file.blocks(1 << 20):
+            if (found := bytes(block).find(b"\n")) >= 0:
+                return position + found + 1
+            position += len(block)
+    return source.size
 
 
 def plan_units(sources: Sequence[Source], documents: Literal["file", "line"], unit_bytes: int) -> list[list[Piece]]:

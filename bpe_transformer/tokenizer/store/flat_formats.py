@@ -63,6 +63,7 @@ def write_flat(
         raise FormatError(
             f"nanoGPT's files hold 16-bit ids, and this vocabulary has {vocab_size:,}; choose megatron or datatrove"
         )
+    names: tuple[Path, ...]
     if format == "megatron":
         dtype = np.dtype("<u2" if vocab_size < _MEGATRON_16_BIT else "<i4")
         names = (base.with_suffix(".bin"), base.with_suffix(".idx"))
