@@ -225,8 +225,9 @@ class _CountUnit:
         source, options = self.sources[piece.source], self.options
         chosen: dict[str, Any] = {"documents": options.documents, "errors": options.errors}
         if not piece.is_whole or (is_url(source.path) and file_format(source.path) == ".txt"):
+            limits = _limits(source, piece)
             with open_source(source) as file:
-                stretch = cast(BinaryIO, io.BufferedReader(_Stretch(file, *_limits(source, piece)), 1 << 20))
+                stretch = cast(BinaryIO, io.BufferedReader(_Stretch(file, *limits), 1 << 20))
                 return counter.add_stream(stretch, name=source.path, **chosen)
         path = Path(source.path)
         if is_url(source.path):
