@@ -7,7 +7,7 @@ CXX ?= c++
 NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
 CORE := $(filter-out %/unicode_tables.hpp %/CMakeLists.txt,$(NATIVE))
 
-.PHONY: help setup demo test sanitize soak fuzz lint bench pictures clean check-compiler browser
+.PHONY: help setup demo test acceptance sanitize soak fuzz lint bench pictures clean check-compiler browser
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint      check style and types"
 	@echo "make sanitize  run the tokenizer's tests on a core built with sanitizers"
 	@echo "make soak      run the tests that take minutes, the property tests with SOAK_TIMES=20 times their examples, and interrupt every writing command everywhere (hours)"
+	@echo "make acceptance download public vocabularies (pip, npm) and compare every id with their own packages"
 	@echo "make fuzz      hand any bytes to encoding and to every importer, FUZZ_SECONDS=60 each (see tests/fuzz/README.md)"
 	@echo "make bench     measure speed beside other libraries (see tests/benchmarks/README.md)"
 	@echo "make pictures  draw the pictures of the README again, from real runs"
@@ -59,6 +60,10 @@ soak: setup
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m hypothesis --examples $(SOAK_TIMES) --timeout 7200
 	FAULTS=all $(BIN)/python -m pytest -q -n auto tests/faults
 	$(BIN)/python -m pytest -q -m soak --soak --timeout 7200
+
+acceptance: setup
+	$(BIN)/pip install --quiet ftfy
+	$(BIN)/python -m pytest -q tests/acceptance --acceptance
 
 sanitize: setup
 	$(BIN)/python tests/sanitize.py

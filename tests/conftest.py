@@ -28,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TIMES",
         help="how many times the examples of property tests to run",
     )
+    parser.addoption(
+        "--acceptance", action="store_true", help="download public vocabularies and compare with their packages"
+    )
     parser.addoption("--soak", action="store_true", help="also run the tests that take minutes, marked soak")
 
 
