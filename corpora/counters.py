@@ -1,4 +1,4 @@
-"""What is counted, and the Korean counter that counts it."""
+"""Tables of English and Korean nouns with their Korean counter words (마리, 권, 명, …), measures and ordinals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Thing(NamedTuple):
-    """An English noun, its Korean noun ("" when the counter says it all) and the native counter: 고양이 세 마리."""
+    """An English noun (`one`, `many`), its Korean noun ("" when the counter names it) and native counter: 고양이 세 마리."""
 
     one: str
     many: str

@@ -64,7 +64,8 @@ def _below_hundred(number: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    """
+    """`number` as an ordinal in words.
+
     >>> ordinal(21), ordinal(112), ordinal(30)
     ('twenty-first', 'one hundred twelfth', 'thirtieth')
     """
@@ -77,7 +78,8 @@ def ordinal(number: int) -> str:
 
 
 def ordinal_digits(number: int) -> str:
-    """
+    """`number` as an ordinal in digits, with commas.
+
     >>> ordinal_digits(21), ordinal_digits(112), ordinal_digits(1003)
     ('21st', '112th', '1,003rd')
     """

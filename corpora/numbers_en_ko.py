@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 
 class Example(NamedTuple):
+    """An English number expression, its Korean translation, and its kind, one of `KINDS`."""
+
     en: str
     ko: str
     kind: str
@@ -79,6 +81,7 @@ class Draw:
         self._random = random.Random(seed).random
 
     def chance(self, probability: float) -> bool:
+        """True with this probability."""
         return self._random() < probability
 
     def between(self, low: int, high: int) -> int:
@@ -86,9 +89,11 @@ class Draw:
         return low + int(self._random() * (high - low + 1))
 
     def choose(self, items: Sequence[T]) -> T:
+        """One of the items, all equally likely."""
         return items[self.between(0, len(items) - 1)]
 
     def weighted(self, items: Sequence[tuple[T, float]]) -> T:
+        """One of the items of (item, weight) pairs, with a probability in proportion to its weight."""
         place = self._random() * sum(weight for _, weight in items)
         for item, weight in items:
             place -= weight
@@ -270,7 +275,7 @@ def _counter(draw: Draw) -> tuple[str, str]:
     return en, f"{thing.ko} {korean.attributive(number)} {thing.counter}".lstrip()
 
 
-# kind → its share of the examples and what makes one
+# kind → (its share of the examples, the function that draws one)
 KINDS: Mapping[str, tuple[float, Callable[[Draw], tuple[str, str]]]] = MappingProxyType(
     {
         "integer": (0.28, _integer),

@@ -16,6 +16,7 @@ _SKIPPED_PATHS = ("lib2to3/tests/data/",)
 
 
 def root() -> Path:
+    """The folder of the standard library."""
     return Path(sysconfig.get_paths()["stdlib"])
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for all rooms (small tokenizers, learned here and now), and what the options and markers of the tests do."""
+"""Fixtures for all tests (small tokenizers, learned here and now), and what the options and markers of the tests do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trained models scored on a corpus: translations by BLEU or exact match, language models by bits per byte."""
+"""Scores of trained models on a corpus: translators, language models, masked language models and classifiers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 Metric = Literal["bleu", "exact-match"]
 METRICS: tuple[Metric, ...] = ("bleu", "exact-match")
-Progress = Callable[[int, int], None]  # (done, in all)
+Progress = Callable[[int, int], None]  # (done, total)
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A translation that is not its reference."""
+    """A translation that differs from its reference."""
 
     src: str
     output: str
@@ -37,7 +37,7 @@ class TranslationScore:
 
     Attributes:
         score: BLEU, 0 to 100, or the percentage of outputs that equal their reference.
-        outputs: a translation a row, in order.
+        outputs: one translation per row, in order.
         signature: how BLEU was computed; None for exact match.
         misses: the rows whose output is not the reference; None for BLEU.
     """
@@ -87,7 +87,7 @@ class LanguageModelScore:
 
 @dataclass(frozen=True)
 class MaskedLanguageModelScore:
-    """How well a masked language model finds hidden ids: its accuracy (0 to 1) and perplexity on `num_masked` of them."""
+    """How well a masked language model predicts hidden ids: its accuracy (0 to 1) and perplexity on `num_masked` of them."""
 
     accuracy: float
     perplexity: float
@@ -172,7 +172,7 @@ def evaluate_language_model(
 ) -> LanguageModelScore:
     """Scores the texts of `rows`, in the column named as in training; blank ones are left out.
 
-    `progress` is called with the ids read and the ids in all.
+    `progress` is called with the number of ids read and of all ids.
 
     Raises:
         CorpusError: the column is missing, or there is no text.
@@ -198,7 +198,7 @@ def evaluate_classifier(
 ) -> ClassificationScore:
     """Compares the label of each text of `rows` with the one in the label column, both named as in training.
 
-    Rows without text or label are left out and counted. `progress` is called with the texts done and in all.
+    Rows without text or label are left out and counted. `progress` is called with the number of texts done and of all texts.
 
     Raises:
         CorpusError: a column is missing, a label is none of the model's, or there is no row to score.

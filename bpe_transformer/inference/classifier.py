@@ -1,4 +1,4 @@
-"""A trained classifier that takes texts and gives labels."""
+"""A trained classifier, which labels texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Classifier:
     ) -> list[LabelProbabilities]:
         """The label of each text. Of a text longer than the model's max_len only the beginning is read, as in training.
 
-        `progress` hears of the texts done and of the texts in all.
+        `progress` is called with the number of texts done and of all texts.
         """
         rows = self.log_probabilities(texts, progress=progress).exp()
         best = rows.sort(dim=-1, descending=True, stable=True)
@@ -50,7 +50,7 @@ class Classifier:
     def log_probabilities(
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
     ) -> torch.Tensor:
-        """(N, labels) float32 on the CPU: of every label of every text, nats."""
+        """(N, labels) float32 on the CPU: the natural logarithm of the probability of each label."""
         max_len, budget = self.info.settings.model.max_len, self.info.settings.decoding.batch_tokens
         encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
         framed = [self.special.framed(ids.tolist(), max_len) for ids in encoded]
@@ -76,7 +76,7 @@ class Classifier:
 
 
 def load_classifier(directory: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> Classifier:
-    """Raises `CheckpointError` (missing, damaged, not a classifier) or `DigestMismatchError`."""
+    """The classifier of a checkpoint. Raises `CheckpointError` (missing, damaged, no classifier) or `DigestMismatchError`."""
     model, info, tokenizer = load_checkpoint(directory, tokenizer)
     if not isinstance(model, ClassifierModel):
         raise CheckpointError(

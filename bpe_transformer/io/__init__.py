@@ -1,4 +1,4 @@
-"""The ground floor: files read as bytes, lines and rows, text checked as UTF-8, and outputs written whole or not at all."""
+"""Reading and writing files for all other packages: bytes, lines and rows, text checked as UTF-8, outputs whole or not at all."""
 
 from bpe_transformer.io.atomic import (
     atomic_directory,

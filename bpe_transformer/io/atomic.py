@@ -60,7 +60,7 @@ def atomic_directory(
 ) -> Iterator[Path]:
     """Yields a new folder to write to, which takes the place of `path` when the block ends without an error.
 
-    Entries of an older folder that the block did not write are in the new one as well, but for those named in `drop`, or all
+    Entries of an older folder that the block did not write are in the new one as well, except those named in `drop`, or all
     if `keep_others` is False. Where `path` is a link, that is the folder it points to. Raises `NotADirectoryError` if there
     is a file.
 
@@ -106,7 +106,7 @@ def bound_directory(
 def take_place(new: Path, target: Path, folder: Path, drop: Collection[str] = ()) -> None:
     """Syncs the folder `new` and puts it at `target` in one step; what is there goes to the workspace `folder`.
 
-    Entries of the old folder that the new one has not are linked into it, but for those in `drop`.
+    Entries of the old folder that the new one lacks are linked into it, except those in `drop`.
     """
     if target.exists():
         _copy_owner_and_mode(target, new)
@@ -119,7 +119,7 @@ def take_place(new: Path, target: Path, folder: Path, drop: Collection[str] = ()
 
 
 def recover_directory(path: str | os.PathLike[str]) -> None:
-    """Ends what a killed run had begun to do with a folder or file, and removes what it left, if there is anything."""
+    """Completes or undoes what a killed run had begun to do with a folder or file, and removes its leftovers."""
     remove_leftovers(Path(os.path.realpath(path)))
 
 

@@ -1,4 +1,4 @@
-"""Files as bytes, unpacked if their suffix says that they are compressed, in memory that does not grow with the file."""
+"""Files as bytes, decompressed by their suffix, in memory that does not grow with the file."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def compression(path: str | os.PathLike[str]) -> str | None:
 
 
 class ByteFile:
-    """The unpacked bytes of a file, or of an open `stream` that `path` then only names and that stays open, or of a file
-    that is not on this machine, open as `remote`, which is unpacked and closed like one that is.
+    """The decompressed bytes of a file; or of an open `stream`, for which `path` is only a name and which stays open; or of
+    a file on another machine, open as `remote`, which is decompressed and closed like a local one.
 
-    `position` is how many bytes of the file itself were read: packed ones if it is packed.
+    `position` is how many bytes of the file itself were read, before decompression.
 
-    Raises `CorpusError` while reading, if a packed file is cut off or damaged.
+    Raises `CorpusError` while reading, if a compressed file is cut off or damaged.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class ByteFile:
         else:
             import pyarrow as pa
 
-            packed = self._opened = pa.OSFile(str(path), "rb") if remote is None else pa.PythonFile(remote, "r")
-            self._stream = pa.CompressedInputStream(packed, codec) if packed.size() else io.BytesIO()
+            compressed = self._opened = pa.OSFile(str(path), "rb") if remote is None else pa.PythonFile(remote, "r")
+            self._stream = pa.CompressedInputStream(compressed, codec) if compressed.size() else io.BytesIO()
         self.position = 0
 
     def readinto(self, buffer: memoryview) -> int:
@@ -82,7 +82,7 @@ class ByteFile:
                 if problem.errno:
                     raise
                 raise CorpusError(
-                    f"{self.path} cannot be unpacked ({problem}); it is cut off or damaged, so get it anew"
+                    f"{self.path} cannot be decompressed ({problem}); it is cut off or damaged, so get it anew"
                 ) from None
             if not count:
                 break
@@ -91,7 +91,7 @@ class ByteFile:
         return filled
 
     def skip(self, size: int) -> None:
-        """Leaves out the next `size` unpacked bytes; those of a file that is not packed are not read."""
+        """Skips the next `size` decompressed bytes; those of a file that is not compressed are not read."""
         if self._stream is self._opened and self._opened is not None:
             self._opened.seek(self._opened.tell() + size)
             return
@@ -132,7 +132,7 @@ class _RawFile(io.RawIOBase):
 
 
 def open_bytes(file: str | os.PathLike[str] | ByteFile) -> BinaryIO:
-    """The unpacked bytes as a buffered file."""
+    """The decompressed bytes as a buffered file."""
     opened = file if isinstance(file, ByteFile) else ByteFile(file)
     return cast(BinaryIO, io.BufferedReader(_RawFile(opened), 1 << 20))
 

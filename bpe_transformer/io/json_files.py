@@ -1,4 +1,4 @@
-"""JSON that others wrote, read with care: limits on size and depth, and values that name their place when they are wrong."""
+"""JSON from untrusted files: limits on size and depth, and error messages with the place of a wrong value."""
 
 from __future__ import annotations
 

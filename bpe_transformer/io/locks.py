@@ -36,7 +36,7 @@ def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Ite
         yield
     finally:
         del _holders[holder]
-        with suppress(OSError):  # an empty file that nobody holds hinders no one
+        with suppress(OSError):  # an unlocked lock file does no harm
             lock.unlink()
         release(descriptor)
         with suppress(OSError):  # they hold something now

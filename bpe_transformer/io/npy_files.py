@@ -1,4 +1,4 @@
-"""Arrays of whole numbers in `.npy` files: the header is checked before anything is believed, and mapped data is all there."""
+"""Arrays of whole numbers in `.npy` files, read after their header and the size of the file were checked."""
 
 from __future__ import annotations
 

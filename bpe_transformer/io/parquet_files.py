@@ -1,4 +1,4 @@
-"""Parquet files that others wrote: what is damaged in them is told in one line, with the file, wherever it shows."""
+"""Parquet files from elsewhere: damage raises one error with the file, wherever in it the damage shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (BpeTransformerError, _core.WordTooLong):  # of what is done with the rows
+    except (BpeTransformerError, _core.WordTooLong):  # raised by the block, not by reading
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as problem:
         if isinstance(problem, OSError) and problem.errno:  # such as a file that may not be read

@@ -1,7 +1,7 @@
 """Text that is safe on a terminal: characters that would act on it, instead of being drawn, are written as code points.
 
-Names of files, texts and special tokens come from strangers, and what they hold must neither move the cursor, nor ring,
-nor turn the direction of what stands beside it. Every message and view passes through `printable`.
+Names of files, texts and special tokens come from strangers, and their characters must not move the cursor, ring the
+bell or change the direction of the text beside them. Every message and view passes through `printable`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 
 # Controls of C0 and C1; marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9); separators of
-# lines and paragraphs; lone surrogates, which stand for bytes that are no UTF-8.
+# lines and paragraphs; lone surrogates, which stand for bytes that are not UTF-8.
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e"
 _ACTING = re.compile(f"[\x00-\x1f\x7f-\x9f{_DIRECTION}\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 # The same without newlines and tabs, and without FSI and PDI, with which views wrap text that runs from right to left.
@@ -33,7 +33,7 @@ def printable_layout(text: str) -> str:
 
 
 def printable_json(data: object, indent: int | None = 2) -> str:
-    """JSON of `data` that reads back exactly; what a terminal would obey stands as an escape of JSON."""
+    """JSON of `data` that reads back exactly; characters that a terminal would obey are written as JSON escapes."""
     written = json.dumps(data, ensure_ascii=False, indent=indent)
     return _ACTING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
@@ -49,5 +49,5 @@ def code_point(char: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     char = found[0]
-    is_byte = 0xDC80 <= ord(char) <= 0xDCFF  # of a name that is no UTF-8 (PEP 383)
+    is_byte = 0xDC80 <= ord(char) <= 0xDCFF  # of a name that is not UTF-8 (PEP 383)
     return f"⟨{ord(char) - 0xDC00:02x}⟩" if is_byte else code_point(char)

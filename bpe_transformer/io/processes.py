@@ -13,9 +13,9 @@ _PR_SET_PDEATHSIG = 1
 
 @lru_cache(maxsize=1)
 def end_with_parent(parent: int) -> None:
-    """Called in a worker: from now on it is killed when its parent, which has the id `parent`, ends. Linux only."""
+    """Has the calling worker process killed when its parent, the process `parent`, ends. Linux only."""
     if not sys.platform.startswith("linux") or os.getpid() == parent:
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before this was said
+    if os.getppid() != parent:  # the parent ended before the call
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""UTF-8 from and to text: what happens to bytes and characters that are not valid, and the messages that name them."""
+"""UTF-8 to text and back: the handling of invalid bytes and lone surrogates, and the messages that name them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Note = Callable[[str], None]  # is called with a message about bytes that were r
 class ReadStats:
     """What reading skipped or changed: values that were missing, and places where U+FFFD replaced invalid bytes.
 
-    `position` is the byte of the unpacked text up to which it was counted, where that is known.
+    `position` is the byte of the decompressed text up to which it was counted, where that is known.
     """
 
     missing: int = 0

@@ -1,8 +1,8 @@
 """Private folders beside an output, in which it is written before it takes its place; leftovers of killed runs are removed.
 
-A workspace has a random name, is made anew, belongs to this user and lets nobody else in, so that no one can put a link in
-the way of what is written. It is locked as long as its process lives: only an unlocked one is a leftover. A mark inside it,
-which nobody else can have put there, tells it from another private folder that somebody gave such a name.
+A workspace is a new folder with a random name that only this user may enter, so that no one else can place a link where a
+file is to be written. It is locked as long as its process lives: only an unlocked one is a leftover. A marker file inside,
+which nobody else can have put there, distinguishes it from another private folder with such a name.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def resumable_workspace(target: Path) -> Iterator[Path]:
 
 
 def remove_resumable(target: Path) -> None:
-    """Removes the folder that `resumable_workspace` would have gone on with."""
+    """Removes the folder that `resumable_workspace` would continue with."""
     for path in _named(target.parent, f"{hidden_name(target)}.resume"):
         if (descriptor := _open_leftover(path)) is not None:
             remove_workspace(path)
@@ -179,7 +179,7 @@ def remove_leftovers(target: Path) -> None:
     """Removes the workspaces that killed runs left beside or in `target`, and nothing else.
 
     An output that was moved away is put back, and entries that were being replaced are replaced to the end. A leftover has a
-    name that only a workspace of this target has, is a folder of this user that nobody else may enter, holds our mark (or
+    name that only a workspace of this target has, is a folder of this user that nobody else may enter, holds our marker file (or
     nothing), and is not locked.
     """
     for parent in (target.parent, target):
@@ -200,7 +200,7 @@ def _named(parent: Path, start: str) -> list[Path]:
 
 
 def _open_leftover(folder: Path) -> int | None:
-    """A lock on a workspace that a run of this user left, None if it is none or still in use."""
+    """A lock on a workspace that a run of this user left; None if it is not a workspace, or still in use."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

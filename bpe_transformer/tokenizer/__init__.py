@@ -1,4 +1,4 @@
-"""The standalone BPE learner and encoder. Needs numpy and the native core, nothing else of the pipeline."""
+"""The standalone BPE learner and encoder. Needs `io`, NumPy and the native core, and no other package of the pipeline."""
 
 from bpe_transformer.tokenizer.counting.counter import PretokenCounter
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts

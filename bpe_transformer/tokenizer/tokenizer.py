@@ -1,4 +1,4 @@
-"""`Tokenizer`: what users hold. Text to ids is `encoding/codec.py`, files on disk `formats/` and `files/`."""
+"""`Tokenizer`: the class that users work with. Encoding is in `encoding/codec.py`, files in `formats/` and `files/`."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ Ids = Sequence[int] | NDArray[np.integer[Any]]
 
 
 class Tokenizer:
-    """A learned BPE vocabulary, ready to encode and decode. Made by `learn_bpe` or `Tokenizer.load`; does not change.
+    """A learned BPE vocabulary, ready to encode and decode. `learn_bpe` and `Tokenizer.load` return one; it never changes.
 
     One object may be used by many threads at a time.
     """
 
     def __init__(self, model: BpeModel | Codec, *, trace: MergeTrace | None = None) -> None:
-        """Of a vocabulary, or of a codec that was made of it already."""
+        """Wraps a vocabulary, or a codec that was built for it already."""
         self.codec = model if isinstance(model, Codec) else Codec(model)
         self.model = self.codec.model
         self.trace = trace
@@ -70,7 +70,7 @@ class Tokenizer:
 
     @property
     def roles(self) -> Roles:
-        """What special tokens are for, as said when learning or by files, else as names like `<pad>` say."""
+        """What special tokens are for: as given when learning or in files, else by conventional names such as `<pad>`."""
         return self.model.named_roles
 
     @property
@@ -97,7 +97,7 @@ class Tokenizer:
 
     @property
     def cache_bytes(self) -> int:
-        """The most memory, in bytes, in which each thread remembers words and their ids; 64 MiB unless set."""
+        """The most memory, in bytes, of each thread's cache of words and their ids; 64 MiB unless set."""
         return self.codec.cache_bytes
 
     @cache_bytes.setter
@@ -111,7 +111,7 @@ class Tokenizer:
 
     @property
     def first_merge_id(self) -> int:
-        """The id that the merge of rank 0 makes; in a vocabulary of ours rank r makes `first_merge_id + r`."""
+        """The id of the merge of rank 0; in a vocabulary learned here, the merge of rank r has the id `first_merge_id + r`."""
         return int(self.model.merged_ids[0]) if len(self.model.merged_ids) else self.vocab_size
 
     def token_bytes(self, id: int) -> bytes:
@@ -184,7 +184,7 @@ class Tokenizer:
         exported as such (a column of Polars, say), and columns of `datasets` are read without a Python object for each.
         A missing text raises `EncodingError`.
         What `max_len` cuts is counted in `num_cut` of the result, without a warning. With `dropout`, text number `i` draws
-        from a stream of its own, so that neither the number of threads nor the other texts change its ids; the first text of
+        from a separate random stream, so that neither the number of threads nor the other texts change its ids; the first text of
         a batch has the ids that `encode` gives it.
         """
         return self.codec.encode_batch(
@@ -273,10 +273,10 @@ class Tokenizer:
         fail_above: float | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> TokenStore:
-        """Encodes files, and those that `glob` finds in folders, to a token store in the folder `out`; gives it back, mapped.
+        """Encodes files, and those that `glob` finds in folders, to a token store in the folder `out`; returns it, mapped.
 
-        Files ending in .gz or .zst are unpacked; a path may be a URL that fsspec knows. A document is a file, or a line without
-        its line end; its ids are those of `encode`. A shard of about `unit_bytes` of text has ids (uint16 for up to 65,536 ids,
+        Files ending in .gz or .zst are decompressed; a path may be a URL that fsspec knows. A document is a file, or a line
+        without its end; its ids are those of `encode`. A shard of about `unit_bytes` of text has ids (uint16 for up to 65,536,
         else uint32) and row starts as `.npy`, or an Arrow stream of lists. Needs memory for 8 MB of text or the longest line; for
         a whole file where normalisation or a pattern of one's own splits it. `progress` is called with bytes done and in all.
         Called again, it resumes a run that was killed, and does not repeat one that finished. Raises `DigestMismatchError` if
@@ -345,10 +345,10 @@ class Tokenizer:
         special_tokens: Mapping[str, int] | None = None,
         verify: bool = False,
     ) -> Self:
-        """Reads a tokenizer in any known format, or the directory it is in; what it is shows in the file itself.
+        """Reads a tokenizer in any known format, or the directory it is in; the content decides the format.
         `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
         and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
-        `pattern` and `special_tokens` are for files of ranks, which do not say them. A probe text has to come back from its
+        `pattern` and `special_tokens` are for files of ranks, which do not hold them. A probe text has to come back from its
         ids; with `verify` the package that the format belongs to, where it is installed, has to give the same ids for it
         from the same file. Raises `FormatError` with the place.
         """
@@ -395,9 +395,9 @@ class Tokenizer:
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
         """A tokenizer from `vocab.json` and `merges.txt`: of bytes (GPT-2, RoBERTa), of bytes with "</w>" (CLIP), or of
-        characters with "</w>" (GPT, XLM), whose text has to come in words, as other tools set them apart.
+        characters with "</w>" (GPT, XLM), whose text other tools have to split into words first.
 
-        Names that are no symbol and that no merge makes are special tokens, unless `special_tokens` says which are. The
+        Names that are not base symbols and that no merge produces are special tokens, unless `special_tokens` says which are. The
         default pattern is "gpt2", CLIP's, or "whitespace". Raises `FormatError`.
         """
         from bpe_transformer.tokenizer.formats import gpt2, probe
@@ -445,14 +445,14 @@ class Tokenizer:
         formats.export(self.codec, path, format)
 
     def as_tiktoken(self, name: str = "bpe-transformer") -> tiktoken.Encoding:
-        """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot encode so."""
+        """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot give the same ids."""
         from bpe_transformer.tokenizer.formats import probe, tiktoken
 
         encoding = tiktoken.encoding(self.model, name)
         return probe.equal(self.codec, encoding, encoding.encode_ordinary)
 
     def as_transformers(self) -> Any:
-        """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot be held."""
+        """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot give the same ids."""
         from bpe_transformer.tokenizer.formats import probe, tokenizer_json
 
         fast = tokenizer_json.transformers_tokenizer(self.model)
@@ -461,7 +461,7 @@ class Tokenizer:
     # --- other sizes ---------------------------------------------------------------------------------------------------
 
     def truncate(self, vocab_size: int) -> Tokenizer:
-        """The smaller vocabulary of the first merges, at once: what learning that size on the same counts would have given.
+        """The smaller vocabulary of the first merges: the one that learning that size on the same counts would have given.
 
         Ids stay. Only special and added tokens above all merges, as in GPT-2's vocabulary, move down to follow the last merge
         that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
@@ -473,8 +473,8 @@ class Tokenizer:
     def prune(self, corpus: PretokenCounts | Iterable[str]) -> Pruned:
         """The vocabulary without the tokens that a corpus, given as counts or texts, never needs, and the new ids.
 
-        Base alphabet, special and added tokens stay, and so do unused tokens that used ones are made of. The corpus is
-        encoded exactly as before, but for the ids: `pruned.new_ids[old ids] == pruned.tokenizer.encode(...)`; other texts
+        Base alphabet, special and added tokens stay, and so do unused tokens that used ones are merged from. The corpus is
+        encoded exactly as before, except for the ids: `pruned.new_ids[old ids] == pruned.tokenizer.encode(...)`; other texts
         may take more tokens. The result has no trace. Raises `LearningError` for counts split otherwise, and what
         encoding raises.
 
@@ -489,7 +489,7 @@ class Tokenizer:
 
 @dataclass(frozen=True, eq=False)
 class Pruned(PrunedModel):
-    """What `Tokenizer.prune` gives."""
+    """The result of `Tokenizer.prune`."""
 
     tokenizer: Tokenizer
 

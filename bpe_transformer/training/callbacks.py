@@ -14,7 +14,7 @@ from bpe_transformer.training.config import Settings
 
 @dataclass(frozen=True)
 class Progress:
-    """How a run stands after a step. Losses in nats an id; `loss` is smoothed and averaged over the last steps."""
+    """How a run stands after a step. Losses in nats per id; `loss` is smoothed and averaged over the last steps."""
 
     step: int
     epoch: int  # epochs begun, from 1

@@ -1,4 +1,4 @@
-"""In which type matrices are multiplied. Weights, sums and everything else stay in float32."""
+"""The dtype of matrix products. Weights, sums and everything else stay in float32."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def product_dtype(precision: str, device: torch.device | None = None) -> torch.dtype:
-    """The type for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device has it.
+    """The dtype for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device has it.
 
     A processor that lacks bfloat16 instructions emulates them, slower than it multiplies float32.
     """

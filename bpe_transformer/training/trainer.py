@@ -189,7 +189,7 @@ class Trainer:
         )
 
     def evaluate(self) -> float:
-        """Plain loss on the validation set, nats an id (or label); `accuracy` then has the share of right labels."""
+        """Plain loss on the validation set, nats per id (or label); `accuracy` then has the share of right labels."""
         self.objective.eval()
         with torch.inference_mode(), self.engine.autocast():
             losses = [self.objective(self.engine.move(batch)) for batch in self.task.validation.batches(0)]

@@ -28,7 +28,7 @@ Examples:
 )
 @click.argument("tokenizers", nargs=-1, required=True, metavar="[LABEL=]TOKENIZER...")
 @file_option(
-    "Measure on this file, whatever its format and packing, or - for standard input; repeatable.", "[LABEL=]FILE"
+    "Measure on this file, of any format, compressed or not, or - for standard input; repeatable.", "[LABEL=]FILE"
 )
 @text_option
 @click.option(

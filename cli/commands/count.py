@@ -1,4 +1,4 @@
-"""`bpe-transformer count`: corpora to a file of pre-token counts, from which `learn` learns, or to their numbers of tokens."""
+"""`bpe-transformer count`: counts the pre-tokens of corpora into a file for `learn`, or the tokens of each."""
 
 from __future__ import annotations
 
@@ -101,9 +101,11 @@ def _count_tokens(
     learned = open_tokenizer(tokenizer)
     with CorpusCounting.of(corpora, counting, None) as counted, progress() as display:
         report, done = reporter(display, "counting tokens", unit="bytes"), 0
-        total = 0 if any(part.stream for part in counted.inputs) else sum(part.num_bytes for part in counted.inputs)
+        total = (
+            0 if any(source.stream for source in counted.inputs) else sum(source.num_bytes for source in counted.inputs)
+        )
         counts = []
-        for part in counted.inputs:
+        for source in counted.inputs:
 
             def report_here(read: int, start: int = done) -> None:
                 report(start + read, total)
@@ -111,14 +113,14 @@ def _count_tokens(
             counts.append(
                 count_tokens(
                     learned,
-                    part,
+                    source,
                     documents=cast(Literal["file", "line"], counting.documents),
                     errors=counting.errors,
                     num_threads=counting.threads,
                     report=report_here,
                 )
             )
-            done += part.num_bytes
+            done += source.num_bytes
     if as_json:
         return print_json([asdict(count) for count in counts])
     if len(counts) > 1:

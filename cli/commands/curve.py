@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Draw the curves of each RUN, a folder that train wrote, finished or still going on.
 
-    The training loss is dashed, the validation loss is drawn through. Losses are in nats an id, and compare only between
+    The training loss is dashed, the validation loss is drawn through. Losses are in nats per id, and compare only between
     runs with one tokenizer.
     """
     if svg is not None:

@@ -53,5 +53,5 @@ def command(
         for data in decoded_whole(codec, rows, skip_special=skip_special):
             write_text(data)
         return
-    for some in rows:
-        write_text(decoded_rows(codec, some, skip_special=skip_special))
+    for batch in rows:
+        write_text(decoded_rows(codec, batch, skip_special=skip_special))

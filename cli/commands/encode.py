@@ -165,8 +165,8 @@ def _encode_stdin(tokenizer: Tokenizer, options: StreamOptions, out: IdWriter, *
         encoded = encode_stream(tokenizer.codec, stdin_bytes(), options)
     else:
         encoded = encode_lines(tokenizer.codec, line_blocks(at_once=at_once), options)
-    for some in encoded:
-        out.write(some)
+    for batch in encoded:
+        out.write(batch)
 
 
 def _encode_files(

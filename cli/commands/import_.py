@@ -54,14 +54,14 @@ def command(
     column: str | None,
     label: str | None,
 ) -> None:
-    """Read FILEs, find out their format by what they hold, and save the tokenizer in a folder.
+    """Read FILEs, whose format is recognised by their content, and save the tokenizer in a folder.
 
     One file may be -, for standard input.
 
     Read are tokenizer.json, .tiktoken ranks, vocab.json with merges.txt, SentencePiece models of type BPE, subword-nmt
     codes (and their vocabulary), nanochat's tokenizer.pkl, or a folder that holds one of them. The package that the
-    format belongs to, where it is installed, has to give equal ids for a probe text. What would encode otherwise than it
-    should is refused, and nothing is written then.
+    format belongs to, where it is installed, has to give equal ids for a probe text. A tokenizer that
+    would give other ids is refused, and nothing is written.
 
     A folder with config.json and weights, as save_pretrained of transformers writes it, is read as a model, and saved as
     a run that the other commands take; name its tokenizer.json to import only that.

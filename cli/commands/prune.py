@@ -42,7 +42,7 @@ Examples:
 @click.option("--run", metavar="RUN", help="Prune this trained model with its vocabulary, in place of TOKENIZER.")
 @output_option("Folder for the pruned vocabulary or model.", kind="folder")
 @file_option(
-    "A text that has to encode as before, whatever its format and packing; repeatable. [with --run: its corpus]"
+    "A text that has to encode as before, of any format, compressed or not; repeatable. [with --run: its corpus]"
 )
 @text_option
 @source_dir_option

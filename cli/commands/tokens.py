@@ -46,7 +46,7 @@ Examples:
 @tokenizer_argument
 @click.argument("text", required=False, metavar="[TEXT]")
 @text_option
-@file_option("Summarise this file, whatever its format and packing, or - for standard input; repeatable.")
+@file_option("Summarise this file, of any format, compressed or not, or - for standard input; repeatable.")
 @click.option("--spans", is_flag=True, help="Show files, too, token by token.")
 @limit_option(10, "tokens in a summary's lists", least=1)
 @special_token_options

@@ -40,6 +40,7 @@ class Question:
 
     @property
     def about_tokenizer(self) -> bool:
+        """Whether the question can only be put to a learned tokenizer, not to an example."""
         return any(value is not None for value in (self.window, self.rank, self.by))
 
     def check(self) -> None:

@@ -69,7 +69,7 @@ Examples:
 @click.option("--contains", metavar="TEXT", help="Tokens that hold this text.")
 @click.option("--script", metavar="NAME", help="Tokens of one script, such as Hangul, mixed or 'partial bytes'.")
 @click.option("--chars", type=Range(), metavar="A:B", help="Tokens of A to B characters.")
-@file_option("Count use in this file, whatever its format and packing, or - for standard input; repeatable.")
+@file_option("Count use in this file, of any format, compressed or not, or - for standard input; repeatable.")
 @text_option
 @click.option("--used", type=Range(), metavar="A:B", help="Tokens that occur A to B times in the files.")
 @click.option("--only", type=click.Choice(GROUPS), help="Tokens of this kind; the first four need --file or --text.")

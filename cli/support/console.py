@@ -40,7 +40,7 @@ def write_data(data: bytes | memoryview) -> None:
 
 
 def write_text(data: bytes | memoryview) -> None:
-    """`write_data` for text of others: exact when piped; on a terminal, control characters are escaped."""
+    """`write_data` for text from outside: exact when piped; on a terminal, control characters are escaped."""
     if sys.stdout.isatty():
         data = printable_layout(bytes(data).decode("utf-8", "surrogateescape")).encode()
     write_data(data)

@@ -57,6 +57,7 @@ class CorpusCounting:
         return self.pretokenizer or pretokenizer_for(self.inputs, default)
 
     def counter(self, split: Pretokenizer, spill_dir: Path | None = None) -> PretokenCounter:
+        """A counter with the limits of the options; `spill_dir` is for counts that outgrow memory."""
         from bpe_transformer import PretokenCounter
 
         return PretokenCounter(

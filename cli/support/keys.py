@@ -50,9 +50,9 @@ WAIT = 0.2  # seconds between two looks at the size of the terminal
 
 @contextmanager
 def keys() -> Iterator[Callable[[], list[str]]]:
-    """Gives a function that waits a moment and returns the keys pressed: their character, or a name such as "left".
+    """Yields a function that waits a moment and returns the keys pressed: their character, or a name such as "left".
 
-    In between, the terminal neither echoes nor waits for a line's end; Ctrl-C stays what it is. Needs a terminal.
+    In between, the terminal neither echoes nor waits for a line's end; Ctrl-C works as ever. Needs a terminal.
     """
     if sys.platform == "win32":
         yield lambda: named(click.getchar())

@@ -24,7 +24,7 @@ def check_terminal(console: Console) -> None:
 
 @contextmanager
 def watching(console: Console, words: Sequence[str], pace: float = 0.0) -> Iterator[LiveLearning]:
-    """Gives the `watch` of `learn_bpe`, which redraws in place on `console` and leaves the last view there.
+    """Yields the `watch` of `learn_bpe`, which redraws in place on `console` and leaves the last view there.
 
     A thread of Rich's draws while the core learns, so that learning does not wait for pictures. Raises `ConfigError` where
     `console` is not a terminal.

@@ -31,6 +31,7 @@ class MeasureOptions:
 
     @property
     def given(self) -> bool:
+        """Whether there is anything to measure on."""
         return bool(self.files or self.texts or self.sizes)
 
 

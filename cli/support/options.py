@@ -48,7 +48,7 @@ def text_option(command: Command) -> Command:
 
 
 def file_option(
-    help: str = "Read this file, whatever its format and packing, or - for standard input; repeatable.",
+    help: str = "Read this file, of any format, compressed or not, or - for standard input; repeatable.",
     metavar: str = "FILE",
 ) -> Decorator:
     """`--file FILE`, repeatable, as the argument `files`."""
@@ -75,6 +75,7 @@ def limit_option(default: int, what: str, least: int = 0) -> Decorator:
 
 
 def threads_option(command: Command) -> Command:
+    """`--threads N`: all cores by default."""
     return click.option("--threads", type=whole_number(1), metavar="N", help="Threads to use. [all cores]")(command)
 
 
@@ -85,6 +86,7 @@ def source_dir_option(command: Command) -> Command:
 
 
 def split_option(help: str = "Split of the corpora, or a share of one: test, train[:1000].") -> Decorator:
+    """`--split SPLIT`: train by default."""
     return click.option("--split", default="train", show_default=True, metavar="SPLIT", help=help)
 
 
@@ -94,6 +96,7 @@ def json_option(command: Command) -> Command:
 
 
 def width_option(command: Command) -> Command:
+    """`--width N`, in columns: that of the terminal by default."""
     text = "Draw this many columns wide. [the terminal's width]"
     return click.option("--width", type=whole_number(LEAST_WIDTH), metavar="N", help=text)(command)
 

@@ -51,7 +51,7 @@ def refuse_existing(output: str | os.PathLike[str], *, overwrite: bool, holds: s
 
 @contextmanager
 def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Gives the path to write `output` to, a file or a folder of files, and puts it in place when the block ends.
+    """Yields the path to write `output` to, a file or a folder of files, and moves it into place when the block ends.
 
     Raises `FileExistsError`, and leaves everything as it was, if a file there would become another one.
     """

@@ -37,7 +37,7 @@ _FACTS = frozenset(
     ]
 )
 
-# Remedies that are other ones on the command line.
+# Remedies that differ on the command line: (pattern of the message, replacement).
 _PHRASES = (
     (r"pass disallowed_special=\(\) or a set without it", "pass --special-as-text"),
     (

@@ -90,6 +90,7 @@ class StepViewer:
         self.typed = ""
 
     def press(self, key: str) -> None:
+        """Handles a key. Raises `click.Abort` for Ctrl-C and the end of input."""
         if key in ("interrupt", "end of input"):
             raise click.Abort
         if self.prompt is not None:
@@ -134,6 +135,7 @@ class StepViewer:
             self.typed += key
 
     def picture(self, columns: int, rows: int) -> RenderableType:
+        """What a terminal of this size shows now."""
         if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
             return Text(_too_small(columns, rows))
         if self.helping:

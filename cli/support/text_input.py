@@ -58,6 +58,7 @@ class SpecialPolicy:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """The policy as keywords of `Tokenizer.encode`."""
         return {"allowed_special": self.allowed, "disallowed_special": () if self.as_text else "all"}
 
     def check(self, tokenizer: Tokenizer, text: str, place: str) -> None:
@@ -164,7 +165,7 @@ def line_blocks(*, at_once: bool, stream: BinaryIO | None = None) -> Iterator[by
 
 
 def line_batches(*, at_once: bool) -> Iterator[list[bytes]]:
-    """The same as lists of lines, without their newlines."""
+    """The lines of standard input as lists, without their newlines, in the batches of `line_blocks`."""
     return (block.removesuffix(b"\n").split(b"\n") for block in line_blocks(at_once=at_once))
 
 

@@ -62,7 +62,7 @@ def split_label(written: str) -> tuple[str, str]:
 
 
 def short_name(written: str) -> str:
-    """The last part of a path, with the directory before it for names that many tokenizers have.
+    """The last component of a path, with its directory for names that many tokenizers have.
 
     >>> short_name("data/korean.txt"), short_name("runs/ko/tokenizer.json"), short_name("gpt2.tiktoken:gpt2")
     ('korean.txt', 'ko/tokenizer.json', 'gpt2.tiktoken:gpt2')

@@ -19,7 +19,7 @@ TEXT = "three 세 마리, the lower the newest low-lower"
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.tiktoken", "t.pkl"])
-def test_there_and_back(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path, name: str) -> None:
+def test_round_trip(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path: Path, name: str) -> None:
     pytest.importorskip("tiktoken")
     done = bpe("export", byte_tokenizer, "-o", tmp_path / name)
     assert done.returncode == 0, done.stderr

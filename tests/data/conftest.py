@@ -1,4 +1,4 @@
-"""The data room's tests share one empty `datasets` cache and never reach the network."""
+"""The tests of `data` share one empty `datasets` cache and never reach the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of the rooms: imports run downwards only, and nowhere in a circle.
+"""The order of the packages: imports go in one direction only, without cycles.
 
 Read from the source, so that imports inside functions and under `TYPE_CHECKING` count like those at the top of a file.
 """
@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "bpe_transformer"
 SOURCES = {PACKAGE: ROOT / "bpe_transformer", f"{PACKAGE}.cli": ROOT / "cli", f"{PACKAGE}.corpora": ROOT / "corpora"}
 
-# Lowest floor first. A module imports what lies on lower floors and what lies in its own room, but no other room of its
-# own floor. The last floor of a folder is its `__init__`, which re-exports the others.
-FLOORS: dict[str, list[set[str]]] = {
+# Lowest level first. A module imports from lower levels and from its own package, but from no other package of its level.
+# The last level of a folder is its `__init__`, which re-exports the others.
+LEVELS: dict[str, list[set[str]]] = {
     PACKAGE: [
         {"errors", "_core"},
         {"io"},
@@ -57,7 +57,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"__init__"},
     ],
 }
-NATIVE_FLOORS = [
+NATIVE_LEVELS = [
     {"base"},
     {"text"},
     {"simd"},
@@ -129,13 +129,13 @@ def import_graph() -> dict[str, set[str]]:
 GRAPH = import_graph()
 
 
-def floor(folder: str, module: str) -> tuple[int, str]:
-    """The floor on which a module lies within a folder, and its room there."""
-    room = module[len(folder) + 1 :].partition(".")[0] or "__init__"
-    for number, rooms in enumerate(FLOORS[folder]):
-        if room in rooms:
-            return number, room
-    raise AssertionError(f"{module} lies in no room that FLOORS names; say there on which floor {room} is")
+def level(folder: str, module: str) -> tuple[int, str]:
+    """The level of a module within a folder, and its package there."""
+    package = module[len(folder) + 1 :].partition(".")[0] or "__init__"
+    for number, packages in enumerate(LEVELS[folder]):
+        if package in packages:
+            return number, package
+    raise AssertionError(f"{module} is in no package that LEVELS lists; enter {package} there")
 
 
 def test_the_graph_sees_every_kind_of_import() -> None:
@@ -150,30 +150,30 @@ def function():
     from a import hidden
     importlib.import_module("a.literal")
 """
-    names = set(imported_names(ast.parse(source), "top.room.module", is_folder=False))
-    assert names == {"a.b", "a.c.d", "top.room.sibling", "top.above.thing", "a.typed", "a.hidden", "a.literal"}
+    names = set(imported_names(ast.parse(source), "top.package.module", is_folder=False))
+    assert names == {"a.b", "a.c.d", "top.package.sibling", "top.above.thing", "a.typed", "a.hidden", "a.literal"}
     assert len(GRAPH) > 100
     assert f"{PACKAGE}._core" in GRAPH[f"{PACKAGE}.tokenizer.learning.learning_run"]
 
 
-@pytest.mark.parametrize("folder", FLOORS)
+@pytest.mark.parametrize("folder", LEVELS)
 def test_imports_run_downwards(folder: str) -> None:
     wrong = []
     for module, imported in sorted(GRAPH.items()):
         if module != folder and not module.startswith(f"{folder}."):
             continue
-        number, room = floor(folder, module)
+        number, package = level(folder, module)
         for other in sorted(imported):
             if other != folder and not other.startswith(f"{folder}."):
                 continue
-            other_number, other_room = floor(folder, other)
-            if other_room != room and other_number >= number:
+            other_number, other_package = level(folder, other)
+            if other_package != package and other_number >= number:
                 wrong.append(f"{module} imports {other}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_models_know_no_other_room() -> None:
-    lower = {f"{PACKAGE}.{room}" for room in ("errors", "io", "_core", "models")}
+def test_models_know_no_other_package() -> None:
+    lower = {f"{PACKAGE}.{package}" for package in ("errors", "io", "_core", "models")}
     for module, imported in GRAPH.items():
         if module.startswith(f"{PACKAGE}.models"):
             assert {".".join(other.split(".")[:2]) for other in imported} <= lower, module
@@ -186,20 +186,20 @@ def test_no_circle() -> None:
         pytest.fail("\n  imports ".join(reversed(error.args[1])))
 
 
-def test_the_rooms_of_the_core_include_downwards() -> None:
-    numbers = {room: number for number, rooms in enumerate(NATIVE_FLOORS) for room in rooms}
+def test_the_folders_of_the_core_include_downwards() -> None:
+    numbers = {package: number for number, packages in enumerate(NATIVE_LEVELS) for package in packages}
     native = ROOT / "bpe_transformer" / "_native"
     wrong = []
     files = [path for path in native.rglob("*.[ch]pp")]
     assert len(files) > 50
     graph: dict[str, set[str]] = {}
     for path in files:
-        room = path.relative_to(native).parts[0]
+        package = path.relative_to(native).parts[0]
         for included in re.findall(r'^#include "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
             beside = path.parent / included
             other = (beside if beside.exists() else native / included).resolve().relative_to(native)
             graph.setdefault(str(path.relative_to(native)), set()).add(str(other))
-            if other.parts[0] != room and numbers[other.parts[0]] >= numbers[room]:
+            if other.parts[0] != package and numbers[other.parts[0]] >= numbers[package]:
                 wrong.append(f"{path.relative_to(native)} includes {other}")
     assert not wrong, "\n".join(wrong)
     try:

@@ -38,8 +38,8 @@ class FirstError {
   std::exception_ptr first_;
 };
 
-// Runs work(thread) for threads 0 to num_threads - 1, one of them the calling thread. Throws the first exception of
-// any.
+// Runs work(thread) for threads 0 to num_threads - 1, one of them the calling thread. Rethrows the first exception that
+// a thread throws.
 template <class Work>
 void run_threads(int num_threads, Work&& work) {
   if (num_threads <= 1) return work(0);

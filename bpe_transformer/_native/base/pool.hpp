@@ -9,8 +9,9 @@
 
 namespace bpe {
 
-// Never waits for long. A process that was forked while another thread held the lock would otherwise wait for ever,
-// since that thread does not exist in it. Such a process finds the pool empty and creates its objects itself.
+// A pool whose lock never waits for long. A process that was forked while another thread held the lock would otherwise
+// wait for ever, since that thread does not exist in it. Such a process finds the pool empty and creates its objects
+// itself.
 template <class T>
 class Pool {
  public:

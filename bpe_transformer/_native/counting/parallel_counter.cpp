@@ -141,7 +141,8 @@ void DocumentStream::finish() {
   buffer_ = {};
 }
 
-// What could not be cut is likely one word; more of it would only take more memory.
+// Refuses a stretch without a cut that is longer than a word may be: it is likely one word, and reading on would only
+// take more memory.
 void DocumentStream::check_uncut() const {
   if (buffer_.size() <= counting_.longest_word() || counting_.longest_word() == SIZE_MAX) return;
   WordTooLong problem(nullptr, buffer_.size());

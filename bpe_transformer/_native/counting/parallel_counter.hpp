@@ -21,7 +21,7 @@ struct InvalidUtf8 : std::runtime_error {
   uint8_t byte;
 };
 
-// One table for each thread. The counts do not depend on how texts are divided among threads.
+// Word counts with one table for each thread. The counts do not depend on how texts are divided among threads.
 class ParallelCounter {
  public:
   // With a sink, tables that would take more than `table_bytes` in all, with the memory to sort them, are written

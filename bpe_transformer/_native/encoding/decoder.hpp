@@ -18,7 +18,7 @@ struct BadId : std::runtime_error {
   size_t position;  // in the ids
 };
 
-// Memory that is used again and again; growing loses the contents.
+// A buffer that is reused for one text after another; growing loses its contents.
 class Scratch {
  public:
   uint8_t* room(size_t size) {
@@ -34,6 +34,8 @@ class Scratch {
   size_t capacity_ = 0;
 };
 
+// Joins the bytes of tokens, looked up by id. Leaves out special tokens on request, the space after the last word, and
+// the space that encoding put before a text.
 class Decoder {
  public:
   enum Flag : uint8_t {
@@ -43,7 +45,8 @@ class Decoder {
   };
   enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding puts a space before segments
 
-  Decoder(const std::vector<std::string_view>& surfaces, const std::vector<uint8_t>& flags, Prefix prefix);
+  // `decoded_bytes` and `flags` (see Flag) have an entry for every id.
+  Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix);
 
   size_t size() const { return spans_.size(); }
 

@@ -20,7 +20,7 @@ size_t sample_few(const Merger& merger, uint32_t* id, size_t n, Dropout& dropout
   uint32_t ranks[kFewSymbols],
       held_back[kFewSymbols];  // of id[i] with id[i + 1]; those of dropped merges, which the next merge brings back
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = merger.rank(id[i], id[i + 1]);
-  uint32_t dropped = 0;  // a bit a place
+  uint32_t dropped = 0;  // one bit for each place
   for (;;) {
     uint64_t first = uint64_t{kNoId} << 32;
     for (size_t i = 0; i + 1 < n; ++i) first = std::min(first, uint64_t{ranks[i]} << 32 | i);
@@ -68,22 +68,23 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
   while (!queue.empty()) {
     if (checkpoint) checkpoint->pass();
     std::pop_heap(queue.begin(), queue.end());
-    const Dropout::Candidate wait = queue.back();
+    const Dropout::Candidate best = queue.back();
     queue.pop_back();
-    const uint32_t other = next[wait.place];
-    if (id[wait.place] != wait.left || other == n || id[other] != wait.right) continue;
+    const uint32_t other = next[best.place];
+    if (id[best.place] != best.left || other == n || id[other] != best.right) continue;
     if (dropout.next()) {
-      dropped.push_back(wait);
+      dropped.push_back(best);
       continue;
     }
-    id[wait.place] = merger.merged_id(wait.rank);
+    id[best.place] = merger.merged_id(best.rank);
     id[other] = kNoId;
-    next[wait.place] = next[other];
-    if (next[other] != n) previous[next[other]] = wait.place;
-    for (const Dropout::Candidate& again : dropped) queue.push_back(again), std::push_heap(queue.begin(), queue.end());
+    next[best.place] = next[other];
+    if (next[other] != n) previous[next[other]] = best.place;
+    for (const Dropout::Candidate& other_merge : dropped)
+      queue.push_back(other_merge), std::push_heap(queue.begin(), queue.end());
     dropped.clear();
-    if (previous[wait.place] != n) put(previous[wait.place], wait.place);
-    if (next[wait.place] != n) put(wait.place, next[wait.place]);
+    if (previous[best.place] != n) put(previous[best.place], best.place);
+    if (next[best.place] != n) put(best.place, next[best.place]);
   }
   return static_cast<size_t>(std::remove(id, id + n, kNoId) - id);
 }

@@ -15,14 +15,14 @@ namespace bpe {
 // text in its batch) alone, not on other texts or on the number of threads.
 class Dropout {
  public:
-  // A merge that is possible; ordered for a heap whose first is the best.
+  // A possible merge; ordered for a heap with the best merge on top.
   struct Candidate {
     uint32_t rank, place, left, right;
     bool operator<(const Candidate& other) const {
       return rank != other.rank ? rank > other.rank : place > other.place;
     }
   };
-  // Memory that is used again for the next pre-token; one thread's texts share it.
+  // Buffers that are reused for the next pre-token; the texts of one thread share them.
   struct Workspace {
     WordCache* words = nullptr;  // ids of words without dropout
     std::vector<Candidate> queue, dropped;

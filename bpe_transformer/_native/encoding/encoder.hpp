@@ -33,7 +33,7 @@ class Encoder {
   Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
           const std::vector<SpecialToken>& whole_words, PrefixSpace prefix);
 
-  // Appends the ids of one text, with special tokens as the policies (one a special token) say.
+  // Appends the ids of one text, with special tokens treated by `policies`, one for each special token.
   void encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
               IdBuffer& out) const;
   // Appends the ids of text in which no special token is looked for, and which gets no prefix space.

@@ -1,4 +1,4 @@
-// What can be wrong with a text that is encoded, with its place.
+// Errors in a text that is being encoded, with their position.
 #pragma once
 
 #include <cstddef>

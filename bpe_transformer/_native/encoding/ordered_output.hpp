@@ -1,4 +1,4 @@
-// Arrays of ids that threads make in any order, put one after another in the order of their numbers.
+// Collects arrays of ids that threads finish in any order, and joins them in the order of their numbers.
 #pragma once
 
 #include <cstdint>

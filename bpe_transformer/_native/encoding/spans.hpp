@@ -9,7 +9,7 @@
 namespace bpe {
 
 // Appends the ids of a text and the bytes that each stands for: spans[2 * i] to spans[2 * i + 1]. `widths` has the
-// number of base symbols of every id. A token of several symbols covers them all; one without bytes of its own covers
+// number of base symbols of every id. A token of several symbols covers them all; one without any bytes covers
 // none.
 void encode_spans(const Encoder& encoder, Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);

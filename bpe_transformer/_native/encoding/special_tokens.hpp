@@ -31,7 +31,7 @@ class SpecialTokens {
   const SpecialToken& operator[](size_t token) const { return tokens_[token]; }
 
   // Calls plain(segment, start, shift) for the text between special tokens, and special(token, position) for each
-  // special token, as the policies (one a special token) say. Byte n of `segment` is byte start + n - shift of the
+  // special token, by `policies`, one for each special token. Byte n of `segment` is byte start + n - shift of the
   // text: `shift` is 1 if the segment begins with a space that the text does not have. Throws ForbiddenSpecial.
   template <class Plain, class Special>
   void for_each_segment(Text text, const std::vector<SpecialPolicy>& policies, Plain&& plain, Special&& special) const {

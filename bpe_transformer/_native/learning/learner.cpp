@@ -411,7 +411,7 @@ void Learner::apply(const Candidate& best, MergeRecord& record) {
     if (after != kGap && after != new_id)
       add_neighbour(right_, after, start, count);  // two new ids in a row count once, as `before`
   };
-  // A merge is counted after the next one is made, which may be its neighbour.
+  // A merge is counted after the next one is applied, which may be its neighbour.
   Position waiting = 0;
   for (uint32_t i = 0; i < listed; ++i) {
     if (i + kAhead < listed) __builtin_prefetch(&slots_[list[i + kAhead]], 1);

@@ -28,36 +28,37 @@ struct Mix {
 // The rank of the token that two ranks merge into. A rank is both the number of a token and the priority of its merge.
 using Rules = std::unordered_map<uint64_t, uint32_t, Mix>;
 
-uint32_t made_by(const Rules& rules, uint32_t left, uint32_t right) {
+uint32_t merged_rank(const Rules& rules, uint32_t left, uint32_t right) {
   const auto found = rules.find(key_of(left, right));
   return found == rules.end() ? kNone : found->second;
 }
 
+// Merges the neighbours whose result has the lowest rank until none merge, in quadratic time.
 void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
-  std::vector<uint32_t> makes(symbols.size());
-  for (size_t i = 0; i + 1 < symbols.size(); ++i) makes[i] = made_by(rules, symbols[i], symbols[i + 1]);
+  std::vector<uint32_t> results(symbols.size());  // of merging symbol i with the next one
+  for (size_t i = 0; i + 1 < symbols.size(); ++i) results[i] = merged_rank(rules, symbols[i], symbols[i + 1]);
   while (symbols.size() > 1) {
-    makes.resize(symbols.size() - 1);
-    const auto best = std::min_element(makes.begin(), makes.end());
+    results.resize(symbols.size() - 1);
+    const auto best = std::min_element(results.begin(), results.end());
     if (*best == kNone) return;
-    const auto i = best - makes.begin();
+    const auto i = best - results.begin();
     symbols[static_cast<size_t>(i)] = *best;
     symbols.erase(symbols.begin() + i + 1);
-    makes.erase(best);
+    results.erase(best);
     const auto at = static_cast<size_t>(i);
-    if (at + 1 < symbols.size()) makes[at] = made_by(rules, symbols[at], symbols[at + 1]);
-    if (at > 0) makes[at - 1] = made_by(rules, symbols[at - 1], symbols[at]);
+    if (at + 1 < symbols.size()) results[at] = merged_rank(rules, symbols[at], symbols[at + 1]);
+    if (at > 0) results[at - 1] = merged_rank(rules, symbols[at - 1], symbols[at]);
   }
 }
 
-// O(n log n), for tokens of megabytes.
+// The same in O(n log n), for tokens of megabytes.
 void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
   const auto n = static_cast<uint32_t>(symbols.size());
   std::vector<uint32_t> next(n), previous(n);
-  using Candidate = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // made, place, left, right
+  using Candidate = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // merged rank, place, left, right
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
   const auto look = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t merged_id = made_by(rules, symbols[place], symbols[other]); merged_id != kNone)
+    if (const uint32_t merged_id = merged_rank(rules, symbols[place], symbols[other]); merged_id != kNone)
       queue.emplace(merged_id, place, symbols[place], symbols[other]);
   };
   for (uint32_t i = 0; i < n; ++i) {
@@ -123,7 +124,7 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
     if (symbols.size() <= 48) merge_few(rules, symbols);
     else merge_many(rules, symbols);
     if (symbols.size() != 2) {
-      found.stuck.push_back(rank);
+      found.unreachable.push_back(rank);
       continue;
     }
     pairs[rank] = key_of(symbols[0], symbols[1]);

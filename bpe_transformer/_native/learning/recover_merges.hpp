@@ -9,9 +9,9 @@ namespace bpe {
 
 struct RecoveredMerges {
   std::vector<uint32_t> left, right,
-      merged_ids;                    // all ranks: one merge for every token that merging can produce, in order
-  std::vector<uint32_t> stuck;       // tokens that merging their own symbols does not produce
-  std::vector<uint32_t> incomplete;  // tokens with a symbol that is not a token
+      merged_ids;                     // all ranks: one merge for every token that merging can produce, in order
+  std::vector<uint32_t> unreachable;  // tokens that merging their own symbols does not produce
+  std::vector<uint32_t> incomplete;   // tokens with a symbol that is not a token
 };
 
 // `tokens` by rank, distinct and not empty. A symbol is a byte, or with `characters` a character.

@@ -23,11 +23,12 @@ struct UnknownCharacter : std::runtime_error {
         position(position),
         code_point(code_point),
         length(length) {}
-  size_t position;  // byte position in the pretoken
+  size_t position;  // byte position in the pre-token
   uint32_t code_point;
   size_t length;  // bytes
 };
 
+// The base ids of a vocabulary, and how words are split into them.
 struct Alphabet {
   bool bytes = true;                             // symbols are bytes, each with one id; else characters,
   bool some_bytes = false;                       // or bytes that may have no id, or another one at the end of a word

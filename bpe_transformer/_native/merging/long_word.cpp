@@ -31,7 +31,7 @@ class LongWord {
       pass_checkpoint();
       take();
       if (!repeats()) {
-        make_sure();
+        merge_certain();
         const size_t stop = complete_ ? block_->size : last_border();
         if (!finish(stop)) return false;
         block_->drop(stop, claim::kNone);
@@ -64,7 +64,8 @@ class LongWord {
     return count >= 8 * period && std::memcmp(ids, ids + period, (count - period) * sizeof(uint32_t)) == 0;
   }
 
-  void make_sure() {
+  // Rounds of certain merges, until they are few.
+  void merge_certain() {
     constexpr size_t kFew = 16, kMaxRounds = 16;
     const RoundKernel& kernel = round_kernel();
     block_->end_with(complete_ ? claim::kNone : claim::kUnknown);
@@ -127,7 +128,7 @@ class LongWord {
           if (!std::exchange(is_first, false)) take();
           size_t stop = block_->size;
           if (!repeats()) {
-            make_sure();
+            merge_certain();
             for (stop = 1; stop < block_->size && !block_->is_border(stop - 1);) ++stop;
             is_last = stop < block_->size;
             if (!is_last && !complete_)

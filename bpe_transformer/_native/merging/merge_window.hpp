@@ -1,4 +1,4 @@
-// A window of a word: up to kMax symbols that are merged without regard to those around them.
+// A window of a word: up to kMax symbols that are merged without regard to the symbols outside it.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ class MergeWindow {
     stale_ = ~uint64_t{0} >> (64 - kGroups);
   }
 
-  // Makes the leftmost merge of the lowest rank; false if there is none.
+  // Applies the leftmost merge of the lowest rank; false if there is none.
   bool step(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, simd::FindLeast find) {
     for (; stale_; stale_ &= stale_ - 1) {
       const auto g = static_cast<size_t>(std::countr_zero(stale_));

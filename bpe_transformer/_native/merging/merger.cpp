@@ -64,8 +64,7 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
     byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
 }
 
-// --- words that are one token
-// ---------------------------------------------------------------------------------------------
+// --- words that are one token ----------------------------------------------------------------------------------------
 
 // Encoding a token's bytes gives the token if that holds for its two halves, and nothing merges across their border
 // before the two merge.
@@ -143,31 +142,32 @@ void Merger::merge_by_queue(IdBuffer& ids, size_t from) const {
   uint32_t* const id = ids.data() + from;
   std::vector<uint32_t> next(n), previous(n);
   std::vector<Candidate> heap;
-  const auto candidate = [&](uint32_t place, uint32_t other, auto&& use) {
+  const auto with_candidate = [&](uint32_t place, uint32_t other, auto&& use) {
     if (const uint32_t found = ranks_.of(id[place], id[other]); found != kNoId)
       use(Candidate{found, place, id[place], id[other]});
   };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1 < n ? i + 1 : kNone;
     previous[i] = i > 0 ? i - 1 : kNone;
-    if (i + 1 < n) candidate(i, i + 1, [&](const Candidate& wait) { heap.push_back(wait); });
+    if (i + 1 < n) with_candidate(i, i + 1, [&](const Candidate& found) { heap.push_back(found); });
   }
   std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(heap));
   constexpr uint32_t kGone = kNoId;
   Checkpoint* const checkpoint = Checkpoint::current();
   while (!queue.empty()) {
     if (checkpoint) checkpoint->pass();
-    const Candidate wait = queue.top();
+    const Candidate best = queue.top();
     queue.pop();
-    const uint32_t other = next[wait.place];
-    if (id[wait.place] != wait.left || other == kNone || id[other] != wait.right) continue;
-    id[wait.place] = merged_ids_[wait.rank];
+    const uint32_t other = next[best.place];
+    if (id[best.place] != best.left || other == kNone || id[other] != best.right) continue;
+    id[best.place] = merged_ids_[best.rank];
     id[other] = kGone;
-    next[wait.place] = next[other];
-    if (next[other] != kNone) previous[next[other]] = wait.place;
-    if (previous[wait.place] != kNone)
-      candidate(previous[wait.place], wait.place, [&](const Candidate& w) { queue.push(w); });
-    if (next[wait.place] != kNone) candidate(wait.place, next[wait.place], [&](const Candidate& w) { queue.push(w); });
+    next[best.place] = next[other];
+    if (next[other] != kNone) previous[next[other]] = best.place;
+    if (previous[best.place] != kNone)
+      with_candidate(previous[best.place], best.place, [&](const Candidate& found) { queue.push(found); });
+    if (next[best.place] != kNone)
+      with_candidate(best.place, next[best.place], [&](const Candidate& found) { queue.push(found); });
   }
   ids.resize(static_cast<size_t>(std::remove(id, id + n, kGone) - ids.data()));
 }

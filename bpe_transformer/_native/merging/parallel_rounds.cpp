@@ -47,9 +47,9 @@ void SymbolBlock::drop(size_t count, uint32_t before) {
   std::fill_n(claims.values, kWidth, before);
 }
 
-void SymbolBlock::end_with(uint32_t what) {
-  after = what;
-  std::fill_n(claims.data() + (size ? size - 1 : 0), kWidth + 1, what);
+void SymbolBlock::end_with(uint32_t claims_after) {
+  after = claims_after;
+  std::fill_n(claims.data() + (size ? size - 1 : 0), kWidth + 1, claims_after);
 }
 
 bool SymbolBlock::is_border(size_t symbol) const {
@@ -72,7 +72,7 @@ const RoundKernel& round_kernel() {
 
 // --- the plain kernel ------------------------------------------------------------------------------------------------
 
-// With few branches: most could not be predicted.
+// Written with few branches, since most could not be predicted.
 size_t merge_plain(const Claims::Table& table, SymbolBlock& block) {
   uint32_t *const id = block.id.data(), *const claims = block.claims.data();
   const auto n = static_cast<ptrdiff_t>(block.size);
@@ -85,7 +85,7 @@ size_t merge_plain(const Claims::Table& table, SymbolBlock& block) {
   };
   Pair before_two = pair(-2), before = pair(-1), own = pair(0), after = pair(1);
   bool merged[SymbolBlock::kMax + 1];
-  bool was_sure = false, was_sure_before = false;  // of the pair before, and of the one before that
+  bool was_certain = false, was_certain_before = false;  // of the pair before, and of the one before that
   ptrdiff_t to = 0;
   for (ptrdiff_t i = 0; i < n; ++i) {  // in place: reading never falls behind writing
     const Pair after_two = pair(i + 2);
@@ -94,15 +94,15 @@ size_t merge_plain(const Claims::Table& table, SymbolBlock& block) {
     const bool goes_right = (own.rank <= after.rank) & (own.rank <= std::max(after.right, taken_right));
     const bool goes_left = (own.rank < before.rank) & ((own.rank < before.left) | (own.rank <= taken_left));
     // In a run of equal ranks the leftmost merge first: every other pair.
-    const bool is_next = (own.rank == before.rank) & (own.rank == before_two.rank) & was_sure_before;
-    const bool sure = (own.rank != claim::kNoRank) & goes_right & (goes_left | is_next) & (i + 1 < n);
-    const uint32_t if_sure = 0 - uint32_t{sure}, rank = own.rank & if_sure;
+    const bool is_next = (own.rank == before.rank) & (own.rank == before_two.rank) & was_certain_before;
+    const bool certain = (own.rank != claim::kNoRank) & goes_right & (goes_left | is_next) & (i + 1 < n);
+    const uint32_t if_certain = 0 - uint32_t{certain}, rank = own.rank & if_certain;
     const uint32_t merged_id = table.first_merged_id != kNoId ? table.first_merged_id + rank : table.merged_ids[rank];
-    id[to] = id[i] ^ ((id[i] ^ merged_id) & if_sure);
+    id[to] = id[i] ^ ((id[i] ^ merged_id) & if_certain);
     claims[to] = claims[i];
-    merged[to] = sure;
-    to += !was_sure;  // else it has merged into the one before
-    was_sure_before = was_sure, was_sure = sure;
+    merged[to] = certain;
+    to += !was_certain;  // else it has merged into the one before
+    was_certain_before = was_certain, was_certain = certain;
     before_two = before, before = own, own = after, after = after_two;
   }
   merged[to] = false;

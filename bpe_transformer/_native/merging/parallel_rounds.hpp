@@ -1,5 +1,5 @@
-// Rounds of certain merges: all merges of a block of symbols that will happen whatever else the word holds are made at
-// once.
+// Rounds of certain merges: all merges of a block of symbols that will happen whatever else the word holds are applied
+// at once.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 
 namespace bpe {
 
+// A block of the symbols of a word, with the claims on every two neighbours.
 // A merge of two neighbours is certain if no merge of a lower rank can take either of them first: the left one could
 // merge with the symbol before it, or with a longer token that ends with that symbol; and likewise on the right.
 // Certain merges do not overlap, and the result is again a block of symbols. After about five rounds few merges are
@@ -28,7 +29,7 @@ struct SymbolBlock {
   // Removes the first `count` symbols, whose claims must be known unless all are removed. `before`: the claims on the
   // first symbol left and the one before it, claim::kNone or claim::kUnknown.
   void drop(size_t count, uint32_t before);
-  void end_with(uint32_t claims);  // sets the claims on the last symbol and the one after it
+  void end_with(uint32_t claims_after);  // sets the claims on the last symbol and the one after it
 
   uint32_t rank(size_t symbol) const { return claim::rank(claims.data()[symbol]); }
   // Whether certainly nothing will merge across the border between a symbol and the next one. Errs on the side of
@@ -44,7 +45,7 @@ struct SymbolBlock {
 
 // The two steps of a round.
 struct RoundKernel {
-  size_t (*merge)(const Claims::Table& table, SymbolBlock& block);  // makes all sure merges; returns how many
+  size_t (*merge)(const Claims::Table& table, SymbolBlock& block);  // applies all certain merges; returns how many
   void (*look_up)(const Claims::Table& table, SymbolBlock& block);  // finds the claims that are not known
 };
 // The implementation for the SIMD level in use.

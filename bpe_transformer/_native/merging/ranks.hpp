@@ -15,7 +15,7 @@ struct Merge {
 
 class Ranks {
  public:
-  // a slot packs left id, right id and rank into 64 bits
+  // A slot packs left id, right id and rank into 64 bits.
   static constexpr unsigned kIdBits = 21, kRankBits = 22;
   static constexpr uint64_t kRankMask = (uint64_t{1} << kRankBits) - 1, kEmpty = UINT64_MAX;
   // A pair's hash. Only 32 bits, so that vector code computes sixteen at once; the upper bits are mixed best.

@@ -9,7 +9,7 @@ namespace bpe {
 
 // The merge of two neighbouring bytes is certain if no merge of a lower rank can take either of them first: the left
 // one could merge with a token that ends with the byte before it, the right one with a token that begins with the byte
-// after it. Half the merges of English words are of such pairs. They do not overlap and can be made at once.
+// after it. Half the merges of English words are of such pairs. They do not overlap and can be applied at once.
 Symbols::Pairs::Pairs(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) : of(kSide * kSide) {
   struct Ends {
     uint8_t first, last;

@@ -12,6 +12,7 @@
 
 namespace bpe {
 
+// A splitter of words into symbols, for one vocabulary.
 class Symbols {
  public:
   // Keeps references to the first three. `ordered`: the merges are well ordered (see Borders); only then, and only for

@@ -12,7 +12,8 @@
 
 namespace bpe {
 
-// Symbols that repeat themselves after so many are merged only once.
+// Symbols from one window's beginning to the next. A text whose period divides it has equal windows, which are merged
+// only once.
 inline constexpr size_t kWindowStride = 48;
 
 // Appends the next symbols; false at the end.

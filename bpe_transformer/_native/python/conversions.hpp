@@ -35,8 +35,7 @@ void bind_decoder(nb::module_& m);
 void bind_learner(nb::module_& m);
 void bind_recover_merges(nb::module_& m);
 
-// --- arrays
-// ------------------------------------------------------------------------------------------------------------
+// --- arrays ----------------------------------------------------------------------------------------------------------
 
 template <class T>
 using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
@@ -92,8 +91,7 @@ inline nb::list to_list(const bpe::IdBuffer& ids) {
   return list;
 }
 
-// --- texts
-// -------------------------------------------------------------------------------------------------------------
+// --- texts -----------------------------------------------------------------------------------------------------------
 
 // A read-only view of any object with the buffer protocol, for as long as it lives.
 class Buffer {

@@ -1,4 +1,4 @@
-// The parts of the Encoder class's bindings, and what they share.
+// The bindings of the Encoder class, which lie in several files, and what they share.
 #pragma once
 
 #include <string_view>
@@ -13,7 +13,7 @@ using EncoderClass = nb::class_<bpe::Encoder>;
 void bind_spans(EncoderClass& encoder);
 void bind_dropout(nb::module_& m, EncoderClass& encoder);
 
-// One policy a special token, as bytes.
+// The policies of all special tokens, from one byte each.
 inline std::vector<bpe::SpecialPolicy> to_policies(const nb::bytes& policies) {
   const auto* const data = reinterpret_cast<const bpe::SpecialPolicy*>(policies.c_str());
   return {data, data + policies.size()};

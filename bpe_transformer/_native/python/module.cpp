@@ -3,7 +3,7 @@
 #include "python/conversions.hpp"
 
 NB_MODULE(_core, m) {
-  nb::set_leak_warnings(false);  // a tokenizer in a cache that lives as long as the process is no leak
+  nb::set_leak_warnings(false);  // a tokenizer that is cached until the process ends is not a leak
   bind_exceptions(m);
   bind_text(m);
   bind_splitting(m);

@@ -5,7 +5,7 @@
 
 namespace {
 
-// (left, right, merged ids, stuck, incomplete), all ranks; see learning/recover_merges.hpp.
+// (left, right, merged ids, unreachable, incomplete), all ranks; see learning/recover_merges.hpp.
 nb::tuple recover_merges(const nb::list& tokens, bool characters) {
   const std::vector<std::string_view> views = views_of(tokens);
   bpe::RecoveredMerges found;
@@ -14,7 +14,7 @@ nb::tuple recover_merges(const nb::list& tokens, bool characters) {
     found = bpe::recover_merges(views, characters);
   }
   return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
-                        to_array(std::move(found.merged_ids)), to_array(std::move(found.stuck)),
+                        to_array(std::move(found.merged_ids)), to_array(std::move(found.unreachable)),
                         to_array(std::move(found.incomplete)));
 }
 

@@ -1,6 +1,6 @@
 """Metrics of tokenizers: pure functions of plain numbers, each with its definition and its source.
 
-They do not look at texts: `compare` and `sizes` count, and these divide. Each gives 0.0 where there is nothing to
+They do not read texts: `tokens.measurement` counts, and these divide. Each returns 0.0 where there is nothing to
 measure (an empty text), never NaN, so that every figure can be written as JSON.
 
 **Word.** Fertility and words kept whole need words, and there is no definition that suits every script. Here it is:
@@ -12,7 +12,7 @@ measure (an empty text), never NaN, so that every figure can be written as JSON.
   each letter with its marks is a word, since no rule short of a dictionary finds longer ones (Unicode Standard
   Annex #29 does the same for most of them). Fertility is then tokens per character, and below 1 where tokens hold several.
 
-`inspection.word_spans` finds them.
+`inspection.base.word_spans` finds them.
 """
 
 from __future__ import annotations

@@ -58,10 +58,10 @@ def _text(token: bytes) -> str | None:
 
 def _script(text: str, script: dict[str, str]) -> str:
     found = {script[char] for char in text}
-    own = found - _SHARED
-    if len(own) > 1:
+    specific = found - _SHARED
+    if len(specific) > 1:
         return MIXED
-    return next(iter(own), "Common" if found else EMPTY)
+    return next(iter(specific), "Common" if found else EMPTY)
 
 
 def scripts_of_characters(characters: Iterable[str]) -> dict[str, str]:
@@ -75,7 +75,7 @@ def scripts_of_characters(characters: Iterable[str]) -> dict[str, str]:
             break
         try:
             of_script = regex.compile(rf"\p{{Script={name}}}+")
-        except regex.error:  # younger than this release of regex
+        except regex.error:  # newer than this release of regex
             continue
         for run in of_script.findall(left):
             found.update(dict.fromkeys(run, name))

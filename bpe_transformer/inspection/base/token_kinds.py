@@ -43,10 +43,12 @@ class TokenKinds:
         return ranks
 
     def rank(self, id: int) -> int | None:
+        """The lowest rank that makes this id, None if no merge does."""
         rank = int(self.ranks[id])
         return None if rank == NO_RANK else rank
 
     def kind(self, id: int) -> TokenKind:
+        """The kind of this id."""
         if (name := self._named.get(id)) is not None:
             return name
         return "base" if self.ranks[id] == NO_RANK else "merged"
@@ -68,6 +70,7 @@ class TokenKinds:
 
     @property
     def unknown_id(self) -> int | None:
+        """The id of the unknown token, None if there is none."""
         model = self.tokenizer.model
         return None if model.unk_token is None else model.special_tokens[model.unk_token]
 

@@ -22,7 +22,7 @@ Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
 class View:
-    """Base of the data classes of this room. The data alone needs no Rich; drawing loads it."""
+    """The base class of all views. Only drawing one loads Rich."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ class View:
         return bundle
 
     def as_dict(self) -> dict[str, Any]:
-        """The same facts for `json.dumps`: what `--json` prints."""
+        """The data for `json.dumps`; this is what `--json` prints."""
         raise NotImplementedError(f"{type(self).__name__} has no JSON form")
 
 
@@ -51,7 +51,7 @@ def render(view: View) -> RenderableType:
 
 
 def draws(draw: Draw) -> Draw:
-    """Decorator that registers a function as what draws the view its argument is annotated with."""
+    """Registers, as a decorator, the function that draws views of the class with which its argument is annotated."""
     _draw.register(draw)
     return draw
 

@@ -1,8 +1,8 @@
 """Tokens written visibly, so that spaces, control characters and parts of characters show.
 
 A space is `·`, a newline `↵`, a carriage return `␍`, a tab `⇥`. Bytes that are not a whole character stand in brackets
-(`⟨ea b0⟩`), and so do characters that a terminal would not draw, or that take no settled number of cells (`⟨U+200D⟩`). A
-character that is itself one of these marks stands as its code point, so that a written token means exactly one thing.
+(`⟨ea b0⟩`), and so do characters that a terminal would not draw, or on whose width terminals disagree (`⟨U+200D⟩`). A
+character that is one of these marks is written as its code point, so that a written token means exactly one thing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 from bpe_transformer.io.printable import code_point
 
 MARKS = {" ": "·", "\n": "↵", "\r": "␍", "\t": "⇥"}
-_MEANT = {mark: char for char, mark in MARKS.items()}
+_CHAR_OF_MARK = {mark: char for char, mark in MARKS.items()}
 SEPARATOR = "│"  # what a view puts between two tokens
 _RESERVED = frozenset(MARKS.values()) | {SEPARATOR, "⟨", "⟩", "◌"}
 # control, format, surrogate, private, unassigned; line, paragraph and every space but U+0020
@@ -58,7 +58,7 @@ def from_visible(written: str) -> bytes | None:
     for plain, bracketed in re.findall(r"([^⟨]+)|⟨([^⟩]*)⟩?", written):
         try:
             if plain:
-                token += "".join(_MEANT.get(char, char) for char in plain.replace("◌", "")).encode()
+                token += "".join(_CHAR_OF_MARK.get(char, char) for char in plain.replace("◌", "")).encode()
             elif bracketed.startswith("U+"):
                 token += chr(int(bracketed[2:], 16)).encode("utf-8", "surrogatepass")
             else:
@@ -73,21 +73,26 @@ def _visible_char(char: str, *, first: bool) -> str:
         return MARKS[char]
     if char.isascii() and char.isprintable():
         return char
-    if char in _RESERVED or unicodedata.category(char) in _UNDRAWN or char in _BLANK_LETTERS or _is_unsettled(char):
+    if (
+        char in _RESERVED
+        or unicodedata.category(char) in _UNDRAWN
+        or char in _BLANK_LETTERS
+        or _has_unsettled_width(char)
+    ):
         return code_point(char)
-    if first and _joins_the_one_before(char):
-        return "◌" + char  # nothing stands before it to carry it
+    if first and _is_combining(char):
+        return "◌" + char  # there is no character before it to combine with
     return char
 
 
-def _is_unsettled(char: str) -> bool:
+def _has_unsettled_width(char: str) -> bool:
     """Variation selectors, skin tones and the halves of flags: terminals disagree on the width they take, alone and joined."""
     point = ord(char)
     selects = 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF
     return selects or 0x1F3FB <= point <= 0x1F3FF or 0x1F1E6 <= point <= 0x1F1FF
 
 
-def _joins_the_one_before(char: str) -> bool:
+def _is_combining(char: str) -> bool:
     """Combining marks, and the vowels and final consonants of decomposed Hangul."""
     point = ord(char)
     return unicodedata.category(char) in {"Mn", "Mc", "Me"} or 0x1160 <= point <= 0x11FF or 0xD7B0 <= point <= 0xD7FF
@@ -99,8 +104,8 @@ def in_view(token: bytes | str) -> str:
 
 
 def isolated(written: str) -> str:
-    """What `visible` wrote, safe to put beside something else: text that runs from right to left is wrapped in the invisible
-    signs that keep a terminal from running on with what follows (Unicode Standard Annex 9, FSI and PDI; no cell wide).
+    """A result of `visible`, safe beside other text: right-to-left text is wrapped in the invisible characters FSI and PDI,
+    which keep a terminal from reordering it with what follows (Unicode Standard Annex 9; zero cells wide).
 
     >>> isolated("low"), isolated("שלום") == "\u2068שלום\u2069"
     ('low', True)
@@ -115,7 +120,7 @@ def _bracketed(partial: list[str]) -> str:
 
 
 def readable(token: bytes) -> str | None:
-    """The token as text, or None when it is not whole characters. For programs: the JSON of every view uses it."""
+    """The token as text, or None when it is not whole characters. The JSON of every view uses it."""
     try:
         return token.decode("utf-8")
     except UnicodeDecodeError:

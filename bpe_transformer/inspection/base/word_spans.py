@@ -50,8 +50,8 @@ def word_spans(text: str) -> NDArray[np.int64]:
     if text.isascii():
         return _spans(np.frombuffer(text.encode(), np.uint8))
     code_points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    places: NDArray[np.int64] = char_starts(code_points)[_spans(code_points)]
-    return places
+    byte_spans: NDArray[np.int64] = char_starts(code_points)[_spans(code_points)]
+    return byte_spans
 
 
 def char_starts(code_points: NDArray[np.uint32]) -> NDArray[np.int64]:

@@ -42,9 +42,9 @@ class Difference(View):
     """A word (with the space before it) or a line, with its segmentation by every tokenizer."""
 
     text: str
-    source: str  # label of the text that it stands in first
-    line: int | None  # there, from 1; None for a word
-    count: int  # how often it stands in what was searched
+    source: str  # label of the first text that holds it
+    line: int | None  # its first line in that text, from 1; None for a word
+    count: int  # occurrences in the texts that were searched
     segments: tuple[Segments, ...]
 
     @property
@@ -72,7 +72,7 @@ def differences(
     """(words, lines), `limit` of each, from the first 8 MiB of every text.
 
     Words are ranked by their spread times their count, lines of up to 40 characters by their spread; of equals the shorter
-    comes first, then the earlier. Those that all cut into equally many tokens are left out.
+    comes first, then the earlier. Those that all tokenizers cut into equally many tokens are left out.
     """
     words, lines = _candidates(texts)
     return (
@@ -133,7 +133,7 @@ def _num_tokens(tokenizer: Tokenizer, candidates: Sequence[_Candidate]) -> NDArr
 
 
 def _as_text(tokenizer: Tokenizer, candidate: _Candidate) -> str:
-    """A tokenizer that puts a space before every text needs none before a word."""
+    """The candidate as a text to encode: without its space if the tokenizer puts one before every text."""
     puts_space = tokenizer.model.prefix_space != "never" and candidate.line is None
     return candidate.text.removeprefix(" ") if puts_space else candidate.text
 

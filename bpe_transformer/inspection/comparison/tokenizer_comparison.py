@@ -23,7 +23,7 @@ _LINES = 4096  # encoded at a time
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFacts(View):
-    """The facts of a tokenizer in a comparison."""
+    """A tokenizer in a comparison: its name, digest, size, unit and split pattern."""
 
     name: str
     digest: str
@@ -88,14 +88,16 @@ class Comparison(View):
     scores: tuple[Score, ...]
     overlaps: tuple[Overlap, ...]
     parities: tuple[Parity, ...]
-    words: tuple[Difference, ...]  # where most tokens are won or lost in all occurrences together
-    lines: tuple[Difference, ...]  # where numbers of tokens lie furthest apart
+    words: tuple[Difference, ...]  # the largest differences in tokens, over all occurrences
+    lines: tuple[Difference, ...]  # the largest differences in tokens
 
     @property
     def texts(self) -> tuple[str, ...]:
+        """The labels of the texts, and `TOTAL` if there are several."""
         return tuple(dict.fromkeys(score.text for score in self.scores))
 
     def score(self, tokenizer: str, text: str) -> Score:
+        """The score of a tokenizer on a text, both by name."""
         return next(score for score in self.scores if (score.tokenizer, score.text) == (tokenizer, text))
 
     def as_dict(self) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class SizeRow(View):
     vocab_size: int
     num_tokens: int  # of the whole corpus
     bytes_per_token: float
-    fertility: float | None  # tokens a word; None: the words are not known
-    never_used: float | None  # share of the tokens made by merges that do not occur; None: there are none
+    fertility: float | None  # tokens per word; None: the words are not known
+    never_used: float | None  # share of the merged tokens that do not occur; None: there are no merges
     parity: float | None = None  # tokens over those of the first corpus; None: there is one corpus only
 
     def as_dict(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def sweep_vocab_sizes(
 
     Raises:
         LearningError: a size that the vocabulary cannot be cut to, counts split differently from how the tokenizer splits, or
-            neither corpora nor a trace that tells the bytes of the learning corpus.
+            neither corpora nor a trace from which the bytes of the learning corpus follow.
         EncodingError: a character outside the alphabet of a vocabulary without `<unk>`.
     """
     chosen = default_sizes(tokenizer) if sizes is None else sorted(set(sizes))
@@ -160,7 +160,7 @@ def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
     Where ids do not follow the merges, as in SentencePiece's vocabularies, which have their characters last, ids stay and
     those of later merges are without a token. Raises `LearningError` for a size that is out of reach.
     """
-    from bpe_transformer.tokenizer import Tokenizer as Made
+    from bpe_transformer.tokenizer import Tokenizer
 
     model = tokenizer.model
     kept = len(model.left) - (tokenizer.vocab_size - vocab_size)
@@ -177,7 +177,7 @@ def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
     later = set(model.merged_ids[kept:].tolist())
     tokens = tuple(b"" if id in later else token for id, token in enumerate(model.tokens))
     columns = {name: getattr(model, name)[:kept] for name in ("left", "right", "merged_ids")}
-    return Made(replace(model, tokens=tokens, **columns))
+    return Tokenizer(replace(model, tokens=tokens, **columns))
 
 
 def default_sizes(tokenizer: Tokenizer) -> list[int]:

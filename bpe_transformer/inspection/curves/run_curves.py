@@ -2,7 +2,7 @@
 
     rich.print(run_curves(["runs/a", "runs/b"], axis="minutes"))
 
-Losses are in nats an id, so runs compare by them only under one tokenizer; `validation_bits_per_byte` compares any.
+Losses are in nats per id, so they compare runs of one tokenizer only; `validation_bits_per_byte` compares any runs.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def run_curves(runs: Sequence[str | os.PathLike[str]], *, metric: str = LOSS, ax
 
 
 def averaged(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """At most `most` points: means over stretches of equally many, for a line that is drawn.
+    """At most `most` points for drawing: the means of runs of equally many points.
 
     >>> averaged([(1, 4.0), (2, 2.0), (3, 1.0), (4, 0.0)], 2)
     [(1.5, 3.0), (3.5, 0.5)]
@@ -92,16 +92,16 @@ def averaged(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
         return list(points)
     means = []
     for number in range(most):
-        part = points[number * len(points) // most : (number + 1) * len(points) // most]
-        means.append((sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)))
+        chunk = points[number * len(points) // most : (number + 1) * len(points) // most]
+        means.append((sum(x for x, _ in chunk) / len(chunk), sum(y for _, y in chunk) / len(chunk)))
     return means
 
 
 def _name(run: str | os.PathLike[str], runs: Sequence[str | os.PathLike[str]]) -> str:
     """The folder's name, or the path as it was given where two runs have the same name."""
     names = [Path(other).resolve().name for other in runs]
-    own = Path(run).resolve().name
-    return own if names.count(own) == 1 else str(run)
+    name = Path(run).resolve().name
+    return name if names.count(name) == 1 else str(run)
 
 
 def _curve(name: str, lines: Sequence[dict[str, Any]], metric: str, axis: Axis) -> RunCurve:

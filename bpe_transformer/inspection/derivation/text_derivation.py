@@ -225,10 +225,10 @@ def _boundary_between(tokenizer: Tokenizer, left: EncodedPretoken, right: Encode
 
 @dataclass(slots=True)
 class _Neighbour:
-    """A token beside a boundary, and the firings, by number, that made it and that merged it into a longer one."""
+    """A token beside a boundary, and the numbers of the firings that built it and that merged it into a longer one."""
 
     id: int
-    made_at: int = -1  # -1: a base token
+    built_at: int = -1  # -1: a base token
     taken_at: int | None = None  # None: it is still there in the end
 
 
@@ -250,7 +250,7 @@ def _boundaries_inside(
         for neighbours in (began.get(firing.start), ended.get(firing.end)):
             if neighbours is not None:
                 neighbours[-1].taken_at = number
-                neighbours.append(_Neighbour(firing.new_id, made_at=number))
+                neighbours.append(_Neighbour(firing.new_id, built_at=number))
     for place in places:
         missed = tuple(_missed_merges(tokenizer, place, ended[place], began[place], firings))
         ids = ended[place][-1].id, began[place][-1].id
@@ -272,7 +272,7 @@ def _missed_merges(
         taken_at = [neighbour.taken_at for neighbour in (left, right) if neighbour.taken_at is not None]
         if rank is None or not taken_at:
             continue
-        met = all(max(left.made_at, right.made_at) < number for number in taken_at)
+        met = all(max(left.built_at, right.built_at) < number for number in taken_at)
         tokens = tokenizer.token_bytes(left.id), tokenizer.token_bytes(right.id)
         taker = firings[min(taken_at)]
         taken: Literal["left", "right"] = "left" if taker.end == place else "right"
@@ -281,7 +281,7 @@ def _missed_merges(
 
 
 def _smallest_for_text(tokenizer: Tokenizer, pretokens: Sequence[PretokenDerivation]) -> SmallestVocabulary | None:
-    """None for a text that is not one token."""
+    """The smallest vocabulary in which the text is one token; None for a text that is not one token."""
     if len(pretokens) != 1 or len(pretokens[0].ids) != 1:
         return None
     (pretoken,) = pretokens

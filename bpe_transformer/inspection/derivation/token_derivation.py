@@ -78,7 +78,7 @@ class TokenDerivation(View):
     """The derivation of a token, and the tokens built on it.
 
     "base": in the alphabet. "merged": made by a merge. "whole": in the vocabulary, but no merge makes it, so only
-    `ignore_merges` can give it. "special" and "added": set apart in a text before any merge.
+    `ignore_merges` can give it. "special" and "added": found in a text before it is split.
     """
 
     id: int
@@ -211,10 +211,10 @@ def _tree_by_first_merges(tokenizer: Tokenizer, id: int) -> TokenNode:
             done[token] = TokenNode(token, tokenizer.token_bytes(token), None, None)
         else:
             pair = int(merges.left[rank]), int(merges.right[rank])
-            if missing := [part for part in pair if part not in done]:
+            if missing := [side for side in pair if side not in done]:
                 waiting += missing
                 continue
-            left, right = (done[part] for part in pair)
+            left, right = (done[side] for side in pair)
             done[token] = TokenNode(token, tokenizer.token_bytes(token), rank, count_of(tokenizer, rank), left, right)
         waiting.pop()
     return done[id]

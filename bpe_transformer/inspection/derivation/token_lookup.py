@@ -1,4 +1,4 @@
-"""Finding a token by what a user types, and similar tokens if there is none."""
+"""Finding the token that a user typed, or similar tokens if there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SIMILAR = 6
 
 
 def find_token(tokenizer: Tokenizer, written: str) -> int:
-    """The id of the token with this text, or written as the views write it (`·low`, `⟨ea b0⟩`).
+    """The id of the token with this text, which may be written as the views write it (`·low`, `⟨ea b0⟩`).
 
     Raises:
         EncodingError: there is none; the message names tokens that come close.

@@ -50,12 +50,12 @@ class LiveFrame(View):
 
 
 class LiveLearning:
-    """A callback for `learn_bpe(..., watch=...)` that passes frames to `show`: several a second, or one a merge with a `pace`.
+    """A callback for `learn_bpe(..., watch=...)` that passes frames to `show`, several per second, or with `pace` one per merge.
 
     Args:
         words: texts to follow; one with a character that the alphabet lacks raises `EncodingError` at the first call.
         show: draws a frame.
-        pace: seconds to wait after each merge, for the eye; 0 does not wait.
+        pace: seconds to wait after each merge, so that it can be seen; 0 does not wait.
     """
 
     def __init__(self, words: Sequence[str], show: Callable[[LiveFrame], None], pace: float = 0.0) -> None:
@@ -91,7 +91,7 @@ class LiveLearning:
         self._ids = [[list(pretoken.ids) for pretoken in encoder.encode(text)] for text in self._texts]
 
     def _take(self, newest: MergeTrace, start: int) -> None:
-        """The merges of `newest` from number `start` on."""
+        """Applies the merges of `newest` from number `start` on to the words."""
         pairs = list(zip(newest.left.tolist(), newest.right.tolist(), strict=True))
         for left, right in pairs[start:]:
             self._tokens.append(self._tokens[left] + self._tokens[right])

@@ -39,9 +39,9 @@ class OptionDifference(View):
 class SharedTokens(View):
     """How many tokens of the first N merges are the same in both runs."""
 
-    merges: int  # the first so many of either run
+    merges: int  # how many merges of each run are compared
     shared: int
-    share: float  # of the tokens that these make in the run that has more of them
+    share: float  # of the distinct tokens of these merges, in the run that has more of them
 
     def as_dict(self) -> dict[str, Any]:
         return {"merges": self.merges, "shared": self.shared, "share": self.share}

@@ -74,7 +74,7 @@ class TraceTable(View):
 
 @dataclass(frozen=True, slots=True)
 class MergeDetail(View):
-    """One merge in full: its row, the rows around it, and the derivation of its two sides."""
+    """One merge in full: its row, the merges before and after it, and the derivation of its two sides."""
 
     row: TraceRow
     around: TraceTable
@@ -121,11 +121,11 @@ def top_merges(tokenizer: Tokenizer, top: int = 20, by: Order = "count") -> Trac
         return trace_table(tokenizer, 0, top)
     first = 0
     if by == "length" or trace is None:
-        worth = np.array([len(model.tokens[id]) for id in model.merged_ids.tolist()], np.float64)
+        values = np.array([len(model.tokens[id]) for id in model.merged_ids.tolist()], np.float64)
     else:
         first = trace.first_rank
-        worth = (trace.counts if by == "count" else trace.words_touched).astype(np.float64)
-    best = np.argsort(-worth, kind="stable")[:top]
+        values = (trace.counts if by == "count" else trace.words_touched).astype(np.float64)
+    best = np.argsort(-values, kind="stable")[:top]
     return _table(tokenizer, (best + first).tolist(), by)
 
 
@@ -149,15 +149,15 @@ def trace_row(tokenizer: Tokenizer, rank: int) -> TraceRow:
     """The merge of `rank`, which has to exist."""
     model, trace = tokenizer.model, tokenizer.trace
     pair, new_id = (int(model.left[rank]), int(model.right[rank])), int(model.merged_ids[rank])
-    spelled = (tokenizer.token_bytes(pair[0]), tokenizer.token_bytes(pair[1]))
+    tokens = (tokenizer.token_bytes(pair[0]), tokenizer.token_bytes(pair[1]))
     step = trace.at_rank(rank) if trace is not None else None
     if trace is None or step is None:
-        return TraceRow(rank, pair, spelled, new_id, tokenizer.token_bytes(new_id))
+        return TraceRow(rank, pair, tokens, new_id, tokenizer.token_bytes(new_id))
     second = step.runner_up
     return TraceRow(
         rank=rank,
         pair=pair,
-        tokens=spelled,
+        tokens=tokens,
         new_id=new_id,
         new_token=tokenizer.token_bytes(new_id),
         count=step.count,

@@ -30,7 +30,7 @@ class WalkFrame(View):
 
     merges: int  # in force: 0 is the base alphabet
     vocab_size: int | None  # None where ids do not follow the order of merges
-    table: TraceTable | None  # the last merge and those around it; None before the first
+    table: TraceTable | None  # the last merge and its neighbours by rank; None before the first
     words: tuple[Segmentation, ...]
     changed: tuple[bool, ...]  # by word: whether the last merge changed it
     followed: int | None  # the word that next and back follow: they pass over merges that leave it as it is
@@ -75,7 +75,7 @@ class TraceWalk:
         self.tracks = [WordTrack(self._encoder, word) for word in words]
         self.followed: int | None = None
         self.message = ""
-        self._sought = ""
+        self._searched = ""
 
     def move(self, steps: int) -> None:
         """Moves `steps` merges forward, or back if negative; if a word is followed, over its merges only."""
@@ -105,8 +105,8 @@ class TraceWalk:
         self.merges, self.message = rank + 1, ""
 
     def search(self, written: str) -> None:
-        """Moves to the merge that makes a token, or else to the next that makes one with this text inside."""
-        self._sought = written
+        """Moves to the merge that makes a token, or else to the next that makes one containing this text."""
+        self._searched = written
         if not written:
             self.message = "nothing to search for; give a token, such as low, or ·low with a space"
             return
@@ -121,10 +121,10 @@ class TraceWalk:
             self.merges, self.message = rank + 1, ""
 
     def search_next(self) -> None:
-        """Moves to the next merge that makes a token with the text last searched for inside; after the last it starts over."""
-        if not self._sought:
+        """Moves to the next merge whose token contains the text last searched for; after the last it starts over."""
+        if not self._searched:
             return self.search("")
-        text = from_visible(self._sought) or self._sought.encode()
+        text = from_visible(self._searched) or self._searched.encode()
         tokens, merged_ids = self._tokenizer.model.tokens, self._merges.merged_ids
         for rank in (*range(self.merges, self.total), *range(self.merges)):
             if text in tokens[merged_ids[rank]]:

@@ -1,4 +1,4 @@
-"""One HTML page that shows a vocabulary without a network: its data, its split patterns in JavaScript, its assets."""
+"""One HTML page that shows a vocabulary and needs no network: its data, split patterns in JavaScript, and assets."""
 
 from bpe_transformer.inspection.html.js_patterns import JsPattern, translate
 from bpe_transformer.inspection.html.report import report_data, report_html, write_report

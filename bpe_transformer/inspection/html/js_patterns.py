@@ -1,9 +1,10 @@
 """Split patterns for a browser: the same pre-tokens whatever Unicode version and regular expressions it has.
 
 A pattern sees a character only through the sets it names (`\\p{L}`, `[^\\r\\n]`, an ignore-case `s`). So the characters fall
-into few kinds, all of a kind alike to the pattern: `\\p{N}{1,3}| ?\\p{L}+` has four, numbers, the space, letters and
-the rest. Which characters are of which kind is asked of the `regex` package here and delivered as ranges; in the browser a
-text is written with one letter for each character's kind, and a small expression over those letters splits it.
+into few kinds, and the pattern treats all characters of a kind alike: `\\p{N}{1,3}| ?\\p{L}+` has four kinds, numbers,
+the space, letters and the rest. The `regex` package decides here which characters are of which kind, and the page gets
+them as ranges; in the browser a text is written with one letter for the kind of each character, and a small expression
+over those letters splits it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bpe_transformer.errors import PatternError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIRST_LETTER = 0x4E00  # kind 0; a block of letters none of which means anything in an expression
+FIRST_LETTER = 0x4E00  # kind 0; begins a block of letters without a meaning in expressions
 _CODE_POINTS = 0x110000
 _NEVER = "[]"  # JavaScript: matches no character
 _ANY = "[^]"
@@ -30,7 +31,7 @@ _FLAGS = frozenset("ism")
 
 @dataclass(frozen=True, eq=False)
 class JsPattern:
-    """`source` is a JavaScript expression over kinds: kind k is the character `FIRST_LETTER + k`.
+    """A split pattern for the page. `source` is a JavaScript expression over kinds: kind k is the character `FIRST_LETTER + k`.
 
     `starts` has the first code point of every stretch of characters of one kind, `kinds` that kind; the last stretch goes
     on to U+10FFFF. `space` are the kinds of white space (`\\s`), `word` those of word characters (`\\w`).
@@ -56,7 +57,7 @@ def translate(expression: str) -> JsPattern:
     masks = [np.frombuffer(_members(atom), np.bool_) for atom in (*parser.atoms, (r"\s", ""), (r"\w", ""))]
     kind_of = _kinds(masks)
     letters = [_letters(kind_of, mask) for mask in masks[:-2]]
-    source = "".join(part if isinstance(part, str) else letters[part] for part in template)
+    source = "".join(item if isinstance(item, str) else letters[item] for item in template)
     starts = np.flatnonzero(np.diff(kind_of, prepend=-1))
     space, word = (tuple(np.unique(kind_of[mask]).tolist()) for mask in masks[-2:])
     return JsPattern(source, starts.astype(np.uint32), kind_of[starts].astype(np.uint32), space, word)
@@ -107,7 +108,7 @@ def _refusal(expression: str, why: str) -> str:
     )
 
 
-Template = list[str | int]  # pieces of JavaScript, and numbers of atoms
+Template = list[str | int]  # strings of JavaScript, and indices of atoms
 
 
 class _Parser:
@@ -153,30 +154,30 @@ class _Parser:
         out: Template = []
         all_empty = True
         while self._peek() not in ("", "|", ")"):
-            piece, empty = self._quantified(flags)
-            out += piece
+            fragment, empty = self._quantified(flags)
+            out += fragment
             all_empty &= empty
         return out, all_empty
 
     def _quantified(self, flags: frozenset[str]) -> tuple[Template, bool]:
         groups = self.groups
-        piece, empty = self._one(flags)
+        fragment, empty = self._one(flags)
         while (quantifier := self._quantifier()) is not None:
             if empty:
-                self._refuse("a part that may be empty is repeated")
+                self._refuse("a subexpression that may be empty is repeated")
             repeat, kind = quantifier
             if kind == "+" and not self.in_lookbehind:
                 if self.groups > groups:
-                    self._refuse("possessive parts are nested")
+                    self._refuse("possessive subexpressions are nested")
                 self.groups += 1
-                piece = ["(?=(", *piece, repeat, rf"))\{self.groups}"]
-                piece = ["(?:", *piece, ")"]
+                fragment = ["(?=(", *fragment, repeat, rf"))\{self.groups}"]
+                fragment = ["(?:", *fragment, ")"]
             elif kind == "+":
-                self._refuse("a look-behind has a possessive part")
+                self._refuse("a look-behind has a possessive subexpression")
             else:
-                piece = ["(?:", *piece, repeat + kind, ")"]
+                fragment = ["(?:", *fragment, repeat + kind, ")"]
             empty = repeat in ("*", "?") or repeat.startswith("{0")
-        return piece, empty
+        return fragment, empty
 
     def _quantifier(self) -> tuple[str, str] | None:
         """(how often, "" or "?" for lazy or "+" for possessive)."""
@@ -245,14 +246,14 @@ class _Parser:
         was_behind, self.in_lookbehind = self.in_lookbehind, self.in_lookbehind or behind
         groups = self.groups
         if atomic and was_behind:
-            self._refuse("a look-behind has an atomic part")
+            self._refuse("a look-behind has an atomic subexpression")
         body, empty = self._alternatives(inner)
         self.in_lookbehind = was_behind
         if not self._take(")"):
             self._refuse("its parentheses do not match")
         if atomic:
             if self.groups > groups:
-                self._refuse("atomic parts are nested")
+                self._refuse("atomic subexpressions are nested")
             self.groups += 1
             return ["(?:(?=(", *body, rf"))\{self.groups})"], empty
         return [opening, *body, ")"], empty or looks

@@ -2,8 +2,8 @@
 
     write_report(report_data(tok, title="my tokenizer"), "report.html")
 
-`report_data` gives plain data, which is all that the page knows; what it does with it is in `assets/`. The file
-needs no network and opens from disk; its security policy forbids it every connection.
+`report_data` gives the page's data; the page's code is in `assets/`. The file needs no network and opens from disk; its
+content security policy forbids all connections.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ FEW_MERGES = 1000
 def report_data(
     tokenizer: Tokenizer, *, title: str, words: Sequence[str] = (), sweep: VocabSizeSweep | None = None
 ) -> dict[str, Any]:
-    """Everything the page shows, as JSON has it; columns of numbers are packed (see `pack`).
+    """Everything that the page shows, as JSON values; columns of numbers are packed (see `pack`).
 
-    `words` are followed through the merges at first (default: some of the vocabulary's own); `sweep` is what
-    `sweep_vocab_sizes` measured (default: the sizes of the learning corpus, if the trace tells it). What cannot be shown is
+    `words` are followed through the merges at first (default: `sample_words`); `sweep` is the result of
+    `sweep_vocab_sizes` (default: that of the learning corpus, if there is a trace). What cannot be shown is
     left out, and a `no_…` entry says why: counts without a trace, sizes without a trace or texts, the playground where
     the split pattern has no exact counterpart in a browser.
     """
@@ -72,10 +72,10 @@ def report_data(
 
 
 def write_report(data: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes the page of `report_data` beside `path` and renames it. Raises OSError if that cannot be written."""
+    """Writes the page of `report_data` to `path`, whole or not at all. Raises OSError if it cannot be written."""
     page = report_html(data)
-    with atomic_file(path) as part:
-        part.write_text(page, encoding="utf-8", newline="\n")
+    with atomic_file(path) as new:
+        new.write_text(page, encoding="utf-8", newline="\n")
 
 
 def report_html(data: dict[str, Any]) -> str:
@@ -131,7 +131,7 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
         "unit": model.unit,
         "left": pack(model.left),
         "right": pack(model.right),
-        "made": pack(model.merged_ids, delta=True),
+        "merged_ids": pack(model.merged_ids, delta=True),
         "base": [[id, model.tokens[id].hex()] for id in model.base_ids],
         "others": [[id, model.tokens[id].hex()] for id in others],
         "special": list(map(list, model.special_tokens.items())),
@@ -188,7 +188,7 @@ def _pattern(expression: str) -> dict[str, Any]:
 
 
 def _trace(trace: MergeTrace) -> dict[str, Any]:
-    """The columns of a trace; those of 64 bits as two of 32. Pairs are the vocabulary's own."""
+    """The columns of a trace; those of 64 bits as two of 32. The pairs are in `vocabulary`."""
     columns: dict[str, Any] = {"first_rank": trace.first_rank}
     for name in (field.name for field in fields(trace) if field.name not in ("left", "right")):
         column = getattr(trace, name)
@@ -218,9 +218,10 @@ def _facts(tokenizer: Tokenizer) -> list[list[Any]]:
 
 
 def sample_words(tokenizer: Tokenizer) -> list[str]:
-    """Words of the vocabulary itself. Of a large one, from frequent to rare: a long one of every stretch of merges, each
-    stretch longer than the one before, by turns in Latin letters and in others, and only such as begin a word where
-    tokens tell. Of a small one the longest.
+    """Up to `SAMPLE_WORDS` tokens of the vocabulary that are words.
+
+    Of a small vocabulary the longest. Of a large one, from frequent to rare, the longest in each of several ranges of
+    ranks that grow geometrically; by turns in Latin and in other letters, and with a space before it where there are such.
     """
     model = tokenizer.model
     merges = len(model.left)
@@ -239,13 +240,15 @@ def sample_words(tokenizer: Tokenizer) -> list[str]:
 
 
 def _word(model: BpeModel, id: int) -> str | None:
-    """Whether a token is letters, with or without a space before them; with end-of-word marks, whether it is a whole word."""
+    """The text of a token of letters, with or without a space before them; with end-of-word marks, of a whole word only."""
     try:
         text = model.decoded_bytes[id].decode()
     except UnicodeDecodeError:
         return None
     word = text.strip()
-    dull = (len(word) > 1 and word.isupper()) or len(set(word)) * 2 < len(word)  # capitals alone, one letter repeated
-    if not word.isalpha() or dull or len(word) > 16:
+    is_dull = (len(word) > 1 and word.isupper()) or len(set(word)) * 2 < len(
+        word
+    )  # capitals alone, one letter repeated
+    if not word.isalpha() or is_dull or len(word) > 16:
         return None
     return text.rstrip() if model.end_of_word is None or id in model.word_ends else None

@@ -1,4 +1,4 @@
-"""Elements that several views are drawn with: tables, headings, labelled facts, numbers as text."""
+"""Elements that several views share: tables, headings, labelled values, numbers as text."""
 
 from __future__ import annotations
 
@@ -109,16 +109,17 @@ class Column:
 
     @property
     def widest(self) -> int:
+        """The cells of the heading or of the widest cell."""
         lengths = [cell.cell_len if isinstance(cell, Text) else cell_len(cell) for cell in self.cells]
         return max([cell_len(self.heading), *lengths])
 
     @property
     def narrowest(self) -> int:
-        """Text may be folded, but a heading not inside a word; numbers and marks may not be folded at all."""
+        """The fewest cells: text may be folded, but a heading not inside a word; numbers and marks are never folded."""
         return max(min(self.widest, _FOLDED), _longest_word(self.heading)) if self.kind == "left" else self.widest
 
 
-_FOLDED = 8  # cells of a column of text that still read well
+_FOLDED = 8  # the fewest cells of a column of folded text
 _GAP = 2
 
 
@@ -168,12 +169,13 @@ def abbreviate_name(name: str) -> str:
 
 
 def number(value: int | None) -> str:
-    """With thousands separators; a dash for what is not known."""
+    """A number with thousands separators; a dash for None."""
     return "–" if value is None else f"{value:,}"
 
 
 def percent(share: float) -> str:
-    """
+    """A share as percent.
+
     >>> percent(0.0314), percent(0), percent(0.00001)
     ('3.1 %', '0 %', '<0.1 %')
     """
@@ -209,7 +211,8 @@ class SideBySide:
 
 
 def times(count: int, noun: str) -> str:
-    """
+    """A count with its noun, in the plural unless it is one.
+
     >>> times(1, "word"), times(1200, "word")
     ('1 word', '1,200 words')
     """

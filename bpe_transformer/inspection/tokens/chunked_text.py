@@ -34,9 +34,11 @@ class ChunkedText:
 
     @classmethod
     def file(cls, path: str | os.PathLike[str], errors: Errors = DEFAULT_ERRORS) -> ChunkedText:
+        """The text of a file."""
         return cls(os.fspath(path), None, errors)
 
     def whole(self) -> str:
+        """The whole text."""
         return "".join(self.chunks(ChunkBoundaries(None)))
 
     def lines(self) -> list[str]:
@@ -79,6 +81,7 @@ class ChunkBoundaries:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> ChunkBoundaries:
+        """The boundaries that a tokenizer allows."""
         model = tokenizer.model
         split = model.pretokenizer
         if split.protected or any("\n" in token or " " in token for token in model.added_tokens):

@@ -29,7 +29,9 @@ class TokenUse(View):
     share: float  # of all tokens of the text, 0 to 1
     rank: int | None
     kind: TokenKind
-    merge_count: int | None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
+    merge_count: (
+        int | None
+    )  # how often its pair occurred in the learning corpus when it was merged; None without a trace
 
     def as_dict(self) -> dict[str, Any]:
         names = ("id", "used", "share", "rank", "kind", "merge_count")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer.tokenizer import Tokenizer
 
-_BATCH_BYTES = 8 << 20  # that are encoded at a time, on all cores
+_BATCH_BYTES = 8 << 20  # encoded at a time, on all cores
 
 
 @dataclass(frozen=True, eq=False)

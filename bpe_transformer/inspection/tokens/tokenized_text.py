@@ -19,22 +19,21 @@ if TYPE_CHECKING:
 class TokenSpan(View):
     """One token and the place in the text that it stands for.
 
-    The end of a span is the first position after it. A token that holds only part of a character counts that character
-    as its own, so the character offsets of its neighbours overlap; byte offsets never do.
+    The end of a span is the first position after it. A token of some of a character's bytes has the offsets of the
+    whole character, so character offsets of neighbours may overlap; byte offsets never do.
     """
 
     id: int
     token: bytes  # as in the vocabulary, an end-of-word mark included
-    source: bytes  # the bytes of the text it stands for: another than `token` for an unknown character, or a mark
+    source: bytes  # the bytes of the text that it stands for; differ from `token` for an unknown character or a mark
     byte_start: int
     byte_end: int
     char_start: int
     char_end: int
     rank: int | None  # of its merge; None for a base or special token
     kind: TokenKind
-    merge_count: int | None = (
-        None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
-    )
+    # how often its pair occurred in the learning corpus when it was merged; None without a trace
+    merge_count: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -120,7 +119,9 @@ def tokenize_text(
             char_start=first,
             char_end=after,
             rank=kinds.rank(id),
-            kind="special" if names.get(id) == source else kinds.kind(id),  # "<unk>" may be asked for by name
+            kind="special"
+            if names.get(id) == source
+            else kinds.kind(id),  # the text may hold "<unk>" as a special token
             merge_count=kinds.merge_count(id),
         )
         spans.append(span)

@@ -25,8 +25,8 @@ OBSTACLES: dict[Obstacle, str] = {
     "normalization": "normalization changes its text",
     "another token": "another token stands for the same text",
 }
-_TRIES = 4096  # completions of a token that is part of a character
-_IN_CONTEXT = 8  # of them that are tried with other characters around
+_TRIES = 4096  # completions to whole characters that are tried for a token
+_IN_CONTEXT = 8  # of them that are also tried with other characters before and after
 # a character of every class that patterns distinguish, and rare ones, which hardly ever merge with the token
 _CONTEXTS = ("", " ", "\n", "  ", "a", "A", "1", ".", "'", "/", "ꙮ", "Ꙁ", "᠐", "⸎", "가")
 _LETTERS_FIRST = (b"\xc3", b"\xd0", b"\xd7", b"\xe4", b"\xea", b"\xed", b"\xe3", b"\xe2", b"\xf0")  # of many scripts
@@ -35,9 +35,10 @@ _LETTERS_FIRST = (b"\xc3", b"\xd0", b"\xd7", b"\xe4", b"\xea", b"\xed", b"\xe3",
 def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     """By id, why the encoder never produces a token; special and added tokens are left out.
 
-    A token is reachable if its own bytes, merged, give it, and a text is encoded to it: its own, or with a few characters
-    around it (and for a token that is part of a character, that character around it). The first is exact: a token that
-    comes out within a longer pre-token also comes out of its own bytes, as nothing outside took part in its merges.
+    A token is reachable if its own bytes, merged, give it, and a text is encoded to it: its own, or one with a few
+    characters before and after it (for bytes that are not a whole character, one that completes the character). The first
+    condition is exact: a token that is found within a longer pre-token also results from its own bytes, since no symbol
+    outside was involved in its merges.
     "split" means that none of some hundred texts around the token shows it, which proves nothing for patterns that look far.
     200,000 tokens take about a second.
     """
@@ -65,7 +66,7 @@ def _obstacle(tokenizer: Tokenizer, kinds: TokenKinds, id: int) -> Obstacle | No
             return "another token"
         return "no merge" if kinds.rank(id) is None else "other merges"
     if model.end_of_word is not None or witness(tokenizer, id) is not None:
-        return None  # whether a mark follows is not for the pattern to say
+        return None  # the split pattern does not decide whether a mark follows
     text = token.decode("utf-8", "surrogateescape")
     changed = not kinds.partial[id] and model.pretokenizer.normalize(text) != text
     return "normalization" if changed else "split"
@@ -93,12 +94,12 @@ def _encodable(tokenizer: Tokenizer) -> list[str]:
     return found
 
 
-def _texts_with(token: bytes, around: list[str]) -> Iterator[list[bytes]]:
+def _texts_with(token: bytes, contexts: list[str]) -> Iterator[list[bytes]]:
     """Batches of texts that hold `token`, in order of how likely their encoding contains it."""
     completed = [head + token + tail for head, tail in islice(_completions(token), _TRIES)]
     yield completed
     for text in completed[:_IN_CONTEXT]:
-        yield [before.encode() + text + after.encode() for before, after in product(around, around)]
+        yield [before.encode() + text + after.encode() for before, after in product(contexts, contexts)]
 
 
 def _merged(tokenizer: Tokenizer, id: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""A vocabulary to browse: its tokens filtered and sorted, with what a corpus uses of them and what pruning could drop."""
+"""`VocabBrowser`: the tokens of a vocabulary filtered and sorted, with their use in a corpus and what pruning would drop."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class VocabBrowser:
 
     @cached_property
     def scripts(self) -> list[str]:
+        """The script of each token, "special" for special and added tokens."""
         scripts = scripts_of(self.tokenizer.model.decoded_bytes)
         for id in (*self.tokenizer.model.special_tokens.values(), *self.tokenizer.model.added_tokens.values()):
             scripts[id] = "special"
@@ -76,6 +77,7 @@ class VocabBrowser:
 
     @cached_property
     def unreachable(self) -> dict[int, Obstacle]:
+        """By id, why a token is unreachable."""
         return unreachable(self.tokenizer)
 
     @cached_property
@@ -113,6 +115,7 @@ class VocabBrowser:
         return frozenset(never_pruned(self.tokenizer.model))
 
     def corpus_use(self, id: int) -> CorpusUse | None:
+        """The use of a token in the corpus; None without a corpus, and for an id without a token."""
         if self.used is None or not self.tokenizer.model.tokens[id]:
             return None
         if self.used[id]:
@@ -137,6 +140,7 @@ class VocabBrowser:
         return 0 if self.totals is None else int(self.totals[id])
 
     def entry(self, id: int) -> VocabEntry:
+        """The entry of one token."""
         return VocabEntry(
             id=id,
             token=self.tokenizer.token_bytes(id),

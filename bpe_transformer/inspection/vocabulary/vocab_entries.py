@@ -11,8 +11,8 @@ from bpe_transformer.inspection.base.visible import token_dict
 from bpe_transformer.inspection.vocabulary.reachability import Obstacle
 
 CorpusUse = Literal["used", "scaffold", "idle", "kept"]
-"""Of a token in a corpus. "used": the corpus holds it. "scaffold": it does not, but used tokens are built from it. "idle":
-neither; pruning drops it. "kept": unused, but pruning keeps it: base alphabet, special and added tokens."""
+"""The use of a token in a corpus. "used": the corpus holds it. "scaffold": it does not, but used tokens are built from it.
+"idle": neither; pruning drops it. "kept": unused, but pruning keeps it: base alphabet, special and added tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class VocabEntry(View):
     kind: TokenKind
     script: str  # see `scripts.scripts_of`; "special" for special and added tokens
     rank: int | None
-    merge_count: int | None  # how often its pair stood in the learning corpus when it was merged, if a trace tells
+    merge_count: (
+        int | None
+    )  # how often its pair occurred in the learning corpus when it was merged; None without a trace
     uses: int  # merges that build longer tokens from it
     obstacle: Obstacle | None  # why no text is ever encoded to it; None: reachable
     used: int | None  # times in the corpus, if there is one

@@ -55,7 +55,7 @@ class PretokenCounts:
     ) -> PretokenCounts:
         """Counts files as they are read. `progress(bytes_done, bytes_total)` is called on the way, with sizes of files.
 
-        Text, .jsonl, .csv, .tsv and .parquet, also packed as .gz or .zst; see `PretokenCounter.add_file` for `documents`,
+        Text, .jsonl, .csv, .tsv and .parquet, also compressed as .gz or .zst; see `PretokenCounter.add_file` for `documents`,
         `columns`, `errors` and what is raised, and `PretokenCounter` for `max_memory`.
         """
         return cls(
@@ -113,9 +113,9 @@ class PretokenCounts:
 
     @classmethod
     def from_word_list(cls, path: PathLike, pattern: str | Pretokenizer = "whitespace") -> PretokenCounts:
-        """Takes counts from a text file with `word<TAB>count` lines, packed or not; words that come twice add up.
+        """Takes counts from a text file with `word<TAB>count` lines, compressed or not; words that occur twice add up.
 
-        Raises `CorpusError` with the line that is not of this kind.
+        Raises `CorpusError` with the line that has another form.
         """
         native = counts_file.read_word_list(path)
         source = CountSource(str(path), 0, 0)
@@ -150,8 +150,8 @@ class PretokenCounts:
     def save(self, path: PathLike) -> dict[str, Any]:
         """Writes a Parquet file with the columns `word` (its bytes, sorted) and `count`, and the facts as metadata.
 
-        The same counts give the same rows, in whatever order they were counted. What was at `path` stays whole until the
-        new file is; raises `OSError` when there is no room for it. Returns the facts.
+        The same counts give the same rows, in whatever order they were counted. An older file at `path` is replaced only when
+        the new one is complete; raises `OSError` when there is no room for it. Returns the facts.
         """
         return counts_file.write(path, counts_file.sorted_columns(self._native), self.facts)
 
@@ -269,7 +269,7 @@ class PretokenCounts:
     def __mul__(self, weight: Weight) -> PretokenCounts:
         """Every count times a weight above 0, exactly, rounded half up. A float is the decimal number it prints as.
 
-        A word whose count rounds to 0 is dropped; `dropped_words` and `dropped_occurrences` (unweighted) tell how many.
+        A word whose count rounds to 0 is dropped; `dropped_words` and `dropped_occurrences` (unweighted) say how many.
 
         >>> half = PretokenCounts.from_words({"low": 5, "lower": 1, "lowest": 2}) * 0.3
         >>> dict(half.items()), half.dropped_words
@@ -285,7 +285,7 @@ class PretokenCounts:
     __rmul__ = __mul__
 
     def at_least(self, min_count: int) -> PretokenCounts:
-        """Without the words that occur less often; `dropped_words` and `dropped_occurrences` tell how many."""
+        """Without the words that occur less often; `dropped_words` and `dropped_occurrences` say how many."""
         return self if min_count == 1 else PretokenCounts(*drop_rare(self._native, self._facts_now(), min_count))
 
     def facts(self) -> dict[str, Any]:

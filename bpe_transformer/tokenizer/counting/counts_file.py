@@ -62,7 +62,7 @@ def write(
                 schema,
                 compression="zstd",
                 use_dictionary=False,
-                write_statistics=False,  # nobody asks for the smallest word, and a long one is copied several times
+                write_statistics=False,  # no reader needs the smallest word, and a long one would be copied several times
                 write_page_checksum=True,
             ) as writer,
         ):
@@ -86,7 +86,7 @@ def write(
 
 
 def is_counts_file(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a Parquet file with our facts in it."""
+    """Whether `path` is a Parquet file that `write` wrote, by its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -23,7 +23,9 @@ Counted = tuple[_core.WordCounts, CountFacts]
 
 _LEAST_MEMORY = 4 << 20
 MAX_WORD_BYTES = 16 << 20
-_WORDS_IN_MEMORY = 8  # how many of the longest words `max_memory` has room for: one is held several times on its way
+_WORDS_IN_MEMORY = (
+    8  # of the longest size, for which `max_memory` has room: a word is copied several times while it is counted
+)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 

@@ -80,7 +80,7 @@ class TextCounter(WordTables):
         errors: Errors = DEFAULT_ERRORS,
         report: Report | None = None,
     ) -> None:
-        """Counts a file: .jsonl, .csv, .tsv and .parquet by their columns, all others as text; .gz and .zst are unpacked.
+        """Counts a file: .jsonl, .csv, .tsv and .parquet by their columns, all others as text; .gz and .zst are decompressed.
 
         Args:
             documents: of a text file: "file", "line" (without the line's end), or the text that separates two documents.
@@ -91,7 +91,7 @@ class TextCounter(WordTables):
 
         Raises:
             CorpusError: the file is missing, damaged, malformed, or has no such column.
-            InvalidUtf8Error: with file and byte position, of the unpacked text if it was packed.
+            InvalidUtf8Error: with file and byte position, of the decompressed text if it was compressed.
         """
         path = Path(path)
         if not path.is_file():
@@ -194,7 +194,7 @@ class TextCounter(WordTables):
         scanner = split.normalized_scanner
         if scanner is None:
             for text in texts:
-                self._add_by_python(text)
+                self._add_with_python(text)
             self._native.documents += len(texts)
         else:
             self._add_normalized(texts, scanner)
@@ -216,7 +216,7 @@ class TextCounter(WordTables):
                 encode_utf8(text)
             raise
 
-    def _add_by_python(self, text: str) -> None:
+    def _add_with_python(self, text: str) -> None:
         """Counts the pre-tokens of a normalised text that the core cannot split alone; the text is not yet a document."""
         split = self.pretokenizer
         if split.pattern_scanner is None:

@@ -30,10 +30,10 @@ def fraction(weight: Weight) -> Fraction:
 def temperature_weights(sizes: Sequence[int], temperature: float) -> list[Fraction]:
     """Weights after which corpora of these sizes have the shares q_i = p_i^(1/T) / sum of p_j^(1/T), p_i being theirs before.
 
-    The smallest weight is 1: small corpora are counted up, nothing is counted down and lost. Rounded to six decimals, so
-    that they are the same on every machine. Sampling with the exponent 1/T: Conneau and Lample, Cross-lingual Language Model
-    Pretraining (2019), section 3.1; as a temperature: Arivazhagan et al., Massively Multilingual Neural Machine Translation
-    in the Wild (2019), section 4.2.
+    The smallest weight is 1: small corpora are scaled up, none is scaled down, so that no word is lost. Rounded to six
+    decimals, so that they are the same on every machine. Sampling with the exponent 1/T: Conneau and Lample, Cross-lingual
+    Language Model Pretraining (2019), section 3.1; as a temperature: Arivazhagan et al., Massively Multilingual Neural
+    Machine Translation in the Wild (2019), section 4.2.
 
     >>> [float(weight) for weight in temperature_weights([800, 200], 2)]
     [1.0, 2.0]

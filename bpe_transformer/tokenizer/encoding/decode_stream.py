@@ -1,4 +1,4 @@
-"""`DecodeStream`: text of ids that arrive one by one, such as from a model that generates them."""
+"""`DecodeStream`: decodes ids that arrive one by one, such as from a model that generates them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DecodeStream(Iterator[str]):
-    """Text of ids as they arrive: never half a character, and together what `Tokenizer.decode` gives for all of them.
+    """Decodes ids as they arrive: the strings never end inside a character, and joined they equal `Tokenizer.decode`.
 
     Iterating yields the text of the ids given at the start, a string at a time; `push` and `finish` are for feeding it by hand.
 
@@ -68,12 +68,12 @@ class DecodeStream(Iterator[str]):
                 return text
         raise StopIteration
 
-    def _bytes_of(self, one: Any) -> bytes:
+    def _bytes_of(self, given: Any) -> bytes:
         try:
-            id = operator.index(one)
+            id = operator.index(given)
         except TypeError:
             raise DecodingError(
-                f"{one!r} is not an id; give whole numbers from 0 to {len(self._decoded_bytes) - 1}"
+                f"{given!r} is not an id; give whole numbers from 0 to {len(self._decoded_bytes) - 1}"
             ) from None
         separate = id in self._separate
         if id in self._skipped:

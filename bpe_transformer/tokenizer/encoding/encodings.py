@@ -21,7 +21,7 @@ NPY_HEADER = 128  # bytes, with room for any length
 
 
 def npy_header(dtype: np.dtype[Any], length: int) -> bytes:
-    """The header of an `.npy` file of `length` numbers. It is as long for any length, so that it can be written last."""
+    """The header of an `.npy` file of `length` numbers. Its size is the same for every length, so that it can be written last."""
     fields = repr({"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}).encode()
     return b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little") + fields.ljust(NPY_HEADER - 11) + b"\n"
 
@@ -75,10 +75,10 @@ class Encodings(Sequence[Ids]):
     @classmethod
     def unchecked(cls, ids: Ids, row_starts: NDArray[np.int64], num_cut: NDArray[np.int64] | None = None) -> Encodings:
         """Encodings of arrays that are known to fit, as those of the native core do."""
-        made = object.__new__(cls)
+        encodings = object.__new__(cls)
         num_cut = np.zeros(len(row_starts) - 1, np.int64) if num_cut is None else num_cut
-        made.__dict__.update(ids=ids, row_starts=row_starts, num_cut=num_cut)
-        return made
+        encodings.__dict__.update(ids=ids, row_starts=row_starts, num_cut=num_cut)
+        return encodings
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -105,13 +105,14 @@ class Encodings(Sequence[Ids]):
         return (self[i] for i in range(len(self)))
 
     def tolist(self) -> list[list[int]]:
+        """The rows as lists of Python integers."""
         return [row.tolist() for row in self]
 
     def to_arrow(self) -> pa.LargeListArray:
         """A `LargeListArray` over the same memory. Raises `FormatError` if the row starts were changed and do not fit."""
         import pyarrow as pa
 
-        check_row_starts(self.row_starts, len(self.ids))  # Arrow believes them, and the arrays can be written to
+        check_row_starts(self.row_starts, len(self.ids))  # Arrow does not check them, and the arrays are writable
         row_starts = pa.Array.from_buffers(pa.int64(), len(self.row_starts), [None, pa.py_buffer(self.row_starts)])
         kind = pa.from_numpy_dtype(self.ids.dtype)
         ids = pa.Array.from_buffers(kind, len(self.ids), [None, pa.py_buffer(self.ids)])
@@ -119,7 +120,7 @@ class Encodings(Sequence[Ids]):
 
     @classmethod
     def from_arrow(cls, column: pa.Array | pa.ChunkedArray) -> Encodings:
-        """From what `to_arrow` gives, or any lists of whole numbers. Raises `DecodingError` for other columns, and for nulls."""
+        """The encodings in what `to_arrow` gives, or any lists of whole numbers. Raises `DecodingError` for anything else."""
         import pyarrow as pa
 
         kinds = pa.types
@@ -128,7 +129,9 @@ class Encodings(Sequence[Ids]):
         ):
             raise DecodingError(f"the column holds {column.type}, not lists of ids")
         try:
-            column.validate(full=True)  # before anything in it is read: what others made may point anywhere
+            column.validate(
+                full=True
+            )  # before anything is read: offsets of foreign arrays may point outside their buffers
             if isinstance(column, pa.ChunkedArray):
                 column = column.combine_chunks()
             values = column.flatten()
@@ -143,7 +146,7 @@ class Encodings(Sequence[Ids]):
 
 
 def _whole_numbers(name: str, array: object) -> NDArray[Any]:
-    """A one-dimensional array of whole numbers in this machine's byte order, in one stretch of memory."""
+    """A one-dimensional array of whole numbers in this machine's byte order, contiguous."""
     found = np.asarray(array)
     if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
         raise FormatError(

@@ -53,7 +53,7 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
 
 
 def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
-    """Both as plain numbers. Raises `EncodingError` if `dropout` is not a probability, or the seed is missing or out of range."""
+    """Both as Python numbers. Raises `EncodingError` for a `dropout` that is not a probability, and a missing or bad seed."""
     if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
         raise EncodingError(f"dropout={dropout!r} is not a probability; give a number from 0 to 1, such as 0.1")
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
@@ -64,6 +64,7 @@ def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
 
 
 def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> str:
+    """The message for an id that the vocabulary does not have."""
     at = "" if position is None else f" at position {position}"
     return f"id {id}{at} is out of range; this vocabulary has ids 0 to {vocab_size - 1}"
 
@@ -91,6 +92,7 @@ def id_array(ids: object, vocab_size: int) -> NDArray[np.int64]:
 
 
 def not_utf8(cause: UnicodeDecodeError) -> str:
+    """The message for ids whose bytes are not UTF-8."""
     return (
         f"the ids are not UTF-8 text: byte 0x{cause.object[cause.start]:02x} at position {cause.start} of their bytes; "
         'go on with errors="replace", or take the bytes with decode_bytes'

@@ -86,8 +86,8 @@ class Frame:
         return framed, framed_spans
 
     def _layout(self, texts: Encodings) -> tuple[Encodings, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Framed encodings in which only the added ids are set; which of their places are for ids of texts; and which ids of
-        `texts` go there."""
+        """(framed encodings in which only the added ids are set, mask of the ids that are still to be set (T,), mask of
+        the ids of `texts` that go there)."""
         lengths = np.diff(texts.row_starts)
         kept = lengths if self.max_len is None else np.minimum(lengths, self.max_len - self.num_ids)
         every = np.ones(len(lengths), np.bool_)
@@ -98,7 +98,7 @@ class Frame:
     def layout(
         self, lengths: NDArray[np.int64], begins: NDArray[np.bool_], ends: NDArray[np.bool_], dtype: np.dtype[Any]
     ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
-        """Room for rows of `lengths` ids, (N,), of which some begin or end a text and get the prefix or suffix, already set.
+        """Arrays for rows of `lengths` ids, (N,); rows that begin or end a text get the prefix or suffix, which is set already.
 
         Returns the ids, (T,), the row starts, (N + 1,), and which of the ids are still to be set, (T,).
         """

@@ -14,7 +14,7 @@ _MAX_TOKENS = 32  # that a text is searched for; with more, all texts are reject
 
 
 class NativeTexts:
-    """Tells which texts hold no token with flags and are already normalised, so that the native core can encode them.
+    """Decides which texts the native core can encode: those without a token with flags that are normalised already.
 
     Substrings of normalised text are normalised as well, so splitting them needs no normalisation.
     """

@@ -75,9 +75,9 @@ class PythonEncoder:
         """The ids of many texts; errors hold the index of the text."""
         rows: list[list[int]] = []
         for index, text in enumerate(texts):
-            chance = _core.Dropout(dropout, seed, index) if dropout else None
+            draws = _core.Dropout(dropout, seed, index) if dropout else None
             with _numbered(index):
-                rows.append(self.encode(text_bytes(text), policy, chance))
+                rows.append(self.encode(text_bytes(text), policy, draws))
         return _joined(rows)
 
     def encode_some(self, texts: Sequence[str | bytes], indices: Sequence[int], policy: bytes) -> list[list[int]]:

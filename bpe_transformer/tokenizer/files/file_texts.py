@@ -33,7 +33,7 @@ class Group:
     ends: NDArray[np.bool_]
     piece: int  # index of the piece that the next group begins in
     position: int | None  # None: at the beginning of the piece
-    num_bytes: int  # unpacked
+    num_bytes: int  # decompressed
     line_breaks: int  # bytes of them, which belong to no document
     replaced: int  # places where U+FFFD replaced invalid bytes
     done: int  # bytes read from disk so far, of all sources

@@ -82,7 +82,7 @@ def decoded_rows(codec: Codec, rows: IdRows, *, skip_special: bool, whole: bool 
 
 
 def decoded_whole(codec: Codec, rows: Iterator[IdRows], *, skip_special: bool) -> Iterator[bytes]:
-    """The bytes of all ids as one text, in pieces; in one piece if the text of a token depends on its neighbours."""
+    """The bytes of all ids as one text, block by block; in one block if the text of a token depends on its neighbours."""
     model = codec.model
     if not model.word_ends and model.prefix_space == "never":
         return (decoded_rows(codec, some, skip_special=skip_special, whole=True) for some in rows)
@@ -140,7 +140,7 @@ def _npy_rows(stream: BinaryIO, row_starts_path: str | os.PathLike[str] | None) 
 
 
 class _BoundedReader(io.RawIOBase):
-    """A stream of which no more memory is taken than it has bytes, however many a damaged header asks for."""
+    """A stream whose reads allocate no more memory than it has bytes, whatever size a damaged header claims."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -153,7 +153,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 def _read_upto(stream: BinaryIO, size: int) -> bytearray:
-    """So many bytes, fewer at the end of the stream; memory grows with what is there, not with what was claimed."""
+    """Up to `size` bytes, fewer at the end of the stream; memory grows with the bytes read, not with `size`."""
     data = bytearray()
     while len(data) < size and (block := stream.read(min(size - len(data), 16 << 20))):
         data += block

@@ -21,7 +21,8 @@ _ARROW_END = b"\xff\xff\xff\xff" + bytes(4)
 class IdWriter(Protocol):
     """Writes the ids of texts, several texts at a time."""
 
-    def write(self, encodings: Encodings) -> None: ...
+    def write(self, encodings: Encodings) -> None:
+        """Writes the ids of these texts."""
 
     def close(self) -> None:
         """Writes the end of the format. The stream stays open."""
@@ -164,7 +165,7 @@ class IdLists:
 
 
 def _write(out: BinaryIO, data: bytes | memoryview) -> None:
-    """Writes and flushes, so that whoever reads the other end has it."""
+    """Writes and flushes, so that the reader of a pipe gets the data at once."""
     out.write(data)
     out.flush()
 

@@ -129,7 +129,7 @@ def check_unchanged(source: Source) -> None:
 
 
 def open_source(source: Source) -> ByteFile:
-    """The unpacked bytes of a source, which has to be unchanged."""
+    """The decompressed bytes of a source, which has to be unchanged."""
     check_unchanged(source)
     if not is_url(source.path):
         return ByteFile(source.path)
@@ -150,7 +150,7 @@ def first_line(source: Source, start: int) -> int:
 
 
 def plan_units(sources: Sequence[Source], documents: Literal["file", "line"], unit_bytes: int) -> list[list[Piece]]:
-    """The units of work: small files together, and files of lines that are not packed in pieces of `unit_bytes`.
+    """The units of work: small files together, and files of lines that are not compressed in pieces of `unit_bytes`.
 
     The same for the same sources, wherever and by how many they are encoded.
     """

@@ -50,15 +50,15 @@ _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
-    with bound_directory(directory, drop=OPTIONAL_FILES) as part:
-        file = part / tokenizer_json.TOKENIZER_FILE
+    with bound_directory(directory, drop=OPTIONAL_FILES) as folder:
+        file = folder / tokenizer_json.TOKENIZER_FILE
         tokenizer_json.write(codec.model, file)
         probe.verify(codec, tokenizer_json, file)
         model = codec.model
         tokens = {**model.added_tokens, **model.special_tokens}
-        role_files.write(model.named_roles, part, model.config_fields, tokens)
+        role_files.write(model.named_roles, folder, model.config_fields, tokens)
         if trace is not None:
-            trace.save(part / TRACE_FILE, digest=codec.model.digest)
+            trace.save(folder / TRACE_FILE, digest=codec.model.digest)
 
 
 def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
@@ -66,9 +66,9 @@ def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
     module = FORMATS[form]
-    with (bound_directory if form in DIRECTORIES else atomic_file)(path) as part:
-        module.write(codec.model, part)
-        return probe.verify(codec, module, part)
+    with (bound_directory if form in DIRECTORIES else atomic_file)(path) as new:
+        module.write(codec.model, new)
+        return probe.verify(codec, module, new)
 
 
 def load(
@@ -143,7 +143,7 @@ def _read(
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
         return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **given)  # type: ignore[arg-type]
     if given:
-        raise FormatError(f"this file says itself what {' and '.join(given)} would; leave the argument out")
+        raise FormatError(f"this format holds {' and '.join(given)} already; leave the argument out")
     for module in (clip, nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
             return module, module.read(file)

@@ -16,8 +16,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.io import parse_json
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
-from bpe_transformer.tokenizer.splitting import byte_level as byte_names
-from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting import byte_level, patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
@@ -68,7 +67,7 @@ def model_of(
     return BpeModel(
         unit="byte" if by_byte else "char",
         pretokenizer=Pretokenizer.of(pattern),
-        tokens=byte_names.tokens_by_id(names, set(specials.values()), by_byte, place),
+        tokens=byte_level.tokens_by_id(names, set(specials.values()), by_byte, place),
         left=left,
         right=right,
         merged_ids=merged_ids,
@@ -94,13 +93,13 @@ def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, b
     mark = END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
     if mark is None:
         return None, True
-    stand_ins = all(byte_names.is_name(side) for pair in pairs for side in pair)
-    return mark, stand_ins and ids.keys() >= set(byte_names.CHAR_OF_BYTE.values())
+    stand_ins = all(byte_level.is_name(side) for pair in pairs for side in pair)
+    return mark, stand_ins and ids.keys() >= set(byte_level.CHAR_OF_BYTE.values())
 
 
 def _specials(ids: Mapping[str, Any], merged: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
     """The special tokens: names that no merge makes and that are not base symbols, such as <|endoftext|> and <s>."""
-    symbols = set(byte_names.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
+    symbols = set(byte_level.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
     if mark is not None:
         symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}
     return {name: id for name, id in ids.items() if name and id not in merged and name not in symbols}
@@ -144,7 +143,7 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
             f"{str(split)!r}; export to tokenizer.json"
         )
     outside = {id: text for text, id in model.special_tokens.items()}
-    name_of = byte_names.name_of if model.unit == "byte" else bytes.decode
+    name_of = byte_level.name_of if model.unit == "byte" else bytes.decode
     names = [outside.get(id) or name_of(token) for id, token in enumerate(model.tokens)]
     vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
     if len(vocab) < sum(map(bool, model.tokens)):
@@ -157,5 +156,6 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
 
 
 def read_back(model: BpeModel, directory: str | os.PathLike[str]) -> BpeModel:
+    """Reads files written for `model`, with the special tokens of `model`."""
     out = Path(directory)
     return read(out / VOCAB_FILE, out / MERGES_FILE, special_tokens=model.special_tokens)

@@ -47,6 +47,7 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
 
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    """Reads a file written for `model`; the format holds everything that it accepts."""
     return read(path)
 
 
@@ -148,7 +149,7 @@ class _Machine:
     def new(self) -> None:
         arguments, kind = self.stack.pop(), self.stack.pop()
         if kind is not _Class or arguments != ():
-            self.refuse("something other than an Encoding is made")
+            self.refuse("it builds something other than an Encoding")
         self.push(_Class())
 
     def build(self) -> None:

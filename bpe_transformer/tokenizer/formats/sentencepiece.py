@@ -268,6 +268,7 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
 
 
 def dump(model: BpeModel) -> bytes:
+    """The bytes of a `.model` file. Raises `FormatError` for a vocabulary that it cannot hold."""
     _check_writable(model)
     kinds = _kinds_of(model)
     scores = dict.fromkeys(range(len(model.tokens)), 0.0)
@@ -349,6 +350,7 @@ def _check_writable(model: BpeModel) -> None:
 
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    """Reads a file written for `model`. Raises `FormatError` if its scores lead to other merges."""
     found = read(path)
     for name in ("left", "right", "merged_ids"):
         if not np.array_equal(getattr(found, name), getattr(model, name)):

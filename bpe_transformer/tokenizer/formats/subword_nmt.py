@@ -122,7 +122,7 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
     refuse_facts(model, "subword-nmt", {"unk_token", "end_of_word"}, remedy)
     if model.end_of_word != END_OF_WORD or model.pattern != "whitespace":
         raise FormatError(
-            f"subword-nmt splits at white space and unknown the end of words with {END_OF_WORD!r}; this vocabulary has "
+            f"subword-nmt splits at white space and marks the end of words with {END_OF_WORD!r}; this vocabulary has "
             f"end_of_word={model.end_of_word!r} and pattern={model.pattern!r}; {remedy}"
         )
     names = [token.decode() for token in model.tokens]
@@ -131,5 +131,6 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
 
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    """Reads codes written for `model`, with the ids and the special tokens of `model`."""
     ids = {token.decode(): id for id, token in enumerate(model.tokens) if id not in model.special_tokens.values()}
     return read(path, ids, unk_token=model.unk_token, special_tokens=model.special_tokens)

@@ -133,6 +133,7 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
 
 
 def dump(model: BpeModel) -> bytes:
+    """The bytes of a `.tiktoken` file. Raises `FormatError` for a model that ranks cannot express."""
     refuse_facts(model, ".tiktoken", {"ignore_merges", "bos_token", "eos_token"}, _REMEDY)
     by_rank = sorted(ranks.ranks_of(model, ".tiktoken").items(), key=lambda item: item[1])
     return b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in by_rank)

@@ -1,4 +1,4 @@
-"""Learns a BPE vocabulary from pre-token counts: a pure function of them, whatever the threads, document order or hash seed."""
+"""Learning a BPE vocabulary from pre-token counts: a pure function of them, whatever the threads, document order or hash seed."""
 
 from __future__ import annotations
 

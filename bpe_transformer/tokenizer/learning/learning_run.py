@@ -76,7 +76,7 @@ class LearningRun:
         return self.alphabet.tokens
 
     def _literals(self, counts: PretokenCounts) -> list[str]:
-        """Protected literals that get an id of their own."""
+        """Protected literals that get a separate id."""
         if not self.options.protected_tokens:
             return []
         if not (literals := counts.pretokenizer.literals):
@@ -238,7 +238,7 @@ def _raise_unknown_character(cause: Exception) -> NoReturn:
 
 
 def _merged(model: BpeModel, trace: MergeTrace) -> BpeModel:
-    """The model with the merges of `trace` added after its own."""
+    """The model with the merges of `trace` after the merges it has."""
     tokens = list(model.tokens)
     for left, right in zip(trace.left.tolist(), trace.right.tolist(), strict=True):
         tokens.append(tokens[left] + tokens[right])

@@ -19,7 +19,7 @@ _CHARACTERS_ONLY = ("end_of_word", "unk_token", "character_coverage", "required_
 class LearnOptions:
     """The options of `learn_bpe`, and the only place of their defaults.
 
-    No merge makes the bytes of a special token, or a token of more than `max_token_bytes` bytes (an end-of-word mark counts).
+    No merge produces the bytes of a special token, or a token of more than `max_token_bytes` bytes (an end-of-word mark counts).
     `unk_token` follows the special tokens unless it is one of them.
 
     `unit="byte"` (the default): 256 base tokens, in plain order or, with `alphabet_order="gpt2"`, in GPT-2's.
@@ -27,8 +27,8 @@ class LearnOptions:
     `unit="char"`: the corpus's characters in code-point order. `character_coverage` keeps only the most frequent, which
     cover that share of all occurrences; `required_characters` are always kept, even if unseen. Other characters become
     `unk_token` or, with `byte_fallback`, their bytes, 256 tokens before the characters; with neither, encoding one of them
-    is an error. No merge involves `unk_token` or such a byte. The trace tells how many characters have no token.
-    `end_of_word`, such as "</w>", makes the last character of a word a token of its own, as subword-nmt does; white space
+    is an error. No merge involves `unk_token` or such a byte. The trace holds how many characters have no token.
+    `end_of_word`, such as "</w>", makes the last character of a word a separate base token, as subword-nmt does; white space
     around pre-tokens is then dropped and decoded as one space.
 
     `protected_tokens` gives each protected literal of the counts (see `Pretokenizer`) one id, after the base alphabet.

@@ -1,4 +1,4 @@
-"""Textbook byte-pair encoding in plain Python: to read, and for the tests to compare the native core with.
+"""Textbook byte-pair encoding in plain Python, written to be read and to compare the native core with in tests.
 
 Follows Sennrich, Haddow and Birch (2016), "Neural Machine Translation of Rare Words with Subword Units", algorithm 1, with
 this library's tie rule and trace. Counts all pairs again for every merge, so it is for small corpora only. Works on sequences

@@ -49,8 +49,8 @@ def prune(codec: Codec, corpus: PretokenCounts | Iterable[str]) -> PrunedModel:
     """See `Tokenizer.prune`."""
     model = codec.model
     used = _usage(codec, corpus)
-    # A used token needs the tokens that it is merged from. A merge whose result is not needed is never applied to the
-    # corpus, so removing it changes no ids.
+    # A used token needs its constituents, the tokens that it is merged from. A merge whose result is not needed is never
+    # applied to the corpus, so removing it changes no ids.
     needed = with_constituents(model, used > 0)
     always = never_pruned(model)
     kept = needed.copy()

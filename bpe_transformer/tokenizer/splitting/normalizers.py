@@ -1,6 +1,6 @@
 """Normalizers that also align the normalised text with its source, and sequences of them.
 
-Steps of a sequence are tuples of strings, so that they can be saved. They are those of the `tokenizers` package: a form of
+Steps of a sequence are tuples of strings, so that they can be saved. The steps are those of the `tokenizers` package: a form of
 Unicode by its name, such as ("NFC",); ("lowercase",), each character on its own; ("replace", expression, content), content
 taken literally; ("prepend", content), unless the text is empty; ("nmt",); ("bert", names of its settings); and
 ("precompiled", map), the map of SentencePiece in base64 (see `precompiled_charsmap.py`).

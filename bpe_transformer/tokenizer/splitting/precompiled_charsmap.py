@@ -1,4 +1,4 @@
-"""SentencePiece's normalisation: a compiled map from strings to their replacements, and runs of spaces become one space.
+"""SentencePiece's normalisation: a compiled map from strings to their replacements, and runs of spaces squeezed to one.
 
 The map is a double-array trie (darts-clone) over UTF-8 whose values are positions in a block of texts, each ended by a zero
 byte: `normalizer.cc` of google/sentencepiece writes and reads it. At every position the longest entry is taken.
@@ -120,7 +120,7 @@ class CharsmapNormalizer:
 
 
 class PrecompiledNormalizer:
-    """Normalises with such a map as the `tokenizers` package does: every grapheme by the shortest entry at its start.
+    """Normalises with a charsmap as the `tokenizers` package does: every grapheme by the shortest entry at its start.
 
     A grapheme of six bytes or more, or with no entry at its start, is normalised character by character.
     """

@@ -1,4 +1,4 @@
-"""A vocabulary as plain data: tokens and merges (`BpeModel`), what special tokens are for (`Roles`), what decided merges."""
+"""A vocabulary as plain data: tokens and merges (`BpeModel`), what special tokens are for (`Roles`), its merge trace."""
 
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 from bpe_transformer.tokenizer.vocabulary.roles import Roles

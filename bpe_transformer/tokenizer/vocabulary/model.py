@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
-from bpe_transformer.tokenizer.vocabulary.pickling import Spelled, reduced
+from bpe_transformer.tokenizer.vocabulary.pickling import UnmergedTokens, reduced
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
 Unit = Literal["byte", "char"]
@@ -69,8 +69,8 @@ class BpeModel:
     config_fields: Mapping[str, Any] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
-        spelled = Spelled.of(self.tokens, self.left, self.right, self.merged_ids)
-        return reduced(self, **({} if spelled is None else {"tokens": spelled}))
+        unmerged = UnmergedTokens.of(self.tokens, self.left, self.right, self.merged_ids)
+        return reduced(self, **({} if unmerged is None else {"tokens": unmerged}))
 
     @property
     def pattern(self) -> str:
@@ -84,7 +84,7 @@ class BpeModel:
 
     @cached_property
     def base_ids(self) -> list[int]:
-        """Ids of the base tokens, which no merge makes and which are neither special nor added."""
+        """Ids of the base tokens, which no merge produces and which are neither special nor added."""
         derived = {*self.merged_ids.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
         return [id for id, token in enumerate(self.tokens) if id not in derived and token]
 
@@ -180,7 +180,7 @@ class BpeModel:
         return token.removesuffix((self.end_of_word or "").encode())
 
     def alphabet(self) -> _core.Alphabet:
-        """The base alphabet as the native core takes it."""
+        """The base alphabet for the native core."""
         inner: dict[int, int] = {}
         last: dict[int, int] = {}
         fallback = set(self.fallback_ids)

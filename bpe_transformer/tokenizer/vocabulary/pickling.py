@@ -22,26 +22,27 @@ class Packed(NamedTuple):
     data: bytes
 
 
-class Spelled(NamedTuple):
-    """The tokens of a vocabulary without those that are the concatenation of the two sides of their merge."""
+class UnmergedTokens(NamedTuple):
+    """The tokens of a vocabulary, without those that its merges give: the concatenation of the two sides."""
 
     size: int
     tokens: dict[int, bytes]
 
     @classmethod
-    def of(cls, tokens: Sequence[bytes], left: Column, right: Column, merged_ids: Column) -> Spelled | None:
-        """The tokens to keep; None if merges come before those that make their sides, so that all tokens are needed."""
+    def of(cls, tokens: Sequence[bytes], left: Column, right: Column, merged_ids: Column) -> UnmergedTokens | None:
+        """The tokens to keep; None if merges come before those that give their sides, so that all tokens are needed."""
         kept = dict(enumerate(tokens))
         for a, b, merged in zip(left.tolist(), right.tolist(), merged_ids.tolist(), strict=True):
             if merged not in (a, b) and tokens[merged] == tokens[a] + tokens[b]:
                 kept.pop(merged, None)
-        spelled = cls(len(tokens), kept)
+        unmerged = cls(len(tokens), kept)
         try:
-            return spelled if spelled.all_tokens(left, right, merged_ids) == tuple(tokens) else None
+            return unmerged if unmerged.all_tokens(left, right, merged_ids) == tuple(tokens) else None
         except KeyError:
             return None
 
     def all_tokens(self, left: Column, right: Column, merged_ids: Column) -> tuple[bytes, ...]:
+        """All tokens by id, with those of the merges. Raises `KeyError` if a merge comes before one that gives a side."""
         tokens = dict(self.tokens)
         for a, b, merged in zip(left.tolist(), right.tolist(), merged_ids.tolist(), strict=True):
             if merged not in tokens:
@@ -52,7 +53,7 @@ class Spelled(NamedTuple):
 def pack(column: Column) -> Packed:
     """A one-dimensional array, compressed byte plane by byte plane."""
     differences = column.copy()
-    differences[1:] -= column[:-1]  # wraps around, as the sum does that undoes it
+    differences[1:] -= column[:-1]  # wraps around, and so does the sum in `unpack`
     plain, shifted = (
         zlib.compress(kept.view(np.uint8).reshape(-1, kept.itemsize).T.tobytes(), 3)
         for kept in (np.ascontiguousarray(column), differences)
@@ -61,6 +62,7 @@ def pack(column: Column) -> Packed:
 
 
 def unpack(packed: Packed) -> Column:
+    """The array that `pack` compressed."""
     dtype, are_differences, data = packed
     planes = np.frombuffer(zlib.decompress(data), np.uint8).reshape(np.dtype(dtype).itemsize, -1)
     column = np.ascontiguousarray(planes.T).reshape(-1).view(dtype)
@@ -81,6 +83,6 @@ def _packed(value: object) -> object:
 
 def _restore(kind: type[Facts], values: dict[str, Any]) -> Facts:
     values = {name: unpack(value) if isinstance(value, Packed) else value for name, value in values.items()}
-    if isinstance(spelled := values.get("tokens"), Spelled):
-        values["tokens"] = spelled.all_tokens(values["left"], values["right"], values["merged_ids"])
+    if isinstance(unmerged := values.get("tokens"), UnmergedTokens):
+        values["tokens"] = unmerged.all_tokens(values["left"], values["right"], values["merged_ids"])
     return kind(**values)

@@ -21,7 +21,7 @@ _OF_ROLES = frozenset(f"{f.name}_token" for f in fields(Roles))
 
 
 def write(roles: Roles, folder: Path, other_fields: Mapping[str, Any], tokens: Mapping[str, int]) -> None:
-    """Writes both files, so that `AutoTokenizer.from_pretrained(folder)` knows the roles.
+    """Writes both files, so that `AutoTokenizer.from_pretrained(folder)` reads the roles.
 
     other_fields: of tokenizer_config.json, besides roles. tokens: ids of special and added tokens by their texts; entries
     of `added_tokens_decoder` that contradict them are of another vocabulary, and are left out.

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError, SpecialTokenError
 
-# the texts that stand for a role by convention, where a vocabulary has them and nothing else is said
+# the texts that stand for a role by convention, in a vocabulary that has them and names no other token
 CONVENTIONAL = {
     "pad": "<pad>",
     "bos": "<s>",
@@ -53,7 +53,7 @@ class Roles:
 
     @classmethod
     def from_special_tokens_map(cls, data: Mapping[str, Any]) -> Roles:
-        """The roles in the content of special_tokens_map.json or tokenizer_config.json; all else there is no role.
+        """The roles in the content of special_tokens_map.json or tokenizer_config.json; all other keys are ignored.
 
         A token is a text, or an object with its text as `content`. Raises `FormatError` for anything else.
         """
@@ -62,7 +62,7 @@ class Roles:
             value = data.get(f"{f.name}_token")
             text = value.get("content") if isinstance(value, Mapping) else value
             if value is not None and not isinstance(text, str):
-                raise FormatError(f"{f.name}_token is {value!r}, which is no token; write its text")
+                raise FormatError(f"{f.name}_token is {value!r}, which is not a token; write its text")
             if text:
                 found[f.name] = text
         return cls(**found)
@@ -83,5 +83,5 @@ def roles_of(given: Roles | Mapping[str, str]) -> Roles:
     known = [f.name for f in fields(Roles)]
     unknown = [role for role in given if role not in known]
     if unknown:
-        raise SpecialTokenError(f"{unknown[0]!r} is no role of a special token; the roles are {', '.join(known)}")
+        raise SpecialTokenError(f"{unknown[0]!r} is not a role of a special token; the roles are {', '.join(known)}")
     return Roles(**given)

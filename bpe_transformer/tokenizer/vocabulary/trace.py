@@ -1,4 +1,4 @@
-"""`MergeTrace`: for every merge of a learning run, what decided it and what it changed."""
+"""`MergeTrace`: for every merge of a learning run, its pair, count and runner-up, and what it changed in the corpus."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class MergeTrace(Sequence[MergeStep]):
         return tied
 
     def at_rank(self, rank: int) -> MergeStep | None:
-        """The step of a merge; None for one of a base vocabulary, which this run did not make."""
+        """The step of a merge; None for a merge of the base vocabulary, which this run did not learn."""
         return None if rank < self.first_rank else self[rank - self.first_rank]
 
     def head(self, steps: int) -> MergeTrace:

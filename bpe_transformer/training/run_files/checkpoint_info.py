@@ -24,7 +24,7 @@ class CheckpointInfo:
         columns: of the corpus: source and target, the text, or text and label.
         corpus: its name, for people.
         settings: the family, its options, and how it was trained and decodes.
-        result: figures of the training run (steps, epochs, seconds, validation_loss in nats an id, …).
+        result: figures of the training run (steps, epochs, seconds, validation_loss in nats per id, …).
         labels: of a classifier, in the order of its outputs; empty for every other model.
         foreign: of a model that was imported: its class, and the fields of its files that have no option here.
         format: that it was read from; the weights' names depend on it.

@@ -109,7 +109,7 @@ def test_a_merge_with_all_that_is_known(low_lower: Tokenizer) -> None:
     last = drawn(merge_detail(low_lower, 11))
     assert "  runner-up  none: no other pair was left" in last
     unknown = drawn(merge_detail(Tokenizer(low_lower.model), 0))
-    assert "  count  not known: no trace with this tokenizer tells of it" in unknown
+    assert "  count  not known: the trace of this tokenizer does not hold it" in unknown
 
 
 def test_borders_that_no_merge_could_cross_stand_together(low_lower: Tokenizer) -> None:

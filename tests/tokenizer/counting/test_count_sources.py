@@ -129,7 +129,7 @@ def test_packed_files_that_are_cut_off_or_damaged(tmp_path: Path, suffix: str, p
         damaged.append(whole[:99] + b"\0\0\0\0" + whole[103:])
     for data in damaged:
         file.write_bytes(data)
-        with pytest.raises(CorpusError, match=rf"text\.txt\{suffix} cannot be unpacked .* get it anew"):
+        with pytest.raises(CorpusError, match=rf"text\.txt\{suffix} cannot be decompressed .* get it anew"):
             PretokenCounts.from_files(file)
     file.write_bytes(b"")
     assert len(PretokenCounts.from_files(file)) == 0

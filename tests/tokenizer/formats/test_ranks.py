@@ -1,4 +1,4 @@
-"""Vocabularies of ranks: merges recovered from them, `.tiktoken`, `vocab.json` with `merges.txt`, nanochat's pickle."""
+"""Vocabularies given as ranks: merges recovered from them, `.tiktoken`, `vocab.json` with `merges.txt`, nanochat's pickle."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_any_ranks_on_long_words() -> None:
         assert Tokenizer.from_ranks(ranks, "none").encode(text) == reference_of(ranks).encode(text)
 
 
-def test_tiktoken_there_and_back(tmp_path: Path, mixed: Tokenizer) -> None:
+def test_tiktoken_round_trip(tmp_path: Path, mixed: Tokenizer) -> None:
     mixed.export(tmp_path / "mixed.tiktoken", "tiktoken")
     read = Tokenizer.from_tiktoken(tmp_path / "mixed.tiktoken", "cl100k", mixed.special_tokens)
     assert read.digest == mixed.digest
@@ -91,7 +91,7 @@ def test_ranks_without_a_pattern_say_what_is_missing(tmp_path: Path, mixed: Toke
     assert Tokenizer.from_file(tmp_path / "cl100k_base.tiktoken").pattern == "cl100k"
 
 
-def test_gpt2_there_and_back(tmp_path: Path) -> None:
+def test_gpt2_round_trip(tmp_path: Path) -> None:
     counts = PretokenCounts.from_iterator([TEXT], "gpt2")
     tok = learn_bpe(counts, 300, special_tokens=["<|endoftext|>"], alphabet_order="gpt2")
     tok.export(tmp_path / "out", "gpt2")
@@ -103,7 +103,7 @@ def test_gpt2_there_and_back(tmp_path: Path) -> None:
     assert theirs.encode(TEXT).ids == tok.encode(TEXT)
 
 
-def test_nanochat_there_and_back(tmp_path: Path, mixed: Tokenizer) -> None:
+def test_nanochat_round_trip(tmp_path: Path, mixed: Tokenizer) -> None:
     mixed.export(tmp_path / "tokenizer.pkl", "nanochat")
     assert Tokenizer.from_file(tmp_path).digest == mixed.digest
     with open(tmp_path / "tokenizer.pkl", "rb") as file:

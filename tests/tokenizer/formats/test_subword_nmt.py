@@ -62,7 +62,7 @@ def test_what_is_not_in_the_alphabet_is_unknown(codes: Path) -> None:
     assert tok.special_tokens["<unk>"] in tok.encode("Ω")
 
 
-def test_ours_there_and_back(tmp_path: Path) -> None:
+def test_our_export_round_trip(tmp_path: Path) -> None:
     counts = PretokenCounts.from_iterator([TEXT], "whitespace")
     tok = learn_bpe(counts, 120, unit="char", end_of_word="</w>", unk_token="<unk>")
     tok.export(tmp_path / "my.codes", "subword-nmt")

@@ -53,7 +53,7 @@ def test_roles_go_on_with_a_base_and_with_superwords(tokenizer: Tokenizer) -> No
 
 
 def test_an_unknown_role_and_a_tokenizer_without_roles_are_refused() -> None:
-    with pytest.raises(SpecialTokenError, match="'padding' is no role of a special token; the roles are pad, bos"):
+    with pytest.raises(SpecialTokenError, match="'padding' is not a role of a special token; the roles are pad, bos"):
         roles_of({"padding": "<pad>"})
     bare = learn_bpe(COUNTS, 260)
     assert not dict(bare.roles)

@@ -18,7 +18,7 @@ class Charts {
     });
   }
 
-  // Colours come from the style sheet, so a change of theme draws everything anew.
+  // Colours come from the style sheet, so a change of theme redraws everything.
   draw() {
     for (const { plot } of this.plots) plot.destroy();
     this.plots = [];
@@ -67,13 +67,13 @@ class Charts {
       return;
     }
     lead.textContent = "How often each pair occurred in the learning corpus when it was merged, both axes logarithmic. The dashed line is the merge of the timeline.";
-    const { left, right, made } = vocabulary.facts;
+    const { left, right, merged_ids } = vocabulary.facts;
     const rows = [];
     const places = [0];
     for (let step = 10; step <= trace.counts.length; step *= 10) places.push(step - 1);
     for (const i of trace.counts.length ? places : []) {
       const rank = trace.first + i;
-      rows.push([rank, `${tokens.write(left[rank])} + ${tokens.write(right[rank])}`, tokens.write(made[rank]), trace.counts[i]]);
+      rows.push([rank, `${tokens.write(left[rank])} + ${tokens.write(right[rank])}`, tokens.write(merged_ids[rank]), trace.counts[i]]);
     }
     box.setAttribute("role", "img");
     box.setAttribute("aria-label", `Counts fall from ${view.number(trace.counts[0] ?? 0)} for the first merge to ${view.number(trace.counts.at(-1) ?? 0)} for the last of ${view.number(trace.counts.length)}.`);
@@ -92,7 +92,7 @@ class Charts {
     const ranks = spaced(n);
     const data = [ranks.map((i) => trace.first + i + 1), ranks.map((i) => trace.counts[i] || null)];
     const readout = view.get("merges-readout");
-    const { left, right, made } = vocabulary.facts;
+    const { left, right, merged_ids } = vocabulary.facts;
     const grid = { stroke: this.colour("line"), width: 1 };
     this.mergesPlot = this.plot(view.get("merges-chart"), Math.min(380, Math.max(240, window.innerWidth * 0.45)), {
       scales: { x: { time: false, distr: 3, range: [trace.first + 0.95, (trace.first + n) * 1.1] }, y: { distr: 3 } },
@@ -108,7 +108,7 @@ class Charts {
           const index = plot.cursor.idx;
           if (index === null || index === undefined) return (readout.textContent = "");
           const rank = data[0][index] - 1;
-          readout.textContent = `rank ${view.number(rank)}: ${tokens.write(left[rank])} + ${tokens.write(right[rank])} → ${tokens.write(made[rank])}, ${view.times(data[1][index], "time")}`;
+          readout.textContent = `rank ${view.number(rank)}: ${tokens.write(left[rank])} + ${tokens.write(right[rank])} → ${tokens.write(merged_ids[rank])}, ${view.times(data[1][index], "time")}`;
         }],
       },
     }, data);

@@ -1,5 +1,5 @@
 // The vocabulary of the page and its encoder: the same ids as the Python encoder's, whatever the browser.
-// Works on plain data (see report.py, `vocabulary`), touches no document.
+// Works on plain data (see `vocabulary` in report.py) and does not use the DOM.
 
 const bpe = {};
 
@@ -28,7 +28,7 @@ bpe.unpackAll = async function (value) {
   if (typeof value.data === "string") return bpe.unpack(value);
   if (typeof value.json === "string") return JSON.parse(bpe.text(await bpe.inflate(value.json)));
   if (Array.isArray(value)) return Promise.all(value.map(bpe.unpackAll));
-  const entries = Object.entries(value).map(async ([name, part]) => [name, await bpe.unpackAll(part)]);
+  const entries = Object.entries(value).map(async ([name, inner]) => [name, await bpe.unpackAll(inner)]);
   return Object.fromEntries(await Promise.all(entries));
 };
 
@@ -36,10 +36,10 @@ bpe.unpackAll = async function (value) {
 
 // Pairs of ids to ranks: open addressing over flat arrays, which 200,000 merges fill in a few milliseconds.
 bpe.Merges = class {
-  constructor(left, right, made) {
+  constructor(left, right, mergedIds) {
     this.left = left;
     this.right = right;
-    this.made = made;
+    this.mergedIds = mergedIds;
     let size = 64;
     while (size < left.length * 2) size *= 2;
     this.mask = size - 1;
@@ -88,7 +88,7 @@ bpe.Merges = class {
       const place = waiting % PLACES;
       const other = next[place];
       if (ids[place] < 0 || other < 0 || ids[place] !== this.left[rank] || ids[other] !== this.right[rank]) continue;
-      ids[place] = this.made[rank];
+      ids[place] = this.mergedIds[rank];
       ids[other] = -1;
       next[place] = next[other];
       if (next[place] >= 0) previous[next[place]] = place;
@@ -155,13 +155,13 @@ bpe.Vocabulary = class {
   constructor(facts, splitting) {
     this.facts = facts;
     this.normalizer = new bpe.Normalizer(splitting);
-    this.merges = new bpe.Merges(facts.left, facts.right, facts.made);
+    this.merges = new bpe.Merges(facts.left, facts.right, facts.merged_ids);
     this.protected = splitting.protected && new bpe.Splitter(splitting.protected);
     this.splitters = splitting.patterns.map((pattern) => new bpe.Splitter(pattern));
     this.splitter = this.splitters.at(-1);
     this.utf8 = new TextEncoder();
     this.cache = new Map(); // pre-token → ids, or the character that is unknown
-    this.makerOf = new Map(); // filled when first asked
+    this.rankOfId = new Map(); // id → rank of its merge, filled at the first look-up
     this.bytesOf = new Map();
     const fixed = (list) => list.map(([id, hex]) => [id, bpe.fromHex(hex)]);
     this.base = fixed(facts.base);
@@ -191,11 +191,11 @@ bpe.Vocabulary = class {
     if (space_mark !== null && this.inner.has(space_mark)) this.inner.set(" ", this.inner.get(space_mark));
   }
 
-  // The base ids of one pre-token, before any merge; the white space around a word whose end is marked is no part of it.
-  baseIds(piece) {
+  // The base ids of one pre-token, before any merge; without the white space around a word if the end of words is marked.
+  baseIds(pretoken) {
     const { unit, end_of_word, unk, fuse_unk, fallback } = this.facts;
-    if (unit === "byte") return Array.from(this.utf8.encode(piece), (byte) => this.ofByte[byte]);
-    const characters = Array.from(end_of_word === null ? piece : this.trimmed(piece));
+    if (unit === "byte") return Array.from(this.utf8.encode(pretoken), (byte) => this.ofByte[byte]);
+    const characters = Array.from(end_of_word === null ? pretoken : this.trimmed(pretoken));
     const ids = [];
     let afterUnknown = false;
     characters.forEach((character, i) => {
@@ -212,59 +212,59 @@ bpe.Vocabulary = class {
     return ids;
   }
 
-  trimmed(piece) {
-    const characters = Array.from(piece);
+  trimmed(pretoken) {
+    const characters = Array.from(pretoken);
     const outside = (character) => !this.splitter.isSpace(character.codePointAt(0));
     const first = characters.findIndex(outside);
     return first < 0 ? "" : characters.slice(first, characters.findLastIndex(outside) + 1).join("");
   }
 
-  encodePiece(piece) {
-    let ids = this.cache.get(piece);
+  encodePretoken(pretoken) {
+    let ids = this.cache.get(pretoken);
     if (ids === undefined) {
       if (this.cache.size > 100000) this.cache.clear();
-      ids = this.whole(piece) ?? this.merges.apply(this.baseIds(piece));
-      this.cache.set(piece, ids);
+      ids = this.whole(pretoken) ?? this.merges.apply(this.baseIds(pretoken));
+      this.cache.set(pretoken, ids);
     }
     return ids;
   }
 
-  // With `ignore_merges`, the id of a pre-token that is a token as it stands.
-  whole(piece) {
+  // With `ignore_merges`, the id of a pre-token that is a token as a whole.
+  whole(pretoken) {
     if (!this.facts.ignore_merges) return undefined;
-    if (!this.wholes) {
-      this.wholes = new Map();
+    if (!this.wholeTokens) {
+      this.wholeTokens = new Map();
       const kept = new Set([...this.special.values(), ...this.added.values()]);
       for (let id = 0; id < this.facts.vocab_size; id++) {
-        const surface = kept.has(id) ? "" : bpe.binary(this.surface(id));
-        if (surface) this.wholes.set(surface, id);
-        this.longest = Math.max(this.longest ?? 0, surface.length);
+        const text = kept.has(id) ? "" : bpe.binary(this.decodedBytes(id));
+        if (text) this.wholeTokens.set(text, id);
+        this.longest = Math.max(this.longest ?? 0, text.length);
       }
     }
-    if (piece.length > this.longest) return undefined;
-    const id = this.wholes.get(bpe.binary(this.utf8.encode(piece)));
+    if (pretoken.length > this.longest) return undefined;
+    const id = this.wholeTokens.get(bpe.binary(this.utf8.encode(pretoken)));
     return id === undefined ? undefined : [id];
   }
 
-  // [{piece, ids, kind}]: "text" for pre-tokens, "special" for special and added tokens. Lone surrogates become U+FFFD.
-  // With `specials` those are tokens, without they are text; added tokens always are tokens.
+  // [{pretoken, ids, kind}]: "text" for pre-tokens, "special" for special and added tokens. Lone surrogates become U+FFFD.
+  // With `specials`, special tokens in the text become tokens, else they are plain text; added tokens always become tokens.
   encode(text, { specials = false } = {}) {
     const out = [];
-    const add = (piece) => {
-      const ids = this.encodePiece(piece);
-      if (ids.length) out.push({ piece, ids, kind: "text" });
+    const add = (pretoken) => {
+      const ids = this.encodePretoken(pretoken);
+      if (ids.length) out.push({ pretoken, ids, kind: "text" });
     };
     const split = (text, step = 0) =>
-      step === this.splitters.length ? add(text) : this.splitters[step].each(text, (piece) => split(piece, step + 1));
+      step === this.splitters.length ? add(text) : this.splitters[step].each(text, (pretoken) => split(pretoken, step + 1));
     const plain = (text) =>
       this.protected ? this.protected.each(text, (span, matched) => (matched ? add : split)(span)) : split(text);
-    const named = (token) => token && out.push({ piece: token.text, ids: [token.id], kind: "special" });
+    const named = (token) => token && out.push({ pretoken: token.text, ids: [token.id], kind: "special" });
     const { early, late } = this.finders(specials);
     for (const { start, part, token } of early.split(text.toWellFormed())) {
       const normal = this.normalizer.normalize(part);
       const spaced = this.prefixedEarly(start, normal) ? ` ${normal}` : normal;
-      for (const { start: at, part: piece, token: later } of late.split(spaced)) {
-        plain(this.prefixedLate(start + at, piece) ? ` ${piece}` : piece);
+      for (const { start: at, part: subsegment, token: later } of late.split(spaced)) {
+        plain(this.prefixedLate(start + at, subsegment) ? ` ${subsegment}` : subsegment);
         named(later);
       }
       named(token);
@@ -278,17 +278,17 @@ bpe.Vocabulary = class {
     return text !== "" && (prefix_space === "always" || (prefix_space === "first" && start === 0));
   }
 
-  prefixedLate(at, piece) {
+  prefixedLate(at, text) {
     const { prefix_space, space_mark } = this.facts;
-    const asked = prefix_space === "always_if_none" || (prefix_space === "first_if_none" && at === 0);
-    return asked && piece !== "" && !piece.startsWith(" ") && !piece.startsWith(space_mark ?? " ");
+    const wanted = prefix_space === "always_if_none" || (prefix_space === "first_if_none" && at === 0);
+    return wanted && text !== "" && !text.startsWith(" ") && !text.startsWith(space_mark ?? " ");
   }
 
   ids(text, options) {
     return this.encode(text, options).flatMap((part) => part.ids);
   }
 
-  // Tokens are sought in the text as it is, or, flagged "normalized", in the normalised text between those.
+  // Tokens are searched for in the text as it is; those with the flag "normalized" in the normalised text between the others.
   finders(specials) {
     let found = this.finderCache.get(specials);
     if (!found) {
@@ -317,7 +317,7 @@ bpe.Vocabulary = class {
     return this.merges.apply(this.baseIds(word), merges);
   }
 
-  // The ranks that put a word together, in the order in which they were carried out.
+  // The ranks of the merges that build a word, in the order in which they are applied.
   firing(word) {
     const ranks = [];
     this.merges.apply(this.baseIds(word), Infinity, (rank) => ranks.push(rank));
@@ -328,11 +328,11 @@ bpe.Vocabulary = class {
 
   // The rank that makes a token; undefined for base and special tokens.
   rankOf(id) {
-    if (!this.makerOf.size) {
-      const { made } = this.facts;
-      for (let rank = made.length - 1; rank >= 0; rank--) this.makerOf.set(made[rank], rank);
+    if (!this.rankOfId.size) {
+      const { merged_ids } = this.facts;
+      for (let rank = merged_ids.length - 1; rank >= 0; rank--) this.rankOfId.set(merged_ids[rank], rank);
     }
-    return this.makerOf.get(id);
+    return this.rankOfId.get(id);
   }
 
   // A token's bytes, with the end-of-word mark where it has one; none for an id without a token.
@@ -351,7 +351,7 @@ bpe.Vocabulary = class {
   }
 
   // The bytes that a token stands for in text, where that matters to `whole`.
-  surface(id) {
+  decodedBytes(id) {
     const { space_mark, fallback } = this.facts;
     const byte = fallback.indexOf(id);
     if (byte >= 0) return Uint8Array.of(byte);

@@ -1,4 +1,4 @@
-// Puts the page together: unpacks the data, fills in the facts, starts every section.
+// Sets the page up: unpacks the data, fills in the facts, starts every section.
 
 class Report {
   async load() {
@@ -32,7 +32,7 @@ class Report {
     view.get("colophon").textContent = this.data.colophon;
   }
 
-  // What the learner noted at a merge, in words.
+  // The trace's facts about a merge, in words.
   learnerFacts(rank) {
     const { trace } = this;
     const i = rank - (trace?.first ?? 0);
@@ -76,16 +76,16 @@ class Report {
     return parts;
   }
 
-  // How a token was put together: every merge with its parts and its rank, base tokens only as parts.
+  // The tree of merges that build a token: every merged token with its two sides and its rank.
   tree(id) {
     const { left, right } = this.vocabulary.facts;
     const item = (id) => {
       const rank = this.vocabulary.rankOf(id);
-      const parts = [left[rank], right[rank]];
-      const sum = view.element("span", { class: "sum" }, ` = ${parts.map((part) => this.tokens.write(part)).join(" + ")}`);
+      const sides = [left[rank], right[rank]];
+      const sum = view.element("span", { class: "sum" }, ` = ${sides.map((side) => this.tokens.write(side)).join(" + ")}`);
       const row = view.element("div", {}, view.element("span", {}, this.tokens.write(id), sum), view.element("span", { class: "rank" }, view.number(rank)));
-      const made = parts.filter((part) => this.vocabulary.rankOf(part) !== undefined);
-      return view.element("li", {}, row, made.length ? view.element("ul", { class: "tree" }, ...made.map(item)) : null);
+      const merged = sides.filter((side) => this.vocabulary.rankOf(side) !== undefined);
+      return view.element("li", {}, row, merged.length ? view.element("ul", { class: "tree" }, ...merged.map(item)) : null);
     };
     return view.element("ul", { class: "tree" }, item(id));
   }

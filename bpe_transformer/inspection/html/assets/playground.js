@@ -1,4 +1,4 @@
-// The playground: what is typed, as tokens, with everything that is known of the one pointed at.
+// The playground: the text that is typed, as tokens, with details of the token that is pointed at.
 
 const EXAMPLES = {
   English: "The lowest tokens aren’t the newest: they’re simply the widest.\n",
@@ -106,7 +106,7 @@ class Playground {
     this.figures(text);
   }
 
-  // Only what changed between the common beginning and the common end is drawn anew.
+  // Redraws only the tokens between the common beginning and the common end of the old and the new ids.
   draw() {
     const byId = view.get("view").querySelector("input:checked").value === "ids";
     const shown = this.ids.slice(0, this.limit);
@@ -170,7 +170,7 @@ class Playground {
     this.box.setAttribute("aria-activedescendant", "token-at");
   }
 
-  // The longest token that a merge made: more to look at than the first.
+  // Inspects the longest merged token, which shows more than the first.
   inspectLongest() {
     const size = (id) => (this.vocabulary.rankOf(id) === undefined ? 0 : this.vocabulary.bytes(id).length);
     this.inspect(this.drawn.reduce((best, id, i) => (size(id) > size(this.drawn[best]) ? i : best), 0));

@@ -1,8 +1,8 @@
-// How text becomes pre-tokens: tokens set apart, the rest normalised and split, as the Python encoder does it.
+// How text becomes pre-tokens: special and added tokens are found, the rest is normalised and split, as the Python encoder does it.
 
 // --- normalisation ---------------------------------------------------------------------------------------------------
 
-// One of Unicode's forms, or SentencePiece's map of characters and its way with spaces; see tokenizer/charsmap.py.
+// One of Unicode's forms, or SentencePiece's character map and treatment of spaces; see tokenizer/splitting/precompiled_charsmap.py.
 bpe.Normalizer = class {
   constructor({ normalization, charsmap, squeeze_spaces }) {
     this.form = normalization;
@@ -67,7 +67,7 @@ bpe.Splitter = class {
     return this.spaces.has(this.letters[codePoint]);
   }
 
-  // Calls visit(piece, matched) for every match and for what lies between matches.
+  // Calls visit(span, matched) for every match and for the text between matches.
   each(text, visit) {
     const { kinds, places } = this.kindsOf(text);
     const at = places ? (i) => places[i] : (i) => i;
@@ -108,7 +108,7 @@ bpe.Splitter = class {
 // --- special and added tokens in text ----------------------------------------------------------------------------------
 
 // Finds tokens {text, sought, id, flags}: the leftmost, and of those that begin there the longest. `space`, if any, stands
-// for itself and for a space, in tokens as in text; see tokenizer/specials.py.
+// for itself and for a space, in tokens as in text; see tokenizer/encoding/special_tokens.py.
 bpe.Finder = class {
   constructor(tokens, space, splitter) {
     const size = ({ sought }) => new TextEncoder().encode(sought).length;

@@ -111,14 +111,14 @@ class Timeline {
 
   spoken() {
     if (!this.now) return `before the first of ${view.number(this.total)} merges`;
-    const { left, right, made } = this.merge(this.now - 1);
-    return `merge ${view.number(this.now)} of ${view.number(this.total)}: ${left} and ${right} make ${made}`;
+    const { left, right, merged } = this.merge(this.now - 1);
+    return `merge ${view.number(this.now)} of ${view.number(this.total)}: ${left} and ${right} make ${merged}`;
   }
 
   merge(rank) {
-    const { left, right, made } = this.vocabulary.facts;
+    const { left, right, merged_ids } = this.vocabulary.facts;
     const write = (id) => this.report.tokens.write(id);
-    return { left: write(left[rank]), right: write(right[rank]), made: write(made[rank]) };
+    return { left: write(left[rank]), right: write(right[rank]), merged: write(merged_ids[rank]) };
   }
 
   head() {
@@ -127,13 +127,13 @@ class Timeline {
       return now.replaceChildren(view.element("span", {}, "No merge yet: every word is its base tokens."));
     }
     const rank = this.now - 1;
-    const { left, right, made } = this.vocabulary.facts;
+    const { left, right, merged_ids } = this.vocabulary.facts;
     const span = (id) => this.report.tokens.span(id);
     const soft = (text) => view.element("span", { class: "soft" }, text);
     const parts = [
       soft(`merge ${view.number(this.now)} of ${view.number(this.total)}`),
-      view.element("span", { class: "merge" }, span(left[rank]), " + ", span(right[rank]), " → ", span(made[rank])),
-      soft(`rank ${view.number(rank)}, id ${view.number(made[rank])}`),
+      view.element("span", { class: "merge" }, span(left[rank]), " + ", span(right[rank]), " → ", span(merged_ids[rank])),
+      soft(`rank ${view.number(rank)}, id ${view.number(merged_ids[rank])}`),
       ...this.report.learnerFacts(rank).map(soft),
     ];
     now.replaceChildren(...parts);
@@ -141,7 +141,7 @@ class Timeline {
 
   table() {
     const last = this.now - 1;
-    const { made } = this.vocabulary.facts;
+    const { merged_ids } = this.vocabulary.facts;
     const rows = this.words.map(({ word, ranks, problem }) => {
       const heading = view.element("th", { scope: "row" }, view.visible(this.vocabulary.utf8.encode(word)));
       if (problem) return view.element("tr", {}, heading, view.element("td", { colspan: "3" }, problem));
@@ -149,7 +149,7 @@ class Timeline {
       const changed = last >= 0 && ranks.includes(last);
       const tokens = ids.map((id) => {
         const span = this.report.tokens.span(id);
-        if (changed && id === made[last]) span.classList.add("new");
+        if (changed && id === merged_ids[last]) span.classList.add("new");
         return span;
       });
       const next = ranks.find((rank) => rank > last);

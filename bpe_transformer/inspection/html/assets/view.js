@@ -1,4 +1,4 @@
-// Small parts that every section uses: elements, numbers, and tokens as a person should see them.
+// Helpers that every section uses: elements, numbers, and tokens written visibly.
 
 const view = {};
 
@@ -21,7 +21,7 @@ view.short = (value) =>
   : value >= 1e3 ? `${+(value / 1e3).toPrecision(3)}k`
   : String(+value.toPrecision(3));
 
-// --- how a token is written: as inspection/visible.py does ---
+// --- how a token is written: as inspection/base/visible.py does ---
 
 const MARKS = new Map([[" ", "·"], ["\n", "↵"], ["\r", "␍"], ["\t", "⇥"]]);
 const RESERVED = new Set([...MARKS.values(), "│", "⟨", "⟩", "◌"]);

@@ -13,7 +13,7 @@ from bpe_transformer.inspection.base.visible import SEPARATOR, in_view
 from bpe_transformer.inspection.comparison.segmentation_differences import Difference, Segments
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, abbreviate_name, plain_table
 
-MOST_TOKENS = 40  # of a text that are drawn; JSON has all
+MOST_TOKENS = 40  # drawn of a text; the JSON has all
 
 
 @draws
@@ -25,7 +25,7 @@ def _(difference: Difference) -> RenderableType:
 
 
 def _cuts(segments: Sequence[Segments]) -> RenderableType:
-    """How many tokens, and they themselves; a line ends between two. Those who cut alike share a row."""
+    """A row for each segmentation: the tokenizers that give it, the number of tokens, and the tokens."""
     alike: dict[tuple[bytes, ...], list[str]] = {}
     for one in segments:
         alike.setdefault(one.tokens, []).append(abbreviate_name(one.tokenizer))

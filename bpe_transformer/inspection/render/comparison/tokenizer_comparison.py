@@ -1,4 +1,4 @@
-"""Several tokenizers beside each other: a table a text, then overlap, parity and where they differ."""
+"""Several tokenizers beside each other: a table for each text, then overlap, parity and where they differ."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _scores(scores: Sequence[Score]) -> Columns:
     measured = [score.measured for score in scores]
 
     def best(values: Sequence[float], show: Callable[[float], str], choose: Callable[..., float]) -> list[str | Text]:
-        """The best, if there is one that is better than others, is bold and carries a mark."""
+        """The values as text, the best one bold and marked; no mark if all are equal."""
         top = choose(values)
         if len(set(values)) == 1:
             return [show(value) + " " * (len(values) > 1) for value in values]

@@ -155,7 +155,8 @@ def _axis(sizes: Sequence[int], places: Sequence[float], columns: int) -> str:
 
 
 def _short(size: int) -> str:
-    """
+    """A size as a short label.
+
     >>> _short(32000), _short(1500), _short(300)
     ('32k', '1.5k', '300')
     """

@@ -1,4 +1,4 @@
-"""Training runs: curves in one plot, with a letter a run at its validations, and a table of what they came to."""
+"""Training runs: their curves in one plot, marked by a letter for each run, and a table of their figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpe_transformer.inspection.render.plots import Line, Plot, TerminalPlot
 from bpe_transformer.inspection.render.plots.line import MARKS
 from bpe_transformer.io.printable import printable
 
-Y_LABELS = {LOSS: "loss (nats an id)"}
+Y_LABELS = {LOSS: "loss (nats per id)"}
 
 
 def plot_of(curves: RunCurves) -> Plot:

@@ -49,7 +49,7 @@ def render_text_derivation(derivation: TextDerivation, *, max_pretokens: int | N
     at = 0
     for pretoken in derivation.pretokens[:max_pretokens]:
         inside = derivation.boundaries[at : at + len(pretoken.ids) - 1]
-        at += len(pretoken.ids)  # and one border to the next pretoken
+        at += len(pretoken.ids)  # and one boundary to the next pre-token
         parts.append(_pretoken(pretoken, inside))
     if hidden := len(derivation.pretokens) - len(derivation.pretokens[:max_pretokens]):
         parts.append(Text(f"… {times(hidden, 'more pre-token')}", LABEL))
@@ -97,7 +97,7 @@ def _result(pretoken: PretokenDerivation) -> Text:
     if pretoken.kind == "special":
         return Text("set apart before any merge")
     if pretoken.kind == "whole":
-        return Text("a token as a whole: this tokenizer takes those without asking the merges")
+        return Text("a token as a whole: this tokenizer takes those without applying merges")
     if not pretoken.firings:
         return Text("no merge fires")
     return Text(SEPARATOR.join(map(in_view, pretoken.tokens)), overflow="fold")
@@ -130,7 +130,7 @@ def _merges(pretoken: PretokenDerivation) -> Table:
 
 
 def _boundaries(boundaries: Sequence[TokenBoundary]) -> Iterator[RenderableType]:
-    """A line for each that a merge might have crossed; those that none ever could together, if there are several."""
+    """A line for each boundary; several without any merge across them are listed together."""
     without = [boundary for boundary in boundaries if boundary.cause == "no merge"]
     for boundary in boundaries:
         if boundary.cause != "no merge" or len(without) == 1:
@@ -160,7 +160,7 @@ def _boundary(boundary: TokenBoundary) -> Text:
         text.append("; ")
         text.append(_missed(missed))
     if len(boundary.missed) > MAX_MISSED:
-        text.append(f"; and {times(len(boundary.missed) - MAX_MISSED, 'more merge')} forestalled")
+        text.append(f"; and {times(len(boundary.missed) - MAX_MISSED, 'more merge')} prevented")
     return text
 
 

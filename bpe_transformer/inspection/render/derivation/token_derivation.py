@@ -94,6 +94,7 @@ def _(smallest: SmallestVocabulary) -> RenderableType:
 
 
 def written_smallest(smallest: SmallestVocabulary) -> str:
+    """The smallest vocabulary as a sentence."""
     merges = f"the first {times(smallest.merges, 'merge')}" if smallest.merges else "no merge"
     if smallest.vocab_size is None:
         return f"{merges}; ids do not follow their order here, so no smaller vocabulary has the same"

@@ -1,4 +1,4 @@
-"""A line for every merge that changes a word, a column for every word."""
+"""Timelines of words as a table: a line for every merge that changes a word, a column for every word."""
 
 from __future__ import annotations
 

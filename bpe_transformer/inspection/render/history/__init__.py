@@ -1,1 +1,1 @@
-"""Tables of the merge history."""
+"""Drawing of merge histories: tables, one merge in full, differences, a walk, and live learning."""

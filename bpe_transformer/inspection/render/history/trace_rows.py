@@ -1,4 +1,4 @@
-"""Pictures of the merge history: tables of any size, one merge in full, and two histories side by side."""
+"""The merge history as tables, and one merge in full."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _(table: TraceTable) -> RenderableType:
 
 
 class MergeLines:
-    """Some merges, one a line; `marked` is the rank of the one that stands out."""
+    """Some merges, one on each line; `marked` is the rank of a merge to mark."""
 
     def __init__(self, table: TraceTable, marked: int | None = None, note: bool = True) -> None:
         self.table = table
@@ -93,7 +93,7 @@ def _cells(row: TraceRow) -> list[str | Text]:
 
 
 def clipped(token: bytes) -> str:
-    """A token for a table: one of many cells is cut, and its size in bytes stands beside the cut."""
+    """A token for a table: a long one is cut, with its size in bytes after the cut."""
     written = visible(token)
     if cell_len(written) <= _LONG:
         return isolated(written)
@@ -136,16 +136,18 @@ def _(detail: MergeDetail) -> RenderableType:
 
 def merge_facts(row: TraceRow) -> list[tuple[str, RenderableType]]:
     """The facts of one merge, with labels."""
-    made = Text(in_view(row.new_token), NEW)
+    new_token = Text(in_view(row.new_token), NEW)
     rows: list[tuple[str, RenderableType]] = [
         (
             "pair",
-            Text.assemble((" ".join(map(in_view, row.tokens)), STRONG), "  makes  ", made, f"  (id {row.new_id:,})"),
+            Text.assemble(
+                (" ".join(map(in_view, row.tokens)), STRONG), "  makes  ", new_token, f"  (id {row.new_id:,})"
+            ),
         ),
         ("bytes", row.new_token.hex(" ")),
     ]
     if row.count is None:
-        return [*rows, ("count", "not known: no trace with this tokenizer tells of it")]
+        return [*rows, ("count", "not known: the trace of this tokenizer does not hold it")]
     rows += [("count", f"{row.count:,}"), ("runner-up", _second(row))]
     left = f"{times(row.words_touched or 0, 'distinct word')} changed, {times(row.tokens_left or 0, 'token')} left"
     return [*rows, ("corpus", f"{left}, compression {_compression(row)}")]

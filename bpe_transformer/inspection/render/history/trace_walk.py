@@ -1,4 +1,4 @@
-"""One state of a walk through the merges."""
+"""Drawing of one state of a walk through the merges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _(frame: WalkFrame) -> RenderableType:
 
 
 class _Frame:
-    """The last merge, the words after it, and the merges around it."""
+    """The last merge, the words after it, and the neighbouring merges."""
 
     def __init__(self, frame: WalkFrame) -> None:
         self.frame = frame

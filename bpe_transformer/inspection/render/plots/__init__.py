@@ -1,4 +1,4 @@
-"""Line plots that several views are drawn with: in the terminal, and as SVG."""
+"""Line plots that several views share: in the terminal, and as SVG."""
 
 from bpe_transformer.inspection.render.plots.line import Line, Plot
 from bpe_transformer.inspection.render.plots.svg import svg_plot

@@ -1,4 +1,4 @@
-"""What a line plot shows, apart from how it is drawn, and the round values of its axes."""
+"""The data of a line plot, independent of how it is drawn, and the round values of its axes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Line:
     """One line of a plot.
 
     name: for the legend. points: in the order of x. marked: points that carry the letter of the line.
-    error: half the height of a bar at each marked point; empty: none. dashed: drawn lighter, in the second place.
+    error: half the height of a bar at each marked point; empty: none. dashed: drawn lighter, as a secondary line.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines with what their axes are called."""
+    """Lines and the labels of their axes."""
 
     lines: Sequence[Line]
     x_label: str
@@ -81,7 +81,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def written(value: float) -> str:
-    """A value at an axis, short.
+    """A value as a short label of an axis.
 
     >>> [written(value) for value in (0, 0.05, 2.5, 1500, 32000, 2e6)]
     ['0', '0.05', '2.5', '1.5k', '32k', '2M']

@@ -1,4 +1,4 @@
-"""Line plots as SVG: one file without scripts or fonts of its own, readable on a white and on a dark page."""
+"""Line plots as SVG: one file without scripts or embedded fonts, readable on a light and on a dark page."""
 
 from __future__ import annotations
 

@@ -76,6 +76,7 @@ def _titled(title: str, table: Columns) -> RenderableType:
 
 
 def use_table(uses: Sequence[TokenUse]) -> Columns:
+    """A table of tokens with how often they are used."""
     columns = [
         Column("token", "mark", [isolated(abbreviate(visible(use.token), _TOKEN_CELLS)) for use in uses]),
         Column("id", "right", [str(use.id) for use in uses], drop=3),

@@ -1,4 +1,4 @@
-"""A tokenized text: its spans in colour and in words."""
+"""A tokenized text: its tokens in colour, a table of them, and a summary."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def render_text(text: TokenizedText, *, max_rows: int | None = MAX_ROWS, table: 
     """Spans, table and summary; `max_rows` bounds the table (None: all rows)."""
     parts: list[RenderableType] = [Spans(text.spans), Text()] if text.spans else []
     if table and text.spans:
-        parts += [_spots(text.spans[:max_rows])]
+        parts += [_token_table(text.spans[:max_rows])]
         hidden = len(text.spans) - len(text.spans[:max_rows])
         parts += [Text(f"… {times(hidden, 'more token')}", LABEL)] if hidden else []
         parts += [Text()]
@@ -70,8 +70,8 @@ def _style(span: TokenSpan, place: int) -> str:
     return {"special": _SPECIAL, "unknown": _UNKNOWN}.get(span.kind, _SHADES[place % len(_SHADES)])
 
 
-def _spots(spans: Sequence[TokenSpan]) -> Columns:
-    """A table of tokens and their places."""
+def _token_table(spans: Sequence[TokenSpan]) -> Columns:
+    """A table of tokens with their offsets."""
     columns = [
         Column("#", "right", [str(place) for place in range(len(spans))]),
         Column("id", "right", [str(span.id) for span in spans]),
@@ -104,4 +104,4 @@ def _summary(text: TokenizedText) -> Text:
 
 @draws
 def _(span: TokenSpan) -> RenderableType:
-    return _spots([span])
+    return _token_table([span])

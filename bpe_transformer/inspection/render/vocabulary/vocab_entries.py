@@ -1,4 +1,4 @@
-"""A vocabulary in figures, and a table of the tokens that were selected."""
+"""The figures of a vocabulary, and a table of the selected tokens."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
 from bpe_transformer.tokenizer.formats.tokenizer_json import template
 from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
-from bpe_transformer.tokenizer.splitting import byte_level as byte_names
+from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
@@ -46,10 +46,12 @@ def write(model: BpeModel, path: str | os.PathLike[str]) -> None:
 
 
 def read_back(model: BpeModel, path: str | os.PathLike[str]) -> BpeModel:
+    """Reads a file written for `model`; the format holds everything."""
     return read(path)
 
 
 def dump(model: BpeModel) -> str:
+    """The text of a `tokenizer.json` for a model. Raises `FormatError`."""
     return json.dumps(to_json(model), ensure_ascii=False, indent=1)
 
 
@@ -99,7 +101,7 @@ def token_names(model: BpeModel) -> list[str]:
 
 def _name(model: BpeModel, id: int, token: bytes) -> str:
     if model.unit == "byte" and id not in model.separate_ids:
-        return byte_names.name_of(token)
+        return byte_level.name_of(token)
     return token.decode()
 
 
@@ -172,7 +174,7 @@ def from_json(document: Any) -> BpeModel:
     model = BpeModel(
         unit=splitting.unit,
         pretokenizer=splitting.pretokenizer(merged, names, ignore_merges),
-        tokens=byte_names.tokens_by_id(names, {*specials.values(), *added.values()}, by_byte, "model.vocab"),
+        tokens=byte_level.tokens_by_id(names, {*specials.values(), *added.values()}, by_byte, "model.vocab"),
         left=columns[0],
         right=columns[1],
         merged_ids=columns[2],
@@ -249,7 +251,7 @@ def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
 
 
 def _lacks_bytes(vocab: Mapping[str, Any], end_of_word: str | None) -> bool:
-    names = set(byte_names.CHAR_OF_BYTE.values())
+    names = set(byte_level.CHAR_OF_BYTE.values())
     if end_of_word is not None:
         names |= {name + end_of_word for name in names}
     return not names <= vocab.keys()

@@ -44,7 +44,7 @@ def _replace(node: Node) -> list[Step]:
     text, expression = pattern.get("String", str, ""), pattern.get("Regex", str, "")
     if not text and not expression:
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
-    found = text if text == " " else escaped(text) if text else oniguruma.translated(expression, pattern.place)
+    found = text if text == " " else escaped(text) if text else oniguruma.to_regex(expression, pattern.place)
     return [("replace", found, _content(node, "content"))]
 
 
@@ -109,7 +109,7 @@ def steps_of(split: Pretokenizer) -> tuple[Step, ...]:
 
 def _written(step: Step) -> dict[str, Any]:
     if step[0] == "replace":
-        return {"type": "Replace", "pattern": {"Regex": oniguruma.written(step[1])}, "content": step[2]}
+        return {"type": "Replace", "pattern": {"Regex": oniguruma.from_regex(step[1])}, "content": step[2]}
     if step[0] == "bert":
         return {"type": "BertNormalizer", **{name: name in step[1].split() for name in _BERT}}
     kind, *keys = _NAMES.get(step[0], (step[0],))

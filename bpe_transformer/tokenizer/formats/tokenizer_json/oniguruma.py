@@ -1,7 +1,7 @@
 """Regular expressions translated from Oniguruma, which the `tokenizers` package uses, to the `regex` package, and back.
 
 Most expressions mean the same in both. The others are replaced by equivalents that mean the same in both, so that they can be
-written to a file again. What only `regex` supports is written as a special form that `translated` recognises.
+written to a file again. What only `regex` supports is written as a special form that `to_regex` recognises.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def pattern_of(expression: str, place: str) -> str:
     """The name of the known split pattern, or else the expression for `regex`. Raises `FormatError`."""
     if expression in patterns.PATTERNS.values():
         return patterns.canonical(expression)
-    return patterns.canonical(patterns.literally(translated(expression, place)))
+    return patterns.canonical(patterns.literally(to_regex(expression, place)))
 
 
-def translated(expression: str, place: str) -> str:
+def to_regex(expression: str, place: str) -> str:
     """An expression for `regex`. Raises `FormatError`.
 
-    >>> translated(r"^\\p{N}{1,3}+|[\\w-]", "pattern")
+    >>> to_regex(r"^\\p{N}{1,3}+|[\\w-]", "pattern")
     '(?<![^\\\\n])\\\\p{N}+|[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}-]'
     """
     if named := re.search(r"\(\?P?<(?![=!])[^>]*>", expression):
@@ -80,10 +80,10 @@ def translated(expression: str, place: str) -> str:
     return "".join(translation)
 
 
-def written(expression: str) -> str:
-    """An expression of `regex` as it is written to a file; `translated` gives it back.
+def from_regex(expression: str) -> str:
+    """An expression of `regex` as it is written to a file; `to_regex` gives it back.
 
-    >>> written(r"^[\\w-]+$"), translated(written(r"^[\\w-]+$"), "")
+    >>> from_regex(r"^[\\w-]+$"), to_regex(from_regex(r"^[\\w-]+$"), "")
     ('(?:\\\\A)[\\\\p{Alphabetic}\\\\p{M}\\\\p{Nd}\\\\p{Pc}\\\\u200c\\\\u200d-]+(?=\\\\n?\\\\z)', '^[\\\\w-]+$')
     """
     if expression in patterns.PATTERNS.values():

@@ -18,7 +18,7 @@ from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer, any_o
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace, Unit
 
 _REMEDY = "export the vocabulary without it"
-# each mark begins a pre-token of its own; the pattern "metaspace" keeps marks that follow each other together
+# each mark begins a separate pre-token; the pattern "metaspace" keeps marks that follow each other together
 _MARK_BY_MARK = f"[ {SPACE_MARK}][^ {SPACE_MARK}]*|[^ {SPACE_MARK}]+"
 _MOST_STEPS = 200
 _EVERYTHING = r"[\s\S]+"  # the pattern "none", in a form that Oniguruma reads as well
@@ -37,7 +37,7 @@ class Splitting:
     split_at_spaces: bool = False  # a split before that may tell spaces from other characters
     marks_early: bool = False  # the normalizer does it, before added tokens are searched for
     prefix: PrefixSpace = "never"
-    splits: list[str] = field(default_factory=list)  # expressions, each splits the pieces of the one before
+    splits: list[str] = field(default_factory=list)  # expressions, each splits the spans of the one before
     byte_splits: list[str] = field(default_factory=list)
     words_alone: bool = False  # white space between words is dropped before added tokens could be found in it
     spaceless: bool = False  # pre-tokens neither begin nor end with white space
@@ -234,12 +234,12 @@ def _read_punctuation(step: Node, found: Splitting, is_last: bool) -> list[str]:
 
 
 def _split_expression(step: Node, pattern: str, behavior: str, invert: bool) -> str:
-    """The expression whose matches are the pieces of a split. Raises `FormatError` for an unknown behaviour."""
+    """The expression whose matches are the spans that a split leaves. Raises `FormatError` for an unknown behaviour."""
     if behavior == "Isolated":
         return pattern
     expression = patterns.expression(pattern)
     if pattern in patterns.PATTERNS:  # inside a longer expression it needs translating
-        expression = oniguruma.translated(expression, step.place)
+        expression = oniguruma.to_regex(expression, step.place)
     if re.search(r"\\[1-9]|\\k<", expression):
         raise FormatError(f"{step.place} has a backreference in {expression!r}, which is only supported with Isolated")
     if behavior == "Removed":
@@ -258,7 +258,7 @@ def _split_expression(step: Node, pattern: str, behavior: str, invert: bool) -> 
     return patterns.canonical(joined.format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])"))
 
 
-# expressions for the pieces of splits that join a match to its neighbour; a match next to another match stays alone
+# expressions for the spans of splits that join a match to its neighbour; a match next to another match stays alone
 _JOINED = {
     "MergedWithPrevious": "{rest}*+{match}|{rest}++",
     "MergedWithNext": "{match}{rest}*+|{rest}++",
@@ -332,7 +332,7 @@ def _alternatives(expression: str) -> tuple[str, ...]:
 
 
 def _split(expression: str, behavior: str, invert: bool = False) -> dict[str, Any]:
-    pattern = {"Regex": oniguruma.written(expression)}
+    pattern = {"Regex": oniguruma.from_regex(expression)}
     return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
 
 
@@ -349,7 +349,7 @@ def _byte_level(**changes: bool) -> dict[str, Any]:
 
 
 def _whole(protected: str) -> str:
-    """An alternative to put before a pattern, so that it does not split a piece that is a protected span."""
+    """An alternative to put before a pattern, so that it does not split a span that is protected."""
     return rf"\A(?:{protected})\z|"
 
 

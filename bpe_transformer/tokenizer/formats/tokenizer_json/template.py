@@ -64,6 +64,7 @@ def _checked(name: str, ids: list[Any], place: str, tokens: Mapping[str, int]) -
 
 
 def write(model: BpeModel) -> dict[str, Any] | None:
+    """The post-processor of a file for a model; None if encoding adds no tokens."""
     prefix, suffix = model.bos_eos_tokens
     ids_of = {**model.added_tokens, **model.special_tokens}
     if not prefix and not suffix:
