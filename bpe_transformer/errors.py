@@ -75,5 +75,9 @@ class ConversionError(BpeTransformerError, ValueError):
     """A model cannot be held by another library's class, or one of theirs by ours; the message names what and why."""
 
 
+class TrainingError(BpeTransformerError):
+    """A training run cannot go on: its numbers are not finite, or the memory of the device ran out."""
+
+
 class OutputLockedError(BpeTransformerError):
     """Another run writes the same output at the moment."""

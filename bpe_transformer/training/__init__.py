@@ -11,13 +11,13 @@ if TYPE_CHECKING:
         CheckpointInfo,
         load_checkpoint,
         load_checkpoint_info,
-        load_run_settings,
         save_checkpoint,
     )
     from bpe_transformer.training.config import PRESETS, DecodingConfig, Settings, TrainingConfig
     from bpe_transformer.training.engine import Engine
     from bpe_transformer.training.objectives.objective import CausalLM, Classification, LossSum, MaskedLM, Seq2Seq
     from bpe_transformer.training.recipes import learn_tokenizer, recommended_settings
+    from bpe_transformer.training.state import load_run_settings
     from bpe_transformer.training.train import (
         train_classifier,
         train_language_model,
@@ -44,7 +44,7 @@ _HOME = {
     "learn_tokenizer": "recipes",
     "load_checkpoint": "checkpoint",
     "load_checkpoint_info": "checkpoint",
-    "load_run_settings": "checkpoint",
+    "load_run_settings": "state",
     "recommended_settings": "recipes",
     "save_checkpoint": "checkpoint",
     "train_classifier": "train",

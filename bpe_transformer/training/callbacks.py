@@ -63,6 +63,7 @@ class RunResult:
     chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
     history: tuple[dict[str, Any], ...]
     signal: int | None = None  # that stopped it
+    ended_by: str = "epochs"  # the setting that ended it, "patience" among them, or "signal"
 
 
 class Callback:

@@ -1,39 +1,32 @@
-"""Trained models on disk, and unfinished training runs. Weights are safetensors; nothing is pickled.
+"""Trained models on disk. Weights are safetensors; nothing is pickled.
 
 A checkpoint directory holds `model.safetensors`, `config.json` (what the model is and how it came to be) and the
-tokenizer's `tokenizer.json`. While a run is going on it also holds `training.safetensors`: everything that
-`--resume` needs, in one file, so that it is replaced as a whole.
+tokenizer's `tokenizer.json`. What an unfinished run needs to go on is in `training.safetensors` beside them (see
+`state/`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchError, FormatError
 from bpe_transformer.io import (
-    atomic_file,
     bound_directory,
     check_files,
     damage_named,
-    parse_facts,
     read_facts,
-    sync,
 )
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.formats import OPTIONAL_FILES
-from bpe_transformer.training.config import Settings
 from bpe_transformer.training.old_formats import FORMAT, upgraded_weights
 from bpe_transformer.training.run_files import (
     CARD,
@@ -44,11 +37,11 @@ from bpe_transformer.training.run_files import (
 from bpe_transformer.training.run_files import (
     CheckpointInfo as CheckpointInfo,  # it belongs to this module for everybody who loads checkpoints
 )
+from bpe_transformer.training.tensor_files import write_tensors
 from bpe_transformer.training.weights_header import check_fits, read_header
 
-WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training.safetensors"
-_RESTORE, RESTART = "train again or restore it", "start the run again without --resume"
-SNAPSHOTS = "snapshots"  # a folder of weights at the last validations of a run, for their average
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_RESTORE = "train again or restore it"
 
 
 def build_model(info: CheckpointInfo) -> nn.Module:
@@ -82,34 +75,14 @@ def save_checkpoint(
     Its files take their places in one step and are bound by a manifest. Equal weights give equal bytes.
     """
     with bound_directory(directory, drop=OPTIONAL_FILES) as folder:
-        # not save_file, which lets nobody but the owner read what it writes
-        (folder / WEIGHTS).write_bytes(_ordered(save(dict(weights), {"format": "pt", "digest": info.digest})))
-        text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2)
+        write_tensors(folder / WEIGHTS, weights, {"format": "pt", "digest": info.digest})
+        text = json.dumps(info.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
         if written := generation_config(info, SpecialIds.of(tokenizer)):
             text = json.dumps({**info.foreign.get("generation_config", {}), **written}, ensure_ascii=False, indent=2)
             (folder / GENERATION_CONFIG).write_text(text + "\n", encoding="utf-8")
         (folder / CARD).write_text(model_card(info, title=info.kind.capitalize()), encoding="utf-8")
         tokenizer.save(folder)
-
-
-def _ordered(data: bytes) -> bytes:
-    """A safetensors file with sorted metadata; the library writes it in an order that is another in every process."""
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
-
-
-def discard_run(directory: str | os.PathLike[str]) -> None:
-    """Removes what `--resume` would go on with, before another run begins in the directory. A model in it stays."""
-    folder = Path(directory)
-    if (folder / STATE).exists():
-        (folder / STATE).unlink()  # first: it names the snapshots
-        sync(folder)
-    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
 
 
 def load_checkpoint(
@@ -144,21 +117,13 @@ def load_checkpoint(
         check_files(folder, [CONFIG, WEIGHTS])
     except FormatError as problem:
         raise CheckpointError(str(problem)) from None
-    weights, _ = _read(path)
+    weights, _ = read_tensors(path)
     if info.format < FORMAT:
         weights = upgraded_weights(weights, info.task, info.format)
     _check_finite(weights, path)
     model = build_model(info)
     set_weights(model, weights, source=str(path))
     return model.eval(), info, tokenizer
-
-
-def load_weights(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The weights in a file, which have to have these names and shapes. Raises `CheckpointError`."""
-    check_fits(read_header(path), expected, source=str(path), config=CONFIG)
-    weights, _ = _read(path)
-    _check_finite(weights, path)
-    return weights
 
 
 def _check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
@@ -201,63 +166,18 @@ def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
         raise CheckpointError(f"{path} is damaged ({problem}); {_RESTORE}") from None
 
 
-def check_format(data: Mapping[str, Any], path: Path) -> None:
+def check_format(data: Mapping[str, Any], path: Path, *, latest: int = FORMAT) -> None:
     """`CheckpointError` when a later version of this library wrote `data`."""
     found = data.get("format", 1)
-    if type(found) is not int or not 1 <= found <= FORMAT:
+    if type(found) is not int or not 1 <= found <= latest:
         raise CheckpointError(
-            f"{path} is of format {found!r}, and this bpe-transformer reads 1 to {FORMAT}; "
+            f"{path} is of format {found!r}, and this bpe-transformer reads 1 to {latest}; "
             "use the version that wrote it, or train again"
         )
 
 
-def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes tensors and plain facts as one file, replaced as a whole, with a checksum of all of it."""
-    kept = {name: value.contiguous() for name, value in tensors.items()}
-    known = {"format": FORMAT, **facts}
-    text = json.dumps({**known, "sha256": _checksum(kept, known)})
-    with atomic_file(path) as unfinished:
-        # not save_file, which lets nobody but the owner read what it writes
-        unfinished.write_bytes(save(kept, {"facts": text}))
-
-
-def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The inverse of `save_state`; `CheckpointError` when the file is missing, damaged or of a later version."""
-    tensors, metadata = _read(path)
-    with damage_named(path, RESTART, CheckpointError):
-        facts = {"format": 1, **parse_facts(metadata["facts"]).value}
-        checksum = facts.pop("sha256", None)  # runs of earlier versions have none
-        if checksum is not None and checksum != _checksum(tensors, facts):
-            raise FormatError("its checksum is another")
-        check_format(facts, path)
-        return tensors, facts
-
-
-def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
-    """The SHA-256 of plain facts and tensors: their names, types, shapes and bytes."""
-    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, value in sorted(tensors.items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
-
-
-def saved_info(facts: Mapping[str, Any], path: Path) -> CheckpointInfo:
-    """What the model of an unfinished run is, from the facts in its file; `CheckpointError` when they are damaged."""
-    try:
-        with damage_named(path, RESTART, CheckpointError):
-            return CheckpointInfo.from_dict(facts["card"])
-    except ConfigError as problem:
-        raise CheckpointError(f"{path} is damaged ({problem}); {RESTART}") from None
-
-
-def load_run_settings(directory: str | os.PathLike[str]) -> Settings:
-    """The settings of the unfinished run in `directory`; `CheckpointError` when there is none or it is damaged."""
-    path = Path(directory) / STATE
-    return saved_info(load_state(path)[1], path).settings
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file; `CheckpointError` when it is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

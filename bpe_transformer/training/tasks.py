@@ -46,7 +46,8 @@ def translation_task(
 ) -> Task:
     """Pairs in length buckets; every target id after bos is predicted."""
     _check(train, validation, "translation")
-    objective = Seq2Seq(model, label_smoothing=settings.training.label_smoothing, dtype=dtype)
+    training = settings.training
+    objective = Seq2Seq(model, label_smoothing=training.label_smoothing, dtype=dtype, r_drop=training.r_drop)
 
     def source(rows: TokenStore, max_tokens: int, *, shuffle: bool) -> PairBatches:
         src, tgt = (rows.column(name) for name in ("src_ids", "tgt_ids"))
@@ -64,7 +65,8 @@ def translation_task(
 def classification_task(model: nn.Module, train: TokenStore, validation: TokenStore, settings: Settings) -> Task:
     """Texts in length buckets; the label of each is predicted."""
     _check(train, validation, "classification")
-    objective = Classification(model, label_smoothing=settings.training.label_smoothing)
+    training = settings.training
+    objective = Classification(model, label_smoothing=training.label_smoothing, r_drop=training.r_drop)
 
     def source(rows: TokenStore, max_tokens: int, *, shuffle: bool) -> LabelledBatches:
         ids, labels = rows.column("ids"), rows.values("label")
@@ -123,9 +125,10 @@ def language_model_task(
             share=training.mask_share,
             label_smoothing=training.label_smoothing,
             dtype=dtype,
+            r_drop=training.r_drop,
         )
     else:
-        objective = CausalLM(model, label_smoothing=training.label_smoothing, dtype=dtype)
+        objective = CausalLM(model, label_smoothing=training.label_smoothing, dtype=dtype, r_drop=training.r_drop)
     return Task(objective, source(train, shuffle=True), source(validation, shuffle=False, limit=training.eval_tokens))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
+from torch import nn
 
 from bpe_transformer.data import SpecialIds, TaskColumns, TokenStore
 from bpe_transformer.errors import ConfigError, DigestMismatchError
@@ -16,8 +18,29 @@ from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunct
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
-from bpe_transformer.training.tasks import classification_task, language_model_task, translation_task
+from bpe_transformer.training.tasks import Task, classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RunOptions(TypedDict, total=False):
+    """What every kind of training takes besides its rows, by keyword.
+
+    corpus, split, validation_split: what the data is called, kept in the checkpoint. A run goes on with the same only.
+    resume: go on where the run in the directory stopped.
+    progress: called with the figures of every step. callbacks: receive these and more.
+    score: of a model, by decoded rows, for `patience_metric`; larger is better.
+    """
+
+    corpus: str
+    split: str
+    validation_split: str
+    resume: bool
+    progress: Callable[[Progress], None] | None
+    callbacks: Sequence[Callback]
+    score: Callable[[nn.Module], float] | None
 
 
 def train_translation(
@@ -29,26 +52,22 @@ def train_translation(
     directory: str | os.PathLike[str],
     src: str = "src",
     tgt: str = "tgt",
-    corpus: str = "",
-    resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    callbacks: Sequence[Callback] = (),
+    **options: Unpack[RunOptions],
 ) -> RunResult:
     """Trains an encoder-decoder of `settings.family` and leaves a checkpoint in `directory`; `load_translator` reads it.
 
-    src, tgt, corpus: what the columns and the corpus are called, kept in the checkpoint.
+    src, tgt: what the columns are called, kept in the checkpoint. The other options are those of `RunOptions`.
     Ctrl-C ends it after the running step, resumable; `RunResult.finished` says so.
 
     Raises:
         DigestMismatchError: the rows were prepared with another tokenizer.
-        CheckpointError: `resume`, and there is nothing to resume or it was run with other settings.
+        CheckpointError: `resume`, and there is nothing to resume or it was run with other settings or data.
+        TrainingError: numbers that are not finite, or the memory of the device ran out.
     """
-    info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), corpus)
+    info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), options)
     engine = _engine(settings)
     task = translation_task(build_model(info), train, validation, settings, engine.dtype)
-    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
-        resume=resume
-    )
+    return _run(task, engine, info, tokenizer, directory, options)
 
 
 def train_language_model(
@@ -59,27 +78,17 @@ def train_language_model(
     settings: Settings,
     directory: str | os.PathLike[str],
     column: str = "text",
-    corpus: str = "",
-    resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    callbacks: Sequence[Callback] = (),
+    **options: Unpack[RunOptions],
 ) -> RunResult:
     """Trains a language model, masked or not, and leaves a checkpoint in `directory`.
 
     `settings.family` decides which; a masked one needs a tokenizer with a mask token. Otherwise as `train_translation`.
     """
-    info = _info(
-        ("language-model", "masked-language-model"), (train, validation), tokenizer, settings, (column,), corpus
-    )
+    tasks = ("language-model", "masked-language-model")
+    info = _info(tasks, (train, validation), tokenizer, settings, (column,), options)
     engine = _engine(settings)
     task = language_model_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
-    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
-        resume=resume
-    )
-
-
-def _all(callbacks: Sequence[Callback], progress: Callable[[Progress], None] | None) -> list[Callback]:
-    return [*callbacks, *([] if progress is None else [ProgressFunction(progress)])]
+    return _run(task, engine, info, tokenizer, directory, options)
 
 
 def train_classifier(
@@ -91,10 +100,7 @@ def train_classifier(
     directory: str | os.PathLike[str],
     column: str = "text",
     label: str = "label",
-    corpus: str = "",
-    resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    callbacks: Sequence[Callback] = (),
+    **options: Unpack[RunOptions],
 ) -> RunResult:
     """Trains a classifier on the trunk of `settings.family` (bert or gpt) and leaves a checkpoint in `directory`.
 
@@ -108,17 +114,12 @@ def train_classifier(
             "training and validation rows have labels of their own; prepare the validation rows with the labels of the "
             "training rows: prepare_classification(…, labels=train.labels)"
         )
-    info = _info(("classification",), (train, validation), tokenizer, settings, (column, label), corpus, train.labels)
+    columns = (column, label)
+    info = _info(("classification",), (train, validation), tokenizer, settings, columns, options, train.labels)
     engine = _engine(settings)
-    task = classification_task(build_model(info), train, validation, settings)
-    return Trainer(task, engine, info, tokenizer, Path(directory), callbacks=_all(callbacks, progress)).run(
-        resume=resume
+    return _run(
+        classification_task(build_model(info), train, validation, settings), engine, info, tokenizer, directory, options
     )
-
-
-def _engine(settings: Settings) -> Engine:
-    training = settings.training
-    return Engine(device=training.device, precision=training.precision, compile=training.compile)
 
 
 def train_model(
@@ -129,55 +130,52 @@ def train_model(
     *,
     settings: Settings,
     directory: str | os.PathLike[str],
-    corpus: str = "",
-    resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    callbacks: Sequence[Callback] = (),
+    **options: Unpack[RunOptions],
 ) -> RunResult:
     """`train_translation`, `train_classifier` or `train_language_model`, as `columns` say."""
+    rows: tuple[Any, ...] = (train, validation, tokenizer)
+    common: dict[str, Any] = {"settings": settings, "directory": directory, **options}
     if columns.task == "classification":
         column, label = columns.columns
-        return train_classifier(
-            train,
-            validation,
-            tokenizer,
-            settings=settings,
-            directory=directory,
-            column=column,
-            label=label,
-            corpus=corpus,
-            resume=resume,
-            progress=progress,
-            callbacks=callbacks,
-        )
+        return train_classifier(*rows, column=column, label=label, **common)
     if columns.task == "translation":
         src, tgt = columns.columns
-        return train_translation(
-            train,
-            validation,
-            tokenizer,
-            settings=settings,
-            directory=directory,
-            src=src,
-            tgt=tgt,
-            corpus=corpus,
-            resume=resume,
-            progress=progress,
-            callbacks=callbacks,
-        )
+        return train_translation(*rows, src=src, tgt=tgt, **common)
     (column,) = columns.columns
-    return train_language_model(
-        train,
-        validation,
-        tokenizer,
-        settings=settings,
-        directory=directory,
-        column=column,
-        corpus=corpus,
-        resume=resume,
-        progress=progress,
-        callbacks=callbacks,
+    return train_language_model(*rows, column=column, **common)
+
+
+def _engine(settings: Settings) -> Engine:
+    training = settings.training
+    return Engine(
+        device=training.device,
+        precision=training.precision,
+        compile=training.compile,
+        shard=training.shard,
+        activation_checkpointing=training.activation_checkpointing,
     )
+
+
+def _run(
+    task: Task,
+    engine: Engine,
+    info: CheckpointInfo,
+    tokenizer: Tokenizer,
+    directory: str | os.PathLike[str],
+    options: RunOptions,
+) -> RunResult:
+    progress = options.get("progress")
+    trainer = Trainer(
+        task,
+        engine,
+        info,
+        tokenizer,
+        Path(directory),
+        data={"split": options.get("split", ""), "validation split": options.get("validation_split", "")},
+        callbacks=[*options.get("callbacks", ()), *([] if progress is None else [ProgressFunction(progress)])],
+        score=options.get("score"),
+    )
+    return trainer.run(resume=options.get("resume", False))
 
 
 def _info(
@@ -186,7 +184,7 @@ def _info(
     tokenizer: Tokenizer,
     settings: Settings,
     columns: tuple[str, ...],
-    corpus: str,
+    options: RunOptions,
     labels: tuple[str, ...] = (),
 ) -> CheckpointInfo:
     if not set(tasks) & set(FAMILIES[settings.family].tasks):
@@ -207,7 +205,7 @@ def _info(
         vocab_size=tokenizer.vocab_size,
         pad_id=SpecialIds.of(tokenizer).pad,
         columns=columns,
-        corpus=corpus,
+        corpus=options.get("corpus", ""),
         settings=settings,
         labels=labels,
     )

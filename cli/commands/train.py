@@ -14,6 +14,7 @@ import click
 from bpe_transformer.cli.support.console import messages, progress, reporter, tell
 from bpe_transformer.cli.support.options import output_option, overwrite_option, threads_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import claim_output
+from bpe_transformer.cli.support.training.runs import decoded_score, notes_to, start_processes
 from bpe_transformer.cli.support.training_options import (
     SETTING_GROUPS,
     CorpusChoice,
@@ -94,26 +95,28 @@ def command(
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
     """
     run = Path(output)
-    claim_output(run)
     start_torch(threads)
     hide_library_bars()
-    from bpe_transformer.training import load_run_settings, recommended_settings
+    from bpe_transformer.training import recommended_settings, train_model
+    from bpe_transformer.training.engine import find_device
 
-    _check_run(run, resume=resume, overwrite=overwrite)
+    processes = start_processes()
+    if processes.is_first:
+        _check_run(run, resume=resume, overwrite=overwrite)
     info = choice.info()
     family = _family(run, preset, settings, resume=resume)
     columns = choice.columns(info, family)
-    base = load_run_settings(run) if resume else recommended_settings(info, columns.task, preset, family)
-    chosen = base.override(settings)
+    new = None if resume else recommended_settings(info, columns.task, preset, family)
+    chosen = _resumed_settings(run, settings) if new is None else new.override(settings)
     console = messages()
-    with progress() as bars:
-        split = _splits(choice, columns, info, validation, chosen, dedup=dedup)
-        loaded = _tokenizer(split.train, columns, tokenizer, run, chosen, bars, resume=resume)
-        train_rows, validation_rows = _prepared(split, loaded, columns, chosen, bars)
+    console.quiet = not processes.is_first
+    processes.connect(find_device(chosen.training.device).type)
+    with processes.first_alone():
+        split = _splits(choice, columns, info, validation, chosen, dedup=dedup, quiet=console.quiet)
+        data = _data(split, columns, tokenizer, run, chosen, resume=resume, writes=processes.is_first)
+    train_rows, validation_rows, loaded = data
     _show_ledger(console, "training", train_rows)
     _show_ledger(console, "validation", validation_rows)
-    from bpe_transformer.training import train_model
-
     with _bar(console) as report_step:
         result = train_model(
             train_rows,
@@ -123,12 +126,14 @@ def command(
             settings=chosen,
             directory=run,
             corpus=choice.corpus,
+            split=choice.split,
+            validation_split=validation or "",
             resume=resume,
             progress=report_step,
+            callbacks=[notes_to(console)],
+            score=decoded_score(chosen, columns, split.validation, loaded),
         )
     _show_result(console, result, output)
-    if not result.finished:
-        sys.exit(128 + (result.signal or signal.SIGINT))
 
 
 def _splits(
@@ -139,11 +144,13 @@ def _splits(
     settings: Settings,
     *,
     dedup: bool,
+    quiet: bool,
 ) -> Splits:
     """The rows to train and to validate on; what is read of the corpus and how they were chosen is said."""
     from bpe_transformer.data import load_with_validation
 
-    tell(choice.described(columns, info))
+    if not quiet:
+        tell(choice.described(columns, info))
     split = load_with_validation(
         choice.corpus,
         choice.split,
@@ -157,7 +164,8 @@ def _splits(
         seed=settings.training.seed,
         dedup=dedup,
     )
-    tell(split.notes)
+    if not quiet:
+        tell(split.notes)
     return split
 
 
@@ -172,17 +180,53 @@ def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, r
     return None if preset is None or preset in ("tiny", "small") else PRESETS[preset].family
 
 
-def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuses what cannot be begun or resumed in it."""
-    from bpe_transformer.errors import CheckpointError
-    from bpe_transformer.training.checkpoint import CONFIG, STATE
+def _resumed_settings(run: Path, settings: Mapping[str, Setting]) -> Settings:
+    """Those of the run to resume; what ends it is changed by itself, not together as in `override`."""
+    from bpe_transformer.training import load_run_settings
 
+    saved = load_run_settings(run)
+    return saved.override({**saved.training.ends(), **settings})
+
+
+def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
+    """Takes the folder for this command, and refuses what cannot be begun or resumed in it."""
+    from bpe_transformer.errors import CheckpointError
+    from bpe_transformer.training.checkpoint import CONFIG
+    from bpe_transformer.training.state import STATE
+
+    claim_output(run)
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
     if not resume and not overwrite and (run / CONFIG).exists():
         raise CheckpointError(
             f"{run} holds a model already; go on with --resume, replace it with --overwrite, or choose another -o"
         )
+
+
+def _data(
+    split: Splits,
+    columns: TaskColumns,
+    tokenizer: str | None,
+    run: Path,
+    settings: Settings,
+    *,
+    resume: bool,
+    writes: bool,
+) -> tuple[TokenStore, TokenStore, Tokenizer]:
+    """The rows to train and to validate on as ids, and the tokenizer.
+
+    The process that writes begins the run and learns the tokenizer; the others find them there.
+    """
+    from bpe_transformer.training.state import begin_run, has_begun_only
+
+    fresh = not resume or has_begun_only(run)
+    with progress() as bars:
+        bars.disable = bars.disable or not writes
+        if fresh and writes:
+            begin_run(run, settings)
+        loaded = _tokenizer(split.train, columns, tokenizer, run, settings, bars, learn=fresh and writes)
+        train, validation = _prepared(split, loaded, columns, settings, bars)
+    return train, validation, loaded
 
 
 def _tokenizer(
@@ -193,21 +237,19 @@ def _tokenizer(
     settings: Settings,
     bars: ProgressBars,
     *,
-    resume: bool,
+    learn: bool,
 ) -> Tokenizer:
-    """The tokenizer of --tokenizer, of the run to resume, or one learned from the rows to train on."""
+    """The tokenizer of --tokenizer, one learned from the rows to train on, or that of the run."""
     from bpe_transformer import Tokenizer
     from bpe_transformer.training import learn_tokenizer
-    from bpe_transformer.training.checkpoint import discard_run
 
     learned = run / "tokenizer"
     if given is not None:
         return Tokenizer.load(given)
-    if resume:
+    if not learn:
         return Tokenizer.load(learned if learned.exists() else run)
     texts = columns.columns[:1] if columns.task == "classification" else columns.columns
     tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
-    discard_run(run)  # of another tokenizer
     tokenizer.save(learned)
     return tokenizer
 
@@ -276,6 +318,8 @@ def _show_result(console: Console, result: RunResult, output: str) -> None:
     loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats {unit}"
     figures = f"{result.steps:,} steps, {result.epochs} epochs, {result.seconds / 60:.1f} min, validation loss {loss}"
     if result.finished:
+        figures += "; it no longer got better (--patience)" if result.ended_by == "patience" else ""
         console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}", soft_wrap=True)
     else:
         console.print(f"stopped: {figures}; go on with the same command and --resume", soft_wrap=True)
+        sys.exit(128 + (result.signal or signal.SIGINT))

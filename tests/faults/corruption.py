@@ -320,9 +320,7 @@ KINDS = {
     "recipe": Kind(write_recipe, read_recipe, ("*",)),
     "checkpoint": Kind(write_run, read_checkpoint, ("run/*.json", "run/model.safetensors")),
     "checkpoint-alone": Kind(without_manifest(write_run), read_checkpoint, ("run/*.json", "run/model.safetensors")),
-    "run-state": Kind(
-        write_run, read_state, ("run/training.safetensors", "run/snapshots/*"), checked=("training.safetensors",)
-    ),
+    "run-state": Kind(write_run, read_state, ("run/training.safetensors",), checked=("training.safetensors",)),
 }
 
 

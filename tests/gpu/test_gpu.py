@@ -125,13 +125,14 @@ def test_a_language_model_writes_as_on_the_processor(cuda: torch.device) -> None
     assert greedy_search(session, session.start, eos_id=2, limits=limits.to(cuda)) == here
 
 
-def test_generators_are_seeded_and_restored(cuda: torch.device) -> None:
+def test_a_step_draws_its_own_numbers(cuda: torch.device) -> None:
     engine = Engine(device="cuda")
-    engine.seed(4)
-    state = engine.rng_state()
+    engine.seed(4, 7)
     first = torch.rand(3, device=cuda)
-    engine.set_rng_state(state)
+    engine.seed(4, 7)
     torch.testing.assert_close(torch.rand(3, device=cuda), first)
+    engine.seed(4, 8)
+    assert not torch.equal(torch.rand(3, device=cuda), first)
 
 
 @pytest.mark.parametrize("family", ["transformer", "gpt", "bert"])

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.inference import load_text_generator, load_translator
 from bpe_transformer.training import load_checkpoint, load_run_settings
-from bpe_transformer.training.checkpoint import STATE, load_state, save_checkpoint, save_state, weights_of
-from bpe_transformer.training.old_formats import FORMAT
+from bpe_transformer.training.checkpoint import save_checkpoint, weights_of
+from bpe_transformer.training.state import STATE, load_state, save_state
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
@@ -110,7 +110,9 @@ def test_a_config_that_cannot_be_is_refused_before_anything_is_allocated(
     run: Path, changes: dict[str, Any], problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(run, **changes)
-    monkeypatch.setattr("bpe_transformer.training.checkpoint._read", lambda _: pytest.fail("the weights were read"))
+    monkeypatch.setattr(
+        "bpe_transformer.training.checkpoint.read_tensors", lambda _: pytest.fail("the weights were read")
+    )
     started = time.monotonic()
     with pytest.raises(CheckpointError, match=problem):
         load_checkpoint(run)
@@ -156,12 +158,13 @@ def test_weights_of_half_precision_load(run: Path) -> None:
 def test_the_state_of_a_run_has_a_format_too(tmp_path: Path) -> None:
     card = json.loads((GOLDEN / "format1-language" / "config.json").read_text())
     path, tensors = tmp_path / STATE, {"x": torch.zeros(1)}
-    save_state(path, tensors, {"card": card, "format": 1})
-    assert load_run_settings(tmp_path).family == "gpt"  # read under today's names
+    save_state(path, tensors, {"card": card, "format": 4})
+    with pytest.raises(CheckpointError, match=r"earlier version \(format 4\), whose runs cannot be resumed; its model"):
+        load_run_settings(tmp_path)
     info = load_checkpoint(GOLDEN / "format1-language")[1]
-    save_state(path, tensors, {"card": info.to_dict()})
-    assert load_state(path)[1]["format"] == FORMAT
+    save_state(path, tensors, {"settings": info.settings.to_dict()})
+    assert load_state(path)[1]["format"] == 5
     assert load_run_settings(tmp_path) == info.settings
-    save_state(path, tensors, {"card": {}, "format": 99})
-    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 99, and this bpe-transformer reads"):
+    save_state(path, tensors, {"settings": {}, "format": 6})
+    with pytest.raises(CheckpointError, match=r"training\.safetensors is of format 6, and this bpe-transformer reads"):
         load_state(path)

@@ -120,7 +120,7 @@ def test_the_settings_cost_no_torch() -> None:
 def test_auto_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from bpe_transformer.training.precision import product_dtype
+    from bpe_transformer.training.engine.precision import product_dtype
 
     assert product_dtype("float32") == torch.float32
     assert product_dtype("bfloat16") == torch.bfloat16

@@ -11,7 +11,7 @@ from bpe_transformer.data import PackedBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import CausalLM, Engine
-from bpe_transformer.training.engine import find_device
+from bpe_transformer.training.engine import Processes, find_device
 
 
 def objective() -> CausalLM:
@@ -38,10 +38,19 @@ def test_one_seed_for_every_generator() -> None:
         engine.seed(5)
         drawn.append((torch.rand(1).item(), random.random(), float(np.random.rand())))
     assert drawn[0] == drawn[1]
-    state = engine.rng_state()
-    before = torch.rand(3)
-    engine.set_rng_state(state)
-    torch.testing.assert_close(torch.rand(3), before)
+
+
+def test_a_step_draws_its_own_numbers_whatever_was_drawn_before() -> None:
+    engine = Engine(device="cpu")
+    drawn = []
+    for step, noise in ((3, 0), (4, 0), (3, 5)):
+        torch.rand(noise)
+        engine.seed(5, step)
+        drawn.append((torch.rand(2).tolist(), random.random(), float(np.random.rand())))
+    assert drawn[0] == drawn[2] != drawn[1]
+    other = Engine(device="cpu", processes=Processes(rank=1))
+    other.seed(5, 3)
+    assert torch.rand(2).tolist() != drawn[0][0]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

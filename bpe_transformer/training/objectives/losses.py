@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from bpe_transformer.data.batches.batch import IGNORED
 
@@ -33,6 +34,29 @@ def projected_cross_entropy(
     total, _, _, _ = _projected_cross_entropy(states.float(), weight, bias, targets, smoothing, dtype, needs_grad)
     loss: Tensor = total
     return loss
+
+
+def projected_divergence(
+    states: Tensor, other: Tensor, weight: Tensor, *, bias: Tensor | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Sum over two sets of states (N, C) of KL(p, q) + KL(q, p), p and q being softmax(states @ weightᵀ + bias), nats.
+
+    weight: (V, C). The logits of a few rows at a time stand in memory; they are computed once more for the gradients.
+    """
+    total = states.new_zeros(())
+    rows = _CPU_ROWS if states.device.type == "cpu" else _GPU_ROWS
+    for p, q in zip(torch.split(states, rows), torch.split(other, rows), strict=True):
+        total = total + checkpoint(_divergence, p, q, weight, bias, dtype, use_reentrant=False)
+    return total
+
+
+def _divergence(p: Tensor, q: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    low = weight.to(dtype)
+    first, second = (
+        (logits if bias is None else logits + bias).log_softmax(dim=1)
+        for logits in ((part.to(dtype) @ low.t()).float() for part in (p, q))
+    )
+    return ((first.exp() - second.exp()) * (first - second)).sum()
 
 
 # a custom operator, because a compiled graph then holds it as one node

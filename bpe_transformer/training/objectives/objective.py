@@ -14,7 +14,7 @@ from torch.nn import functional
 from bpe_transformer.data.batches.batch import IGNORED, LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.layers import document_mask
-from bpe_transformer.training.objectives.losses import projected_cross_entropy
+from bpe_transformer.training.objectives.losses import projected_cross_entropy, projected_divergence
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.random_draws import counter_uniform
 
@@ -34,13 +34,46 @@ class Objective(nn.Module):
     """Base of the objectives that predict ids: the projection of the model's head and the loss in one step.
 
     dtype: of that projection's products.
+    r_drop: weight of the divergence between the predictions under two dropout masks (Wu et al. 2021, R-Drop); 0: one
+        mask. The loss in training is then the mean of both masks' losses, plus that weight times a quarter of both
+        divergences: half of the paper's equation 4, which adds up two losses.
     """
 
-    def __init__(self, model: nn.Module, *, label_smoothing: float = 0.0, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        label_smoothing: float = 0.0,
+        dtype: torch.dtype = torch.float32,
+        r_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         self.model: Any = model
         self.label_smoothing = label_smoothing
         self.dtype = dtype
+        self.r_drop = r_drop
+
+    def predicted(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """States for the head (B, T, C), and their targets (B, T) with `IGNORED` where nothing is predicted."""
+        raise NotImplementedError
+
+    def forward(self, batch: Any) -> LossSum:
+        """The summed loss over the batch, and the predictions in it."""
+        states, targets = self.predicted(batch)
+        if not (self.training and self.r_drop):
+            return self._loss(states, targets)
+        other, _ = self.predicted(batch)
+        real = targets != IGNORED
+        head = self.model.head
+        states, other = head.hidden(states[real]), head.hidden(other[real])
+        losses = [
+            projected_cross_entropy(
+                found, head.weight, targets[real], bias=head.bias, smoothing=self.label_smoothing, dtype=self.dtype
+            )
+            for found in (states, other)
+        ]
+        divergence = projected_divergence(states, other, head.weight, bias=head.bias, dtype=self.dtype)
+        return LossSum((losses[0] + losses[1]) / 2 + self.r_drop / 4 * divergence, real.sum())
 
     def states(self, ids: Tensor, batch: PackedBatch | MaskedBatch) -> Tensor:
         """States (B, T, C) of `ids`, each position from its own document alone where the batch has several."""
@@ -71,18 +104,18 @@ class Objective(nn.Module):
 class Seq2Seq(Objective):
     """The target id after each of bos … (teacher forcing), for `EncoderDecoder` and `RecurrentSeq2Seq`."""
 
-    def forward(self, batch: TranslationBatch) -> LossSum:
+    def predicted(self, batch: TranslationBatch) -> tuple[Tensor, Tensor]:
         memory = self.model.encode(batch.src)
         states = self.model.decode(batch.tgt[:, :-1], memory)
         targets = batch.tgt[:, 1:]
-        return self._loss(states, targets.masked_fill(targets == self.model.config.pad_id, IGNORED))
+        return states, targets.masked_fill(targets == self.model.config.pad_id, IGNORED)
 
 
 class CausalLM(Objective):
     """The next id at every position, for `LanguageModel`."""
 
-    def forward(self, batch: PackedBatch) -> LossSum:
-        return self._loss(self.states(batch.ids, batch), batch.targets)
+    def predicted(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+        return self.states(batch.ids, batch), batch.targets
 
 
 class MaskedLM(Objective):
@@ -109,8 +142,9 @@ class MaskedLM(Objective):
         share: float = 0.15,
         label_smoothing: float = 0.0,
         dtype: torch.dtype = torch.float32,
+        r_drop: float = 0.0,
     ) -> None:
-        super().__init__(model, label_smoothing=label_smoothing, dtype=dtype)
+        super().__init__(model, label_smoothing=label_smoothing, dtype=dtype, r_drop=r_drop)
         if not 0 < share < 1:
             raise ConfigError(
                 f"the share of masked ids is {share}; give a number above 0 and below 1, such as BERT's 0.15"
@@ -122,9 +156,9 @@ class MaskedLM(Objective):
         self.register_buffer("ordinary", torch.nonzero(~special)[:, 0], persistent=False)
         self.register_buffer("word_starts", masking.word_starts, persistent=False)
 
-    def forward(self, batch: MaskedBatch) -> LossSum:
+    def predicted(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
         ids, targets = self.masked(batch)
-        return self._loss(self.states(ids, batch), targets)
+        return self.states(ids, batch), targets
 
     def masked(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
         """The ids with some hidden (B, T), and the targets (B, T): the hidden ids, `IGNORED` elsewhere."""
@@ -145,18 +179,27 @@ class MaskedLM(Objective):
 
 
 class Classification(nn.Module):
-    """The label of every row, for `Classifier`."""
+    """The label of every row, for `Classifier`. r_drop: as in `Objective`."""
 
-    def __init__(self, model: nn.Module, *, label_smoothing: float = 0.0) -> None:
+    def __init__(self, model: nn.Module, *, label_smoothing: float = 0.0, r_drop: float = 0.0) -> None:
         super().__init__()
         self.model: Any = model
         self.label_smoothing = label_smoothing
+        self.r_drop = r_drop
 
     def forward(self, batch: LabelledBatch) -> LossSum:
         logits = self.model(batch.ids).float()
-        smoothing = self.label_smoothing if self.training else 0.0
-        total = functional.cross_entropy(
-            logits, batch.labels, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum"
-        )
+        total = self._cross_entropy(logits, batch.labels)
         num_right = (logits.argmax(dim=-1) == batch.labels).sum()
+        if self.training and self.r_drop:
+            other = self.model(batch.ids).float()
+            total = (total + self._cross_entropy(other, batch.labels)) / 2
+            first, second = (found[batch.labels != IGNORED].log_softmax(dim=1) for found in (logits, other))
+            total = total + self.r_drop / 4 * ((first.exp() - second.exp()) * (first - second)).sum()
         return LossSum(total, (batch.labels != IGNORED).sum(), num_right)
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.label_smoothing if self.training else 0.0
+        return functional.cross_entropy(
+            logits, labels, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum"
+        )

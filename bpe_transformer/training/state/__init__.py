@@ -1,0 +1,24 @@
+"""The state of an unfinished run: what it is made of, the one file that holds it, and what a run has to agree in to go on."""
+
+from bpe_transformer.training.state.identity import check_same_run, run_identity
+from bpe_transformer.training.state.run_state import RunState
+from bpe_transformer.training.state.state_file import (
+    STATE,
+    begin_run,
+    has_begun_only,
+    load_run_settings,
+    load_state,
+    save_state,
+)
+
+__all__ = [
+    "STATE",
+    "RunState",
+    "begin_run",
+    "check_same_run",
+    "has_begun_only",
+    "load_run_settings",
+    "load_state",
+    "run_identity",
+    "save_state",
+]

@@ -1,0 +1,61 @@
+"""What ends a run that cannot go on, said with the facts of the step and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from bpe_transformer.errors import TrainingError
+from bpe_transformer.training.config import Settings
+from bpe_transformer.training.state import RunState
+from bpe_transformer.training.trainer.step import StepFigures
+from bpe_transformer.training.trainer.validation import Validation
+
+
+def non_finite_step(settings: Settings, state: RunState, figures: StepFigures, lr: float, path: Path) -> TrainingError:
+    """The error of a step whose loss or gradient is not finite."""
+    return TrainingError(
+        f"step {state.step + 1} (epoch {state.epoch + 1}, batch {state.batch + 1}, learning rate {lr:.3g}) is not finite: "
+        f"loss {figures.mean:g} over {figures.count:,} ids, gradient norm {figures.norm:g}; {_kept(state, path)}; "
+        f"{_remedy(settings)}, or leave such steps out with skip_bad_steps=True"
+    )
+
+
+def non_finite_validation(settings: Settings, state: RunState, found: Validation, path: Path) -> TrainingError:
+    """The error of a validation loss that is not finite."""
+    return TrainingError(
+        f"the validation after step {state.step} (epoch {state.epoch + 1}) is not finite: loss {found.loss:g}; "
+        f"{_kept(state, path)}; {_remedy(settings)}"
+    )
+
+
+def _kept(state: RunState, path: Path) -> str:
+    best = "" if not state.best else f", and the model there is that of {state.best['weights']}"
+    return f"{path} holds the last state whose weights are finite{best}"
+
+
+def _remedy(settings: Settings) -> str:
+    training = settings.training
+    clip = "" if training.clip_norm else " and clip_norm=1.0"
+    return f"start again with a lower lr than {training.lr or 0:g}{clip}" if training.lr else f"raise warmup{clip}"
+
+
+@contextmanager
+def device_memory_named(settings: Settings, state: RunState) -> Iterator[None]:
+    """Turns the error of a GPU whose memory ran out into one that says what to lower."""
+    try:
+        yield
+    except torch.OutOfMemoryError as problem:
+        training = settings.training
+        said = str(problem).split(". ")[0]
+        options = [f"lower max_tokens={training.max_tokens} and raise accumulate={training.accumulate} as much"]
+        if not training.activation_checkpointing:
+            options.append("add activation_checkpointing=True")
+        if training.precision == "float32":
+            options.append("choose precision='bfloat16'")
+        raise TrainingError(
+            f"the memory of the device ran out at step {state.step + 1} ({said}); {', '.join(options)}"
+        ) from problem

@@ -1,0 +1,65 @@
+"""What a training command needs besides its settings: the processes of torchrun, notes, and a score of decoded rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datasets
+    from rich.console import Console
+    from torch import nn
+
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.data import TaskColumns
+    from bpe_transformer.training import Callback, Settings
+    from bpe_transformer.training.engine import Processes
+
+
+def start_processes() -> Processes:
+    """The processes of this run: one, or those that torchrun has started."""
+    from bpe_transformer.training.engine import Processes
+
+    return Processes.from_environment()
+
+
+def notes_to(console: Console) -> Callback:
+    """A callback that prints the notes of a run."""
+    from bpe_transformer.cli.support.python_names import with_options
+    from bpe_transformer.training import Callback
+
+    class Notes(Callback):
+        def on_note(self, message: str) -> None:
+            console.print(f"note: {with_options(message)}", soft_wrap=True, markup=False, highlight=False)
+
+    return Notes()
+
+
+def decoded_score(
+    settings: Settings, columns: TaskColumns, rows: datasets.Dataset, tokenizer: Tokenizer
+) -> Callable[[nn.Module], float] | None:
+    """BLEU or exact match of a model on the first `eval_rows` of `rows`, 0 to 1; None unless `patience_metric` asks for it."""
+    training = settings.training
+    if training.patience_metric not in ("bleu", "exact-match") or columns.task != "translation":
+        return None
+    from bpe_transformer.data import SpecialIds
+    from bpe_transformer.evaluation import bleu, exact_match
+    from bpe_transformer.inference import Translator
+    from bpe_transformer.training import CheckpointInfo
+
+    shown = rows.select(range(min(training.eval_rows, len(rows))))
+    src, tgt = ([str(text or "") for text in shown[column]] for column in columns.columns)
+    info = CheckpointInfo(
+        digest=tokenizer.digest,
+        vocab_size=tokenizer.vocab_size,
+        pad_id=SpecialIds.of(tokenizer).pad,
+        columns=columns.columns,
+        corpus="",
+        settings=settings,
+    )
+
+    def score(model: Any) -> float:
+        written = Translator(model, tokenizer, info).translate(src, beam=1)
+        return bleu(written, tgt).score / 100 if training.patience_metric == "bleu" else exact_match(written, tgt).share
+
+    return score
