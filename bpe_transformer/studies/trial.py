@@ -104,8 +104,9 @@ class Trial:
         """Takes `steps` steps of a schedule that ends with them; returns the seconds. `report` hears of steps done."""
         began = time.perf_counter()
         self.objective.train()
+        warmup = max(1, steps // 10)
         for step in range(1, steps + 1):
-            lr = cosine(step, lr=self.settings.lr, warmup=max(1, steps // 10), progress=(step - 1) / steps)
+            lr = self.settings.lr * min(1.0, step / warmup) * cosine(max(0, step - warmup) / max(1, steps - warmup))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             batch = self.engine.move(_predicted(self._batch(step - 1)))
