@@ -79,7 +79,8 @@ def settings_of(kind: str, **changes: Any) -> Settings:
 def rows_of(number: int, seed: int = 0) -> list[list[int]]:
     """Rows of 2 to 8 ordinary ids."""
     draw = random.Random(seed)
-    return [[draw.randint(4, TOKENIZER.vocab_size - 1) for _ in range(draw.randint(2, 8))] for _ in range(number)]
+    ordinary = sorted(set(range(TOKENIZER.vocab_size)) - set(TOKENIZER.special_tokens.values()))
+    return [draw.choices(ordinary, k=draw.randint(2, 8)) for _ in range(number)]
 
 
 def task_of(kind: str, settings: Settings, info: CheckpointInfo, rows: list[list[int]]) -> Task:
