@@ -24,7 +24,7 @@ class ModelOptions(Checked):
     d_model: int = option(128, unit="features", meaning="width of every layer", low=1)
     n_layers: int = option(2, unit="layers", meaning="layers in the decoder, and as many in an encoder", low=1)
     max_len: int = option(128, unit="ids", meaning="longest sequence trained on", low=2)
-    dropout: float = option(0.1, unit="probability", meaning="dropout on embeddings and sublayers", low=0, below=1)
+    dropout: float = option(0.1, unit="probability", meaning="dropout on embeddings and sublayers", low=0, below=0.999)
     tie_embeddings: bool = option(True, unit="yes or no", meaning="one matrix for source, target and output")
 
 
@@ -35,7 +35,9 @@ class TransformerOptions(ModelOptions):
     n_heads: int = option(4, unit="heads", meaning="attention heads a layer", low=1)
     n_kv_heads: int | None = option(None, unit="heads", meaning="key and value heads; none: as many as n_heads", low=1)
     d_ff: int = option(512, unit="features", meaning="inner width of the feed-forward layers", low=1)
-    attention_dropout: float = option(0.0, unit="probability", meaning="dropout on attention weights", low=0, below=1)
+    attention_dropout: float = option(
+        0.0, unit="probability", meaning="dropout on attention weights", low=0, below=0.999
+    )
     norm: str = option("layernorm", unit="kind", meaning="normalisation", choices=("layernorm", "rmsnorm"))
     norm_place: str = option("pre", unit="kind", meaning="norm before or after a sublayer", choices=("pre", "post"))
     norm_eps: float = option(1e-5, unit="variance", meaning="added under the norm's root", low=0)
