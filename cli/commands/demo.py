@@ -13,7 +13,7 @@ from bpe_transformer.cli.support.training_options import start_torch
 
 
 def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float | None, float]) -> list[tuple[str, list[str]]]:
-    """(what it shows, arguments of `bpe-transformer`), in order. `minutes` of training: translation (None: the recipe's steps), language."""
+    """(what it shows, arguments of `bpe-transformer`), in order. `minutes`: translation (None: the recipe's steps), language."""
     numbers, language = str(folder / "numbers"), str(folder / "language")
     words, code = str(folder / "numbers-tokenizer"), str(folder / "stdlib-tokenizer")
     limits = [["--overwrite"] if limit is None else ["--minutes", f"{limit:g}", "--overwrite"] for limit in minutes]
