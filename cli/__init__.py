@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -37,7 +38,9 @@ COMMANDS = {
     "ab": "Compare tokenizers by the models that they make.",
     "evaluate": "Score a trained model on a held-out split.",
     "translate": "Translate text with a trained model.",
-    "generate": "Continue a text with a trained language model.",
+    "generate": "Continue texts with a trained language model.",
+    "classify": "Label texts with a trained classifier.",
+    "fill-mask": "Fill gaps in texts with a trained masked language model.",
     "attention": "Show what a model attends to.",
     "demo": "Run the whole way, from a corpus to trained models.",
 }
@@ -46,7 +49,7 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Finds a subcommand in `bpe_transformer.cli.commands.NAME` as its `command`, importing it on first use.
 
-    A name may be two words; its module then joins them by an underscore. One is appended to a keyword of Python.
+    A name may be two words or hold a hyphen; its module has an underscore there. One is appended to a keyword of Python.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,7 +58,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bpe_transformer.cli.commands.{cmd_name.replace(' ', '_')}{'_' * iskeyword(cmd_name)}")
+        module = import_module(
+            f"bpe_transformer.cli.commands.{re.sub('[ -]', '_', cmd_name)}{'_' * iskeyword(cmd_name)}"
+        )
         command: click.Command = module.command
         return command
 

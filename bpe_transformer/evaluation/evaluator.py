@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpe_transformer.errors import ConfigError, CorpusError
-from bpe_transformer.evaluation.metrics import accuracy, bits_per_byte, bleu, exact_match, macro_f1, perplexity
+from bpe_transformer.evaluation.metrics import (
+    accuracy,
+    bits_per_byte,
+    bleu,
+    bleu_tokenizer,
+    chrf,
+    exact_match,
+    language_of,
+    macro_f1,
+    perplexity,
+)
 
 if TYPE_CHECKING:
     import datasets
@@ -37,9 +47,11 @@ class TranslationScore:
 
     Attributes:
         score: BLEU, 0 to 100, or the percentage of outputs that equal their reference.
-        outputs: one translation per row, in order.
+        outputs: a translation of each row that was scored, in order.
         signature: how BLEU was computed; None for exact match.
         misses: the rows whose output is not the reference; None for BLEU.
+        chrf, chrf_signature: chrF2 of the same outputs, 0 to 100; None for exact match.
+        num_left_out: rows without a source or without a reference: null, or blank.
     """
 
     metric: Metric
@@ -47,6 +59,9 @@ class TranslationScore:
     outputs: tuple[str, ...]
     signature: str | None = None
     misses: tuple[Miss, ...] | None = None
+    chrf: float | None = None
+    chrf_signature: str | None = None
+    num_left_out: int = 0
 
     @property
     def num_rows(self) -> int:
@@ -55,8 +70,9 @@ class TranslationScore:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         data: dict[str, Any] = {"rows": self.num_rows, "metric": self.metric, "score": self.score}
+        data["left_out"] = self.num_left_out
         if self.misses is None:
-            data["signature"] = self.signature
+            data |= {"signature": self.signature, "chrf": self.chrf, "chrf_signature": self.chrf_signature}
         else:
             data["matches"] = self.num_rows - len(self.misses)
             data["misses"] = [miss.to_dict() for miss in self.misses]
@@ -72,11 +88,13 @@ class LanguageModelScore:
     num_texts: int
     num_bytes: int
     num_ids: int
+    num_left_out: int = 0  # null or blank texts
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
             "rows": self.num_texts,
+            "left_out": self.num_left_out,
             "metric": "bits-per-byte",
             "score": self.bits_per_byte,
             "perplexity": self.perplexity,
@@ -93,11 +111,13 @@ class MaskedLanguageModelScore:
     perplexity: float
     num_texts: int
     num_masked: int
+    num_left_out: int = 0  # null or blank texts
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
             "rows": self.num_texts,
+            "left_out": self.num_left_out,
             "metric": "masked-accuracy",
             "score": 100 * self.accuracy,
             "perplexity": self.perplexity,
@@ -141,30 +161,57 @@ def evaluate_translator(
     rows: datasets.Dataset,
     *,
     metric: Metric = "bleu",
+    references: Sequence[str] = (),
+    tokenize: str | None = None,
     beam: int | None = None,
     length_penalty: float | None = None,
     progress: Progress | None = None,
 ) -> TranslationScore:
     """Translates the source column of `rows` and compares with the target column, both named as in training.
 
-    beam, length_penalty, progress: as in `Translator.translate`.
+    Rows without a source or without a reference, null or blank, are left out and counted.
+
+    Args:
+        references: columns with further references, for BLEU and chrF.
+        tokenize: BLEU's tokenizer; None: that of the target language, which the column's name or its letters tell.
+        beam, length_penalty, progress: as in `Translator.translate`.
 
     Raises:
-        ConfigError: an unknown metric.
-        CorpusError: a column is missing, or there is no row.
+        ConfigError: an unknown metric or tokenizer, or further references with exact match.
+        CorpusError: a column is missing or holds no texts, or there is no row to score.
     """
     if metric not in METRICS:
         raise ConfigError(f"metric={metric!r} is unknown; choose {' or '.join(METRICS)}")
+    if metric == "exact-match" and references:
+        raise ConfigError("metric='exact-match' compares with one reference; leave the others out, or choose 'bleu'")
     src, tgt = translator.info.columns
-    _check_columns(rows, (src, tgt), f"the model translates {src} to {tgt}")
-    texts, references = list(rows[src]), list(rows[tgt])
+    columns = (src, tgt, *references)
+    _check_columns(rows, columns, f"the model translates {src} to {tgt}")
+    table = list(zip(*(text_column(rows, column) for column in columns), strict=True))
+    kept = [row for row in table if all(row)]
+    if not kept:
+        raise CorpusError(
+            f"no row has text in {' and '.join(map(repr, columns))}; give rows with at least one to translate and compare"
+        )
+    texts, wanted = [row[0] for row in kept], [list(row[1:]) for row in kept]
     outputs = translator.translate(texts, beam=beam, length_penalty=length_penalty, progress=progress)
+    left_out = len(table) - len(kept)
     if metric == "bleu":
-        scored = bleu(outputs, references)
-        return TranslationScore(metric, scored.score, tuple(outputs), signature=scored.signature)
-    matched = exact_match(outputs, references)
-    misses = tuple(Miss(texts[row], outputs[row], references[row]) for row in matched.misses)
-    return TranslationScore(metric, 100 * matched.share, tuple(outputs), misses=misses)
+        chosen = tokenize or bleu_tokenizer(language_of(tgt, [row[0] for row in wanted]))
+        scored, characters = bleu(outputs, wanted, tokenize=chosen), chrf(outputs, wanted)
+        return TranslationScore(
+            metric,
+            scored.score,
+            tuple(outputs),
+            signature=scored.signature,
+            chrf=characters.score,
+            chrf_signature=characters.signature,
+            num_left_out=left_out,
+        )
+    first = [row[0] for row in wanted]
+    matched = exact_match(outputs, first)
+    misses = tuple(Miss(texts[row], outputs[row], first[row]) for row in matched.misses)
+    return TranslationScore(metric, 100 * matched.share, tuple(outputs), misses=misses, num_left_out=left_out)
 
 
 def evaluate_language_model(
@@ -177,20 +224,22 @@ def evaluate_language_model(
     Raises:
         CorpusError: the column is missing, or there is no text.
     """
-    texts = _texts(rows, model.info.columns)
+    texts, left_out = _texts(rows, model.info.columns)
     loss, num_ids = model.negative_log_likelihood(texts, progress=progress)
     num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return LanguageModelScore(bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids)
+    return LanguageModelScore(
+        bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids, left_out
+    )
 
 
 def evaluate_masked_language_model(
     model: MaskFiller, rows: datasets.Dataset, *, progress: Progress | None = None
 ) -> MaskedLanguageModelScore:
     """Hides ids of the texts of `rows` as in training, the same ones every time; otherwise as `evaluate_language_model`."""
-    texts = _texts(rows, model.info.columns)
+    texts, left_out = _texts(rows, model.info.columns)
     score = model.score(texts, progress=progress)
     likelihood = perplexity(score.negative_log_likelihood, max(score.num_masked, 1))
-    return MaskedLanguageModelScore(score.accuracy, likelihood, len(texts), score.num_masked)
+    return MaskedLanguageModelScore(score.accuracy, likelihood, len(texts), score.num_masked, left_out)
 
 
 def evaluate_classifier(
@@ -208,9 +257,10 @@ def evaluate_classifier(
     column, label = model.info.columns
     _check_columns(rows, (column, label), f"the model learned {label!r} from {column!r}")
     pairs = [
-        (row, text, name) for row, (text, name) in enumerate(zip(rows[column], label_texts(rows, label), strict=True))
+        (row, text, name)
+        for row, (text, name) in enumerate(zip(text_column(rows, column), label_texts(rows, label), strict=True), 1)
     ]
-    scored = [(row, text, name) for row, text, name in pairs if text and text.strip() and name is not None]
+    scored = [(row, text, name) for row, text, name in pairs if text and name is not None]
     for row, _, name in scored:
         if name not in model.info.labels:
             shown = ", ".join(model.info.labels[:10]) + (", …" if len(model.info.labels) > 10 else "")
@@ -224,13 +274,25 @@ def evaluate_classifier(
     )
 
 
-def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> list[str]:
-    """The texts of the one column that the model was trained on; blank ones are left out."""
+def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> tuple[list[str], int]:
+    """The texts of the one column that the model was trained on, and how many were left out: null and blank ones."""
     (column,) = columns
     _check_columns(rows, (column,), f"the model was trained on the column {column!r}")
-    texts = [text for text in rows[column] if text and text.strip()]
+    every = text_column(rows, column)
+    texts = [text for text in every if text]
     if not texts:
         raise CorpusError(f"column {column!r} holds no text to score; give rows with at least one")
+    return texts, len(every) - len(texts)
+
+
+def text_column(rows: datasets.Dataset, column: str) -> list[str]:
+    """The texts of a column; null and blank ones are empty. Raises `CorpusError`, with the row, for what is no text."""
+    texts = []
+    for number, value in enumerate(rows[column], 1):
+        if value is not None and not isinstance(value, str):
+            kind = "a list" if isinstance(value, list) else type(value).__name__
+            raise CorpusError(f"row {number:,} of column {column!r} is {kind}, not a text; give a column of texts")
+        texts.append(value if value and value.strip() else "")
     return texts
 
 

@@ -48,10 +48,10 @@ class AttentionWeights:
     cross: Weights | None
     end_token: bytes
 
-    def layer(self, layer: int = -1, kind: AttentionKind | None = None) -> LayerAttention:
+    def layer(self, layer: int | None = None, kind: AttentionKind | None = None) -> LayerAttention:
         """One layer of one kind, all its heads. Rows of cross-attention are named by the token being written.
 
-        layer: from 0; -1 is the last. kind: None takes the first there is of cross, decoder and encoder.
+        layer: from 1; None is the last. kind: None takes the first there is of cross, decoder and encoder.
         Raises `ConfigError` when the model has no such layer or kind.
         """
         held: dict[AttentionKind, Weights | None]
@@ -64,15 +64,16 @@ class AttentionWeights:
         if weights is None:
             raise ConfigError(f"this model has no {_TITLES[kind]}; choose kind={there[0]!r} or leave it out")
         layers = len(weights)
-        if not -layers <= layer < layers:
-            raise ConfigError(f"there is no layer {layer}; this model has layers 0 to {layers - 1}, and -1 is the last")
-        title = f"{_TITLES[kind]}, layer {layer % layers} of {layers}"
+        number = layers if layer is None else layer
+        if not 1 <= number <= layers:
+            raise ConfigError(f"there is no layer {number}; this model has layers 1 to {layers}")
+        title = f"{_TITLES[kind]}, layer {number} of {layers}"
         if kind == "cross":
             # the row of the token read last is where the next one was written
             written = (*self.tgt_tokens[1:], self.end_token)
-            return LayerAttention(self.src_tokens, written, weights[layer], title)
+            return LayerAttention(self.src_tokens, written, weights[number - 1], title)
         tokens = self.src_tokens if kind == "encoder" else self.tgt_tokens
-        return LayerAttention(tokens, tokens, weights[layer], title)
+        return LayerAttention(tokens, tokens, weights[number - 1], title)
 
 
 def token_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from bpe_transformer.data import SpecialIds
 from bpe_transformer.data.batches import pad
 from bpe_transformer.errors import CheckpointError
+from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.models import Classifier as ClassifierModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
@@ -31,20 +32,30 @@ class Classifier:
         self.model, self.tokenizer, self.info = model, tokenizer, info
         self.special = SpecialIds.of(tokenizer)
 
+    @overload
+    def classify(  # type: ignore[overload-overlap]  # a str is not meant as a sequence of them
+        self, texts: str, *, progress: Callable[[int, int], None] | None = None
+    ) -> LabelProbabilities: ...
+    @overload
     def classify(
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
-    ) -> list[LabelProbabilities]:
-        """The label of each text. Of a text longer than the model's max_len only the beginning is read, as in training.
+    ) -> list[LabelProbabilities]: ...
 
-        `progress` is called with the number of texts done and of all texts.
+    def classify(
+        self, texts: str | Sequence[str], *, progress: Callable[[int, int], None] | None = None
+    ) -> LabelProbabilities | list[LabelProbabilities]:
+        """The label of a text, or of each of a list.
+
+        Of a text longer than the model's max_len only the beginning is read, as in training. `progress` hears of the
+        texts done and of the texts in all.
         """
-        rows = self.log_probabilities(texts, progress=progress).exp()
+        rows = self.log_probabilities(text_list(texts), progress=progress).exp()
         best = rows.sort(dim=-1, descending=True, stable=True)
         found = []
         for values, order in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             named = {self.info.labels[index]: value for index, value in zip(order, values, strict=True)}
             found.append(LabelProbabilities(next(iter(named)), named))
-        return found
+        return found[0] if isinstance(texts, str) else found
 
     @torch.inference_mode()
     def log_probabilities(
@@ -54,19 +65,14 @@ class Classifier:
         max_len, budget = self.info.settings.model.max_len, self.info.settings.decoding.batch_tokens
         encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
         framed = [self.special.framed(ids.tolist(), max_len) for ids in encoded]
-        order = sorted(range(len(framed)), key=lambda row: len(framed[row]))
         found = torch.empty(len(framed), len(self.info.labels))
-        start = 0
-        while start < len(order):
-            end = start + 1
-            while end < len(order) and len(framed[order[end]]) * (end + 1 - start) <= budget:
-                end += 1
-            rows = order[start:end]
+        done = 0
+        for rows in length_batches([len(ids) for ids in framed], budget):
             ids = pad([framed[row] for row in rows], self.special.pad).to(self.device)
             found[rows] = self.model(ids).float().log_softmax(dim=-1).cpu()
-            start = end
+            done += len(rows)
             if progress is not None:
-                progress(start, len(order))
+                progress(done, len(framed))
         return found
 
     @property

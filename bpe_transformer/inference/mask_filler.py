@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, overload
 
 import torch
 
 from bpe_transformer.data import FlatRows, MaskedBatches, SpecialIds
-from bpe_transformer.data.batches import IGNORED, Pack, on_device
+from bpe_transformer.data.batches import IGNORED, Pack, on_device, pad
 from bpe_transformer.errors import CheckpointError, ConfigError
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
+from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
@@ -30,6 +31,20 @@ class MaskedScore(NamedTuple):
     def accuracy(self) -> float:
         """0 to 1."""
         return self.num_right / max(self.num_masked, 1)
+
+
+class FilledMask(NamedTuple):
+    """A token for a gap, by its bytes, and its probability there among all tokens that are text."""
+
+    token: bytes
+    probability: float
+
+
+class FilledText(NamedTuple):
+    """A text with its gaps filled, and for every gap the most probable tokens, best first."""
+
+    text: str
+    masks: tuple[tuple[FilledMask, ...], ...]
 
 
 class MaskFiller:
@@ -51,23 +66,73 @@ class MaskFiller:
         """Where the model is; move it with `model.to`."""
         return self.model.head.weight.device
 
-    @torch.inference_mode()
-    def fill(self, text: str) -> str:
-        """The text with every mask token replaced by the most probable token there, all at once.
+    @overload
+    def fill(self, texts: str) -> str: ...  # type: ignore[overload-overlap]  # a str is not meant as a sequence
+    @overload
+    def fill(self, texts: Sequence[str]) -> list[str]: ...
 
-        Raises `ConfigError` when there is none, or the text is longer than the model's max_len.
+    def fill(self, texts: str | Sequence[str]) -> str | list[str]:
+        """A text, or each of a list, with every mask token replaced by the most probable token there, all at once.
+
+        Raises `ConfigError`, with the row, when there is none, or the text is longer than the model's max_len.
         """
-        mask_id, mask = self._objective.mask_id, str(self.tokenizer.roles.mask)
-        ids = self._bounded(self.tokenizer.encode(text, allowed_special={mask}))
-        if mask_id not in ids:
+        filled = [found.text for found in self.candidates(text_list(texts), limit=1)]
+        return filled[0] if isinstance(texts, str) else filled
+
+    @overload
+    def candidates(  # type: ignore[overload-overlap]  # a str is not meant as a sequence
+        self, texts: str, *, limit: int = 5
+    ) -> FilledText: ...
+    @overload
+    def candidates(
+        self, texts: Sequence[str], *, limit: int = 5, row_numbers: Sequence[int] | None = None
+    ) -> list[FilledText]: ...
+
+    @torch.inference_mode()
+    def candidates(
+        self, texts: str | Sequence[str], *, limit: int = 5, row_numbers: Sequence[int] | None = None
+    ) -> FilledText | list[FilledText]:
+        """The `limit` most probable tokens for every mask token of a text, or of each of a list; otherwise as `fill`.
+
+        row_numbers: of the texts, for messages; None: from 1.
+        """
+        if limit < 1:
+            raise ConfigError(f"limit={limit} must be at least 1")
+        given = text_list(texts)
+        numbers = row_numbers or range(1, len(given) + 1)
+        rows = [self._masked(row, text) for row, text in zip(numbers, given, strict=True)]
+        found: list[FilledText | None] = [None] * len(rows)
+        for batch in length_batches([len(ids) for ids in rows], self.info.settings.decoding.batch_tokens):
+            logits = self.model(pad([rows[row] for row in batch], self.special.pad).to(self.device)).float()
+            for row, one in zip(batch, logits, strict=True):
+                found[row] = self._filled(rows[row], one, limit)
+        results = [one for one in found if one is not None]
+        return results[0] if isinstance(texts, str) else results
+
+    def _masked(self, row: int, text: str) -> list[int]:
+        """The ids of a text that holds a mask token."""
+        mask = str(self.tokenizer.roles.mask)
+        ids = self._bounded(self.tokenizer.encode(text, allowed_special={mask}, disallowed_special=()), row)
+        if self._objective.mask_id not in ids:
             raise ConfigError(
-                f"the text has no {mask}, so there is nothing to fill; write one where a token is missing"
+                f"row {row:,} has no {mask}, so there is nothing to fill; write one where a token is missing"
             )
-        logits = self.model(torch.tensor([ids], device=self.device))[0]
-        logits[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text
-        best = logits.argmax(dim=-1).tolist()
-        filled = [best[place] if id == mask_id else id for place, id in enumerate(ids)]
-        return self.tokenizer.decode(filled[1:])
+        return ids
+
+    def _filled(self, ids: list[int], logits: torch.Tensor, limit: int) -> FilledText:
+        """logits (T, V) of ids (T,), padding after them"""
+        places = [place for place, id in enumerate(ids) if id == self._objective.mask_id]
+        chosen = logits[places]
+        chosen[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text
+        best = chosen.softmax(dim=-1).topk(min(limit, chosen.size(-1)), dim=-1)
+        masks = []
+        filled = list(ids)
+        for place, values, tokens in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
+            filled[place] = tokens[0]
+            masks.append(
+                tuple(FilledMask(self.tokenizer.token_bytes(id), p) for id, p in zip(tokens, values, strict=True))
+            )
+        return FilledText(self.tokenizer.decode(filled[1:]), tuple(masks))
 
     @torch.inference_mode()
     def score(self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> MaskedScore:
@@ -112,11 +177,11 @@ class MaskFiller:
         end_token = self.tokenizer.token_bytes(self.special.eos)
         return weights_of_row(weights, src_tokens=tokens, tgt_tokens=tokens, end_token=end_token)
 
-    def _bounded(self, ids: Sequence[int]) -> list[int]:
+    def _bounded(self, ids: Sequence[int], row: int = 1) -> list[int]:
         """The ids as a document: after </s>, as in training."""
         framed, max_len = [self.special.eos, *ids], self.info.settings.model.max_len
         if len(framed) > max_len:
-            raise ConfigError(f"a text of {len(framed)} ids is longer than max_len={max_len}; shorten it")
+            raise ConfigError(f"row {row:,}: a text of {len(framed)} ids is longer than max_len={max_len}; shorten it")
         return framed
 
 

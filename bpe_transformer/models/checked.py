@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -77,6 +78,8 @@ def _field_problems(field: dataclasses.Field[Any], value: object) -> list[str]:
     found = []
     if choices and value not in choices:
         found.append(f"{field.name}={value!r} is unknown; choose {' or '.join(choices)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{field.name}={value} ({unit}) must be a finite number"]
     if isinstance(value, (int, float)):
         if low is not None and not value >= low:
             found.append(f"{field.name}={value} ({unit}) must be at least {low}")

@@ -51,13 +51,14 @@ class DecoderOnly(nn.Module):
         *,
         need_weights: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
+        shape = ids.shape
         if cache is None:
             end = ids.size(1)
             positions = torch.arange(end, device=ids.device) if positions is None else positions
             if mask is not None:
                 mask = mask & causal_mask(ids.size(1), ids.device)
         else:
-            positions, mask = cache.advance(ids.size(1), ids.device)
+            ids, positions, mask = cache.advance(ids)
             end = cache.end
         x = self.embedding(ids, positions, end)
         kept = []
@@ -72,7 +73,7 @@ class DecoderOnly(nn.Module):
                 need_weights=need_weights,
             )
             kept.append(weights)
-        return self.norm(x), kept
+        return self.norm(x).view(*shape, -1), kept
 
 
 class LanguageModel(nn.Module):

@@ -47,7 +47,7 @@ class EncoderDecoder(nn.Module):
         """tgt (B, T) (bos first) -> states (B, T, C) for `head`.
 
         With a cache, tgt is only what comes after the ids it has seen. When the memory has A < B rows, B/A consecutive
-        rows of tgt are the beams of one source.
+        rows of tgt are the beams of one source; with a cache they go on by one id at a time, T = 1.
         """
         return self._decode(tgt, memory, cache)[0]
 
@@ -76,8 +76,9 @@ class EncoderDecoder(nn.Module):
         self, tgt: Tensor, memory: Memory, cache: Cache | None, *, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         mask: Tensor | None = None
+        shape = tgt.shape
         if isinstance(cache, DecodingCache):
-            positions, mask = cache.advance(tgt.size(1), tgt.device)
+            tgt, positions, mask = cache.advance(tgt, len(memory))
             end = cache.end
         else:
             positions, end = torch.arange(tgt.size(1), device=tgt.device), tgt.size(1)
@@ -98,4 +99,4 @@ class EncoderDecoder(nn.Module):
             )
             own_kept.append(own)
             cross_kept.append(cross)
-        return self.decoder_norm(x), own_kept, cross_kept
+        return self.decoder_norm(x).view(*shape, -1), own_kept, cross_kept

@@ -33,8 +33,8 @@ class Memory:
 class Cache(Protocol):
     """What a decoder keeps between steps."""
 
-    def reorder(self, rows: Tensor, memory_rows: Tensor | None = None) -> None:
-        """Keeps `rows` (R,) of the decoded past and `memory_rows` (A,) of the memory (None: all), in that order."""
+    def reorder(self, rows: Tensor, sentences: Tensor) -> None:
+        """Keeps `sentences` (A',) of those there are, each with its K' of the beams `rows` (A' · K',), in that order."""
 
 
 class AttentionWeights(NamedTuple):

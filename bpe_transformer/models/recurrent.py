@@ -30,11 +30,11 @@ class RecurrentCache:
         self.state: State = ()  # (n_layers, B, H) each
         self.keys: Tensor | None = None  # (A, S, K)
 
-    def reorder(self, rows: Tensor, memory_rows: Tensor | None = None) -> None:
-        """Keeps `rows` (R,) of the state and `memory_rows` (A,) of the memory (None: all), in that order."""
+    def reorder(self, rows: Tensor, sentences: Tensor) -> None:
+        """Keeps `sentences` (A',) of those there are, each with its K' of the beams `rows` (A' · K',), in that order."""
         self.state = tuple(part[:, rows] for part in self.state)
-        if memory_rows is not None and self.keys is not None:
-            self.keys = self.keys[memory_rows]
+        if self.keys is not None and sentences.numel() < len(self.keys):
+            self.keys = self.keys[sentences]
 
 
 def _cpu_in_float32(x: Tensor) -> torch.autocast:

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 Examples:
   bpe-transformer attention runs/numbers "three cats"
   bpe-transformer attention runs/numbers "three cats" --target "고양이 세 마리"
-  bpe-transformer attention runs/numbers "three cats" --layer 0 --head all
+  bpe-transformer attention runs/numbers "three cats" --layer 1 --head all
   bpe-transformer attention runs/numbers "three cats" --kind encoder --json
 """
 )
 @click.argument("run", type=click.Path())
 @click.argument("text", required=False)
 @click.option("--target", metavar="TEXT", help="Translation to follow. [the model's own]")
-@click.option("--layer", type=int, default=-1, metavar="N", help="Layer, from 0; -1 is the last.  [default: -1]")
-@click.option("--head", default="mean", show_default=True, metavar="N|mean|all", help="Head, from 0.")
+@click.option("--layer", type=int, metavar="N", help="Layer, from 1. [the last]")
+@click.option("--head", default="mean", show_default=True, metavar="N|mean|all", help="Head, from 1.")
 @click.option(
     "--kind",
     type=click.Choice(["cross", "encoder", "decoder"]),
@@ -40,7 +40,7 @@ def command(
     run: str,
     text: str | None,
     target: str | None,
-    layer: int,
+    layer: int | None,
     head: str,
     kind: AttentionKind | None,
     errors: str,
@@ -86,4 +86,4 @@ def _weights(run: str, text: str, target: str | None) -> AttentionWeights:
 def _heads(attention: AttentionMap, head: str) -> list[AttentionMap]:
     if head == "mean":
         return [attention.mean()]
-    return [attention.head(number) for number in (range(attention.num_heads) if head == "all" else [int(head)])]
+    return [attention.head(number) for number in (range(1, attention.num_heads + 1) if head == "all" else [int(head)])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -56,6 +56,10 @@ Examples:
 @click.option(
     "--metric", type=click.Choice(["bleu", "exact-match"]), help="For translations. [the recipe's, else bleu]"
 )
+@click.option(
+    "--reference", "references", multiple=True, metavar="COLUMN", help="Compare with this column too; repeatable."
+)
+@click.option("--bleu-tokenizer", metavar="NAME", help="As sacreBLEU names them. [that of the target language]")
 @beam_options
 @click.option(
     "--limit", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="List so many exact misses."
@@ -70,6 +74,8 @@ def command(
     errors: Errors,
     documents: Documents | None,
     metric: Metric | None,
+    references: tuple[str, ...],
+    bleu_tokenizer: str | None,
     beam: int | None,
     length_penalty: float | None,
     limit: int,
@@ -78,7 +84,7 @@ def command(
 ) -> None:
     """Score the model in RUN on splits of CORPUS.
 
-    Translations: sacreBLEU (13a, cased) with its signature, or the share that equals the reference exactly. Language
+    Translations: sacreBLEU (cased) and chrF with their signatures, or the share that equals the reference exactly. Language
     models: bits per byte, and perplexity an id. Masked language models: the share of hidden ids that are found.
     Classifiers: accuracy and macro F1 (the mean of the labels' F1).
     """
@@ -92,8 +98,16 @@ def command(
     reading = Reading(documents=documents, of_txt="paragraph" if "language-model" in model.task else "line")
     info = corpus_info(corpus, splits[0].partition("[")[0] if splits else "train", errors=errors, reading=reading)
     splits = splits or (next(name for name in ("test", "validation", "train", *info.splits) if name in info.splits),)
-    score_rows = _scorer(run, metric or info.train.get("metric", "bleu"), beam, length_penalty)
-    columns = model.columns if set(model.columns) <= set(info.columns) else None
+    score_rows = _scorer(
+        run,
+        metric=metric or info.train.get("metric", "bleu"),
+        references=references,
+        tokenize=bleu_tokenizer,
+        beam=beam,
+        length_penalty=length_penalty,
+    )
+    wanted = (*model.columns, *references)
+    columns = wanted if set(wanted) <= set(info.columns) else None
     scores = []
     for split in splits:
         rows = load_corpus(corpus, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
@@ -108,10 +122,8 @@ def command(
             console.print(line, soft_wrap=True)
 
 
-def _scorer(
-    run: str, metric: Metric, beam: int | None, length_penalty: float | None
-) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
-    """A function that scores rows with the model in `run` and reports progress."""
+def _scorer(run: str, **translating: Any) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
+    """A function that scores rows with the model in `run` and reports progress; `translating` is for translators."""
     from bpe_transformer.evaluation import (
         evaluate_classifier,
         evaluate_language_model,
@@ -130,9 +142,7 @@ def _scorer(
         return lambda rows, report: evaluate_masked_language_model(filler, rows, progress=report)
     if task == "translation":
         translator = load_translator(run)
-        return lambda rows, report: evaluate_translator(
-            translator, rows, metric=metric, beam=beam, length_penalty=length_penalty, progress=report
-        )
+        return lambda rows, report: evaluate_translator(translator, rows, progress=report, **translating)
     generator = load_text_generator(run)
     return lambda rows, report: evaluate_language_model(generator, rows, progress=report)
 
@@ -141,25 +151,32 @@ def _line(score: Score) -> str:
     from bpe_transformer.evaluation import ClassificationScore, LanguageModelScore, MaskedLanguageModelScore
 
     if isinstance(score, ClassificationScore):
-        left_out = f"  {score.num_left_out:,} without text or label left out" if score.num_left_out else ""
         return (
             f"accuracy {100 * score.accuracy:.1f} %  macro F1 {100 * score.macro_f1:.1f} %  "
-            f"{score.num_rows:,} rows{left_out}"
+            f"{score.num_rows:,} rows{_left_out(score, 'text or label')}"
         )
     if isinstance(score, MaskedLanguageModelScore):
         return (
             f"masked accuracy {100 * score.accuracy:.1f} %  perplexity {score.perplexity:.2f} a hidden id  "
-            f"{score.num_texts:,} documents  {score.num_masked:,} hidden ids"
+            f"{score.num_texts:,} documents  {score.num_masked:,} hidden ids{_left_out(score, 'text')}"
         )
     if isinstance(score, LanguageModelScore):
         return (
             f"{score.bits_per_byte:.3f} bits a byte  perplexity {score.perplexity:.2f} an id  "
-            f"{score.num_texts:,} documents  {score.num_bytes:,} bytes  {score.num_ids:,} ids"
+            f"{score.num_texts:,} documents  {score.num_bytes:,} bytes  {score.num_ids:,} ids{_left_out(score, 'text')}"
         )
     if score.misses is None:
-        return f"BLEU {score.score:.2f}  {score.num_rows:,} rows  {score.signature}"
+        return (
+            f"BLEU {score.score:.2f}  chrF {score.chrf:.2f}  {score.num_rows:,} rows"
+            f"{_left_out(score, 'source or reference')}  {score.signature}  {score.chrf_signature}"
+        )
     matches = score.num_rows - len(score.misses)
-    return f"exact match {score.score:.1f} %  {matches:,} of {score.num_rows:,} rows"
+    left_out = _left_out(score, "source or reference")
+    return f"exact match {score.score:.1f} %  {matches:,} of {score.num_rows:,} rows{left_out}"
+
+
+def _left_out(score: Score, what: str) -> str:
+    return f"  {score.num_left_out:,} without {what} left out" if score.num_left_out else ""
 
 
 def _misses(score: Score, limit: int) -> list[str]:

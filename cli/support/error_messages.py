@@ -27,6 +27,7 @@ RENAMED = {
     ("train", "--alpha"): "--length-penalty",
     ("train", "--limit-factor"): "--max-len-ratio",
     ("train", "--limit-extra"): "--max-len-extra",
+    ("generate", "--samples"): "--num-samples",
     ("translate", "--alpha"): "--length-penalty",
     ("evaluate", "--alpha"): "--length-penalty",
     ("evaluate", "--misses"): "--limit",

@@ -7,16 +7,17 @@ what the command is about, it may also stand alone, as the argument TEXT.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 import click
 
-from bpe_transformer.cli.support.console import say, stdin_bytes
+from bpe_transformer.cli.support.console import say, stdin_bytes, write_data
 from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
 from bpe_transformer.io import invalid_utf8_message
+from bpe_transformer.io.printable import printable_json
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -173,3 +174,27 @@ def at_once_option(command: Command) -> Command:
     """`--at-once`, for a program that writes a line and waits for the answer."""
     text = "Answer each line as it arrives; else some MiB at a time, and a mistake in it writes nothing."
     return click.option("--at-once", is_flag=True, help=text)(command)
+
+
+def text_batches(texts: Sequence[str], errors: str, *, at_once: bool) -> Iterator[list[str]]:
+    """The texts given as arguments, all at once, or the lines of standard input, a batch after the other."""
+    if texts:
+        yield [argument_text(text, errors) for text in texts]
+        return
+    offset, number = 0, 1
+    for batch in line_batches(at_once=at_once):
+        lines = []
+        for raw in batch:
+            lines.append(decoded(raw, errors, offset, number).rstrip("\r"))
+            offset, number = offset + len(raw) + 1, number + 1
+        yield lines
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks of its own."""
+    return " ".join(text.splitlines())
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes each row to standard output as one line of JSON."""
+    write_data("".join(f"{printable_json(row, indent=None)}\n" for row in rows).encode())

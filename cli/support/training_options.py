@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +14,7 @@ import click
 from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.data.prepared.task_columns import TASKS, Task
+from bpe_transformer.models.checked import Checked
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.training.config import FIELDS, DecodingConfig
 
@@ -264,3 +265,42 @@ def beam_options(command: Command) -> Command:
         help="Exponent of length normalization (GNMT); 0 is none. [the run's]",
     )
     return beam(penalty(command))
+
+
+def dataclass_options(settings: type[Checked]) -> Callable[[Command], Command]:
+    """An option for each field (`--n-best` for n_best); those given arrive together as the argument `options`.
+
+    They are checked at once, before anything is loaded: `ConfigError` for a value out of range.
+    """
+    chosen = fields(settings)
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_given(**arguments: Any) -> Any:
+            given = {field.name: arguments.pop(field.name) for field in chosen}
+            options = {name: value for name, value in given.items() if value is not None}
+            settings(**options)
+            return command(options=options, **arguments)
+
+        wrapped: Any = with_given
+        for field in reversed(chosen):
+            wrapped = _field_option(field)(wrapped)
+        return wrapped  # type: ignore[no-any-return]
+
+    return add
+
+
+def _field_option(field: Field[Any]) -> Callable[[Any], Any]:
+    kind, choices = str(field.type).partition(" | ")[0], field.metadata["choices"]
+    flag = "--" + field.name.replace("_", "-")
+    meaning = with_options(field.metadata["meaning"])
+    default = "the run's" if field.default is None and "none:" not in meaning else field.default
+    text = f"{meaning[:1].upper()}{meaning[1:]}"
+    if not choices:
+        text += f" ({field.metadata['unit']})"
+    if default is not None:
+        text += f". [{default}]"
+    if choices:
+        return click.option(flag, field.name, type=click.Choice(choices), help=text)
+    option_type, metavar = _TYPES[kind]
+    return click.option(flag, field.name, type=option_type, metavar=metavar, help=text)

@@ -68,8 +68,8 @@ def spelled(tokens: list[dict[str, str]]) -> bytes:
 
 
 def test_cross_attention_of_a_given_target(bpe: Run, translator: Path) -> None:
-    (found,) = shown(bpe, translator, "three cats", "--target", "세 마리", "--head", "1", "--layer", "0")
-    assert found["title"] == "decoder-to-encoder attention, layer 0 of 2, head 1 of 2"
+    (found,) = shown(bpe, translator, "three cats", "--target", "세 마리", "--head", "2", "--layer", "1")
+    assert found["title"] == "decoder-to-encoder attention, layer 1 of 2, head 2 of 2"
     assert spelled(found["src_tokens"]) == b"three cats</s>"
     assert spelled(found["tgt_tokens"]) == "세 마리</s>".encode()  # what each row was writing
     expected = load_translator(translator).attention("three cats", "세 마리").cross
@@ -116,8 +116,8 @@ def test_drawn_in_80_columns(bpe: Run, translator: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["text", "--layer", "2"], "there is no layer 2; this model has layers 0 to 1"),
-        (["text", "--head", "2"], "there is no head 2; choose 0 to 1"),
+        (["text", "--layer", "3"], "there is no layer 3; this model has layers 1 to 2"),
+        (["text", "--head", "0"], "there is no head 0; choose 1 to 2"),
         ([""], "the text is empty"),
     ],
 )

@@ -105,9 +105,9 @@ def test_a_language_model_is_scored_and_goes_on_with_a_text(bpe: Run, reader: Pa
     written = bpe("generate", reader, "def add_", "--temperature", "0", "--max-new", "20").stdout.decode()
     assert written.startswith("def add_")
     assert "return x" in written
-    several = bpe("generate", reader, "--samples", "2", "--seed", "3", "--max-new", "5", input=b"def\n").stdout
+    several = bpe("generate", reader, "--num-samples", "2", "--seed", "3", "--max-new", "5", input=b"def\n").stdout
     assert several.decode().count("\n---\n") == 1
-    assert several == bpe("generate", reader, "def", "--samples", "2", "--seed", "3", "--max-new", "5").stdout
+    assert several == bpe("generate", reader, "def", "--num-samples", "2", "--seed", "3", "--max-new", "5").stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -52,6 +52,7 @@ def test_exact_match_names_the_misses() -> None:
         "rows": 2,
         "metric": "exact-match",
         "score": 50.0,
+        "left_out": 0,
         "matches": 1,
         "misses": [{"src": "x", "output": "X", "reference": "y"}],
         "outputs": ["A B C D E", "X"],

@@ -11,6 +11,7 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.inference import (
     LanguageModelSession,
     TranslationSession,
+    Written,
     beam_search,
     filter_logits,
     greedy_search,
@@ -33,7 +34,8 @@ class Table:
         if not self.first:
             self.prefixes = [(*p, i) for p, i in zip(self.prefixes, ids.tolist(), strict=True)]
         self.first = False
-        return torch.tensor([self.probabilities[prefix] for prefix in self.prefixes]).clamp(min=1e-9).log()
+        rows = [self.probabilities.get(prefix, [1.0, 1.0, 1.0]) for prefix in self.prefixes]  # rows that ended go on
+        return torch.tensor(rows).clamp(min=1e-9).log()
 
     def select(self, rows: Tensor, sentences: Tensor) -> None:
         self.prefixes = [self.prefixes[row] for row in rows.tolist()]
@@ -52,9 +54,8 @@ GARDEN_PATH = {
 
 def test_beam_search_finds_what_greedy_misses() -> None:
     start, limits = torch.tensor([9]), torch.tensor([4])
-    assert greedy_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits) == [
-        [0, 0]
-    ]  # 0.6 x 0.35 x 0.8 = 0.168
+    (greedy,) = greedy_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits)
+    assert greedy == ([0, 0], "ended")  # 0.6 x 0.35 x 0.8 = 0.168
     (found,) = beam_search(Table(1, GARDEN_PATH), start, eos_id=EOS, limits=limits, beam=2, length_penalty=0.0)
     assert found[0].ids == [1]
     assert found[0].log_probability == pytest.approx(torch.tensor(0.4 * 0.9).log().item(), abs=1e-5)
@@ -105,7 +106,7 @@ def test_beam_of_one_is_greedy_and_a_wide_beam_is_no_worse(translation: Any, nor
     plain = greedy_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits)
     one = beam_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits, beam=1, length_penalty=0.0)
     wide = beam_search(TranslationSession(model, src), start, eos_id=EOS, limits=limits, beam=4, length_penalty=0.0)
-    assert [h[0].ids for h in one] == plain
+    assert [h[0].ids for h in one] == [written.ids for written in plain]
     assert all(len(h[0].ids) <= limit for h, limit in zip(wide, limits.tolist(), strict=True))
     gains = [w[0].log_probability - o[0].log_probability for w, o in zip(wide, one, strict=True)]
     assert sum(gains) > 0
@@ -139,7 +140,7 @@ def test_prompts_of_any_lengths_are_continued_as_if_alone(language: Any) -> None
         ids = list(prompt)
         while len(ids) < len(prompt) + limit and ids[-1] != EOS:
             ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
-        assert written == [id for id in ids[len(prompt) :] if id != EOS]
+        assert written.ids == [id for id in ids[len(prompt) :] if id != EOS]
 
 
 def test_an_empty_prompt_is_refused(language: Any) -> None:
@@ -150,7 +151,7 @@ def test_an_empty_prompt_is_refused(language: Any) -> None:
 def test_sampling_is_seeded_and_follows_the_distribution(language: Any) -> None:
     model = language()
 
-    def draw(seed: int) -> list[list[int]]:
+    def draw(seed: int) -> list[Written]:
         session = LanguageModelSession(model, [[4, 5]] * 4)
         limits = torch.full((4,), 8)
         return sample(session, session.start, eos_id=EOS, limits=limits, temperature=1.0, top_k=0, top_p=1.0, seed=seed)
@@ -168,7 +169,7 @@ def test_sampling_is_seeded_and_follows_the_distribution(language: Any) -> None:
         top_p=1.0,
         seed=0,
     )
-    shares = [sum(ids == wanted for ids in drawn) / 4000 for wanted in ([0], [1], [])]
+    shares = [sum(written.ids == wanted for written in drawn) / 4000 for wanted in ([0], [1], [])]
     assert shares == pytest.approx([0.2, 0.5, 0.3], abs=0.03)
 
 
@@ -184,6 +185,6 @@ def test_top_k_and_top_p_cut_the_tail() -> None:
     assert kept(top_p=0.5) == [0]
     assert kept(top_p=0.6) == [0, 1]
     assert kept(top_k=3, top_p=0.9) == [0, 1, 2]  # 0.5 + 0.3 of 0.95 is 0.84
-    torch.testing.assert_close(filter_logits(logits, temperature=2.0, top_k=0, top_p=1.0), logits / 2)
+    torch.testing.assert_close(filter_logits(logits, temperature=2.0, top_k=0, top_p=1.0), (logits - logits[0, 0]) / 2)
     with pytest.raises(ConfigError, match=r"temperature=0.*top_k=-1.*top_p=2"):
         filter_logits(logits, temperature=0.0, top_k=-1, top_p=2.0)

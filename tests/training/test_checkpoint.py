@@ -48,7 +48,7 @@ def test_a_language_model_of_format_1_still_loads_and_writes() -> None:
     with torch.inference_mode():
         logits = generator.model(inputs()[0])[:, :, :5]
     torch.testing.assert_close(logits, torch.tensor(expected["logits"]), atol=1e-5, rtol=0)
-    assert generator.generate("one ", temperature=0.0, max_new=10) == expected["generated"]
+    assert [generator.generate("one ", temperature=0.0, max_new=10)] == expected["generated"]
     loss, _ = generator.negative_log_likelihood(EXPECTED["translation"]["texts"])
     assert loss == pytest.approx(expected["nats"], abs=1e-3)
 

@@ -117,4 +117,4 @@ def test_a_modern_gpt_learns(lines: TokenStore, tokenizer: Tokenizer, settings: 
     result = train_language_model(lines, lines, tokenizer, settings=chosen, directory=tmp_path / "run")
     assert result.history[-1]["validation_loss"] < 2.5
     generator = load_text_generator(tmp_path / "run")
-    assert len(generator.generate("low", samples=2, max_new=6)) == 2
+    assert len(generator.generate("low", num_samples=2, max_new=6)) == 2

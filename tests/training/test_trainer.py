@@ -250,11 +250,11 @@ def test_a_language_model_learns_scores_and_writes(
     assert ids == sum(len(tokenizer.encode(text)) + 1 for text in texts)
     assert loss / ids == pytest.approx(outcome.validation_loss, rel=0.1)
     assert loss / ids < 2.0  # a uniform guess is ln 290 = 5.7
-    written = model.generate("low", samples=3, max_new=8, seed=2)
-    assert written == model.generate("low", samples=3, max_new=8, seed=2)
-    assert written != model.generate("low", samples=3, max_new=8, seed=3)
-    (bold,) = model.generate("low", temperature=0, max_new=8)
-    assert [bold] == model.generate("low", temperature=0, max_new=8, seed=5)
+    written = model.generate("low", num_samples=3, max_new=8, seed=2)
+    assert written == model.generate("low", num_samples=3, max_new=8, seed=2)
+    assert written != model.generate("low", num_samples=3, max_new=8, seed=3)
+    bold = model.generate("low", temperature=0, max_new=8)
+    assert bold == model.generate("low", temperature=0, max_new=8, seed=5)
     assert model.attention("lower low").decoder.shape[:2] == (1, 2)
     assert model.attention("lower low").cross is None
 

@@ -19,7 +19,7 @@ from bpe_transformer.inference.export.probe import (
     make_probe,
     prompts_of,
 )
-from bpe_transformer.inference.translator import LONGEST_SOURCE
+from bpe_transformer.inference.translator import LONGEST_TARGET
 from bpe_transformer.io import bound_directory
 from bpe_transformer.models.convert.ctranslate2 import Vocabulary, check_ctranslate2, to_ctranslate2
 from bpe_transformer.tokenizer import Tokenizer
@@ -46,7 +46,7 @@ def export_ctranslate2(run: str | os.PathLike[str], directory: str | os.PathLike
         raise ConversionError(f"{_ENGINE} translates and continues texts, and {run} is a classifier; use transformers")
     check_ctranslate2(info.family, info.config)
     vocabulary = vocabulary_of(tokenizer, info)
-    positions = LONGEST_SOURCE * info.settings.model.max_len
+    positions = LONGEST_TARGET * info.settings.model.max_len
     spec = to_ctranslate2(info.family, info.config, weights_of(model), vocabulary, positions=positions)
     probe = make_probe(model, info, tokenizer)
     with bound_directory(directory) as folder:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from bpe_transformer.data.batches import pad
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import ConversionError
-from bpe_transformer.inference.decoding_session import LanguageModelSession, TranslationSession
-from bpe_transformer.inference.greedy import greedy_search
+from bpe_transformer.inference.search.decoding_session import LanguageModelSession, TranslationSession
+from bpe_transformer.inference.search.greedy import greedy_search
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo
 
@@ -74,7 +74,7 @@ def make_probe(model: Any, info: CheckpointInfo, tokenizer: Tokenizer) -> Probe:
         session = TranslationSession(model, batch)
         start = torch.full((len(rows),), special.bos)
         limits = torch.full((len(rows),), limit)
-        written = greedy_search(session, start, eos_id=special.eos, limits=limits)
+        written = [found.ids for found in greedy_search(session, start, eos_id=special.eos, limits=limits)]
         return Probe(rows, targets, logits, written, limit)
     logits = model(batch)
     if info.task != "language-model":
@@ -92,7 +92,8 @@ def _continued(model: nn.Module, prompts: list[list[int]], special: SpecialIds, 
     if not prompts:
         return []
     session = LanguageModelSession(model, prompts)  # type: ignore[arg-type]
-    return greedy_search(session, session.start, eos_id=special.eos, limits=torch.full((len(prompts),), limit))
+    limits = torch.full((len(prompts),), limit)
+    return [one.ids for one in greedy_search(session, session.start, eos_id=special.eos, limits=limits)]
 
 
 def largest_difference(ours: Tensor, theirs: Tensor, what: str, engine: str) -> float:

@@ -76,17 +76,16 @@ class AttentionMap(View):
         title = f"{self.title}, mean of {self.num_heads} heads" if self.num_heads > 1 else self.title
         return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights.mean(axis=0), title)
 
-    def head(self, index: int) -> AttentionMap:
-        """The map of one head; heads count from 0.
+    def head(self, number: int) -> AttentionMap:
+        """The map of one head; heads count from 1.
 
         Raises:
             ConfigError: there is no such head.
         """
-        if not 0 <= index < self.num_heads:
-            raise ConfigError(f"there is no head {index}; choose 0 to {self.num_heads - 1}, or the mean")
-        return AttentionMap(
-            self.src_tokens, self.tgt_tokens, self.weights[index], f"{self.title}, head {index} of {self.num_heads}"
-        )
+        if not 1 <= number <= self.num_heads:
+            raise ConfigError(f"there is no head {number}; choose 1 to {self.num_heads}, or the mean")
+        title = f"{self.title}, head {number} of {self.num_heads}"
+        return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights[number - 1], title)
 
     def alignments(self) -> tuple[Alignment, ...]:
         """For every target token the source token with the largest weight in the mean over heads (ties: the first)."""

@@ -59,7 +59,7 @@ def _continuation(model: Any, tokenizer: Tokenizer, info: CheckpointInfo, text: 
     left = longest - 1 - len(tokenizer.encode_ordinary(prompt))
     if left < 1:
         return None
-    (written,) = generator.generate(prompt, max_new=min(_CONTINUED, left), temperature=0)
+    written = generator.generate(prompt, max_new=min(_CONTINUED, left), temperature=0)
     return RunSample(prompt, written)
 
 

@@ -77,7 +77,8 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Attends from x (B, T, C) to itself, or to `context` (A, S, C).
 
-        mask: bool (B or 1, T or 1, S), True where a query sees a key. A query that sees no key gets zeros.
+        mask: bool (B or 1, T or 1, S), True where a query sees a key, and a query that sees no key gets zeros; or
+        float, added to the scores, with at least one finite value for every query (without `need_weights`).
         causal: query t sees only the keys up to t; without a cache, whose slots the mask must hide.
         positions, end: of x, (T,) or (B, T), all below `end`: for `rope` and for the cache (default: 0 to T).
         cache: a `KVCache` for x itself; a `ProjectedMemory` for a context, which is then projected only once.
@@ -101,6 +102,8 @@ class MultiHeadAttention(nn.Module):
         weights = None
         if need_weights:
             attended, weights = attend(q, k, v, _combined(mask, causal, q.size(2), q.device), dropout=dropout)
+        elif mask is not None and mask.is_floating_point():
+            attended = attend_biased(q, k, v, mask[:, None])
         else:
             kernel_causal = causal and mask is None  # the kernel has this mask built in
             visible = None if kernel_causal else _combined(mask, causal, q.size(2), q.device)
@@ -154,6 +157,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, dropout: 
     if visible is not None:
         weights = weights.masked_fill(~visible, 0.0)
     return functional.dropout(weights, dropout, training=dropout > 0) @ v, weights
+
+
+def attend_biased(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """`attend` with what is added to the scores, (B, 1, T, S): (B, H, T, D), (B, H, S, D) twice -> (B, H, T, D).
+
+    For the few queries of a decoding step, for which this is faster than the fused kernel.
+    """
+    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)
+    attended: Tensor = scores.add_(bias).softmax(dim=-1) @ v
+    return attended
 
 
 def fused_attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, causal: bool, dropout: float) -> Tensor:

@@ -12,8 +12,12 @@ class DecodingConfig(Checked):
     """How a trained model writes."""
 
     beam: int = option(5, unit="hypotheses", meaning="beam width; 1: greedy", low=1)
-    length_penalty: float = option(1.0, unit="exponent", meaning="length normalization (GNMT); 0: none", low=0)
-    batch_tokens: int = option(4096, unit="ids", meaning="source ids, padding included, decoded together", low=1)
+    length_penalty: float = option(
+        1.0, unit="exponent", meaning="length normalization (GNMT); 0: none", low=0, below=20
+    )
+    batch_tokens: int = option(
+        4096, unit="ids", meaning="source ids, padding and beams included, decoded together", low=1
+    )
     max_len_ratio: float = option(
         2.0, unit="ids per source id", meaning="longest translation, plus max_len_extra", low=0
     )

@@ -18,7 +18,7 @@ SRC, TGT = ["three", " cats", "</s>"], ["세".encode(), "마리".encode()]
 def test_mean_and_heads() -> None:
     attention = AttentionMap(SRC, TGT, WEIGHTS, "layer 1")
     np.testing.assert_allclose(attention.mean().weights, [[[0.3, 0.325, 0.375], [0.1, 0.5, 0.4]]], rtol=1e-6)
-    np.testing.assert_allclose(attention.head(1).weights[0], WEIGHTS[1], rtol=1e-6)
+    np.testing.assert_allclose(attention.head(2).weights[0], WEIGHTS[1], rtol=1e-6)
     assert (attention.num_heads, attention.head(1).num_heads) == (2, 1)
     assert attention.head(1).title == "layer 1, head 1 of 2"
 
@@ -47,8 +47,8 @@ def test_refuses_what_is_no_attention(weights: np.ndarray, message: str) -> None
 
 
 def test_no_such_head() -> None:
-    with pytest.raises(ConfigError, match="no head 2; choose 0 to 1"):
-        AttentionMap(SRC, TGT, WEIGHTS).head(2)
+    with pytest.raises(ConfigError, match="no head 3; choose 1 to 2"):
+        AttentionMap(SRC, TGT, WEIGHTS).head(3)
 
 
 def test_json() -> None:

@@ -7,7 +7,7 @@ the closing `eos_id`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -18,7 +18,10 @@ from bpe_transformer.models import EncoderDecoder, LanguageModel, RecurrentSeq2S
 
 
 class DecodingSession(Protocol):
-    """Rows being written, grouped by sentence: row r belongs to sentence r // (rows / sentences)."""
+    """Rows being written, grouped by sentence: row r belongs to sentence r // (rows / sentences).
+
+    Searches let rows that have ended go on for some steps, and read nothing of what they give.
+    """
 
     def step(self, ids: Tensor) -> Tensor:
         """The last id of every row (R,) -> logits of the next (R, V)."""
@@ -44,9 +47,8 @@ class TranslationSession:
 
     def select(self, rows: Tensor, sentences: Tensor) -> None:
         """The beams of a sentence share its memory, so the memory moves only when sentences end."""
-        fewer = sentences.numel() < len(self.memory)
-        self.cache.reorder(rows, sentences if fewer else None)
-        if fewer:
+        self.cache.reorder(rows, sentences)
+        if sentences.numel() < len(self.memory):
             self.memory = self.memory.select(sentences)
 
 
@@ -79,28 +81,4 @@ class LanguageModelSession:
         return logits
 
     def select(self, rows: Tensor, sentences: Tensor) -> None:
-        """Here rows carry everything; sentences do not matter."""
-        self.cache.reorder(rows)
-
-
-def write_until_eos(
-    session: DecodingSession, start: Tensor, choose: Callable[[Tensor], Tensor], *, eos_id: int, limits: Tensor
-) -> list[list[int]]:
-    """Steps until every row has ended: `choose` takes logits (R, V) and gives the next ids (R,)."""
-    written: list[list[int]] = [[] for _ in range(start.size(0))]
-    active = torch.nonzero(limits > 0)[:, 0]
-    if active.numel() < start.size(0):
-        session.select(active, active)
-    last = start[active]
-    for length in range(1, int(limits.max()) + 1):
-        if not active.numel():
-            break
-        last = choose(session.step(last))
-        for sentence, token in zip(active.tolist(), last.tolist(), strict=True):
-            if token != eos_id:
-                written[sentence].append(token)
-        going = torch.nonzero((last != eos_id) & (limits[active] > length))[:, 0]
-        if going.numel() < active.numel():
-            session.select(going, going)
-            active, last = active[going], last[going]
-    return written
+        self.cache.reorder(rows, sentences)
