@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +13,16 @@ from pathlib import Path
 from bpe_transformer.errors import OutputLockedError
 from bpe_transformer.io.workspaces import hidden_name, hold_lock, release
 
+_WAIT_SECONDS = 0.2
 _holders: dict[tuple[int, Path], int] = {}  # the process and the lock, to the thread that holds it
 
 
 @contextmanager
-def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Iterator[None]:
+def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False, wait: bool = False) -> Iterator[None]:
     """Holds a lock on an output while the block runs. Processes that do not ask for it are not hindered.
 
     With `reentrant`, a block within another of the same thread is let through. Raises `OutputLockedError` if another process,
-    or another block of this one, holds it.
+    or another block of this one, holds it, unless `wait` says to wait for its end, and where none can be taken.
     """
     target = Path(os.path.realpath(path))
     lock = _place(target)
@@ -30,7 +32,7 @@ def lock_output(path: str | os.PathLike[str], *, reentrant: bool = False) -> Ite
         return
     missing = [parent for parent in lock.parents if not parent.exists()]
     lock.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(lock, path)
+    descriptor = _acquire(lock, path, wait=wait)
     _holders[holder] = threading.get_ident()
     try:
         yield
@@ -51,7 +53,7 @@ def _place(target: Path) -> Path:
     return (target if inside else target.parent) / name
 
 
-def _acquire(lock: Path, path: str | os.PathLike[str]) -> int:
+def _acquire(lock: Path, path: str | os.PathLike[str], *, wait: bool) -> int:
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -64,6 +66,9 @@ def _acquire(lock: Path, path: str | os.PathLike[str]) -> int:
             raise OutputLockedError(f"{path} cannot be locked: {lock} is not a file of this user; remove it")
         if hold_lock(descriptor) is False:
             os.close(descriptor)
+            if wait:
+                time.sleep(_WAIT_SECONDS)
+                continue
             raise OutputLockedError(
                 f"{path} is being written by another run; wait until it has ended, or choose another output"
             )

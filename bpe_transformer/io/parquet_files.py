@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bpe_transformer import _core
-from bpe_transformer.errors import BpeTransformerError, CorpusError
+from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.json_files import one_line
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 
@@ -19,16 +19,39 @@ if TYPE_CHECKING:
 def open_parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     """Yields the open file; checksums of its pages are verified where it has some.
 
-    Raises `CorpusError` if it is not Parquet or is damaged, also for damage that shows only while the block reads it.
+    Raises `CorpusError` if it is not Parquet. Damage that shows later is told by `parquet_batches`.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with _damage_named(path):
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    with file:
+        with _damage_named(path):
+            file.schema_arrow  # noqa: B018  its columns are read here and kept
+        yield file
+
+
+def parquet_batches(
+    path: str | os.PathLike[str], file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of an open file, so many at a time. Raises `CorpusError` for what is damaged, text that is no UTF-8 included."""
+    with _damage_named(path):
+        batches = file.iter_batches(rows, columns=None if columns is None else list(columns))
+    while True:
+        with _damage_named(path):
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch.validate(full=True)
+        yield batch
+
+
+@contextmanager
+def _damage_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield file
-    except (BpeTransformerError, _core.WordTooLong):  # raised by the block, not by reading
-        raise
+        yield
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as problem:
         if isinstance(problem, OSError) and problem.errno:  # such as a file that may not be read
             raise

@@ -43,10 +43,12 @@ def read_lines(
             yield text if keep_ends else text.removesuffix("\n").removesuffix("\r")
 
 
-def normalize_blocks(blocks: Iterable[Any], normalize: Callable[[str], str], path: Path) -> Iterator[bytes]:
+def normalize_blocks(
+    blocks: Iterable[Any], normalize: Callable[[str], str], begins: Callable[[str], bool], path: Path
+) -> Iterator[bytes]:
     """The text of all blocks normalised to one of Unicode's forms, the same as if it were normalised at once.
 
-    It is cut before a space or line feed: no form joins or reorders these with what stands before them. Raises
+    It is cut before a character that `begins` something new: no form joins or reorders it with what stands before it. Raises
     `InvalidUtf8Error` with the file `path` and the byte.
     """
     rest, offset = bytearray(), 0
@@ -61,10 +63,25 @@ def normalize_blocks(blocks: Iterable[Any], normalize: Callable[[str], str], pat
     for block in blocks:
         searched = len(rest)
         rest += block
-        cut = max(rest.rfind(b" ", searched), rest.rfind(b"\n", searched))
-        if cut > 0:
+        if cut := _last_beginning(rest, searched, begins):
             yield normalize_first(cut)
     yield normalize_first(len(rest))
+
+
+def _last_beginning(data: bytearray, searched: int, begins: Callable[[str], bool]) -> int:
+    """Where the last character begins that begins something new, after the bytes that were searched before; 0 if none does."""
+    stop = len(data)
+    while stop > max(searched - 4, 0):
+        start = max(stop - 256, 0)
+        while start > 0 and data[start] & 0xC0 == 0x80 and stop - start < 300:  # inside a character
+            start -= 1
+        at = stop
+        for character in reversed(data[start:stop].decode("utf-8", "surrogateescape")):
+            at -= 1 if "\ud800" <= character <= "\udfff" else len(character.encode())
+            if at and not "\ud800" <= character <= "\udfff" and begins(character):
+                return at
+        stop = start
+    return 0
 
 
 def split_documents(blocks: Iterable[Any], separator: bytes, path: Path) -> Iterator[str]:

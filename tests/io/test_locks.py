@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpe_transformer.errors import OutputLockedError
-from bpe_transformer.io import lock_output
+from bpe_transformer.io import lock_output, locks
 from bpe_transformer.io.workspaces import hidden_name
 
 
@@ -73,6 +74,25 @@ def test_a_lock_lies_in_a_folder_whose_parent_may_not_be_written_to(
         with pytest.raises(OutputLockedError, match="another run"), lock_output(tmp_path / "run"):
             pass
     assert os.listdir(tmp_path / "run") == []
+
+
+def test_waiting_ends_with_the_other_run_or_where_no_lock_can_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_WAIT_SECONDS", 0)
+    held = lock_output(tmp_path / "run")
+    held.__enter__()
+    monkeypatch.setattr(locks.time, "sleep", lambda _: held.__exit__(None, None, None))
+    with lock_output(tmp_path / "run", wait=True):
+        pass
+    monkeypatch.setattr(locks.time, "sleep", lambda _: pytest.fail("it waited"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OutputLockedError, match="No space left"), lock_output(tmp_path / "run", wait=True):
+        pass
 
 
 def test_folders_above_a_lock_are_made_and_removed(tmp_path: Path) -> None:

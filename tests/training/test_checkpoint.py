@@ -113,10 +113,10 @@ def test_a_config_that_cannot_be_is_refused_before_anything_is_allocated(
     monkeypatch.setattr(
         "bpe_transformer.training.checkpoint.read_tensors", lambda _: pytest.fail("the weights were read")
     )
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(CheckpointError, match=problem):
         load_checkpoint(run)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_config_nested_too_deep_is_refused(run: Path) -> None:

@@ -20,7 +20,7 @@ from bpe_transformer.data.corpora.reading import AS_IS, Documents, Reading
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, open_bytes, read_lines
-from bpe_transformer.io.parquet_files import open_parquet
+from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
@@ -237,10 +237,8 @@ def parquet_reader(paths: Sequence[Path], columns: Sequence[str] | None) -> Read
                 if not pa.schema(fields).equals(schema):
                     raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
                 names = list(dict.fromkeys(file.schema_arrow.names)) if columns is None else list(columns)
-                for batch in file.iter_batches(BATCH_ROWS, columns=names):
+                for batch in parquet_batches(path, file, BATCH_ROWS, names):
                     kept = [batch.column(place) for place in _chosen(batch.schema, fields)]
-                    for column in kept:
-                        column.validate(full=True)  # that its strings are UTF-8, too
                     recorder.keep(sum(map(_text_bytes, kept)), batch.num_rows)
                     yield pa.RecordBatch.from_arrays(kept, schema=schema)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, Errors, ReadStats, compression, decode_utf8, file_format, open_bytes, row_texts
-from bpe_transformer.io.parquet_files import open_parquet
+from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 
 
 def is_plain_text(path: str | os.PathLike[str]) -> bool:
@@ -42,6 +42,6 @@ def _parquet_texts(path: Path) -> Iterator[str]:
         columns = [field.name for field in file.schema_arrow if any(check(field.type) for check in is_text)]
         if not columns:
             raise CorpusError(f"{path} has no text column; its columns are {', '.join(file.schema_arrow.names)}")
-        for batch in file.iter_batches(1_000, columns=columns):
+        for batch in parquet_batches(path, file, 1_000, columns):
             for row in batch.to_pylist():
                 yield from (row[column] for column in columns if row[column] is not None)

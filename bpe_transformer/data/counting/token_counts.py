@@ -15,7 +15,7 @@ from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.counting.pretoken_counts import CountInput
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, ByteFile, Errors, ReadStats, row_texts
-from bpe_transformer.io.parquet_files import open_parquet
+from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream, Readable
 
@@ -121,5 +121,5 @@ def _parquet_texts(path: Path, columns: tuple[str, ...] | None) -> Iterator[Any]
         for name in named:
             if name not in kinds:
                 raise CorpusError(f"{path} has no column {name}; its columns are {', '.join(kinds)}")
-            for batch in file.iter_batches(_ROWS, columns=[name]):
+            for batch in parquet_batches(path, file, _ROWS, [name]):
                 yield batch.column(0).drop_null()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +20,7 @@ from bpe_transformer.data.prepared.row_encoder import Framing, RowEncoder
 from bpe_transformer.data.prepared.row_sources import DatasetRows, StreamRows
 from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
-from bpe_transformer.errors import CorpusError, FormatError, OutputLockedError
+from bpe_transformer.errors import CorpusError, FormatError
 from bpe_transformer.io import lock_output, recover_directory
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
@@ -166,7 +164,7 @@ def _prepare(
     if isinstance(rows, StreamRows):
         raise CorpusError("a streamed dataset has no place in the cache; name a folder for its ids with out=…")
     target = _cached_place(facts, options)
-    with _lock_when_free(target):
+    with lock_output(target, reentrant=True, wait=True):  # for a run that prepares the same
         recover_directory(target)
         try:
             store = TokenStore.load(target)
@@ -218,22 +216,6 @@ def _planned(rows: DatasetRows | StreamRows, encoder: RowEncoder) -> StoreFacts:
 def _cached_place(facts: StoreFacts, options: PrepareOptions) -> Path:
     cache = Path(options.cache_dir) if options.cache_dir is not None else cache_folder()
     return cache.resolve() / hashlib.sha256(json.dumps(facts.to_dict()).encode()).hexdigest()[:32]
-
-
-@contextmanager
-def _lock_when_free(target: Path) -> Iterator[None]:
-    """Holds the lock of a place in the cache; waits for a run that prepares the same."""
-    while True:
-        try:
-            lock = lock_output(target, reentrant=True)
-            lock.__enter__()
-            break
-        except OutputLockedError:
-            time.sleep(0.2)
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _progress(options: PrepareOptions) -> Progress:

@@ -26,6 +26,7 @@ from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSwee
 from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
 from bpe_transformer.io.atomic import atomic_file
 from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting.time_limit import is_bounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,6 +178,12 @@ def splitting(split: Pretokenizer) -> dict[str, Any]:
 
 def _pattern(expression: str) -> dict[str, Any]:
     found = translate(expression)
+    if not is_bounded(expression):
+        shown = expression if len(expression) <= 300 else expression[:297] + "..."
+        raise PatternError(
+            f"pattern {shown!r} may take for ever in a browser, which knows no limit of time: "
+            "it repeats a group, or leaves many choices"
+        )
     return {
         "source": found.source,
         "starts": pack(found.starts, delta=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,11 +29,12 @@ from bpe_transformer.io import (
     row_texts,
     split_documents,
 )
-from bpe_transformer.io.parquet_files import open_parquet
+from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
 from bpe_transformer.tokenizer.counting.spilling import MAX_WORD_BYTES, WordTables, parse_size
 from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
+from bpe_transformer.tokenizer.splitting.alignment import begins_segment
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.threads import thread_count
@@ -255,7 +257,8 @@ class TextCounter(WordTables):
                     report(file.position)
             return
         if split.normalization:
-            blocks = normalize_blocks(blocks, split.normalize, file.path)
+            begins = partial(begins_segment, split.normalization)
+            blocks = normalize_blocks(blocks, split.normalize, begins, file.path)
         if compression(file.path) or split.normalization:
             blocks = read_ahead(bytes(block) for block in blocks)
         stream = _core.DocumentStream(self._native, scanner, separator)
@@ -280,7 +283,7 @@ class TextCounter(WordTables):
                 _check_columns(str(path), columns, names)
             chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
             done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
-            for batch in read_ahead(file.iter_batches(_BATCH_ROWS, columns=list(chosen))):
+            for batch in read_ahead(parquet_batches(path, file, _BATCH_ROWS, chosen)):
                 self._add_table(batch, chosen, stats)
                 done += batch.num_rows
                 if report:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
+from bpe_transformer.tokenizer.splitting.alignment import is_normalized
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 _MAX_TOKENS = 32  # that a text is searched for; with more, all texts are rejected
@@ -49,7 +49,7 @@ class NativeTexts:
         if found or self._form is None or text.isascii():
             return not found
         decoded = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
-        return unicodedata.is_normalized(self._form, decoded)
+        return is_normalized(self._form, decoded)
 
 
 def overlap(some: Collection[str], others: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from bpe_transformer import _core
 
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms
 Offsets = NDArray[np.int64]
+_STRETCH = 1 << 20  # characters that are normalised at once
 Aligned = tuple[str, Offsets, Offsets]  # normalised text; for each of its bytes, (n,), the start and end of its source
 
 
@@ -42,6 +43,18 @@ def align(replacements: Iterable[tuple[str, str]]) -> Aligned:
     return "".join(replaced), np.repeat(ends - taken, sizes), np.repeat(ends, sizes)
 
 
+def normalize(form: Normalization, text: str) -> str:
+    """`text` in one of Unicode's forms."""
+    if text.isascii():
+        return text
+    return "".join(unicodedata.normalize(form, stretch) for stretch in stretches(form, text))
+
+
+def is_normalized(form: Normalization, text: str) -> bool:
+    """Whether `text` is in one of Unicode's forms."""
+    return text.isascii() or all(unicodedata.is_normalized(form, stretch) for stretch in stretches(form, text))
+
+
 def normalize_aligned(form: Normalization, text: str) -> Aligned:
     """`text` in one of Unicode's forms, aligned with its source.
 
@@ -49,11 +62,23 @@ def normalize_aligned(form: Normalization, text: str) -> Aligned:
     to what is before it (Unicode Standard Annex 15, section 9). The bytes of a segment that normalisation changes come
     from the whole segment, all others from themselves.
     """
-    if text.isascii() or unicodedata.is_normalized(form, text):
+    if is_normalized(form, text):
         identity = np.arange(_size(text) + 1)
         return text, identity[:-1], identity[1:]
     segments = ((segment, unicodedata.normalize(form, segment)) for segment in _segments(form, text))
     return align(segments)
+
+
+def stretches(form: Normalization, text: str) -> Iterator[str]:
+    """A long text in stretches that may be normalised one by one; what takes long then hears Ctrl-C between two."""
+    start = 0
+    while len(text) - start > _STRETCH:
+        stop = start + _STRETCH
+        while stop < len(text) and not begins_segment(form, text[stop]):
+            stop += 1
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
 
 
 def _size(text: str) -> int:
@@ -63,14 +88,15 @@ def _size(text: str) -> int:
 def _segments(form: Normalization, text: str) -> Iterator[str]:
     start = 0
     for position, character in enumerate(text):
-        if position and _begins_segment(form, character):
+        if position and begins_segment(form, character):
             yield text[start:position]
             start = position
     yield text[start:]
 
 
 @lru_cache(maxsize=1 << 16)
-def _begins_segment(form: Normalization, character: str) -> bool:
+def begins_segment(form: Normalization, character: str) -> bool:
+    """Whether normalisation neither reorders a character nor joins it to what is before it."""
     first = unicodedata.normalize("NFKD" if "K" in form else "NFD", character)[0]
     if unicodedata.combining(first):
         return False

@@ -8,7 +8,6 @@ taken literally; ("prepend", content), unless the text is empty; ("nmt",); ("ber
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from bpe_transformer.errors import PatternError
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize_aligned
+from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize, normalize_aligned
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import PrecompiledNormalizer
 from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
@@ -104,7 +103,7 @@ class FormNormalizer:
         self._form = form
 
     def normalize(self, text: str) -> str:
-        return text if text.isascii() else unicodedata.normalize(self._form, text)
+        return normalize(self._form, text)
 
     def aligned(self, text: str) -> Aligned:
         return normalize_aligned(self._form, text)

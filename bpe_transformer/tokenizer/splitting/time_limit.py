@@ -18,6 +18,8 @@ SECONDS_PER_CHARACTER = 2e-6  # and this for each character of the text; usual p
 _SHORT = 1000  # characters of a text in which a simple expression cannot take long: the limit costs time itself
 _ESCAPE_OR_CLASS = re.compile(r"\\[pP]\{[^}]*\}|\\.|\[\^?\]?(?:\[:[^:]*:\]|\\.|[^\]\\])*\]", re.S)
 _UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
+_BOUNDED = re.compile(r"\{(?P<least>\d*),(?P<most>\d+)\}|\?")
+_CHOICES = 1 << 14
 _REPEATED_GROUP = re.compile(r"\)[*+{]")
 
 
@@ -52,6 +54,21 @@ def is_simple(expression: str) -> bool:
     if _REPEATED_GROUP.search(plain) or re.search(r"\\[1-9gk]|\(\?P?[=&>R0-9]", expression):
         return False
     return all(len(_UNBOUNDED.findall(branch.replace("++", "+"))) <= 2 for branch in plain.split("|"))
+
+
+@lru_cache(maxsize=256)
+def is_bounded(expression: str) -> bool:
+    r"""Whether no text can make an expression try more than some ten thousand ways at one place, squared by its length.
+
+    For an engine without a limit on time: an expression that is simple, whose optional parts leave few choices.
+
+    >>> is_bounded(r" ?\p{L}+|\p{N}{1,3}"), is_bounded("a?" * 30 + "a" * 30), is_bounded("(a|aa){1,40}b")
+    (True, False, False)
+    """
+    choices = 1
+    for least, most in _BOUNDED.findall(_ESCAPE_OR_CLASS.sub("x", expression).replace("(?", "(")):
+        choices *= max(int(most or 1) - int(least or 0) + 1, 1)
+    return is_simple(expression) and choices <= _CHOICES
 
 
 def _message(expression: str, limit: float, position: int, size: int) -> str:

@@ -106,3 +106,12 @@ def test_the_old_report_stays_if_writing_fails(korean: Tokenizer, tmp_path: Path
     write_report(report_data(korean, title="new"), path)
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a|aa)+$|\S|\s", r"(?:a?a?)" * 12 + r"b|[\s\S]", r"(x+x+)+y|[\s\S]", r"a{0,300}a{0,300}b|[\s\S]"]
+)
+def test_a_pattern_that_a_browser_could_not_end_has_no_playground(pattern: str) -> None:
+    data = report_data(learn_bpe(PretokenCounts.from_iterator(["low lower"], pattern), 260), title="slow")
+    assert "may take for ever in a browser" in data["no_playground"]
+    assert len(data["no_playground"]) < 600
