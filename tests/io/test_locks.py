@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,10 @@ def test_waiting_ends_with_the_other_run_or_where_no_lock_can_be_taken(
     monkeypatch.setattr(locks, "_WAIT_SECONDS", 0)
     held = lock_output(tmp_path / "run")
     held.__enter__()
-    monkeypatch.setattr(locks.time, "sleep", lambda _: held.__exit__(None, None, None))
+    monkeypatch.setattr(time, "sleep", lambda _: held.__exit__(None, None, None))
     with lock_output(tmp_path / "run", wait=True):
         pass
-    monkeypatch.setattr(locks.time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

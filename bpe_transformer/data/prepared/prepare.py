@@ -22,6 +22,7 @@ from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CorpusError, FormatError
 from bpe_transformer.io import lock_output, recover_directory
+from bpe_transformer.io.workspaces import remove_resumable
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.store import ShardWriter, StoreFacts, TokenStore, id_dtype
@@ -170,6 +171,7 @@ def _prepare(
             store = TokenStore.load(target)
         except (FormatError, OSError):  # nothing is there, or it is damaged
             return _write(target, facts, rows, encoder, options, before)
+        remove_resumable(target)  # of a run that was killed when its store was in place
         store.ledger.check(options.fail_above)
         _progress(options)(rows.num_rows, rows.num_rows)
         return store
