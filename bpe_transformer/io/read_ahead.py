@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar, cast
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 Entry = tuple["Item | None", "BaseException | None", bool]  # an item, or an error, or True at the end
 
 
-def read_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
     """The items in order, read by a background thread that is at most `depth` items ahead.
 
     >>> list(read_ahead(range(3)))

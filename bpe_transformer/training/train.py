@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 from torch import nn
 
-from bpe_transformer.data import SpecialIds, TaskColumns, TokenStore
+from bpe_transformer.data import SpecialIds, TaskColumns
 from bpe_transformer.errors import ConfigError, DigestMismatchError
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
@@ -18,7 +18,7 @@ from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunct
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
-from bpe_transformer.training.tasks import Task, classification_task, language_model_task, translation_task
+from bpe_transformer.training.tasks import Rows, Task, classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class RunOptions(TypedDict, total=False):
 
 
 def train_translation(
-    train: TokenStore,
-    validation: TokenStore,
+    train: Rows,
+    validation: Rows,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -66,13 +66,13 @@ def train_translation(
     """
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), options)
     engine = _engine(settings)
-    task = translation_task(build_model(info), train, validation, settings, engine.dtype)
+    task = translation_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
     return _run(task, engine, info, tokenizer, directory, options)
 
 
 def train_language_model(
-    train: TokenStore,
-    validation: TokenStore,
+    train: Rows,
+    validation: Rows,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -92,8 +92,8 @@ def train_language_model(
 
 
 def train_classifier(
-    train: TokenStore,
-    validation: TokenStore,
+    train: Rows,
+    validation: Rows,
     tokenizer: Tokenizer,
     *,
     settings: Settings,
@@ -117,14 +117,13 @@ def train_classifier(
     columns = (column, label)
     info = _info(("classification",), (train, validation), tokenizer, settings, columns, options, train.labels)
     engine = _engine(settings)
-    return _run(
-        classification_task(build_model(info), train, validation, settings), engine, info, tokenizer, directory, options
-    )
+    task = classification_task(build_model(info), train, validation, settings, tokenizer)
+    return _run(task, engine, info, tokenizer, directory, options)
 
 
 def train_model(
-    train: TokenStore,
-    validation: TokenStore,
+    train: Rows,
+    validation: Rows,
     tokenizer: Tokenizer,
     columns: TaskColumns,
     *,
@@ -180,7 +179,7 @@ def _run(
 
 def _info(
     tasks: tuple[str, ...],
-    prepared: tuple[TokenStore, ...],
+    prepared: tuple[Rows, ...],
     tokenizer: Tokenizer,
     settings: Settings,
     columns: tuple[str, ...],

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter, tell
+from bpe_transformer.cli.support.console import messages, progress, reporter
 from bpe_transformer.cli.support.options import output_option, overwrite_option, threads_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training.runs import decoded_score, notes_to, start_processes
@@ -19,12 +20,15 @@ from bpe_transformer.cli.support.training_options import (
     SETTING_GROUPS,
     CorpusChoice,
     GroupedCommand,
+    Mixing,
     Setting,
+    TrainingCorpus,
     corpus_options,
     hide_library_bars,
     preset_option,
     setting_options,
     start_torch,
+    with_weight,
 )
 
 if TYPE_CHECKING:
@@ -33,14 +37,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBars
 
     from bpe_transformer import Tokenizer
-    from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
-    from bpe_transformer.data.corpora.validation_rows import Splits
+    from bpe_transformer.cli.support.training_options import Rows
+    from bpe_transformer.data import TaskColumns
     from bpe_transformer.training import Progress, RunResult, Settings
 
 _GROUPS = {
     "Run": ("output", "preset", "resume", "overwrite", "threads"),
     "Data": (
-        *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation", "dedup"),
+        *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation"),
+        *("mix_temperature", "dedup"),
         *("documents", "recursive", "no_header", "names", "errors"),
     ),
     **SETTING_GROUPS,
@@ -58,16 +63,25 @@ Examples:
   bpe-transformer train python-stdlib -o runs/python --minutes 5
   bpe-transformer train python-stdlib -o runs/bert --family bert
   bpe-transformer train reviews.csv -o runs/reviews --task classification --column review --label stars
+  bpe-transformer train novels:0.7 python-stdlib:0.3 -o runs/mixed
   bpe-transformer train multi30k --from data -o runs/multi30k --resume
 """,
 )
 @output_option("Folder of the run.", kind="folder")
-@corpus_options("Split to train on, or a share of one: train[:1000].")
+@corpus_options("Split to train on, or a share of one: train[:1000].", several=True)
 @tokenizer_option("What learn has written. [learned, in the run's folder as tokenizer]")
 @click.option(
     "--validation",
     metavar="SPLIT|FILE",
     help="Split or file to validate on. [validation, else a twentieth is drawn and taken out]",
+)
+@click.option(
+    "--mix-temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Of several corpora without weights: 1 takes them by their sizes, more evens these out.",
 )
 @click.option("--dedup", is_flag=True, help="Drop training rows that repeat others or are validation rows.")
 @preset_option
@@ -77,9 +91,11 @@ Examples:
 @setting_options(*(name for names in SETTING_GROUPS.values() for name in names))
 def command(
     choice: CorpusChoice,
+    corpora: tuple[str, ...],
     output: str,
     tokenizer: str | None,
     validation: str | None,
+    mix_temperature: float,
     dedup: bool,
     preset: str | None,
     resume: bool,
@@ -91,6 +107,7 @@ def command(
     give them labels.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
+    Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
     Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the options.
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
     """
@@ -103,70 +120,46 @@ def command(
     processes = start_processes()
     if processes.is_first:
         _check_run(run, resume=resume, overwrite=overwrite)
-    info = choice.info()
     family = _family(run, preset, settings, resume=resume)
-    columns = choice.columns(info, family)
-    new = None if resume else recommended_settings(info, columns.task, preset, family)
+    mixed, weights = _corpora(choice, corpora, family)
+    columns = mixed[0].columns
+    new = None if resume else recommended_settings(mixed[0].info, columns.task, preset, family)
     chosen = _resumed_settings(run, settings) if new is None else new.override(settings)
     console = messages()
-    console.quiet = not processes.is_first
+    console.quiet = quiet = not processes.is_first
     processes.connect(find_device(chosen.training.device).type)
     with processes.first_alone():
-        split = _splits(choice, columns, info, validation, chosen, dedup=dedup, quiet=console.quiet)
-        data = _data(split, columns, tokenizer, run, chosen, resume=resume, writes=processes.is_first)
-    train_rows, validation_rows, loaded = data
-    _show_ledger(console, "training", train_rows)
-    _show_ledger(console, "validation", validation_rows)
+        splits = [corpus.splits(validation, chosen.training.seed, dedup=dedup, quiet=quiet) for corpus in mixed]
+        mixing = Mixing(mixed, splits, weights, mix_temperature, quiet=quiet)
+        data = _data(mixing, columns, tokenizer, run, chosen, resume=resume, writes=processes.is_first)
     with _bar(console) as report_step:
         result = train_model(
-            train_rows,
-            validation_rows,
-            loaded,
+            *data,
             columns,
             settings=chosen,
             directory=run,
-            corpus=choice.corpus,
+            corpus=" ".join(corpora),
             split=choice.split,
             validation_split=validation or "",
             resume=resume,
             progress=report_step,
             callbacks=[notes_to(console)],
-            score=decoded_score(chosen, columns, split.validation, loaded),
+            score=decoded_score(chosen, columns, splits[0].validation, data[2]),
         )
     _show_result(console, result, output)
 
 
-def _splits(
-    choice: CorpusChoice,
-    columns: TaskColumns,
-    info: CorpusInfo,
-    validation: str | None,
-    settings: Settings,
-    *,
-    dedup: bool,
-    quiet: bool,
-) -> Splits:
-    """The rows to train and to validate on; what is read of the corpus and how they were chosen is said."""
-    from bpe_transformer.data import load_with_validation
-
-    if not quiet:
-        tell(choice.described(columns, info))
-    split = load_with_validation(
-        choice.corpus,
-        choice.split,
-        validation,
-        source_dir=choice.source_dir,
-        errors=choice.errors,
-        reading=choice.reading(columns.task),
-        columns=columns.columns,
-        label=columns.columns[1] if columns.task == "classification" else None,
-        documents=columns.task == "language-model",
-        seed=settings.training.seed,
-        dedup=dedup,
-    )
-    if not quiet:
-        tell(split.notes)
-    return split
+def _corpora(
+    choice: CorpusChoice, named: tuple[str, ...], family: str | None
+) -> tuple[list[TrainingCorpus], list[float | None]]:
+    """The corpora that are mixed, with the weights of those that have one."""
+    found, weights = [], []
+    for name, weight in map(with_weight, named):
+        corpus = replace(choice, corpus=name)
+        info = corpus.info()
+        found.append(TrainingCorpus(corpus, info, corpus.columns(info, family)))
+        weights.append(weight)
+    return found, weights
 
 
 def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, resume: bool) -> str | None:
@@ -204,7 +197,7 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def _data(
-    split: Splits,
+    mixing: Mixing,
     columns: TaskColumns,
     tokenizer: str | None,
     run: Path,
@@ -212,7 +205,7 @@ def _data(
     *,
     resume: bool,
     writes: bool,
-) -> tuple[TokenStore, TokenStore, Tokenizer]:
+) -> tuple[Rows, Rows, Tokenizer]:
     """The rows to train and to validate on as ids, and the tokenizer.
 
     The process that writes begins the run and learns the tokenizer; the others find them there.
@@ -224,8 +217,9 @@ def _data(
         bars.disable = bars.disable or not writes
         if fresh and writes:
             begin_run(run, settings)
-        loaded = _tokenizer(split.train, columns, tokenizer, run, settings, bars, learn=fresh and writes)
-        train, validation = _prepared(split, loaded, columns, settings, bars)
+        loaded = _tokenizer(mixing.texts(), columns, tokenizer, run, settings, bars, learn=fresh and writes)
+        train, validation = mixing.prepared(loaded, settings, bars)
+    mixing.tell_batches(train, settings, loaded)
     return train, validation, loaded
 
 
@@ -248,29 +242,9 @@ def _tokenizer(
         return Tokenizer.load(given)
     if not learn:
         return Tokenizer.load(learned if learned.exists() else run)
-    texts = columns.columns[:1] if columns.task == "classification" else columns.columns
-    tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
+    tokenizer = learn_tokenizer(rows, columns.texts, settings, progress=reporter(bars, "learning the vocabulary"))
     tokenizer.save(learned)
     return tokenizer
-
-
-def _prepared(
-    split: Splits,
-    tokenizer: Tokenizer,
-    columns: TaskColumns,
-    settings: Settings,
-    bars: ProgressBars,
-) -> tuple[TokenStore, TokenStore]:
-    """The rows to train and to validate on as ids; the labels of the first are those of both."""
-    from bpe_transformer.data import prepare_corpus
-
-    def prepare(name: str, rows: datasets.Dataset, labels: tuple[str, ...] = ()) -> TokenStore:
-        report = reporter(bars, f"encoding {name} rows")
-        max_len = settings.model.max_len
-        return prepare_corpus(rows, tokenizer, columns, max_len=max_len, labels=labels, progress=report)
-
-    train = prepare("training", split.train)
-    return train, prepare("validation", split.validation, train.labels)
 
 
 @contextmanager
@@ -302,15 +276,6 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
                 )
 
         yield report
-
-
-def _show_ledger(console: Console, name: str, rows: TokenStore) -> None:
-    amounts = [
-        f"{row.examples:,} rows ({row.bytes:,} bytes) {row.outcome}{f': {row.reason}' if row.reason else ''}"
-        for row in rows.ledger.rows()
-        if row.stage == "encode"
-    ]
-    console.print(f"{name}: {', '.join(amounts)}")
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:

@@ -1,16 +1,18 @@
-"""Options that commands over models share: settings, the corpus and its columns, and the start of torch."""
+"""Options that commands over models share: settings, the corpus, its columns and rows, and the start of torch."""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bpe_transformer.cli.support.console import reporter, tell
 from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.data.prepared.task_columns import TASKS, Task
@@ -19,9 +21,18 @@ from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.training.config import FIELDS, DecodingConfig
 
 if TYPE_CHECKING:
-    from bpe_transformer.data import CorpusInfo, Reading, TaskColumns
+    import datasets
+    from rich.progress import Progress as ProgressBars
+
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.data import CorpusInfo, Reading, TaskColumns, TokenStore
+    from bpe_transformer.data.batches import MixedStores
     from bpe_transformer.data.corpora.reading import Documents
+    from bpe_transformer.data.corpora.validation_rows import Splits
     from bpe_transformer.io import Errors
+    from bpe_transformer.training import Settings
+
+    Rows = TokenStore | MixedStores
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Setting = int | float | str | bool
@@ -45,6 +56,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
         *("clip_norm", "adam_beta1", "adam_beta2", "adam_eps", "momentum", "weight_decay", "ema"),
         *("label_smoothing", "r_drop", "skip_bad_steps", "seed"),
     ),
+    "Segmentation": ("bpe_dropout",),
     "Language models": ("pack", "cross_documents", "mask_share", "whole_words"),
     "Classifiers": ("pool",),
     "Hardware": ("device", "precision", "compile", "shard", "activation_checkpointing"),
@@ -217,10 +229,13 @@ reading_options: tuple[Callable[[Any], Any], ...] = (
 CORPUS_OPTIONS = tuple(field.name for field in fields(CorpusChoice))
 
 
-def corpus_options(split_help: str) -> Callable[[Command], Command]:
-    """The argument CORPUS and the options for its rows and columns; they arrive together as the argument `choice`."""
+def corpus_options(split_help: str, *, several: bool = False) -> Callable[[Command], Command]:
+    """The argument CORPUS and the options for its rows and columns; they arrive together as the argument `choice`.
+
+    several: any number of CORPUS; `choice.corpus` is the first, and the argument `corpora` has all.
+    """
     options: tuple[Callable[[Any], Any], ...] = (
-        click.argument("corpus"),
+        click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...") if several else click.argument("corpus"),
         click.option("--task", type=click.Choice(TASKS), help="What to train for. [the recipe's, else by the columns]"),
         click.option("--src", metavar="COLUMN", help="Translate from this column. [the recipe's, else the first]"),
         click.option("--tgt", metavar="COLUMN", help="Translate to this column. [the recipe's, else the second]"),
@@ -235,7 +250,11 @@ def corpus_options(split_help: str) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         @functools.wraps(command)
         def with_choice(**options: Any) -> Any:
-            return command(choice=CorpusChoice(**{name: options.pop(name) for name in CORPUS_OPTIONS}), **options)
+            found = {name: options.pop(name) for name in CORPUS_OPTIONS}
+            if several:
+                options["corpora"] = found["corpus"]
+                found["corpus"] = found["corpus"][0]
+            return command(choice=CorpusChoice(**found), **options)
 
         wrapped: Any = with_choice
         for option in reversed(options):
@@ -304,3 +323,127 @@ def _field_option(field: Field[Any]) -> Callable[[Any], Any]:
         return click.option(flag, field.name, type=click.Choice(choices), help=text)
     option_type, metavar = _TYPES[kind]
     return click.option(flag, field.name, type=option_type, metavar=metavar, help=text)
+
+
+@dataclass(frozen=True)
+class TrainingCorpus:
+    """A corpus with its facts, the columns that are read of it, and its rows."""
+
+    choice: CorpusChoice
+    info: CorpusInfo
+    columns: TaskColumns
+
+    def splits(self, validation: str | None, seed: int, *, dedup: bool, quiet: bool) -> Splits:
+        """The rows to train and to validate on; what is read of the corpus and how they were chosen is said."""
+        from bpe_transformer.data import load_with_validation
+
+        choice, columns = self.choice, self.columns
+        if not quiet:
+            tell(choice.described(columns, self.info))
+        split = load_with_validation(
+            choice.corpus,
+            choice.split,
+            validation,
+            source_dir=choice.source_dir,
+            errors=choice.errors,
+            reading=choice.reading(columns.task),
+            columns=columns.columns,
+            label=columns.columns[1] if columns.task == "classification" else None,
+            documents=columns.task == "language-model",
+            seed=seed,
+            dedup=dedup,
+        )
+        if not quiet:
+            tell(split.notes)
+        return split
+
+
+def with_weight(name: str) -> tuple[str, float | None]:
+    """A corpus and its weight, A:0.7; None where there is none. A path that exists is no weight.
+
+    >>> with_weight("news.txt:0.7"), with_weight("news.txt")
+    (('news.txt', 0.7), ('news.txt', None))
+    """
+    corpus, colon, weight = name.rpartition(":")
+    if not colon or not corpus or Path(name).exists():
+        return name, None
+    try:
+        return corpus, float(weight)
+    except ValueError:
+        return name, None
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """One corpus or several with their rows, and how they are mixed. quiet: nothing is said."""
+
+    corpora: Sequence[TrainingCorpus]
+    splits: Sequence[Splits]
+    weights: Sequence[float | None]
+    temperature: float
+    quiet: bool
+
+    def texts(self) -> datasets.Dataset:
+        """The texts of all training rows, under the names that the columns of the first corpus have."""
+        import datasets
+
+        from bpe_transformer.errors import ConfigError
+
+        if len(self.corpora) == 1:
+            return self.splits[0].train
+        if len({corpus.columns.task for corpus in self.corpora}) > 1:
+            shown = ", ".join(f"{corpus.choice.corpus}: {corpus.columns.task}" for corpus in self.corpora)
+            raise ConfigError(f"corpora for different tasks cannot be mixed ({shown}); choose one with --task")
+        names = self.corpora[0].columns.texts
+        texts = datasets.Features(dict.fromkeys(names, datasets.Value("string")))
+        parts = []
+        for corpus, split in zip(self.corpora, self.splits, strict=True):
+            found = split.train.select_columns(list(corpus.columns.texts))
+            renamed = {old: new for old, new in zip(corpus.columns.texts, names, strict=True) if old != new}
+            parts.append(found.rename_columns(renamed).cast(texts))
+        return datasets.concatenate_datasets(parts)
+
+    def prepared(self, tokenizer: Tokenizer, settings: Settings, bars: ProgressBars) -> tuple[Rows, Rows]:
+        """The rows to train and to validate on as ids; the labels of the first are those of all."""
+        from bpe_transformer.data import prepare_corpus
+        from bpe_transformer.data.batches import MixedStores
+
+        labels: tuple[str, ...] = ()
+        stores: tuple[list[TokenStore], list[TokenStore]] = ([], [])
+        for corpus, split in zip(self.corpora, self.splits, strict=True):
+            for kept, name, rows in zip(stores, ("training", "validation"), split[:2], strict=True):
+                report, max_len = reporter(bars, f"encoding {name} rows"), settings.model.max_len
+                store = prepare_corpus(rows, tokenizer, corpus.columns, max_len=max_len, labels=labels, progress=report)
+                labels = store.labels
+                kept.append(store)
+                if not self.quiet:
+                    _tell_amounts(name if len(self.corpora) == 1 else f"{corpus.choice.corpus}, {name}", store)
+        if len(self.corpora) == 1:
+            return stores[0][0], stores[1][0]
+        given = tuple(weight for weight in self.weights if weight is not None)
+        return MixedStores(tuple(stores[0]), given or None, self.temperature), MixedStores(tuple(stores[1]))
+
+    def tell_batches(self, rows: Rows, settings: Settings, tokenizer: Tokenizer) -> None:
+        """Says how many batches an epoch has, how much of them is padding, and what each corpus gives."""
+        from bpe_transformer.data.batches import MixedBatches
+        from bpe_transformer.training.tasks import training_source
+
+        if self.quiet:
+            return
+        source = training_source(rows, settings, tokenizer)
+        waste = 100 * source.padding(0).waste
+        tell([f"batches: {source.num_batches(0):,} an epoch, {waste:.1f} % of their positions are padding"])
+        if isinstance(source, MixedBatches):
+            tell(
+                f"  {corpus.choice.corpus}: {portion.batches:,} of them, {portion.epochs:.2f} times the corpus"
+                for corpus, portion in zip(self.corpora, source.portions, strict=True)
+            )
+
+
+def _tell_amounts(name: str, rows: TokenStore) -> None:
+    amounts = [
+        f"{row.examples:,} rows ({row.bytes:,} bytes) {row.outcome}{f': {row.reason}' if row.reason else ''}"
+        for row in rows.ledger.rows()
+        if row.stage == "encode"
+    ]
+    tell([f"{name}: {', '.join(amounts)}"])

@@ -109,3 +109,29 @@ def test_commands_that_read_text_have_the_option_that_messages_recommend() -> No
         source = inspect.getsource(inspect.getmodule(inspect.unwrap(command.callback)))  # type: ignore[arg-type]
         if name != "demo" and any(reader in source for reader in readers):
             assert any(parameter.name == "errors" for parameter in command.params), name
+
+
+def test_corpora_are_mixed_by_weights_or_sizes(tokenizer: str, tmp_path: Path) -> None:
+    large, small = tmp_path / "large.txt", tmp_path / "small.txt"
+    large.write_text("one two three\n\n" * 400)
+    small.write_text("three two\n\n" * 60)
+    corpora = (f"{large}:0.5", f"{small}:0.5")
+    options = ("-o", str(tmp_path / "mixed"), "--overwrite", "--tokenizer", tokenizer, *_TINY, "--max-tokens", "64")
+    result = run("train", *corpora, *options)
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.output.splitlines() if " times the corpus" in line]
+    assert [name in line for name, line in zip((str(large), str(small)), lines, strict=True)] == [True, True]
+    shares = [int(line.split(": ")[1].split(" of")[0]) for line in lines]
+    assert abs(shares[0] - shares[1]) <= 1
+    assert "% of their positions are padding" in result.output
+    assert f"{small}, training: 57 rows" in result.output
+    even = run("train", str(large), str(small), *options, "--mix-temperature", "1000", "--bpe-dropout", "0.2")
+    assert even.exit_code == 0, even.output
+    tables = tmp_path / "pairs.tsv"
+    tables.write_text("en\tde\n" + "one two three\teins zwei drei\n" * 9)
+    refused = run("train", str(large), str(tables), *options)
+    assert refused.exit_code == 1
+    assert "corpora for different tasks cannot be mixed" in str(refused.exception)
+    refused = run("train", f"{large}:0.5", str(small), *options)
+    assert refused.exit_code == 1
+    assert "2 corpora have the weights 0.5; give each one" in str(refused.exception)

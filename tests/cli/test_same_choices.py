@@ -19,10 +19,15 @@ Run = Callable[..., Any]
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     long = " ".join(["three"] * 200)
-    rows = [("one two", "eins zwei", "un deux"), ("three", "drei", "trois"), (long, "lang", "long")]
+    rows = [
+        ("one two", "eins zwei", "un deux"),
+        ("three", "drei", "trois"),
+        (long, "lang", "long"),
+        ("four", "vier", "quatre"),
+    ]
     for place, language in enumerate(("en", "de", "fr")):
         (folder / f"x.{language}.txt").write_text("".join(row[place] + "\n" for row in rows))
-    (folder / "table.csv").write_text("question,answer\nwho,me\nwhat,that\n")
+    (folder / "table.csv").write_text("question,answer\nwho,me\nwhat,that\nwhere,here\nwhen,now\n")
     return folder
 
 
@@ -35,7 +40,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("x.en.txt,x.de.txt,x.fr.txt", ["--column", "fr"], "language-model", ("fr",)),
         ("x.en.txt,x.de.txt", ["--preset", "transformer-base"], "translation", ("en", "de")),
         ("x.en.txt,x.de.txt", ["--max-len", "9"], "translation", ("en", "de")),
-        ("table.csv", [], "language-model", ("question",)),
+        ("table.csv", [], "translation", ("question", "answer")),
+        ("table.csv", ["--column", "question"], "language-model", ("question",)),
         ("table.csv", ["--src", "question"], "translation", ("question", "answer")),
         ("numbers-en-ko", ["--src", "ko"], "translation", ("ko", "en")),
         ("low-lower", [], "language-model", ("word",)),
@@ -63,7 +69,7 @@ def test_prepare_and_train_choose_alike(
     monkeypatch.setattr("bpe_transformer.training.train.train_model", record)
     monkeypatch.chdir(corpora)
     split = ("--split", "train[:3]")
-    run = ("train", corpus, "-o", tmp_path / "run", "--tokenizer", byte_tokenizer, *split, "--validation", "train[:2]")
+    run = ("train", corpus, "-o", tmp_path / "run", "--tokenizer", byte_tokenizer, *split, "--validation", "train[3:]")
     done = bpe(*run, *options)
     assert done.returncode == 0, done.stderr.decode()
     ((rows, found, _),) = chosen

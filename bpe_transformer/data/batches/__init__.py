@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bpe_transformer.data.batches.background import BackgroundBatches
     from bpe_transformer.data.batches.batch import (
         IGNORED,
         Batch,
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     )
     from bpe_transformer.data.batches.bucketed import LabelledBatches, PairBatches
     from bpe_transformer.data.batches.collators import pad
+    from bpe_transformer.data.batches.mixture import ChainedBatches, MixedBatches, MixedStores
     from bpe_transformer.data.batches.packing import PACKS, Pack, pack
+    from bpe_transformer.data.batches.resampled import EpochBatches, ResampledRows
     from bpe_transformer.data.batches.samplers import LengthBuckets
     from bpe_transformer.data.batches.source import BatchSource, Padding
     from bpe_transformer.data.batches.token_rows import FlatRows, TokenRows
@@ -26,19 +29,25 @@ if TYPE_CHECKING:
 _HOME = {
     "IGNORED": "batch",
     "PACKS": "packing",
+    "BackgroundBatches": "background",
     "Batch": "batch",
     "BatchSource": "source",
+    "ChainedBatches": "mixture",
+    "EpochBatches": "resampled",
     "FlatRows": "token_rows",
     "LabelledBatch": "batch",
     "LabelledBatches": "bucketed",
     "LengthBuckets": "samplers",
     "MaskedBatch": "batch",
     "MaskedBatches": "windows",
+    "MixedBatches": "mixture",
+    "MixedStores": "mixture",
     "Pack": "packing",
     "PackedBatch": "batch",
     "PackedBatches": "windows",
     "Padding": "source",
     "PairBatches": "bucketed",
+    "ResampledRows": "resampled",
     "TokenRows": "token_rows",
     "TranslationBatch": "batch",
     "on_device": "batch",
@@ -49,19 +58,25 @@ _HOME = {
 __all__ = [
     "IGNORED",
     "PACKS",
+    "BackgroundBatches",
     "Batch",
     "BatchSource",
+    "ChainedBatches",
+    "EpochBatches",
     "FlatRows",
     "LabelledBatch",
     "LabelledBatches",
     "LengthBuckets",
     "MaskedBatch",
     "MaskedBatches",
+    "MixedBatches",
+    "MixedStores",
     "Pack",
     "PackedBatch",
     "PackedBatches",
     "Padding",
     "PairBatches",
+    "ResampledRows",
     "TokenRows",
     "TranslationBatch",
     "on_device",

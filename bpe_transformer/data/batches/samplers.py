@@ -11,8 +11,9 @@ import numpy.typing as npt
 from bpe_transformer.data.batches.source import Numbers
 from bpe_transformer.errors import CorpusError
 
-# Rows are shuffled, then sorted by length within pools of about this many batches: little padding, much disorder.
-_POOL_BATCHES = 100
+# Rows are shuffled, then put together by length within pools of at least so many batches: little padding, much disorder.
+_POOL_BATCHES = 200
+_ROOM = 1.06  # batches of pairs for every one that would be full: with more there is less padding
 
 
 class LengthBuckets:
@@ -45,7 +46,7 @@ class LengthBuckets:
             raise CorpusError("there is no row to batch; prepare a corpus with at least one")
         sides = sides.reshape(len(sides), -1)
         self._longest = sides.max(axis=1)
-        self._sum = sides.sum(axis=1)
+        self._sides = sides
         if self._longest.max() > max_tokens:
             row = int(self._longest.argmax())
             raise CorpusError(
@@ -59,16 +60,33 @@ class LengthBuckets:
     def batches(self, epoch: int) -> list[Numbers]:
         """The row numbers of every batch; with shuffling their number differs a little from one epoch to the next."""
         if not self._shuffle:
-            return self._cut(np.lexsort((self._sum, self._longest)))
+            return self._cut(np.lexsort((self._sides.sum(axis=1), self._longest)))
         random = np.random.Generator(np.random.PCG64([self._seed, epoch]))
         order = random.permutation(len(self._longest))
         rows_a_batch = max(1, self._max_tokens // max(1, int(self._longest.mean())))
-        pool = rows_a_batch * _POOL_BATCHES
         batches: list[Numbers] = []
-        for start in range(0, len(order), pool):
-            rows = order[start : start + pool]
-            batches += self._cut(rows[np.lexsort((self._sum[rows], self._longest[rows]))])
+        for rows in np.array_split(order, max(1, len(order) // (rows_a_batch * _POOL_BATCHES))):
+            batches += self._bucketed(rows)
         return [batches[place] for place in random.permutation(len(batches))]
+
+    def _bucketed(self, rows: Numbers) -> list[Numbers]:
+        """The rows of a pool in batches of similar lengths."""
+        if self._sides.shape[1] == 1:
+            return self._cut(rows[np.argsort(self._longest[rows], kind="stable")])
+        return self._halved(rows)
+
+    def _halved(self, rows: Numbers) -> list[Numbers]:
+        """Rows of several lengths cut in two along the one that varies most, again and again until they fit a batch."""
+        longest = self._longest[rows]
+        if len(rows) == 1 or len(rows) * int(longest.max()) <= self._max_tokens:
+            return [rows]
+        number = max(2, int(np.ceil(longest.sum() * _ROOM / self._max_tokens)))  # of batches to come
+        side = int(self._sides[rows].std(axis=0).argmax())
+        order = np.argsort(self._sides[rows, side], kind="stable")
+        sums = longest[order].cumsum()
+        half = int(np.searchsorted(sums, sums[-1] * (number // 2) / number))
+        half = min(max(half, 1), len(rows) - 1)
+        return self._halved(rows[order[:half]]) + self._halved(rows[order[half:]])
 
     def _cut(self, rows: Numbers) -> list[Numbers]:
         """Cuts `rows`, sorted by length, into the fewest consecutive batches within the bound."""

@@ -22,6 +22,11 @@ class TaskColumns:
     task: Task
     columns: tuple[str, ...]
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that hold text, not labels."""
+        return self.columns[:1] if self.task == "classification" else self.columns
+
 
 def choose_columns(
     info: CorpusInfo,

@@ -9,7 +9,7 @@ from bpe_transformer.models.checked import Checked, option
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """Documents in the windows of a language model."""
+    """Documents in the windows of a language model, and how texts are segmented for every epoch."""
 
     pack: str = option(
         "best-fit",
@@ -19,4 +19,11 @@ class DataConfig(Checked):
     )
     cross_documents: bool = option(
         False, unit="yes or no", meaning="attend across the documents of a window, for language models"
+    )
+    bpe_dropout: float = option(
+        0.0,
+        unit="probability",
+        meaning="of leaving a merge out, so that every epoch segments anew (BPE-dropout); 0: never",
+        low=0,
+        below=1,
     )
