@@ -31,7 +31,7 @@ class TranslationOptions(Checked):
     unknowns: str = option(
         "keep",
         unit="kind",
-        meaning="<unk> is written, never written, or replaced by the source text attended to most",
+        meaning="write <unk>, never write it, or put the source text attended to most in its place",
         choices=("keep", "avoid", "copy"),
     )
     long: str = option(
@@ -46,7 +46,7 @@ class TranslationOptions(Checked):
 class GenerationOptions(Checked):
     """How to continue a text; None is the run's setting. Values out of range are refused when it is made."""
 
-    max_new: int | None = option(None, unit="ids", meaning="ids to add at most; none: what max_len leaves", low=1)
+    max_new: int | None = option(None, unit="ids", meaning="ids to add at most; none: as max_len allows", low=1)
     num_samples: int = option(1, unit="texts", meaning="continuations of each prompt", low=1)
     temperature: float | None = option(
         None, unit="factor", meaning="of sampling; below 1 is bolder, 0: most probable id", low=0

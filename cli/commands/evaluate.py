@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,14 +98,14 @@ def command(
     reading = Reading(documents=documents, of_txt="paragraph" if "language-model" in model.task else "line")
     info = corpus_info(corpus, splits[0].partition("[")[0] if splits else "train", errors=errors, reading=reading)
     splits = splits or (next(name for name in ("test", "validation", "train", *info.splits) if name in info.splits),)
-    score_rows = _scorer(
-        run,
-        metric=metric or info.train.get("metric", "bleu"),
-        references=references,
-        tokenize=bleu_tokenizer,
-        beam=beam,
-        length_penalty=length_penalty,
-    )
+    translating = {
+        "metric": metric or info.train.get("metric", "bleu"),
+        "references": references,
+        "tokenize": bleu_tokenizer,
+        "beam": beam,
+        "length_penalty": length_penalty,
+    }
+    score_rows = _scorer(run, translating)
     wanted = (*model.columns, *references)
     columns = wanted if set(wanted) <= set(info.columns) else None
     scores = []
@@ -122,7 +122,9 @@ def command(
             console.print(line, soft_wrap=True)
 
 
-def _scorer(run: str, **translating: Any) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
+def _scorer(
+    run: str, translating: Mapping[str, Any]
+) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
     """A function that scores rows with the model in `run` and reports progress; `translating` is for translators."""
     from bpe_transformer.evaluation import (
         evaluate_classifier,

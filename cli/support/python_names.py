@@ -8,6 +8,8 @@ import shlex
 # The option for a parameter; most are spelled alike, `vocab_size` and `--vocab-size`.
 _OTHER_OPTIONS = {
     "source_dir": "--from",
+    "tokenize": "--bleu-tokenizer",
+    "references": "--reference",
     "num_threads": "--threads",
     "special_tokens": "--special",
     "transition": "--superwords",

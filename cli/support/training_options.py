@@ -317,8 +317,7 @@ def _field_option(field: Field[Any]) -> Callable[[Any], Any]:
     text = f"{meaning[:1].upper()}{meaning[1:]}"
     if not choices:
         text += f" ({field.metadata['unit']})"
-    if default is not None:
-        text += f". [{default}]"
+    text += "." if default is None else f". [{default}]"
     if choices:
         return click.option(flag, field.name, type=click.Choice(choices), help=text)
     option_type, metavar = _TYPES[kind]
