@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bpe_transformer import PretokenCounts, learn_bpe
 from bpe_transformer.data import LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
 from bpe_transformer.data.batches import IGNORED
 from bpe_transformer.errors import ConfigError
@@ -171,6 +173,25 @@ def test_whole_words_are_hidden_together() -> None:
                 seen.setdefault((row, words[row][place]), set()).add(chosen[row][place])
     assert all(len(states) == 1 for states in seen.values())
     assert sum(states == {True} for states in seen.values()) / len(seen) == pytest.approx(0.15, abs=0.02)
+
+
+def test_words_begin_after_spaces_and_marks() -> None:
+    texts = ['the "lower" (newest) widest', "low-lower 새글자 x1"] * 3
+    counts = PretokenCounts.from_iterator(texts)
+    tokenizer = learn_bpe(counts, 300, roles={"pad": "<pad>", "mask": "<mask>"})
+    model = FAMILIES["bert"]
+    options = model.options(d_model=8, n_layers=1, n_heads=2, d_ff=8, max_len=64)
+    built = model.build(model.configure(options, vocab_size=tokenizer.vocab_size, pad_id=0))
+    objective = MaskedLM(built, masking=Masking.of(tokenizer, whole_words=True), seed=1)
+    for text in texts[:2]:
+        ids = tokenizer.encode(text)
+        words: dict[int, bytes] = {}
+        for id, word in zip(ids, objective._words(torch.tensor([ids]))[0].tolist(), strict=True):
+            words[word] = words.get(word, b"") + tokenizer.token_bytes(id)
+        # a word has its letters in one piece, and no two of them
+        assert all(len(re.findall(r"\w+", word.decode())) <= 1 for word in words.values())
+        whole = [found for word in words.values() for found in re.findall(r"\w+", word.decode())]
+        assert whole == re.findall(r"\w+", text)
 
 
 def test_counter_draws_are_uniform_and_known() -> None:

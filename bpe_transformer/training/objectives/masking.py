@@ -18,12 +18,15 @@ class Masking:
     Attributes:
         mask_id: what a hidden id is replaced with.
         special_ids: never hidden, and never drawn as a replacement.
-        word_starts: (V,) bool, which tokens begin a word; None: single ids are hidden, not whole words.
+        word_starts: (V,) bool, which tokens begin a word wherever they stand; None: single ids are hidden, not whole
+            words.
+        word_ends: (V,) bool, after which tokens the next one begins a word, such as a bracket before a letter.
     """
 
     mask_id: int
     special_ids: tuple[int, ...]
     word_starts: Tensor | None = None
+    word_ends: Tensor | None = None
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, *, whole_words: bool = False) -> Masking:
@@ -32,16 +35,21 @@ class Masking:
             SpecialTokenError: the tokenizer has no token with the role mask.
         """
         mask_id = role_id(tokenizer, "mask")
-        starts = _word_starts(tokenizer) if whole_words else None
-        return cls(mask_id, tuple({mask_id, *tokenizer.special_tokens.values()}), starts)
+        starts, ends = _word_borders(tokenizer) if whole_words else (None, None)
+        return cls(mask_id, tuple({mask_id, *tokenizer.special_tokens.values()}), starts, ends)
 
 
-def _word_starts(tokenizer: Tokenizer) -> Tensor:
-    """(V,) bool: tokens that begin with a space, a mark or a sign; a letter, digit or part of one goes on with a word."""
+def _word_borders(tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """(V,) bool twice: tokens that do not begin, and that do not end, with a letter, a digit or a part of one."""
     starts = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
+    ends = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
     special = set(tokenizer.special_tokens.values())
     for id in range(tokenizer.vocab_size):
-        token = b"" if id in special else tokenizer.token_bytes(id)
-        if token and (token[:1].isalnum() or token[0] >= 0x80):
-            starts[id] = False
-    return starts
+        if token := b"" if id in special else tokenizer.token_bytes(id):
+            starts[id] = not _in_word(token[0])
+            ends[id] = not _in_word(token[-1])
+    return starts, ends
+
+
+def _in_word(byte: int) -> bool:
+    return bytes([byte]).isalnum() or byte >= 0x80

@@ -132,6 +132,7 @@ class MaskedLM(Objective):
     special: Tensor
     ordinary: Tensor
     word_starts: Tensor | None
+    word_ends: Tensor | None
 
     def __init__(
         self,
@@ -155,17 +156,26 @@ class MaskedLM(Objective):
         self.register_buffer("special", special, persistent=False)
         self.register_buffer("ordinary", torch.nonzero(~special)[:, 0], persistent=False)
         self.register_buffer("word_starts", masking.word_starts, persistent=False)
+        self.register_buffer("word_ends", masking.word_ends, persistent=False)
 
     def predicted(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
         ids, targets = self.masked(batch)
         return self.states(ids, batch), targets
+
+    def _words(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> the number of the word that each is of (B, T)."""
+        assert self.word_starts is not None
+        starts = self.word_starts[ids]
+        if self.word_ends is not None:
+            starts = starts | functional.pad(self.word_ends[ids[:, :-1]], (1, 0))
+        return starts.cumsum(dim=1)
 
     def masked(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
         """The ids with some hidden (B, T), and the targets (B, T): the hidden ids, `IGNORED` elsewhere."""
         epoch = batch.epoch if self.training else torch.zeros_like(batch.epoch)
         rows = batch.rows[:, None]
         places = torch.arange(batch.ids.size(1), device=batch.ids.device)[None]
-        units = places if self.word_starts is None else self.word_starts[batch.ids].cumsum(dim=1)
+        units = places if self.word_starts is None else self._words(batch.ids)
 
         def draw(stream: int, unit: Tensor) -> Tensor:
             return counter_uniform(self.seed, stream, epoch, rows, unit)
