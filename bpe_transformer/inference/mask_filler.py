@@ -97,7 +97,7 @@ class MaskFiller:
         row_numbers: of the texts, for messages; None: from 1.
         """
         if limit < 1:
-            raise ConfigError(f"limit={limit} must be at least 1")
+            raise ConfigError(f"{limit} candidates a gap were asked for; ask for at least 1")
         given = text_list(texts)
         numbers = row_numbers or range(1, len(given) + 1)
         rows = [self._masked(row, text) for row, text in zip(numbers, given, strict=True)]
