@@ -11,7 +11,7 @@ from bpe_transformer.data import PackedBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import CausalLM, Engine
-from bpe_transformer.training.engine import Processes, find_device
+from bpe_transformer.training.engine import FreedMemory, Processes, find_device
 
 
 def objective() -> CausalLM:
@@ -82,3 +82,15 @@ def test_gradients_are_clipped_to_the_norm() -> None:
         engine.backward((weight * torch.tensor([3.0, 4.0])).sum())
         engine.step(optimizer, [weight], clip_norm)
         assert weight.detach().norm().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_freed_memory_is_given_back_once_the_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter([500 << 20, 600 << 20, 700 << 20, 560 << 20])
+    monkeypatch.setattr("bpe_transformer.training.engine.memory._resident_bytes", lambda: next(sizes))
+    freed, trimmed = FreedMemory(), []
+    monkeypatch.setattr(freed, "_trim", trimmed.append)
+    seen = []
+    for _ in range(13):
+        freed.after_step()
+        seen.append(len(trimmed))
+    assert seen == [0] * 11 + [1, 1]

@@ -65,4 +65,4 @@ def load_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Fills tensors, divided or not, from what `save_shards` wrote, by however many processes."""
     from torch.distributed.checkpoint.state_dict_loader import load
 
-    load(dict(tensors), checkpoint_id=str(folder))
+    load(dict(tensors), checkpoint_id=str(folder), no_dist=not torch.distributed.is_initialized())

@@ -24,7 +24,7 @@ from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.averaging import WeightAverage, mean_of
 from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress, RunResult, RunStart
 from bpe_transformer.training.checkpoint import CheckpointInfo, save_checkpoint
-from bpe_transformer.training.engine import Engine, keep_freed_memory
+from bpe_transformer.training.engine import Engine, FreedMemory, keep_freed_memory
 from bpe_transformer.training.optimizers import build_optimizer
 from bpe_transformer.training.state import STATE, RunState, begin_run, run_identity
 from bpe_transformer.training.tasks import Task
@@ -89,6 +89,7 @@ class Trainer:
         self._batches: Iterator[Any] | None = None
         self._began = self._saved = time.monotonic()
         self._lr = 0.0
+        self._freed = FreedMemory()
 
     def run(self, *, resume: bool) -> RunResult:
         """Trains to the end, to the time limit, or to Ctrl-C, SIGTERM or SIGHUP.
@@ -180,6 +181,7 @@ class Trainer:
             state.skipped += 1
             if state.skipped == 1:
                 self.callbacks.on_note(f"step {state.step + 1} was not finite and left out; further ones are counted")
+        self._freed.after_step()
         state.step += 1
         state.batch += len(batches)
         if state.batch == self.task.train.num_batches(state.epoch):
