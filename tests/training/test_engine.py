@@ -87,7 +87,8 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 def test_freed_memory_is_given_back_once_the_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = iter([500 << 20, 600 << 20, 700 << 20, 560 << 20])
     monkeypatch.setattr("bpe_transformer.training.engine.memory._resident_bytes", lambda: next(sizes))
-    freed, trimmed = FreedMemory(), []
+    freed = FreedMemory()
+    trimmed: list[int] = []
     monkeypatch.setattr(freed, "_trim", trimmed.append)
     seen = []
     for _ in range(13):
