@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.registry import FAMILIES, family_named
 from bpe_transformer.training.config import Settings
+from bpe_transformer.training.config.fitting import preset_fields
 
 if TYPE_CHECKING:
     import datasets
@@ -52,6 +53,13 @@ def recommended_settings(
         return settings
     shared = {name: value for name, value in recipe.items() if name not in _OTHER_KEYS and name != "family"}
     return settings.override(shared, recipe.get(family, {}))
+
+
+def recipe_fields(info: CorpusInfo, task: Task, family: str) -> set[str]:
+    """The settings that the corpus's recipe itself names for this task and family, those of its preset included."""
+    recipe = info.train if info.train.get("task", task) == task else {}
+    named = {name for name in recipe if name not in _OTHER_KEYS} | set(recipe.get(family, {}))
+    return named | (preset_fields(Settings.preset(recipe["preset"])) if "preset" in recipe else set())
 
 
 def data_tasks(family: str) -> tuple[Task, ...]:

@@ -6,16 +6,20 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from bpe_transformer.io import atomic_file
 from bpe_transformer.training.callbacks import Callback, RunStart
 from bpe_transformer.training.config.config_file import settings_toml
+
+if TYPE_CHECKING:
+    from bpe_transformer.data import TokenStore
+    from bpe_transformer.training.tasks import Rows
 
 SETTINGS, RECORD = "settings.toml", "run.json"
 _PACKAGES = ("bpe-transformer", "torch", "numpy", "datasets", "pyarrow", "safetensors", "regex", "transformers")
@@ -88,3 +92,27 @@ def _processor() -> str:
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def data_facts(
+    train: Rows, validation: Rows, *, corpus: str, columns: Sequence[str], split: str = ""
+) -> dict[str, Any]:
+    """What a run reads: its corpus, the digests of tokenizer and rows, and the ledgers of what was kept and dropped."""
+    rows = {"training": train, "validation": validation}
+    return {
+        "corpus": corpus,
+        "split": split,
+        "columns": list(columns),
+        "tokenizer": train.digest,
+        **{name: [_store_facts(store) for store in stores_of(stores)] for name, stores in rows.items()},
+    }
+
+
+def stores_of(rows: Rows) -> tuple[TokenStore, ...]:
+    """The stores of one corpus, or of each of a mixture."""
+    stores: tuple[TokenStore, ...] = getattr(rows, "stores", (rows,))
+    return stores
+
+
+def _store_facts(store: TokenStore) -> dict[str, Any]:
+    return {"rows": len(store), "fingerprint": store.fingerprint, "ledger": store.ledger.to_dict()}

@@ -18,6 +18,8 @@ from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunct
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
+from bpe_transformer.training.loggers import RunMetrics
+from bpe_transformer.training.run_record import RunRecord, data_facts
 from bpe_transformer.training.tasks import Rows, Task, classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
 
@@ -67,7 +69,7 @@ def train_translation(
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), options)
     engine = _engine(settings)
     task = translation_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
-    return _run(task, engine, info, tokenizer, directory, options)
+    return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
 def train_language_model(
@@ -88,7 +90,7 @@ def train_language_model(
     info = _info(tasks, (train, validation), tokenizer, settings, (column,), options)
     engine = _engine(settings)
     task = language_model_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
-    return _run(task, engine, info, tokenizer, directory, options)
+    return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
 def train_classifier(
@@ -118,7 +120,7 @@ def train_classifier(
     info = _info(("classification",), (train, validation), tokenizer, settings, columns, options, train.labels)
     engine = _engine(settings)
     task = classification_task(build_model(info), train, validation, settings, tokenizer)
-    return _run(task, engine, info, tokenizer, directory, options)
+    return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
 def train_model(
@@ -162,8 +164,15 @@ def _run(
     tokenizer: Tokenizer,
     directory: str | os.PathLike[str],
     options: RunOptions,
+    rows: tuple[Rows, Rows],
 ) -> RunResult:
     progress = options.get("progress")
+    callbacks = [*options.get("callbacks", ()), *([] if progress is None else [ProgressFunction(progress)])]
+    if not any(isinstance(callback, RunMetrics) for callback in callbacks):
+        callbacks.append(RunMetrics())
+    if not any(isinstance(callback, RunRecord) for callback in callbacks):
+        corpus, split = options.get("corpus", ""), options.get("split", "")
+        callbacks.append(RunRecord(data_facts(*rows, corpus=corpus, columns=info.columns, split=split)))
     trainer = Trainer(
         task,
         engine,
@@ -171,7 +180,7 @@ def _run(
         tokenizer,
         Path(directory),
         data={"split": options.get("split", ""), "validation split": options.get("validation_split", "")},
-        callbacks=[*options.get("callbacks", ()), *([] if progress is None else [ProgressFunction(progress)])],
+        callbacks=callbacks,
         score=options.get("score"),
     )
     return trainer.run(resume=options.get("resume", False))

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from bpe_transformer.cli.support.console import messages, progress, reporter
-from bpe_transformer.cli.support.options import output_option, overwrite_option, threads_option, tokenizer_option
+from bpe_transformer.cli.support.options import (
+    output_option,
+    overwrite_option,
+    threads_option,
+    tokenizer_option,
+    whole_number,
+)
 from bpe_transformer.cli.support.outputs import claim_output
-from bpe_transformer.cli.support.training.runs import decoded_score, notes_to, start_processes
+from bpe_transformer.cli.support.training.runs import decoded_score, start_processes
+from bpe_transformer.cli.support.training.settings import (
+    ChosenSettings,
+    check_options,
+    chosen_settings,
+    config_option,
+    fit_training_to,
+    fit_vocabulary_to,
+    named_settings,
+    resumed_settings,
+)
 from bpe_transformer.cli.support.training_options import (
     SETTING_GROUPS,
     CorpusChoice,
@@ -39,10 +54,12 @@ if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.cli.support.training_options import Rows
     from bpe_transformer.data import TaskColumns
-    from bpe_transformer.training import Progress, RunResult, Settings
+    from bpe_transformer.training import Callback, RunResult, Settings
+    from bpe_transformer.training.engine import Processes
 
 _GROUPS = {
-    "Run": ("output", "preset", "resume", "overwrite", "threads"),
+    "Run": ("output", "preset", "config", "print_config", "resume", "overwrite", "threads"),
+    "Watching": ("loggers", "samples"),
     "Data": (
         *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation"),
         *("mix_temperature", "dedup"),
@@ -65,9 +82,11 @@ Examples:
   bpe-transformer train reviews.csv -o runs/reviews --task classification --column review --label stars
   bpe-transformer train novels:0.7 python-stdlib:0.3 -o runs/mixed
   bpe-transformer train multi30k --from data -o runs/multi30k --resume
+  bpe-transformer train corpus.txt --print-config > run.toml
+  bpe-transformer train corpus.txt -o runs/corpus --config run.toml --log tensorboard
 """,
 )
-@output_option("Folder of the run.", kind="folder")
+@output_option("Folder of the run.", kind="folder", required=False)
 @corpus_options("Split to train on, or a share of one: train[:1000].", several=True)
 @tokenizer_option("What learn has written. [learned, in the run's folder as tokenizer]")
 @click.option(
@@ -88,65 +107,134 @@ Examples:
 @click.option("--resume", is_flag=True, help="Go on where the run in the folder stopped.")
 @overwrite_option
 @threads_option
+@config_option
+@click.option(
+    "--log",
+    "loggers",
+    multiple=True,
+    type=click.Choice(("tensorboard", "trackio")),
+    help="Log figures there too; repeatable. The run's metrics.jsonl is always written.",
+)
+@click.option(
+    "--samples",
+    type=whole_number(0),
+    metavar="N",
+    help="After a validation, show what the model makes of so many of its rows. [3 on a terminal, else 0]",
+)
 @setting_options(*(name for names in SETTING_GROUPS.values() for name in names))
 def command(
     choice: CorpusChoice,
     corpora: tuple[str, ...],
-    output: str,
+    output: str | None,
     tokenizer: str | None,
-    validation: str | None,
-    mix_temperature: float,
-    dedup: bool,
     preset: str | None,
+    print_config: bool,
     resume: bool,
     overwrite: bool,
     threads: int | None,
     settings: Mapping[str, Setting],
+    **others: Any,
 ) -> None:
     """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps in them, or to
     give them labels.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
     Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
-    Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the options.
+    Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the file of
+    --config, then from the options; what none of them says is fitted to the data, and said.
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
     """
-    run = Path(output)
+    if output is None and (resume or not print_config):
+        raise click.UsageError("missing option -o / --output; give -o DIR, the folder of the run")
+    check_options(tokenizer, preset, settings, resume=resume, overwrite=overwrite)
+    run = None if print_config and not resume else Path(str(output))
     start_torch(threads)
     hide_library_bars()
-    from bpe_transformer.training import recommended_settings, train_model
     from bpe_transformer.training.engine import find_device
 
     processes = start_processes()
-    if processes.is_first:
+    if run is not None and not print_config and processes.is_first:
         _check_run(run, resume=resume, overwrite=overwrite)
-    family = _family(run, preset, settings, resume=resume)
+    family = _family(run if resume else None, preset, named_settings(settings))
     mixed, weights = _corpora(choice, corpora, family)
-    columns = mixed[0].columns
-    new = None if resume else recommended_settings(mixed[0].info, columns.task, preset, family)
-    chosen = _resumed_settings(run, settings) if new is None else new.override(settings)
+    if run is not None and resume:
+        chosen = resumed_settings(run, settings)
+    else:
+        chosen = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
     console = messages()
     console.quiet = quiet = not processes.is_first
-    processes.connect(find_device(chosen.training.device).type)
+    processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
-        splits = [corpus.splits(validation, chosen.training.seed, dedup=dedup, quiet=quiet) for corpus in mixed]
-        mixing = Mixing(mixed, splits, weights, mix_temperature, quiet=quiet)
-        data = _data(mixing, columns, tokenizer, run, chosen, resume=resume, writes=processes.is_first)
-    with _bar(console) as report_step:
-        result = train_model(
-            *data,
-            columns,
-            settings=chosen,
-            directory=run,
-            corpus=" ".join(corpora),
-            split=choice.split,
-            validation_split=validation or "",
-            resume=resume,
-            progress=report_step,
-            callbacks=[notes_to(console)],
-            score=decoded_score(chosen, columns, splits[0].validation, data[2]),
-        )
+        seed, dedup = chosen.settings.training.seed, others["dedup"]
+        splits = [corpus.splits(others["validation"], seed, dedup=dedup, quiet=quiet) for corpus in mixed]
+        mixing = Mixing(mixed, splits, weights, others["mix_temperature"], quiet=quiet or print_config)
+        data = _data(mixing, tokenizer, run, chosen, resume=resume, processes=processes)
+    if print_config:
+        chosen.print_config()
+        return
+    chosen.announce(console)
+    _train(choice, corpora, str(output), mixing, data, chosen, console, others, resume=resume)
+
+
+class _Data(NamedTuple):
+    """What a run reads: rows as ids to train and to validate on, and the tokenizer."""
+
+    train: Rows
+    validation: Rows
+    tokenizer: Tokenizer
+
+
+def _train(
+    choice: CorpusChoice,
+    corpora: tuple[str, ...],
+    output: str,
+    mixing: Mixing,
+    data: _Data,
+    chosen: ChosenSettings,
+    console: Console,
+    others: Mapping[str, Any],
+    *,
+    resume: bool,
+) -> None:
+    from bpe_transformer.training import train_model
+
+    columns, texts = mixing.corpora[0].columns, mixing.splits[0].validation
+    result = train_model(
+        *data,
+        columns,
+        settings=chosen.settings,
+        directory=output,
+        corpus=" ".join(corpora),
+        split=choice.split,
+        validation_split=others["validation"] or "",
+        resume=resume,
+        callbacks=_watching(" ".join(corpora), choice.split, columns, texts, data, chosen, console, others),
+        score=decoded_score(chosen.settings, columns, texts, data.tokenizer),
+    )
     _show_result(console, result, output)
+
+
+def _watching(
+    corpus: str,
+    split: str,
+    columns: TaskColumns,
+    texts: datasets.Dataset,
+    data: _Data,
+    chosen: ChosenSettings,
+    console: Console,
+    others: Mapping[str, Any],
+) -> list[Callback]:
+    """The display, the loggers, and the record of what repeats the run."""
+    from bpe_transformer.cli.support.training.display import TrainingDisplay, sampler
+    from bpe_transformer.training.loggers import RunMetrics
+    from bpe_transformer.training.run_record import RunRecord, data_facts
+
+    samples = others["samples"]
+    shown = samples if samples is not None else 3 if console.is_terminal else 0
+    write = sampler(shown, texts, columns, data.tokenizer, data.train.labels, chosen.settings) if shown else None
+    display = TrainingDisplay(console, corpus, write)
+    facts = data_facts(data.train, data.validation, corpus=corpus, columns=columns.columns, split=split)
+    return [display, RunMetrics(others["loggers"], more=display.samples), RunRecord(facts, notes=chosen.notes)]
 
 
 def _corpora(
@@ -162,23 +250,15 @@ def _corpora(
     return found, weights
 
 
-def _family(run: Path, preset: str | None, settings: Mapping[str, Setting], *, resume: bool) -> str | None:
-    """The family that is named, by the option, by the run to resume or by a preset that is for one family only."""
+def _family(resumed: Path | None, preset: str | None, settings: Mapping[str, Setting]) -> str | None:
+    """The family that is named, by an option or file, by the run to resume or by a preset that is for one family only."""
     from bpe_transformer.training import PRESETS, load_run_settings
 
     if "family" in settings:
         return str(settings["family"])
-    if resume:
-        return load_run_settings(run).family
+    if resumed is not None:
+        return load_run_settings(resumed).family
     return None if preset is None or preset in ("tiny", "small") else PRESETS[preset].family
-
-
-def _resumed_settings(run: Path, settings: Mapping[str, Setting]) -> Settings:
-    """Those of the run to resume; what ends it is changed by itself, not together as in `override`."""
-    from bpe_transformer.training import load_run_settings
-
-    saved = load_run_settings(run)
-    return saved.override({**saved.training.ends(), **settings})
 
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
@@ -198,36 +278,42 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def _data(
     mixing: Mixing,
-    columns: TaskColumns,
     tokenizer: str | None,
-    run: Path,
-    settings: Settings,
+    run: Path | None,
+    chosen: ChosenSettings,
     *,
     resume: bool,
-    writes: bool,
-) -> tuple[Rows, Rows, Tokenizer]:
-    """The rows to train and to validate on as ids, and the tokenizer.
+    processes: Processes,
+) -> _Data:
+    """The rows to train and to validate on as ids, and the tokenizer; what nobody has set is fitted to them.
 
-    The process that writes begins the run and learns the tokenizer; the others find them there.
+    The process that writes begins the run and learns the tokenizer; the others find them there. Without a run nothing is
+    written.
     """
     from bpe_transformer.training.state import begin_run, has_begun_only
 
-    fresh = not resume or has_begun_only(run)
+    fresh = run is None or not resume or has_begun_only(run)
+    names = mixing.corpora[0].columns.texts
     with progress() as bars:
-        bars.disable = bars.disable or not writes
-        if fresh and writes:
-            begin_run(run, settings)
-        loaded = _tokenizer(mixing.texts(), columns, tokenizer, run, settings, bars, learn=fresh and writes)
-        train, validation = mixing.prepared(loaded, settings, bars)
-    mixing.tell_batches(train, settings, loaded)
-    return train, validation, loaded
+        bars.disable = bars.disable or not processes.is_first
+        if fresh and run is not None and processes.is_first:
+            begin_run(run, chosen.settings, given=chosen.given)
+        texts = mixing.texts()
+        facts = fit_vocabulary_to(chosen, texts, names, learn=tokenizer is None) if fresh else None
+        learn = fresh and processes.is_first
+        loaded = _tokenizer(texts, names, tokenizer, run, chosen.settings, bars, learn=learn)
+        train, validation = mixing.prepared(loaded, chosen.settings, bars)
+    if facts is not None:
+        fit_training_to(chosen, facts, train, loaded, alone=not processes.are_several)
+    mixing.tell_batches(train, chosen.settings, loaded)
+    return _Data(train, validation, loaded)
 
 
 def _tokenizer(
     rows: datasets.Dataset,
-    columns: TaskColumns,
+    texts: tuple[str, ...],
     given: str | None,
-    run: Path,
+    run: Path | None,
     settings: Settings,
     bars: ProgressBars,
     *,
@@ -237,45 +323,15 @@ def _tokenizer(
     from bpe_transformer import Tokenizer
     from bpe_transformer.training import learn_tokenizer
 
-    learned = run / "tokenizer"
     if given is not None:
         return Tokenizer.load(given)
-    if not learn:
+    if run is not None and not learn:
+        learned = run / "tokenizer"
         return Tokenizer.load(learned if learned.exists() else run)
-    tokenizer = learn_tokenizer(rows, columns.texts, settings, progress=reporter(bars, "learning the vocabulary"))
-    tokenizer.save(learned)
+    tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
+    if run is not None:
+        tokenizer.save(run / "tokenizer")
     return tokenizer
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
-    """A bar for the whole run with the loss and the speed, and a line for every validation."""
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Display
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Display(*columns, console=console, disable=not console.is_terminal) as display:
-        task = display.add_task("training", total=1.0)
-
-        def report(now: Progress) -> None:
-            line = f"epoch {now.epoch}  loss {now.loss:.3f}  {now.ids_per_second:,.0f} ids/s"
-            display.update(task, completed=now.share, description=line)
-            if now.validation_loss is not None:
-                right = now.validation_accuracy
-                accuracy = "" if right is None else f"  accuracy {100 * right:.1f} %"
-                display.console.print(
-                    f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  loss {now.loss:.3f}  "
-                    f"validation {now.validation_loss:.3f}{accuracy}  {now.ids_per_second:,.0f} ids/s",
-                    soft_wrap=True,
-                )
-
-        yield report
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:

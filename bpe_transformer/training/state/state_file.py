@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,17 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, facts
 
 
-def begin_run(directory: str | os.PathLike[str], settings: Settings) -> None:
+def begin_run(directory: str | os.PathLike[str], settings: Settings, *, given: Collection[str] | None = None) -> None:
     """Puts a state in place that says that a run has begun with these settings, before it has taken a step.
+
+    given: the settings that somebody has named, where the others are still to be fitted to the data; see `given_settings`.
 
     It takes the place of an older run's state in one step; what that had beside it is removed afterwards. A model in
     the folder stays until the new run has a better one.
     """
     folder = Path(directory)
-    save_state(folder / STATE, {}, {"settings": settings.to_dict(), "begun": True})
+    named = None if given is None else sorted(given)
+    save_state(folder / STATE, {}, {"settings": settings.to_dict(), "begun": True, "given": named})
     for name in (SHARDS, _OLD_SNAPSHOTS):
         shutil.rmtree(folder / name, ignore_errors=True)
 
@@ -70,6 +73,14 @@ def begin_run(directory: str | os.PathLike[str], settings: Settings) -> None:
 def has_begun_only(directory: str | os.PathLike[str]) -> bool:
     """Whether the run in `directory` was ended before it had saved a step."""
     return bool(load_state(Path(directory) / STATE)[1].get("begun"))
+
+
+def given_settings(directory: str | os.PathLike[str]) -> set[str] | None:
+    """The settings that somebody has named for a run that was ended before the others were fitted; None: all stand."""
+    path = Path(directory) / STATE
+    facts = load_state(path)[1]
+    with damage_named(path, RESTART, CheckpointError):
+        return None if facts.get("given") is None else {str(name) for name in facts["given"]}
 
 
 def load_run_settings(directory: str | os.PathLike[str]) -> Settings:

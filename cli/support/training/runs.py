@@ -1,4 +1,4 @@
-"""What a training command needs besides its settings: the processes of torchrun, notes, and a score of decoded rows."""
+"""What a training command needs besides its settings: the processes of torchrun, and a score of decoded rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datasets
-    from rich.console import Console
     from torch import nn
 
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import TaskColumns
-    from bpe_transformer.training import Callback, Settings
+    from bpe_transformer.training import Settings
     from bpe_transformer.training.engine import Processes
 
 
@@ -21,18 +20,6 @@ def start_processes() -> Processes:
     from bpe_transformer.training.engine import Processes
 
     return Processes.from_environment()
-
-
-def notes_to(console: Console) -> Callback:
-    """A callback that prints the notes of a run."""
-    from bpe_transformer.cli.support.python_names import with_options
-    from bpe_transformer.training import Callback
-
-    class Notes(Callback):
-        def on_note(self, message: str) -> None:
-            console.print(f"note: {with_options(message)}", soft_wrap=True, markup=False, highlight=False)
-
-    return Notes()
 
 
 def decoded_score(
