@@ -85,7 +85,7 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 
 
 def test_freed_memory_is_given_back_once_the_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = iter([500 << 20, 600 << 20, 700 << 20, 560 << 20])
+    sizes = iter([500 << 20, 800 << 20, 900 << 20, 560 << 20])
     monkeypatch.setattr("bpe_transformer.training.engine.memory._resident_bytes", lambda: next(sizes))
     freed = FreedMemory()
     trimmed: list[int] = []

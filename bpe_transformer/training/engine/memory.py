@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import sys
 
 _SETTLING_STEPS = 10
-_GROWTH = 128 << 20  # bytes
+_GROWTH = 384 << 20  # bytes
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
@@ -18,6 +19,8 @@ def keep_freed_memory() -> None:
     page fault at a time: a tenth of a training step on a CPU. What it keeps is cut up by tensors of ever other sizes, and
     grows with every step (to 3.6 GB in a run on Multi30k): `FreedMemory` gives it back now and then.
     """
+    # oneDNN keeps a compiled product for each of 1,024 shapes, and batches of sentences have ever other ones
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
