@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         prepare_language_model,
         prepare_translation,
     )
+    from bpe_transformer.data.prepared.prepared_splits import columns_of, load_stores
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
     from bpe_transformer.data.special_ids import SPECIAL_TOKENS, SpecialIds
     from bpe_transformer.ledger import Amount, Ledger, LedgerRow, Stage
@@ -57,11 +58,13 @@ _HOME = {
     "TokenStore": "bpe_transformer.tokenizer.store",
     "TranslationBatch": "batches.batch",
     "choose_columns": "prepared.task_columns",
+    "columns_of": "prepared.prepared_splits",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
     "hold_out": "corpora.validation_rows",
     "list_corpora": "corpora.recipes",
     "load_corpus": "corpora.load",
+    "load_stores": "prepared.prepared_splits",
     "load_with_validation": "corpora.validation_rows",
     "prepare_classification": "prepared.prepare",
     "prepare_corpus": "prepared.prepare",
@@ -98,11 +101,13 @@ __all__ = [
     "TokenStore",
     "TranslationBatch",
     "choose_columns",
+    "columns_of",
     "corpus_info",
     "count_corpus",
     "hold_out",
     "list_corpora",
     "load_corpus",
+    "load_stores",
     "load_with_validation",
     "prepare_classification",
     "prepare_corpus",

@@ -216,4 +216,5 @@ def _info(
         corpus=options.get("corpus", ""),
         settings=settings,
         labels=labels,
+        ledgers=dict(zip(("training", "validation"), (rows.ledger for rows in prepared), strict=True)),
     )

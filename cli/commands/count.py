@@ -8,7 +8,15 @@ from typing import Any, Literal, cast
 
 import click
 
-from bpe_transformer.cli.support.console import messages, print_json, progress, reporter, write_data
+from bpe_transformer.cli.support.console import (
+    messages,
+    print_json,
+    progress,
+    reporter,
+    say,
+    say_peak_memory,
+    write_data,
+)
 from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
@@ -17,7 +25,13 @@ from bpe_transformer.cli.support.counting_options import (
     given,
     splitting_options,
 )
-from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.options import (
+    cluster_option,
+    json_option,
+    output_option,
+    overwrite_option,
+    tokenizer_option,
+)
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing
 from bpe_transformer.io.printable import printable
 
@@ -39,6 +53,7 @@ Examples:
 @tokenizer_option("Print how many tokens each corpus has, instead of counting pre-tokens.")
 @splitting_options
 @counting_options
+@cluster_option
 @json_option
 def command(
     corpora: tuple[str, ...],
@@ -47,6 +62,7 @@ def command(
     tokenizer: str | None,
     splitting: SplittingOptions,
     counting: CountingOptions,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Count pre-tokens: of listed corpora, files (also .gz and .zst), folders, files of counts, or standard input (-).
@@ -59,7 +75,11 @@ def command(
     corpora = corpora or ("-",)
     if output is None:
         assert tokenizer is not None
+        if cluster is not None:
+            raise click.UsageError("--cluster is for counts of pre-tokens; leave it out with --tokenizer")
         return _count_tokens(corpora, tokenizer, splitting, counting, as_json)
+    if cluster is not None:
+        return _count_on_cluster(corpora, output, splitting, counting, cluster, as_json)
     from bpe_transformer.tokenizer.splitting import DEFAULT_PATTERN
 
     claim_output(output)
@@ -89,6 +109,43 @@ def command(
     if as_json:
         print_json(summary)
     _print_summary(summary, {**facts, "pattern": str(split)})
+
+
+def _count_on_cluster(
+    corpora: tuple[str, ...],
+    output: str,
+    splitting: SplittingOptions,
+    counting: CountingOptions,
+    cluster: str,
+    as_json: bool,
+) -> None:
+    from bpe_transformer.data.counting.cluster_counts import ClusterCounting, count_on_cluster
+    from bpe_transformer.tokenizer import Pretokenizer
+    from bpe_transformer.tokenizer.splitting import DEFAULT_PATTERN
+
+    for option, is_set in (
+        ("--weight", counting.weights), ("--temperature", counting.temperature), ("--word-list", counting.word_list),
+        ("--min-count", counting.min_count > 1), ("--keep-partial", counting.keep_partial), ("standard input", "-" in corpora),
+    ):  # fmt: skip
+        if is_set:
+            raise click.UsageError(f"{option} is not for a cluster, which counts files; leave it out with --cluster")
+    refuse_existing(output, overwrite=False)
+    columns = None if counting.columns is None else tuple(counting.columns.split(","))
+    how = ClusterCounting(
+        splitting.pretokenizer(DEFAULT_PATTERN) or Pretokenizer.of(DEFAULT_PATTERN),
+        counting.documents,
+        columns,
+        counting.errors,
+        counting.max_memory or ClusterCounting.max_memory,
+    )
+    with progress() as display:
+        facts = count_on_cluster(
+            corpora, output, how, cluster=cluster, progress=reporter(display, "counting", unit="bytes")
+        )
+    if as_json:
+        print_json({"output": output, **facts})
+    say(f"{output}: {facts['words']:,} words of {facts['num_documents']:,} documents, {facts['num_bytes']:,} bytes")
+    say_peak_memory()
 
 
 def _count_tokens(

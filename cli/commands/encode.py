@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -10,11 +11,13 @@ from bpe_transformer.cli.support.console import (
     progress,
     reader_may_leave,
     say,
+    say_peak_memory,
     show_ledger,
     standard_output,
     stdin_bytes,
 )
 from bpe_transformer.cli.support.options import (
+    cluster_option,
     errors_option,
     fail_above_option,
     file_option,
@@ -38,6 +41,7 @@ from bpe_transformer.errors import EncodingError
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.io import ErrorsOrKeep
+    from bpe_transformer.tokenizer.files import FileOptions
     from bpe_transformer.tokenizer.files.id_writers import IdWriter
     from bpe_transformer.tokenizer.files.text_streams import StreamOptions
 
@@ -73,6 +77,7 @@ Examples:
 @output_option("With --file: folder for the ids, their offsets and totals.", kind="folder", required=False)
 @overwrite_option
 @fail_above_option
+@cluster_option
 @click.option("--whole", is_flag=True, help="Take the input as one text, newlines included.")
 @click.option("--bos", "add_bos", is_flag=True, help="Put the beginning-of-sequence token before each text.")
 @click.option("--eos", "add_eos", is_flag=True, help="Put the end-of-sequence token after each text.")
@@ -89,6 +94,7 @@ def command(
     output: str | None,
     overwrite: bool,
     fail_above: float | None,
+    cluster: str | None,
     whole: bool,
     add_bos: bool,
     add_eos: bool,
@@ -123,7 +129,7 @@ def command(
     policy = SpecialPolicy.of(learned, allow_special, special_as_text)
     options = StreamOptions(errors=errors, **policy.arguments, add_bos=add_bos, add_eos=add_eos)
     if output is not None:
-        return _encode_files(learned, files, output, form, whole, overwrite, fail_above, options)
+        return _encode_files(learned, files, output, form, whole, overwrite, fail_above, cluster, options)
     with reader_may_leave():
         # several texts are rows; a single one, or --whole, is one text whatever its newlines
         is_one = whole or len(texts) == 1
@@ -177,30 +183,57 @@ def _encode_files(
     whole: bool,
     overwrite: bool,
     fail_above: float | None,
+    cluster: str | None,
     options: StreamOptions,
 ) -> None:
     if form == "ids" or form == "json":
         raise click.UsageError(f"--format {form} goes to standard output; with --file give npy or arrow")
+    from bpe_transformer.tokenizer.files import FileOptions, encode_files
+
+    how = FileOptions(
+        format=form or "npy",
+        documents="file" if whole else "line",
+        errors=options.errors,
+        allowed_special=options.allowed_special,
+        disallowed_special=options.disallowed_special,
+        add_bos=options.add_bos,
+        add_eos=options.add_eos,
+    )
     with progress() as display:
         task = display.add_task("encoding", total=None, unit="bytes")
+
+        def report(done: int, total: int) -> None:
+            display.update(task, completed=done, total=total)
+
         try:
-            store = tokenizer.encode_files(
-                list(files),
-                output,
-                format=form or "npy",
-                documents="file" if whole else "line",
-                errors=options.errors,
-                allowed_special=options.allowed_special,
-                disallowed_special=options.disallowed_special,
-                add_bos=options.add_bos,
-                add_eos=options.add_eos,
-                overwrite=overwrite,
-                fail_above=fail_above,
-                progress=lambda done, total: display.update(task, completed=done, total=total),
-            )
+            if cluster is not None:
+                return _encode_on_cluster(tokenizer, files, output, how, cluster, overwrite, fail_above, report)
+            store = encode_files(tokenizer.codec, files, output, how, overwrite, fail_above, report)
         except KeyboardInterrupt:
             say("interrupted: run the same command again to go on from here")
             raise SystemExit(130) from None
     show_ledger(store.ledger)
     num_bytes = store.ledger.stages[0].received.bytes
     say(f"{output}: {store.num_ids:,} ids of {len(store):,} texts ({store.num_empty:,} empty), {num_bytes:,} bytes")
+
+
+def _encode_on_cluster(
+    tokenizer: Tokenizer,
+    files: tuple[str, ...],
+    output: str,
+    options: FileOptions,
+    cluster: str,
+    overwrite: bool,
+    fail_above: float | None,
+    report: Callable[[int, int], object],
+) -> None:
+    from bpe_transformer.data.cluster_encoding import encode_files_on_cluster
+
+    how: dict[str, Any] = {"overwrite": overwrite, "fail_above": fail_above, "progress": report}
+    facts = encode_files_on_cluster(tokenizer, files, output, options, cluster=cluster, **how)
+    show_ledger(facts.ledger)
+    ids, rows = (
+        sum(counts) for counts in zip(*((shard.ids["ids"], shard.rows) for shard in facts.shards), strict=True)
+    )
+    say(f"{output}: {ids:,} ids of {rows:,} texts, {facts.ledger.stages[0].received.bytes:,} bytes")
+    say_peak_memory()

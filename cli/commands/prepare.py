@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter, show_ledger, tell
-from bpe_transformer.cli.support.options import fail_above_option, output_option, overwrite_option, tokenizer_option
+from bpe_transformer.cli.support.console import messages, progress, reporter, say_peak_memory, show_ledger, tell
+from bpe_transformer.cli.support.options import (
+    cluster_option,
+    fail_above_option,
+    output_option,
+    overwrite_option,
+    tokenizer_option,
+)
 from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.training_options import (
     CorpusChoice,
@@ -34,6 +40,7 @@ Examples:
 @click.option(
     "--num-proc", type=click.IntRange(min=1), metavar="N", help="Processes. [one, with a thread for every core]"
 )
+@cluster_option
 @fail_above_option
 @overwrite_option
 def command(
@@ -43,6 +50,7 @@ def command(
     max_len: int | None,
     preset: str | None,
     num_proc: int | None,
+    cluster: str | None,
     fail_above: float | None,
     overwrite: bool,
 ) -> None:
@@ -78,10 +86,14 @@ def command(
             columns,
             max_len=limit,
             num_proc=num_proc,
+            cluster=cluster,
             progress=report,
             out=output,
             overwrite=overwrite,
             fail_above=fail_above,
+            keep_tokenizer=True,
         )
     show_ledger(store.ledger)
+    if cluster is not None:
+        say_peak_memory()
     messages().print(f"{len(store):,} rows for {store.task} written to {Path(output)}")

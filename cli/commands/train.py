@@ -20,6 +20,7 @@ from bpe_transformer.cli.support.options import (
     whole_number,
 )
 from bpe_transformer.cli.support.outputs import claim_output
+from bpe_transformer.cli.support.training.prepared_input import train_prepared
 from bpe_transformer.cli.support.training.runs import decoded_score, start_processes
 from bpe_transformer.cli.support.training.settings import (
     ChosenSettings,
@@ -45,6 +46,7 @@ from bpe_transformer.cli.support.training_options import (
     start_torch,
     with_weight,
 )
+from bpe_transformer.tokenizer.store.store_facts import is_store
 
 if TYPE_CHECKING:
     import datasets
@@ -138,8 +140,8 @@ def command(
     """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps in them, or to
     give them labels.
 
-    CORPUS is a listed name (see the corpora command), a local file or folder, or parallel files "a.en.txt,a.ko.txt".
-    Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
+    CORPUS is a listed name (see the corpora command), a local file or folder, parallel files "a.en.txt,a.ko.txt", or a
+    folder that prepare has written. Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
     Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the file of
     --config, then from the options; what none of them says is fitted to the data, and said.
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
@@ -156,6 +158,9 @@ def command(
     if run is not None and not print_config and processes.is_first:
         _check_run(run, resume=resume, overwrite=overwrite)
     family = _family(run if resume else None, preset, named_settings(settings))
+    if run is not None and len(corpora) == 1 and is_store(corpora[0]):
+        how = (tokenizer, others["validation"], preset, family, settings, processes)
+        return _show_result(messages(), train_prepared(corpora[0], run, *how, resume=resume), str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run is not None and resume:
         chosen = resumed_settings(run, settings)

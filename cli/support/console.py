@@ -246,13 +246,13 @@ def tell(lines: Iterable[str]) -> None:
         messages().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def show_ledger(ledger: Ledger) -> None:
+def show_ledger(ledger: Ledger, *, title: str | None = None) -> None:
     """Prints a ledger as a table, with the places of the first examples of what was lost, and its notes."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     for heading in ("stage", "outcome", "reason"):
         table.add_column(heading)
     for heading in ("examples", "bytes"):
@@ -268,3 +268,10 @@ def show_ledger(ledger: Ledger) -> None:
             console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in ledger.notes:
         console.print(note, style="dim", markup=False, highlight=False)
+
+
+def say_peak_memory() -> None:
+    """Says how much memory this process had at most: what the driver of a cluster needs does not grow with the data."""
+    import resource
+
+    say(f"driver: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB of memory at most")

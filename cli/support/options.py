@@ -128,3 +128,9 @@ def fail_above_option(command: Command) -> Command:
     """`--fail-above SHARE`."""
     text = "Fail when a stage drops, truncates or replaces more than this share of its data, as 0.1%. [say it only]"
     return click.option("--fail-above", type=Share(), metavar="SHARE", help=text)(command)
+
+
+def cluster_option(command: Command) -> Command:
+    """`--cluster ADDRESS`."""
+    text = "Work on a Ray cluster: ray starts one here; ray://HOST:PORT, HOST:PORT or auto name one. [this process]"
+    return click.option("--cluster", metavar="ADDRESS", help=text)(command)

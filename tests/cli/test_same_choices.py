@@ -10,7 +10,7 @@ import pytest
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.data import TaskColumns, TokenStore
-from bpe_transformer.training import RunResult, Settings
+from bpe_transformer.training import RunResult, Settings, load_checkpoint_info
 
 Run = Callable[..., Any]
 
@@ -93,3 +93,45 @@ def test_contradicting_options_are_refused_alike(
         assert "--column en is not read with --task translation; name the sides with --src … and --tgt …" in message
         assert "name one or the other" in fails(*run, "--src", "en", "--column", "de")
     assert not (tmp_path / "none").exists()
+
+
+def test_prepared_rows_are_trained_on(
+    bpe: Run, fails: Run, byte_tokenizer: Path, corpora: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "texts.txt").write_text("".join(f"one two three {number}\n" for number in range(40)))
+    how = ("--documents", "line", "--task", "language-model")
+    done = bpe("prepare", tmp_path / "texts.txt", "-o", tmp_path / "rows", "--tokenizer", byte_tokenizer, *how)
+    assert done.returncode == 0, done.stderr.decode()
+    tiny = (
+        "--d-model",
+        8,
+        "--n-layers",
+        1,
+        "--n-heads",
+        1,
+        "--d-ff",
+        8,
+        "--max-len",
+        16,
+        "--epochs",
+        1,
+        "--device",
+        "cpu",
+    )
+    done = bpe("train", tmp_path / "rows", "-o", tmp_path / "run", *tiny)  # with the tokenizer that lies with the rows
+    said = done.stderr.decode()
+    assert done.returncode == 0, said
+    assert "validation: 2 of 40 rows, drawn by seed" in said
+    info = load_checkpoint_info(tmp_path / "run")
+    assert (info.task, info.columns) == ("language-model", ("text",))
+    kept = info.ledgers["training"].stages[-1].kept
+    assert kept.examples == 40
+    assert f"encode: kept 40 of {kept.bytes:,} bytes" in (tmp_path / "run" / "README.md").read_text()
+    bare = ("encode", byte_tokenizer, "--file", tmp_path / "texts.txt", "-o")
+    assert bpe(*bare, tmp_path / "bare").returncode == 0
+    train = ("train", tmp_path / "bare", "-o", tmp_path / "none")
+    assert "holds ids without their tokenizer; name it with --tokenizer" in fails(*train)
+    assert "do not end with an end-of-sequence id" in fails(*train, "--tokenizer", byte_tokenizer)
+    (tmp_path / "text.txt").write_text("one\n\ntwo\n")
+    command = ("prepare", tmp_path / "text.txt", "-o", tmp_path / "x", "--tokenizer", byte_tokenizer, "--max-len", 9)
+    assert "'10x' is not a share" in fails(*command, "--fail-above", "10x")

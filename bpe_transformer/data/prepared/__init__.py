@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         prepare_language_model,
         prepare_translation,
     )
+    from bpe_transformer.data.prepared.prepared_splits import columns_of, load_stores
     from bpe_transformer.data.prepared.task_columns import TASKS, Task, TaskColumns, choose_columns
 
 _HOME = {
@@ -21,6 +22,8 @@ _HOME = {
     "Task": "task_columns",
     "TaskColumns": "task_columns",
     "choose_columns": "task_columns",
+    "columns_of": "prepared_splits",
+    "load_stores": "prepared_splits",
     "prepare_classification": "prepare",
     "prepare_corpus": "prepare",
     "prepare_language_model": "prepare",
@@ -33,6 +36,8 @@ __all__ = [
     "Task",
     "TaskColumns",
     "choose_columns",
+    "columns_of",
+    "load_stores",
     "prepare_classification",
     "prepare_corpus",
     "prepare_language_model",

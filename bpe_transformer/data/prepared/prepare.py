@@ -22,12 +22,14 @@ from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CorpusError, FormatError
 from bpe_transformer.io import lock_output, recover_directory
+from bpe_transformer.io.manifest import sum_of
 from bpe_transformer.io.workspaces import remove_resumable
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.store import ShardWriter, StoreFacts, TokenStore, id_dtype
 from bpe_transformer.tokenizer.store.shards import shard_name
 from bpe_transformer.tokenizer.store.shared_store import Delivered
+from bpe_transformer.tokenizer.store.token_store import TOKENIZER
 from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore, made_before
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all; 0 where nobody knows)
@@ -46,6 +48,7 @@ class PrepareOptions:
     files and `out` under the same paths.
     unit_bytes: text in a shard. progress: called with the rows done and the rows in all. fail_above: the largest share of
     its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and nothing is written.
+    keep_tokenizer: save the tokenizer beside the rows, so that they can be trained on by themselves.
     """
 
     out: str | os.PathLike[str] | None = None
@@ -56,6 +59,7 @@ class PrepareOptions:
     progress: Progress | None = None
     unit_bytes: int = UNIT_BYTES
     fail_above: float | None = None
+    keep_tokenizer: bool = False
 
 
 def prepare_translation(
@@ -239,7 +243,10 @@ def _write(
             else:
                 _encode_dataset(rows, encoder, store, options)
             _check_losses(store, before, options.fail_above)
-        return store.finish(before)
+            if options.keep_tokenizer:
+                encoder.tokenizer.save(store.folder / TOKENIZER)
+        files = sorted((store.folder / TOKENIZER).iterdir()) if options.keep_tokenizer else []
+        return store.finish(before, {f"{TOKENIZER}/{file.name}": sum_of(file) for file in files})
 
 
 def _check_losses(store: UnfinishedStore, before: Ledger, fail_above: float | None) -> None:

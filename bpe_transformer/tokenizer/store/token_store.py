@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Check = Literal["sizes", "sha256"]
 _OPEN_SHARDS = 512  # mapped at once; a process has some 65,000 mappings
 _BLOCK_ROWS = 1 << 16
+TOKENIZER = "tokenizer"  # folder of the tokenizer, in what prepare has written
 
 
 class HasDigest(Protocol):
@@ -125,6 +126,12 @@ class TokenStore:
         if "label" in self.facts.values:
             return "classification"
         return "translation" if self.columns == ("src_ids", "tgt_ids") else "language-model"
+
+    @property
+    def tokenizer_path(self) -> Path | None:
+        """The folder of the tokenizer, where it was kept with the rows."""
+        place = self.path / TOKENIZER
+        return place if place.is_dir() else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -318,6 +325,8 @@ class TokenStore:
             if self._rows is None:
                 for name in (STORE, *self.facts.files):
                     shutil.copyfile(self.path / name, folder / name)
+                if (self.path / TOKENIZER).is_dir():
+                    shutil.copytree(self.path / TOKENIZER, folder / TOKENIZER)
             else:
                 with ShardWriter(folder, "00000", self.columns, self.facts.values, self._dtype) as writer:
                     for start in range(0, len(self), _BLOCK_ROWS):

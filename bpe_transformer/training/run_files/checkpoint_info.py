@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bpe_transformer.io import Node
+from bpe_transformer.ledger import Ledger
 from bpe_transformer.models.config import ModelConfig
 from bpe_transformer.models.registry import Family, family_named
 from bpe_transformer.training.config import Settings
@@ -26,6 +27,7 @@ class CheckpointInfo:
         settings: the family, its options, and how it was trained and decodes.
         result: figures of the training run (steps, epochs, seconds, validation_loss in nats per id, …).
         labels: of a classifier, in the order of its outputs; empty for every other model.
+        ledgers: of the rows to train and to validate on: what was kept and lost of their text.
         foreign: of a model that was imported: its class, and the fields of its files that have no option here.
         format: that it was read from; the weights' names depend on it.
     """
@@ -38,6 +40,7 @@ class CheckpointInfo:
     settings: Settings
     result: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     foreign: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -73,6 +76,7 @@ class CheckpointInfo:
             **({"labels": list(self.labels)} if self.labels else {}),
             "settings": self.settings.to_dict(),
             "outcome": dict(self.result),
+            **({"data": {name: ledger.to_dict() for name, ledger in self.ledgers.items()}} if self.ledgers else {}),
             **({"foreign": dict(self.foreign)} if self.foreign else {}),
         }
 
@@ -93,8 +97,14 @@ class CheckpointInfo:
             settings=Settings.from_dict(facts["settings"]),
             result=node.get("outcome", dict),
             labels=node.texts("labels") if "labels" in facts else (),
+            ledgers=_ledgers(node),
             foreign=node.get("foreign", dict, {}),
             format=facts.get("format", 1),
         )
         _ = info.config  # refuses what no model can be built from
         return info
+
+
+def _ledgers(node: Node) -> dict[str, Ledger]:
+    found = node.optional("data")
+    return {} if found is None else {name: Ledger.from_node(found.child(name)) for name in found.value}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.training.run_files.checkpoint_info import CheckpointInfo
+    from bpe_transformer.ledger import LedgerRow
+from bpe_transformer.training.run_files.checkpoint_info import CheckpointInfo
 
 CARD = "README.md"
 _TASKS = {
@@ -43,6 +44,8 @@ def model_card(info: CheckpointInfo, *, title: str, loading: str | None = None, 
     if info.labels:
         shown = ", ".join(info.labels[:20]) + (", …" if len(info.labels) > 20 else "")
         lines.append(f"- labels: {shown}")
+    for name, ledger in info.ledgers.items():
+        lines += [f"- {name} rows, {_accounted(row)}" for row in ledger.rows()]
     lines += ["", "## Figures", "", *_figures(info), "", "## Options", ""]
     lines += ["| option | value |", "|---|---|"]
     lines += [f"| {name} | {_shown(value)} |" for name, value in info.settings.model.to_dict().items()]
@@ -50,6 +53,11 @@ def model_card(info: CheckpointInfo, *, title: str, loading: str | None = None, 
     if notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     return "\n".join(lines) + "\n"
+
+
+def _accounted(row: LedgerRow) -> str:
+    why = f" ({row.reason})" if row.reason else ""
+    return f"{row.stage}: {row.outcome}{why} {row.examples:,} of {row.bytes:,} bytes"
 
 
 def _figures(info: CheckpointInfo) -> list[str]:

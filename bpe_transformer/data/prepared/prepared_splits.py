@@ -1,0 +1,64 @@
+"""Prepared rows to train on: stores that `prepare` or `encode --file` has written, and the rows held out of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bpe_transformer.data.prepared.task_columns import TaskColumns
+from bpe_transformer.errors import CorpusError
+from bpe_transformer.tokenizer.store import TokenStore
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer import Tokenizer
+
+_HELD_OUT_SHARE = 20  # one row in so many
+_MOST_HELD_OUT = 1_000  # rows
+
+
+def columns_of(store: TokenStore) -> TaskColumns:
+    """The task of a store and the text columns that it was made from."""
+    named = store.facts.source.get("text_columns", {})
+    columns = tuple(
+        str(named.get(name, name.removesuffix("_ids") if name != "ids" else "text")) for name in store.columns
+    )
+    label = store.facts.source.get("label_column")
+    return TaskColumns(store.task, (*columns, str(label)) if store.task == "classification" else columns)
+
+
+def load_stores(
+    path: str | os.PathLike[str], tokenizer: Tokenizer, validation: str | None = None, *, seed: int = 1
+) -> tuple[TokenStore, TokenStore, str]:
+    """Rows to train on, rows to validate on, and how these were chosen, in a line for a person.
+
+    These are the store `validation`, or a twentieth of the rows (at most 1,000), drawn by `seed` and taken out.
+
+    Raises:
+        CorpusError: the rows do not end with an end-of-sequence id, or there are too few.
+        FormatError: a folder is no store, or is damaged.
+        DigestMismatchError: another tokenizer made the ids.
+    """
+    store = TokenStore.load(path, tokenizer)
+    for name in store.columns:
+        if not store.facts.ends[name][1]:
+            raise CorpusError(
+                f"the rows of {path} do not end with an end-of-sequence id, so that texts would run together; "
+                "encode them with add_eos=True (--eos), or with prepare"
+            )
+    if validation is not None:
+        other = TokenStore.load(validation, tokenizer)
+        return store, other, f"validation: the {len(other):,} rows of {validation}"
+    if len(store) < 2:
+        raise CorpusError(f"{path} has {len(store)} rows, too few to hold one out; name rows with validation=…")
+    number = max(1, min(_MOST_HELD_OUT, len(store) // _HELD_OUT_SHARE))
+    drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(store), number, replace=False)
+    held_out = np.zeros(len(store), np.bool_)
+    held_out[drawn] = True
+    rest, out = store.select(np.flatnonzero(~held_out)), store.select(np.flatnonzero(held_out))
+    return (
+        rest,
+        out,
+        f"validation: {number:,} of {len(store):,} rows, drawn by seed {seed} and taken out of the training rows",
+    )

@@ -1,0 +1,83 @@
+"""A folder of prepared rows in the place of a corpus of `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpe_transformer.cli.support.console import show_ledger, tell
+from bpe_transformer.cli.support.training.settings import chosen_settings, resumed_settings
+from bpe_transformer.errors import CorpusError
+
+if TYPE_CHECKING:
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.cli.support.training_options import Setting
+    from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
+    from bpe_transformer.training import RunResult, Settings
+    from bpe_transformer.training.engine import Processes
+
+
+def prepared_facts(path: str) -> tuple[CorpusInfo, TaskColumns, dict[str, Any]]:
+    """The facts and the columns of a store, and the settings that its rows ask for."""
+    from bpe_transformer.data import CorpusInfo, TokenStore, columns_of
+
+    store = TokenStore.load(path, check="sizes")
+    columns = columns_of(store)
+    info = CorpusInfo(
+        name=path, description="prepared rows", kind="parallel" if columns.task == "translation" else "text",
+        columns=columns.columns, splits=("train",), licence="unknown", size=f"{store.num_ids:,} ids",
+        source=path, text_columns=columns.columns, checksum="unknown",
+    )  # fmt: skip
+    most = store.facts.source.get("max_len")
+    return info, columns, {"max_len": most} if isinstance(most, int) else {}
+
+
+def prepared_rows(
+    path: str, given: str | None, validation: str | None, settings: Settings, *, quiet: bool
+) -> tuple[TokenStore, TokenStore, Tokenizer]:
+    """The rows of a store to train and to validate on, and their tokenizer: the one that is given, or lies with them."""
+    from bpe_transformer import Tokenizer
+    from bpe_transformer.data import TokenStore, load_stores
+
+    kept = TokenStore.load(path, check="sizes").tokenizer_path
+    if given is None and kept is None:
+        raise CorpusError(f"{path} holds ids without their tokenizer; name it with --tokenizer")
+    tokenizer = Tokenizer.load(given or str(kept))
+    train, held_out, note = load_stores(path, tokenizer, validation, seed=settings.training.seed)
+    if not quiet:
+        tell([note])
+    return train, held_out, tokenizer
+
+
+def train_prepared(
+    path: str,
+    run: Path,
+    tokenizer: str | None,
+    validation: str | None,
+    preset: str | None,
+    family: str | None,
+    settings: Mapping[str, Setting],
+    processes: Processes,
+    *,
+    resume: bool,
+) -> RunResult:
+    """Trains on rows that prepare, or encode --file, has written."""
+    from bpe_transformer.training import train_model
+    from bpe_transformer.training.engine import find_device
+    from bpe_transformer.training.state import begin_run, has_begun_only
+
+    info, columns, asked = prepared_facts(path)
+    if resume:
+        chosen = resumed_settings(run, settings).settings
+    else:
+        chosen = chosen_settings(info, columns, preset, family, {**asked, **settings}).settings
+    quiet = not processes.is_first
+    processes.connect(find_device(chosen.training.device).type)
+    with processes.first_alone():
+        if not quiet and (not resume or has_begun_only(run)):
+            begin_run(run, chosen)
+        data = prepared_rows(path, tokenizer, validation, chosen, quiet=quiet)
+    if not quiet:
+        show_ledger(data[0].ledger, title="training rows")
+    return train_model(*data, columns, settings=chosen, directory=run, corpus=path, resume=resume)
