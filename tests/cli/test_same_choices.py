@@ -133,5 +133,3 @@ def test_prepared_rows_are_trained_on(
     assert "holds ids without their tokenizer; name it with --tokenizer" in fails(*train)
     assert "do not end with an end-of-sequence id" in fails(*train, "--tokenizer", byte_tokenizer)
     (tmp_path / "text.txt").write_text("one\n\ntwo\n")
-    command = ("prepare", tmp_path / "text.txt", "-o", tmp_path / "x", "--tokenizer", byte_tokenizer, "--max-len", 9)
-    assert "'10x' is not a share" in fails(*command, "--fail-above", "10x")
