@@ -171,7 +171,7 @@ def command(
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         seed, dedup = chosen.settings.training.seed, others["dedup"]
-        splits = [corpus.splits(others["validation"], seed, dedup=dedup, quiet=quiet) for corpus in mixed]
+        splits = [corpus.splits(others["validation"], seed, dedup=dedup) for corpus in mixed]
         mixing = Mixing(mixed, splits, weights, others["mix_temperature"], quiet=quiet or print_config)
         data = _data(mixing, tokenizer, run, chosen, resume=resume, processes=processes)
     if print_config:

@@ -332,14 +332,12 @@ class TrainingCorpus:
     info: CorpusInfo
     columns: TaskColumns
 
-    def splits(self, validation: str | None, seed: int, *, dedup: bool, quiet: bool) -> Splits:
-        """The rows to train and to validate on; what is read of the corpus and how they were chosen is said."""
+    def splits(self, validation: str | None, seed: int, *, dedup: bool) -> Splits:
+        """The rows to train and to validate on."""
         from bpe_transformer.data import load_with_validation
 
         choice, columns = self.choice, self.columns
-        if not quiet:
-            tell(choice.described(columns, self.info))
-        split = load_with_validation(
+        return load_with_validation(
             choice.corpus,
             choice.split,
             validation,
@@ -352,9 +350,6 @@ class TrainingCorpus:
             seed=seed,
             dedup=dedup,
         )
-        if not quiet:
-            tell(split.notes)
-        return split
 
 
 def with_weight(name: str) -> tuple[str, float | None]:
@@ -410,6 +405,8 @@ class Mixing:
         labels: tuple[str, ...] = ()
         stores: tuple[list[TokenStore], list[TokenStore]] = ([], [])
         for corpus, split in zip(self.corpora, self.splits, strict=True):
+            if not self.quiet:
+                tell((*corpus.choice.described(corpus.columns, corpus.info), *split.notes))
             for kept, name, rows in zip(stores, ("training", "validation"), split[:2], strict=True):
                 report, max_len = reporter(bars, f"encoding {name} rows"), settings.model.max_len
                 store = prepare_corpus(rows, tokenizer, corpus.columns, max_len=max_len, labels=labels, progress=report)

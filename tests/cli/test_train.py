@@ -96,7 +96,9 @@ def test_evaluate_lists_what_does_not_match(bpe: Run, trained: Path, tmp_path: P
 
 def test_a_language_model_is_scored_and_goes_on_with_a_text(bpe: Run, reader: Path) -> None:
     corpus = reader.parent / "code.txt"
-    (result,) = json.loads(bpe("evaluate", reader, corpus, "--split", "train[:60]", "--json").stdout)
+    (result,) = json.loads(
+        bpe("evaluate", reader, corpus, "--split", "train[:60]", "--documents", "line", "--json").stdout
+    )
     assert result["metric"] == "bits-per-byte"
     assert 0 < result["score"] < 2
     assert result["bytes"] == sum(len(line) for line in corpus.read_text().splitlines()[:60])
