@@ -110,8 +110,8 @@ def data_facts(
 
 def stores_of(rows: Rows) -> tuple[TokenStore, ...]:
     """The stores of one corpus, or of each of a mixture."""
-    stores: tuple[TokenStore, ...] = getattr(rows, "stores", (rows,))
-    return stores
+    stores: Any = getattr(rows, "stores", (rows,))
+    return tuple(stores)
 
 
 def _store_facts(store: TokenStore) -> dict[str, Any]:

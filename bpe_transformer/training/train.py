@@ -12,14 +12,16 @@ from torch import nn
 
 from bpe_transformer.data import SpecialIds, TaskColumns
 from bpe_transformer.errors import ConfigError, DigestMismatchError
+from bpe_transformer.ledger import Ledger
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunction, RunResult
-from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
+from bpe_transformer.training.checkpoint import CheckpointInfo, build_model, set_weights
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.loggers import RunMetrics
-from bpe_transformer.training.run_record import RunRecord, data_facts
+from bpe_transformer.training.pretrained.carry_over import InitialWeights
+from bpe_transformer.training.run_record import RunRecord, data_facts, stores_of
 from bpe_transformer.training.tasks import Rows, Task, classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
 
@@ -33,6 +35,7 @@ class RunOptions(TypedDict, total=False):
     corpus, split, validation_split: what the data is called, kept in the checkpoint. A run goes on with the same only.
     resume: go on where the run in the directory stopped.
     progress: called with the figures of every step. callbacks: receive these and more.
+    initial: gives the weights to start from, such as `from_run(directory)` of `training.pretrained`; None: drawn.
     score: of a model, by decoded rows, for `patience_metric`; larger is better.
     """
 
@@ -42,6 +45,7 @@ class RunOptions(TypedDict, total=False):
     resume: bool
     progress: Callable[[Progress], None] | None
     callbacks: Sequence[Callback]
+    initial: InitialWeights | None
     score: Callable[[nn.Module], float] | None
 
 
@@ -68,7 +72,7 @@ def train_translation(
     """
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), options)
     engine = _engine(settings)
-    task = translation_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
+    task = translation_task(_model(info, tokenizer, options), train, validation, settings, tokenizer, engine.dtype)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
@@ -89,7 +93,7 @@ def train_language_model(
     tasks = ("language-model", "masked-language-model")
     info = _info(tasks, (train, validation), tokenizer, settings, (column,), options)
     engine = _engine(settings)
-    task = language_model_task(build_model(info), train, validation, settings, tokenizer, engine.dtype)
+    task = language_model_task(_model(info, tokenizer, options), train, validation, settings, tokenizer, engine.dtype)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
@@ -119,7 +123,7 @@ def train_classifier(
     columns = (column, label)
     info = _info(("classification",), (train, validation), tokenizer, settings, columns, options, train.labels)
     engine = _engine(settings)
-    task = classification_task(build_model(info), train, validation, settings, tokenizer)
+    task = classification_task(_model(info, tokenizer, options), train, validation, settings, tokenizer)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
 
@@ -157,6 +161,13 @@ def _engine(settings: Settings) -> Engine:
     )
 
 
+def _model(info: CheckpointInfo, tokenizer: Tokenizer, options: RunOptions) -> nn.Module:
+    model, initial = build_model(info), options.get("initial")
+    if initial is not None:  # a run that goes on replaces them by its own
+        set_weights(model, initial(info, tokenizer), source="the run to start from")
+    return model
+
+
 def _run(
     task: Task,
     engine: Engine,
@@ -184,6 +195,11 @@ def _run(
         score=options.get("score"),
     )
     return trainer.run(resume=options.get("resume", False))
+
+
+def _ledger(rows: Rows) -> Ledger:
+    """What was kept and lost of the rows, of each corpus of a mixture."""
+    return Ledger(tuple(stage for store in stores_of(rows) for stage in store.ledger.stages))
 
 
 def _info(
@@ -216,5 +232,5 @@ def _info(
         corpus=options.get("corpus", ""),
         settings=settings,
         labels=labels,
-        ledgers=dict(zip(("training", "validation"), (rows.ledger for rows in prepared), strict=True)),
+        ledgers=dict(zip(("training", "validation"), map(_ledger, prepared), strict=True)),
     )

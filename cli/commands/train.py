@@ -32,6 +32,7 @@ from bpe_transformer.cli.support.training.settings import (
     named_settings,
     resumed_settings,
 )
+from bpe_transformer.cli.support.training.start import continued, initial_weights, load_start
 from bpe_transformer.cli.support.training_options import (
     SETTING_GROUPS,
     CorpusChoice,
@@ -58,9 +59,10 @@ if TYPE_CHECKING:
     from bpe_transformer.data import TaskColumns
     from bpe_transformer.training import Callback, RunResult, Settings
     from bpe_transformer.training.engine import Processes
+    from bpe_transformer.training.pretrained import Pretrained
 
 _GROUPS = {
-    "Run": ("output", "preset", "config", "print_config", "resume", "overwrite", "threads"),
+    "Run": ("output", "preset", "from_run", "config", "print_config", "resume", "overwrite", "threads"),
     "Watching": ("loggers", "samples"),
     "Data": (
         *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation"),
@@ -83,6 +85,7 @@ Examples:
   bpe-transformer train python-stdlib -o runs/bert --family bert
   bpe-transformer train reviews.csv -o runs/reviews --task classification --column review --label stars
   bpe-transformer train novels:0.7 python-stdlib:0.3 -o runs/mixed
+  bpe-transformer train python-docstring-modules -o runs/modules --from-run runs/docstrings
   bpe-transformer train multi30k --from data -o runs/multi30k --resume
   bpe-transformer train corpus.txt --print-config > run.toml
   bpe-transformer train corpus.txt -o runs/corpus --config run.toml --log tensorboard
@@ -106,6 +109,9 @@ Examples:
 )
 @click.option("--dedup", is_flag=True, help="Drop training rows that repeat others or are validation rows.")
 @preset_option
+@click.option(
+    "--from-run", metavar="RUN|DIR", help="Start from the weights of a run, or of a folder of transformers. [drawn]"
+)
 @click.option("--resume", is_flag=True, help="Go on where the run in the folder stopped.")
 @overwrite_option
 @threads_option
@@ -144,7 +150,8 @@ def command(
     folder that prepare has written. Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
     Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the file of
     --config, then from the options; what none of them says is fitted to the data, and said.
-    Ctrl-C stops after the running step; --resume goes on, with the settings of the run.
+    Ctrl-C stops after the running step; --resume goes on, with the settings of the run. --from-run trains on from a
+    model, with its options and its tokenizer; with --tokenizer, the embedding goes over token by token.
     """
     if output is None and (resume or not print_config):
         raise click.UsageError("missing option -o / --output; give -o DIR, the folder of the run")
@@ -157,15 +164,17 @@ def command(
     processes = start_processes()
     if run is not None and not print_config and processes.is_first:
         _check_run(run, resume=resume, overwrite=overwrite)
-    family = _family(run if resume else None, preset, named_settings(settings))
+    start = load_start(others["from_run"])
+    family = _family(run if resume else None, preset, named_settings(settings), start)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
-        how = (tokenizer, others["validation"], preset, family, settings, processes)
+        how = (tokenizer, others["validation"], preset, family, settings, start, processes)
         return _show_result(messages(), train_prepared(corpora[0], run, *how, resume=resume), str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run is not None and resume:
         chosen = resumed_settings(run, settings)
     else:
         chosen = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
+        chosen = continued(chosen, start, settings)
     console = messages()
     console.quiet = quiet = not processes.is_first
     processes.connect(find_device(chosen.settings.training.device).type)
@@ -173,12 +182,12 @@ def command(
         seed, dedup = chosen.settings.training.seed, others["dedup"]
         splits = [corpus.splits(others["validation"], seed, dedup=dedup) for corpus in mixed]
         mixing = Mixing(mixed, splits, weights, others["mix_temperature"], quiet=quiet or print_config)
-        data = _data(mixing, tokenizer, run, chosen, resume=resume, processes=processes)
+        data = _data(mixing, tokenizer, run, chosen, start, resume=resume, processes=processes)
     if print_config:
         chosen.print_config()
         return
     chosen.announce(console)
-    _train(choice, corpora, str(output), mixing, data, chosen, console, others, resume=resume)
+    _train(choice, corpora, str(output), mixing, data, chosen, start, console, others, resume=resume)
 
 
 class _Data(NamedTuple):
@@ -196,6 +205,7 @@ def _train(
     mixing: Mixing,
     data: _Data,
     chosen: ChosenSettings,
+    start: Pretrained | None,
     console: Console,
     others: Mapping[str, Any],
     *,
@@ -214,6 +224,7 @@ def _train(
         validation_split=others["validation"] or "",
         resume=resume,
         callbacks=_watching(" ".join(corpora), choice.split, columns, texts, data, chosen, console, others),
+        initial=initial_weights(start, console),
         score=decoded_score(chosen.settings, columns, texts, data.tokenizer),
     )
     _show_result(console, result, output)
@@ -255,7 +266,9 @@ def _corpora(
     return found, weights
 
 
-def _family(resumed: Path | None, preset: str | None, settings: Mapping[str, Setting]) -> str | None:
+def _family(
+    resumed: Path | None, preset: str | None, settings: Mapping[str, Setting], start: Pretrained | None
+) -> str | None:
     """The family that is named, by an option or file, by the run to resume or by a preset that is for one family only."""
     from bpe_transformer.training import PRESETS, load_run_settings
 
@@ -263,6 +276,8 @@ def _family(resumed: Path | None, preset: str | None, settings: Mapping[str, Set
         return str(settings["family"])
     if resumed is not None:
         return load_run_settings(resumed).family
+    if start is not None:
+        return start.info.settings.family
     return None if preset is None or preset in ("tiny", "small") else PRESETS[preset].family
 
 
@@ -286,6 +301,7 @@ def _data(
     tokenizer: str | None,
     run: Path | None,
     chosen: ChosenSettings,
+    start: Pretrained | None,
     *,
     resume: bool,
     processes: Processes,
@@ -306,7 +322,7 @@ def _data(
         texts = mixing.texts()
         facts = fit_vocabulary_to(chosen, texts, names, learn=tokenizer is None) if fresh else None
         learn = fresh and processes.is_first
-        loaded = _tokenizer(texts, names, tokenizer, run, chosen.settings, bars, learn=learn)
+        loaded = _tokenizer(texts, names, tokenizer, run, chosen.settings, bars, start, learn=learn)
         train, validation = mixing.prepared(loaded, chosen.settings, bars)
     if facts is not None:
         fit_training_to(chosen, facts, train, loaded, alone=not processes.are_several)
@@ -321,6 +337,7 @@ def _tokenizer(
     run: Path | None,
     settings: Settings,
     bars: ProgressBars,
+    start: Pretrained | None,
     *,
     learn: bool,
 ) -> Tokenizer:
@@ -333,7 +350,10 @@ def _tokenizer(
     if run is not None and not learn:
         learned = run / "tokenizer"
         return Tokenizer.load(learned if learned.exists() else run)
-    tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
+    if start is not None:
+        tokenizer = start.tokenizer
+    else:
+        tokenizer = learn_tokenizer(rows, texts, settings, progress=reporter(bars, "learning the vocabulary"))
     if run is not None:
         tokenizer.save(run / "tokenizer")
     return tokenizer

@@ -101,7 +101,7 @@ class Work:
         torch.manual_seed(1)
         model = build_model(info)
         if self.columns.task == "translation":
-            task = translation_task(model, self.train, self.validation, self.settings, engine.dtype)
+            task = translation_task(model, self.train, self.validation, self.settings, self.tokenizer, engine.dtype)
         else:
             task = language_model_task(model, self.train, self.validation, self.settings, self.tokenizer, engine.dtype)
         return engine.prepare(task.objective), list(islice(task.train.batches(0), 200)), engine

@@ -46,9 +46,33 @@ def test_a_table_is_learned_and_scored(
     assert "holds a classifier" in fails("generate", tmp_path / "run", "good")
 
 
+def test_a_run_is_trained_on(bpe: Run, fails: Run, table: Path, tmp_path: Path) -> None:
+    first = (
+        "train",
+        table,
+        "-o",
+        tmp_path / "run",
+        "--family",
+        "gpt",
+        "--task",
+        "language-model",
+        "--column",
+        "review",
+    )
+    done = bpe(*first, *QUICK, "--epochs", "1")
+    assert done.returncode == 0, done.stderr.decode()
+    options = ("--column", "review", "--label", "stars", "--epochs", "2", "--from-run", tmp_path / "run")
+    more = bpe("train", table, "-o", tmp_path / "more", *options)
+    assert more.returncode == 0, more.stderr.decode()
+    said = more.stderr.decode()
+    assert "rows of the embedding as they were; a fresh head (4 parameters)" in said
+    settings = json.loads((tmp_path / "more" / "config.json").read_text(encoding="utf-8"))["settings"]
+    assert (settings["family"], settings["model"]["d_model"], settings["training"]["epochs"]) == ("gpt", 16, 2)
+    assert "keeps its options; leave out" in fails("train", table, "-o", tmp_path / "x", *options, "--d-model", "32")
+
+
 def test_what_cannot_be_classified_is_refused(fails: Run, table: Path, tmp_path: Path) -> None:
     run = ("train", table, "-o", tmp_path / "run", *QUICK)
-    assert "say with --label" in fails(*run, "--task", "classification")
     assert "--label stars is not read with --task language-model" in fails(
         *run, "--task", "language-model", "--label", "stars"
     )

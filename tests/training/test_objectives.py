@@ -179,7 +179,7 @@ def test_words_begin_after_spaces_and_marks() -> None:
     texts = ['the "lower" (newest) widest', "low-lower 새글자 x1"] * 3
     counts = PretokenCounts.from_iterator(texts)
     tokenizer = learn_bpe(counts, 300, roles={"pad": "<pad>", "mask": "<mask>"})
-    model = FAMILIES["bert"]
+    model: Any = FAMILIES["bert"]
     options = model.options(d_model=8, n_layers=1, n_heads=2, d_ff=8, max_len=64)
     built = model.build(model.configure(options, vocab_size=tokenizer.vocab_size, pad_id=0))
     objective = MaskedLM(built, masking=Masking.of(tokenizer, whole_words=True), seed=1)

@@ -179,6 +179,8 @@ def _load_listed(recipe: Recipe, split: str, source_dir: Path | None, errors: Er
         )
     if recipe.reader in ("python-stdlib", "python-docstrings"):
         return _load_stdlib(split, only_docstrings=recipe.reader == "python-docstrings")
+    if recipe.reader == "python-docstring-modules":
+        return _load_docstring_modules(split)
     found = recipe.splits[split]
     remote = source_dir is None and not any(file.bundled or file.url for file in found.files.values())
     if remote:
@@ -253,6 +255,41 @@ def _stdlib_rows(
             continue
         recorder.keep(size)
         yield from batch.add((path, text), size)
+    yield from batch.rest()
+
+
+def _load_docstring_modules(split: str) -> datasets.Dataset:
+    top = python_stdlib.root()
+    paths = [path for path in python_stdlib.files() if python_stdlib.module_of(path)]
+    if not paths:
+        raise CorpusError(f"{top} holds no .py file; use a Python with its standard library's source")
+    key = ["python-docstring-modules", 1, split, [local_files.stamp(top / path) for path in paths]]
+    schema = readers.text_schema(("text", "module"))
+    return cached_table(key, schema, lambda recorder: _docstring_module_rows(top, paths, split, recorder))
+
+
+def _docstring_module_rows(
+    top: Path, paths: list[str], split: str, recorder: StageRecorder
+) -> Iterator[pa.RecordBatch]:
+    """A row for every docstring of the split, the first of equal ones."""
+    batch, seen = BatchBuilder(readers.text_schema(("text", "module"))), set()
+    for path in paths:
+        try:
+            texts = python_stdlib.docstring_list(python_stdlib.read_source(top / path))
+        except (ValueError, OSError) as problem:
+            recorder.drop("cannot be read as source", (top / path).stat().st_size)
+            recorder.note(f"{path} skipped: {problem}")
+            continue
+        for text in texts:
+            size = readers.num_bytes(text)
+            if python_stdlib.docstring_split(text) != split:
+                continue
+            if not python_stdlib.says_something(text) or text in seen:
+                recorder.drop("repeated" if text in seen else "shorter than 20 characters", size)
+                continue
+            seen.add(text)
+            recorder.keep(size)
+            yield from batch.add((text, str(python_stdlib.module_of(path))), size)
     yield from batch.rest()
 
 

@@ -9,6 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bpe_transformer.training.pretrained.carry_over import (
+        Carried,
+        Pretrained,
+        continued_settings,
+        from_run,
+        load_pretrained,
+        rows_by_token,
+        starting_weights,
+    )
     from bpe_transformer.training.pretrained.foreign_folder import (
         import_transformers,
         is_transformers_folder,
@@ -16,12 +25,30 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "Carried": "carry_over",
+    "Pretrained": "carry_over",
+    "continued_settings": "carry_over",
+    "from_run": "carry_over",
     "import_transformers": "foreign_folder",
     "is_transformers_folder": "foreign_folder",
+    "load_pretrained": "carry_over",
     "load_transformers": "foreign_folder",
+    "rows_by_token": "carry_over",
+    "starting_weights": "carry_over",
 }
 
-__all__ = ["import_transformers", "is_transformers_folder", "load_transformers"]
+__all__ = [
+    "Carried",
+    "Pretrained",
+    "continued_settings",
+    "from_run",
+    "import_transformers",
+    "is_transformers_folder",
+    "load_pretrained",
+    "load_transformers",
+    "rows_by_token",
+    "starting_weights",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.cli.support.console import show_ledger, tell
+from bpe_transformer.cli.support.console import messages, show_ledger, tell
 from bpe_transformer.cli.support.training.settings import chosen_settings, resumed_settings
+from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
     from bpe_transformer.training import RunResult, Settings
     from bpe_transformer.training.engine import Processes
+    from bpe_transformer.training.pretrained import Pretrained
 
 
 def prepared_facts(path: str) -> tuple[CorpusInfo, TaskColumns, dict[str, Any]]:
@@ -58,6 +60,7 @@ def train_prepared(
     preset: str | None,
     family: str | None,
     settings: Mapping[str, Setting],
+    start: Pretrained | None,
     processes: Processes,
     *,
     resume: bool,
@@ -71,7 +74,8 @@ def train_prepared(
     if resume:
         chosen = resumed_settings(run, settings).settings
     else:
-        chosen = chosen_settings(info, columns, preset, family, {**asked, **settings}).settings
+        fresh = chosen_settings(info, columns, preset, family, {**(asked if start is None else {}), **settings})
+        chosen = continued(fresh, start, settings).settings
     quiet = not processes.is_first
     processes.connect(find_device(chosen.training.device).type)
     with processes.first_alone():
@@ -80,4 +84,5 @@ def train_prepared(
         data = prepared_rows(path, tokenizer, validation, chosen, quiet=quiet)
     if not quiet:
         show_ledger(data[0].ledger, title="training rows")
-    return train_model(*data, columns, settings=chosen, directory=run, corpus=path, resume=resume)
+    initial = initial_weights(start, messages())
+    return train_model(*data, columns, settings=chosen, directory=run, corpus=path, resume=resume, initial=initial)
