@@ -31,7 +31,7 @@ MODEL = TransformerOptions(
 class TrialSettings(Checked):
     """How every model of a comparison is trained."""
 
-    batch_ids: int = option(2048, unit="ids", meaning="predicted in a step", low=1)
+    batch_ids: int = option(1024, unit="ids", meaning="predicted in a step", low=1)
     lr: float = option(3e-3, unit="per step", meaning="peak learning rate, reached after a tenth of the steps", low=0)
     weight_decay: float = option(0.01, unit="per step, times lr", meaning="decoupled decay", low=0)
     clip_norm: float = option(1.0, unit="gradient norm", meaning="clip to this", low=0)

@@ -88,7 +88,7 @@ Examples:
     "--seeds", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Trainings with each."
 )
 @setting_options("d_model", "n_layers", "n_heads", "d_ff", "max_len")
-@click.option("--batch-ids", type=click.IntRange(min=1), metavar="N", help="Ids predicted in a step. [2048]")
+@click.option("--batch-ids", type=click.IntRange(min=1), metavar="N", help="Ids predicted in a step. [1024]")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Peak learning rate. [0.003]")
 @click.option("--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write the plot to this file as well.")
 @overwrite_option

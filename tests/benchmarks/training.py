@@ -75,7 +75,8 @@ class Work:
         texts = load_with_validation(name, split, source_dir=source)
         self.tokenizer: Tokenizer = learn_tokenizer(texts[0], self.columns.columns, self.settings)
         self.train, self.validation = (
-            prepare_corpus(rows, self.tokenizer, self.columns, max_len=self.settings.model.max_len) for rows in texts
+            prepare_corpus(rows, self.tokenizer, self.columns, max_len=self.settings.model.max_len)
+            for rows in texts[:2]
         )
 
     def trainer(self, steps: int) -> tuple[float, float]:
