@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
@@ -23,8 +23,10 @@ from bpe_transformer.cli.support.training.trained_tokens import TRAINED_SORTS, r
 
 if TYPE_CHECKING:
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
-    from bpe_transformer.inspection.vocabulary.vocab_entries import VocabView
+    from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
     from bpe_transformer.io import Errors
+
+Bounds = tuple["int | None", "int | None"]
 
 SORTS = ("id", "rank", "bytes", "chars", "text", "script", "used", "swallowed", "merge_count", "uses")
 GROUPS = ("used", "scaffold", "idle", "unused", "unreachable", "special", "partial")
@@ -91,9 +93,15 @@ def command(
     run: str | None,
     files: tuple[str, ...],
     texts: tuple[str, ...],
+    prefix: str | None,
+    contains: str | None,
+    script: str | None,
+    chars: Bounds | None,
+    used: Bounds | None,
     special: bool,
     only: str | None,
     sort: str | None,
+    reverse: bool,
     limit: int,
     everything: bool,
     source_dir: str | None,
@@ -101,7 +109,6 @@ def command(
     errors: Errors,
     as_json: bool,
     width: int | None,
-    **filters: Any,
 ) -> None:
     """Browse the vocabulary of TOKENIZER, and see what files use of it.
 
@@ -115,7 +122,8 @@ def command(
         raise click.UsageError("give either TOKENIZER or --run RUN, whose tokenizer is looked at with its model")
     most = None if everything else limit
     if run is not None:
-        refuse_other_options({"special": special, "only": only, **filters})
+        chosen = {"prefix": prefix, "contains": contains, "script": script, "chars": chars, "used": used}
+        refuse_other_options({**chosen, "special": special, "only": only, "reverse": reverse})
         if sort is not None and sort not in TRAINED_SORTS:
             raise click.UsageError(f"--sort {sort} is for a tokenizer; with --run choose {', '.join(TRAINED_SORTS)}")
         show_trained_tokens(
@@ -130,20 +138,29 @@ def command(
     console = None if as_json else output(width)
     corpus = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]
     group = "special" if special else only
-    view = _view(str(tokenizer), corpus, group=group, sort=sort or SORTS[1], limit=most, **filters)
+    vocabulary = _browser(str(tokenizer), corpus)
+    view = vocabulary.view(
+        prefix=prefix,
+        contains=contains,
+        script=script,
+        chars=chars or (None, None),
+        used=used or (None, None),
+        group=cast("TokenGroup | None", group),
+        sort=cast("SortKey", sort or SORTS[1]),
+        reverse=reverse,
+        limit=most,
+    )
     if console is None:
         print_json(view.as_dict())
     else:
         console.print(view)
 
 
-def _view(tokenizer: str, corpus: Sequence[ChunkedText], **query: Any) -> VocabView:
+def _browser(tokenizer: str, corpus: Sequence[ChunkedText]) -> VocabBrowser:
     from bpe_transformer.inspection.vocabulary.vocab_browser import SortKey, TokenGroup, VocabBrowser
 
     assert get_args(SortKey) == SORTS and get_args(TokenGroup) == GROUPS  # noqa: PT018  # written out here so that --help is quick
     learned = open_tokenizer(tokenizer)
     with progress() as display:
         task = display.add_task("encoding", total=total_bytes(corpus), unit="bytes", visible=bool(corpus))
-        vocabulary = VocabBrowser(learned, corpus, progress=lambda done: display.update(task, completed=done))
-    bounds: dict[str, Any] = {name: query.pop(name) or (None, None) for name in ("chars", "used")}
-    return vocabulary.view(**bounds, **query)
+        return VocabBrowser(learned, corpus, progress=lambda done: display.update(task, completed=done))

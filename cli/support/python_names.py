@@ -21,7 +21,7 @@ alphabet_order axis byte_fallback character_coverage documents end_of_word error
 max_row_bytes max_word_bytes
 min_frequency max_token_bytes normalization overwrite pattern preset protected_tokens required_characters split temperature unit
 sizes unk_token vocab_size weight src tgt column label task layer metric validation resume columns dedup recursive
-long n_best no_repeat_ngram repetition_penalty unknowns num_samples min_p
+cluster limit sort group long n_best no_repeat_ngram repetition_penalty unknowns num_samples min_p
 """
 OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
 
@@ -55,6 +55,9 @@ _PHRASES = (
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
     (r"\bfail_above\b", "--fail-above"),
     (r"header=False", "--no-header"),
+    (r"name a folder for its ids with out=…", "name a folder for its ids with -o"),
+    (r"use to_dataset\(\), or save it first", "save it first"),
+    (r"convert it with save_pretrained\([^)]*\), where you trust it", "convert it to safetensors where you trust it"),
     (r"split='([^']*)'", r"--split '\1'"),
     (r"learn it with roles=\{'(\w+)': '([^']*)'\}", r"learn it with --\1 '\2'"),
 )
