@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -141,10 +141,14 @@ def command(
     overwrite: bool,
     threads: int | None,
     settings: Mapping[str, Setting],
-    **others: Any,
+    validation: str | None,
+    mix_temperature: float,
+    dedup: bool,
+    from_run: str | None,
+    loggers: tuple[str, ...],
+    samples: int | None,
 ) -> None:
-    """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps in them, or to
-    give them labels.
+    """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps, or to label.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, parallel files "a.en.txt,a.ko.txt", or a
     folder that prepare has written. Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
@@ -161,33 +165,42 @@ def command(
     hide_library_bars()
     from bpe_transformer.training.engine import find_device
 
-    processes = start_processes()
+    processes, start = start_processes(), load_start(from_run)
     if run is not None and not print_config and processes.is_first:
         _check_run(run, resume=resume, overwrite=overwrite)
-    start = load_start(others["from_run"])
     family = _family(run if resume else None, preset, named_settings(settings), start)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
-        how = (tokenizer, others["validation"], preset, family, settings, start, processes)
+        how = (tokenizer, validation, preset, family, settings, start, processes)
         return _show_result(messages(), train_prepared(corpora[0], run, *how, resume=resume), str(output))
     mixed, weights = _corpora(choice, corpora, family)
-    if run is not None and resume:
+    if run and resume:
         chosen = resumed_settings(run, settings)
     else:
         chosen = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
         chosen = continued(chosen, start, settings)
-    console = messages()
-    console.quiet = quiet = not processes.is_first
+    console, quiet = messages(), not processes.is_first
+    console.quiet = quiet
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
-        seed, dedup = chosen.settings.training.seed, others["dedup"]
-        splits = [corpus.splits(others["validation"], seed, dedup=dedup) for corpus in mixed]
-        mixing = Mixing(mixed, splits, weights, others["mix_temperature"], quiet=quiet or print_config)
+        splits = [corpus.splits(validation, chosen.settings.training.seed, dedup=dedup) for corpus in mixed]
+        mixing = Mixing(mixed, splits, weights, mix_temperature, quiet=quiet or print_config)
         data = _data(mixing, tokenizer, run, chosen, start, resume=resume, processes=processes)
     if print_config:
-        chosen.print_config()
-        return
+        return chosen.print_config()
     chosen.announce(console)
-    _train(choice, corpora, str(output), mixing, data, chosen, start, console, others, resume=resume)
+    watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
+    _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What is said of a run where it is watched and recorded, and where that is."""
+
+    corpus: str
+    split: str
+    validation: str | None
+    loggers: tuple[str, ...]
+    samples: int | None
 
 
 class _Data(NamedTuple):
@@ -199,15 +212,13 @@ class _Data(NamedTuple):
 
 
 def _train(
-    choice: CorpusChoice,
-    corpora: tuple[str, ...],
+    watched: _Watched,
     output: str,
     mixing: Mixing,
     data: _Data,
     chosen: ChosenSettings,
     start: Pretrained | None,
     console: Console,
-    others: Mapping[str, Any],
     *,
     resume: bool,
 ) -> None:
@@ -219,38 +230,35 @@ def _train(
         columns,
         settings=chosen.settings,
         directory=output,
-        corpus=" ".join(corpora),
-        split=choice.split,
-        validation_split=others["validation"] or "",
+        corpus=watched.corpus,
+        split=watched.split,
+        validation_split=watched.validation or "",
         resume=resume,
-        callbacks=_watching(" ".join(corpora), choice.split, columns, texts, data, chosen, console, others),
+        callbacks=_callbacks(watched, columns, texts, data, chosen, console),
         initial=initial_weights(start, console),
         score=decoded_score(chosen.settings, columns, texts, data.tokenizer),
     )
     _show_result(console, result, output)
 
 
-def _watching(
-    corpus: str,
-    split: str,
+def _callbacks(
+    watched: _Watched,
     columns: TaskColumns,
     texts: datasets.Dataset,
     data: _Data,
     chosen: ChosenSettings,
     console: Console,
-    others: Mapping[str, Any],
 ) -> list[Callback]:
     """The display, the loggers, and the record of what repeats the run."""
     from bpe_transformer.cli.support.training.display import TrainingDisplay, sampler
     from bpe_transformer.training.loggers import RunMetrics
     from bpe_transformer.training.run_record import RunRecord, data_facts
 
-    samples = others["samples"]
-    shown = samples if samples is not None else 3 if console.is_terminal else 0
+    shown = watched.samples if watched.samples is not None else 3 if console.is_terminal else 0
     write = sampler(shown, texts, columns, data.tokenizer, data.train.labels, chosen.settings) if shown else None
-    display = TrainingDisplay(console, corpus, write)
-    facts = data_facts(data.train, data.validation, corpus=corpus, columns=columns.columns, split=split)
-    return [display, RunMetrics(others["loggers"], more=display.samples), RunRecord(facts, notes=chosen.notes)]
+    display = TrainingDisplay(console, watched.corpus, write)
+    facts = data_facts(data.train, data.validation, corpus=watched.corpus, columns=columns.columns, split=watched.split)
+    return [display, RunMetrics(watched.loggers, more=display.samples), RunRecord(facts, notes=chosen.notes)]
 
 
 def _corpora(

@@ -131,29 +131,28 @@ def command(
             limit=most, errors=errors, as_json=as_json, width=width,
         )  # fmt: skip
         return
-    if sort is not None and sort not in SORTS:
-        raise click.UsageError(f"--sort {sort} needs --run, since training decides it; or choose {', '.join(SORTS)}")
-    if special and only not in (None, "special"):
-        raise click.UsageError("--special and --only contradict each other; give one of them")
+    _check_choices(sort, special, only)
     console = None if as_json else output(width)
     corpus = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]
-    group = "special" if special else only
-    vocabulary = _browser(str(tokenizer), corpus)
-    view = vocabulary.view(
+    view = _browser(str(tokenizer), corpus).view(
         prefix=prefix,
         contains=contains,
         script=script,
         chars=chars or (None, None),
         used=used or (None, None),
-        group=cast("TokenGroup | None", group),
+        group=cast("TokenGroup | None", "special" if special else only),
         sort=cast("SortKey", sort or SORTS[1]),
         reverse=reverse,
         limit=most,
     )
-    if console is None:
-        print_json(view.as_dict())
-    else:
-        console.print(view)
+    print_json(view.as_dict()) if console is None else console.print(view)
+
+
+def _check_choices(sort: str | None, special: bool, only: str | None) -> None:
+    if sort is not None and sort not in SORTS:
+        raise click.UsageError(f"--sort {sort} needs --run, since training decides it; or choose {', '.join(SORTS)}")
+    if special and only not in (None, "special"):
+        raise click.UsageError("--special and --only contradict each other; give one of them")
 
 
 def _browser(tokenizer: str, corpus: Sequence[ChunkedText]) -> VocabBrowser:
