@@ -45,13 +45,13 @@ def _table(corpora: list[CorpusInfo]) -> object:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     least = {"size": 9, "licence": 10, "columns": 8, "splits": 16}  # so that 80 columns break no word
     for heading in ("name", "kind", "size", "licence", "columns", "splits"):
         table.add_column(
             heading, overflow="fold", no_wrap=heading in ("name", "kind", "splits"), min_width=least.get(heading)
         )
     for info in corpora:
-        row = (info.name, info.kind, info.size, info.licence, " ".join(info.columns), "\n".join(info.splits))
+        row = (info.name, info.kind, info.size, info.licence, "\n".join(info.columns), "\n".join(info.splits))
         table.add_row(*row)
     return table

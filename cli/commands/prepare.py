@@ -69,7 +69,6 @@ def command(
     info = choice.info()
     columns = choice.columns(info)
     limit = recommended_settings(info, columns.task, preset).model.max_len if max_len is None else max_len
-    tell(choice.described(columns, info))
     rows = load_corpus(
         choice.corpus,
         choice.split,
@@ -78,6 +77,7 @@ def command(
         reading=choice.reading(columns.task),
         columns=columns.columns,
     )
+    tell(choice.described(columns, info))  # after the reading, so that input that cannot be read is one line
     with progress() as display:
         report = reporter(display, "encoding")
         store = prepare_corpus(

@@ -1,18 +1,27 @@
-"""`bpe-transformer prepare`, as a process: the ledger on standard error, one-line errors, nothing half-written."""
+"""`bpe-transformer prepare`: the ledger on standard error, one-line errors, nothing half-written."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import datasets
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import TokenStore
 
-COMMAND = Path(sys.executable).with_name("bpe-transformer")
+
+class Prepared(NamedTuple):
+    """How a run of prepare ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Prepare = Callable[..., Prepared]
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +37,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def prepare(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"HF_DATASETS_CACHE": str(home / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
-    command: list[str | Path] = [COMMAND, "prepare", *arguments, "--tokenizer", "tok"]
-    return subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, check=False)
+@pytest.fixture
+def prepare(home: Path, bpe: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Prepare:
+    """`prepare("x.en.txt", "-o", "out")`: the command in this process and in `home`, with its tokenizer."""
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+    def run(*arguments: str) -> Prepared:
+        done = bpe("prepare", *arguments, "--tokenizer", "tok", COLUMNS="120")
+        return Prepared(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
 
 
-def test_a_parallel_pair_with_its_ledger(home: Path) -> None:
-    done = prepare(home, "x.en.txt,x.ko.txt", "-o", "pairs", "--max-len", "12")
+def test_a_parallel_pair_with_its_ledger(home: Path, prepare: Prepare) -> None:
+    done = prepare("x.en.txt,x.ko.txt", "-o", "pairs", "--max-len", "12")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     rows = [line.split() for line in done.stderr.splitlines()]
@@ -47,24 +64,24 @@ def test_a_parallel_pair_with_its_ledger(home: Path) -> None:
     assert len(prepared.to_dataset()) == prepared.ledger.kept.examples == 1
 
 
-def test_text_as_a_language_model_and_columns_turned_round(home: Path) -> None:
-    assert prepare(home, "x.en.txt", "-o", "text").returncode == 0
+def test_text_as_a_language_model_and_columns_turned_round(home: Path, prepare: Prepare) -> None:
+    assert prepare("x.en.txt", "-o", "text").returncode == 0
     assert TokenStore.load(home / "text", Tokenizer.load(home / "tok")).task == "language-model"
-    assert prepare(home, "x.en.txt,x.ko.txt", "-o", "back", "--src", "ko").returncode == 0
+    assert prepare("x.en.txt,x.ko.txt", "-o", "back", "--src", "ko").returncode == 0
     tokenizer = Tokenizer.load(home / "tok")
     first = TokenStore.load(home / "back", tokenizer).to_dataset()[0]
     assert tokenizer.decode(first["src_ids"], skip_special_tokens=True) == "하나"
     assert tokenizer.decode(first["tgt_ids"], skip_special_tokens=True) == "one"
 
 
-def test_invalid_utf8_is_refused_or_replaced(home: Path) -> None:
-    refused = prepare(home, "bad.txt", "-o", "bad")
+def test_invalid_utf8_is_refused_or_replaced(home: Path, prepare: Prepare) -> None:
+    refused = prepare("bad.txt", "-o", "bad")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "bad.txt is not UTF-8: byte 0xff at position 5" in refused.stderr
     assert "--errors replace" in refused.stderr
     assert not (home / "bad").exists()
-    replaced = prepare(home, "bad.txt", "-o", "bad", "--errors", "replace")
+    replaced = prepare("bad.txt", "-o", "bad", "--errors", "replace")
     assert replaced.returncode == 0
     assert "invalid UTF-8 from byte 5" in replaced.stderr
 
@@ -81,8 +98,10 @@ def test_invalid_utf8_is_refused_or_replaced(home: Path) -> None:
         (["multi30k", "--from", "tok"], "tok has no multi30k/train.en"),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(home: Path, arguments: list[str], message: str) -> None:
-    done = prepare(home, *arguments, "-o", "never")
+def test_bad_input_is_one_line_and_writes_nothing(
+    home: Path, prepare: Prepare, arguments: list[str], message: str
+) -> None:
+    done = prepare(*arguments, "-o", "never")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
@@ -91,13 +110,13 @@ def test_bad_input_is_one_line_and_writes_nothing(home: Path, arguments: list[st
     assert not list(home.glob(".never*"))
 
 
-def test_an_output_is_not_replaced_in_silence(home: Path) -> None:
-    assert prepare(home, "x.en.txt", "-o", "kept").returncode == 0
-    assert prepare(home, "x.en.txt", "-o", "kept").returncode == 0  # the same again changes nothing
-    refused = prepare(home, "x.ko.txt", "-o", "kept")
+def test_an_output_is_not_replaced_in_silence(home: Path, prepare: Prepare) -> None:
+    assert prepare("x.en.txt", "-o", "kept").returncode == 0
+    assert prepare("x.en.txt", "-o", "kept").returncode == 0  # the same again changes nothing
+    refused = prepare("x.ko.txt", "-o", "kept")
     assert refused.returncode == 1
     assert "kept was made with other rows; pass --overwrite to make it anew" in refused.stderr
     tokenizer = Tokenizer.load(home / "tok")
     assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 23
-    assert prepare(home, "x.ko.txt", "-o", "kept", "--overwrite").returncode == 0
-    assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 12
+    assert prepare("x.ko.txt", "-o", "kept", "--overwrite").returncode == 0
+    assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 14  # one paragraph of three lines

@@ -48,7 +48,7 @@ def two_machines() -> Iterator[Callable[..., None]]:
     cluster.shutdown()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_lost_machine_changes_nothing(
     two_machines: Callable[..., None], tokenizer: Tokenizer, tmp_path: Path
@@ -81,6 +81,24 @@ def test_a_lost_machine_changes_nothing(
     encode_files_on_cluster(tokenizer, [f"file://{tmp_path}/a.txt"], url, encoding, cluster="auto")
     fetch_store(url, tmp_path / "fetched")
     assert TokenStore.load(tmp_path / "fetched", tokenizer).tolist() == one.tolist()[:-1]
+
+
+@pytest.mark.slow
+def test_a_cluster_on_this_machine_gives_the_same_ids_and_counts(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXT[:20_000], newline="", encoding="utf-8")
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        options = FileOptions(documents="line", unit_bytes=8_000)
+        encode_files_on_cluster(tokenizer, tmp_path / "a.txt", tmp_path / "many", options, cluster="auto")
+        counting = ClusterCounting(Pretokenizer("gpt2"), documents="line", unit_bytes=8_000)
+        count_on_cluster([tmp_path / "a.txt"], tmp_path / "counts.parquet", counting, cluster="auto")
+    finally:
+        ray.shutdown()
+    one = tokenizer.encode_files(tmp_path / "a.txt", tmp_path / "one", documents="line", unit_bytes=8_000)
+    many = TokenStore.load(tmp_path / "many", tokenizer)
+    assert (many.sha256, many.ledger) == (one.sha256, one.ledger)
+    alone = PretokenCounts.from_files([tmp_path / "a.txt"], "gpt2", documents="line")
+    assert dict(PretokenCounts.load(tmp_path / "counts.parquet").items()) == dict(alone.items())
 
 
 class InThisProcess:

@@ -15,13 +15,14 @@ from bpe_transformer.errors import CorpusError
 def test_a_twentieth_is_drawn_by_the_seed(rows: int, held_out: int) -> None:
     dataset = datasets.Dataset.from_dict({"n": range(rows)})
     train, validation = hold_out(dataset, seed=3)
-    assert sorted([*train["n"], *validation["n"]]) == list(range(rows))
-    assert list(train["n"]) == sorted(train["n"])
-    assert len(validation) == held_out
-    assert list(hold_out(dataset, seed=3)[1]["n"]) == list(validation["n"])
+    kept, drawn = train["n"][:], validation["n"][:]
+    assert sorted([*kept, *drawn]) == list(range(rows))
+    assert kept == sorted(kept)
+    assert len(drawn) == held_out
+    assert hold_out(dataset, seed=3)[1]["n"][:] == drawn
     if rows > 100:
-        assert list(hold_out(dataset, seed=4)[1]["n"]) != list(validation["n"])
-        assert min(validation["n"]) < rows / 2 < max(validation["n"])  # not the last rows
+        assert hold_out(dataset, seed=4)[1]["n"][:] != drawn
+        assert min(drawn) < rows / 2 < max(drawn)  # not the last rows
 
 
 def test_every_label_gives_its_share() -> None:
