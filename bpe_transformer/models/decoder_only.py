@@ -5,23 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bpe_transformer.models.assembly import initialize, make_embedding, make_final_norm, make_layers
 from bpe_transformer.models.config import TransformerConfig
 from bpe_transformer.models.heads import LanguageModelHead
 from bpe_transformer.models.layers import DecodingCache, causal_mask
 from bpe_transformer.models.outputs import AttentionWeights
+from bpe_transformer.models.transformer_trunk import TransformerTrunk
 
 
-class DecoderOnly(nn.Module):
+class DecoderOnly(TransformerTrunk):
     """Embedding and `n_layers` causal layers."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.embedding = make_embedding(config)
-        self.layers = make_layers(config)
-        self.norm = make_final_norm(config)
-        initialize(self, config)
 
     def forward(
         self,
@@ -61,19 +53,16 @@ class DecoderOnly(nn.Module):
             ids, positions, mask = cache.advance(ids)
             end = cache.end
         x = self.embedding(ids, positions, end)
-        kept = []
-        for index, layer in enumerate(self.layers):
-            x, weights, _ = layer(
-                x,
-                mask=mask,
-                causal=cache is None and mask is None,
-                positions=positions,
-                end=end,
-                cache=None if cache is None else cache.self_attention[index],
-                need_weights=need_weights,
-            )
-            kept.append(weights)
-        return self.norm(x).view(*shape, -1), kept
+        states, kept = self.run_layers(
+            x,
+            mask=mask,
+            positions=positions,
+            end=end,
+            causal=cache is None and mask is None,
+            cache=cache,
+            need_weights=need_weights,
+        )
+        return states.view(*shape, -1), kept
 
 
 class LanguageModel(nn.Module):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bpe_transformer.models.assembly import initialize, make_embedding, make_final_norm, make_layers
 from bpe_transformer.models.config import TransformerConfig
 from bpe_transformer.models.heads import LanguageModelHead
 from bpe_transformer.models.layers import DecodingCache, padding_mask
 from bpe_transformer.models.outputs import AttentionWeights, Cache, Memory
+from bpe_transformer.models.transformer_trunk import initialize, make_embedding, make_final_norm, make_layers
 
 
 class EncoderDecoder(nn.Module):

@@ -5,23 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bpe_transformer.models.assembly import initialize, make_embedding, make_final_norm, make_layers
 from bpe_transformer.models.config import TransformerConfig
 from bpe_transformer.models.heads import MaskedLMHead
 from bpe_transformer.models.layers import padding_mask
 from bpe_transformer.models.outputs import AttentionWeights
+from bpe_transformer.models.transformer_trunk import TransformerTrunk
 
 
-class EncoderOnly(nn.Module):
+class EncoderOnly(TransformerTrunk):
     """Embedding and `n_layers` layers without a causal mask."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.embedding = make_embedding(config)
-        self.layers = make_layers(config)
-        self.norm = make_final_norm(config)
-        initialize(self, config)
 
     def forward(
         self,
@@ -56,11 +48,7 @@ class EncoderOnly(nn.Module):
         end = ids.size(1)
         positions = torch.arange(end, device=ids.device) if positions is None else positions
         x = self.embedding(ids, positions, end, segments)
-        kept = []
-        for layer in self.layers:
-            x, weights, _ = layer(x, mask=mask, positions=positions, end=end, need_weights=need_weights)
-            kept.append(weights)
-        return self.norm(x), kept
+        return self.run_layers(x, mask=mask, positions=positions, end=end, need_weights=need_weights)
 
 
 class MaskedLanguageModel(nn.Module):

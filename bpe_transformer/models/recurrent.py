@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from bpe_transformer.models.config import RecurrentAttentionConfig, RecurrentConfig
 from bpe_transformer.models.heads import LanguageModelHead
 from bpe_transformer.models.layers import (
     Dropout,
     RecurrentCell,
+    RecurrentStack,
     State,
     TokenEmbedding,
     make_attention,
@@ -37,28 +37,24 @@ class RecurrentCache:
             self.keys = self.keys[sentences]
 
 
-def _cpu_in_float32(x: Tensor) -> torch.autocast:
-    """A context in which a CPU, whose kernels have no LSTM in half precision, ignores autocast; elsewhere it holds."""
-    kind = x.device.type
-    dtype = torch.get_autocast_dtype(kind)
-    return torch.autocast(kind, dtype=dtype, enabled=kind != "cpu" and torch.is_autocast_enabled(kind))
-
-
 class RecurrentEncoder(nn.Module):
-    """An LSTM or GRU over the source, in both directions if `bidirectional`; rows end at their own length."""
+    """An LSTM or GRU over the source, in both directions if `bidirectional`; rows end at their own length.
+
+    A bidirectional GRU of one layer is that of Bahdanau et al. 2015, appendix A.2.1; further layers and LSTMs are not
+    the paper's.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.directions = 2 if config.bidirectional else 1
-        kind = nn.LSTM if config.cell == "lstm" else nn.GRU
-        self.rnn = kind(
+        self.rnn = RecurrentStack(
+            config.cell,
             config.embedding_dim,
             config.d_model,
             config.n_layers,
-            batch_first=True,
             bidirectional=config.bidirectional,
-            dropout=config.dropout if config.n_layers > 1 else 0.0,
+            dropout=config.dropout,
         )
+        self.directions = self.rnn.directions
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """x (B, S, E), lengths (B,) -> states (B, S, D·H), zeros after each row's end, and final states.
@@ -66,21 +62,17 @@ class RecurrentEncoder(nn.Module):
         The final states are (n_layers, D, B, H) each: forwards after the last id, backwards after the first.
         """
         # rows without ids count as one id long, since packing has no empty rows
-        x = x.float() if x.device.type == "cpu" else x
-        packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
-        with _cpu_in_float32(x):
-            output, final = self.rnn(packed)
-        states, _ = pad_packed_sequence(output, batch_first=True, total_length=x.size(1))
-        finals = final if isinstance(final, tuple) else (final,)
-        return states, tuple(part.view(-1, self.directions, *part.shape[1:]) for part in finals)
+        states, final = self.rnn(x, lengths=lengths.clamp(min=1))
+        return states, tuple(part.view(-1, self.directions, *part.shape[1:]) for part in final)
 
 
 class Bridge(nn.Module):
     """The decoder's first state from the encoder's final ones.
 
-    h₀ = tanh(W h) of the final state (Bahdanau et al. 2015, appendix A.2.2, which takes the backward direction alone;
-    this takes all there are), and c₀ = W' c of an LSTM. An encoder with one direction hands its state over as it is
-    (Sutskever et al. 2014, section 3).
+    From an encoder with two directions h₀ = tanh(W [h→; h←] + b), and c₀ = W' [c→; c←] + b' of an LSTM. The paper's is
+    s₀ = tanh(W h←₁), from the backward direction's state at the first word alone and without a bias (Bahdanau et al.
+    2015, appendix A.2.2). An encoder with one direction hands its state over as it is (Sutskever et al. 2014,
+    section 3).
     """
 
     def __init__(self, config: Config) -> None:
@@ -107,27 +99,21 @@ class PlainDecoder(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        kind = nn.LSTM if config.cell == "lstm" else nn.GRU
-        self.rnn = kind(
-            config.embedding_dim,
-            config.d_model,
-            config.n_layers,
-            batch_first=True,
-            dropout=config.dropout if config.n_layers > 1 else 0.0,
+        self.rnn = RecurrentStack(
+            config.cell, config.embedding_dim, config.d_model, config.n_layers, dropout=config.dropout
         )
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """x (B, T, E) and the last state, (n_layers, B, H) each -> outputs (B, T, H) and the next state."""
-        held = tuple(part.contiguous().to(x.dtype) for part in state)
-        if x.device.type == "cpu":
-            x, held = x.float(), tuple(part.float() for part in held)
-        with _cpu_in_float32(x):
-            output, final = self.rnn(x, held if len(held) > 1 else held[0])
-        return output, final if isinstance(final, tuple) else (final,)
+        output, final = self.rnn(x, state)
+        return output, final
 
 
 class LuongDecoder(PlainDecoder):
-    """The same, then h̃ = tanh(W [c; h]) with the context c that h attends to (Luong et al. 2015, equation 5)."""
+    """The same, then h̃ = tanh(W [c; h]) with the context c that h attends to (Luong et al. 2015, equation 5).
+
+    Attention is global, and h̃ is not fed into the next step (their sections 3.1 and 3.3).
+    """
 
     def __init__(self, config: RecurrentAttentionConfig, d_memory: int) -> None:
         super().__init__(config)
@@ -150,7 +136,12 @@ class LuongDecoder(PlainDecoder):
 class BahdanauDecoder(nn.Module):
     """s' = f(s, y, c) where the context c is what s attends to (Bahdanau et al. 2015, appendix A.2.2).
 
-    The output is the maxout, over pairs of neighbours, of U s + V y + C c, as wide as a token vector.
+    As in the paper: the alignment model reads the state before the step (A.1.2), c enters every gate of the cell
+    beside y (A.1.1), and the output is the maxout, over pairs of neighbours, of 2l values U s + V y + C c of that same
+    state, whose product with a matrix of their own gives the logits.
+    Not the paper's: l is the width of a token vector (500 there, beside vectors of 620), so that the matrix can be
+    tied; the GRU resets U h where the paper resets h (see `GRUCell`); biases; dropout, LSTM cells and layers above the
+    first, which read no context; weights begin as torch's and Xavier's (orthogonal and N(0, 0.01²) there, B.1).
     """
 
     def __init__(self, config: RecurrentAttentionConfig, d_memory: int) -> None:

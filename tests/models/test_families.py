@@ -254,7 +254,9 @@ def test_a_bidirectional_encoder_equals_torchs_on_packed_rows() -> None:
     x, lengths = torch.randn(3, 6, 32), torch.tensor([6, 2, 4])
     states, final = model.encoder(x, lengths)
     packed = pack_sequence([row[:n] for row, n in zip(x, lengths.tolist(), strict=True)], enforce_sorted=False)
-    _, (h, c) = model.encoder.rnn(packed)
+    theirs = torch.nn.LSTM(32, 32, model.config.n_layers, bidirectional=True)
+    theirs.load_state_dict(model.encoder.rnn.state_dict())
+    _, (h, c) = theirs(packed)
     torch.testing.assert_close(final[0].flatten(0, 1), h, atol=1e-5, rtol=0)
     torch.testing.assert_close(final[1].flatten(0, 1), c, atol=1e-5, rtol=0)
     assert states[1, 2:].abs().max() == 0

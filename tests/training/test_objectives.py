@@ -208,21 +208,3 @@ def test_counter_draws_are_uniform_and_known() -> None:
 def test_a_share_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="share of masked ids is 0"):
         MaskedLM(build("bert"), masking=MASKING, seed=1, share=0.0)
-
-
-@pytest.mark.parametrize("family", ["transformer", "gpt", "bert"])
-def test_a_training_step_has_no_graph_break(family: str) -> None:
-    objective, batch = batches(family)
-    for module in objective.modules():  # dropout is part of the step
-        if type(module).__name__ == "Dropout":
-            module.p, module.threshold = 0.1, round(0.1 * 65536)
-    objective.train()
-
-    def step(*parts: Tensor) -> Tensor:
-        loss = objective(type(batch)(*parts))
-        mean: Tensor = loss.total / loss.count
-        return mean
-
-    found = torch._dynamo.explain(step)(*batch)
-    assert found.graph_break_count == 0, found.break_reasons
-    assert found.graph_count == 1

@@ -22,6 +22,7 @@ from bpe_transformer.models.layers.positional import (
     sinusoids,
 )
 from bpe_transformer.models.layers.recurrent_cells import GRUCell, LSTMCell, RecurrentCell, State, make_cell
+from bpe_transformer.models.layers.recurrent_stack import RecurrentStack
 from bpe_transformer.models.layers.rope import RotaryPositions
 from bpe_transformer.models.layers.transformer_layer import TransformerLayer
 
@@ -43,6 +44,7 @@ __all__ = [
     "ProjectedMemory",
     "RMSNorm",
     "RecurrentCell",
+    "RecurrentStack",
     "RotaryPositions",
     "SinusoidalPositions",
     "State",

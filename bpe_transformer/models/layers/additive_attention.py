@@ -32,7 +32,10 @@ class Attention(nn.Module):
 
 
 class AdditiveAttention(Attention):
-    """v · tanh(W q + U k) (Bahdanau et al. 2015, appendix A.1.2), where U k is computed once a sentence."""
+    """v · tanh(W q + U k + b) (Bahdanau et al. 2015, appendix A.1.2), where U k is computed once a sentence.
+
+    The bias b is not the paper's, nor are the first values of W, U and v (N(0, 0.001²) and zeros there, B.1).
+    """
 
     def __init__(self, *, d_query: int, d_memory: int, d_attention: int) -> None:
         super().__init__()

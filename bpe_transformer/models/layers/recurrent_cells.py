@@ -18,6 +18,7 @@ class RecurrentCell(nn.Module):
     """
 
     n_gates: int
+    n_states: int
 
     def __init__(self, d_input: int, d_state: int) -> None:
         super().__init__()
@@ -34,6 +35,11 @@ class RecurrentCell(nn.Module):
 
     def step(self, gates: Tensor, state: State) -> State:
         """The input's contribution (B, G * H) and the last state -> the next state; the first of it is the output."""
+        return self.combine(gates, self.recurrent(state[0]), state)
+
+    @staticmethod
+    def combine(from_input: Tensor, from_state: Tensor, state: State) -> State:
+        """What input and state contribute to the gates (B, G * H) each, and the last state -> the next state."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, state: State) -> State:
@@ -49,11 +55,12 @@ class LSTMCell(RecurrentCell):
     """
 
     n_gates = 4
+    n_states = 2
 
-    def step(self, gates: Tensor, state: State) -> State:
-        h, c = state
-        i, f, g, o = (gates + self.recurrent(h)).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    @staticmethod
+    def combine(from_input: Tensor, from_state: Tensor, state: State) -> State:
+        i, f, g, o = (from_input + from_state).chunk(4, dim=-1)
+        c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
 
@@ -65,20 +72,23 @@ class GRUCell(RecurrentCell):
     """
 
     n_gates = 3
+    n_states = 1
 
-    def step(self, gates: Tensor, state: State) -> State:
+    @staticmethod
+    def combine(from_input: Tensor, from_state: Tensor, state: State) -> State:
         (h,) = state
-        r_input, z_input, n_input = gates.chunk(3, dim=-1)
-        r_state, z_state, n_state = self.recurrent(h).chunk(3, dim=-1)
+        r_input, z_input, n_input = from_input.chunk(3, dim=-1)
+        r_state, z_state, n_state = from_state.chunk(3, dim=-1)
         z = (z_input + z_state).sigmoid()
         n = (n_input + (r_input + r_state).sigmoid() * n_state).tanh()
         return (torch.lerp(n, h, z),)
 
 
+CELLS: dict[str, type[RecurrentCell]] = {"lstm": LSTMCell, "gru": GRUCell}
+
+
 def make_cell(kind: str, d_input: int, d_state: int) -> RecurrentCell:
     """`kind` is "lstm" or "gru"; `ConfigError` for anything else."""
-    if kind == "lstm":
-        return LSTMCell(d_input, d_state)
-    if kind == "gru":
-        return GRUCell(d_input, d_state)
-    raise ConfigError(f"cell={kind!r} is unknown; choose 'lstm' or 'gru'")
+    if kind not in CELLS:
+        raise ConfigError(f"cell={kind!r} is unknown; choose 'lstm' or 'gru'")
+    return CELLS[kind](d_input, d_state)

@@ -63,17 +63,23 @@ class Objective(nn.Module):
         if not (self.training and self.r_drop):
             return self._loss(states, targets)
         other, _ = self.predicted(batch)
+        targets = targets.flatten()
         real = targets != IGNORED
+        count = real.sum()
+        states, other = states.flatten(0, 1), other.flatten(0, 1)
+        other = torch.where(real[:, None], other, states)  # what is not predicted does not diverge
+        if not torch.compiler.is_compiling():  # as in `_loss`
+            states, other, targets = states[real], other[real], targets[real]
         head = self.model.head
-        states, other = head.hidden(states[real]), head.hidden(other[real])
+        states, other = head.hidden(states), head.hidden(other)
         losses = [
             projected_cross_entropy(
-                found, head.weight, targets[real], bias=head.bias, smoothing=self.label_smoothing, dtype=self.dtype
+                found, head.weight, targets, bias=head.bias, smoothing=self.label_smoothing, dtype=self.dtype
             )
             for found in (states, other)
         ]
         divergence = projected_divergence(states, other, head.weight, bias=head.bias, dtype=self.dtype)
-        return LossSum((losses[0] + losses[1]) / 2 + self.r_drop / 4 * divergence, real.sum())
+        return LossSum((losses[0] + losses[1]) / 2 + self.r_drop / 4 * divergence, count)
 
     def states(self, ids: Tensor, batch: PackedBatch | MaskedBatch) -> Tensor:
         """States (B, T, C) of `ids`, each position from its own document alone where the batch has several."""
@@ -204,7 +210,8 @@ class Classification(nn.Module):
         if self.training and self.r_drop:
             other = self.model(batch.ids).float()
             total = (total + self._cross_entropy(other, batch.labels)) / 2
-            first, second = (found[batch.labels != IGNORED].log_softmax(dim=1) for found in (logits, other))
+            known = (batch.labels != IGNORED)[:, None]
+            first, second = logits.log_softmax(dim=1), torch.where(known, other, logits).log_softmax(dim=1)
             total = total + self.r_drop / 4 * ((first.exp() - second.exp()) * (first - second)).sum()
         return LossSum(total, (batch.labels != IGNORED).sum(), num_right)
 

@@ -11,12 +11,29 @@ def counter_uniform(seed: int, *counters: Tensor | int) -> Tensor:
 
     The hash is SplitMix64's finalizer (Steele et al. 2014), once a counter; no generator is read or moved.
     """
-    state: Tensor | int = _signed(seed * 0x9E3779B97F4A7C15 + 1)
+    tensors = [torch.as_tensor(counter, dtype=torch.int64) for counter in counters]
+    drawn: Tensor = _counter_uniform(_signed(seed * 0x9E3779B97F4A7C15 + 1), tensors)
+    return drawn
+
+
+# a custom operator, because torch's compiler for CPUs draws other numbers at the end of a row (2.13)
+@torch.library.custom_op(
+    "bpe_transformer::counter_uniform", mutates_args=(), schema="(int seed, Tensor[] counters) -> Tensor"
+)
+def _counter_uniform(seed: int, counters: list[Tensor]) -> Tensor:
+    state: Tensor | int = seed
     for counter in counters:
-        mixed = torch.as_tensor(counter, dtype=torch.int64) if isinstance(counter, int) else counter
-        state = _mix(mixed * _signed(0x9E3779B97F4A7C15) + state)
+        state = _mix(counter * _signed(0x9E3779B97F4A7C15) + state)
     assert isinstance(state, Tensor)
     return ((state >> 40) & 0xFFFFFF).float() / (1 << 24)
+
+
+@_counter_uniform.register_fake
+def _shape(seed: int, counters: list[Tensor]) -> Tensor:
+    broadcast = counters[0]
+    for counter in counters[1:]:
+        broadcast = broadcast + counter
+    return torch.empty_like(broadcast, dtype=torch.float32)
 
 
 def _mix(x: Tensor) -> Tensor:

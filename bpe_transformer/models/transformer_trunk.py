@@ -1,13 +1,14 @@
-"""Builds the layers of a Transformer trunk from its `TransformerConfig`, for all three kinds of trunks."""
+"""A Transformer below its head: its parts, built from a `TransformerConfig`, and what the trunks with one stack share."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from bpe_transformer.models.config import TransformerConfig
 from bpe_transformer.models.layers import (
+    DecodingCache,
     FeedForward,
     MultiHeadAttention,
     RMSNorm,
@@ -19,6 +20,44 @@ from bpe_transformer.models.layers import (
 )
 
 _INIT_STD = 0.02  # of GPT-2 (Radford et al. 2019) and BERT (Devlin et al. 2019)
+
+
+class TransformerTrunk(nn.Module):
+    """An embedding, `n_layers` layers and a closing norm; base of `DecoderOnly` and `EncoderOnly`."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = make_embedding(config)
+        self.layers = make_layers(config)
+        self.norm = make_final_norm(config)
+        initialize(self, config)
+
+    def run_layers(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None,
+        positions: Tensor,
+        end: int,
+        causal: bool = False,
+        cache: DecodingCache | None = None,
+        need_weights: bool = False,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """x (B, T, C) -> normed states (B, T, C), and each layer's weights (B, H, T, T) if `need_weights`."""
+        kept = []
+        for index, layer in enumerate(self.layers):
+            x, weights, _ = layer(
+                x,
+                mask=mask,
+                causal=causal,
+                positions=positions,
+                end=end,
+                cache=None if cache is None else cache.self_attention[index],
+                need_weights=need_weights,
+            )
+            kept.append(weights)
+        return self.norm(x), kept
 
 
 def make_embedding(config: TransformerConfig) -> TokenEmbedding:
