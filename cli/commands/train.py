@@ -47,6 +47,7 @@ from bpe_transformer.cli.support.training_options import (
     start_torch,
     with_weight,
 )
+from bpe_transformer.errors import BpeTransformerError, CheckpointError
 from bpe_transformer.tokenizer.store.store_facts import is_store
 
 if TYPE_CHECKING:
@@ -291,7 +292,6 @@ def _family(
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
     """Takes the folder for this command, and refuses what cannot be begun or resumed in it."""
-    from bpe_transformer.errors import CheckpointError
     from bpe_transformer.training.checkpoint import CONFIG
     from bpe_transformer.training.state import STATE
 
@@ -319,7 +319,7 @@ def _data(
     The process that writes begins the run and learns the tokenizer; the others find them there. Without a run nothing is
     written.
     """
-    from bpe_transformer.training.state import begin_run, has_begun_only
+    from bpe_transformer.training.state import begin_run, forget_begun_run, has_begun_only
 
     fresh = run is None or not resume or has_begun_only(run)
     names = mixing.corpora[0].columns.texts
@@ -327,11 +327,16 @@ def _data(
         bars.disable = bars.disable or not processes.is_first
         if fresh and run is not None and processes.is_first:
             begin_run(run, chosen.settings, given=chosen.given)
-        texts = mixing.texts()
-        facts = fit_vocabulary_to(chosen, texts, names, learn=tokenizer is None) if fresh else None
-        learn = fresh and processes.is_first
-        loaded = _tokenizer(texts, names, tokenizer, run, chosen.settings, bars, start, learn=learn)
-        train, validation = mixing.prepared(loaded, chosen.settings, bars)
+        try:
+            texts = mixing.texts()
+            facts = fit_vocabulary_to(chosen, texts, names, learn=tokenizer is None) if fresh else None
+            learn = fresh and processes.is_first
+            loaded = _tokenizer(texts, names, tokenizer, run, chosen.settings, bars, start, learn=learn)
+            train, validation = mixing.prepared(loaded, chosen.settings, bars)
+        except BpeTransformerError:
+            if run is not None and fresh and processes.is_first:
+                forget_begun_run(run)
+            raise
     if facts is not None:
         fit_training_to(chosen, facts, train, loaded, alone=not processes.are_several)
     mixing.tell_batches(train, chosen.settings, loaded)

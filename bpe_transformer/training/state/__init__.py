@@ -5,6 +5,7 @@ from bpe_transformer.training.state.run_state import RunState
 from bpe_transformer.training.state.state_file import (
     STATE,
     begin_run,
+    forget_begun_run,
     given_settings,
     has_begun_only,
     load_run_settings,
@@ -17,6 +18,7 @@ __all__ = [
     "RunState",
     "begin_run",
     "check_same_run",
+    "forget_begun_run",
     "given_settings",
     "has_begun_only",
     "load_run_settings",

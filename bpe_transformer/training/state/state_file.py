@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def begin_run(directory: str | os.PathLike[str], settings: Settings, *, given: C
 def has_begun_only(directory: str | os.PathLike[str]) -> bool:
     """Whether the run in `directory` was ended before it had saved a step."""
     return bool(load_state(Path(directory) / STATE)[1].get("begun"))
+
+
+def forget_begun_run(directory: str | os.PathLike[str]) -> None:
+    """Removes what `begin_run` has made, where the folder holds nothing else: for an error before anything was trained."""
+    folder = Path(directory)
+    if [path.name for path in folder.iterdir()] == [STATE] and has_begun_only(folder):
+        (folder / STATE).unlink()
+        with suppress(OSError):  # such as a folder that another program looks at
+            folder.rmdir()
 
 
 def given_settings(directory: str | os.PathLike[str]) -> set[str] | None:
