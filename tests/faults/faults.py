@@ -91,27 +91,35 @@ class Scenario:
     older: tuple[str, ...] = ()
     check: Callable[[Path], None] | None = None
     ignored: tuple[str, ...] = field(default=())  # files that differ between equal runs
+    varying: tuple[str, ...] = field(default=())  # keys in JSON files whose values do
 
 
 def visible(folder: Path, scenario: Scenario) -> Tree:
     """What is in the outputs: no hidden files, no caches."""
     return {
         name: digest
-        for name, digest in tree(folder, scenario.ignored).items()
+        for name, digest in tree(folder, scenario.ignored, scenario.varying).items()
         if not any(part.startswith(".") for part in Path(name).parts) and not name.startswith("cache/")
     }
 
 
-def tree(folder: Path, ignored: tuple[str, ...] = ()) -> Tree:
-    """The sum of every file, by name; of those that differ between equal runs only that they are there."""
+def tree(folder: Path, ignored: tuple[str, ...] = (), varying: tuple[str, ...] = ()) -> Tree:
+    """The sum of every file, by name; of those that differ between equal runs only that they are there.
+
+    The values of the keys `varying` are left out of the sums of JSON files.
+    """
     found = {}
+    values = re.compile(rf'("(?:{"|".join(varying)})": ?)(?:"[^"]*"|[^,}}\s]*)'.encode())
     for path in sorted(folder.rglob("*")):
         name = (
             re.sub("[0-9a-f]{32}", "#", path.relative_to(folder).as_posix()) if ".bpe" not in path.name else path.name
         )
         if path.is_file():
             varies = path.name in ignored or name.startswith("cache/")
-            found[name] = "" if varies else hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            held = path.read_bytes()
+            if varying and path.suffix in (".json", ".jsonl"):
+                held = values.sub(rb"\1", held)
+            found[name] = "" if varies else hashlib.sha256(held).hexdigest()[:12]
         elif path.is_dir() and path.name.startswith("."):
             found[name] = "folder"
     return found

@@ -27,7 +27,7 @@ def test_every_problem_is_reported_at_once() -> None:
         ({"vocab_size": None}, "vocab_size=None must be of type int"),
         ({"vocab_size": 10, "pad_id": "x"}, "pad_id='x' must be of type int"),
         ({"vocab_size": 10, "pad_id": 10}, "pad_id=10 is outside of the vocabulary"),
-        ({"vocab_size": 10, "dropout": 1.0}, "dropout=1.0 (probability) must be below 1"),
+        ({"vocab_size": 10, "dropout": 1.0}, "dropout=1.0 (probability) must be below 0.999"),
         ({"vocab_size": 10, "dropout": float("nan")}, "dropout=nan"),
         ({"vocab_size": 10, "tie_embeddings": 1}, "tie_embeddings=1 must be of type bool"),
         ({"vocab_size": 10, "n_heads": 4, "n_kv_heads": 3}, "n_kv_heads=3"),

@@ -49,9 +49,11 @@ def is_simple(expression: str) -> bool:
 
     >>> is_simple(r" ?\p{L}+|\s+(?!\S)|[(+*]+"), is_simple("(a|aa)+$"), is_simple("a*a*a*b")
     (True, False, False)
+    >>> is_simple(r"(?>\p{L}+)|\d+(?=\D)"), is_simple(r"(?P<a>x)(?P=a)"), is_simple("a(?R)?b")
+    (True, False, False)
     """
     plain = _ESCAPE_OR_CLASS.sub("x", expression)
-    if _REPEATED_GROUP.search(plain) or re.search(r"\\[1-9gk]|\(\?P?[=&>R0-9]", expression):
+    if _REPEATED_GROUP.search(plain) or re.search(r"\\[1-9gk]|\(\?(?:P[=&>]|[&R0-9])", expression):
         return False
     return all(len(_UNBOUNDED.findall(branch.replace("++", "+"))) <= 2 for branch in plain.split("|"))
 

@@ -89,13 +89,13 @@ def in_browser(engine: Page) -> Callable[..., list[list[int]]]:
     def run(tokenizer: Tokenizer, texts: list[str], *, specials: bool = False) -> list[list[int]]:
         key = id(tokenizer)
         if key not in loaded:
-            loaded[key] = tokenizer
             parts = json.dumps([vocabulary(tokenizer.model), splitting(tokenizer.model.pretokenizer)])
             engine.evaluate(
                 "async ([key, parts]) => { const [facts, splitting] = await bpe.unpackAll(JSON.parse(parts));"
                 " loaded.set(key, new bpe.Vocabulary(facts, splitting)); }",
                 [key, parts],
             )
+            loaded[key] = tokenizer
         found: list[list[int]] = engine.evaluate(
             "([key, texts, specials]) => texts.map((text) => loaded.get(key).ids(text, {specials}))",
             [key, texts, specials],

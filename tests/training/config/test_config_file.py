@@ -40,7 +40,7 @@ def test_every_problem_at_once_with_its_line(file: Path) -> None:
     for expected in (
         "line 1: famly is no setting; did you mean family?",
         "line 4: d_model='wide' must be of type int",
-        "line 5: dropout=1.5 (probability) must be below 1",
+        "line 5: dropout=1.5 (probability) must be below 0.999",
         "line 7: epochs=0",
         "line 9: epochs stands in the file twice",
         "line 10: [scheduel] is no table of settings",

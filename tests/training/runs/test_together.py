@@ -65,7 +65,8 @@ def test_accumulated_batches_are_the_step_of_one_large_batch(kind: str, precisio
 def test_rows_in_one_batch_or_in_four_give_one_run(tmp_path: Path) -> None:
     rows = [[*row[:2], *row[:2]] for row in rows_of(32)]  # of one length, so that four small batches are one large one
     results = []
-    for name, max_tokens, accumulate in (("large", 6 * 32, 1), ("small", 6 * 8, 4)):
+    # 5 ids of source and 6 of target a row, and a batch counts both
+    for name, max_tokens, accumulate in (("large", 11 * 32, 1), ("small", 11 * 8, 4)):
         changes = {"max_tokens": max_tokens, "accumulate": accumulate, "label_smoothing": 0.1}
         trainer = trainer_of(
             "translation", tmp_path / name, settings_of("translation", **{**PLAIN, **changes}), rows=rows
