@@ -4,11 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 
 namespace bpe {
 
 // Thrown on the other threads of a call that its caller ended.
-struct Interrupted {};
+struct Interrupted : std::exception {};
 
 // A call that its caller may end. `ask` is called from time to time on the thread that made the call; it throws to end
 // it.

@@ -35,7 +35,7 @@ class SpareBuffers {
     std::unique_ptr<IdBuffer> spare(new (std::nothrow) IdBuffer(std::move(buffer)));
     for (std::atomic<IdBuffer*>& slot : slots_) {
       IdBuffer* free = nullptr;
-      if (spare && slot.compare_exchange_strong(free, spare.get(), std::memory_order_acq_rel)) spare.release();
+      if (spare && slot.compare_exchange_strong(free, spare.get(), std::memory_order_acq_rel)) (void)spare.release();
     }
   }
 
