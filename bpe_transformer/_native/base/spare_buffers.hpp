@@ -34,8 +34,9 @@ class SpareBuffers {
     if (buffer.capacity() < kLeast || buffer.capacity() > kMost) return;
     std::unique_ptr<IdBuffer> spare(new (std::nothrow) IdBuffer(std::move(buffer)));
     for (std::atomic<IdBuffer*>& slot : slots_) {
-      IdBuffer* free = nullptr;
-      if (spare && slot.compare_exchange_strong(free, spare.get(), std::memory_order_acq_rel)) (void)spare.release();
+      if (!spare) return;
+      IdBuffer *free = nullptr, *const offered = spare.release();
+      if (!slot.compare_exchange_strong(free, offered, std::memory_order_acq_rel)) spare.reset(offered);
     }
   }
 
