@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bpe_transformer.data.corpora.table_cache import cache_folder, read_stage
 from bpe_transformer.data.prepared.labels import label_ids, label_names, label_texts
-from bpe_transformer.data.prepared.processes import in_processes
 from bpe_transformer.data.prepared.row_encoder import Framing, RowEncoder
 from bpe_transformer.data.prepared.row_sources import DatasetRows, StreamRows
 from bpe_transformer.data.prepared.task_columns import TaskColumns
+from bpe_transformer.data.prepared.unit_encoding import Progress, encode_dataset, encode_stream
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CorpusError, FormatError
 from bpe_transformer.io import lock_output, recover_directory
@@ -26,14 +26,10 @@ from bpe_transformer.io.manifest import sum_of
 from bpe_transformer.io.workspaces import remove_resumable
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.tokenizer.store import ShardWriter, StoreFacts, TokenStore, id_dtype
-from bpe_transformer.tokenizer.store.shards import shard_name
-from bpe_transformer.tokenizer.store.shared_store import Delivered
+from bpe_transformer.tokenizer.store import StoreFacts, TokenStore
 from bpe_transformer.tokenizer.store.token_store import TOKENIZER
-from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore, made_before
+from bpe_transformer.tokenizer.store.unfinished_store import UnfinishedStore, made_before
 
-Progress = Callable[[int, int], None]  # (rows done, rows in all; 0 where nobody knows)
-UNIT_BYTES = 64 << 20  # of text in a shard
 _ROWS_VERSION = 2  # part of every plan; raise it when the same text gives other rows
 
 
@@ -46,8 +42,9 @@ class PrepareOptions:
     num_proc: processes that encode shards side by side, each with one thread; None encodes in this one with all cores.
     cluster: the address of a Ray cluster that encodes instead, "ray" to start one here; its machines need the dataset's
     files and `out` under the same paths.
-    unit_bytes: text in a shard. progress: called with the rows done and the rows in all. fail_above: the largest share of
-    its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and nothing is written.
+    unit_bytes: text in a shard; None: by the size of the corpus, 64 MiB at most. progress: called with the rows done and the
+    rows in all. fail_above: the largest share of its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and
+    nothing is written.
     keep_tokenizer: save the tokenizer beside the rows, so that they can be trained on by themselves.
     """
 
@@ -57,7 +54,7 @@ class PrepareOptions:
     cluster: str | None = None
     cache_dir: str | os.PathLike[str] | None = None
     progress: Progress | None = None
-    unit_bytes: int = UNIT_BYTES
+    unit_bytes: int | None = None
     fail_above: float | None = None
     keep_tokenizer: bool = False
 
@@ -182,7 +179,7 @@ def _prepare(
 
 
 def _rows(
-    dataset: Any, encoder: RowEncoder, unit_bytes: int, labels: npt.NDArray[np.int64] | None
+    dataset: Any, encoder: RowEncoder, unit_bytes: int | None, labels: npt.NDArray[np.int64] | None
 ) -> DatasetRows | StreamRows:
     import datasets
 
@@ -239,9 +236,10 @@ def _write(
     with UnfinishedStore(target, facts) as store:
         if not store.is_whole:
             if isinstance(rows, StreamRows):
-                _encode_stream(rows, encoder, store, _progress(options))
+                encode_stream(rows, encoder, store, _progress(options))
             else:
-                _encode_dataset(rows, encoder, store, options)
+                how = {"num_proc": options.num_proc, "cluster": options.cluster, "progress": _progress(options)}
+                encode_dataset(rows, encoder, store, **how)  # type: ignore[arg-type]
             _check_losses(store, before, options.fail_above)
             if options.keep_tokenizer:
                 encoder.tokenizer.save(store.folder / TOKENIZER)
@@ -262,84 +260,3 @@ def _check_losses(store: UnfinishedStore, before: Ledger, fail_above: float | No
             "check the columns or max_len"
         )
     store.marks.update(marks)
-
-
-def _encode_dataset(rows: DatasetRows, encoder: RowEncoder, store: UnfinishedStore, options: PrepareOptions) -> None:
-    progress, total = _progress(options), rows.num_rows
-    done = sum(mark.read for mark in store.marks.values())
-    left = [unit for unit in range(rows.num_units) if unit not in store.marks]
-    if options.cluster is not None or (options.num_proc or 1) > 1:
-        work = Delivered(UnitWork(rows, replace(encoder, num_threads=1)), str(store.folder))
-        for unit, mark in _elsewhere(work, left, options):
-            store.mark(unit, mark)
-            done += mark.read
-            progress(done, total)
-    else:
-        for unit in left:
-            before = done
-
-            def report(read: int, before: int = before) -> None:
-                progress(before + read, total)
-
-            mark = UnitWork(rows, encoder, report).encode(unit, store.folder)
-            store.mark(unit, mark)
-            done += mark.read
-    if not left:
-        progress(total, total)
-
-
-def _elsewhere(work: Delivered, units: Sequence[int], options: PrepareOptions) -> Iterator[tuple[int, ShardMark]]:
-    if options.cluster is None:
-        return in_processes(work, units, cast(int, options.num_proc))
-    from bpe_transformer.data.cluster import on_cluster
-
-    return on_cluster(work, units, options.cluster)
-
-
-@dataclass(frozen=True)
-class UnitWork:
-    """Encodes the rows of a unit to a shard."""
-
-    rows: DatasetRows
-    encoder: RowEncoder
-    report: Callable[[int], None] | None = None
-
-    def encode(self, unit: int, folder: Path) -> ShardMark:
-        """Writes the shard to `folder`."""
-        recorder, read = StageRecorder(), 0
-        with _shard_writer(folder, unit, self.encoder) as writer:
-            for first, batch in self.rows.batches(unit):
-                writer.append(*self.encoder.encode(batch, first, recorder, self.rows.labels_of(first, batch)))
-                read += batch.num_rows
-                if self.report is not None:
-                    self.report(read)
-            shard, sums = writer.finish()
-        return ShardMark(shard, sums, recorder.stage("encode"), read)
-
-
-def _shard_writer(folder: Path, unit: int, encoder: RowEncoder) -> ShardWriter:
-    return ShardWriter(
-        folder, shard_name(unit), list(encoder.framed), encoder.values, id_dtype(encoder.tokenizer.vocab_size)
-    )
-
-
-def _encode_stream(rows: StreamRows, encoder: RowEncoder, store: UnfinishedStore, progress: Progress) -> None:
-    """Encodes a stream to shards of about `unit_bytes` of text; those that are marked are skipped."""
-    unit = len(store.marks)
-    done = sum(mark.read for mark in store.marks.values())
-    batches = rows.batches(done)
-    while True:
-        recorder, read, size = StageRecorder(), 0, 0
-        with _shard_writer(store.folder, unit, encoder) as writer:
-            for first, batch in batches:
-                writer.append(*encoder.encode(batch, first, recorder))
-                read += batch.num_rows
-                size += batch.nbytes
-                progress(done + read, 0)
-                if size >= rows.unit_bytes:
-                    break
-            if not read and unit:
-                return
-            shard, sums = writer.finish()
-        store.mark(unit, ShardMark(shard, sums, recorder.stage("encode"), read))
-        done, unit = done + read, unit + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,18 @@ class Framing:
         return () if self.bos is None else (self.bos,), (self.eos,)
 
 
+class Segmented(NamedTuple):
+    """A batch of rows as ids, nothing dropped or framed yet.
+
+    first_row: the number of its first row. ids: by column. outcome: (N,) why a row is dropped. size: (N,) bytes of text.
+    """
+
+    first_row: int
+    ids: Mapping[str, Encodings]
+    outcome: npt.NDArray[np.int8]
+    size: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class RowEncoder:
     """Encodes batches of rows: `framed` says for every column of ids which text it is of, and what frames it.
@@ -69,18 +81,14 @@ class RowEncoder:
         """The text columns."""
         return list(dict.fromkeys(frame.column for frame in self.framed.values()))
 
-    def encode(
-        self, batch: pa.Table, first_row: int, recorder: StageRecorder, labels: npt.NDArray[np.int64] | None = None
-    ) -> tuple[dict[str, Encodings], dict[str, npt.NDArray[np.int64]]]:
-        """The rows of a batch that are kept, by column of ids, and their labels. `first_row` is the number of the first row.
-
-        labels: (N,) the numbers of the labels, -1 for none and -2 for one without a name.
+    def segment(self, batch: pa.Table, first_row: int) -> Segmented:
+        """The ids of a batch's texts, and what is wrong with its rows. `first_row` is the number of the first row.
 
         Raises `InvalidUtf8Error`, and the errors of `encode_batch`, with the row.
         """
         outcome = np.zeros(batch.num_rows, np.int8)
         sizes: dict[str, npt.NDArray[np.int64]] = {}
-        encoded: dict[str, Encodings] = {}
+        ids: dict[str, Encodings] = {}
         for name, frame in self.framed.items():
             texts = batch[frame.column]
             if frame.column not in sizes:
@@ -92,7 +100,18 @@ class RowEncoder:
                 sizes[frame.column] = _byte_lengths(texts)
                 blank = (sizes[frame.column] == 0) | pc.utf8_is_space(texts).to_numpy()
                 outcome[(outcome == _KEPT) & blank] = _EMPTY
-            encoded[name] = self._encode(texts, first_row)
+            ids[name] = self._encode(texts, first_row)
+        return Segmented(first_row, ids, outcome, np.sum(list(sizes.values()), axis=0))
+
+    def rows(
+        self, batch: Segmented, recorder: StageRecorder, labels: npt.NDArray[np.int64] | None = None
+    ) -> tuple[dict[str, Encodings], dict[str, npt.NDArray[np.int64]]]:
+        """The rows of a batch that are kept, framed, by column of ids, and their labels; `recorder` notes what is lost.
+
+        labels: (N,) the numbers of the labels, -1 for none and -2 for one without a name.
+        """
+        outcome, size, encoded = batch.outcome, batch.size, dict(batch.ids)
+        for name, frame in self.framed.items():
             lengths = np.diff(encoded[name].row_starts)
             outcome[(outcome == _KEPT) & (lengths == 0)] = _NO_IDS
             if self.max_len is not None and not self.truncate:
@@ -102,11 +121,12 @@ class RowEncoder:
                 (outcome == _KEPT) & (labels < 0)
             ]
         kept = outcome == _KEPT
-        size = np.sum(list(sizes.values()), axis=0)
         if self.truncate and self.max_len is not None:
             for name, frame in self.framed.items():
-                encoded[name] = self._cut(encoded[name], kept, self.max_len - frame.added, size, first_row, recorder)
-        self._record(outcome, size, first_row, recorder)
+                encoded[name] = self._cut(
+                    encoded[name], kept, self.max_len - frame.added, size, batch.first_row, recorder
+                )
+        self._record(outcome, size, batch.first_row, recorder)
         dtype = id_dtype(self.tokenizer.vocab_size)
         rows = {name: framed_rows(encoded[name], kept, *frame.ends, dtype) for name, frame in self.framed.items()}
         return rows, {} if labels is None else {"label": labels[kept]}

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import datasets
 
 BATCH_BYTES = 8 << 20  # of text, encoded at once
+_MOST_UNIT_BYTES, _LEAST_UNIT_BYTES = 64 << 20, 4 << 20  # of text in a shard
+_UNITS = (
+    8  # at least, of a corpus that is large enough: for several processes, and to sum one while the next is encoded
+)
 _STREAM_ROWS = 1_000  # of a stream, read at once
 _FIRST_ROWS = 16  # of a stream, by which it is known again
 
@@ -33,14 +37,15 @@ def check_columns(names: Sequence[str], features: Any, columns: Sequence[str]) -
 class DatasetRows:
     """The rows of a `datasets.Dataset`, in units of about `unit_bytes` of text, which can be encoded in any order.
 
-    labels: (N,) the number of each row's label, for classification.
+    unit_bytes: None takes an eighth of the corpus, between 4 and 64 MiB. labels: (N,) the number of each row's label, for
+    classification.
     """
 
     def __init__(
         self,
         dataset: datasets.Dataset,
         columns: Sequence[str],
-        unit_bytes: int,
+        unit_bytes: int | None,
         labels: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self._labels = labels
@@ -48,6 +53,9 @@ class DatasetRows:
         self.num_rows = len(dataset)
         self._dataset = dataset.select_columns(list(columns)).with_format("arrow")
         size = self._dataset.data.nbytes / max(self._dataset.data.num_rows, 1)  # on average
+        if unit_bytes is None:
+            eighth = int(size * self.num_rows / _UNITS)
+            unit_bytes = min(max(eighth, _LEAST_UNIT_BYTES), _MOST_UNIT_BYTES)
         self.unit_rows = max(1, int(unit_bytes / max(size, 1)))
         self._batch_rows = max(1, int(BATCH_BYTES / max(size, 1)))
         self.facts: dict[str, Any] = {
@@ -74,8 +82,8 @@ class DatasetRows:
 class StreamRows:
     """The rows of a streamed dataset (`datasets.IterableDataset`), in its order."""
 
-    def __init__(self, dataset: datasets.IterableDataset, columns: Sequence[str], unit_bytes: int) -> None:
-        self.unit_bytes = unit_bytes
+    def __init__(self, dataset: datasets.IterableDataset, columns: Sequence[str], unit_bytes: int | None) -> None:
+        self.unit_bytes = _MOST_UNIT_BYTES if unit_bytes is None else unit_bytes
         head = list(dataset.take(_FIRST_ROWS))
         names = list(dict.fromkeys(name for row in head for name in row))
         check_columns(dataset.column_names or names, dataset.features, columns)
@@ -87,7 +95,7 @@ class StreamRows:
         seen = hashlib.sha256(
             repr([[row.get(column) for column in columns] for row in head]).encode("utf-8", "replace")
         )
-        self.facts: dict[str, Any] = {"stream": seen.hexdigest(), "unit_bytes": unit_bytes}
+        self.facts: dict[str, Any] = {"stream": seen.hexdigest(), "unit_bytes": self.unit_bytes}
 
     def batches(self, first_row: int) -> Iterator[tuple[int, pa.Table]]:
         """(number of the first row, rows) for all batches from row `first_row` on."""

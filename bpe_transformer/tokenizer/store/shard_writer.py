@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bpe_transformer.io import sync
+from bpe_transformer.io.atomic import sync_all
 from bpe_transformer.io.manifest import FileSum, sum_of
 from bpe_transformer.tokenizer.encoding.encodings import NPY_HEADER, Encodings, npy_header
 from bpe_transformer.tokenizer.store.shards import (
@@ -113,8 +113,8 @@ class ShardWriter:
             file.flush()
             os.fsync(file.fileno())
 
-    def finish(self, layout: Layout = "npy") -> tuple[ShardFacts, dict[str, FileSum]]:
-        """Completes the files, syncs them and gives what they hold with their sums."""
+    def finish(self, layout: Layout = "npy", *, synced: bool = True) -> tuple[ShardFacts, dict[str, FileSum]]:
+        """Completes the files and gives what they hold with their sums; they are on the disk then, if `synced`."""
         for column in self._columns:
             self._complete(ids_file(self._name, column), self.dtype, self.ids[column])
             self._complete(starts_file(self._name, column), _INT64, self.rows + 1)
@@ -124,10 +124,10 @@ class ShardWriter:
         facts = ShardFacts(self._name, self.rows, dict(self.ids))
         if layout == "arrow":
             self._to_arrow(facts)
-        names = shard_files(self._name, self._columns, self._values, layout)
-        for name in names:
-            sync(self._folder / name)
-        return facts, {name: sum_of(self._folder / name) for name in names}
+        paths = [self._folder / name for name in shard_files(self._name, self._columns, self._values, layout)]
+        if synced:
+            sync_all(paths)
+        return facts, {path.name: sum_of(path) for path in paths}
 
     def _complete(self, name: str, dtype: np.dtype[Any], length: int) -> None:
         file = self._files[name]

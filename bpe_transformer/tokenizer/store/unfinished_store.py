@@ -174,12 +174,14 @@ class UnfinishedStore:
         return self._place / f"{shard_name(index)}.journal"
 
     def mark(self, index: int, mark: ShardMark) -> None:
-        """Says that a shard is complete, once its files are on the disk."""
+        """Says that a shard is complete, once its files are on the disk.
+
+        The mark need not be there: without it, or cut off by a power failure, the shard is written once more.
+        """
         with remedy_added(self._place):
             path = self._place / f"{shard_name(index)}.mark"
             new = path.with_suffix(".new")
             new.write_text(mark.to_json(), encoding="utf-8")
-            sync(new)
             os.replace(new, path)
             self.journal(index).unlink(missing_ok=True)
         self.marks[index] = mark

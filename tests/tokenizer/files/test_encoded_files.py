@@ -244,7 +244,7 @@ def test_a_kill_at_any_step_loses_nothing(
         with monkeypatch.context() as patched:
             for owner, name in (
                 (os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "write_text"), (shutil, "rmtree"),
-                (unfinished_store, "sync"), (shard_writer, "sync"), (ShardWriter, "_to_arrow"), (ShardWriter, "sync"),
+                (unfinished_store, "sync"), (shard_writer, "sync_all"), (ShardWriter, "_to_arrow"), (ShardWriter, "sync"),
             ):  # fmt: skip
                 patched.setattr(owner, name, dying(getattr(owner, name)))
             found = mixed.encode_files(corpus, out, documents="line", format=format, overwrite=overwrite)  # type: ignore[arg-type]
