@@ -113,8 +113,9 @@ def cli() -> None:
 def main() -> None:
     """The `bpe-transformer` command: one-line errors on standard error, exit code 1; wrong usage exits with 2."""
     from bpe_transformer.cli.support.console import run
-    from bpe_transformer.cli.support.signals import signals_as_ctrl_c
+    from bpe_transformer.cli.support.process import reserve_little, signals_as_ctrl_c
 
+    reserve_little()
     with signals_as_ctrl_c():
         run(cli)
 

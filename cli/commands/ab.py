@@ -18,6 +18,7 @@ from bpe_transformer.cli.support.options import (
     view_options,
 )
 from bpe_transformer.cli.support.outputs import claim_output, replacing
+from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 from bpe_transformer.cli.support.training_options import (
     Setting,
@@ -125,7 +126,7 @@ def command(
     if svg is not None:
         claim_output(svg)
     console = None if as_json else output(width)
-    start_torch(threads)
+    start_torch(threads, needed=TRAINING)
     hide_library_bars()
     from bpe_transformer.studies import MODEL, TrialSettings, train_side_by_side
 

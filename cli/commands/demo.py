@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from bpe_transformer.cli.support.console import messages
+from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.training_options import start_torch
 
 
@@ -101,7 +102,7 @@ def command(output: str, translation_minutes: float | None, language_minutes: fl
     """
     from bpe_transformer.cli import cli
 
-    start_torch()
+    start_torch(needed=TRAINING)
     console = messages()
     start = time.monotonic()
     for title, arguments in steps(Path(output), held_out_expressions(), (translation_minutes, language_minutes)):

@@ -9,6 +9,7 @@ import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress, reporter
 from bpe_transformer.cli.support.options import errors_option, json_option, source_dir_option, threads_option
+from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.training_options import (
     beam_options,
     documents_option,
@@ -88,7 +89,7 @@ def command(
     models: bits per byte, and perplexity an id. Masked language models: the share of hidden ids that are found.
     Classifiers: accuracy and macro F1 (the mean of the labels' F1).
     """
-    start_torch(threads)
+    start_torch(threads, needed=TRAINING)
     hide_library_bars()
     from bpe_transformer.data import Reading, corpus_info, load_corpus
     from bpe_transformer.training import load_checkpoint_info

@@ -22,6 +22,7 @@ from bpe_transformer.cli.support.options import (
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, save_tokenizer
 from bpe_transformer.cli.support.text_input import file_text, literal_text
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+from bpe_transformer.cli.support.training_options import start_torch
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -75,6 +76,7 @@ def command(
     claim_output(output)
     if run is not None:
         refuse_existing(output, overwrite=overwrite)
+        start_torch()
     chosen = [*(file_text(path, errors) for path in files), *(literal_text(text, errors) for text in texts)]
     learned = open_tokenizer(tokenizer or str(run))
     needed: Iterable[str] = _chunks(learned, chosen)

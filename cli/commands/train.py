@@ -20,6 +20,7 @@ from bpe_transformer.cli.support.options import (
     whole_number,
 )
 from bpe_transformer.cli.support.outputs import claim_output
+from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.training.prepared_input import train_prepared
 from bpe_transformer.cli.support.training.runs import decoded_score, start_processes
 from bpe_transformer.cli.support.training.settings import (
@@ -162,7 +163,7 @@ def command(
         raise click.UsageError("missing option -o / --output; give -o DIR, the folder of the run")
     check_options(tokenizer, preset, settings, resume=resume, overwrite=overwrite)
     run = None if print_config and not resume else Path(str(output))
-    start_torch(threads)
+    start_torch(threads, needed=TRAINING)
     hide_library_bars()
     from bpe_transformer.training.engine import find_device
 

@@ -14,6 +14,7 @@ import click
 
 from bpe_transformer.cli.support.console import reporter, tell
 from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
+from bpe_transformer.cli.support.process import LOADING, check_address_space
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.data.prepared.task_columns import TASKS, Task
 from bpe_transformer.models.checked import Checked
@@ -66,12 +67,14 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
-def start_torch(threads: int | None = None) -> None:
+def start_torch(threads: int | None = None, *, needed: int = LOADING) -> None:
     """Prepares the environment for torch; call it before torch is first imported.
 
     OpenMP's threads spin while they wait for each other, by default so long that a training run next to any other
-    busy process goes ten times slower. A short spin is as fast alone.
+    busy process goes ten times slower. A short spin is as fast alone. Raises `ConfigError` where a limit leaves less than
+    `needed` bytes of address space.
     """
+    check_address_space(needed, threads)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if threads is not None:
         import torch

@@ -77,24 +77,59 @@ def check_ended(done: subprocess.CompletedProcess[bytes]) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *("tokens tok abc", "why tok three", "trace tok", "vocab tok", "sizes tok --text abc", "encode tok abc"),
-        *("decode tok 100", "report tok -o a.html", "compare tok tok2 --text abc", "export tok -o a --format gpt2"),
-        *("count a.en.txt -o a.parquet", "learn a.en.txt -o new --vocab-size 280", "corpora", "import tok -o in"),
+        *("tokens tok abc", "trace tok", "encode tok abc", "report tok -o a.html", "count a.en.txt -o a.parquet"),
         *(
+            "learn a.en.txt -o new --vocab-size 280",
             "prepare a.en.txt,a.ko.txt --tokenizer tok -o p",
             "translate run one",
-            "generate run one",
-            "attention run one",
         ),
-        # near this limit what these import ends the process now and then, or training crawls: see SECURITY.md
         *(
             pytest.param(line, marks=pytest.mark.soak)
-            for line in ("train a.en.txt,a.ko.txt -o run --epochs 1 --tokenizer tok", "evaluate run a.en.txt")
+            for line in (
+                *(
+                    "why tok three",
+                    "vocab tok",
+                    "sizes tok --text abc",
+                    "decode tok 100",
+                    "compare tok tok2 --text abc",
+                ),
+                *(
+                    "export tok -o a --format gpt2",
+                    "corpora",
+                    "import tok -o in",
+                    "generate run one",
+                    "attention run one",
+                ),
+                "evaluate run a.en.txt",
+            )
         ),
     ],
 )
 def test_every_command_ends_in_a_gigabyte(line: str, limited: Run) -> None:
     check_ended(limited(line))
+
+
+@pytest.mark.parametrize("threads", ["1", "8"])
+def test_training_says_how_much_address_space_it_needs(limited: Run, threads: str) -> None:
+    done = limited(f"train a.en.txt,a.ko.txt -o refused --epochs 1 --tokenizer tok --threads {threads}")
+    said = done.stderr.decode()
+    needed = {"1": "1,150", "8": "1,374"}[threads]
+    assert (
+        f"may have 1,000 MB of address space, and PyTorch with a small model needs {needed} MB; raise the limit" in said
+    )
+    assert ("--threads 1" in said) is (threads == "8")
+    assert done.returncode == 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("space", [1_150_000_000, 1_300_000_000, 1_500_000_000, 2_000_000_000])
+def test_what_training_says_that_it_needs_is_enough(limited: Run, space: int) -> None:
+    """Also just above what Arrow's allocator would reserve at once, and leave nothing."""
+    line = "train a.en.txt,a.ko.txt -o trained --epochs 1 --tokenizer tok --threads 1 --overwrite"
+    assert limited(line, space).returncode == 0
+    assert limited("evaluate trained a.en.txt,a.ko.txt --threads 1", space).returncode == 0
+    assert limited("translate trained one --threads 1", space).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,13 @@ def keep_freed_memory() -> None:
     By default every tensor above 32 MiB, and many smaller ones, are fresh pages from the kernel, which zeroes them one
     page fault at a time: a tenth of a training step on a CPU. What it keeps is cut up by tensors of ever other sizes, and
     grows with every step (to 3.6 GB in a run on Multi30k): `FreedMemory` gives it back now and then.
+
+    Under a limit on address space (`ulimit -v`) all stays as it is: with memory taken 64 MiB at a time, even the smallest
+    request would fail while there is room, and native code ends the process, or runs on in ever the same failing calls.
     """
     # oneDNN keeps a compiled product for each of 1,024 shapes, and batches of sentences have ever other ones
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
