@@ -81,3 +81,18 @@ class TrainingError(BpeTransformerError):
 
 class OutputLockedError(BpeTransformerError):
     """Another run writes the same output at the moment."""
+
+
+def refuse_one_string(error: type[BpeTransformerError] = ConfigError, /, **values: object) -> None:
+    """Raises `error` for a `str` or `bytes` where several are meant: its characters would be taken one by one, in silence.
+
+    >>> refuse_one_string(texts=["low", "lower"])
+    >>> refuse_one_string(texts="low")
+    Traceback (most recent call last):
+    ...
+    bpe_transformer.errors.ConfigError: texts='low' is one string, where several are meant; put it into a list
+    """
+    for name, value in values.items():
+        if isinstance(value, (str, bytes)):
+            shown = repr(value) if len(value) <= 40 else f"{value[:37]!r}…"
+            raise error(f"{name}={shown} is one string, where several are meant; put it into a list")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.errors import ConfigError, CorpusError, refuse_one_string
 from bpe_transformer.evaluation.metrics import (
     accuracy,
     bits_per_byte,
@@ -180,6 +180,7 @@ def evaluate_translator(
         ConfigError: an unknown metric or tokenizer, or further references with exact match.
         CorpusError: a column is missing or holds no texts, or there is no row to score.
     """
+    refuse_one_string(references=references)
     if metric not in METRICS:
         raise ConfigError(f"metric={metric!r} is unknown; choose {' or '.join(METRICS)}")
     if metric == "exact-match" and references:

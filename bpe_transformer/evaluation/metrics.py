@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.errors import ConfigError, CorpusError, refuse_one_string
 
 # one text, a text a row, or several references a row
 References = str | Sequence[str] | Sequence[Sequence[str]]
@@ -105,6 +105,7 @@ def language_of(name: str, texts: Sequence[str]) -> str:
 
     Han alone is taken for Chinese, Han with kana for Japanese; "" for what letters do not tell.
     """
+    refuse_one_string(texts=texts)
     code = re.split("[-_]", name.lower())[0]
     if code in _TOKENIZERS or code in _NAMES:
         return _NAMES.get(code, code)
@@ -150,6 +151,7 @@ def accuracy(predicted: Sequence[str], actual: Sequence[str]) -> float:
     >>> accuracy(["a", "b", "b", "b"], ["a", "b", "a", "b"])
     0.75
     """
+    refuse_one_string(predicted=predicted, actual=actual)
     _check(predicted, actual)
     return sum(p == a for p, a in zip(predicted, actual, strict=True)) / len(actual)
 
@@ -162,6 +164,7 @@ def macro_f1(predicted: Sequence[str], actual: Sequence[str]) -> float:
     >>> round(macro_f1(["a", "b", "b", "b"], ["a", "b", "a", "b"]), 4)
     0.7333
     """
+    refuse_one_string(predicted=predicted, actual=actual)
     _check(predicted, actual)
     scores = []
     for label in {*predicted, *actual}:

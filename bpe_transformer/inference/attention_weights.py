@@ -77,8 +77,8 @@ class AttentionWeights:
 
 
 def token_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[bytes, ...]:
-    """The tokens of `ids`."""
-    return tuple(tokenizer.token_bytes(id) for id in ids)
+    """The tokens of `ids`, empty where the vocabulary has none."""
+    return tuple(tokenizer.model.tokens[id] for id in ids)
 
 
 def weights_of_row(

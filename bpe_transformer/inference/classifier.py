@@ -11,7 +11,7 @@ from torch import nn
 
 from bpe_transformer.data import SpecialIds
 from bpe_transformer.data.batches import pad
-from bpe_transformer.errors import CheckpointError
+from bpe_transformer.errors import CheckpointError, refuse_one_string
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.models import Classifier as ClassifierModel
 from bpe_transformer.tokenizer import Tokenizer
@@ -62,6 +62,7 @@ class Classifier:
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
     ) -> torch.Tensor:
         """(N, labels) float32 on the CPU: the natural logarithm of the probability of each label."""
+        refuse_one_string(texts=texts)
         max_len, budget = self.info.settings.model.max_len, self.info.settings.decoding.batch_tokens
         encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
         framed = [self.special.framed(ids.tolist(), max_len) for ids in encoded]

@@ -10,7 +10,7 @@ import torch
 
 from bpe_transformer.data import FlatRows, MaskedBatches, SpecialIds
 from bpe_transformer.data.batches import IGNORED, Pack, on_device, pad
-from bpe_transformer.errors import CheckpointError, ConfigError
+from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_string
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.models import MaskedLanguageModel
@@ -130,7 +130,7 @@ class MaskFiller:
         for place, values, tokens in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
             filled[place] = tokens[0]
             masks.append(
-                tuple(FilledMask(self.tokenizer.token_bytes(id), p) for id, p in zip(tokens, values, strict=True))
+                tuple(FilledMask(self.tokenizer.model.tokens[id], p) for id, p in zip(tokens, values, strict=True))
             )
         return FilledText(self.tokenizer.decode(filled[1:]), tuple(masks))
 
@@ -140,6 +140,7 @@ class MaskFiller:
 
         Texts are packed into windows of max_len ids as in training. `progress` hears of the windows read.
         """
+        refuse_one_string(texts=texts)
         training = self.info.settings.training
         encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
         source = MaskedBatches(

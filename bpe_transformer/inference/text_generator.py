@@ -11,7 +11,7 @@ import torch
 
 from bpe_transformer.data import FlatRows, PackedBatches, SpecialIds
 from bpe_transformer.data.batches import Pack, on_device
-from bpe_transformer.errors import CheckpointError, ConfigError
+from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_string
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.generation import Continuation, TextWatcher, stop_strings
@@ -93,6 +93,7 @@ class TextGenerator:
         Raises:
             ConfigError: prompt and continuation exceed the model's max_len, with the row, or an option is out of range.
         """
+        refuse_one_string(prompts=prompts)
         chosen, stops = self._options(options), stop_strings(stop)
         starts = [self._start(row, prompt, chosen) for row, prompt in enumerate(text_list(prompts), first_row)]
         samples = [(row, sample) for row in range(len(starts)) for sample in range(chosen.num_samples)]
@@ -185,6 +186,7 @@ class TextGenerator:
         Texts are packed into windows of max_len ids as the model was trained, every id predicted once; a window sees
         only itself, so this is an upper bound of what a sliding window would give. `progress` hears of the ids read.
         """
+        refuse_one_string(texts=texts)
         training = self.info.settings.training
         encoded = self.tokenizer.encode_batch(list(texts), disallowed_special=())
         source = PackedBatches(

@@ -11,7 +11,7 @@ from typing import Any
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.byte_files import ByteFile, file_format, path_of
 from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
-from bpe_transformer.io.utf8 import Errors, Note, ReadStats
+from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joined_surrogates
 
 _JSON_LINES, _JSON_CHARACTERS = 1024, 1 << 20  # parsed at once
 _JSON_SEPARATOR = "between two lines \ue000"
@@ -152,7 +152,9 @@ def _json_texts(
     known: dict[str, None] = {}
     for number, row in json_rows(file, errors, note, max_bytes):
         if columns is None:
-            yield from (value for value in row.values() if isinstance(value, str))
+            for column, value in row.items():
+                if isinstance(value, str):
+                    yield value if value.isascii() else _whole(value, file.path, number, column, errors, note)
             continue
         if missing:
             known.update(dict.fromkeys(row))
@@ -162,10 +164,23 @@ def _json_texts(
             if value is None:
                 stats.missing += 1
             elif isinstance(value, str):
-                yield value
+                yield value if value.isascii() else _whole(value, file.path, number, column, errors, note)
             else:
                 raise CorpusError(
                     f"{file.path}, line {number}: {column} is {value!r:.60}, not a text; name a column of texts"
                 )
     if missing and known:
         raise CorpusError(f"{file.path} has no column {', '.join(sorted(missing))}; its columns are {', '.join(known)}")
+
+
+def _whole(text: str, path: Path, number: int, column: str, errors: Errors, note: Note) -> str:
+    """The text with U+FFFD for lone surrogates, which only an escape such as "\\ud800" can spell; an error if strict."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError as cause:
+        place = f"{path}, line {number:,}: {column} has the lone surrogate U+{ord(text[cause.start]):04X}"
+    if errors == "strict":
+        raise CorpusError(f"{place}, which UTF-8 cannot hold; correct it, or go on with {REPLACE_REMEDY}")
+    note(f"{place}, replaced by U+FFFD")
+    return joined_surrogates(text, "replace")

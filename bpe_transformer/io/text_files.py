@@ -40,7 +40,16 @@ def read_lines(
             if skip_bom and offset == 0:
                 text = text.removeprefix("\ufeff")
             offset += len(line)
-            yield text if keep_ends else text.removesuffix("\n").removesuffix("\r")
+            yield text if keep_ends else without_end(text)
+
+
+def without_end(line: str) -> str:
+    r"""The line without its end, "\n" or "\r\n"; any other "\r" is part of the text. The one rule for text read by lines.
+
+    >>> without_end("low\r\n"), without_end("low\r")
+    ('low', 'low\r')
+    """
+    return line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else line
 
 
 def normalize_blocks(
@@ -96,7 +105,7 @@ def split_documents(blocks: Iterable[Any], separator: bytes, path: Path) -> Iter
 
     def document(size: int) -> str:
         data = bytes(rest[:size])
-        if separator == b"\n":
+        if separator == b"\n" and size < len(rest):
             data = data.removesuffix(b"\r")
         return _decode_strict(data, path, offset)
 

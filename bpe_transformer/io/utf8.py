@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import local
 from typing import Any, Literal, cast
@@ -29,8 +30,21 @@ class ReadStats:
     position: int | None = None
 
 
+def joined_surrogates(text: str, errors: Errors = "strict") -> str:
+    r"""The text with the two halves of surrogate pairs as the characters that they are.
+
+    A lone half raises `UnicodeDecodeError`, or becomes U+FFFD with `errors="replace"`.
+
+    >>> joined_surrogates("\ud83d\ude00"), joined_surrogates("a\ud83d", "replace")
+    ('😀', 'a\ufffd')
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
+
+
 def encode_utf8(text: str) -> bytes:
-    r"""The UTF-8 of a text. Raises `CorpusError` for a lone surrogate, which has none.
+    r"""The UTF-8 of a text, in which the two halves of a surrogate pair are their character.
+
+    Raises `CorpusError` for a lone surrogate, which has none.
 
     >>> encode_utf8("\u00e9")
     b'\xc3\xa9'
@@ -38,6 +52,8 @@ def encode_utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as cause:
+        with suppress(UnicodeDecodeError):
+            return joined_surrogates(text).encode()
         raise CorpusError(
             f"character {cause.start} of a text is a lone surrogate, U+{ord(text[cause.start]):04X}, "
             "which UTF-8 cannot hold; replace it first"
@@ -59,7 +75,8 @@ def decode_utf8(data: bytes, path: object, offset: int, errors: Errors, note: No
         return data.decode(errors="replace")
 
 
-_REMEDY = 'convert the file, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
+REPLACE_REMEDY = 'errors="replace", which puts U+FFFD in its place'
+_REMEDY = f"convert the file, or go on with {REPLACE_REMEDY}"
 
 
 def invalid_utf8_message(name: object, byte: int, position: int, line: int | None = None, remedy: str = _REMEDY) -> str:

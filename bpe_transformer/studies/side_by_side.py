@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from bpe_transformer.errors import ConfigError
+from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.models.config import TransformerOptions
 from bpe_transformer.studies.trial import MODEL, IdStream, TrialSettings, flops_per_step
@@ -125,6 +125,7 @@ def train_side_by_side(
 
     Raises `ConfigError` without a tokenizer or seed, or with a budget for fewer than 20 steps, and `CorpusError` without text.
     """
+    refuse_one_string(train=train, validation=validation)
     settings = settings or TrialSettings()
     if not tokenizers or not seeds:
         raise ConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bpe_transformer.errors import LearningError
+from bpe_transformer.errors import CorpusError, LearningError, refuse_one_string
 from bpe_transformer.tokenizer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 
@@ -23,6 +23,7 @@ def learn_sizes(
     >>> [tokenizer.vocab_size for tokenizer in learn_sizes(["low lower lowest"], [258, 257]).values()]
     [257, 258]
     """
+    refuse_one_string(CorpusError, texts=texts)
     wanted = sorted(set(sizes))
     if not wanted:
         raise LearningError("no vocabulary size is given; give at least one, such as 4000")

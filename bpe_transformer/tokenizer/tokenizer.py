@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,33 +18,27 @@ from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
-from bpe_transformer.tokenizer.encoding.inputs import Texts
+from bpe_transformer.tokenizer.encoding.inputs import Texts, replaced, replaced_texts
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, SpecialNames
+from bpe_transformer.tokenizer.file_methods import TokenizerFiles
 from bpe_transformer.tokenizer.files.encode_files import FileOptions, encode_files
 from bpe_transformer.tokenizer.resizing.prune import PrunedModel, prune
 from bpe_transformer.tokenizer.resizing.truncate import truncate
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
-from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
-from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.store import TokenStore
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 from bpe_transformer.tokenizer.vocabulary.roles import Roles
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    import tiktoken
-
-    from bpe_transformer.io import ErrorsOrKeep
+    from bpe_transformer.io import Errors, ErrorsOrKeep
     from bpe_transformer.tokenizer.counting.counts import PretokenCounts
-    from bpe_transformer.tokenizer.formats.ranks import Ranks
 
 Path = str | os.PathLike[str]
 Ids = Sequence[int] | NDArray[np.integer[Any]]
 
 
-class Tokenizer:
+class Tokenizer(TokenizerFiles):
     """A learned BPE vocabulary, ready to encode and decode. `learn_bpe` and `Tokenizer.load` return one; it never changes.
 
     One object may be used by many threads at a time.
@@ -115,10 +109,14 @@ class Tokenizer:
         return int(self.model.merged_ids[0]) if len(self.model.merged_ids) else self.vocab_size
 
     def token_bytes(self, id: int) -> bytes:
-        """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range."""
+        """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range, and
+        `KeyError` for one that has no token, as in some imported vocabularies.
+        """
         if not 0 <= operator.index(id) < self.vocab_size:
             raise DecodingError(id_out_of_range(id, self.vocab_size))
-        return self.model.tokens[id]
+        if not (token := self.model.tokens[id]):
+            raise KeyError(id_out_of_range(id, self.vocab_size))
+        return token
 
     def id_of(self, token: bytes | str) -> int:
         """The id of a token, by its bytes or its text. Raises `KeyError` if it has none."""
@@ -145,6 +143,7 @@ class Tokenizer:
         max_len: int | None = None,
         dropout: float = 0.0,
         seed: int | None = None,
+        errors: Errors = "strict",
     ) -> list[int]:
         """The ids of a text, or of bytes, which need not be UTF-8.
 
@@ -156,9 +155,13 @@ class Tokenizer:
         cut; `encode_batch` counts them in `num_cut` instead.
         `dropout` is the probability with which each merge is left out whenever it could happen (BPE-dropout: Provilkov,
         Emelianenko and Voita 2020), so that a model sees words as other tokens too. The same `seed` gives the same ids.
+        The two halves of a surrogate pair in a `str` are their character. A lone one raises `EncodingError`, or becomes U+FFFD
+        with `errors="replace"`, as bytes that are not UTF-8 then do.
 
         Raises `EncodingError` for a character outside the alphabet of a character vocabulary without `<unk>`.
         """
+        if errors != "strict":
+            text = replaced(text, errors)
         return self._encode(text, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
@@ -177,6 +180,7 @@ class Tokenizer:
         max_len: int | None = None,
         dropout: float = 0.0,
         seed: int | None = None,
+        errors: Errors = "strict",
     ) -> Encodings:
         """The ids of many texts, on several threads (default: all cores); each as `encode` gives them.
 
@@ -188,7 +192,15 @@ class Tokenizer:
         a batch has the ids that `encode` gives it.
         """
         return self.codec.encode_batch(
-            texts, num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed
+            replaced_texts(texts, errors),
+            num_threads,
+            allowed_special,
+            disallowed_special,
+            add_bos,
+            add_eos,
+            max_len,
+            dropout,
+            seed,
         )
 
     def encode_offsets(
@@ -201,6 +213,7 @@ class Tokenizer:
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        errors: Errors = "strict",
     ) -> tuple[list[int], Offsets]:
         """The ids of a text, and where in it each token is, (T, 2): `text[start:end]`, in bytes of its UTF-8 or in characters.
 
@@ -214,7 +227,9 @@ class Tokenizer:
         >>> ids, offsets.tolist()
         ([236, 136, 178, 258], [[0, 1], [0, 1], [0, 1], [1, 5]])
         """
-        return self.codec.encode_offsets(text, unit, allowed_special, disallowed_special, add_bos, add_eos, max_len)
+        return self.codec.encode_offsets(
+            replaced(text, errors), unit, allowed_special, disallowed_special, add_bos, add_eos, max_len
+        )
 
     def encode_offsets_batch(
         self,
@@ -227,6 +242,7 @@ class Tokenizer:
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        errors: Errors = "strict",
     ) -> tuple[Encodings, Offsets]:
         """The ids of many texts, and where in its text each token is, (T, 2), for all texts in one array: as `encode_offsets`.
 
@@ -234,14 +250,26 @@ class Tokenizer:
         counted in `num_cut`.
         """
         return self.codec.encode_offsets_batch(
-            texts, unit, num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len
+            replaced_texts(texts, errors),
+            unit,
+            num_threads,
+            allowed_special,
+            disallowed_special,
+            add_bos,
+            add_eos,
+            max_len,
         )
 
     def count(
-        self, text: str | bytes, *, allowed_special: SpecialNames = NONE, disallowed_special: SpecialNames = "all"
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        errors: Errors = "strict",
     ) -> int:
         """How many ids `encode` gives for a text."""
-        return self.codec.count(text, allowed_special, disallowed_special)
+        return self.codec.count(replaced(text, errors), allowed_special, disallowed_special)
 
     def count_batch(
         self,
@@ -250,9 +278,10 @@ class Tokenizer:
         *,
         allowed_special: SpecialNames = NONE,
         disallowed_special: SpecialNames = "all",
+        errors: Errors = "strict",
     ) -> NDArray[np.int64]:
         """How many ids each of many texts has, (N,)."""
-        return self.codec.count_batch(texts, num_threads, allowed_special, disallowed_special)
+        return self.codec.count_batch(replaced_texts(texts, errors), num_threads, allowed_special, disallowed_special)
 
     def encode_files(
         self,
@@ -316,147 +345,6 @@ class Tokenizer:
         the result.
         """
         return self.codec.decoder.decode_stream(ids, errors, skip_special_tokens)
-
-    # --- files ---------------------------------------------------------------------------------------------------------
-    # Formats are imported where they are used: most programs need one of them or none.
-
-    def save(self, directory: Path) -> None:
-        """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.
-        Roles go to `tokenizer_config.json` and `special_tokens_map.json`, so that `AutoTokenizer` knows them too.
-
-        The file is read back first and has to give equal ids, also to `tokenizers` where that is installed. Raises
-        `FormatError` if not: nothing is written then.
-        """
-        from bpe_transformer.tokenizer import formats
-
-        formats.save(self.codec, self.trace, directory)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads what `save` wrote, with the trace if one lies beside it, or any file that `from_file` knows."""
-        return cls.from_file(path)
-
-    @classmethod
-    def from_file(
-        cls,
-        path: Path,
-        *,
-        pattern: str | Pretokenizer | None = None,
-        special_tokens: Mapping[str, int] | None = None,
-        verify: bool = False,
-    ) -> Self:
-        """Reads a tokenizer in any known format, or the directory it is in; the content decides the format.
-        `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
-        and nanochat's `tokenizer.pkl`. An id that a file leaves out has the token `b""` and is never given by `encode`.
-        `pattern` and `special_tokens` are for files of ranks, which do not hold them. A probe text has to come back from its
-        ids; with `verify` the package that the format belongs to, where it is installed, has to give the same ids for it
-        from the same file. Raises `FormatError` with the place.
-        """
-        from bpe_transformer.tokenizer import formats
-
-        codec, trace = formats.load(path, pattern, special_tokens, verify)
-        return cls(codec, trace=trace)
-
-    @classmethod
-    def from_ranks(
-        cls,
-        ranks: Ranks,
-        pattern: str | Pretokenizer = DEFAULT_PATTERN,
-        special_tokens: Mapping[str, int] | None = None,
-    ) -> Self:
-        """A tokenizer from bytes and their ranks, which are the ids: a mapping, or pairs as rustbpe's `get_mergeable_ranks()`.
-
-        Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
-        """
-        from bpe_transformer.tokenizer.formats import probe
-        from bpe_transformer.tokenizer.formats.ranks import model_of
-
-        return cls(probe.accept(model_of(ranks, Pretokenizer.of(pattern), special_tokens or {})))
-
-    @classmethod
-    def from_tiktoken(
-        cls, path: Path, pattern: str | Pretokenizer = DEFAULT_PATTERN, special_tokens: Mapping[str, int] | None = None
-    ) -> Self:
-        """A tokenizer from a `.tiktoken` file of ranks; the file does not hold the pattern and the special tokens.
-
-        Those of openai's files are known by their names, `cl100k_base.tiktoken` and so on, if the number of ranks is theirs.
-        """
-        from bpe_transformer.tokenizer.formats import probe, tiktoken
-
-        return cls(probe.accept(tiktoken.read(path, pattern, special_tokens)))
-
-    @classmethod
-    def from_gpt2(
-        cls,
-        vocab: Path,
-        merges: Path,
-        *,
-        pattern: str | Pretokenizer | None = None,
-        special_tokens: Mapping[str, int] | None = None,
-    ) -> Self:
-        """A tokenizer from `vocab.json` and `merges.txt`: of bytes (GPT-2, RoBERTa), of bytes with "</w>" (CLIP), or of
-        characters with "</w>" (GPT, XLM), whose text other tools have to split into words first.
-
-        Names that are not base symbols and that no merge produces are special tokens, unless `special_tokens` says which are. The
-        default pattern is "gpt2", CLIP's, or "whitespace". Raises `FormatError`.
-        """
-        from bpe_transformer.tokenizer.formats import gpt2, probe
-
-        return cls(probe.accept(gpt2.read(vocab, merges, pattern, special_tokens)))
-
-    @classmethod
-    def from_subword_nmt(
-        cls,
-        codes: Path,
-        vocabulary: Path | None = None,
-        *,
-        alphabet: Iterable[str] = "",
-        unk_token: str | None = "<unk>",
-    ) -> Self:
-        """A tokenizer from subword-nmt's codes of version 0.2, which hold merges only.
-
-        The alphabet is every character of the codes, of `vocabulary`, as `subword-nmt get-vocab` writes it, and of
-        `alphabet`; all others become `unk_token`. Ids are the lines of `vocabulary`; without one, and for what it lacks,
-        characters, `unk_token` and merges by rank follow each other. Raises `FormatError` with the line.
-        """
-        from bpe_transformer.tokenizer.formats import probe, subword_nmt
-
-        return cls(probe.accept(subword_nmt.read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token)))
-
-    @classmethod
-    def from_sentencepiece(cls, path: Path) -> Self:
-        """A tokenizer from a SentencePiece `.model` of type BPE, with its normalisation. Needs no other package.
-
-        Control pieces become special tokens, user-defined ones are found in every text. Raises `FormatError`, also for
-        Unigram models.
-        """
-        from bpe_transformer.tokenizer.formats import probe, sentencepiece
-
-        return cls(probe.accept(sentencepiece.read(path)))
-
-    def export(self, path: Path, format: str = "tokenizer.json") -> None:
-        """Writes the vocabulary in a format of `bpe_transformer.tokenizer.formats.FORMATS`: a file, for "gpt2" a directory.
-
-        What was written is read back and has to give equal ids, and the package that the format belongs to has to agree
-        where it is installed. Raises `FormatError`, and writes nothing, for what the format cannot hold.
-        """
-        from bpe_transformer.tokenizer import formats
-
-        formats.export(self.codec, path, format)
-
-    def as_tiktoken(self, name: str = "bpe-transformer") -> tiktoken.Encoding:
-        """A `tiktoken.Encoding` with the same ids. Raises `FormatError` where tiktoken cannot give the same ids."""
-        from bpe_transformer.tokenizer.formats import probe, tiktoken
-
-        encoding = tiktoken.encoding(self.model, name)
-        return probe.equal(self.codec, encoding, encoding.encode_ordinary)
-
-    def as_transformers(self) -> Any:
-        """A `transformers.PreTrainedTokenizerFast` with the same ids. Raises `FormatError` where it cannot give the same ids."""
-        from bpe_transformer.tokenizer.formats import probe, tokenizer_json
-
-        fast = tokenizer_json.transformers_tokenizer(self.model)
-        return probe.equal(self.codec, fast, lambda text: fast.encode(text, add_special_tokens=False))
 
     # --- other sizes ---------------------------------------------------------------------------------------------------
 

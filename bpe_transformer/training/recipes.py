@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bpe_transformer.errors import ConfigError
+from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.models.registry import FAMILIES, family_named
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.config.fitting import preset_fields
@@ -80,6 +80,7 @@ def learn_tokenizer(
     `progress` hears of merges done and merges in all. Raises `CorpusError` when a column is missing, and
     `LearningError` as `learn_bpe` does.
     """
+    refuse_one_string(columns=columns)
     from bpe_transformer.errors import CorpusError
     from bpe_transformer.tokenizer import PretokenCounts, learn_bpe
     from bpe_transformer.tokenizer.vocabulary.roles import CONVENTIONAL

@@ -105,7 +105,7 @@ def command(
 ) -> None:
     """Turn TEXT, or each line of standard input, into ids on standard output.
 
-    A line is taken without its newline; decode puts it back. With --whole the input comes back byte for byte.
+    A line is taken without its end, \\n or \\r\\n; decode puts \\n back. With --whole the input comes back byte for byte.
     --errors keep encodes bytes that are not UTF-8 as they are, which vocabularies of bytes can. NumPy arrays hold 16-bit
     numbers for up to 65,536 ids, else 32-bit ones, and texts one after another: --offsets says where each begins.
 

@@ -168,6 +168,7 @@ def command(
     """
     from bpe_transformer import Tokenizer, learn_bpe, learn_superwords
     from bpe_transformer.tokenizer import LearningInterrupted
+    from bpe_transformer.tokenizer.learning import check_options
 
     _check_usage(vocabulary, splitting, live, words)
     if live:
@@ -177,6 +178,7 @@ def command(
     _check_output(output, vocabulary, counting, overwrite=overwrite)
     base = Tokenizer.load(vocabulary.base) if vocabulary.base else None
     options = vocabulary.arguments()
+    check_options(base, **options)
     counts, wide = _count(corpora, output, vocabulary, splitting, counting, base)
     try:
         with _reporting(live, words) as reporting:

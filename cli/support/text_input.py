@@ -185,7 +185,7 @@ def text_batches(texts: Sequence[str], errors: str, *, at_once: bool) -> Iterato
     for batch in line_batches(at_once=at_once):
         lines = []
         for raw in batch:
-            lines.append(decoded(raw, errors, offset, number).rstrip("\r"))
+            lines.append(decoded(raw, errors, offset, number).removesuffix("\r"))
             offset, number = offset + len(raw) + 1, number + 1
         yield lines
 

@@ -202,7 +202,7 @@ class CorpusChoice:
         if corpus.is_text:
             lines.append(f"documents: every {corpus.documents(reading)} is one (--documents line, paragraph or file)")
         note = local_files.unread_note(corpus)
-        return lines if note is None else [*lines, note]
+        return lines if note is None else [*lines, with_options(note)]
 
     def columns(self, info: CorpusInfo, family: str | None = None) -> TaskColumns:
         """The task and its columns: those named, else those of the model family, else chosen."""

@@ -190,7 +190,7 @@ void DocumentStream::count(bool finished) {
   }
   size_t counted = buffer_.size();
   if (finished) {
-    texts.push_back(without_return(begin, end));
+    texts.push_back({begin, static_cast<size_t>(end - begin)});  // a line that has no end keeps its "\r"
     if (begin < end || begun || separator_.empty()) ++documents;
   } else {
     counted = find_cut(begin);

@@ -12,7 +12,7 @@
 
 namespace bpe {
 
-// An id that the vocabulary does not have.
+// An id that the vocabulary does not have, or that has no token in it.
 struct BadId : std::runtime_error {
   explicit BadId(size_t position) : std::runtime_error("id out of range"), position(position) {}
   size_t position;  // in the ids
@@ -45,7 +45,7 @@ class Decoder {
   };
   enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding puts a space before segments
 
-  // `decoded_bytes` and `flags` (see Flag) have an entry for every id.
+  // `decoded_bytes` and `flags` (see Flag) have an entry for every id; empty bytes are no token.
   Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix);
 
   size_t size() const { return spans_.size(); }
@@ -56,7 +56,9 @@ class Decoder {
     size_t total = 0;
     for (size_t i = 0; i < count; ++i) {
       if (static_cast<uint64_t>(ids[i]) >= spans_.size()) throw BadId(i);
-      total += spans_[static_cast<size_t>(ids[i])].size;
+      const uint32_t size = spans_[static_cast<size_t>(ids[i])].size;
+      if (!size) throw BadId(i);
+      total += size;
     }
     uint8_t* const begin = scratch.room(total + kStep);
     uint8_t* to = begin;
@@ -68,7 +70,7 @@ class Decoder {
         const Span span = spans_[static_cast<size_t>(ids[i])];
         const bool separate = span.flags & kSeparate;
         if (!(skip_special && (span.flags & kSpecial))) {
-          const bool drop = starts && !separate && span.size && blob_[span.start] == ' ';
+          const bool drop = starts && !separate && blob_[span.start] == ' ';
           to = put(span, drop, to);
           if (!separate || prefix_ == Prefix::kFirst) starts = false;
           ends_word = span.flags & kEndsWord;

@@ -14,6 +14,7 @@ from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, json_rows
+from bpe_transformer.io.utf8 import REPLACE_REMEDY, joined_surrogates
 from bpe_transformer.ledger import StageRecorder
 
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -144,10 +145,10 @@ def _array(
             if errors == "strict":
                 raise CorpusError(
                     f"{path}, line {lines[place]:,}: {name} has the lone surrogate U+{ord(found):04X}, which no text may "
-                    'hold; correct it, or go on with errors="replace" (--errors replace), which puts U+FFFD in its place'
+                    f"hold; correct it, or go on with {REPLACE_REMEDY}"
                 )
             recorder.note(f"{path}, line {lines[place]:,}: lone surrogate in {name} replaced by U+FFFD")
-            values[place] = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            values[place] = joined_surrogates(value, "replace")
     try:
         return pa.array(values, type=kind)
     except UnicodeEncodeError:

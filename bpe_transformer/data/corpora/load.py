@@ -17,7 +17,7 @@ from bpe_transformer.data.corpora.json_lines import scan
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.data.corpora.recipes import CorpusInfo, Recipe, all_recipes, find_recipe
 from bpe_transformer.data.corpora.table_cache import BatchBuilder, cached_facts, cached_table
-from bpe_transformer.errors import CorpusError
+from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import Errors
 from bpe_transformer.ledger import StageRecorder
 
@@ -128,6 +128,7 @@ def load_corpus(
     >>> load_corpus("low-lower")["word"][:]
     ['low', 'lower', 'newest', 'widest']
     """
+    refuse_one_string(CorpusError, columns=columns)
     base, share = parse_split(split)
     if errors not in ("strict", "replace"):
         raise CorpusError(f"errors={errors!r} is unknown; use 'strict' or 'replace'")

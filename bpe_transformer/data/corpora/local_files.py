@@ -174,11 +174,7 @@ def _in_folder(folder: Path, split: str, reading: Reading) -> LocalCorpus:
     if not files:
         raise CorpusError(
             f"{folder} holds no {' '.join(FORMATS)} file, nor any other of text; name a folder that does"
-            + (
-                f", or read its subfolders too with recursive=True (--recursive): {', '.join(subfolders[:3])}"
-                if subfolders
-                else ""
-            )
+            + (f", or read its subfolders too with recursive=True: {', '.join(subfolders[:3])}" if subfolders else "")
         )
     formats = sorted({".txt" if is_text(file) else file_format(file) for file in files})
     if len(formats) > 1:
@@ -220,7 +216,7 @@ def unread_note(corpus: LocalCorpus) -> str | None:
         return None
     more = len(corpus.unread) - _MOST_NAMED
     shown = ", ".join(corpus.unread[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-    remedy = "; subfolders are read with --recursive" if any(name.endswith("/") for name in corpus.unread) else ""
+    remedy = "; subfolders are read with recursive=True" if any(name.endswith("/") for name in corpus.unread) else ""
     return f"{corpus.name} holds {shown} besides, which is not read{remedy}"
 
 

@@ -21,6 +21,7 @@ from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, open_bytes, read_lines
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
+from bpe_transformer.io.text_files import without_end
 from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
@@ -76,13 +77,13 @@ def _paragraphs(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator
     for line in read_lines(path, errors, recorder.note, skip_bom=True, keep_ends=True):
         if lines and (line.isspace() or size >= _PARAGRAPH_BYTES):
             text = "".join(lines)
-            yield text.removesuffix("\n").removesuffix("\r") if line.isspace() else text
+            yield without_end(text) if line.isspace() else text
             lines, size = [], 0
         if not line.isspace():
             lines.append(line)
             size += len(line)
     if lines:
-        yield "".join(lines).removesuffix("\n").removesuffix("\r")
+        yield without_end("".join(lines))
 
 
 def _note_bom(path: Path, recorder: StageRecorder) -> None:
@@ -193,7 +194,7 @@ def _header(
         shown = " | ".join(value if len(value) <= 30 else value[:29] + "…" for value in first[1][:4])
         recorder.note(
             f"{path}: its first line ({shown}) is taken for column names, but looks like a row; "
-            "read it as one with header=False (--no-header) and columns=… (--columns NAME,NAME)"
+            "read it as one with header=False and columns=…"
         )
     return first[1], chain(ahead, rows)
 

@@ -40,7 +40,7 @@ def locate(recipe: Recipe, file: RecipeFile, source_dir: Path | None) -> Path:
 def _below(recipe: Recipe, file: RecipeFile, source_dir: Path) -> Path:
     """DIR/multi30k/train.en, or DIR/train.en when DIR is the corpus's own folder."""
     if not source_dir.is_dir():
-        raise CorpusError(f"{source_dir} is not a folder; --from takes the one that holds {file.path}")
+        raise CorpusError(f"{source_dir} is not a folder; source_dir=… takes the one that holds {file.path}")
     for path in (source_dir / file.path, source_dir / Path(file.path).name):
         if path.is_file():
             return path
@@ -104,7 +104,7 @@ def load_from_hub(recipe: Recipe, split: RecipeSplit) -> datasets.Dataset:
     missing = [column for column in recipe.info.columns if column not in dataset.column_names]
     if missing:
         raise CorpusError(
-            f"hub dataset {hub.dataset} has no column {', '.join(missing)}; use local files with --from DIR"
+            f"hub dataset {hub.dataset} has no column {', '.join(missing)}; use local files with source_dir=…"
         )
     return dataset.select_columns(list(recipe.info.columns))
 
@@ -114,5 +114,5 @@ def unreachable(recipe: Recipe, cause: str) -> str:
     shown = ", ".join(wanted[:4]) + (", …" if len(wanted) > 4 else "")
     return (
         f"{recipe.info.name} could not be loaded ({cause}); get its files from {recipe.info.source} and pass "
-        f"the folder that holds them ({shown}) with --from DIR (source_dir=…)"
+        f"the folder that holds them ({shown}) with source_dir=…"
     )

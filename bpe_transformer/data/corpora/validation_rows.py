@@ -13,7 +13,7 @@ from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.load import corpus_info, load_corpus, parse_split, rows_of_share
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.data.corpora.table_cache import read_notes
-from bpe_transformer.errors import CorpusError
+from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def load_with_validation(
     Raises:
         CorpusError: as `load_corpus` does; also when there are too few rows to hold any out, or none is left to train on.
     """
+
+    refuse_one_string(CorpusError, columns=columns)
 
     def load(name: str, split: str) -> datasets.Dataset:
         rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
@@ -175,7 +177,7 @@ def _compared(
             return train, ()
         return train, (
             f"{int(shared.sum()):,} of {len(train):,} training rows are also validation rows, so the validation is too good; "
-            "drop them with dedup=True (--dedup)",
+            "drop them with dedup=True",
         )
     first = np.zeros(len(own), dtype=np.bool_)
     first[np.unique(own, return_index=True)[1]] = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.recipes import all_recipes
-from bpe_transformer.errors import CorpusError
+from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import Errors
 from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, Pretokenizer
 from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
@@ -150,6 +150,7 @@ def count_corpus(
         CorpusError: as `load_corpus` does; also when a column is missing or holds no text, or a corpus is empty.
         LearningError: counts among `names` were split differently.
     """
+    refuse_one_string(CorpusError, columns=columns)
     inputs = count_inputs(names, split=split, source_dir=source_dir, errors=errors, columns=columns)
     chosen = pretokenizer_for(inputs) if pattern is None else pattern
     counter = PretokenCounter(chosen, num_threads, max_memory=max_memory)

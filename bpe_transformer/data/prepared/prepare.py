@@ -20,7 +20,7 @@ from bpe_transformer.data.prepared.row_sources import DatasetRows, StreamRows
 from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.data.prepared.unit_encoding import Progress, encode_dataset, encode_stream
 from bpe_transformer.data.special_ids import SpecialIds
-from bpe_transformer.errors import CorpusError, FormatError
+from bpe_transformer.errors import CorpusError, FormatError, refuse_one_string
 from bpe_transformer.io import lock_output, recover_directory
 from bpe_transformer.io.manifest import sum_of
 from bpe_transformer.io.workspaces import remove_resumable
@@ -114,6 +114,7 @@ def prepare_classification(
         CorpusError: a column is missing or of the wrong kind, there are too few or too many labels, or no row is left.
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
     """
+    refuse_one_string(CorpusError, labels=labels)
     special = SpecialIds.of(tokenizer)
     if max_len < 3:
         raise CorpusError(f"max_len={max_len} leaves no room for text between two special tokens; ask for at least 3")
@@ -137,6 +138,7 @@ def prepare_corpus(
 
     `max_len` is not for language models; `labels` is for classification alone.
     """
+    refuse_one_string(CorpusError, labels=labels)
     if columns.task == "classification":
         column, label = columns.columns
         return prepare_classification(

@@ -45,7 +45,7 @@ def load_stores(
         if not store.facts.ends[name][1]:
             raise CorpusError(
                 f"the rows of {path} do not end with an end-of-sequence id, so that texts would run together; "
-                "encode them with add_eos=True (--eos), or with prepare"
+                "encode them with add_eos=True, or with prepare"
             )
     if validation is not None:
         other = TokenStore.load(validation, tokenizer)

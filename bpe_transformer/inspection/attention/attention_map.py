@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.errors import ConfigError
+from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import token_dict
 
@@ -51,6 +51,7 @@ class AttentionMap(View):
     ) -> None:
         import numpy as np
 
+        refuse_one_string(src_tokens=src_tokens, tgt_tokens=tgt_tokens)
         array = np.asarray(weights, dtype=np.float32)
         if array.ndim == 2:
             array = array[None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.errors import BpeTransformerError, CorpusError, EncodingError
+from bpe_transformer.errors import BpeTransformerError, CorpusError, EncodingError, refuse_one_string
 from bpe_transformer.inspection.base import metrics
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.comparison.segmentation_differences import Difference, differences
@@ -123,6 +123,7 @@ def compare(
         CorpusError: no texts, one is missing or empty, or parallel texts have different numbers of lines.
         EncodingError: a tokenizer cannot encode a text; says which.
     """
+    refuse_one_string(texts=texts, parallel=parallel)
     labelled = list(dict.fromkeys([*texts, *(side for pair in parallel for side in pair)]))
     if not tokenizers or not labelled:
         raise CorpusError("there is nothing to compare; give at least one tokenizer and one text")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bpe_transformer.errors import ConfigError
+from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
 
 Axis = Literal["steps", "epochs", "minutes"]
@@ -70,6 +70,7 @@ def run_curves(runs: Sequence[str | os.PathLike[str]], *, metric: str = LOSS, ax
         CheckpointError: a folder holds no figures, or damaged ones.
         ConfigError: no run logs the metric, or an unknown axis.
     """
+    refuse_one_string(runs=runs)
     from bpe_transformer.training.loggers import read_metrics
 
     if axis not in AXES:

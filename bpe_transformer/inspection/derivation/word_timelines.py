@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.errors import EncodingError
+from bpe_transformer.errors import EncodingError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.derivation.encoded_pretokens import EncodedPretoken, PretokenEncoder
 from bpe_transformer.inspection.derivation.merge_index import MergeIndex
@@ -103,6 +103,7 @@ def word_timeline(tokenizer: Tokenizer, words: Sequence[str]) -> WordTimeline:
         EncodingError: a word is empty, or cannot be encoded.
         SpecialTokenError: a word holds a special token.
     """
+    refuse_one_string(words=words)
     encoder = PretokenEncoder(tokenizer)
     tracks = [WordTrack(encoder, word) for word in words]
     merges = MergeIndex.of(tokenizer)

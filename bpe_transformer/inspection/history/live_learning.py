@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from bpe_transformer.errors import refuse_one_string
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.derivation.encoded_pretokens import PretokenEncoder
 from bpe_transformer.inspection.derivation.textbook_replay import Segmentation
@@ -59,6 +60,7 @@ class LiveLearning:
     """
 
     def __init__(self, words: Sequence[str], show: Callable[[LiveFrame], None], pace: float = 0.0) -> None:
+        refuse_one_string(words=words)
         self._texts = list(words)
         self._show = show
         self._pace = pace

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpe_transformer.errors import LearningError, PatternError
+from bpe_transformer.errors import LearningError, PatternError, refuse_one_string
 from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep, sweep_vocab_sizes
 from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
 from bpe_transformer.io.atomic import atomic_file
@@ -50,6 +50,7 @@ def report_data(
     left out, and a `no_…` entry says why: counts without a trace, sizes without a trace or texts, the playground where
     the split pattern has no exact counterpart in a browser.
     """
+    refuse_one_string(words=words)
     data: dict[str, Any] = {"title": title, "facts": _facts(tokenizer), "vocabulary": vocabulary(tokenizer.model)}
     data["words"] = list(words) or sample_words(tokenizer)
     data["colophon"] = f"bpe-transformer {version('bpe-transformer')}, tokenizer {tokenizer.digest}"

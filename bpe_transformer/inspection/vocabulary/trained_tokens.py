@@ -209,7 +209,7 @@ def _token(
     bits = float(totals[id]) / math.log(2)
     return TrainedToken(
         id=id,
-        token=tokenizer.token_bytes(id),
+        token=tokenizer.model.tokens[id],
         seen=int(seen[id]),
         norm=float(norms[id]),
         distance=None if distances is None else float(distances[id]),

@@ -143,7 +143,7 @@ class VocabBrowser:
         """The entry of one token."""
         return VocabEntry(
             id=id,
-            token=self.tokenizer.token_bytes(id),
+            token=self.tokenizer.model.tokens[id],
             kind=self.kinds.kind(id),
             script=self.scripts[id],
             rank=self.kinds.rank(id),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpe_transformer.errors import CorpusError
+from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io.utf8 import DEFAULT_ERRORS, Errors
 from bpe_transformer.tokenizer.counting.spilling import Counted
 from bpe_transformer.tokenizer.counting.text_counter import TextCounter
@@ -33,6 +33,7 @@ def count_files(
     progress: Progress | None = None,
 ) -> Counted:
     """The words and facts of files; see `PretokenCounts.from_files`."""
+    refuse_one_string(CorpusError, columns=columns)
     files = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     for file in files:
         if not file.is_file():
@@ -57,6 +58,7 @@ def count_texts(
     max_memory: int | str | None = None,
 ) -> Counted:
     """The words and facts of texts; see `PretokenCounts.from_iterator`."""
+    refuse_one_string(CorpusError, texts=texts)
     counter = TextCounter(pattern, num_threads, max_memory=max_memory)
     counter.add_texts(texts)
     return counter.collect()
@@ -71,6 +73,7 @@ def count_dataset(
     max_memory: int | str | None = None,
 ) -> Counted:
     """The words and facts of columns of a `datasets` object; see `PretokenCounts.from_dataset`."""
+    refuse_one_string(CorpusError, columns=columns)
     counter = TextCounter(pattern, num_threads, max_memory=max_memory)
     counter.add_dataset(dataset, columns)
     return counter.collect()

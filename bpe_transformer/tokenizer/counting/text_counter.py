@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpe_transformer import _core
-from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
+from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, refuse_one_string
 from bpe_transformer.io import (
     DEFAULT_ERRORS,
     MAX_ROW_BYTES,
@@ -69,6 +69,7 @@ class TextCounter(WordTables):
 
     def add_texts(self, texts: Iterable[str], *, name: str = "texts") -> None:
         """Counts texts, each a document. Raises `CorpusError` for what is not a text."""
+        refuse_one_string(CorpusError, texts=texts)
         with self._source(name):
             for batch in _batches(texts):
                 self._add_batch(batch)
@@ -95,6 +96,7 @@ class TextCounter(WordTables):
             CorpusError: the file is missing, damaged, malformed, or has no such column.
             InvalidUtf8Error: with file and byte position, of the decompressed text if it was compressed.
         """
+        refuse_one_string(CorpusError, columns=columns)
         path = Path(path)
         if not path.is_file():
             raise CorpusError(f"{path} is not a file; check the path")
@@ -139,6 +141,7 @@ class TextCounter(WordTables):
         Values go from Arrow to the core without becoming Python objects. `report` is called with the bytes counted.
         Raises `CorpusError` for a column that is missing or holds no text.
         """
+        refuse_one_string(CorpusError, columns=columns)
         with self._source(name) as stats:
             start = self.num_bytes
             if columns is not None and dataset.column_names is not None:
@@ -191,9 +194,9 @@ class TextCounter(WordTables):
 
     def _add_batch(self, texts: tuple[str, ...]) -> None:
         split = self.pretokenizer
-        if split.normalizer is not None:
-            texts = tuple(map(split.normalize, texts))
         scanner = split.normalized_scanner
+        if split.normalizer is not None or scanner is None:
+            texts = tuple(split.normalize(encode_utf8(text).decode()) for text in texts)
         if scanner is None:
             for text in texts:
                 self._add_with_python(text)
@@ -213,10 +216,10 @@ class TextCounter(WordTables):
             return
         try:
             self._native.add_texts(scanner, texts)
-        except UnicodeEncodeError:
-            for text in texts:
-                encode_utf8(text)
-            raise
+        except (
+            UnicodeEncodeError
+        ):  # halves of a surrogate pair are their character, lone ones an error; nothing was counted
+            self._native.add_texts(scanner, tuple(encode_utf8(text).decode() for text in texts))
 
     def _add_with_python(self, text: str) -> None:
         """Counts the pre-tokens of a normalised text that the core cannot split alone; the text is not yet a document."""

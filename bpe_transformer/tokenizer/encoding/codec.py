@@ -15,7 +15,7 @@ from bpe_transformer.tokenizer.encoding.decoding import Decoder
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import check_dropout, encoding_error
 from bpe_transformer.tokenizer.encoding.framing import Frame, warn_of_cuts
-from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, texts_of
+from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, spans_with_halves, texts_of, without_halves
 from bpe_transformer.tokenizer.encoding.native_texts import NativeTexts, blanked, merge_rows
 from bpe_transformer.tokenizer.encoding.python_path import PythonEncoder, text_bytes
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, SpecialNames, refuse
@@ -88,6 +88,9 @@ class Codec:
             else:
                 ids = self._python_encoder.encode(text_bytes(text), policy)
         except (ValueError, TypeError) as cause:
+            if (joined := without_halves((text,))) is not None:
+                options = (allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
+                return self.encode(joined[0], *options)
             self._fail(cause, (text,))
         if add_bos or add_eos or max_len is not None:
             ids, num_cut = Frame.of(self.model, add_bos, add_eos, max_len).apply(ids)
@@ -120,6 +123,10 @@ class Codec:
                 ids, spans = self._python_encoder.encode_spans(data, policy, self.model.widths)
                 length = _core.spans_to_characters(data, spans) if in_characters else len(data)
         except (ValueError, TypeError) as cause:
+            if (joined := without_halves((text,))) is not None:
+                options = (allowed_special, disallowed_special, add_bos, add_eos, max_len)
+                ids, spans = self.encode_offsets(joined[0], unit, *options)
+                return ids, spans_with_halves(spans, str(text)) if in_characters else spans
             self._fail(cause, (text,))
         if add_bos or add_eos or max_len is not None:
             row = Encodings.unchecked(np.array(ids, np.uint32), np.array([0, len(ids)]))
@@ -169,6 +176,9 @@ class Codec:
         try:
             encodings = self._encode_rows(batch, policy, thread_count(num_threads), dropout, seed)
         except (ValueError, TypeError) as cause:
+            if (joined := without_halves(batch)) is not None:
+                options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
+                return self.encode_batch(joined, *options)
             self._fail(cause, batch)
         frame = Frame.of(self.model, add_bos, add_eos, max_len)
         return frame.apply_to_rows(encodings) if frame != Frame() else encodings
@@ -192,13 +202,21 @@ class Codec:
             if (scanner := self._scanner_for(batch)) is None:
                 encodings, spans, lengths = self._python_encoder.spans_batch(batch, policy, widths, in_characters)
             else:
-                options = (policy, widths, in_characters, thread_count(num_threads))
+                core_options = (policy, widths, in_characters, thread_count(num_threads))
                 if isinstance(batch, Rows):
-                    ids, row_starts, flat, lengths = self.encoder.spans_rows(scanner, batch.chunks, *options)
+                    ids, row_starts, flat, lengths = self.encoder.spans_rows(scanner, batch.chunks, *core_options)
                 else:
-                    ids, row_starts, flat, lengths = self.encoder.spans_batch(scanner, batch, *options)
+                    ids, row_starts, flat, lengths = self.encoder.spans_batch(scanner, batch, *core_options)
                 encodings, spans = Encodings.unchecked(ids, row_starts), flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
+            if (joined := without_halves(batch)) is not None:
+                options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len)
+                encodings, spans = self.encode_offsets_batch(joined, unit, *options)
+                if in_characters:
+                    for text, start, stop in zip(batch, encodings.row_starts, encodings.row_starts[1:], strict=False):
+                        if isinstance(text, str) and not text.isascii():
+                            spans[start:stop] = spans_with_halves(spans[start:stop], text)
+                return encodings, spans
             self._fail(cause, batch)
         frame = Frame.of(self.model, add_bos, add_eos, max_len)
         return frame.apply_with_spans(encodings, spans, lengths) if frame != Frame() else (encodings, spans)

@@ -82,6 +82,8 @@ class DecodeStream(Iterator[str]):
         if not 0 <= id < len(self._decoded_bytes):
             raise DecodingError(id_out_of_range(id, len(self._decoded_bytes)))
         data = self._decoded_bytes[id]
+        if not data:
+            raise DecodingError(id_out_of_range(id, len(self._decoded_bytes)))
         if self._drops_space and not separate and data.startswith(b" "):
             data = data[1:]
         if separate:

@@ -47,7 +47,8 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
             except UnicodeEncodeError as surrogate:
                 return EncodingError(
                     f"character {surrogate.start} of {name} is a lone surrogate, "
-                    f"U+{ord(text[surrogate.start]):04X}, which UTF-8 cannot hold; replace it, or pass bytes"
+                    f"U+{ord(text[surrogate.start]):04X}, which UTF-8 cannot hold; "
+                    'go on with errors="replace", or pass bytes'
                 )
     return None
 
@@ -64,8 +65,10 @@ def check_dropout(dropout: float, seed: int | None) -> tuple[float, int]:
 
 
 def id_out_of_range(id: int, vocab_size: int, position: int | None = None) -> str:
-    """The message for an id that the vocabulary does not have."""
+    """The message for an id that the vocabulary does not have, or that is in range and has no token."""
     at = "" if position is None else f" at position {position}"
+    if 0 <= id < vocab_size:
+        return f"id {id}{at} has no token in this vocabulary, which leaves ids out; check where the id comes from"
     return f"id {id}{at} is out of range; this vocabulary has ids 0 to {vocab_size - 1}"
 
 

@@ -7,6 +7,7 @@ from UTF-32 to UTF-8; arrays of objects and of `StringDType` give Python strings
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
+from bpe_transformer.io.utf8 import joined_surrogates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,6 +52,54 @@ class Rows(Sequence[bytes]):
                 return bytes(memoryview(buffer)[int(starts[index]) : int(stops[index])])
             index -= len(starts)
         raise IndexError(f"there are {len(self)} texts")
+
+
+def replaced(text: Any, errors: str) -> Any:
+    """A text with U+FFFD for what is not UTF-8: lone surrogates of a `str`, bad bytes of `bytes`; with "strict" as it is.
+
+    Raises `EncodingError` for another value of `errors`.
+    """
+    if errors not in ("strict", "replace"):
+        raise EncodingError(f"errors={errors!r} is unknown; choose strict or replace")
+    if errors == "strict" or (isinstance(text, (str, bytes)) and text.isascii()):
+        return text
+    if isinstance(text, str):
+        return joined_surrogates(text, "replace")
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+
+
+def replaced_texts(texts: object, errors: str) -> Any:
+    """The texts of a batch as `replaced` gives each."""
+    if errors == "strict":
+        return texts
+    return [replaced(text, errors) for text in texts_of(texts)]
+
+
+def without_halves(texts: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The texts with the halves of surrogate pairs joined to their characters; None if that changes none of them.
+
+    A text with a lone surrogate stays as it is.
+    """
+    joined = []
+    for text in texts:
+        whole = text
+        if isinstance(text, str) and not text.isascii():
+            with suppress(UnicodeDecodeError):
+                whole = joined_surrogates(text)
+        joined.append(whole)
+    return (
+        tuple(joined)
+        if any(len(a) != len(b) for a, b in zip(joined, texts, strict=True) if isinstance(a, str))
+        else None
+    )
+
+
+def spans_with_halves(spans: NDArray[np.int64], text: str) -> NDArray[np.int64]:
+    """Offsets in characters of the joined text as offsets into `text`, where such a character is two halves."""
+    starts = [0]
+    for character in joined_surrogates(text):
+        starts.append(starts[-1] + (1 if text[starts[-1]] == character else 2))
+    return np.array(starts)[spans]
 
 
 def texts_of(texts: object) -> Rows | tuple[Any, ...]:

@@ -22,7 +22,7 @@ Segment = tuple[int, bytes, int | None, int]  # (start, text, index of the token
 
 def named(option: str, names: SpecialNames) -> SpecialNames:
     """`names` as a set, or "all". Raises `SpecialTokenError` for any other string, which is not a set of names."""
-    if isinstance(names, str):
+    if isinstance(names, (str, bytes)):
         if names != "all":
             raise SpecialTokenError(f'{option}={names!r} is one string; give a set, {{{names!r}}}, or "all"')
         return "all"

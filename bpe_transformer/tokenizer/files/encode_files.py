@@ -61,6 +61,8 @@ class FileOptions:
         ):  # fmt: skip
             if value not in choices:
                 raise CorpusError(f"{name}={value!r} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
+        named("allowed_special", self.allowed_special)
+        named("disallowed_special", self.disallowed_special)
 
 
 def encode_files(

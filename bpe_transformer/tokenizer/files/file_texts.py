@@ -171,7 +171,7 @@ class FileTexts:
             origin = f"{file.path}, from byte {position} on" if position else str(file.path)
             position += len(data)
             if self._lines:
-                starts, stops = _lines(kept)
+                starts, stops = line_bounds(kept)
                 flags = np.ones(len(starts), np.bool_)
                 breaks = len(kept) - int((stops - starts).sum())
                 yield (
@@ -243,7 +243,7 @@ def _skip(file: Readable, size: int) -> None:
         size -= got
 
 
-def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def line_bounds(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where lines start and stop, without their "\\n" or "\\r\\n"."""
     raw = np.frombuffer(data, np.uint8)
     stops = np.flatnonzero(raw == 10)

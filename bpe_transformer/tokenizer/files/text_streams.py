@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import numpy as np
-
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError, InvalidUtf8Error, SpecialTokenError
 from bpe_transformer.io import ErrorsOrKeep, invalid_utf8_message
@@ -15,7 +13,7 @@ from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.inputs import Rows
 from bpe_transformer.tokenizer.encoding.special_tokens import SpecialNames
-from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream
+from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream, line_bounds
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,15 @@ class StreamOptions:
 
 
 def encode_lines(codec: Codec, blocks: Iterator[bytes], options: StreamOptions) -> Iterator[Encodings]:
-    """The ids of each line, without its newline; `blocks` holds whole lines, and each block gives one `Encodings`.
+    """The ids of each line, without its end, "\\n" or "\\r\\n"; `blocks` holds whole lines, and each block gives one `Encodings`.
 
     Raises the errors of `Tokenizer.encode_batch` with the line number, and `InvalidUtf8Error` with the position in the stream.
     """
     line = position = 0
     for block in blocks:
         data = _valid_utf8(block, options, position, line)
-        stops = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-        if not data.endswith(b"\n"):
-            stops = np.append(stops, len(data))
-        rows = Rows([(data, np.concatenate([[0], stops[:-1] + 1]), stops)])
+        starts, stops = line_bounds(data)
+        rows = Rows([(data, starts, stops)])
         try:
             yield codec.encode_batch(
                 rows,

@@ -30,7 +30,7 @@ def read(
     codes: str | os.PathLike[str],
     vocabulary: str | os.PathLike[str] | Mapping[str, int] | None = None,
     *,
-    alphabet: Iterable[str] = "",
+    alphabet: str | Iterable[str] = "",
     unk_token: str | None = "<unk>",
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:

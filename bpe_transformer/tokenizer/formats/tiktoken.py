@@ -92,7 +92,7 @@ def read(
             raise FormatError(
                 "ranks do not say how text is split into pre-tokens; "
                 f"name the pattern, one of {', '.join(patterns.PATTERNS)}, or a regular expression, "
-                "as pattern=…, or on the command line as FILE:PATTERN"
+                "as pattern=…"
             )
         pattern = likely.pattern
     if special_tokens is None:

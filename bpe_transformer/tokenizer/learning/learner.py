@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bpe_transformer.errors import LearningError
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.learning.learning_run import LearningRun, Progress, Watch
-from bpe_transformer.tokenizer.learning.options import AlphabetOrder, LearnOptions
+from bpe_transformer.tokenizer.learning.options import AlphabetOrder, LearnOptions, inherited
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import Unit
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles, roles_of
@@ -34,7 +34,7 @@ def learn_bpe(
     min_frequency: int = LearnOptions.min_frequency,
     max_token_bytes: int | None = LearnOptions.max_token_bytes,
     character_coverage: float = LearnOptions.character_coverage,
-    required_characters: Iterable[str] = LearnOptions.required_characters,
+    required_characters: str | Iterable[str] = LearnOptions.required_characters,
     byte_fallback: bool = LearnOptions.byte_fallback,
     protected_tokens: bool = LearnOptions.protected_tokens,
     progress: Progress | None = None,
@@ -82,6 +82,18 @@ def learn_bpe(
     return _named(tokenizer, named if base is None else named.over(base.model.roles))
 
 
+def check_options(
+    base: Tokenizer | None = None,
+    *,
+    roles: Roles | Mapping[str, str] = NO_ROLES,
+    **options: Unpack[LearnKeywords],
+) -> None:
+    """Raises what `learn_bpe` raises for options that are wrong on any counts, so that counting need not come first."""
+    options["special_tokens"] = _with_roles(options.get("special_tokens", ()), roles_of(roles), base)
+    checked = LearnOptions(**options) if base is None else inherited(LearnOptions(**options), base.model)
+    checked.check(checked.unit or "byte")
+
+
 def _named(tokenizer: Tokenizer, roles: Roles) -> Tokenizer:
     """The tokenizer with these roles."""
     if roles == tokenizer.model.roles:
@@ -91,7 +103,7 @@ def _named(tokenizer: Tokenizer, roles: Roles) -> Tokenizer:
 
 def _with_roles(special_tokens: Iterable[str], roles: Roles, base: Tokenizer | None) -> Iterable[str]:
     """The special tokens, then those of the roles that neither they nor a base vocabulary have."""
-    if isinstance(special_tokens, str):  # refused by the options
+    if isinstance(special_tokens, (str, bytes)):  # refused by the options
         return special_tokens
     named = list(special_tokens)
     held = {} if base is None else base.special_tokens

@@ -15,6 +15,7 @@ from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.learning.alphabet import CharacterAlphabet, byte_tokens, character_alphabet
 from bpe_transformer.tokenizer.learning.options import LearnOptions, inherited
+from bpe_transformer.tokenizer.splitting.byte_level import is_name, tokens_of
 from bpe_transformer.tokenizer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 from bpe_transformer.tokenizer.vocabulary.trace import COLUMNS, MergeTrace
@@ -91,6 +92,12 @@ class LearningRun:
         options = self.options
         tokens = self._base_tokens(unit, None)
         added, specials = self._literals(counts), options.specials()
+        for token in (*added, *specials):
+            if encode_utf8(token) in tokens:
+                raise LearningError(
+                    f"the token {token!r} is a base token of this vocabulary as well; choose another text for it, "
+                    f"such as '<{token}>'"
+                )
         no_merges = np.empty(0, np.uint32)
         first_added, first_special = len(tokens), len(tokens) + len(added)
         return BpeModel(
@@ -198,6 +205,8 @@ class LearningRun:
         model, options = self.model, self.options
         named = {**model.special_tokens, **model.added_tokens}
         forbidden = [encode_utf8(token) for token in named]  # bytes that no merge may produce
+        if model.unit == "byte":  # nor may two tokens have one name in tokenizer.json
+            forbidden += tokens_of([token for token in named if is_name(token)])
         if self.base is not None:
             forbidden += [token for token in model.tokens if len(token) > 1]
         elif model.byte_fallback:

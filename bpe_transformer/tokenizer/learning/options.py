@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
-from bpe_transformer.errors import LearningError
+from bpe_transformer.errors import LearningError, refuse_one_string
 from bpe_transformer.io.utf8 import encode_utf8
 from bpe_transformer.tokenizer.learning.alphabet import byte_tokens
+from bpe_transformer.tokenizer.splitting.byte_level import is_name, tokens_of
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
 
 AlphabetOrder = Literal["byte", "gpt2"]
@@ -44,15 +45,15 @@ class LearnOptions:
     min_frequency: int = 1
     max_token_bytes: int | None = None
     character_coverage: float = 1.0
-    required_characters: Iterable[str] = ()
+    required_characters: str | Iterable[str] = ()
     byte_fallback: bool = False
     protected_tokens: bool = False
 
     def __post_init__(self) -> None:
         for name in ("special_tokens", "required_characters"):
             value = getattr(self, name)
-            if name == "special_tokens" and isinstance(value, str):
-                raise LearningError(f"special_tokens={value!r} is one string; give a list of strings")
+            if name == "special_tokens":
+                refuse_one_string(LearningError, special_tokens=value)
             object.__setattr__(self, name, tuple(value))
         if self.unit not in (None, "byte", "char"):
             raise LearningError(f'unit={self.unit!r} is unknown; choose "byte" or "char"')
@@ -77,6 +78,12 @@ class LearnOptions:
     def check(self, unit: Unit) -> None:
         """Raises `LearningError` for options that do not fit the unit or each other."""
         if unit == "byte":
+            for token in self.specials():
+                if len(token) == 1 and is_name(token):
+                    raise LearningError(
+                        f"special token {token!r} is the name of the byte 0x{tokens_of([token])[0].hex()} in tokenizer.json; "
+                        f"choose another text for it, such as '<{token}>'"
+                    )
             for name in _CHARACTERS_ONLY:
                 if (value := getattr(self, name)) != getattr(LearnOptions, name):
                     raise LearningError(f'{name}={value!r} goes with unit="char"; bytes cover every text, leave it out')
@@ -111,7 +118,7 @@ class LearnKeywords(TypedDict, total=False):
     min_frequency: int
     max_token_bytes: int | None
     character_coverage: float
-    required_characters: Iterable[str]
+    required_characters: str | Iterable[str]
     byte_fallback: bool
     protected_tokens: bool
 

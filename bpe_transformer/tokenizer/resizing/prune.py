@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from bpe_transformer.errors import LearningError
+from bpe_transformer.errors import CorpusError, LearningError, refuse_one_string
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.resizing.usage import token_usage
@@ -47,6 +47,7 @@ class PrunedModel:
 
 def prune(codec: Codec, corpus: PretokenCounts | Iterable[str]) -> PrunedModel:
     """See `Tokenizer.prune`."""
+    refuse_one_string(CorpusError, corpus=corpus)
     model = codec.model
     used = _usage(codec, corpus)
     # A used token needs its constituents, the tokens that it is merged from. A merge whose result is not needed is never

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from bpe_transformer.errors import PatternError
+from bpe_transformer.errors import PatternError, refuse_one_string
 from bpe_transformer.tokenizer.splitting import normalizers, patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
@@ -57,6 +57,10 @@ class Pretokenizer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", patterns.canonical(self.pattern))
+        refuse_one_string(
+            PatternError,
+            **{name: getattr(self, name) for name in ("protected", "before", "rewriting", "unchanged", "byte_splits")},
+        )
         object.__setattr__(self, "protected", tuple(self.protected))
         object.__setattr__(self, "before", tuple(map(patterns.canonical, self.before)))
         if patterns.drops(self.pattern):  # so that the last pattern always keeps everything

@@ -80,7 +80,7 @@ def made_before(out: str | os.PathLike[str], facts: StoreFacts, *, overwrite: bo
     found = StoreFacts.read(target)
     if (difference := _difference(found, facts)) is not None:
         raise DigestMismatchError(
-            f"{out} was made with {difference}; pass overwrite=True (--overwrite) to make it anew, or name another folder"
+            f"{out} was made with {difference}; pass overwrite=True to make it anew, or name another folder"
         )
     remove_resumable(target)  # of a run that was killed when its output was in place
     return TokenStore.load(target)

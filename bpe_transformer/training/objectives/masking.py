@@ -45,7 +45,7 @@ def _word_borders(tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     ends = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
     special = set(tokenizer.special_tokens.values())
     for id in range(tokenizer.vocab_size):
-        if token := b"" if id in special else tokenizer.token_bytes(id):
+        if token := b"" if id in special else tokenizer.model.tokens[id]:
             starts[id] = not _in_word(token[0])
             ends[id] = not _in_word(token[-1])
     return starts, ends
