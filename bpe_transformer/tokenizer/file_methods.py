@@ -63,7 +63,7 @@ class TokenizerFiles:
     ) -> Self:
         """Reads a tokenizer in any known format, or the directory it is in; the content decides the format.
         `tokenizer.json`, `.tiktoken` ranks, `vocab.json` beside `merges.txt`, SentencePiece's `.model`, subword-nmt's codes,
-        and nanochat's `tokenizer.pkl`. An id that a file leaves out has no token: `encode` never gives it, and decoding it is an error.
+        and nanochat's `tokenizer.pkl`. An id that a file leaves out has no token: decoding it is an error.
         `pattern` and `special_tokens` are for files of ranks, which do not hold them. A probe text has to come back from its
         ids; with `verify` the package that the format belongs to, where it is installed, has to give the same ids for it
         from the same file. Raises `FormatError` with the place.
