@@ -44,6 +44,7 @@ LEVELS: dict[str, list[set[str]]] = {
         {"store"},
         {"formats", "counting", "files"},
         {"resizing"},
+        {"file_methods"},
         {"tokenizer"},
         {"learning"},
         {"__init__"},
