@@ -128,9 +128,7 @@ def train_side_by_side(
     refuse_one_string(train=train, validation=validation)
     settings = settings or TrialSettings()
     if not tokenizers or not seeds:
-        raise ConfigError(
-            f"{len(tokenizers)} tokenizers and {len(seeds)} seeds leave nothing to compare; give some of each"
-        )
+        raise ConfigError(f"{len(tokenizers)} tokenizers and {len(seeds)} seeds leave nothing to compare; give some")
     held_out = _shortened(validation, VALIDATION_BYTES)
     streams = {name: IdStream.of(tokenizer, train) for name, tokenizer in tokenizers.items()}
     checks = {name: IdStream.of(tokenizer, held_out, check=True) for name, tokenizer in tokenizers.items()}

@@ -76,9 +76,8 @@ def load_with_validation(
     if validation is None:
         rows = load(name, split)
         if len(rows) < 2 and not documents:
-            raise CorpusError(
-                f"{name} has {len(rows)} rows, too few to hold one out; name rows to validate on with validation=…"
-            )
+            few = f"{name} has {len(rows)} rows, too few to hold one out"
+            raise CorpusError(f"{few}; name rows to validate on with validation=…")
         train, held_out, note = _held_out(rows, (columns or ("text",))[0], label, seed, documents=documents)
     elif _is_file(validation, known):
         train, held_out = load(name, split), load(validation, "train")
