@@ -50,10 +50,9 @@ def test_blocks_do_not_show(pattern: str, text: str, block: int) -> None:
 
 
 def split_as_python(text: str, separator: str) -> list[str]:
-    documents = text.split(separator)
-    if not documents[-1]:
-        documents.pop()
-    return [document.removesuffix("\r") for document in documents] if separator == "\n" else documents
+    *ended, rest = text.split(separator)
+    ended = [document.removesuffix("\r") for document in ended] if separator == "\n" else ended
+    return [*ended, rest] if rest else ended
 
 
 @pytest.mark.parametrize("separator", ["\n", "<|end of text|>", "aa", " a ", "한"])
