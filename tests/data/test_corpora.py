@@ -127,7 +127,7 @@ def test_a_download_is_unpacked_and_verified(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(CorpusError, match="other.en.gz has SHA-256"):
         sources.locate(recipe, wrong, None)
     assert not list((table_cache.cache_folder() / "downloads").rglob("*other*"))
-    with pytest.raises(CorpusError, match="--from DIR"):
+    with pytest.raises(CorpusError, match="source_dir=…"):
         sources.locate(recipe, RecipeFile("x", url=(tmp_path / "none").as_uri()), None)
 
 
@@ -140,7 +140,7 @@ def test_a_missing_file_says_where_to_put_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["multi30k", "tiny-shakespeare"])
 def test_without_a_network_the_error_names_from_dir(name: str) -> None:
-    with pytest.raises(CorpusError, match=r"--from DIR"):
+    with pytest.raises(CorpusError, match=r"source_dir=…"):
         load_corpus(name)
 
 

@@ -144,7 +144,7 @@ def test_a_late_key_is_read_and_what_is_not_used_does_not_matter(tmp_path: Path)
         CorpusError, match=r"'m' has values of unlike types \(a number in .*line 2,002, a text in .*2,003"
     ):
         load_corpus(name)
-    with pytest.raises(CorpusError, match=r"line 2,004: a has the lone surrogate U\+D800.*--errors replace"):
+    with pytest.raises(CorpusError, match=r'line 2,004: a has the lone surrogate U\+D800.*errors="replace"'):
         load_corpus(name, columns=["a"])
     assert load_corpus(name, columns=["a"], errors="replace")[2_003]["a"] == "bad \ufffd end"
     info = corpus_info(name)

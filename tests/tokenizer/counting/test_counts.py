@@ -97,7 +97,7 @@ def test_counts_that_are_none(count: object) -> None:
 def test_invalid_utf8_names_file_and_byte(tmp_path: Path) -> None:
     file = tmp_path / "latin.txt"
     file.write_bytes(b"ab caf\xe9 low")
-    with pytest.raises(InvalidUtf8Error, match=r"latin\.txt is not UTF-8: byte 0xe9 at position 6.*--errors replace"):
+    with pytest.raises(InvalidUtf8Error, match=r'latin\.txt is not UTF-8: byte 0xe9 at position 6.*errors="replace"'):
         PretokenCounts.from_files(file)
     counts = PretokenCounts.from_files(file, "whitespace", errors="replace")
     assert dict(counts.items()) == {b"ab": 1, " caf\ufffd".encode(): 1, b" low": 1}
