@@ -90,7 +90,7 @@ class Trial:
         vectors = [value for value in self.model.parameters() if value.dim() <= 1]
         decay = settings.weight_decay
         groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95))
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
         self.rows = max(1, settings.batch_ids // self.window)
         self.num_windows = (len(stream.ids) - 1) // self.window
         if self.num_windows < 1:

@@ -71,7 +71,7 @@ def train_translation(
         TrainingError: numbers that are not finite, or the memory of the device ran out.
     """
     info = _info(("translation",), (train, validation), tokenizer, settings, (src, tgt), options)
-    engine = _engine(settings)
+    engine = _engine(settings, "translation")
     task = translation_task(_model(info, tokenizer, options), train, validation, settings, tokenizer, engine.dtype)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
@@ -92,7 +92,7 @@ def train_language_model(
     """
     tasks = ("language-model", "masked-language-model")
     info = _info(tasks, (train, validation), tokenizer, settings, (column,), options)
-    engine = _engine(settings)
+    engine = _engine(settings, "language-model")
     task = language_model_task(_model(info, tokenizer, options), train, validation, settings, tokenizer, engine.dtype)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
@@ -122,7 +122,7 @@ def train_classifier(
         )
     columns = (column, label)
     info = _info(("classification",), (train, validation), tokenizer, settings, columns, options, train.labels)
-    engine = _engine(settings)
+    engine = _engine(settings, "classification")
     task = classification_task(_model(info, tokenizer, options), train, validation, settings, tokenizer)
     return _run(task, engine, info, tokenizer, directory, options, (train, validation))
 
@@ -150,7 +150,7 @@ def train_model(
     return train_language_model(*rows, column=column, **common)
 
 
-def _engine(settings: Settings) -> Engine:
+def _engine(settings: Settings, task: str) -> Engine:
     training = settings.training
     return Engine(
         device=training.device,
@@ -158,6 +158,7 @@ def _engine(settings: Settings) -> Engine:
         compile=training.compile,
         shard=training.shard,
         activation_checkpointing=training.activation_checkpointing,
+        shapes_repeat=task == "language-model" and training.pack != "none",
     )
 
 

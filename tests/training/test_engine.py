@@ -11,7 +11,7 @@ from bpe_transformer.data import PackedBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models import FAMILIES
 from bpe_transformer.training import CausalLM, Engine
-from bpe_transformer.training.engine import FreedMemory, Processes, find_device
+from bpe_transformer.training.engine import FreedMemory, Processes, find_device, precision
 
 
 def objective() -> CausalLM:
@@ -95,3 +95,12 @@ def test_freed_memory_is_given_back_once_the_process_has_grown(monkeypatch: pyte
         freed.after_step()
         seen.append(len(trimmed))
     assert seen == [0] * 11 + [1, 1]
+
+
+def test_auto_is_bfloat16_only_where_shapes_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_has_bfloat16", lambda device: True)
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert precision.product_dtype("auto", cpu) == torch.bfloat16
+    assert precision.product_dtype("auto", cpu, shapes_repeat=False) == torch.float32
+    assert precision.product_dtype("auto", gpu, shapes_repeat=False) == torch.bfloat16
+    assert precision.product_dtype("bfloat16", cpu, shapes_repeat=False) == torch.bfloat16

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from bpe_transformer.training.objectives.losses import projected_cross_entropy
+from bpe_transformer.data.batches.batch import IGNORED
+from bpe_transformer.training.objectives.losses import projected_cross_entropy, rows_to_project
 
 
 def test_label_smoothing_by_hand() -> None:
@@ -51,3 +52,37 @@ def test_no_gradient_is_computed_where_none_is_wanted() -> None:
             torch.randn(5, 4), weight, torch.zeros(5, dtype=torch.long), smoothing=0.0, dtype=torch.float32
         )
     assert not loss.requires_grad
+
+
+def test_rows_without_a_target_change_nothing_however_they_are_left_out() -> None:
+    torch.manual_seed(0)
+    states, weight = torch.randn(300, 16, requires_grad=True), torch.randn(30, 16, requires_grad=True)
+    for share in (0.0, 0.05, 0.6, 1.0):  # of rows without one
+        targets = torch.randint(0, 30, (300,)).masked_fill(torch.rand(300) < share, IGNORED)
+        theirs = torch.nn.functional.cross_entropy(states @ weight.T, targets, ignore_index=IGNORED, reduction="sum")
+        their_grads = torch.autograd.grad(theirs, (states, weight))
+        for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.15)):
+            ours = projected_cross_entropy(states, weight, targets, dtype=dtype)
+            torch.testing.assert_close(ours, theirs, rtol=tolerance / 10, atol=tolerance)
+            for one, other in zip(torch.autograd.grad(ours, (states, weight)), their_grads, strict=True):
+                torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+            assert (
+                torch.autograd.grad(projected_cross_entropy(states, weight, targets, dtype=dtype), states)[0][
+                    targets == IGNORED
+                ]
+                .eq(0)
+                .all()
+            )
+
+
+def test_the_number_of_rows_repeats_in_half_precision() -> None:
+    real = torch.arange(1000) % 7 == 0  # 143
+    found = rows_to_project(real, 143, torch.bfloat16)
+    assert found is not None
+    assert found.numel() == 192
+    assert set(real.nonzero()[:, 0].tolist()) <= set(found.tolist())
+    assert found.unique().numel() == 192
+    exact = rows_to_project(real, 143, torch.float32)
+    assert exact is not None
+    assert exact.tolist() == real.nonzero()[:, 0].tolist()
+    assert rows_to_project(~real, 857, torch.bfloat16) is None

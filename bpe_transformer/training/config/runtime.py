@@ -15,7 +15,7 @@ class RuntimeConfig(Checked):
     precision: str = option(
         "float32",
         unit="kind",
-        meaning="matrix products in; auto: bfloat16 if it is fast",
+        meaning="matrix products in; auto: bfloat16 if it is faster",
         choices=("float32", "bfloat16", "float16", "auto"),
     )
     compile: bool = option(False, unit="yes or no", meaning="compile the training step (slow to begin)")

@@ -27,7 +27,8 @@ class Engine:
         device: "cpu", "cuda" (or "cuda:1"), "mps", or "auto": the first of cuda, mps and cpu that there is. Of several
             processes on GPUs each takes the one of its local rank.
         precision: of matrix products: "float32", "bfloat16", "float16" (whose gradients are scaled), or "auto":
-            bfloat16 where the device is fast with it. Weights, optimizer and sums stay in float32.
+            bfloat16 where it is faster, see `product_dtype`. Weights, optimizer and sums stay in float32.
+        shapes_repeat: the batches to come have one shape or few, which "auto" asks for on a CPU.
         compile: run the objective through `torch.compile`.
         shard: divide weights, gradients and optimizer among the processes (FSDP2); else each holds all (DDP).
         activation_checkpointing: compute what layers keep for the backward pass a second time instead.
@@ -45,6 +46,7 @@ class Engine:
         compile: bool = False,
         shard: bool = False,
         activation_checkpointing: bool = False,
+        shapes_repeat: bool = True,
         processes: Processes | None = None,
     ) -> None:
         self.processes = processes or Processes.from_environment()
@@ -52,7 +54,7 @@ class Engine:
         if self.device.type == "cuda" and self.processes.are_several and self.device.index is None:
             self.device = torch.device("cuda", self.processes.local_rank)
             torch.cuda.set_device(self.device)
-        self.dtype = product_dtype(precision, self.device)
+        self.dtype = product_dtype(precision, self.device, shapes_repeat=shapes_repeat)
         self.compile, self.activation_checkpointing = compile, activation_checkpointing
         self.shard = shard and self.processes.are_several
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)

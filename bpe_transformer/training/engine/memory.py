@@ -22,8 +22,9 @@ def keep_freed_memory() -> None:
     Under a limit on address space (`ulimit -v`) all stays as it is: with memory taken 64 MiB at a time, even the smallest
     request would fail while there is room, and native code ends the process, or runs on in ever the same failing calls.
     """
-    # oneDNN keeps a compiled product for each of 1,024 shapes, and batches of sentences have ever other ones
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    # oneDNN keeps a compiled product for each of 1,024 shapes, and batches of sentences have ever other ones; a step over
+    # windows, whose shapes repeat, has about 30
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "96")
     if not sys.platform.startswith("linux") or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -7,13 +7,17 @@ from pathlib import Path
 import torch
 
 
-def product_dtype(precision: str, device: torch.device | None = None) -> torch.dtype:
-    """The dtype for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device has it.
+def product_dtype(precision: str, device: torch.device | None = None, *, shapes_repeat: bool = True) -> torch.dtype:
+    """The dtype for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where it is faster.
 
-    A processor that lacks bfloat16 instructions emulates them, slower than it multiplies float32.
+    A processor that lacks bfloat16 instructions emulates them, slower than it multiplies float32. One that has them needs
+    a millisecond to compile a product for its shape (oneDNN), so `shapes_repeat` has to hold from batch to batch: windows of
+    one length do, sentences in length buckets do not. Measured on two cores with AMX: 1.5 times the steps of float32 for
+    windows of 12 x 64 ids at d_model 128, less than half of them for Multi30k's pairs.
     """
+    device = device or torch.device("cpu")
     if precision == "auto":
-        return torch.bfloat16 if _has_bfloat16(device or torch.device("cpu")) else torch.float32
+        return torch.bfloat16 if _has_bfloat16(device) and (shapes_repeat or device.type != "cpu") else torch.float32
     dtype: torch.dtype = getattr(torch, precision)
     return dtype
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch
@@ -12,6 +13,7 @@ from bpe_transformer.data.batches.batch import IGNORED
 
 # states projected at a time: on a CPU their logits then stay in the processor's cache
 _CPU_ROWS, _GPU_ROWS = 512, 8192
+_REPEATED_ROWS, _MOSTLY = 64, 0.85  # see `rows_to_project`
 
 
 def projected_cross_entropy(
@@ -77,25 +79,58 @@ def _projected_cross_entropy(
         weight_grad = torch.zeros_like(weight) if needs_grad else weight.new_empty(0)
         bias_grad = torch.zeros_like(bias) if needs_grad and bias is not None else states.new_empty(0)
         low_weight = weight.to(dtype)
-        real = torch.nonzero(targets != IGNORED)[:, 0]
-        for rows in torch.split(real, _CPU_ROWS if states.device.type == "cpu" else _GPU_ROWS):
+        for rows in _row_blocks(states, targets, dtype):
             part, wanted = states[rows].to(dtype), targets[rows, None]
+            ignored, wanted = wanted == IGNORED, wanted.clamp(min=0)
             logits = (part @ low_weight.t()).float()
             if bias is not None:
                 logits += bias
             spread = logits.logsumexp(dim=1, keepdim=True)
-            total += (spread - (1 - smoothing) * logits.gather(1, wanted) - smoothing * logits.mean(1, True)).sum()
+            losses = spread - (1 - smoothing) * logits.gather(1, wanted)
+            if smoothing:
+                losses -= smoothing * logits.mean(1, True)
+            total += losses.masked_fill_(ignored, 0.0).sum()
             if not needs_grad:
                 continue
             # d loss / d logits = softmax - smoothed target; the logits' memory takes it
-            grad = logits.sub_(spread).exp_().sub_(smoothing / logits.size(1))
+            grad = logits.sub_(spread).exp_()
+            if smoothing:
+                grad.sub_(smoothing / logits.size(1))
             grad.scatter_add_(1, wanted, grad.new_full(wanted.shape, smoothing - 1))
+            grad.masked_fill_(ignored, 0.0)
             if bias is not None:
                 bias_grad += grad.sum(0)
             low_grad = grad.to(dtype)
             state_grad[rows] = (low_grad @ low_weight).float()
             weight_grad += low_grad.t() @ part
     return total, state_grad, weight_grad, bias_grad
+
+
+def rows_to_project(real: Tensor, count: int, dtype: torch.dtype) -> Tensor | None:
+    """Numbers of the rows to compute, of which `real` (N,), `count` of them, have a target; None: all.
+
+    Those without one are left out, the head being the costliest layer. But in half precision on a CPU oneDNN compiles every
+    product for its shape: there their number is a multiple of 64, or all, so that shapes repeat from batch to batch.
+    """
+    whole = real.numel()
+    if real.device.type != "cpu" or dtype == torch.float32:
+        return None if count == whole else torch.nonzero(real)[:, 0]
+    wanted = -(-count // _REPEATED_ROWS) * _REPEATED_ROWS
+    if wanted >= _MOSTLY * whole:
+        return None
+    return torch.cat((torch.nonzero(real)[:, 0], torch.nonzero(~real)[: wanted - count, 0]))
+
+
+def _row_blocks(states: Tensor, targets: Tensor, dtype: torch.dtype) -> Sequence[Tensor] | list[slice]:
+    """Blocks of about one size of the rows that have a target, by their numbers; or of all rows, without a copy."""
+    size = _CPU_ROWS if states.device.type == "cpu" else _GPU_ROWS
+    real = targets != IGNORED
+    chosen = rows_to_project(real, int(real.sum()), dtype)
+    number = targets.numel() if chosen is None else chosen.numel()
+    size = -(-number // max(1, -(-number // size)))
+    if chosen is not None:
+        return torch.split(chosen, size) if number else []
+    return [slice(start, start + size) for start in range(0, number, size)]
 
 
 @_projected_cross_entropy.register_fake

@@ -14,7 +14,11 @@ from torch.nn import functional
 from bpe_transformer.data.batches.batch import IGNORED, LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.layers import document_mask
-from bpe_transformer.training.objectives.losses import projected_cross_entropy, projected_divergence
+from bpe_transformer.training.objectives.losses import (
+    projected_cross_entropy,
+    projected_divergence,
+    rows_to_project,
+)
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.random_draws import counter_uniform
 
@@ -92,9 +96,10 @@ class Objective(nn.Module):
         states, targets = states.flatten(0, 1), targets.flatten()
         real = targets != IGNORED
         count = real.sum()
-        if not torch.compiler.is_compiling():
-            # left out before the head, the costliest layer; a compiled graph wants shapes that do not depend on data
-            states, targets = states[real], targets[real]
+        if not torch.compiler.is_compiling():  # whose graph wants shapes that do not depend on data
+            rows = rows_to_project(real, int(count), self.dtype)
+            if rows is not None:
+                states, targets = states[rows], targets[rows]
         head = self.model.head
         total = projected_cross_entropy(
             head.hidden(states),

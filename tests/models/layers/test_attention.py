@@ -124,6 +124,29 @@ def test_written_out_attention_and_its_gradients_equal_torchs() -> None:
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+def test_short_rows_in_bfloat16_are_close_to_float32(causal: bool, masked: bool) -> None:
+    torch.manual_seed(0)
+    exact = [torch.randn(3, 4, 9, 8, requires_grad=True) for _ in range(3)]
+    rough = [part.detach().bfloat16().requires_grad_() for part in exact]
+    visible = torch.rand(3, 1, 9, 9) < 0.5
+    visible[1, 0, 4] = False  # a query that sees nothing gives zeros
+    if causal and masked:
+        visible = visible & causal_mask(9)
+    mask = visible if masked else None
+    found = [fused_attend(*parts, mask, causal=causal and not masked, dropout=0.0) for parts in (exact, rough)]
+    assert found[1].dtype == torch.bfloat16
+    torch.testing.assert_close(found[1].float(), found[0], atol=0.03, rtol=0.03)
+    if masked:
+        assert found[1][1, :, 4].abs().max() == 0
+    grads = [
+        torch.autograd.grad(one.float().square().sum(), parts) for one, parts in zip(found, (exact, rough), strict=True)
+    ]
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(other.float(), one, atol=0.15, rtol=0.1)
+
+
 def test_grouped_queries_equal_heads_whose_keys_and_values_are_repeated() -> None:
     grouped, full = make(n_kv_heads=2), make()
     with torch.no_grad():
