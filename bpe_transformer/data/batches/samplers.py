@@ -13,7 +13,6 @@ from bpe_transformer.errors import CorpusError
 
 # Rows are shuffled, then put together by length within pools of at least so many batches: little padding, much disorder.
 _POOL_BATCHES = 200
-_ROOM = 1.06  # batches of pairs for every one that would be full: with more there is less padding
 
 
 class LengthBuckets:
@@ -60,7 +59,7 @@ class LengthBuckets:
     def batches(self, epoch: int) -> list[Numbers]:
         """The row numbers of every batch; with shuffling their number differs a little from one epoch to the next."""
         if not self._shuffle:
-            return self._cut(np.lexsort((self._sides.sum(axis=1), self._longest)))
+            return self._bucketed(np.arange(len(self._longest)))
         random = np.random.Generator(np.random.PCG64([self._seed, epoch]))
         order = random.permutation(len(self._longest))
         rows_a_batch = max(1, self._max_tokens // max(1, int(self._longest.mean())))
@@ -70,30 +69,20 @@ class LengthBuckets:
         return [batches[place] for place in random.permutation(len(batches))]
 
     def _bucketed(self, rows: Numbers) -> list[Numbers]:
-        """The rows of a pool in batches of similar lengths."""
-        if self._sides.shape[1] == 1:
-            return self._cut(rows[np.argsort(self._longest[rows], kind="stable")])
-        return self._halved(rows)
+        """The rows of a pool in batches of similar lengths: by the first side, and among equals by the others.
 
-    def _halved(self, rows: Numbers) -> list[Numbers]:
-        """Rows of several lengths cut in two along the one that varies most, again and again until they fit a batch."""
-        longest = self._longest[rows]
-        if len(rows) == 1 or len(rows) * int(longest.max()) <= self._max_tokens:
-            return [rows]
-        number = max(2, int(np.ceil(longest.sum() * _ROOM / self._max_tokens)))  # of batches to come
-        side = int(self._sides[rows].std(axis=0).argmax())
-        order = np.argsort(self._sides[rows, side], kind="stable")
-        sums = longest[order].cumsum()
-        half = int(np.searchsorted(sums, sums[-1] * (number // 2) / number))
-        half = min(max(half, 1), len(rows) - 1)
-        return self._halved(rows[order[:half]]) + self._halved(rows[order[half:]])
+        The others rise and fall in turn, so that where one length of the first side ends and the next begins, they go on.
+        """
+        first, others = self._sides[rows, 0], self._sides[rows, 1:].sum(axis=1)
+        return self._cut(rows[np.lexsort((np.where(first % 2, -others, others), first))])
 
     def _cut(self, rows: Numbers) -> list[Numbers]:
-        """Cuts `rows`, sorted by length, into the fewest consecutive batches within the bound."""
+        """Cuts `rows`, in an order of similar lengths, into consecutive batches, each as full as the bound allows."""
         batches: list[Numbers] = []
-        first = 0
+        first = longest = 0
         for place, length in enumerate(self._longest[rows].tolist()):
-            if place > first and length * (place - first + 1) > self._max_tokens:
+            longest = max(longest, length)
+            if place > first and longest * (place - first + 1) > self._max_tokens:
                 batches.append(rows[first:place])
-                first = place
+                first, longest = place, length
         return [*batches, rows[first:]]
