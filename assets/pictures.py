@@ -89,7 +89,7 @@ def command(path: Path, *arguments: str, columns: int = 80) -> None:
 
 def walk(path: Path, tokenizer: str, words: list[str], keys: list[str]) -> None:
     """The picture of `trace --step` after some keys."""
-    from bpe_transformer.cli.support.step_viewer import StepViewer
+    from bpe_transformer.cli.support.viewers.step_viewer import StepViewer
     from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
     viewer = StepViewer(TraceWalk(Tokenizer.load(tokenizer), words))

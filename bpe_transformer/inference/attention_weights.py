@@ -35,7 +35,7 @@ class LayerAttention(NamedTuple):
 
 @dataclass(frozen=True)
 class AttentionWeights:
-    """All attention of one pass. Tokens are bytes; the target begins with <s> and is what attends.
+    """All attention of one pass. Tokens are ids and their bytes; the target begins with <s> and is what attends.
 
     encoder: (layers, heads, S, S); decoder: (layers, heads, T, T); cross: (layers, heads, T, S), whose row t is how
     target token t+1 was written; None for what the family does not have. end_token: what ends a target, `</s>`.
@@ -47,6 +47,8 @@ class AttentionWeights:
     decoder: Weights | None
     cross: Weights | None
     end_token: bytes
+    src_ids: tuple[int, ...]
+    tgt_ids: tuple[int, ...]
 
     def layer(self, layer: int | None = None, kind: AttentionKind | None = None) -> LayerAttention:
         """One layer of one kind, all its heads. Rows of cross-attention are named by the token being written.
@@ -83,14 +85,25 @@ def token_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[bytes, ...]:
 
 def weights_of_row(
     weights: models.AttentionWeights,
+    tokenizer: Tokenizer,
     *,
-    src_tokens: tuple[bytes, ...],
-    tgt_tokens: tuple[bytes, ...],
-    end_token: bytes,
+    src_ids: Sequence[int],
+    tgt_ids: Sequence[int],
+    end_id: int,
 ) -> AttentionWeights:
     """What a model gives for a batch of one row, as arrays with the tokens they stand between."""
     encoder, decoder, cross = (None if part is None else _single_row(part) for part in weights)
-    return AttentionWeights(src_tokens, tgt_tokens, encoder, decoder, cross, end_token)
+    src_tokens, tgt_tokens = (token_bytes(tokenizer, ids) for ids in (src_ids, tgt_ids))
+    return AttentionWeights(
+        src_tokens,
+        tgt_tokens,
+        encoder,
+        decoder,
+        cross,
+        *token_bytes(tokenizer, [end_id]),
+        tuple(src_ids),
+        tuple(tgt_ids),
+    )
 
 
 def _single_row(weights: Tensor) -> Weights:

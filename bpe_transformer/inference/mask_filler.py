@@ -11,7 +11,7 @@ import torch
 from bpe_transformer.data import FlatRows, MaskedBatches, SpecialIds
 from bpe_transformer.data.batches import IGNORED, Pack, on_device, pad
 from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_string
-from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
+from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
@@ -174,9 +174,7 @@ class MaskFiller:
         """The weights while reading `text`."""
         ids = self._bounded(self.tokenizer.encode_ordinary(text))
         weights = self.model.attention(torch.tensor([ids], device=self.device))
-        tokens = token_bytes(self.tokenizer, ids)
-        end_token = self.tokenizer.token_bytes(self.special.eos)
-        return weights_of_row(weights, src_tokens=tokens, tgt_tokens=tokens, end_token=end_token)
+        return weights_of_row(weights, self.tokenizer, src_ids=ids, tgt_ids=ids, end_id=self.special.eos)
 
     def _bounded(self, ids: Sequence[int], row: int = 1) -> list[int]:
         """The ids as a document: after </s>, as in training."""

@@ -12,7 +12,7 @@ import torch
 from bpe_transformer.data import FlatRows, PackedBatches, SpecialIds
 from bpe_transformer.data.batches import Pack, on_device
 from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_string
-from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
+from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.generation import Continuation, TextWatcher, stop_strings
 from bpe_transformer.inference.options import GenerationOptions
@@ -215,9 +215,7 @@ class TextGenerator:
         ids = [self.special.eos, *self.tokenizer.encode_ordinary(text)]
         with torch.inference_mode():
             weights = self.model.attention(torch.tensor([ids], device=self.device))
-        tokens = token_bytes(self.tokenizer, ids)
-        end_token = self.tokenizer.token_bytes(self.special.eos)
-        return weights_of_row(weights, src_tokens=tokens, tgt_tokens=tokens, end_token=end_token)
+        return weights_of_row(weights, self.tokenizer, src_ids=ids, tgt_ids=ids, end_id=self.special.eos)
 
     @property
     def device(self) -> torch.device:

@@ -172,7 +172,7 @@ def command(
 
     _check_usage(vocabulary, splitting, live, words)
     if live:
-        from bpe_transformer.cli.support.live_viewer import check_terminal
+        from bpe_transformer.cli.support.viewers.live_viewer import check_terminal
 
         check_terminal(messages())
     _check_output(output, vocabulary, counting, overwrite=overwrite)
@@ -237,7 +237,7 @@ def _count(
 def _reporting(live: bool, words: str | None) -> Iterator[dict[str, Any]]:
     """The callbacks of the learner as keywords: a bar, or with --live a view of the newest merges and of `words`."""
     if live:
-        from bpe_transformer.cli.support.live_viewer import watching
+        from bpe_transformer.cli.support.viewers.live_viewer import watching
 
         with watching(messages(), words.split(",") if words else []) as watch:
             yield {"watch": watch}

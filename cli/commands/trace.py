@@ -171,7 +171,7 @@ def _show_tokenizer(source: str, question: Question, as_json: bool, width: int |
 
     tokenizer = open_tokenizer(source)
     if question.step:
-        from bpe_transformer.cli.support.step_viewer import walk
+        from bpe_transformer.cli.support.viewers.step_viewer import walk
 
         return walk(tokenizer, words, rank, width)
     if words:
@@ -199,7 +199,7 @@ def _show_corpus(
     corpus, tokenizer = _learned(source, merges)
     words = question.words
     if question.step:
-        from bpe_transformer.cli.support.step_viewer import walk
+        from bpe_transformer.cli.support.viewers.step_viewer import walk
 
         return walk(tokenizer, words or list(corpus)[:8], None, width)
     from bpe_transformer.inspection import base_alphabet, encode_word, replay_trace, word_timeline
@@ -222,7 +222,7 @@ def _show_corpus(
 
 
 def _show_live(source: str, merges: int, words: list[str], pace: float, width: int | None) -> None:
-    from bpe_transformer.cli.support.live_viewer import watching
+    from bpe_transformer.cli.support.viewers.live_viewer import watching
 
     with watching(output(width), words or ([SHOWN_WORD[source]] if source in SHOWN_WORD else []), pace) as watch:
         _learned(source, merges, watch)

@@ -45,7 +45,7 @@ def test_the_views_need_neither_torch_nor_rich() -> None:
     assert not loaded & {"torch", "datasets", "click", "rich"}
 
 
-@pytest.mark.parametrize("name", ["count", "learn", "trace", "tokens", "encode", "decode", "attention"])
+@pytest.mark.parametrize("name", ["count", "learn", "trace", "tokens", "encode", "decode", "attention", "lesson"])
 def test_help_of_a_command_has_an_example_and_loads_nothing_heavy(name: str) -> None:
     program = (
         "from bpe_transformer.cli import cli\n"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bpe_transformer import Tokenizer
-from bpe_transformer.cli.support.keys import named
-from bpe_transformer.cli.support.step_viewer import StepViewer
+from bpe_transformer.cli.support.viewers.keys import named
+from bpe_transformer.cli.support.viewers.step_viewer import StepViewer
 from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
 RIGHT, LEFT, HOME, END, PAGE_DOWN = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[6~"

@@ -54,6 +54,7 @@ LEVELS: dict[str, list[set[str]]] = {
         {"tokens"},
         {"derivation"},
         {"history", "comparison", "vocabulary", "attention", "curves"},
+        {"lessons"},
         {"html", "render"},
         {"__init__"},
     ],

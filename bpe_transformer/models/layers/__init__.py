@@ -8,7 +8,7 @@ from bpe_transformer.models.layers.additive_attention import (
     GeneralAttention,
     make_attention,
 )
-from bpe_transformer.models.layers.attention import MultiHeadAttention, attend, fused_attend
+from bpe_transformer.models.layers.attention import MultiHeadAttention, attend, fused_attend, scaled_scores
 from bpe_transformer.models.layers.dropout import Dropout
 from bpe_transformer.models.layers.embeddings import TokenEmbedding
 from bpe_transformer.models.layers.feed_forward import FeedForward, activation_named, xavier_linear
@@ -61,6 +61,7 @@ __all__ = [
     "make_norm",
     "make_positions",
     "padding_mask",
+    "scaled_scores",
     "sinusoids",
     "xavier_linear",
 ]

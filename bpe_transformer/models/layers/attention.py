@@ -91,12 +91,12 @@ class MultiHeadAttention(nn.Module):
         if context is None:
             if positions is None:
                 positions, end = torch.arange(length, device=x.device), length
-            q, k, v = self._project(x, positions, end)
+            q, k, v = self.project(x, positions, end)
             if isinstance(cache, KVCache):
                 k, v = cache.update(positions, k, v, end)
         else:
             q = functional.linear(x, *self._weights(slice(0, self.d_model)))
-            q = self._normed(self.q_norm, self._split(q.reshape(context.size(0), -1, self.d_model)))
+            q = self._normed(self.q_norm, self.split_heads(q.reshape(context.size(0), -1, self.d_model)))
             k, v = self._project_context(context, cache)
         dropout = self.dropout if self.training else 0.0
         if self.n_kv_heads < self.n_heads:
@@ -110,12 +110,13 @@ class MultiHeadAttention(nn.Module):
             kernel_causal = causal and mask is None  # the kernel has this mask built in
             visible = None if kernel_causal else _combined(mask, causal, q.size(2), q.device)
             attended = fused_attend(q, k, v, visible, causal=kernel_causal, dropout=dropout)
-        mixed: Tensor = self.out(attended.transpose(1, 2).reshape(rows, length, self.d_model))
+        # (with a context of fewer rows, its beams lie one after another in the queries)
+        mixed: Tensor = self.out(self.join_heads(attended).view(rows, length, self.d_model))
         return mixed, weights
 
-    def _project(self, x: Tensor, positions: Tensor, end: int) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x: Tensor, positions: Tensor, end: int) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, C) -> queries (B, H, T, D), keys and values (B, KV, T, D), normalised and turned."""
-        q, k, v = (self._split(part) for part in self.qkv(x).split(self._widths, dim=-1))
+        q, k, v = (self.split_heads(part) for part in self.qkv(x).split(self._widths, dim=-1))
         q, k = self._normed(self.q_norm, q), self._normed(self.k_norm, k)
         if self.rope is not None:
             q, k = self.rope(q, positions, end), self.rope(k, positions, end)
@@ -126,7 +127,7 @@ class MultiHeadAttention(nn.Module):
         if isinstance(cache, ProjectedMemory) and cache.keys is not None and cache.values is not None:
             return cache.keys, cache.values
         both = functional.linear(context, *self._weights(slice(self.d_model, None)))
-        k, v = (self._split(part) for part in both.chunk(2, dim=-1))
+        k, v = (self.split_heads(part) for part in both.chunk(2, dim=-1))
         k = self._normed(self.k_norm, k)
         if isinstance(cache, ProjectedMemory):
             cache.keys, cache.values = k, v
@@ -136,14 +137,25 @@ class MultiHeadAttention(nn.Module):
         """Weight and bias of a block of the input projection."""
         return self.qkv.weight[block], None if self.qkv.bias is None else self.qkv.bias[block]
 
-    def _split(self, x: Tensor) -> Tensor:
+    def split_heads(self, x: Tensor) -> Tensor:
         """(B, T, H * D) -> (B, H, T, D)"""
         rows, length, width = x.shape
         return x.view(rows, length, width // self.head_dim, self.head_dim).transpose(1, 2)
 
     @staticmethod
+    def join_heads(x: Tensor) -> Tensor:
+        """(B, H, T, D) -> (B, T, H * D), the inverse of `split_heads`."""
+        return x.transpose(1, 2).flatten(2)
+
+    @staticmethod
     def _normed(norm: nn.Module | None, x: Tensor) -> Tensor:
         return x if norm is None else norm(x)
+
+
+def scaled_scores(q: Tensor, k: Tensor) -> Tensor:
+    """QKᵀ / √D: (…, T, D), (…, S, D) -> (…, T, S)"""
+    scores: Tensor = (q @ k.transpose(-2, -1)) / q.size(-1) ** 0.5
+    return scores
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, dropout: float) -> tuple[Tensor, Tensor]:
@@ -151,7 +163,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, dropout: 
 
     visible: bool, broadcast to (B, H, T, S), True where the query sees the key; a row without any is all zeros.
     """
-    scores = (q @ k.transpose(-2, -1)) / q.size(-1) ** 0.5
+    scores = scaled_scores(q, k)
     if visible is not None:
         # the lowest finite value, not -inf: a row of -inf alone would make softmax and its gradient NaN
         scores = scores.masked_fill(~visible, torch.finfo(scores.dtype).min)

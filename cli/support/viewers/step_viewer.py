@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bpe_transformer.cli.support.console import output
-from bpe_transformer.cli.support.keys import keys
-from bpe_transformer.errors import ConfigError
+from bpe_transformer.cli.support.viewers.key_loop import check_terminal, show
 from bpe_transformer.inspection.history.trace_walk import TraceWalk
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
 
-LEAST_COLUMNS, LEAST_ROWS = 40, 14
+_INSTEAD = "give --range, --rank or --words"
 PAGE = 100
 HELP = [
     ("→ n space", "next merge"),
@@ -38,45 +34,8 @@ _SHORT = "n next  b back  g rank  / search  w word  f follow  ? help  q quit"
 
 def walk(tokenizer: Tokenizer, words: Sequence[str], rank: int | None, width: int | None) -> None:
     """Shows the merges of `tokenizer` one at a time until the user quits. Raises `ConfigError` where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError(
-            "--step reads keys and draws in place, which needs a terminal on both sides; "
-            "for a file or a pipe give --range, --rank or --words"
-        )
-    viewer = StepViewer(TraceWalk(tokenizer, words, rank))
-    console = output(width)
-    _check_size(console.width, console.height)
-    if console.is_dumb_terminal:
-        return _walk_down(console, viewer)
-    with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
-        size = None
-        while not viewer.done:
-            new_keys: list[str] = pressed() if size is not None else []  # the first picture waits for no key
-            for key in new_keys:
-                viewer.press(key)
-            if new_keys or console.size != size:
-                size = console.size
-                live.update(viewer.picture(console.width, console.height), refresh=True)
-
-
-def _walk_down(console: Console, viewer: StepViewer) -> None:
-    """The viewer for a terminal that cannot move its cursor (TERM=dumb): each key draws a new view below the last."""
-    with keys() as pressed:
-        console.print(viewer.picture(console.width, console.height))
-        while not viewer.done:
-            for key in pressed():
-                viewer.press(key)
-                if not viewer.done:
-                    console.print(viewer.picture(console.width, console.height))
-
-
-def _check_size(columns: int, rows: int) -> None:
-    if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
-        raise ConfigError(f"{_too_small(columns, rows)}, or give --range or --words instead of --step")
-
-
-def _too_small(columns: int, rows: int) -> str:
-    return f"the terminal has {columns} columns and {rows} rows; make it at least {LEAST_COLUMNS} by {LEAST_ROWS}"
+    check_terminal(_INSTEAD)
+    show(StepViewer(TraceWalk(tokenizer, words, rank)), width, _INSTEAD)
 
 
 class StepViewer:
@@ -136,8 +95,6 @@ class StepViewer:
 
     def picture(self, columns: int, rows: int) -> RenderableType:
         """What a terminal of this size shows now."""
-        if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
-            return Text(_too_small(columns, rows))
         if self.helping:
             return Group(
                 *(Text.assemble((f"{name:<12}", "bold"), what) for name, what in HELP), Text("\nany key goes back")

@@ -1,0 +1,1 @@
+"""Lessons in the terminal: text, worked arithmetic, matrices, tables and curves."""
