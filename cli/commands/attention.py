@@ -9,7 +9,6 @@ import click
 from bpe_transformer.cli.support.console import output, print_json
 from bpe_transformer.cli.support.options import errors_option, view_options
 from bpe_transformer.cli.support.text_input import read_text
-from bpe_transformer.cli.support.training_options import start_torch
 
 if TYPE_CHECKING:
     from bpe_transformer.inference.attention_weights import AttentionKind, AttentionWeights
@@ -56,6 +55,8 @@ def command(
     if head not in ("mean", "all") and not head.isdigit():
         raise click.BadParameter(f"{head!r} is neither a number, nor mean, nor all", param_hint="--head")
     source = (read_text(errors).rstrip("\n") if text is None else text).strip()
+    from bpe_transformer.cli.support.training_options import start_torch
+
     start_torch()
     weights = _weights(run, source, target)
     from bpe_transformer.inspection import AttentionMap

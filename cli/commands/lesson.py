@@ -69,6 +69,9 @@ def command(
             raise click.UsageError("name a lesson to go with these options; without any option the list is shown")
         listed = lessons(lang)
         return print_json(listed.as_dict()) if as_json else output(width).print(listed)
+    from bpe_transformer.cli.support.training_options import start_torch
+
+    start_torch()
     if step:
         from bpe_transformer.cli.support.viewers import lesson_viewer
 
