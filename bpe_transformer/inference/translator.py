@@ -12,7 +12,7 @@ from torch import Tensor
 from bpe_transformer.data import SpecialIds
 from bpe_transformer.data.batches import pad
 from bpe_transformer.errors import ConfigError, EncodingError
-from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
+from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.long_texts import split_text
 from bpe_transformer.inference.options import TranslationOptions
@@ -294,7 +294,7 @@ class Translator:
         """What was found for a piece, as text and tokens."""
         steps = found.token_log_probabilities
         ids = found.ids if found.finish == "limit" and not steps else [*found.ids, self.special.eos]
-        tokens = tuple(map(self.tokenizer.token_bytes, ids))
+        tokens = token_bytes(self.tokenizer, ids)
         unknown = self.unknowns.count(found.ids)
         if unknown and options.unknowns == "copy":
             weights = self._attention(piece.ids, found.ids).cross

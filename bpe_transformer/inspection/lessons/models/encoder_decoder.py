@@ -9,7 +9,7 @@ from bpe_transformer.inference.attention_weights import AttentionWeights
 from bpe_transformer.inference.translator import Translator
 from bpe_transformer.inspection.base.visible import visible
 from bpe_transformer.inspection.lessons.lesson import Matrix, Step, Table
-from bpe_transformer.inspection.lessons.models.loaded import SOURCE, shown, translator_for
+from bpe_transformer.inspection.lessons.models.loaded import SOURCE, shown, translator_for, written
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
 from bpe_transformer.models import EncoderDecoder
@@ -88,11 +88,8 @@ def _writing_step(writer: Writer, translator: Translator, src_ids: list[int], tg
     found = logits.float().softmax(dim=-1).topk(_CANDIDATES)
     rows = []
     for step, (values, ids) in enumerate(zip(found.values.tolist(), found.indices.tolist(), strict=True)):
-        before = visible(translator.tokenizer.token_bytes(tgt_ids[step]))
-        named = [
-            f"{visible(translator.tokenizer.token_bytes(id))} {value:.2f}"
-            for id, value in zip(ids, values, strict=True)
-        ]
+        before = written(translator.tokenizer, tgt_ids[step])
+        named = [f"{written(translator.tokenizer, id)} {value:.2f}" for id, value in zip(ids, values, strict=True)]
         rows.append((before, *named))
     names = (writer.label("after"), *(writer.label("candidate", place=place + 1) for place in range(_CANDIDATES)))
     return writer.step(

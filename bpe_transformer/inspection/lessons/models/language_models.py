@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from bpe_transformer.errors import ConfigError
+from bpe_transformer.inference.attention_weights import token_bytes
 from bpe_transformer.inspection.base.visible import visible
 from bpe_transformer.inspection.lessons.lesson import Matrix, Step, Table
-from bpe_transformer.inspection.lessons.models.loaded import mask_filler_for, shown, text_generator_for
+from bpe_transformer.inspection.lessons.models.loaded import mask_filler_for, shown, text_generator_for, written
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
 from bpe_transformer.models import DecoderOnly, EncoderOnly
@@ -45,11 +46,11 @@ def gpt_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step, ...]]
     ids = [generator.special.eos, *generator.tokenizer.encode_ordinary(text)]
     found = generator.model(torch.tensor([ids]))[0].float().softmax(dim=-1)
     best = found.topk(_CANDIDATES)
-    tokens = shown(tuple(generator.tokenizer.token_bytes(id) for id in ids))
+    tokens = shown(token_bytes(generator.tokenizer, ids))
     rows, surprises = [], []
     for place, token in enumerate(tokens):
         pairs = zip(best.indices[place].tolist(), best.values[place].tolist(), strict=True)
-        named = [f"{visible(generator.tokenizer.token_bytes(id))} {value:.2f}" for id, value in pairs]
+        named = [f"{written(generator.tokenizer, id)} {value:.2f}" for id, value in pairs]
         rows.append((token, *named))
         if place + 1 < len(ids):
             surprises.append(-float(found[place, ids[place + 1]].log2()))
@@ -79,7 +80,7 @@ def _trunk_steps(writer: Writer, trunk: nn.Module, tokenizer: Tokenizer, ids: Se
     causal.load_state_dict(trunk.state_dict())
     full.load_state_dict(trunk.state_dict())
     batch = torch.tensor([ids])
-    tokens = shown(tuple(tokenizer.token_bytes(id) for id in ids))
+    tokens = shown(token_bytes(tokenizer, ids))
     figures = []
     for name, model in (("without_mask", full), ("with_mask", causal)):
         mean = model.attention(batch)[-1, 0].mean(dim=0)
@@ -91,7 +92,7 @@ def _trunk_steps(writer: Writer, trunk: nn.Module, tokenizer: Tokenizer, ids: Se
     table = Table("", (writer.label("token"), writer.label("without_mask"), writer.label("with_mask")), rows)
     return (
         writer.step("trunk", *figures, count=sum(parameter.numel() for parameter in trunk.parameters())),
-        writer.step("reach", table, last=tokens[-1], other=visible(tokenizer.token_bytes(int(changed[0, -1])))),
+        writer.step("reach", table, last=tokens[-1], other=written(tokenizer, int(changed[0, -1]))),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
+from bpe_transformer.inference.attention_weights import token_bytes
 from bpe_transformer.inference.mask_filler import MaskFiller
 from bpe_transformer.inference.text_generator import TextGenerator
 from bpe_transformer.inference.translator import Translator
@@ -14,6 +15,7 @@ from bpe_transformer.inspection.lessons.models import small_models
 from bpe_transformer.inspection.lessons.models.small_models import SmallFamily, SmallModel, small_model
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
+from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training import load_checkpoint_info
 
 SOURCE = "three cats"  # what translators read unless the reader brings a text
@@ -71,6 +73,11 @@ def shown(tokens: tuple[bytes, ...]) -> tuple[str, ...]:
             "read; shorten it"
         )
     return tuple(map(visible, tokens))
+
+
+def written(tokenizer: Tokenizer, id: int) -> str:
+    """The token of an id, written visibly; empty for an id that no token has."""
+    return visible(*token_bytes(tokenizer, [id]))
 
 
 def _parts(small: SmallModel) -> tuple[Any, Any, Any]:
