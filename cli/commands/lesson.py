@@ -8,7 +8,6 @@ import click
 
 from bpe_transformer.cli.support.console import output, print_json
 from bpe_transformer.cli.support.options import view_options
-from bpe_transformer.inspection.lessons.writer import LANGUAGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -35,7 +34,7 @@ Examples:
 """
 )
 @click.argument("name", required=False, shell_complete=_complete_name)
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="English or Korean.")
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="English or Korean.")
 @click.option("--step", is_flag=True, help="Walk through the steps with keys, in the terminal.")
 @click.option("--text", metavar="TEXT", help="Your own words, or numbers for the lesson norm.")
 @click.option("--run", metavar="DIR", help="A run of yours, whose model or settings are shown.")

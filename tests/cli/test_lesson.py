@@ -7,17 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from rich.cells import cell_len
 
+from bpe_transformer.cli.commands.lesson import command
 from bpe_transformer.cli.support.viewers.lesson_viewer import LessonViewer
-from bpe_transformer.inspection.lessons import LESSONS, lesson
+from bpe_transformer.inspection.lessons import LANGUAGES, LESSONS, lesson
 
 Run = Callable[..., Any]
 
 
 def test_without_a_name_it_lists_all(bpe: Run) -> None:
-    for language in ("en", "ko"):
+    (choice,) = (option.type for option in command.params if option.name == "lang")
+    assert isinstance(choice, click.Choice)
+    assert tuple(choice.choices) == LANGUAGES
+    for language in LANGUAGES:
         done = bpe("lesson", "--lang", language, "--width", 80)
         lines = done.stdout.decode().splitlines()
         assert [line.split()[0] for line in lines if line and not line.startswith(" ")][: len(LESSONS)] == list(LESSONS)
