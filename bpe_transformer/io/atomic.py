@@ -82,8 +82,8 @@ def atomic_directory(
         new = folder / target.name
         new.mkdir()  # with the mode that the umask leaves
         yield new
-        remove_nested(new)
         if in_place:
+            remove_nested(new)
             sync_tree(new)
             (folder / PREVIOUS).mkdir(mode=0o700)
             others = set(drop) if keep_others else {entry.name for entry in target.iterdir() if entry != folder}
@@ -111,6 +111,7 @@ def take_place(new: Path, target: Path, folder: Path, drop: Collection[str] = ()
 
     Entries of the old folder that the new one lacks are linked into it, except those in `drop`.
     """
+    remove_nested(new)
     if target.exists():
         _copy_owner_and_mode(target, new)
         for entry in sorted(target.iterdir()):

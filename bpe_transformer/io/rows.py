@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joi
 
 _JSON_LINES, _JSON_CHARACTERS = 1024, 1 << 20  # parsed at once
 _JSON_SEPARATOR = "between two lines \ue000"
+_LONG_ROW = 1 << 18  # characters
+_QUOTES = re.compile('"+')
 
 
 def csv_rows(
@@ -22,29 +25,149 @@ def csv_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number (from 1) and fields of every row of a .csv (quoted as in RFC 4180) or .tsv (never quoted) file.
 
-    Empty lines are skipped. Raises `CorpusError` with the line for a field that is not quoted right, or of more than
-    `max_bytes`.
+    Empty lines are skipped. Raises `CorpusError` with the line for a field that is not quoted right, a line of more than
+    `max_bytes`, or a row of more characters.
     """
     path = path_of(file)
     if file_format(path) == ".tsv":
-        text = read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes)
-        yield from ((number, line.split("\t")) for number, line in enumerate(text, 1) if line)
+        number = 0
+        for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes):
+            number += 1  # noqa: SIM113  # enumerate would keep the line
+            if line:
+                fields = line.split("\t")
+                del line
+                yield number, fields
         return
     # with the ends of lines, which may be part of a quoted field
     text = read_lines(file, errors, note, skip_bom=True, keep_ends=True, max_bytes=max_bytes)
-    csv.field_size_limit(min(max_bytes, 2**31 - 1))  # in characters; the default refuses documents over 128 kB
-    rows = csv.reader(text, strict=True)
-    try:
-        for row in rows:
-            if row:
-                yield rows.line_num, row
-    except csv.Error as problem:
-        if "field larger than field limit" in str(problem):
+    yield from _quoted_rows(text, path, max_bytes)
+
+
+def _quoted_rows(lines: Iterator[str], path: Path, max_characters: int) -> Iterator[tuple[int, list[str]]]:
+    """The number of the last line and the fields of every row of lines with their ends.
+
+    The csv module takes eight bytes for each character of a field; rows that are long do not go through it.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONG_ROW + 1))  # the default refuses documents over 128 kB
+    number = 0  # of lines before those that the reader gets
+    while True:
+        kept: list[str] = []
+        reader = csv.reader(_until_long(lines, kept, min(_LONG_ROW, max_characters)), strict=True)
+        try:
+            for row in reader:
+                kept.clear()
+                if row:
+                    yield number + reader.line_num, row
+        except csv.Error as problem:
+            if reader.line_num == 0 or sum(map(len, kept)) <= min(_LONG_ROW, max_characters):
+                raise CorpusError(_csv_problem(path, number + reader.line_num, problem)) from None
+        if not kept:
+            return
+        number += reader.line_num - (len(kept) - 1)
+        long = _LongRow(kept, lines, max_characters + 1)  # a line may be so long without its end
+        try:
+            fields = long.fields()
+        except csv.Error as problem:
+            raise CorpusError(_csv_problem(path, number + long.count, problem)) from None
+        if long.size > max_characters + 1:
             raise CorpusError(
-                f"{path}, line {rows.line_num:,}: a field is longer than {max_bytes:,} characters; close its quotes, "
-                f"cut it up, or count with max_row_bytes={2 * max_bytes >> 20 or 1}MiB"
-            ) from None
-        raise CorpusError(f"{path}, line {rows.line_num}: {problem}; quote fields as RFC 4180 does") from None
+                f"{path}, line {number + long.count:,}: the row is longer than {max_characters:,} characters; close its "
+                f"quotes, cut it up, or count with max_row_bytes={2 * max_characters >> 20 or 1}MiB"
+            )
+        number += long.count
+        if fields:
+            yield number, fields
+
+
+def _csv_problem(path: Path, number: int, problem: csv.Error) -> str:
+    return f"{path}, line {number:,}: {problem}; quote fields as RFC 4180 does"
+
+
+def _until_long(lines: Iterator[str], kept: list[str], long: int) -> Iterator[str]:
+    """The lines up to one with which a row gets long. They are in `kept`, which the reader of the rows clears after each."""
+    size = 0
+    for line in lines:
+        size = size + len(line) if kept else len(line)
+        kept.append(line)
+        if size > long:
+            return
+        yield line
+
+
+class _LongRow:
+    """A row that is taken apart with no more in memory than its line, its fields and, for one with quotes in it, a copy.
+
+    kept: its first lines, which are let go. lines: those that follow. count, size: how many lines it took, and characters.
+    """
+
+    def __init__(self, kept: list[str], lines: Iterator[str], max_characters: int) -> None:
+        self.count = self.size = 0
+        self._kept, self._lines, self._max = kept[::-1], lines, max_characters
+        kept.clear()
+
+    def fields(self) -> list[str]:
+        """Its fields, or what there is of them when `size` passed the limit. Raises what the csv module raises."""
+        fields: list[str] = []
+        line, at = self._next(), 0
+        if not _end(line):
+            return fields
+        while True:
+            if line.startswith('"', at):
+                field, line, stop = self._quoted(line, at + 1)
+            else:
+                stop = line.find(",", at)
+                stop = _end(line) if stop < 0 else stop
+                field = line[at:stop]
+                if "\r" in field:
+                    raise csv.Error("new-line character seen in unquoted field")
+            fields.append(field)
+            del field
+            if stop == _end(line):
+                return fields
+            if line[stop] != ",":
+                raise csv.Error("',' expected after '\"'")
+            at = stop + 1
+
+    def _quoted(self, line: str, at: int) -> tuple[str, str, int]:
+        """The field that begins behind the quote before `at`, the line in which it ends, and where it ends in it."""
+        data = bytearray()  # UTF-8, in which many short lines take no more than they have
+        searched = at
+        while True:
+            run = _QUOTES.search(line, searched)
+            if run is None:
+                data += line[at:].replace('""', '"').encode()
+                line = self._next()
+                while line and '"' not in line:
+                    data += line.encode()
+                    line = self._next()
+                if not line:
+                    if self.size > self._max:
+                        return "", "", 0
+                    raise csv.Error("unexpected end of data")
+                at = searched = 0
+            elif (run.end() - run.start()) % 2 == 0:  # each two are one that belongs to the text
+                searched = run.end()
+            else:
+                text = line[at : run.end() - 1].replace('""', '"')
+                if data:
+                    data += text.encode()
+                    text = data.decode()
+                return text, line, run.end()
+
+    def _next(self) -> str:
+        """Its next line; none at the end of the file, or when it has too many characters."""
+        line = self._kept.pop() if self._kept else next(self._lines, "")
+        self.count += bool(line)
+        self.size += len(line)
+        return line if self.size <= self._max else ""
+
+
+def _end(line: str) -> int:
+    """Where the end of a line begins."""
+    stop = len(line)
+    while stop and line[stop - 1] in "\r\n":
+        stop -= 1
+    return stop
 
 
 def json_rows(
@@ -52,13 +175,15 @@ def json_rows(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number (from 1) and object of every line that is not blank. Raises `CorpusError` with the line."""
     numbered: list[tuple[int, str]] = []
-    size = 0
-    for number, line in enumerate(read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes), 1):
+    number = size = 0
+    for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes):
+        number += 1
         if not line or line.isspace():
             continue
         numbered.append((number, line))
         size += len(line)
         if len(numbered) >= _JSON_LINES or size >= _JSON_CHARACTERS:
+            del line  # or it would be held while its object is used
             yield from _json_objects(path_of(file), numbered)
             numbered, size = [], 0
     yield from _json_objects(path_of(file), numbered)
@@ -66,6 +191,12 @@ def json_rows(
 
 def _json_objects(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of numbered lines. They are parsed at once, which is faster; a separator keeps one line one value."""
+    if len(numbered) == 1:  # a long one, of which there shall be no copy
+        number, line = numbered.pop()
+        row = _json_object(path, number, line)
+        del line
+        yield number, row
+        return
     try:
         rows = json.loads("[" + f',\n"{_JSON_SEPARATOR}",\n'.join(line for _, line in numbered) + "]")
     except (ValueError, RecursionError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, AnyStr
 
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.byte_files import ByteFile, open_bytes, path_of
 from bpe_transformer.io.utf8 import Errors, Note, decode_utf8
 
-MAX_ROW_BYTES = 128 << 20  # of a line, or a field of a table: it is held several times at once
+MAX_ROW_BYTES = 128 << 20  # of a line, or a row of a table: it is held twice at once
+_LONG_LINE = 1 << 16
 
 
 def read_lines(
@@ -36,19 +38,29 @@ def read_lines(
                     f"{path}, line {number:,}, from byte {offset:,} on: the line is longer than {max_bytes:,} bytes; cut it up, "
                     f"or count with max_row_bytes={2 * max_bytes >> 20 or 1}MiB"
                 )
-            text = decode_utf8(line, path, offset, errors, note)
-            if skip_bom and offset == 0:
-                text = text.removeprefix("\ufeff")
+            start = offset
             offset += len(line)
-            yield text if keep_ends else without_end(text)
+            if start == 0 and skip_bom:
+                line = line.removeprefix(codecs.BOM_UTF8)
+                start = offset - len(line)
+            if not keep_ends:
+                line = without_end(line)
+            if len(line) < _LONG_LINE:
+                yield decode_utf8(line, path, start, errors, note)
+            else:  # neither its bytes nor its text are held here while whoever gets it uses it
+                held = [line]
+                del line
+                yield decode_utf8(held.pop(), path, start, errors, note)
 
 
-def without_end(line: str) -> str:
+def without_end(line: AnyStr) -> AnyStr:
     r"""The line without its end, "\n" or "\r\n"; any other "\r" is part of the text. The one rule for text read by lines.
 
     >>> without_end("low\r\n"), without_end("low\r")
     ('low', 'low\r')
     """
+    if isinstance(line, bytes):
+        return line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
     return line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else line
 
 

@@ -83,7 +83,7 @@ def counting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         option("--min-count", type=whole_number(1), default=1, metavar="N", help="Leave out words that are rarer. [1]"),
         option("--max-memory", metavar="SIZE", help="Such as 2GB: tables that would grow larger go to disk. [no limit]"),
         option("--max-word-bytes", default="16MiB", metavar="SIZE", help="Refuse longer pre-tokens. [16MiB]"),
-        option("--max-row-bytes", default="128MiB", metavar="SIZE", help="Refuse longer lines of tables. [128MiB]"),
+        option("--max-row-bytes", default="128MiB", metavar="SIZE", help="Refuse longer rows of tables. [128MiB]"),
         threads_option,
         source_dir_option,
         split_option(),

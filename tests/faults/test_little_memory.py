@@ -152,7 +152,7 @@ def test_what_training_says_that_it_needs_is_enough(limited: Run, space: int) ->
         ("count line.jsonl -o b.parquet", "the line is longer than 134,217,728 bytes"),
         (
             "count quoted.csv -o b.parquet --max-row-bytes 30MB",
-            "a field is longer than 30,000,000 characters; close its quotes",
+            "the row is longer than 30,000,000 characters; close its quotes",
         ),
         ("encode tok --file letters.txt.gz --whole -o ids", "memory ran out"),
         ("tokens tok --file letters.txt.gz", "memory ran out"),

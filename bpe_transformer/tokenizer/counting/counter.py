@@ -31,7 +31,7 @@ class PretokenCounter(TextCounter):
         spill_dir: folder of the temporary file, which has no name there and goes with the process. None: the system's.
         max_word_bytes: a longer pre-token is refused, with its place; so is one of more than an eighth of `max_memory`. A
             word needs about eleven times its size on its way.
-        max_row_bytes: a longer line of a .jsonl, .csv or .tsv file, or field of it, is refused, with its place.
+        max_row_bytes: a longer line of a .jsonl, .csv or .tsv file, or row of several lines, is refused, with its place.
     """
 
     def add_counts(self, counts: PretokenCounts | PathLike) -> None:

@@ -107,7 +107,7 @@ class TextCounter(WordTables):
             elif suffix in TABLE_FORMATS:
                 with ByteFile(path) as file:
                     rows = row_texts(file, columns, errors, stats, self.max_row_bytes)
-                    for batch in read_ahead(_batches(rows)):
+                    for batch in read_ahead(_batches(rows), size=lambda texts: len(texts[0])):
                         self._add_batch(batch)
                         if report:
                             report(file.position)
@@ -333,7 +333,9 @@ def _batches(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
             if batch:
                 yield tuple(batch)
             batch, characters = [], 0
-            yield (text,)
+            held = [text]
+            del text  # or it would be here while the next one is read
+            yield (held.pop(),)
             continue
         batch.append(text)
         characters += len(text)

@@ -82,7 +82,7 @@ def test_a_row_that_is_too_long_is_refused_with_its_place(name: str, tmp_path: P
 def test_a_field_of_many_lines_that_is_too_long_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text\n"' + "low lower\n" * 200)  # a quote that is never closed
     with pytest.raises(
-        CorpusError, match=r"a\.csv, line \d+: a field is longer than 1,000 characters; close its quotes"
+        CorpusError, match=r"a\.csv, line \d+: the row is longer than 1,000 characters; close its quotes"
     ):
         PretokenCounter(max_row_bytes=1000).add_file(tmp_path / "a.csv")
 
