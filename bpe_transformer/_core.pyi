@@ -1,4 +1,5 @@
-"""The native core. Private: `bpe_transformer.tokenizer` is its only user. _Ids and counts are arrays that own their memory.
+"""The native core. Private: `bpe_transformer.tokenizer` uses it, and decoding in `bpe_transformer.models`.
+Ids and counts are arrays that own their memory.
 
 `pattern` is an index into PATTERNS, `policies` one of PLAIN, ALLOW and FORBID for each special token, as bytes. Row i of an
 array `x` is `x[row_starts[i]:row_starts[i + 1]]`."""
@@ -14,6 +15,7 @@ _Ids = Sequence[int] | NDArray[np.integer]
 _U32 = NDArray[np.uint32]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
+_F32 = NDArray[np.float32]
 
 unicode_source: str
 PLAIN: int
@@ -193,3 +195,7 @@ class Decoder:
     def decode_batch(self, rows: list[_Ids], skip_special: bool, errors: str) -> list[str]: ...
     def decode_rows(self, ids: _U32, row_starts: _I64, skip_special: bool, errors: str) -> list[str]: ...
     def join_rows(self, ids: _Ids, row_starts: _I64, skip_special: bool, end: bytes) -> bytes: ...
+
+def attend_step(
+    queries: _F32, keys: _F32, values: _F32, out: _F32, visible: NDArray[np.bool_] | None, num_threads: int
+) -> None: ...

@@ -63,6 +63,7 @@ NATIVE_LEVELS = [
     {"base"},
     {"text"},
     {"simd"},
+    {"attention"},
     {"splitting"},
     {"merging"},
     {"counting"},

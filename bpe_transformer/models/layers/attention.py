@@ -9,6 +9,7 @@ from torch.nn import functional
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.layers.kv_cache import KVCache, ProjectedMemory
 from bpe_transformer.models.layers.rope import RotaryPositions
+from bpe_transformer.models.layers.step_attention import attend_step, is_step
 
 _SHORT = 256  # keys
 
@@ -79,8 +80,7 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Attends from x (B, T, C) to itself, or to `context` (A, S, C).
 
-        mask: bool (B or 1, T or 1, S), True where a query sees a key, and a query that sees no key gets zeros; or
-        float, added to the scores, with at least one finite value for every query (without `need_weights`).
+        mask: bool (B or 1, T or 1, S), True where a query sees a key; a query that sees no key gets zeros.
         causal: query t sees only the keys up to t; without a cache, whose slots the mask must hide.
         positions, end: of x, (T,) or (B, T), all below `end`: for `rope` and for the cache (default: 0 to T).
         cache: a `KVCache` for x itself; a `ProjectedMemory` for a context, which is then projected only once.
@@ -99,17 +99,18 @@ class MultiHeadAttention(nn.Module):
             q = self._normed(self.q_norm, self.split_heads(q.reshape(context.size(0), -1, self.d_model)))
             k, v = self._project_context(context, cache)
         dropout = self.dropout if self.training else 0.0
-        if self.n_kv_heads < self.n_heads:
-            k, v = (part.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1) for part in (k, v))
         weights = None
-        if need_weights:
-            attended, weights = attend(q, k, v, _combined(mask, causal, q.size(2), q.device), dropout=dropout)
-        elif mask is not None and mask.is_floating_point():
-            attended = attend_biased(q, k, v, mask[:, None])
+        if cache is not None and not (causal or dropout or need_weights) and is_step(q, k, v):
+            attended = attend_step(q, k, v, mask)
         else:
-            kernel_causal = causal and mask is None  # the kernel has this mask built in
+            if self.n_kv_heads < self.n_heads:
+                k, v = (part.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1) for part in (k, v))
+            kernel_causal = causal and mask is None and not need_weights  # the kernel has this mask built in
             visible = None if kernel_causal else _combined(mask, causal, q.size(2), q.device)
-            attended = fused_attend(q, k, v, visible, causal=kernel_causal, dropout=dropout)
+            if need_weights:
+                attended, weights = attend(q, k, v, visible, dropout=dropout)
+            else:
+                attended = fused_attend(q, k, v, visible, causal=kernel_causal, dropout=dropout)
         # (with a context of fewer rows, its beams lie one after another in the queries)
         mixed: Tensor = self.out(self.join_heads(attended).view(rows, length, self.d_model))
         return mixed, weights
@@ -171,16 +172,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, dropout: 
     if visible is not None:
         weights = weights.masked_fill(~visible, 0.0)
     return functional.dropout(weights, dropout, training=dropout > 0) @ v, weights
-
-
-def attend_biased(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """`attend` with what is added to the scores, (B, 1, T, S): (B, H, T, D), (B, H, S, D) twice -> (B, H, T, D).
-
-    For the few queries of a decoding step, for which this is faster than the fused kernel.
-    """
-    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)
-    attended: Tensor = scores.add_(bias).softmax(dim=-1) @ v
-    return attended
 
 
 def fused_attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, causal: bool, dropout: float) -> Tensor:

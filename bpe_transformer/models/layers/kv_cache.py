@@ -94,7 +94,7 @@ class DecodingCache:
         self.cross_attention = [ProjectedMemory() for _ in range(n_layers)]
         self.end = 0  # above every position written so far
         self.slots = 0  # of a row that are written: one an id, or a beam and id
-        self.ancestors: Tensor | None = None  # (A, K, slots), 0 for a beam's own past and -inf elsewhere; None: all 0
+        self.ancestors: Tensor | None = None  # bool (A, K, slots): a beam's own past; None: all of it
         self.lengths: Tensor | None = None  # (B,) ids of each row; None: `end` of them in every row
 
     def advance(self, ids: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -124,15 +124,14 @@ class DecodingCache:
 
     def _advance_beams(self, ids: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
         """ids (A, K); `first` is the first slot that they take."""
-        mask = torch.full((*ids.shape, self.slots), float("-inf"), device=ids.device)
+        mask = torch.zeros(*ids.shape, self.slots, dtype=torch.bool, device=ids.device)
         if self.ancestors is not None:
             mask[:, :, :first] = self.ancestors
         elif self.lengths is not None:
-            written = torch.arange(first, device=ids.device) < self.lengths[:, None]
-            mask[:, :, :first].masked_fill_(written[:, None], 0.0)
+            mask[:, :, :first] = (torch.arange(first, device=ids.device) < self.lengths[:, None])[:, None]
         else:
-            mask[:, :, :first] = 0.0
-        mask[:, :, first:].diagonal(dim1=1, dim2=2).fill_(0.0)
+            mask[:, :, :first] = True
+        mask[:, :, first:].diagonal(dim1=1, dim2=2).fill_(True)
         self.ancestors = mask
         positions = torch.tensor([self.end], device=ids.device) if self.lengths is None else self.lengths[:, None]
         if self.lengths is not None:

@@ -1,0 +1,12 @@
+// attend_rows for neon; see step_attention_kernel.hpp.
+#ifdef __aarch64__
+#include "attention/step_attention_kernel.hpp"
+
+namespace bpe::attention {
+
+void attend_rows_neon(const Step& step, size_t first, size_t last, Scratch scratch) {
+  attend_rows(step, first, last, scratch);
+}
+
+}  // namespace bpe::attention
+#endif
