@@ -33,7 +33,6 @@ void bind_alphabet(nb::module_& m);
 void bind_encoder(nb::module_& m);
 void bind_decoder(nb::module_& m);
 void bind_learner(nb::module_& m);
-void bind_recover_merges(nb::module_& m);
 void bind_step_attention(nb::module_& m);
 
 // --- arrays ----------------------------------------------------------------------------------------------------------

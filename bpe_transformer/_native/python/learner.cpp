@@ -1,4 +1,4 @@
-// The learner for Python.
+// The learner and the recovery of merges for Python.
 #include "learning/learner.hpp"
 
 #include <nanobind/stl/vector.h>
@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "learning/recover_merges.hpp"
 #include "python/conversions.hpp"
 
 namespace {
@@ -68,6 +69,19 @@ nb::tuple run(Learner& self, size_t n) {
                         to_array(std::move(tokens_left)));
 }
 
+// (left, right, merged ids, unreachable, incomplete), all ranks; see learning/recover_merges.hpp.
+nb::tuple recover_merges(const nb::list& tokens, bool characters) {
+  const std::vector<std::string_view> views = views_of(tokens);
+  bpe::RecoveredMerges found;
+  {
+    const LongCall call(SIZE_MAX);
+    found = bpe::recover_merges(views, characters);
+  }
+  return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
+                        to_array(std::move(found.merged_ids)), to_array(std::move(found.unreachable)),
+                        to_array(std::move(found.incomplete)));
+}
+
 }  // namespace
 
 void bind_learner(nb::module_& m) {
@@ -76,4 +90,5 @@ void bind_learner(nb::module_& m) {
            "max_token_bytes"_a, "forbidden_tokens"_a, "unmergeable_ids"_a, "record"_a)
       .def_prop_ro("tokens", &Learner::tokens)
       .def("run", &run, "n"_a);
+  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a);
 }

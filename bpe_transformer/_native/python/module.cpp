@@ -14,6 +14,5 @@ NB_MODULE(_core, m) {
   bind_encoder(m);
   bind_decoder(m);
   bind_learner(m);
-  bind_recover_merges(m);
   bind_step_attention(m);
 }
