@@ -14,8 +14,11 @@ from bpe_transformer.io import Node
 
 _MAX_NOTES = 100  # of one stage; a file that is not text at all would leave one a line
 _MAX_PLACES = 3  # of one reason
+HELD_OUT = "held out for validation"
+ALSO_VALIDATION, REPEATED = "also a validation row", "repeats an earlier row"  # with --dedup
 # what says nothing: rows dropped for it are no loss, and neither are the bytes that only divide rows
 WITHOUT_CONTENT = ("blank line", "empty", "line breaks", "byte order mark")
+_NO_LOSS = (*WITHOUT_CONTENT, HELD_OUT, ALSO_VALIDATION, REPEATED)  # or what was asked for
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Stage:
     def loss(self) -> float:
         """The share of bytes that were dropped, truncated or replaced, or of rows that were dropped: the larger one.
 
-        Blank rows and line breaks are no loss.
+        Blank rows and line breaks are no loss, nor is what was asked for: rows held out, and duplicates.
         """
-        lost = [amount for reason, amount in self.dropped.items() if reason not in WITHOUT_CONTENT]
+        lost = [amount for reason, amount in self.dropped.items() if reason not in _NO_LOSS]
         cut = sum(amount.bytes for amount in self.truncated.values())
         size = sum(amount.bytes for amount in lost) + cut + self.replaced
         rows = sum(amount.examples for amount in lost)
@@ -86,6 +89,13 @@ class Stage:
         if self.replaced:
             rows.append(LedgerRow(self.name, "replaced", "bytes that are not UTF-8", self.replaced, 0))
         return rows
+
+    def __str__(self) -> str:
+        """A line: what came in, and what became of it where that is not the same."""
+        if self.received == self.kept and not self.replaced:
+            return f"{self.name}: {_amounts(self.kept)}, all kept"
+        lost = [_described(row) for row in self.rows() if row.reason]
+        return f"{self.name}: {_amounts(self.received)} in, {_amounts(self.kept)} kept; {'; '.join(lost)}"
 
     def __add__(self, other: Stage) -> Stage:
         """The same stage over two stretches of data, this one first."""
@@ -184,11 +194,15 @@ class Ledger:
     def with_stage(self, stage: Stage) -> Ledger:
         return replace(self, stages=(*self.stages, stage))
 
+    def with_stages(self, *stages: Stage | None) -> Ledger:
+        """With these at the end; None is passed over."""
+        return replace(self, stages=(*self.stages, *(stage for stage in stages if stage is not None)))
+
     def check(self, most: float | None) -> None:
         """Raises `DataLossError` if a stage lost a larger share than `most`, from 0 to 1; None lets everything pass."""
         for stage in self.stages:
             if most is not None and stage.loss > most:
-                rows = [row for row in stage.rows() if row.reason and row.reason not in WITHOUT_CONTENT]
+                rows = [row for row in stage.rows() if row.reason and row.reason not in _NO_LOSS]
                 what = "; ".join(_described(row) for row in rows)
                 raise DataLossError(
                     f"the stage {stage.name!r} lost {stage.loss:.3%} of its data, more than the {most:.3%} that fail_above "
@@ -204,11 +218,21 @@ class Ledger:
         return cls(tuple(Stage.from_node(stage) for stage in data.children("stages")))
 
 
+def _amounts(amount: Amount) -> str:
+    return f"{_counted(amount.examples, 'row')}, {_counted(amount.bytes, 'byte')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _described(row: LedgerRow) -> str:
     if row.outcome == "replaced":
-        return f"{row.examples:,} characters replaced"
-    where = f", first at {row.places[0]}" if row.places else ""
-    return f"{row.examples:,} rows of {row.bytes:,} bytes {row.outcome}: {row.reason}{where}"
+        return f"{_counted(row.examples, 'character')} replaced by U+FFFD"
+    where = f" ({', '.join(row.places)}{', …' if row.examples > len(row.places) else ''})" if row.places else ""
+    size = f" by {_counted(row.bytes, 'byte')}" if row.outcome == "truncated" else f" of {_counted(row.bytes, 'byte')}"
+    rows = f"{_counted(row.examples, 'row')}{size}" if row.examples else _counted(row.bytes, "byte")
+    return f"{rows} {row.outcome}: {row.reason}{where}"
 
 
 class StageRecorder:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         evaluate_masked_language_model,
         evaluate_translator,
     )
+    from bpe_transformer.evaluation.left_out import scored_rows
     from bpe_transformer.evaluation.metrics import (
         Bleu,
         ExactMatch,
@@ -56,6 +57,7 @@ _HOME = {
     "language_of": "metrics",
     "macro_f1": "metrics",
     "perplexity": "metrics",
+    "scored_rows": "left_out",
 }
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "language_of",
     "macro_f1",
     "perplexity",
+    "scored_rows",
 ]
 
 

@@ -1,9 +1,10 @@
-"""Arrays of whole numbers in `.npy` files, read after their header and the size of the file were checked."""
+"""Arrays in files: those of `.npy` files, read after header and size were checked, and large ones that are only needed now."""
 
 from __future__ import annotations
 
 import os
 import struct
+import tempfile
 import tokenize
 from typing import Any, BinaryIO
 
@@ -16,6 +17,23 @@ _HEADER_PROBLEMS = (
     ValueError, SyntaxError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError,
     EOFError, IndexError, struct.error, tokenize.TokenError,
 )  # fmt: skip
+_IN_MEMORY = 4 << 20  # bytes; what is smaller is not worth a file
+_LARGE_TEMPORARY = "/var/tmp"  # for large files (Filesystem Hierarchy Standard); /tmp is in memory on many machines
+
+
+def scratch_array(length: int, dtype: np.dtype[Any] | type[Any]) -> NDArray[Any]:
+    """A new array, (length,), to write to: a large one is mapped from a file without a name, which ends with the array.
+
+    Its pages go to the disk when memory is needed for something else, so that what is kept for every row of a corpus does
+    not have to fit into memory.
+    """
+    size = length * np.dtype(dtype).itemsize
+    if size <= _IN_MEMORY:
+        return np.zeros(length, dtype)
+    folder = None if "TMPDIR" in os.environ or not os.access(_LARGE_TEMPORARY, os.W_OK) else _LARGE_TEMPORARY
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(size)
+        return np.memmap(file, dtype, "r+", 0, (length,))
 
 
 def read_npy_header(stream: BinaryIO) -> tuple[int, np.dtype[Any]]:

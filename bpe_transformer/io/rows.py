@@ -293,7 +293,7 @@ def _json_texts(
         for column in columns:
             value = row.get(column)
             if value is None:
-                stats.missing += 1
+                stats.note_missing(1, [f"{file.path}, line {number}"])
             elif isinstance(value, str):
                 yield value if value.isascii() else _whole(value, file.path, number, column, errors, note)
             else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from threading import local
 from typing import Any, Literal, cast
 
@@ -15,6 +16,7 @@ from bpe_transformer.errors import CorpusError, InvalidUtf8Error
 Errors = Literal["strict", "replace"]  # for bytes that are not UTF-8: refuse them, or put U+FFFD in their place
 ErrorsOrKeep = Literal["strict", "replace", "keep"]  # "keep" encodes the bytes as they are
 DEFAULT_ERRORS: Errors = "strict"
+_MOST_PLACES = 3
 Note = Callable[[str], None]  # is called with a message about bytes that were replaced
 
 
@@ -22,12 +24,20 @@ Note = Callable[[str], None]  # is called with a message about bytes that were r
 class ReadStats:
     """What reading skipped or changed: values that were missing, and places where U+FFFD replaced invalid bytes.
 
-    `position` is the byte of the decompressed text up to which it was counted, where that is known.
+    `position` is the byte of the decompressed text up to which it was counted, where that is known. `places` says where the
+    first missing values are, `rows` how many rows of a table were read.
     """
 
     missing: int = 0
     replaced: int = 0
     position: int | None = None
+    rows: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def note_missing(self, number: int, places: Iterable[str]) -> None:
+        """Counts values that are missing; of their places the first few are kept."""
+        self.missing += number
+        self.places += islice(places, max(0, _MOST_PLACES - len(self.places)))
 
 
 def joined_surrogates(text: str, errors: Errors = "strict") -> str:

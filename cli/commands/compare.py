@@ -9,7 +9,7 @@ import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress
 from bpe_transformer.cli.support.options import errors_option, file_option, limit_option, text_option, view_options
-from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
+from bpe_transformer.cli.support.text_input import file_text, literal_text, say_read, total_bytes
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def command(
         print_json(found.as_dict())
     else:
         console.print(found)
+    say_read(text for _, text in [*measured, *(side for pair in pairs for side in pair)])
 
 
 def _opened_tokenizers(written: Sequence[str]) -> dict[str, Tokenizer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
@@ -14,10 +14,11 @@ from bpe_transformer.cli.support.console import (
     progress,
     reporter,
     say,
+    say_ledger,
     say_peak_memory,
     write_data,
 )
-from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, say_counted
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
     SplittingOptions,
@@ -34,6 +35,10 @@ from bpe_transformer.cli.support.options import (
 )
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing
 from bpe_transformer.io.printable import printable
+from bpe_transformer.ledger import Ledger, StageRecorder
+
+if TYPE_CHECKING:
+    from bpe_transformer.data.counting.token_counts import TokenCount
 
 
 @click.command(
@@ -145,6 +150,7 @@ def _count_on_cluster(
     if as_json:
         print_json({"output": output, **facts})
     say(f"{output}: {facts['words']:,} words of {facts['num_documents']:,} documents, {facts['num_bytes']:,} bytes")
+    say_counted(facts["sources"])
     say_peak_memory()
 
 
@@ -178,12 +184,24 @@ def _count_tokens(
                 )
             )
             done += source.num_bytes
+    whole = sum(counts, TokenCount("total", 0, 0, 0))
     if as_json:
-        return print_json([asdict(count) for count in counts])
+        print_json([asdict(count) for count in counts])
+        return _say_read(whole)
     if len(counts) > 1:
-        counts.append(sum(counts, TokenCount("total", 0, 0, 0)))
+        counts.append(whole)
     width = len(str(counts[-1].tokens))
     write_data("".join(f"{count.tokens:>{width}} {printable(count.name)}\n" for count in counts).encode())
+    _say_read(whole)
+
+
+def _say_read(count: TokenCount) -> None:
+    recorder = StageRecorder()
+    recorder.keep(count.bytes, count.documents)
+    if count.missing:
+        recorder.drop("missing", 0, count.missing)
+    recorder.replace(count.replaced)
+    say_ledger(Ledger((recorder.stage("read"),)))
 
 
 def _check_token_options(splitting: SplittingOptions, counting: CountingOptions) -> None:
@@ -219,3 +237,4 @@ def _print_summary(summary: dict[str, Any], facts: dict[str, Any]) -> None:
     if summary["spilled_bytes"]:
         rows.insert(2, ("on disk", f"{times(summary['spilled_bytes'], 'byte')} for a while, within --max-memory"))
     messages().print(table(rows))
+    say_counted(summary["sources"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, reporter
+from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say_ledger
 from bpe_transformer.cli.support.options import errors_option, json_option, source_dir_option, threads_option
 from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.training_options import (
@@ -92,6 +92,7 @@ def command(
     start_torch(threads, needed=TRAINING)
     hide_library_bars()
     from bpe_transformer.data import Reading, corpus_info, load_corpus
+    from bpe_transformer.evaluation import scored_rows
     from bpe_transformer.training import load_checkpoint_info
 
     model = load_checkpoint_info(run)
@@ -109,18 +110,21 @@ def command(
     score_rows = _scorer(run, translating)
     wanted = (*model.columns, *references)
     columns = wanted if set(wanted) <= set(info.columns) else None
-    scores = []
+    scores, ledgers = [], []
     for split in splits:
         rows = load_corpus(corpus, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
         with progress() as bars:
             scores.append((split, score_rows(rows, reporter(bars, f"scoring {split}"))))
+        ledgers.append(scored_rows(rows, wanted))
     if as_json:
         print_json([{"split": split, **score.to_dict()} for split, score in scores])
-        return
-    console = output()
-    for split, score in scores:
-        for line in (f"{split}  {_line(score)}", *_misses(score, limit)):
-            console.print(line, soft_wrap=True)
+    else:
+        console = output()
+        for split, score in scores:
+            for line in (f"{split}  {_line(score)}", *_misses(score, limit)):
+                console.print(line, soft_wrap=True)
+    for split, ledger in zip(splits, ledgers, strict=True):
+        say_ledger(ledger, f"{split}, ")
 
 
 def _scorer(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bpe_transformer.cli.support.console import messages, print_json, progress, reporter, say
-from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts
+from bpe_transformer.cli.support.corpus_counting import CorpusCounting, counted_facts, say_counted
 from bpe_transformer.cli.support.counting_options import (
     CountingOptions,
     SplittingOptions,
@@ -331,3 +331,4 @@ def _print_summary(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
     if tokenizer.merges[first:]:
         console.print(Text("first merges", "dim"))
         console.print(trace_table(tokenizer, first, first + 5))
+    say_counted(summary["sources"])

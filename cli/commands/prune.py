@@ -20,7 +20,7 @@ from bpe_transformer.cli.support.options import (
     text_option,
 )
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, save_tokenizer
-from bpe_transformer.cli.support.text_input import file_text, literal_text
+from bpe_transformer.cli.support.text_input import file_text, literal_text, say_read
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 from bpe_transformer.cli.support.training_options import start_torch
 
@@ -90,6 +90,7 @@ def command(
 
         prune_checkpoint(run, output, pruned)
     _report(pruned, output, as_json=as_json)
+    say_read(chosen)
 
 
 def _chunks(tokenizer: Tokenizer, texts: Iterable[ChunkedText]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from bpe_transformer.cli.support.text_input import (
     file_text,
     literal_text,
     one_text,
+    say_read,
     special_token_options,
 )
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
@@ -81,7 +82,8 @@ def command(
     policy = SpecialPolicy.of(learned, allow_special, special_as_text or bool(files and not allow_special))
     console = None if as_json else output(width)
     views: list[TokenizedText | FileSummary] = []
-    for source in _sources(texts, files, errors):
+    sources = _sources(texts, files, errors)
+    for source in sources:
         if spans or texts or (not files and source.text and len(source.text.encode()) <= MOST_BYTES):
             views.append(_spans(learned, source, policy))
         else:
@@ -89,7 +91,7 @@ def command(
     if console is None:
         facts = [view.as_dict() for view in views]
         print_json(facts[0] if len(facts) == 1 else facts)
-        return
+        return say_read(sources)
     from bpe_transformer.inspection import TokenizedText
     from bpe_transformer.inspection.render import MAX_ROWS, render_text
 
@@ -98,6 +100,7 @@ def command(
             console.print(render_text(view, max_rows=None if all_rows else MAX_ROWS, table=not no_table))
         else:
             console.print(view)
+    say_read(sources)
 
 
 def _sources(texts: tuple[str, ...], files: tuple[str, ...], errors: Errors) -> list[ChunkedText]:

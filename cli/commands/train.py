@@ -13,6 +13,7 @@ import click
 
 from bpe_transformer.cli.support.console import messages, progress, reporter
 from bpe_transformer.cli.support.options import (
+    fail_above_option,
     output_option,
     overwrite_option,
     threads_option,
@@ -68,7 +69,7 @@ _GROUPS = {
     "Watching": ("loggers", "samples"),
     "Data": (
         *("tokenizer", "task", "src", "tgt", "column", "label", "source_dir", "split", "validation"),
-        *("mix_temperature", "dedup"),
+        *("mix_temperature", "dedup", "fail_above"),
         *("documents", "recursive", "no_header", "names", "errors"),
     ),
     **SETTING_GROUPS,
@@ -110,6 +111,7 @@ Examples:
     help="Of several corpora without weights: 1 takes them by their sizes, more evens these out.",
 )
 @click.option("--dedup", is_flag=True, help="Drop training rows that repeat others or are validation rows.")
+@fail_above_option
 @preset_option
 @click.option(
     "--from-run", metavar="RUN|DIR", help="Start from the weights of a run, or of a folder of transformers. [drawn]"
@@ -146,6 +148,7 @@ def command(
     validation: str | None,
     mix_temperature: float,
     dedup: bool,
+    fail_above: float | None,
     from_run: str | None,
     loggers: tuple[str, ...],
     samples: int | None,
@@ -173,7 +176,7 @@ def command(
     family = _family(run if resume else None, preset, named_settings(settings), start)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
         how = (tokenizer, validation, preset, family, settings, start, processes)
-        return _show_result(messages(), train_prepared(corpora[0], run, *how, resume=resume), str(output))
+        return _show_result(messages(), train_prepared(corpora[0], run, *how, fail_above, resume=resume), str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run and resume:
         chosen = resumed_settings(run, settings)
@@ -185,7 +188,7 @@ def command(
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         splits = [corpus.splits(validation, chosen.settings.training.seed, dedup=dedup) for corpus in mixed]
-        mixing = Mixing(mixed, splits, weights, mix_temperature, quiet=quiet or print_config)
+        mixing = Mixing(mixed, splits, weights, mix_temperature, quiet or print_config, fail_above)
         data = _data(mixing, tokenizer, run, chosen, start, resume=resume, processes=processes)
     if print_config:
         return chosen.print_config()

@@ -17,7 +17,7 @@ from bpe_transformer.cli.support.options import (
     text_option,
     view_options,
 )
-from bpe_transformer.cli.support.text_input import file_text, literal_text, total_bytes
+from bpe_transformer.cli.support.text_input import file_text, literal_text, say_read, total_bytes
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 from bpe_transformer.cli.support.training.trained_tokens import TRAINED_SORTS, refuse_other_options, show_trained_tokens
 
@@ -146,6 +146,7 @@ def command(
         limit=most,
     )
     print_json(view.as_dict()) if console is None else console.print(view)
+    say_read(corpus)
 
 
 def _check_choices(sort: str | None, special: bool, only: str | None) -> None:

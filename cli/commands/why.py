@@ -20,6 +20,7 @@ from bpe_transformer.cli.support.text_input import (
     argument_text,
     file_text,
     literal_text,
+    say_read,
     special_token_options,
 )
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
@@ -90,11 +91,13 @@ def command(
     explained = [_explained(learned, source, policy) for source in sources]
     if as_json:
         facts = [text.as_dict() for text in explained]
-        return print_json(facts[0] if len(facts) == 1 else facts)
+        print_json(facts[0] if len(facts) == 1 else facts)
+        return say_read(sources)
     from bpe_transformer.inspection.render.derivation.text_derivation import MAX_PRETOKENS, render_text_derivation
 
     for derivation in explained:
         console.print(render_text_derivation(derivation, max_pretokens=None if all_pretokens else MAX_PRETOKENS))
+    say_read(sources)
 
 
 def _explained(tokenizer: Tokenizer, source: ChunkedText, policy: SpecialPolicy) -> TextDerivation:

@@ -246,6 +246,11 @@ def tell(lines: Iterable[str]) -> None:
         messages().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def say_ledger(ledger: Ledger, prefix: str = "") -> None:
+    """Prints a line for each stage: what came in, and what became of it."""
+    tell(f"{prefix}{printable(str(stage))}" for stage in ledger.stages)
+
+
 def show_ledger(ledger: Ledger, *, title: str | None = None) -> None:
     """Prints a ledger as a table, with the places of the first examples of what was lost, and its notes."""
     from rich import box

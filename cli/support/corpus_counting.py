@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import progress, reporter, say, stdin_bytes
+from bpe_transformer.cli.support.console import progress, reporter, say, say_ledger, stdin_bytes
 from bpe_transformer.cli.support.counting_options import CountingOptions
+from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
     from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
@@ -48,6 +49,8 @@ class CorpusCounting:
             raise click.UsageError("--temperature takes the weights from the sizes; give no weights of your own")
         with _spooled_stdin(twice and "-" in names) as spooled:
             inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
+            for note in [one.note for one in inputs if one.note]:
+                say(note)
             yield cls(names, weights, options, inputs, pretokenizer)
 
     def split(self, default: str) -> Pretokenizer:
@@ -189,6 +192,7 @@ def _inputs(
             source_dir=options.source_dir,
             errors=options.errors,
             columns=options.columns.split(",") if options.columns else None,
+            recursive=options.recursive,
         )
     if spooled is not None:
         return [CountInput(STDIN, spooled.stat().st_size, files=(spooled,))]
@@ -219,11 +223,6 @@ def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts["dropped_words"]:
         often = times(facts["dropped_occurrences"], "occurrence")
         rows.append(("left out", f"{times(facts['dropped_words'], 'word')} with {often}: too rare"))
-    missing, replaced = (sum(source[name] for source in facts["sources"]) for name in ("missing", "replaced"))
-    if missing:
-        rows.append(("missing", f"{times(missing, 'value')} without text"))
-    if replaced:
-        rows.append(("replaced", f"{times(replaced, 'place')} that were not UTF-8, by U+FFFD"))
     weighted = [f"{source['name']} {source['weight']:g}" for source in facts["sources"] if source["weight"] != 1]
     if weighted:
         rows.append(("weights", ", ".join(weighted)))
@@ -232,3 +231,14 @@ def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts["partial"]:
         rows.append(("partial", "counting was interrupted; this is what was reached"))
     return rows
+
+
+def say_counted(sources: Iterable[Mapping[str, Any]]) -> None:
+    """Says what was read of the sources of counts, in a line: rows and bytes in, missing values, replaced characters."""
+    recorder = StageRecorder()
+    for source in sources:
+        recorder.keep(source["num_bytes"], source["num_documents"])
+        if source["missing"]:
+            recorder.drop("missing", 0, source["missing"], source["missing_places"])
+        recorder.replace(source["replaced"])
+    say_ledger(Ledger((recorder.stage("read"),)))

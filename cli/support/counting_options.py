@@ -42,6 +42,7 @@ class CountingOptions:
     source_dir: str | None
     split: str
     errors: Errors
+    recursive: bool
     keep_partial: bool
 
 
@@ -88,6 +89,7 @@ def counting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         source_dir_option,
         split_option(),
         errors_option(),
+        option("--recursive", is_flag=True, help="Read the subfolders of a folder too."),
         option("--keep-partial", is_flag=True, help="On Ctrl-C, keep what was reached."),
     )(command)  # fmt: skip
 

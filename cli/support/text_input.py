@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 import click
 
-from bpe_transformer.cli.support.console import say, stdin_bytes, write_data
+from bpe_transformer.cli.support.console import say, say_ledger, stdin_bytes, write_data
 from bpe_transformer.errors import InvalidUtf8Error, SpecialTokenError
 from bpe_transformer.io import invalid_utf8_message
 from bpe_transformer.io.printable import printable_json
+from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -119,14 +120,44 @@ def file_text(path: str, errors: Errors) -> ChunkedText:
 
     Plain text is read in chunks; compressed files and tables are held in memory.
     """
-    from bpe_transformer.data.corpora.texts import file_texts, is_plain_text
+    from bpe_transformer.data.corpora.texts import file_texts, is_plain_text, replaced_characters
     from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+    from bpe_transformer.io import ReadStats
 
+    stats = ReadStats()
     if path == "-":
-        return ChunkedText(STDIN, read_text(errors))
+        data = stdin_bytes().read()
+        text = decoded(data, errors)
+        stats.replaced = replaced_characters(data, text)
+        return ChunkedText(STDIN, text, stats=stats)
     if is_plain_text(path):
         return ChunkedText.file(path, errors)
-    return ChunkedText(path, "\n".join(file_texts(path, errors)))
+    rows = list(file_texts(path, errors, stats))
+    return ChunkedText(path, "\n".join(rows), stats=stats, rows=len(rows))
+
+
+def say_read(sources: Iterable[ChunkedText]) -> None:
+    """Says in a line what was read of files: texts and bytes, missing values, replaced characters. Literal texts are none."""
+    from bpe_transformer.io import BLOCK_BYTES, ByteFile, ReadStats, replace_invalid
+
+    recorder, files = StageRecorder(), False
+    for source in dict.fromkeys(sources):
+        stats = source.stats or ReadStats()
+        if source.text is None:
+            if source.errors == "replace":
+                with ByteFile(source.name) as file:
+                    for _ in replace_invalid(file.blocks(BLOCK_BYTES), stats):
+                        pass
+            recorder.keep(_size(source.name))
+        elif source.stats is not None:
+            breaks = source.rows - 1  # between rows, put there to join them
+            recorder.keep(len(source.text.encode("utf-8", "surrogatepass")) - breaks, source.rows)
+        files |= source.text is None or source.stats is not None
+        if stats.missing:
+            recorder.drop("missing", 0, stats.missing, stats.places)
+        recorder.replace(stats.replaced)
+    if files:
+        say_ledger(Ledger((recorder.stage("read"),)))
 
 
 def one_text(positional: str | None, texts: tuple[str, ...]) -> tuple[str, ...]:

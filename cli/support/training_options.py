@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bpe_transformer.cli.support.console import reporter, tell
+from bpe_transformer.cli.support.console import reporter, say_ledger, tell
 from bpe_transformer.cli.support.options import errors_option, source_dir_option, split_option
 from bpe_transformer.cli.support.process import LOADING, check_address_space
 from bpe_transformer.cli.support.python_names import with_options
@@ -372,13 +372,17 @@ def with_weight(name: str) -> tuple[str, float | None]:
 
 @dataclass(frozen=True)
 class Mixing:
-    """One corpus or several with their rows, and how they are mixed. quiet: nothing is said."""
+    """One corpus or several with their rows, and how they are mixed. quiet: nothing is said.
+
+    fail_above: the largest share of its data that a stage may lose.
+    """
 
     corpora: Sequence[TrainingCorpus]
     splits: Sequence[Splits]
     weights: Sequence[float | None]
     temperature: float
     quiet: bool
+    fail_above: float | None = None
 
     def texts(self) -> datasets.Dataset:
         """The texts of all training rows, under the names that the columns of the first corpus have."""
@@ -410,13 +414,17 @@ class Mixing:
         for corpus, split in zip(self.corpora, self.splits, strict=True):
             if not self.quiet:
                 tell((*corpus.choice.described(corpus.columns, corpus.info), *split.notes))
-            for kept, name, rows in zip(stores, ("training", "validation"), split[:2], strict=True):
-                report, max_len = reporter(bars, f"encoding {name} rows"), settings.model.max_len
-                store = prepare_corpus(rows, tokenizer, corpus.columns, max_len=max_len, labels=labels, progress=report)
+            sides = zip(stores, ("training", "validation"), split[:2], split.ledgers, strict=True)
+            for kept, name, rows, before in sides:
+                how: dict[str, Any] = {"max_len": settings.model.max_len, "labels": labels, "before": before}
+                report = reporter(bars, f"encoding {name} rows")
+                limit = self.fail_above if name == "training" else None
+                store = prepare_corpus(rows, tokenizer, corpus.columns, **how, progress=report, fail_above=limit)
                 labels = store.labels
                 kept.append(store)
                 if not self.quiet:
-                    _tell_amounts(name if len(self.corpora) == 1 else f"{corpus.choice.corpus}, {name}", store)
+                    of = "" if len(self.corpora) == 1 else f"{corpus.choice.corpus}, "
+                    say_ledger(store.ledger, f"{of}{name}, ")
         if len(self.corpora) == 1:
             return stores[0][0], stores[1][0]
         given = tuple(weight for weight in self.weights if weight is not None)
@@ -437,12 +445,3 @@ class Mixing:
                 f"  {corpus.choice.corpus}: {portion.batches:,} of them, {portion.epochs:.2f} times the corpus"
                 for corpus, portion in zip(self.corpora, source.portions, strict=True)
             )
-
-
-def _tell_amounts(name: str, rows: TokenStore) -> None:
-    amounts = [
-        f"{row.examples:,} rows ({row.bytes:,} bytes) {row.outcome}{f': {row.reason}' if row.reason else ''}"
-        for row in rows.ledger.rows()
-        if row.stage == "encode"
-    ]
-    tell([f"{name}: {', '.join(amounts)}"])

@@ -122,11 +122,15 @@ thread = threading.Thread(target=watch); thread.start()
 if what == "prepare":
     store = prepare_language_model(datasets.Dataset.from_file(table), tokenizer, out=out)
 else:
-    from bpe_transformer.data import PackedBatches
-    store = TokenStore.load(out, tokenizer)
-    batches = PackedBatches(store.column(), length=1024, max_tokens=16384, seed=1, start_id=2, pad_id=0)
-    for number, _ in zip(range(200), batches.batches(0)):
-        pass
+    from bpe_transformer.data import load_stores
+    from bpe_transformer.training import PRESETS
+    from bpe_transformer.training.tasks import training_source
+    begin = status("RssAnon")
+    store, held_out, _ = load_stores(out, tokenizer)
+    settings = PRESETS["tiny"].override({"family": "gpt", "max_len": 1024, "max_tokens": 16384})
+    for epoch in (0, 1):
+        for number, _ in zip(range(200), training_source(store, settings, tokenizer).batches(epoch)):
+            pass
 done = True; thread.join()
 print(f"{store.num_ids:,} ids; anonymous memory {begin:.0f} MB before, {peak:.0f} MB at most; VmHWM {status('VmHWM'):.0f} MB")
 """

@@ -37,7 +37,12 @@ def test_files_of_every_kind(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, 
         for number, name in zip([whole, whole, parts, parts, 2 * whole + 2 * parts], [*files, "total"], strict=True)
     ]
     facts = json.loads(bpe("count", "--tokenizer", byte_tokenizer, "--documents", "line", "--json", files[0]).stdout)
-    assert facts == [{"name": str(files[0]), "documents": 90, "bytes": len(TEXT.encode()), "tokens": parts}]
+    counted = {"documents": 90, "bytes": len(TEXT.encode()), "tokens": parts, "missing": 0, "replaced": 0}
+    assert facts == [{"name": str(files[0]), **counted}]
+    size = f"{4 * len(TEXT.encode()) - 2 * len(rows):,} bytes"
+    assert (
+        done.stderr.decode() == f"read: 183 rows, {size} in, 182 rows, {size} kept; 1 row of 0 bytes dropped: missing\n"
+    )
 
 
 def test_standard_input_and_a_listed_corpus(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:

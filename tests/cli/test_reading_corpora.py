@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from bpe_transformer import PretokenCounts, learn_bpe
 from bpe_transformer.cli import cli
+from bpe_transformer.errors import DataLossError
 
 _TINY = (
     *("--d-model", "8", "--n-layers", "1", "--n-heads", "2", "--d-ff", "8", "--max-len", "16"),
@@ -111,6 +112,15 @@ def test_commands_that_read_text_have_the_option_that_messages_recommend() -> No
             assert any(parameter.name == "errors" for parameter in command.params), name
 
 
+def test_what_is_lost_can_fail_a_training(tokenizer: str, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("en\tde\n" + "one two three\teins zwei drei\n" * 30 + "one " * 400 + "\teins\n")
+    result = train(str(pairs), tokenizer, tmp_path, "--fail-above", "1%", "--src", "en", "--tgt", "de")
+    assert isinstance(result.exception, DataLossError)
+    assert "1 row of 1,604 bytes dropped: longer than max_len" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
 def test_corpora_are_mixed_by_weights_or_sizes(tokenizer: str, tmp_path: Path) -> None:
     large, small = tmp_path / "large.txt", tmp_path / "small.txt"
     large.write_text("one two three\n\n" * 400)
@@ -124,7 +134,7 @@ def test_corpora_are_mixed_by_weights_or_sizes(tokenizer: str, tmp_path: Path) -
     shares = [int(line.split(": ")[1].split(" of")[0]) for line in lines]
     assert abs(shares[0] - shares[1]) <= 1
     assert "% of their positions are padding" in result.output
-    assert f"{small}, training: 57 rows" in result.output
+    assert f"{small}, training, encode: 57 rows" in result.output
     even = run("train", str(large), str(small), *options, "--mix-temperature", "1000", "--bpe-dropout", "0.2")
     assert even.exit_code == 0, even.output
     tables = tmp_path / "pairs.tsv"

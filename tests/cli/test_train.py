@@ -37,7 +37,7 @@ def trained(process: Run, parallel: str, tmp_path_factory: pytest.TempPathFactor
     message = done.stderr.decode()
     assert done.returncode == 0, message
     assert done.stdout == b""
-    assert "training: 137 rows" in message
+    assert "training, encode: 137 rows" in message
     assert "validation: 7 rows" in message  # a twentieth is held out
     assert "trained:" in message
     return directory

@@ -33,14 +33,14 @@ def test_every_label_gives_its_share() -> None:
 
 
 def test_the_corpus_s_own_split_comes_first() -> None:
-    train, validation, notes = load_with_validation("numbers-en-ko", "train[:10]")
+    train, validation, notes, _ = load_with_validation("numbers-en-ko", "train[:10]")
     assert (len(train), len(validation)) == (10, 1_000)
     assert notes == ("validation: 1,000 rows of the split validation",)
     assert len(load_with_validation("numbers-en-ko", "train[:10]", "test[:5]").validation) == 5
 
 
 def test_a_share_of_the_training_split_is_taken_out_of_it() -> None:
-    train, validation, notes = load_with_validation("numbers-en-ko", "train[:100]", "train[90:200]")
+    train, validation, notes, _ = load_with_validation("numbers-en-ko", "train[:100]", "train[90:200]")
     assert (len(train), len(validation)) == (90, 110)
     assert not set(zip(train["en"], train["ko"], strict=True)) & set(
         zip(validation["en"], validation["ko"], strict=True)
@@ -52,9 +52,12 @@ def test_a_share_of_the_training_split_is_taken_out_of_it() -> None:
 
 def test_local_files_give_a_share_and_folders_their_own(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("one\ntwo\nthree\n")
-    train, validation, notes = load_with_validation(str(tmp_path / "x.txt"), seed=5)
+    train, validation, notes, ledgers = load_with_validation(str(tmp_path / "x.txt"), seed=5)
     assert (len(train), len(validation)) == (2, 1)
     assert notes == ("validation: 1 of 3 rows held out, drawn with seed 5",)
+    assert [stage.name for stage in ledgers[0].stages] == ["read", "split"]
+    assert ledgers[0].stages[1].dropped["held out for validation"].examples == 1
+    assert ledgers[0].stages[1].loss == 0
     (tmp_path / "y.txt").write_text("one\n")
     with pytest.raises(CorpusError, match="1 rows, too few to hold one out"):
         load_with_validation(str(tmp_path / "y.txt"))
@@ -75,7 +78,7 @@ def test_the_end_of_few_documents_is_held_out(tmp_path: Path) -> None:
     text = "".join(f"line {n} of a novel\n" for n in range(100))
     (tmp_path / "novel.txt").write_text(text)
     file = Reading(documents="file")
-    train, validation, notes = load_with_validation(str(tmp_path / "novel.txt"), reading=file, documents=True)
+    train, validation, notes, _ = load_with_validation(str(tmp_path / "novel.txt"), reading=file, documents=True)
     assert train["text"][0] + validation["text"][0] == text
     assert train["text"][0].endswith("\n")
     assert 0.03 < len(validation["text"][0]) / len(text) < 0.08
@@ -96,6 +99,10 @@ def test_duplicates_are_told_and_dropped_with_an_account(tmp_path: Path) -> None
     assert dropped.notes[1] == (
         "duplicates: 1 training rows that are also validation rows and 1 that repeat an earlier one dropped, 3 kept"
     )
+    assert [str(stage) for stage in dropped.ledgers[0].stages[1:]] == [
+        "dedup: 5 rows, 5 bytes in, 3 rows, 3 bytes kept; 1 row of 1 byte dropped: also a validation row (row 3); "
+        "1 row of 1 byte dropped: repeats an earlier row (row 2)"
+    ]
     (tmp_path / "dev.txt").write_text("a\nb\nc\nd\n")
     with pytest.raises(CorpusError, match="dedup leaves none"):
         load_with_validation(str(tmp_path), dedup=True)

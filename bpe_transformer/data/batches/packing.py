@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.io.npy_files import scratch_array
 
 Numbers = npt.NDArray[np.int64]
 Pack = Literal["none", "concat", "best-fit"]
 PACKS: tuple[Pack, ...] = ("none", "concat", "best-fit")
+_POOL_ROWS = 1 << 17  # fitted together: enough that one unfilled window at the end of each is nothing
 
 
 class Piece(NamedTuple):
@@ -97,31 +99,30 @@ class Concatenated:
 class Fitted:
     """Rows that are whole wherever they fit a window; of a longer one every full window is cut off.
 
-    alone: one row (or what is left of it) a window.
+    alone: one row (or what is left of it) a window. Rows are fitted together a pool of `pool_rows` at a time, so that the
+    time and the memory for it do not grow with the corpus; what is found lies in files (`scratch_array`).
     """
 
-    def __init__(self, row_starts: Numbers, length: int, *, alone: bool = False) -> None:
+    def __init__(self, row_starts: Numbers, length: int, *, alone: bool = False, pool_rows: int = _POOL_ROWS) -> None:
         self.length = length
-        lengths = np.diff(row_starts)
-        full = lengths // length
-        rows = np.repeat(np.arange(len(lengths)), full)  # of windows that hold nothing but a part of one row
-        parts = np.arange(len(rows)) - np.repeat(np.cumsum(full) - full, full)
-        rests = np.flatnonzero(lengths % length)
-        starts = np.concatenate((row_starts[rows] + parts * length, row_starts[rests] + full[rests] * length))
-        sizes = np.concatenate((np.full(len(rows), length, dtype=np.int64), lengths[rests] % length))
-        begins = np.concatenate((parts == 0, full[rests] == 0))
-        if alone:
-            windows = np.arange(len(starts))
-        else:
-            windows = np.concatenate((np.arange(len(rows)), len(rows) + best_fit(sizes[len(rows) :], length)))
-        order = np.lexsort((starts, -sizes, windows))
-        self._starts, self._sizes, self._begins = starts[order], sizes[order], begins[order]
-        self._first = np.concatenate(([0], np.bincount(windows).cumsum()))  # piece of each window
+        pools = [row_starts[first : first + pool_rows + 1] for first in range(0, len(row_starts) - 1, pool_rows)]
+        number = sum(int((-(-np.diff(pool) // length)).sum()) for pool in pools)
+        self._starts, self._begins = scratch_array(number, np.int64), scratch_array(number, np.bool_)
+        self._sizes, first = scratch_array(number, np.uint32), scratch_array(number + 1, np.int64)
+        pieces = windows = 0
+        for pool in pools:
+            starts, sizes, begins, window = _fitted(pool, length, alone=alone)
+            stop = pieces + len(starts)
+            self._starts[pieces:stop], self._sizes[pieces:stop], self._begins[pieces:stop] = starts, sizes, begins
+            ends = np.bincount(window).cumsum()
+            first[windows + 1 : windows + 1 + len(ends)] = pieces + ends
+            pieces, windows = stop, windows + len(ends)
+        self._first = first[: windows + 1]  # piece of each window
 
     @property
     def sizes(self) -> Numbers:
         """(W,) ids in each window."""
-        sizes: Numbers = np.add.reduceat(self._sizes, self._first[:-1])
+        sizes: Numbers = np.add.reduceat(self._sizes, self._first[:-1], dtype=np.int64)
         return sizes
 
     def pieces(self, window: int) -> Iterator[Piece]:
@@ -129,6 +130,26 @@ class Fitted:
         for piece in range(int(self._first[window]), int(self._first[window + 1])):
             start = int(self._starts[piece])
             yield Piece(start, start + int(self._sizes[piece]), bool(self._begins[piece]))
+
+
+def _fitted(
+    row_starts: Numbers, length: int, *, alone: bool
+) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_], Numbers]:
+    """The pieces of some rows, window after window, (P,): starts, sizes, whether a row begins with it, and the window."""
+    lengths = np.diff(row_starts)
+    full = lengths // length
+    rows = np.repeat(np.arange(len(lengths)), full)  # of windows that hold nothing but a part of one row
+    parts = np.arange(len(rows)) - np.repeat(np.cumsum(full) - full, full)
+    rests = np.flatnonzero(lengths % length)
+    starts = np.concatenate((row_starts[rows] + parts * length, row_starts[rests] + full[rests] * length))
+    sizes = np.concatenate((np.full(len(rows), length, dtype=np.int64), lengths[rests] % length))
+    begins = np.concatenate((parts == 0, full[rests] == 0))
+    if alone:
+        windows = np.arange(len(starts))
+    else:
+        windows = np.concatenate((np.arange(len(rows)), len(rows) + best_fit(sizes[len(rows) :], length)))
+    order = np.lexsort((starts, -sizes, windows))
+    return starts[order], sizes[order], begins[order], windows[order]
 
 
 def best_fit(sizes: Numbers, length: int) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,31 @@ class PlannedSource(ABC, Generic[AnyBatch]):
             yield self.batch(share, epoch) if len(share) else self.nothing(int(numbers[0]), epoch)
 
 
-def shuffled(number: int, *key: int) -> Numbers:
-    """The numbers from 0 to `number` - 1 in an order that the key (seed, epoch, …) decides."""
-    order: Numbers = np.random.Generator(np.random.PCG64(list(key))).permutation(number)
-    return order
+def shuffled(number: int, *key: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """The numbers from 0 to `number` - 1 in an order that the key (seed, epoch, …) decides; 32-bit while they fit."""
+    numbers = np.arange(number, dtype=np.uint32 if number <= 1 << 32 else np.uint64)
+    return np.random.Generator(np.random.PCG64(list(key))).permutation(numbers)
+
+
+class Slices(Sequence[Numbers]):
+    """Stretches of `size` numbers of an array, cut when they are asked for."""
+
+    def __init__(self, numbers: npt.NDArray[np.integer[Any]], size: int) -> None:
+        self._numbers, self._size = numbers, size
+
+    def __len__(self) -> int:
+        return -(-len(self._numbers) // self._size)
+
+    @overload
+    def __getitem__(self, index: int) -> Numbers: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Numbers]: ...
+
+    def __getitem__(self, index: int | slice) -> Numbers | Sequence[Numbers]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        start = index % len(self) * self._size
+        return self._numbers[start : start + self._size].astype(np.int64)

@@ -13,7 +13,7 @@ from torch import Tensor
 from bpe_transformer.data.batches.batch import IGNORED, AnyBatch, MaskedBatch, PackedBatch
 from bpe_transformer.data.batches.packing import Pack, Packing, pack
 from bpe_transformer.data.batches.samplers import LengthBuckets
-from bpe_transformer.data.batches.source import Numbers, Padding, PlannedSource, shuffled
+from bpe_transformer.data.batches.source import Numbers, Padding, PlannedSource, Slices, shuffled
 from bpe_transformer.data.batches.token_rows import TokenRows
 
 
@@ -70,8 +70,7 @@ class WindowBatches(PlannedSource[AnyBatch]):
             bound = max(self._max_tokens, int(sizes.max()))
             return LengthBuckets(sizes, max_tokens=bound, seed=self._seed, shuffle=self._shuffle).batches(epoch)
         order = shuffled(len(sizes), self._seed, epoch) if self._shuffle else np.arange(len(sizes))
-        rows = max(1, self._max_tokens // self._length)
-        return [order[start : start + rows] for start in range(0, len(order), rows)]
+        return Slices(order, max(1, self._max_tokens // self._length))
 
     def _windows(self, numbers: Numbers) -> _Windows:
         """The windows of these numbers, padded to the fullest of them."""

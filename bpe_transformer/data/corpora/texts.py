@@ -16,25 +16,37 @@ def is_plain_text(path: str | os.PathLike[str]) -> bool:
     return compression(path) is None and file_format(path) not in (".jsonl", ".csv", ".tsv", ".parquet")
 
 
-def file_texts(path: str | os.PathLike[str], errors: Errors = "strict") -> Iterator[str]:
+def file_texts(
+    path: str | os.PathLike[str], errors: Errors = "strict", stats: ReadStats | None = None
+) -> Iterator[str]:
     """The whole text of a text file, and every text in the columns of a table, row by row; packed files are unpacked.
+
+    `stats` gets what was missing or replaced.
 
     Raises `CorpusError` for a file that is missing, `InvalidUtf8Error` for bytes that are not UTF-8.
     """
-    path = Path(path)
+    path, stats = Path(path), stats or ReadStats()
     if not path.is_file():
         raise CorpusError(f"{path} is not a file; check the path")
     if file_format(path) == ".parquet":
-        yield from _parquet_texts(path)
+        yield from _parquet_texts(path, stats)
     elif is_plain_text(path.with_suffix("") if compression(path) else path):
         with open_bytes(path) as stream:
-            yield decode_utf8(stream.read(), path, 0, errors, lambda _: None)
+            data = stream.read()
+        text = decode_utf8(data, path, 0, errors, lambda _: None)
+        stats.replaced += replaced_characters(data, text)
+        yield text
     else:
         with ByteFile(path) as file:
-            yield from row_texts(file, None, errors, ReadStats())
+            yield from row_texts(file, None, errors, stats)
 
 
-def _parquet_texts(path: Path) -> Iterator[str]:
+def replaced_characters(data: bytes, text: str) -> int:
+    """How many characters of a text took the place of bytes of `data` that are not UTF-8."""
+    return text.count("\ufffd") - data.count("\ufffd".encode())
+
+
+def _parquet_texts(path: Path, stats: ReadStats) -> Iterator[str]:
     import pyarrow as pa
 
     with open_parquet(path) as file:
@@ -44,4 +56,9 @@ def _parquet_texts(path: Path) -> Iterator[str]:
             raise CorpusError(f"{path} has no text column; its columns are {', '.join(file.schema_arrow.names)}")
         for batch in parquet_batches(path, file, 1_000, columns):
             for row in batch.to_pylist():
-                yield from (row[column] for column in columns if row[column] is not None)
+                stats.rows += 1
+                for column in columns:
+                    if row[column] is None:
+                        stats.note_missing(1, [f"row {stats.rows - 1:,} of {column}"])
+                    else:
+                        yield row[column]

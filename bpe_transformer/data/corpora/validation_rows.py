@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.load import corpus_info, load_corpus, parse_split, rows_of_share
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
-from bpe_transformer.data.corpora.table_cache import read_notes
+from bpe_transformer.data.corpora.table_cache import read_notes, read_stage
 from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
+from bpe_transformer.ledger import ALSO_VALIDATION, HELD_OUT, REPEATED, Ledger, Stage, StageRecorder
 
 if TYPE_CHECKING:
     import datasets
@@ -25,11 +26,15 @@ _MOST_HELD_OUT = 1_000  # rows
 
 
 class Splits(NamedTuple):
-    """Rows to train on and rows to validate on; `notes` say how these were chosen and what both have in common."""
+    """Rows to train on and rows to validate on; `notes` say how these were chosen and what both have in common.
+
+    ledgers: what was lost on the way to the training rows, and to the validation rows.
+    """
 
     train: datasets.Dataset
     validation: datasets.Dataset
     notes: tuple[str, ...] = ()
+    ledgers: tuple[Ledger, Ledger] = (Ledger(), Ledger())
 
 
 def load_with_validation(
@@ -66,9 +71,12 @@ def load_with_validation(
     def load(name: str, split: str) -> datasets.Dataset:
         rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
         read.extend(note for note in read_notes(rows) if note not in read)
+        if (stage := read_stage(rows)) is not None:
+            stages[rows._fingerprint] = stage
         return rows
 
     read: list[str] = []
+    stages: dict[str, Stage] = {}  # of what was read
     base, _ = parse_split(split)
     known = corpus_info(name, base, errors=errors, reading=reading).splits
     if validation is None and "validation" in known:
@@ -78,20 +86,43 @@ def load_with_validation(
         if len(rows) < 2 and not documents:
             few = f"{name} has {len(rows)} rows, too few to hold one out"
             raise CorpusError(f"{few}; name rows to validate on with validation=…")
+        whole = rows
         train, held_out, note = _held_out(rows, (columns or ("text",))[0], label, seed, documents=documents)
     elif _is_file(validation, known):
-        train, held_out = load(name, split), load(validation, "train")
+        train, held_out = whole, _ = load(name, split), load(validation, "train")
         note = f"validation: {len(held_out):,} rows of {validation}"
     elif parse_split(validation)[0] == base:
         whole = load(name, base)
         train, held_out = _without(whole, split, validation)
         note = f"validation: {len(held_out):,} rows, {validation}, which are taken out of the training rows"
     else:
-        train, held_out = load(name, split), load(name, validation)
+        train, held_out = whole, _ = load(name, split), load(name, validation)
         note = f"validation: {len(held_out):,} rows of the split {validation}"
     used = list(columns or [name for name in train.column_names if name in held_out.column_names])
-    train, shared = _compared(train, held_out, used, dedup=dedup)
-    return Splits(train, held_out, (*read, note, *shared))
+    ledger = _ledger(stages, whole).with_stages(_held_out_stage(whole, train, used))
+    train, shared, dropped = _compared(train, held_out, used, dedup=dedup)
+    ledgers = ledger.with_stages(dropped), _ledger(stages, held_out)
+    return Splits(train, held_out, (*read, note, *shared), ledgers)
+
+
+def _ledger(stages: Mapping[str, Stage], rows: datasets.Dataset) -> Ledger:
+    """What was lost when these rows were read."""
+    stage = stages.get(rows._fingerprint)
+    return Ledger() if stage is None else Ledger((stage,))
+
+
+def _held_out_stage(whole: datasets.Dataset, train: datasets.Dataset, columns: Sequence[str]) -> Stage | None:
+    """What was taken out of the rows that were read, for validation; None for nothing."""
+    if whole is train:
+        return None
+    recorder, before, left = StageRecorder(), _num_bytes(whole, columns), _num_bytes(train, columns)
+    recorder.keep(left, len(train))
+    recorder.drop(HELD_OUT, before - left, len(whole) - len(train))
+    return recorder.stage("split")
+
+
+def _num_bytes(rows: datasets.Dataset, columns: Sequence[str]) -> int:
+    return sum(int(sizes.sum()) for _, sizes in _hashed(rows, columns))
 
 
 def _is_file(validation: str, splits: Sequence[str]) -> bool:
@@ -165,19 +196,24 @@ def _cut(rows: datasets.Dataset, column: str) -> tuple[datasets.Dataset, dataset
 
 def _compared(
     train: datasets.Dataset, validation: datasets.Dataset, columns: Sequence[str], *, dedup: bool
-) -> tuple[datasets.Dataset, tuple[str, ...]]:
-    """The training rows, without the duplicates if `dedup`, and what there is to say of them."""
+) -> tuple[datasets.Dataset, tuple[str, ...], Stage | None]:
+    """The training rows, without the duplicates if `dedup`, what there is to say of them, and the account of those dropped."""
     if not columns:
-        return train, ()
-    own, others = _hashes(train, columns), _hashes(validation, columns)
-    shared = np.isin(own, others)
+        return train, (), None
+    others = np.unique(
+        np.concatenate([np.empty(0, np.uint64), *(hashes for hashes, _ in _hashed(validation, columns))])
+    )
     if not dedup:
-        if not shared.any():
-            return train, ()
-        return train, (
-            f"{int(shared.sum()):,} of {len(train):,} training rows are also validation rows, so the validation is too good; "
-            "drop them with dedup=True",
+        number = sum(int(np.isin(hashes, others).sum()) for hashes, _ in _hashed(train, columns))
+        if not number:
+            return train, (), None
+        note = (
+            f"{number:,} of {len(train):,} training rows are also validation rows, so the validation is too good; "
+            "drop them with dedup=True"
         )
+        return train, (note,), None
+    own, sizes = (np.concatenate(found) for found in zip(*_hashed(train, columns), strict=True))
+    shared = np.isin(own, others)
     first = np.zeros(len(own), dtype=np.bool_)
     first[np.unique(own, return_index=True)[1]] = True
     kept = first & ~shared
@@ -185,23 +221,36 @@ def _compared(
         raise CorpusError(
             "all training rows are also validation rows, so dedup leaves none; name other validation rows"
         )
-    repeated = int((~first & ~shared).sum())
+    repeated = ~first & ~shared
     note = (
-        f"duplicates: {int(shared.sum()):,} training rows that are also validation rows and {repeated:,} that repeat an "
-        f"earlier one dropped, {int(kept.sum()):,} kept"
+        f"duplicates: {int(shared.sum()):,} training rows that are also validation rows and {int(repeated.sum()):,} that "
+        f"repeat an earlier one dropped, {int(kept.sum()):,} kept"
     )
-    return (train if kept.all() else train.select(np.flatnonzero(kept))), (note,)
+    recorder = StageRecorder()
+    recorder.keep(int(sizes[kept].sum()), int(kept.sum()))
+    for reason, dropped in ((ALSO_VALIDATION, shared), (REPEATED, repeated)):
+        if dropped.any():
+            places = (f"row {row:,}" for row in np.flatnonzero(dropped).tolist())
+            recorder.drop(reason, int(sizes[dropped].sum()), int(dropped.sum()), places)
+    rows = train if kept.all() else train.select(np.flatnonzero(kept))
+    return rows, (note,), recorder.stage("dedup")
 
 
-def _hashes(rows: datasets.Dataset, columns: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """(N,) 64-bit hashes of the rows' values in `columns`."""
+def _hashed(
+    rows: datasets.Dataset, columns: Sequence[str]
+) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]:
+    """(64-bit hashes of the rows' values in `columns`, bytes of the texts among them), some rows at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     from pandas.util import hash_array  # type: ignore[import-untyped]  # datasets depends on it
 
-    found = [np.empty(0, dtype=np.uint64)]
     for batch in rows.select_columns(list(columns)).with_format("arrow").iter(10_000):
-        hashed = np.zeros(batch.num_rows, dtype=np.uint64)
+        hashed, sizes = np.zeros(batch.num_rows, dtype=np.uint64), np.zeros(batch.num_rows, dtype=np.int64)
         for name in columns:
             values = np.asarray([str(value) for value in batch[name].to_pylist()], dtype=object)
             hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + hash_array(values, categorize=False)
-        found.append(hashed)
-    return np.concatenate(found)
+            if pa.types.is_string(batch.schema.field(name).type) or pa.types.is_large_string(
+                batch.schema.field(name).type
+            ):
+                sizes += pc.fill_null(pc.binary_length(batch[name]), 0).to_numpy()
+        yield hashed, sizes

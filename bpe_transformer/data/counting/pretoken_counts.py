@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bpe_transformer.data.corpora import local_files
+from bpe_transformer.data.corpora.reading import Reading
 from bpe_transformer.data.corpora.recipes import all_recipes
 from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import Errors
@@ -34,6 +35,7 @@ class CountInput:
     columns: tuple[str, ...] | None = None  # None: all that hold text
     counts: PretokenCounts | Path | None = None
     stream: BinaryIO | None = None  # of text, of unknown size
+    note: str | None = None  # what its folder holds besides
 
     @property
     def pretokenizer(self) -> Pretokenizer | None:
@@ -73,15 +75,17 @@ def count_inputs(
     source_dir: str | os.PathLike[str] | None = None,
     errors: Errors = "strict",
     columns: Sequence[str] | None = None,
+    recursive: bool = False,
 ) -> list[CountInput]:
-    """What `names` stand for: listed corpora, local files and folders, files of counts.
+    """What `names` stand for: listed corpora, local files and folders (with subfolders if `recursive`), files of counts.
 
     Raises `CorpusError` as `load_corpus` does; also when a column is missing or holds no text.
     """
     chosen = [names] if isinstance(names, str) else list(names)
     if not chosen:
         raise CorpusError("no corpus is named; name at least one (bpe-transformer corpora lists them)")
-    return [_input(name, split, source_dir, errors, columns) for name in chosen]
+    reading = Reading(recursive=recursive)
+    return [_input(name, split, source_dir, errors, columns, reading) for name in chosen]
 
 
 def pretokenizer_for(inputs: Sequence[CountInput], default: str | Pretokenizer = DEFAULT_PATTERN) -> Pretokenizer:
@@ -160,17 +164,22 @@ def count_corpus(
 
 
 def _input(
-    name: str, split: str, source_dir: str | os.PathLike[str] | None, errors: Errors, columns: Sequence[str] | None
+    name: str,
+    split: str,
+    source_dir: str | os.PathLike[str] | None,
+    errors: Errors,
+    columns: Sequence[str] | None,
+    reading: Reading,
 ) -> CountInput:
     chosen = None if columns is None else tuple(columns)
     if name not in all_recipes() and local_files.looks_local(name) and "[" not in split:
-        corpus = local_files.find(name, split)
+        corpus = local_files.find(name, split, reading)
         if corpus.columns is None:
-            return _local(name, corpus.files, chosen)
+            return replace(_local(name, corpus.files, chosen), note=local_files.unread_note(corpus))
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus, text_columns  # these load datasets
 
-    dataset = load_corpus(name, split, source_dir=source_dir, errors=errors)
-    info = corpus_info(name, split.partition("[")[0], errors=errors)
+    dataset = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading)
+    info = corpus_info(name, split.partition("[")[0], errors=errors, reading=reading)
     used = tuple(text_columns(info, dataset)) if chosen is None else chosen
     missing = [column for column in used if column not in dataset.column_names]
     if missing or not used:

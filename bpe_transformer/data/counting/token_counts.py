@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -24,17 +24,20 @@ _ROWS = 1_000
 
 @dataclass(frozen=True)
 class TokenCount:
-    """The size of one corpus: its documents (files, lines or values of text columns), bytes of UTF-8, and tokens."""
+    """The size of one corpus: its documents (files, lines or values of text columns), bytes of UTF-8, and tokens.
+
+    missing: values that were null. replaced: places where U+FFFD replaced invalid bytes.
+    """
 
     name: str
     documents: int
     bytes: int
     tokens: int
+    missing: int = 0
+    replaced: int = 0
 
     def __add__(self, other: TokenCount) -> TokenCount:
-        return TokenCount(
-            self.name, self.documents + other.documents, self.bytes + other.bytes, self.tokens + other.tokens
-        )
+        return TokenCount(self.name, *(a + b for a, b in zip(astuple(self)[1:], astuple(other)[1:], strict=True)))
 
 
 def count_tokens(
@@ -60,7 +63,7 @@ def count_tokens(
     if corpus.dataset is not None:
         for column in corpus.columns or ():
             for batch in corpus.dataset.select_columns(column).with_format("arrow").iter(_ROWS):
-                count.add_texts(batch[column].drop_null())
+                count.add_column(batch[column])
                 report(count.sum.bytes)
     before = 0
     for path in corpus.files:
@@ -74,12 +77,13 @@ def count_tokens(
                 count.add_file(reader, file, report_file)
             elif path.suffix.lower() == ".parquet":
                 for texts in _parquet_texts(path, corpus.columns):
-                    count.add_texts(texts)
+                    count.add_column(texts)
             else:
-                rows = row_texts(file, corpus.columns, errors, ReadStats())
+                rows = row_texts(file, corpus.columns, errors, stats := ReadStats())
                 while batch := list(islice(rows, _ROWS)):
                     count.add_texts(batch)
                     report_file(0)
+                count.sum += TokenCount("", 0, 0, 0, stats.missing, stats.replaced)
         before += os.path.getsize(path)
     return count.sum
 
@@ -95,7 +99,13 @@ class _RunningCount:
     def add_file(self, reader: FileTexts, file: Readable, report: Callable[[int], object]) -> None:
         for block, _, _ in reader.blocks(file):
             self.add_texts(block.rows, int(block.ends.sum()), block.num_bytes)
+            self.sum += TokenCount("", 0, 0, 0, 0, block.replaced)
             report(self.sum.bytes)
+
+    def add_column(self, texts: Any) -> None:
+        """Adds an Arrow array; null is no text."""
+        self.add_texts(texts.drop_null())
+        self.sum += TokenCount("", 0, 0, 0, texts.null_count)
 
     def add_texts(self, texts: Any, documents: int | None = None, num_bytes: int | None = None) -> None:
         counts = self._tokenizer.count_batch(texts, self._threads, disallowed_special=())
@@ -122,4 +132,4 @@ def _parquet_texts(path: Path, columns: tuple[str, ...] | None) -> Iterator[Any]
             if name not in kinds:
                 raise CorpusError(f"{path} has no column {name}; its columns are {', '.join(kinds)}")
             for batch in parquet_batches(path, file, _ROWS, [name]):
-                yield batch.column(0).drop_null()
+                yield batch.column(0)

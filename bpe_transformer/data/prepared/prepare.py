@@ -46,6 +46,7 @@ class PrepareOptions:
     rows in all. fail_above: the largest share of its data, 0 to 1, that a stage may lose; more raises `DataLossError`, and
     nothing is written.
     keep_tokenizer: save the tokenizer beside the rows, so that they can be trained on by themselves.
+    before: what was lost before, where the dataset does not know it itself.
     """
 
     out: str | os.PathLike[str] | None = None
@@ -57,6 +58,7 @@ class PrepareOptions:
     unit_bytes: int | None = None
     fail_above: float | None = None
     keep_tokenizer: bool = False
+    before: Ledger | None = None
 
 
 def prepare_translation(
@@ -157,7 +159,7 @@ def _prepare(
     rows = _rows(dataset, encoder, options.unit_bytes, labels)
     facts = _planned(rows, encoder)
     read = read_stage(dataset) if isinstance(rows, DatasetRows) else None
-    before = Ledger() if read is None else Ledger((read,))
+    before = options.before or Ledger().with_stages(read)
     if options.out is not None:
         with lock_output(options.out, reentrant=True):
             found = made_before(options.out, facts, overwrite=options.overwrite)

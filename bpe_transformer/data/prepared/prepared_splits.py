@@ -54,11 +54,8 @@ def load_stores(
         raise CorpusError(f"{path} has {len(store)} rows, too few to hold one out; name rows with validation=…")
     number = max(1, min(_MOST_HELD_OUT, len(store) // _HELD_OUT_SHARE))
     drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(store), number, replace=False)
-    held_out = np.zeros(len(store), np.bool_)
-    held_out[drawn] = True
-    rest, out = store.select(np.flatnonzero(~held_out)), store.select(np.flatnonzero(held_out))
     return (
-        rest,
-        out,
+        store.without(drawn),
+        store.select(np.sort(drawn)),
         f"validation: {number:,} of {len(store):,} rows, drawn by seed {seed} and taken out of the training rows",
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, InvalidUtf8Error
-from bpe_transformer.io import DEFAULT_ERRORS, Errors, invalid_utf8_message
+from bpe_transformer.io import DEFAULT_ERRORS, Errors, ReadStats, invalid_utf8_message
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
@@ -23,6 +23,8 @@ CHUNK_BYTES = 1 << 20
 class ChunkedText:
     """A text with a name: a string, or a UTF-8 file, which is read again for every pass over it.
 
+    stats: what reading the string skipped or changed; None where it was not read. rows: texts that it was joined from.
+
     Raises:
         CorpusError: the file is missing or empty.
         InvalidUtf8Error: it is not UTF-8, with the position, unless `errors` is "replace".
@@ -31,6 +33,8 @@ class ChunkedText:
     name: str
     text: str | None = None  # None: the file of this name
     errors: Errors = DEFAULT_ERRORS
+    stats: ReadStats | None = field(default=None, compare=False)
+    rows: int = 1
 
     @classmethod
     def file(cls, path: str | os.PathLike[str], errors: Errors = DEFAULT_ERRORS) -> ChunkedText:

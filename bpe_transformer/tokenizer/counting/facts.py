@@ -20,7 +20,7 @@ class CountSource:
 
     `missing` values were null, and U+FFFD replaced invalid bytes at `replaced` places. `complete` is False if counting was
     cut short; `stopped_at` is then the byte of a text file up to which it was counted: the bytes from there on, counted
-    separately, add up to the counts of the whole file.
+    separately, add up to the counts of the whole file. `missing_places` says where the first missing values are.
     """
 
     name: str
@@ -31,6 +31,7 @@ class CountSource:
     weight: float = 1.0
     complete: bool = True
     stopped_at: int | None = None
+    missing_places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +136,7 @@ def _source(data: Node) -> CountSource:
         weight=weight,
         complete=data.get("complete", bool, True),
         stopped_at=data.number("stopped_at", default=None),
+        missing_places=data.texts("missing_places") if "missing_places" in data.value else (),
     )
 
 

@@ -187,6 +187,7 @@ class TextCounter(WordTables):
                     *counted,
                     missing=stats.missing,
                     replaced=stats.replaced,
+                    missing_places=tuple(stats.places),
                     complete=complete,
                     stopped_at=stopped_at,
                 )
@@ -295,14 +296,18 @@ class TextCounter(WordTables):
     def _add_table(self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, stats: ReadStats) -> None:
         for name in _text_columns("the data", table.schema) if columns is None else columns:
             array = table.column(name)
+            first = stats.rows
             for chunk in getattr(array, "chunks", [array]):
-                self._add_array(name, chunk, stats)
+                self._add_array(name, chunk, stats, first)
+                first += len(chunk)
+        stats.rows += table.num_rows
 
-    def _add_array(self, name: str, array: pa.Array, stats: ReadStats) -> None:
+    def _add_array(self, name: str, array: pa.Array, stats: ReadStats, first_row: int) -> None:
         import pyarrow as pa
 
         if array.null_count:
-            stats.missing += array.null_count
+            rows = (first_row + row for row, value in enumerate(array.is_null()) if value.as_py())
+            stats.note_missing(array.null_count, (f"row {row:,} of {name}" for row in rows))
             if pa.types.is_string_view(array.type):  # drop_null does not know views
                 array = array.cast(pa.large_string())
             array = array.drop_null()

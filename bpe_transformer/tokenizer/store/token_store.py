@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bpe_transformer.errors import ConfigError, DigestMismatchError, FormatError
 from bpe_transformer.io import bound_directory
 from bpe_transformer.io.manifest import MANIFEST, check_files, listed_files, sum_of
+from bpe_transformer.io.npy_files import scratch_array
 from bpe_transformer.ledger import Ledger
 from bpe_transformer.tokenizer.encoding.encodings import Encodings, Ids
 from bpe_transformer.tokenizer.store.shards import ANEW, Shard, check_ids, id_dtype, open_shard, release_pages
@@ -148,7 +149,9 @@ class TokenStore:
         """What tells these rows from others: `sha256`, and of a view also which rows it has."""
         if self._rows is None:
             return self.sha256
-        return hashlib.sha256(self.sha256.encode() + self._rows.tobytes()).hexdigest()
+        digest = hashlib.sha256(self.sha256.encode())
+        digest.update(np.ascontiguousarray(self._rows).data)
+        return digest.hexdigest()
 
     @property
     def num_ids(self) -> int:
@@ -185,18 +188,12 @@ class TokenStore:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Ids a row, (N, C) for C columns."""
-        lengths = np.empty((int(self._first_rows[-1]), len(self.columns)), np.int64)
-        for index in range(len(self.facts.shards)):
-            shard = self._shard(index)
-            for number, column in enumerate(self.columns):
-                starts = shard.columns[column].row_starts
-                np.subtract(
-                    starts[1:],
-                    starts[:-1],
-                    out=lengths[self._first_rows[index] : self._first_rows[index + 1], number],
-                )
-                release_pages(starts)
-        return lengths if self._rows is None else lengths[self._rows]
+        lengths = scratch_array(len(self) * len(self.columns), np.int64).reshape(len(self), len(self.columns))
+        for number, column in enumerate(self.columns):
+            starts = self.row_starts(column)
+            for first in range(0, len(self), _BLOCK_ROWS):
+                lengths[first : first + _BLOCK_ROWS, number] = np.diff(starts[first : first + _BLOCK_ROWS + 1])
+        return lengths
 
     def row_starts(self, column: str | None = None) -> NDArray[np.int64]:
         """(N + 1,) where each row begins among all ids of a column laid end to end, and their number."""
@@ -205,10 +202,28 @@ class TokenStore:
             if self._rows is None and len(self.facts.shards) == 1:
                 self._row_starts[name] = self._shard(0).columns[name].row_starts
             else:
-                starts = np.zeros(len(self) + 1, np.int64)
-                np.cumsum(self.lengths[:, self.columns.index(name)], out=starts[1:])
-                self._row_starts[name] = starts
+                self._row_starts[name] = self._joined_row_starts(name)
         return self._row_starts[name]
+
+    def _joined_row_starts(self, name: str) -> NDArray[np.int64]:
+        starts = scratch_array(len(self) + 1, np.int64)
+        if self._rows is None:
+            for index, first in enumerate(self._first_rows[:-1].tolist()):
+                here = self._shard(index).columns[name].row_starts
+                starts[first + 1 : first + len(here)] = here[1:] + self._first_ids[name][index]
+                release_pages(here)
+            return starts
+        for first in range(0, len(self), _BLOCK_ROWS):
+            rows = self._rows[first : first + _BLOCK_ROWS]
+            places = np.searchsorted(self._first_rows, rows, "right") - 1
+            lengths = np.empty(len(rows), np.int64)
+            for place in np.unique(places).tolist():
+                here = places == place
+                within = rows[here] - self._first_rows[place]
+                of_shard = self._shard(place).columns[name].row_starts
+                lengths[here] = of_shard[within + 1] - of_shard[within]
+            starts[first + 1 : first + len(rows) + 1] = starts[first] + np.cumsum(lengths)
+        return starts
 
     def take(self, rows: ArrayLike, column: str | None = None) -> Encodings:
         """The ids of some rows, (N,) in any order, one after another; copied out of the files."""
@@ -238,8 +253,9 @@ class TokenStore:
         """(N,) the values of a column with one number a row, such as labels."""
         if name not in self.facts.values:
             raise ConfigError(f"{self.path} has no values {name!r}, only {', '.join(self.facts.values) or 'ids'}")
-        shards = [self._shard(index).values[name] for index in range(len(self.facts.shards))]
-        found = np.concatenate([np.empty(0, np.int64), *shards])
+        found = scratch_array(int(self._first_rows[-1]), np.int64)
+        for index, first in enumerate(self._first_rows[:-1].tolist()):
+            found[first : first + self.facts.shards[index].rows] = self._shard(index).values[name]
         return found if self._rows is None else found[self._rows]
 
     def ids_between(self, start: int, stop: int, column: str | None = None) -> Ids:
@@ -287,6 +303,18 @@ class TokenStore:
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(self)):
             raise IndexError(f"rows {chosen.min()} to {chosen.max()} are out of range; there are {len(self)}")
         return TokenStore(self.path, self.facts, chosen if self._rows is None else self._rows[chosen])
+
+    def without(self, rows: ArrayLike) -> TokenStore:
+        """A view of all rows but some, in their order."""
+        dropped = np.unique(np.asarray(rows, np.int64))
+        kept = scratch_array(len(self) - len(dropped), np.int64)
+        written = 0
+        for first in range(0, len(self), _BLOCK_ROWS):
+            some = np.arange(first, min(first + _BLOCK_ROWS, len(self)))
+            some = some[~np.isin(some, dropped[np.searchsorted(dropped, first) :], assume_unique=True)]
+            kept[written : written + len(some)] = some
+            written += len(some)
+        return self.select(kept)
 
     # --- other forms ---------------------------------------------------------------------------------------------------
 

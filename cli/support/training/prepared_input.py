@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpe_transformer.cli.support.console import messages, show_ledger, tell
+from bpe_transformer.cli.support.console import messages, say_ledger, tell
 from bpe_transformer.cli.support.training.settings import chosen_settings, resumed_settings
 from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
@@ -62,15 +62,18 @@ def train_prepared(
     settings: Mapping[str, Setting],
     start: Pretrained | None,
     processes: Processes,
+    fail_above: float | None,
     *,
     resume: bool,
 ) -> RunResult:
     """Trains on rows that prepare, or encode --file, has written."""
+    from bpe_transformer.tokenizer.store import StoreFacts
     from bpe_transformer.training import train_model
     from bpe_transformer.training.engine import find_device
     from bpe_transformer.training.state import begin_run, has_begun_only
 
     info, columns, asked = prepared_facts(path)
+    StoreFacts.read(path).ledger.check(fail_above)
     if resume:
         chosen = resumed_settings(run, settings).settings
     else:
@@ -83,6 +86,6 @@ def train_prepared(
             begin_run(run, chosen)
         data = prepared_rows(path, tokenizer, validation, chosen, quiet=quiet)
     if not quiet:
-        show_ledger(data[0].ledger, title="training rows")
+        say_ledger(data[0].ledger, "training, ")
     initial = initial_weights(start, messages())
     return train_model(*data, columns, settings=chosen, directory=run, corpus=path, resume=resume, initial=initial)
