@@ -80,7 +80,7 @@ def test_prepare_and_train_choose_alike(
     prepared = TokenStore.load(tmp_path / "rows", Tokenizer.load(byte_tokenizer))
     assert prepared.task == task
     assert prepared.to_dataset()[:] == rows.to_dataset()[:]
-    assert prepared.ledger == rows.ledger
+    assert prepared.ledger.stages[-1] == rows.ledger.stages[-1]  # train has read all rows and held some out before
 
 
 def test_contradicting_options_are_refused_alike(
