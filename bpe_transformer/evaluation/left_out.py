@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpe_transformer.data.corpora.table_cache import read_stage
+from bpe_transformer.errors import refuse_one_string
 from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def scored_rows(rows: datasets.Dataset, columns: Sequence[str]) -> Ledger:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    refuse_one_string(columns=columns)
     recorder, first = StageRecorder(), 0
     for batch in rows.select_columns(list(dict.fromkeys(columns))).with_format("arrow").iter(10_000):
         left_out, sizes = np.zeros(batch.num_rows, np.bool_), np.zeros(batch.num_rows, np.int64)
