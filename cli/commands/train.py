@@ -171,7 +171,7 @@ def command(
     from bpe_transformer.training.engine import find_device
 
     processes, start = start_processes(), load_start(from_run)
-    if run is not None and not print_config and processes.is_first:
+    if run is not None and processes.is_first and not print_config:
         _check_run(run, resume=resume, overwrite=overwrite)
     family = _family(run if resume else None, preset, named_settings(settings), start)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
@@ -181,11 +181,11 @@ def command(
     if run and resume:
         chosen = resumed_settings(run, settings)
     else:
-        chosen = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
-        chosen = continued(chosen, start, settings)
+        begun = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
+        chosen = continued(begun, start, settings)
     console, quiet = messages(), not processes.is_first
     console.quiet = quiet
-    processes.connect(find_device(chosen.settings.training.device).type)
+    processes.connect(_device(chosen))
     with processes.first_alone():
         splits = [corpus.splits(validation, chosen.settings.training.seed, dedup=dedup) for corpus in mixed]
         mixing = Mixing(mixed, splits, weights, mix_temperature, quiet or print_config, fail_above)
@@ -195,6 +195,12 @@ def command(
     chosen.announce(console)
     watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
     _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
+
+
+def _device(chosen: ChosenSettings) -> str:
+    from bpe_transformer.training.engine import find_device
+
+    return find_device(chosen.settings.training.device).type
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,23 @@ def load_with_validation(
     else:
         train, held_out = whole, _ = load(name, split), load(name, validation)
         note = f"validation: {len(held_out):,} rows of the split {validation}"
+    return _finished(Splits(train, held_out, (*read, note)), whole, stages, columns, dedup=dedup)
+
+
+def _finished(
+    splits: Splits,
+    whole: datasets.Dataset,
+    stages: Mapping[str, Stage],
+    columns: Sequence[str] | None,
+    *,
+    dedup: bool,
+) -> Splits:
+    """The splits compared with each other, and with their ledgers; `whole` is what the training rows were taken from."""
+    train, held_out = splits.train, splits.validation
     used = list(columns or [name for name in train.column_names if name in held_out.column_names])
     ledger = _ledger(stages, whole).with_stages(_held_out_stage(whole, train, used))
     train, shared, dropped = _compared(train, held_out, used, dedup=dedup)
-    ledgers = ledger.with_stages(dropped), _ledger(stages, held_out)
-    return Splits(train, held_out, (*read, note, *shared), ledgers)
+    return Splits(train, held_out, (*splits.notes, *shared), (ledger.with_stages(dropped), _ledger(stages, held_out)))
 
 
 def _ledger(stages: Mapping[str, Stage], rows: datasets.Dataset) -> Ledger:
