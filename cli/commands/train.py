@@ -168,8 +168,6 @@ def command(
     run = None if print_config and not resume else Path(str(output))
     start_torch(threads, needed=TRAINING)
     hide_library_bars()
-    from bpe_transformer.training.engine import find_device
-
     processes, start = start_processes(), load_start(from_run)
     if run is not None and processes.is_first and not print_config:
         _check_run(run, resume=resume, overwrite=overwrite)
