@@ -70,9 +70,7 @@ def load_with_validation(
 
     def load(name: str, split: str) -> datasets.Dataset:
         rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
-        read.extend(note for note in read_notes(rows) if note not in read)
-        if (stage := read_stage(rows)) is not None:
-            stages[rows._fingerprint] = stage
+        _note(rows, read, stages)
         return rows
 
     read: list[str] = []
@@ -99,6 +97,13 @@ def load_with_validation(
         train, held_out = whole, _ = load(name, split), load(name, validation)
         note = f"validation: {len(held_out):,} rows of the split {validation}"
     return _finished(Splits(train, held_out, (*read, note)), whole, stages, columns, dedup=dedup)
+
+
+def _note(rows: datasets.Dataset, notes: list[str], stages: dict[str, Stage]) -> None:
+    """Adds what there was to say when these rows were read, and what was lost."""
+    notes.extend(note for note in read_notes(rows) if note not in notes)
+    if (stage := read_stage(rows)) is not None:
+        stages[rows._fingerprint] = stage
 
 
 def _finished(
