@@ -83,15 +83,20 @@ def command(
     if output == "-":
         with tempfile.TemporaryDirectory() as folder:
             learned.save(folder)
-            write_data(Path(folder, "tokenizer.json").read_bytes())
+            write_data(_saved_file(folder).read_bytes())
     else:
         save_tokenizer(learned, output, overwrite=overwrite)
-    place = "to standard output" if output == "-" else Path(output) / "tokenizer.json"
+    place = "to standard output" if output == "-" else _saved_file(output)
     model = learned.model
     say(
         f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
         f"pattern {model.pretokenizer}; saved {place}: {learned.vocab_size:,} ids",
     )
+
+
+def _saved_file(folder: str) -> Path:
+    """The file of a saved tokenizer: tokenizer.json, or SentencePiece's model where that cannot hold it."""
+    return next(filter(Path.is_file, (Path(folder, name) for name in ("tokenizer.json", "tokenizer.model"))))
 
 
 def _holds_model(folder: str) -> bool:

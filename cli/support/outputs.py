@@ -72,11 +72,15 @@ def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
                 shutil.copytree(written, new, dirs_exist_ok=True)
 
 
+def _holds_tokenizer(output: str | os.PathLike[str]) -> bool:
+    return any(Path(output, name).exists() for name in ("tokenizer.json", "tokenizer.model"))
+
+
 def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwrite: bool) -> None:
     """Raises `FileExistsError`, before anything is learned, if `output` holds a larger vocabulary than this."""
     from bpe_transformer.errors import BpeTransformerError
 
-    if overwrite or not Path(output, "tokenizer.json").exists():
+    if overwrite or not _holds_tokenizer(output):
         return
     try:
         size = _load(output).vocab_size
@@ -90,7 +94,7 @@ def save_tokenizer(tokenizer: Tokenizer, output: str | os.PathLike[str], *, over
     """Saves a tokenizer in the folder `output`. Raises `FileExistsError` if that holds a tokenizer with another digest."""
     from bpe_transformer.errors import BpeTransformerError
 
-    if not overwrite and Path(output, "tokenizer.json").exists():
+    if not overwrite and _holds_tokenizer(output):
         try:
             old = _load(output)
         except BpeTransformerError:

@@ -2,8 +2,9 @@
 
 namespace bpe {
 
-Decoder::Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix)
-    : prefix_(prefix), marked_(prefix != Prefix::kNever) {
+Decoder::Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix,
+                 bool squeezes)
+    : prefix_(prefix), squeezes_(squeezes), marked_(prefix != Prefix::kNever) {
   size_t total = 0;
   for (const std::string_view bytes : decoded_bytes) total += bytes.size();
   blob_.reserve(total + kStep + 1);

@@ -42,11 +42,14 @@ class Decoder {
     kSpecial = 1,   // left out with skip_special
     kEndsWord = 2,  // ends a word: its last byte, a space, is dropped at the end of the text
     kSeparate = 4,  // separates segments of text, as special tokens do
+    kVerbatim = 8,  // begins with a space of its own, never with one that encoding put before a text
   };
   enum class Prefix : uint8_t { kNever, kFirst, kAlways };  // where encoding puts a space before segments
 
+  // With `squeezes`, as SentencePiece does: a space at the start is left out of each token until there is text.
   // `decoded_bytes` and `flags` (see Flag) have an entry for every id; empty bytes are no token.
-  Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix);
+  Decoder(const std::vector<std::string_view>& decoded_bytes, const std::vector<uint8_t>& flags, Prefix prefix,
+          bool squeezes);
 
   size_t size() const { return spans_.size(); }
 
@@ -70,9 +73,9 @@ class Decoder {
         const Span span = spans_[static_cast<size_t>(ids[i])];
         const bool separate = span.flags & kSeparate;
         if (!(skip_special && (span.flags & kSpecial))) {
-          const bool drop = starts && !separate && blob_[span.start] == ' ';
+          const bool drop = starts && !(span.flags & (kSeparate | kVerbatim)) && blob_[span.start] == ' ';
           to = put(span, drop, to);
-          if (!separate || prefix_ == Prefix::kFirst) starts = false;
+          if (!separate || prefix_ == Prefix::kFirst) starts = starts && squeezes_ && span.size == drop;
           ends_word = span.flags & kEndsWord;
         }
         if (separate && prefix_ == Prefix::kAlways) starts = true;
@@ -99,6 +102,7 @@ class Decoder {
   std::vector<uint8_t> blob_;  // the bytes of all tokens, padded for reads past the last
   std::vector<Span> spans_;    // by id
   Prefix prefix_;
+  bool squeezes_;
   bool marked_ = false;  // whether flags matter even if no token is left out
 };
 

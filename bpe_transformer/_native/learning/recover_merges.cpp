@@ -1,6 +1,7 @@
 #include "learning/recover_merges.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <queue>
 #include <string>
@@ -18,20 +19,52 @@ constexpr uint32_t kNone = UINT32_MAX;
 
 uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
 
-struct Mix {
-  size_t operator()(uint64_t key) const {
-    key *= 0x9E3779B97F4A7C15u;
-    return static_cast<size_t>(key ^ key >> 32);
+// The rank of the token that two ranks merge into. A rank is both the number of a token and the priority of its merge.
+// A table with open addressing, at most half full; most look-ups are for pairs that merge into nothing, which a filter of
+// bits, small enough for the cache, answers first.
+class Rules {
+ public:
+  explicit Rules(size_t size) {
+    size_t capacity = 1024;
+    while (capacity < 2 * size) capacity *= 2;
+    keys_.assign(capacity, kFree);
+    ranks_.resize(capacity);
+    filter_.resize(std::min<size_t>(capacity / 8, size_t{1} << 15));
   }
+  // The rank, or kNone.
+  uint32_t find(uint32_t left, uint32_t right) const {
+    const uint64_t key = key_of(left, right), hash = mix(key);
+    if (!(filter_[bit_word(hash)] >> (hash & 63) & 1)) return kNone;
+    for (size_t at = slot(hash);; at = (at + 1) & (keys_.size() - 1)) {
+      if (keys_[at] == key) return ranks_[at];
+      if (keys_[at] == kFree) return kNone;
+    }
+  }
+  // Enters the rank of a pair that is not there yet, else does nothing.
+  void insert(uint64_t key, uint32_t rank) {
+    const uint64_t hash = mix(key);
+    filter_[bit_word(hash)] |= uint64_t{1} << (hash & 63);
+    size_t at = slot(hash);
+    for (; keys_[at] != kFree; at = (at + 1) & (keys_.size() - 1))
+      if (keys_[at] == key) return;
+    keys_[at] = key;
+    ranks_[at] = rank;
+  }
+
+ private:
+  static constexpr uint64_t kFree = UINT64_MAX;
+  static uint64_t mix(uint64_t key) {
+    key *= 0x9E3779B97F4A7C15u;
+    return key ^ key >> 32;
+  }
+  size_t slot(uint64_t hash) const { return static_cast<size_t>(hash >> 8) & (keys_.size() - 1); }
+  size_t bit_word(uint64_t hash) const { return static_cast<size_t>(hash >> 6) & (filter_.size() - 1); }
+
+  std::vector<uint64_t> keys_, filter_;
+  std::vector<uint32_t> ranks_;
 };
 
-// The rank of the token that two ranks merge into. A rank is both the number of a token and the priority of its merge.
-using Rules = std::unordered_map<uint64_t, uint32_t, Mix>;
-
-uint32_t merged_rank(const Rules& rules, uint32_t left, uint32_t right) {
-  const auto found = rules.find(key_of(left, right));
-  return found == rules.end() ? kNone : found->second;
-}
+uint32_t merged_rank(const Rules& rules, uint32_t left, uint32_t right) { return rules.find(left, right); }
 
 // Merges the neighbours whose result has the lowest rank until none merge, in quadratic time.
 void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
@@ -90,17 +123,24 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
     const auto* const p = reinterpret_cast<const uint8_t*>(token.data());
     return unicode::decode(p + at, p + token.size()).length;
   };
-  std::unordered_map<std::string_view, uint32_t> base;
+  std::array<uint32_t, 256> bytes;  // the ranks of base tokens of one byte
+  bytes.fill(kNone);
+  std::unordered_map<std::string_view, uint32_t> base;  // and of characters of several
   std::vector<uint32_t> lengths(tokens.size()), order(tokens.size());
   for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
-    for (size_t at = 0; at < tokens[rank].size(); at += length_of(tokens[rank], at)) ++lengths[rank];
-    if (lengths[rank] == 1) base.emplace(tokens[rank], rank);
+    if (characters) {
+      for (size_t at = 0; at < tokens[rank].size(); at += length_of(tokens[rank], at)) ++lengths[rank];
+    } else {
+      lengths[rank] = static_cast<uint32_t>(tokens[rank].size());
+    }
+    if (lengths[rank] != 1) continue;
+    if (tokens[rank].size() == 1) bytes[static_cast<uint8_t>(tokens[rank][0])] = rank;
+    else base.emplace(tokens[rank], rank);
   }
   std::iota(order.begin(), order.end(), 0u);
   std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] < lengths[b]; });
 
-  Rules rules;
-  rules.reserve(tokens.size());
+  Rules rules(tokens.size());
   std::vector<uint64_t> pairs(tokens.size(), UINT64_MAX);
   std::vector<uint32_t> symbols;
   RecoveredMerges found;
@@ -112,9 +152,14 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
     bool complete = true;
     for (size_t at = 0; at < token.size() && complete;) {
       const size_t length = length_of(token, at);
-      const auto symbol = base.find(token.substr(at, length));
-      complete = symbol != base.end();
-      if (complete) symbols.push_back(symbol->second);
+      uint32_t symbol = kNone;
+      if (length == 1) {
+        symbol = bytes[static_cast<uint8_t>(token[at])];
+      } else if (const auto one = base.find(token.substr(at, length)); one != base.end()) {
+        symbol = one->second;
+      }
+      complete = symbol != kNone;
+      if (complete) symbols.push_back(symbol);
       at += length;
     }
     if (!complete) {
@@ -128,7 +173,7 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
       continue;
     }
     pairs[rank] = key_of(symbols[0], symbols[1]);
-    rules.emplace(pairs[rank], rank);
+    rules.insert(pairs[rank], rank);
   }
   for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
     if (pairs[rank] == UINT64_MAX) continue;

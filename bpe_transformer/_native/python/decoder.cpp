@@ -62,10 +62,10 @@ nb::object to_str(std::string_view text, const char* errors) {
   return nb::steal(str);
 }
 
-void init(Decoder* self, const nb::list& tokens, const nb::bytes& flags, int prefix) {
+void init(Decoder* self, const nb::list& tokens, const nb::bytes& flags, int prefix, bool squeezes) {
   if (flags.size() != tokens.size()) throw nb::value_error("tokens and flags are not equally many");
   const auto* const data = reinterpret_cast<const uint8_t*>(flags.c_str());
-  new (self) Decoder(views_of(tokens), {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix));
+  new (self) Decoder(views_of(tokens), {data, data + flags.size()}, static_cast<Decoder::Prefix>(prefix), squeezes);
 }
 
 nb::bytes decode_bytes(const Decoder& self, nb::handle ids, bool skip_special) {
@@ -133,7 +133,7 @@ nb::bytes join_rows(const Decoder& self, nb::handle object, const Input<int64_t>
 // Every method raises BadId for an id out of range, and TypeError for what it cannot read as ids.
 void bind_decoder(nb::module_& m) {
   nb::class_<Decoder>(m, "Decoder")
-      .def("__init__", &init, "tokens"_a, "flags"_a, "prefix"_a)
+      .def("__init__", &init, "tokens"_a, "flags"_a, "prefix"_a, "squeezes"_a)
       .def("decode_bytes", &decode_bytes, "ids"_a, "skip_special"_a)
       .def("decode", &decode, "ids"_a, "skip_special"_a, "errors"_a)
       .def("decode_batch", &decode_batch, "rows"_a, "skip_special"_a, "errors"_a)

@@ -35,7 +35,9 @@ class DecodeStream(Iterator[str]):
         self._skipped = frozenset(model.special_tokens.values()) if skip_special_tokens else frozenset[int]()
         self._separate = model.separate_ids
         self._word_ends = model.word_ends
-        self._prefix = model.prefix_space.removesuffix("_if_none")
+        self._prefix = model.stripped_prefix
+        self._squeezes = model.pretokenizer.squeeze_spaces
+        self._verbatim = model.verbatim_ids
         self._drops_space = self._prefix != "never"  # a space at the start of the next token is the prefix
         self._held = b""  # the space after a word, written once another token follows
         self._bytes = 0
@@ -84,12 +86,12 @@ class DecodeStream(Iterator[str]):
         data = self._decoded_bytes[id]
         if not data:
             raise DecodingError(id_out_of_range(id, len(self._decoded_bytes)))
-        if self._drops_space and not separate and data.startswith(b" "):
+        if self._drops_space and not separate and id not in self._verbatim and data.startswith(b" "):
             data = data[1:]
         if separate:
             self._drops_space = self._prefix == "always"
         else:
-            self._drops_space = False
+            self._drops_space = self._drops_space and self._squeezes and not data
         before, self._held = self._held, b""
         if id in self._word_ends:
             data, self._held = data[:-1], data[-1:]

@@ -24,8 +24,9 @@ class Decoder:
 
     def __init__(self, model: BpeModel) -> None:
         self.model = model
-        prefix = get_args(PrefixSpace).index(model.prefix_space.removesuffix("_if_none"))
-        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), prefix)
+        prefix = get_args(PrefixSpace).index(model.stripped_prefix)
+        squeezes = model.pretokenizer.squeeze_spaces
+        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), prefix, squeezes)
 
     def decode(
         self,

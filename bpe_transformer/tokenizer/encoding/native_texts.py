@@ -34,6 +34,9 @@ class NativeTexts:
             [""] if has_two_forms or len(tokens) > _MAX_TOKENS else sorted(tokens)
         )  # "" is found in every text
         self._encoded = [token.encode() for token in self._tokens]
+        # with a space before the text, a token that it begins with follows that space, which the core does not put there
+        self._first = tuple(model.added_tokens) if model.prefix_space == "first" else ()
+        self._encoded_first = tuple(token.encode() for token in self._first)
 
     def rejected(self, texts: Iterable[object]) -> list[int]:
         """Indices of the texts that need the Python path, and of objects that are not texts."""
@@ -41,9 +44,9 @@ class NativeTexts:
 
     def _accepts(self, text: object) -> bool:
         if isinstance(text, str):
-            found = any(token in text for token in self._tokens)
+            found = text.startswith(self._first) or any(token in text for token in self._tokens)
         elif isinstance(text, bytes):
-            found = any(token in text for token in self._encoded)
+            found = text.startswith(self._encoded_first) or any(token in text for token in self._encoded)
         else:
             return False
         if found or self._form is None or text.isascii():

@@ -205,7 +205,9 @@ class PythonEncoder:
         return ids, np.concatenate(all_spans)
 
     def _normalized(self, token: bytes) -> bytes:
-        """The bytes of a token in normalised text."""
+        """The bytes of a token in normalised text, in which SentencePiece's are sought as they are."""
+        if self._split.charsmap is not None or self._split.squeeze_spaces:
+            return token
         text = self._split.normalize(token.decode())
         return (" " + text if self._prefix == "always" else text).encode()
 

@@ -42,23 +42,36 @@ _MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat
 FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
 DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory
 TRACE_FILE = "trace.parquet"
-OPTIONAL_FILES = (TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)  # beside tokenizer.json, and saved with it
+MODEL_FILE = "tokenizer.model"  # SentencePiece's, for what tokenizer.json cannot hold
+# what may be saved with a tokenizer: from an older one, these go; tokenizer.json would win over a new tokenizer.model
+OPTIONAL_FILES = (tokenizer_json.TOKENIZER_FILE, TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)
 # what a directory may hold, in the order of preference
 _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl", "tekken.json")
+_SAVED = (tokenizer_json.TOKENIZER_FILE, MODEL_FILE)  # names under which `save` writes
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
 def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
+    model = codec.model
+    module, name = _saved_as(model)
     with bound_directory(directory, drop=OPTIONAL_FILES) as folder:
-        file = folder / tokenizer_json.TOKENIZER_FILE
-        tokenizer_json.write(codec.model, file)
-        probe.verify(codec, tokenizer_json, file)
-        model = codec.model
+        module.write(model, folder / name)
+        probe.verify(codec, module, folder / name)
         tokens = {**model.added_tokens, **model.special_tokens}
-        role_files.write(model.named_roles, folder, model.config_fields, tokens)
+        others = {**model.config_fields, **tokenizer_json.normalizer_facts(model)}
+        role_files.write(model.named_roles, folder, others, tokens)
         if trace is not None:
             trace.save(folder / TRACE_FILE, digest=codec.model.digest)
+
+
+def _saved_as(model: BpeModel) -> tuple[ModuleType, str]:
+    """The format of a saved tokenizer, and the name of its file: tokenizer.json wherever that holds it exactly."""
+    split = model.pretokenizer
+    squeezes_around_tokens = bool(model.added_tokens) and (split.squeeze_spaces or split.charsmap is not None)
+    if model.prefix_space == "first" or split.unchanged or squeezes_around_tokens:
+        return sentencepiece, MODEL_FILE
+    return tokenizer_json, tokenizer_json.TOKENIZER_FILE
 
 
 def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
@@ -82,15 +95,15 @@ def load(
     beside = {file.name}
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
         beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
-    elif file.name == tokenizer_json.TOKENIZER_FILE and file.with_name(TRACE_FILE).is_file():
+    elif file.name in _SAVED and file.with_name(TRACE_FILE).is_file():
         beside.add(TRACE_FILE)  # not the roles' files, which transformers rewrites
     check_files(file.parent, beside)
     try:
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
-            if module is tokenizer_json:
+            if file.name in _SAVED or module is tokenizer_json:
                 roles, others = role_files.read(file.parent)
-                model = replace(model, roles=roles, config_fields=others)
+                model = replace(tokenizer_json.with_facts(model, others), roles=roles, config_fields=others)
         codec = probe.accept(model)
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
@@ -99,7 +112,7 @@ def load(
     except BpeTransformerError as cause:  # such as a pattern that does not compile
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)
-    if trace.is_file() and file.name == tokenizer_json.TOKENIZER_FILE:
+    if trace.is_file() and file.name in _SAVED:
         loaded = MergeTrace.load(trace, digest=model.digest)
         if problem := loaded.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
             raise FormatError(f"{trace} is damaged: {problem}; delete it, or learn the tokenizer again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -66,36 +66,49 @@ def verify_read(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) 
 
     Returns the package that gave equal ids, None if it is not installed.
     """
-    text = probe_text(codec)
-    return _verify_with_package(codec, module, path, text, codec.encode_ordinary(text))
+    return _verify_with_package(codec, module, path)
 
 
 def verify(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
-    """Raises `FormatError` for a written file that, read back, does not give equal ids on the probe text.
+    """Raises `FormatError` for a written file that, read back, does not give equal ids on the probe texts.
 
     Returns the package that gave equal ids as well, None if it is not installed or the format has none.
     """
-    text = probe_text(codec)
-    expected = codec.encode_ordinary(text)
     try:
         read = Codec(module.read_back(codec.model, path))
     except FormatError as cause:
         raise FormatError(
             f"{module.NAME} does not read back ({cause}); nothing was written, please report this"
         ) from cause
-    if read.encode_ordinary(text) != expected or len(read.model.tokens) != len(codec.model.tokens):
+    texts = _texts(codec, module)
+    same = _ids(codec, module, texts) == _ids(read, module, texts)
+    if not same or len(read.model.tokens) != len(codec.model.tokens):
         raise FormatError(f"{module.NAME} read back does not give equal ids; nothing was written, please report this")
-    return _verify_with_package(codec, module, path, text, expected)
+    return _verify_with_package(codec, module, path)
 
 
-def _verify_with_package(
-    codec: Codec, module: ModuleType, path: str | os.PathLike[str], text: str, expected: list[int]
-) -> str | None:
+def _verify_with_package(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
     package, agrees = _PACKAGES.get(module.NAME, (None, None))
     if package is None or agrees is None or importlib.util.find_spec(package) is None:
         return None
-    agrees(codec, path, text, expected)
+    texts = _texts(codec, module)
+    agrees(codec, path, dict(zip(texts, _ids(codec, module, texts), strict=True)))
     return package
+
+
+def _texts(codec: Codec, module: ModuleType) -> list[str]:
+    """The probe text, and a text that begins with each token that the format's package finds in text."""
+    model = codec.model
+    text = probe_text(codec)
+    found = {*model.added_tokens, *(model.special_tokens if module.NAME in _FINDS_SPECIAL else ())} - {model.unk_token}
+    some = sorted(found)[:_MOST_TOKENS] if module.NAME in _FINDS_ADDED else []
+    return [text, *(f"{token}{text[:6]} {token}{token} {text[4:9]}{token}" for token in some)]
+
+
+def _ids(codec: Codec, module: ModuleType, texts: list[str]) -> list[list[int]]:
+    """The ids of texts as the format's package should give them."""
+    allowed: Any = "all" if module.NAME in _FINDS_SPECIAL else ()
+    return [row.tolist() for row in codec.encode_batch(texts, 1, allowed, ())]
 
 
 def probe_text(codec: Codec) -> str:
@@ -117,12 +130,15 @@ def _is_known(codec: Codec, text: str) -> bool:
     return True
 
 
-def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     import tokenizers
 
+    text = next(iter(expected))
     try:
         theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
-        ids = theirs.encode(text, add_special_tokens=False).ids
+        theirs.no_truncation()  # settings of a call
+        theirs.no_padding()
+        ids = [encoding.ids for encoding in theirs.encode_batch(list(expected), add_special_tokens=False)]
         boundaries = _boundaries_in_tokenizers(theirs, text)
     except BaseException as cause:  # the package raises plain Exception, and panics, which are not Exceptions
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
@@ -134,11 +150,21 @@ def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], text: str, expect
     model = codec.model
     # a prefix space shifts the boundaries, and byte splits may lie inside characters
     comparable = model.prefix_space == "never" and not model.pretokenizer.byte_splits
-    if ids != expected or (comparable and boundaries not in (None, _boundaries(codec, text))):
+    if ids[0] != expected[text] or (comparable and boundaries not in (None, _boundaries(codec, text))):
         raise FormatError(
             f"the tokenizers package splits differently with pattern {codec.model.pattern!r}; "
             f"use a pattern that means the same to both engines, such as {', '.join(patterns.PATTERNS)}"
         )
+    _same_with_tokens("tokenizers", ids, expected)
+
+
+def _same_with_tokens(package: str, ids: list[list[int]], expected: Mapping[str, list[int]]) -> None:
+    """Raises `FormatError` with the first text whose ids differ."""
+    for theirs, (text, ours) in zip(ids, expected.items(), strict=True):
+        if theirs != ours:
+            raise FormatError(
+                f"the {package} package gives other ids for {text!r}: {theirs[:12]}, here {ours[:12]}; please report this"
+            )
 
 
 Boundaries = list[tuple[int, int]]
@@ -165,38 +191,40 @@ def _boundaries(codec: Codec, text: str) -> Boundaries:
     return spans
 
 
-def _by_tiktoken(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_tiktoken(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     from bpe_transformer.tokenizer.formats.tiktoken import encoding
 
     try:
-        ids = encoding(codec.model).encode_ordinary(text)
+        theirs = encoding(codec.model)
+        ids = [theirs.encode(text, allowed_special="all") for text in expected]
     except BaseException as cause:  # a pattern that the package cannot run panics
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise
         raise FormatError(f"the tiktoken package cannot use this vocabulary: {cause}; use another pattern") from cause
-    if ids != expected:
+    if ids[0] != next(iter(expected.values())):
         raise FormatError(
             f"the tiktoken package splits differently with pattern {codec.model.pattern!r}; "
             f"use a pattern that means the same to both engines, such as {', '.join(patterns.PATTERNS)}"
         )
+    _same_with_tokens("tiktoken", ids, expected)
 
 
-def _by_sentencepiece(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_sentencepiece(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     import sentencepiece
 
     try:
-        ids = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path)).encode(text)
+        ids = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path)).encode(list(expected))
     except (RuntimeError, OSError) as cause:
         raise FormatError(
             f"the sentencepiece package does not read this vocabulary: {cause}; check the file"
         ) from cause
-    if ids != expected:
-        raise FormatError("the sentencepiece package gives other ids for this vocabulary; please report this")
+    _same_with_tokens("sentencepiece", ids, expected)
 
 
-def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     from subword_nmt.apply_bpe import BPE
 
+    (text,) = expected
     words = text.split()  # the package itself splits at spaces only
     with open(path, encoding="utf-8") as codes:
         theirs = BPE(codes, separator="").segment_tokens(words)
@@ -206,9 +234,10 @@ def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], text: str, expec
         raise FormatError("the subword-nmt package gives other tokens for this vocabulary; please report this")
 
 
-def _by_byte_level(codec: Codec, path: str | os.PathLike[str], text: str, expected: list[int]) -> None:
+def _by_byte_level(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     import tokenizers
 
+    (text,) = expected
     model = codec.model
     files = [os.path.join(path, name) for name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE)]
     if model.end_of_word is None:
@@ -218,11 +247,14 @@ def _by_byte_level(codec: Codec, path: str | os.PathLike[str], text: str, expect
         options = {"end_of_word_suffix": model.end_of_word, "unk_token": model.unk_token}
         vocab, merges = gpt2.contents(*files)  # XLM's merges have a column that the package does not read
         theirs.model = tokenizers.models.BPE(vocab, [(left, right) for left, right in merges], **options)
-    if theirs.encode(text).ids != expected:
+    if theirs.encode(text).ids != expected[text]:
         raise FormatError("the tokenizers package gives other ids for these files; please report this")
 
 
-_PackageCheck = Callable[[Codec, "str | os.PathLike[str]", str, list[int]], None]
+_PackageCheck = Callable[[Codec, "str | os.PathLike[str]", Mapping[str, list[int]]], None]
+_FINDS_SPECIAL = {"tokenizer.json", "tiktoken", "nanochat"}  # formats whose packages find special tokens in any text
+_FINDS_ADDED = {*_FINDS_SPECIAL, "sentencepiece"}
+_MOST_TOKENS = 2000
 # by format: (the package that owns it, the check with it)
 _PACKAGES: dict[str, tuple[str, _PackageCheck]] = {
     "tokenizer.json": ("tokenizers", _by_tokenizers),

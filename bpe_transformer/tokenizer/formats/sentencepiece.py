@@ -80,13 +80,16 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     by_kind = {kind: {p.text: id for id, p in enumerate(pieces) if p.kind == kind} for kind in _KINDS}
     left, right, merged_ids = _recovered(pieces)
     squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
-    added = by_kind[USER_DEFINED]
+    # in normalised text every space is "▁": a piece with a space itself is kept from normalisation, and never found
+    added = {text: id for text, id in by_kind[USER_DEFINED].items() if " " not in text}
     space_inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in merged_ids.tolist())
     names = [piece.text for piece in pieces]
     control_names = {id: name for name, id in by_kind[CONTROL].items()}
     split = Pretokenizer("none" if space_inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
-    if any(split.normalize(f"a{text}b") != f"a{text}b" for text in added):
-        split = replace(split, unchanged=tuple(added))
+    defined = tuple(by_kind[USER_DEFINED])
+    changed = any(" " in text or split.normalize(f"a{text}b") != f"a{text}b" for text in defined)
+    if defined and (changed or charsmap is not None):
+        split = replace(split, unchanged=defined)
     unknown = next(iter(by_kind[UNKNOWN]))
     fallback = bool(by_kind[BYTE])
     # user-defined pieces are searched for after the space was put before the text; without such pieces, the text after a
@@ -312,7 +315,8 @@ def _trainer(model: BpeModel) -> bytes:
 def _kinds_of(model: BpeModel) -> dict[int, int]:
     kinds = dict.fromkeys(range(len(model.tokens)), NORMAL)
     kinds.update(dict.fromkeys(model.special_tokens.values(), CONTROL))
-    kinds.update(dict.fromkeys(model.added_tokens.values(), USER_DEFINED))
+    kept = (model.id_of[text.encode()] for text in model.pretokenizer.unchanged)
+    kinds.update(dict.fromkeys((*model.added_tokens.values(), *kept), USER_DEFINED))
     kinds.update(dict.fromkeys(model.fallback_ids, BYTE))
     kinds[model.special_tokens[str(model.unk_token)]] = UNKNOWN
     return kinds

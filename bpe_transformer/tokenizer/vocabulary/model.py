@@ -152,10 +152,11 @@ class BpeModel:
     def separate_ids(self) -> frozenset[int]:
         """Ids of the tokens that split a text into segments: special and added ones, without the unknown token.
 
-        With `prefix_space="first"`, as in SentencePiece, added tokens are inside segments.
+        In SentencePiece's models, with `prefix_space="first"` or squeezed spaces, added tokens are inside segments.
         """
         unknown = {self.special_tokens[self.unk_token]} if self.unk_token is not None else set()
-        added = () if self.prefix_space == "first" else self.added_tokens.values()
+        inside = self.prefix_space == "first" or self.pretokenizer.squeeze_spaces
+        added = () if inside else self.added_tokens.values()
         return frozenset({*self.special_tokens.values(), *added} - unknown)
 
     @cached_property
@@ -168,10 +169,31 @@ class BpeModel:
             widths[id] = len(token) if self.unit == "byte" else len(token.decode("utf-8", "replace"))
         return widths
 
+    @cached_property
+    def verbatim_ids(self) -> frozenset[int]:
+        """Ids whose spaces are their own, and never one that encoding put before a text: bytes, and SentencePiece's pieces
+        with a space in place of the mark.
+        """
+        pieces = (self.id_of[text.encode()] for text in self.pretokenizer.unchanged if text.startswith(" "))
+        return frozenset((*self.fallback_ids, *pieces))
+
+    @property
+    def stripped_prefix(self) -> Literal["never", "first", "always"]:
+        """Where decoding leaves out a space: where encoding puts one, and where it drops those that the text begins with."""
+        if self.prefix_space == "never":
+            return "first" if self.pretokenizer.squeeze_spaces else "never"
+        return "first" if self.prefix_space.startswith("first") else "always"
+
     def decoder_flags(self) -> bytes:
-        """By id, flags for the native decoder: 1 special, 2 ends a word, 4 separates segments of a text."""
+        """By id, flags for the native decoder: 1 special, 2 ends a word, 4 separates segments, 8 has a space of its own."""
         flags = bytearray(len(self.tokens))
-        for flag, ids in ((1, self.special_tokens.values()), (2, self.word_ends), (4, self.separate_ids)):
+        by_flag = (
+            (1, self.special_tokens.values()),
+            (2, self.word_ends),
+            (4, self.separate_ids),
+            (8, self.verbatim_ids),
+        )
+        for flag, ids in by_flag:
             for id in ids:
                 flags[id] |= flag
         return bytes(flags)

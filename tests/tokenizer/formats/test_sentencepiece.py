@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,98 @@ def test_hostile_charsmaps(content: bytes, message: str | None) -> None:
     else:
         with pytest.raises(FormatError, match=message):
             CharsmapNormalizer(encoded, False)
+
+
+# --- user-defined symbols ----------------------------------------------------------------------------------------------
+
+SYMBOLS = (
+    ["<b>"],
+    ["▁▁"],
+    ["  "],
+    ["<b> "],
+    [" x"],
+    ["▁x"],
+    ["<b>", "▁▁"],
+    ["ab", "abc", "</b>"],
+    ["x y"],
+    ["lo", "low"],
+    ["e"],
+)
+ATOMS = [
+    " ",
+    "  ",
+    "   ",
+    "▁",
+    "▁▁",
+    "<b>",
+    "</b>",
+    "x",
+    "y",
+    "low",
+    "a",
+    "ab",
+    "abc",
+    "é",
+    "e\u0301",
+    "ﬁ",
+    "Ａ",
+    "\t",
+    "x y",
+    "\u3000",
+]
+SPACES: tuple[dict[str, bool], ...] = (
+    {}, {"add_dummy_prefix": False}, {"remove_extra_whitespaces": False},
+    {"add_dummy_prefix": False, "remove_extra_whitespaces": False},
+)  # fmt: skip
+
+
+def trained(symbols: list[str], **options: Any) -> bytes:
+    model = io.BytesIO()
+    sentences = ["low lower newest widest <b>low</b> a  b  ▁ c x y", "the quick  brown fox ▁▁ jumps <b> over x yz "] * 9
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences), model_writer=model, vocab_size=50, model_type="bpe",
+        user_defined_symbols=symbols, minloglevel=2, **options,
+    )  # fmt: skip
+    return model.getvalue()
+
+
+@pytest.mark.parametrize("options", SPACES, ids=str)
+@pytest.mark.parametrize("symbols", SYMBOLS, ids=str)
+def test_user_defined_symbols_are_found_as_the_package_finds_them(
+    symbols: list[str], options: dict[str, bool], tmp_path: Path
+) -> None:
+    """Also what is decoded: the package strips a space, or all spaces, that ids begin with."""
+    path = tmp_path / "m.model"
+    path.write_bytes(trained(symbols, normalization_rule_name="identity", **options))
+    theirs, ours = spm.SentencePieceProcessor(model_file=str(path)), Tokenizer.from_file(path, verify=True)
+    draw = random.Random(str((symbols, options)))
+    texts = ["".join(draw.choices(ATOMS, k=draw.randint(0, 7))) for _ in range(30)]
+    texts += [text for symbol in symbols for text in (symbol, f"{symbol}low", f"low{symbol}", f"a {symbol} b")]
+    expected = theirs.encode(texts)
+    assert [ours.encode_ordinary(text) for text in texts] == expected
+    assert [row.tolist() for row in ours.encode_batch(texts, disallowed_special=())] == expected
+    pieces = [id for id in range(theirs.get_piece_size()) if not theirs.is_control(id) and not theirs.is_unknown(id)]
+    spaces = [id for id in pieces if theirs.id_to_piece(id).startswith("▁")]
+    rows = [[draw.choice(draw.choice((pieces, spaces))) for _ in range(draw.randint(0, 5))] for _ in range(30)]
+    assert [ours.decode(row) for row in rows] == [theirs.decode(row) for row in rows]
+    assert ["".join(ours.decode_stream(row)) for row in rows] == [theirs.decode(row) for row in rows]
+    ours.save(tmp_path / "saved")
+    assert Tokenizer.load(tmp_path / "saved").digest == ours.digest
+
+
+@pytest.mark.parametrize("symbols", [[], ["<b>"]], ids=str)
+def test_the_default_of_spm_train_is_read_and_saved(symbols: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "m.model"
+    path.write_bytes(trained(symbols))  # nmt_nfkc
+    theirs, ours = spm.SentencePieceProcessor(model_file=str(path)), Tokenizer.from_file(path, verify=True)
+    ours.save(tmp_path / "saved")
+    read = Tokenizer.load(tmp_path / "saved")
+    assert read.digest == ours.digest
+    texts = ["low  ﬁ Ａ low ", " <b>e\u0301", "\u1112\u1161\u11ab low", "㍿\u3000low"]  # Hangul in letters too
+    assert [read.encode_ordinary(text) for text in texts] == theirs.encode(texts)
+    if symbols:  # tokenizer.json has no space before the text in front of an added token
+        assert not (tmp_path / "saved" / "tokenizer.json").exists()
+    else:
+        tokenizers = pytest.importorskip("tokenizers")
+        package = tokenizers.Tokenizer.from_file(str(tmp_path / "saved" / "tokenizer.json"))
+        assert package.encode("low  ﬁ Ａ low ", add_special_tokens=False).ids == theirs.encode("low  ﬁ Ａ low ")

@@ -5,11 +5,13 @@ from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
     TOKENIZER_FILE,
     dump,
     from_json,
+    normalizer_facts,
     read,
     read_back,
     to_json,
     token_names,
     transformers_tokenizer,
+    with_facts,
     write,
 )
 
@@ -18,10 +20,12 @@ __all__ = [
     "TOKENIZER_FILE",
     "dump",
     "from_json",
+    "normalizer_facts",
     "read",
     "read_back",
     "to_json",
     "token_names",
     "transformers_tokenizer",
+    "with_facts",
     "write",
 ]

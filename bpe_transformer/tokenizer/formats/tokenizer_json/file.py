@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refus
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
 from bpe_transformer.tokenizer.formats.tokenizer_json import template
-from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, steps_of
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
 from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
@@ -33,7 +34,7 @@ TOKENIZER_FILE = "tokenizer.json"
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
     *("space_mark", "prefix_space", "bos_token", "eos_token", "template"),
-    *("normalization", "before", "protected", "rewriting", "byte_splits", "squeeze_spaces"),
+    *("normalization", "before", "protected", "rewriting", "byte_splits", "charsmap", "squeeze_spaces"),
 }
 
 
@@ -294,6 +295,35 @@ def _without_needless_normalized(
 
 def _holds_space(text: str) -> bool:
     return " " in text or SPACE_MARK in text
+
+
+# --- SentencePiece's normalizer ------------------------------------------------------------------------------------------
+# The package's Precompiled takes the shortest entry of a charsmap at every grapheme, SentencePiece the longest at every
+# character: rare texts differ, such as Hangul in separate letters. A saved folder says beside the file which is meant.
+
+_NORMALIZER_FACTS = "sentencepiece_normalizer"  # in tokenizer_config.json
+
+
+def normalizer_facts(model: BpeModel) -> dict[str, Any]:
+    """What tokenizer_config.json says so that `with_facts` finds SentencePiece's normalizer again; empty for others."""
+    split = model.pretokenizer
+    if split.charsmap is None and not split.squeeze_spaces:
+        return {}
+    return {_NORMALIZER_FACTS: {"squeeze_spaces": split.squeeze_spaces}}
+
+
+def with_facts(model: BpeModel, fields: dict[str, Any]) -> BpeModel:
+    """The model with SentencePiece's normalizer, if `fields` of tokenizer_config.json, from which that is taken, name it.
+
+    A file whose steps are others by now keeps them.
+    """
+    facts = fields.pop(_NORMALIZER_FACTS, None)
+    split = model.pretokenizer
+    if not isinstance(facts, dict) or not split.rewriting:
+        return model
+    charsmap = split.rewriting[0][1] if split.rewriting[0][0] == "precompiled" else None
+    named = replace(split, rewriting=(), charsmap=charsmap, squeeze_spaces=facts.get("squeeze_spaces") is True)
+    return replace(model, pretokenizer=named) if steps_of(named) == split.rewriting else model
 
 
 # --- checks ------------------------------------------------------------------------------------------------------------

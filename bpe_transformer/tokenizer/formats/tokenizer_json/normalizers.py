@@ -25,6 +25,7 @@ _NAMES = {  # step: its type in a file, and the name of its argument there
 _LONGEST_CONTENT = 1000
 SPACE_MARK = "▁"
 MARK_SPACES: Step = ("replace", " ", SPACE_MARK)
+_SQUEEZE: tuple[Step, ...] = (("replace", rf"\A +|[ {SPACE_MARK}]+\z", ""), ("replace", " {2,}", " "))
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _BERT = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
 
@@ -101,9 +102,10 @@ def write(model: BpeModel, marks: bool) -> list[dict[str, Any]]:
 
 
 def steps_of(split: Pretokenizer) -> tuple[Step, ...]:
-    """The normalisation of a pre-tokenizer as steps; SentencePiece's is supported only without a charsmap."""
-    if split.squeeze_spaces:
-        return ("replace", rf"\A +|[ {SPACE_MARK}]+\z", ""), ("replace", " {2,}", " ")
+    """The normalisation of a pre-tokenizer as steps."""
+    if split.charsmap is not None or split.squeeze_spaces:
+        charsmap: tuple[Step, ...] = (("precompiled", split.charsmap),) if split.charsmap is not None else ()
+        return (*charsmap, *(_SQUEEZE if split.squeeze_spaces else ()))
     return split.rewriting if split.normalization is None else ((split.normalization,),)
 
 
