@@ -20,8 +20,8 @@ constexpr uint32_t kNone = UINT32_MAX;
 uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
 
 // The rank of the token that two ranks merge into. A rank is both the number of a token and the priority of its merge.
-// A table with open addressing, at most half full; most look-ups are for pairs that merge into nothing, which a filter of
-// bits, small enough for the cache, answers first.
+// A table with open addressing, at most half full; most look-ups are for pairs that merge into nothing, which a filter
+// of bits, small enough for the cache, answers first.
 class Rules {
  public:
   explicit Rules(size_t size) {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -102,8 +101,8 @@ def load(
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
             if file.name in _SAVED or module is tokenizer_json:
-                roles, others = role_files.read(file.parent)
-                model = replace(tokenizer_json.with_facts(model, others), roles=roles, config_fields=others)
+                neighbours = role_files.read(file.parent)
+                model = neighbours.over(tokenizer_json.with_facts(model, neighbours.fields))
         codec = probe.accept(model)
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)

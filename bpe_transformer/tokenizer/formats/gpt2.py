@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refus
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level, patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
+from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "gpt2"
@@ -26,6 +28,9 @@ MERGES_FILE = "merges.txt"
 _HEADER = "#version: 0.2"
 END_OF_WORD = "</w>"
 _UNKNOWN = ("<unk>", "[UNK]")
+# how classes of transformers split that are not GPT-2's, and those that put `cls` and `sep` around a text
+_BY_CLASS = {"Qwen2Tokenizer": Pretokenizer("qwen2", normalization="NFC")}
+_FRAMED = ("RobertaTokenizer", "BartTokenizer", "LongformerTokenizer")
 CLIP = Pretokenizer(
     rewriting=(("NFC",), ("replace", r"\s+", " "), ("lowercase",)), pattern=patterns.keeping(patterns.CLIP_WORDS)
 )
@@ -39,7 +44,19 @@ def read(
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
     ids, pairs = contents(vocab, merges)
-    return model_of(ids, pairs, pattern, special_tokens, Path(vocab).name, Path(merges).name)
+    beside = role_files.read(Path(vocab).parent)
+    if pattern is None and special_tokens is None:
+        pattern = _BY_CLASS.get(beside.tokenizer_class)
+    model = model_of(ids, pairs, pattern, special_tokens, Path(vocab).name, Path(merges).name)
+    if special_tokens is not None:
+        return model
+    model = beside.over(model)
+    if model.unit == "byte" and beside.fields.get("add_prefix_space") is True and model.end_of_word is None:
+        model = replace(model, prefix_space="always_if_none")
+    first, last = model.named_roles.cls, model.named_roles.sep
+    if beside.tokenizer_class in _FRAMED and first in model.special_tokens and last in model.special_tokens:
+        model = replace(model, bos_token=first, eos_token=last)
+    return model
 
 
 def model_of(
@@ -124,7 +141,7 @@ def _pairs(text: str, place: str) -> list[list[str]]:
 
 def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     """Writes the two files into `directory`. Raises `FormatError` for a model that they cannot hold."""
-    holds = {"bos_token", "eos_token", "template", "end_of_word", "before", "rewriting"}
+    holds = {"bos_token", "eos_token", "template", "end_of_word", "before", "rewriting", "added_tokens", "token_flags"}
     holds |= {"unk_token"} if model.unit == "char" else set()
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
     split, marked = model.pretokenizer, model.end_of_word == END_OF_WORD
@@ -142,20 +159,25 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
             f"vocab.json with merges.txt has no place for a pattern, and programs that read it split by {required_name}, not by "
             f"{str(split)!r}; export to tokenizer.json"
         )
-    outside = {id: text for text, id in model.special_tokens.items()}
+    added = {id: text for text, id in model.added_tokens.items()}
+    outside = {**{id: text for text, id in model.special_tokens.items()}, **added}
     name_of = byte_level.name_of if model.unit == "byte" else bytes.decode
     names = [outside.get(id) or name_of(token) for id, token in enumerate(model.tokens)]
-    vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
-    if len(vocab) < sum(map(bool, model.tokens)):
-        twice = next(name for id, name in enumerate(names) if model.tokens[id] and vocab[name] != id)
+    vocab = {name: id for id, name in enumerate(names) if model.tokens[id] and id not in added}
+    if len(vocab) < sum(map(bool, model.tokens)) - len(added):
+        twice = next(name for name in names if names.count(name) > 1)
         raise FormatError(f"two ids have the name {twice!r}, which vocab.json cannot hold")
     lines = [f"{names[a]} {names[b]}" for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)]
     out = Path(directory)
     (out / VOCAB_FILE).write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")
+    role_files.write_added(model, out)
     (out / MERGES_FILE).write_text("\n".join([_HEADER, *lines, ""]), encoding="utf-8", newline="\n")
 
 
 def read_back(model: BpeModel, directory: str | os.PathLike[str]) -> BpeModel:
     """Reads files written for `model`, with the special tokens of `model`."""
     out = Path(directory)
+    found = read(out / VOCAB_FILE, out / MERGES_FILE)
+    if dict(found.special_tokens) == dict(model.special_tokens):
+        return found
     return read(out / VOCAB_FILE, out / MERGES_FILE, special_tokens=model.special_tokens)

@@ -1,4 +1,4 @@
-"""`tokenizer_config.json` and `special_tokens_map.json`, in which `transformers` keeps the roles of special tokens.
+"""The files in which `transformers` keeps roles and added tokens: `tokenizer_config.json` and its neighbours.
 
 What else stands there, such as a chat template, is kept with the vocabulary and written back.
 """
@@ -6,18 +6,21 @@ What else stands there, such as a chat template, is kept with the vocabulary and
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.vocabulary.roles import Roles
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
 CONFIG_FILE, MAP_FILE = "tokenizer_config.json", "special_tokens_map.json"
+ADDED_FILE, GENERATION_FILE = "added_tokens.json", "generation_config.json"  # read where they are
 CHAT_TEMPLATE_FILE = "chat_template.jinja"  # where transformers 5 keeps what is chat_template in earlier versions
 _CLASS = "PreTrainedTokenizerFast"  # of transformers, which reads any tokenizer.json
-_OF_ROLES = frozenset(f"{f.name}_token" for f in fields(Roles))
+_FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
+_OF_ROLES = frozenset(f"{role.name}_token" for role in fields(Roles))
 
 
 def write(roles: Roles, folder: Path, other_fields: Mapping[str, Any], tokens: Mapping[str, int]) -> None:
@@ -35,23 +38,124 @@ def write(roles: Roles, folder: Path, other_fields: Mapping[str, Any], tokens: M
         (folder / name).write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def read(folder: Path) -> tuple[Roles, dict[str, Any]]:
-    """The roles in both files, where they are, and what else is there; tokenizer_config.json comes first.
+def write_added(model: BpeModel, folder: Path) -> None:
+    """Writes the neighbours of vocab.json: roles, and the tokens that are found in text, which that does not tell apart."""
+    tokens = [
+        (id, text, text in model.special_tokens)
+        for text, id in (*model.special_tokens.items(), *model.added_tokens.items())
+    ]
+    entries = {
+        str(id): {
+            "content": text,
+            **{flag: flag in model.token_flags.get(text, ()) for flag in _FLAGS},
+            "special": special,
+        }
+        for id, text, special in sorted(tokens)
+    }
+    others = {**model.config_fields, "added_tokens_decoder": entries}
+    write(model.named_roles, folder, others, {**model.added_tokens, **model.special_tokens})
+    if model.added_tokens:
+        ids = dict(sorted(model.added_tokens.items(), key=lambda item: item[1]))
+        (folder / ADDED_FILE).write_text(json.dumps(ids, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What lies beside the file of a vocabulary: roles, tokens that were added to it, and settings.
+
+    - `special`, `added`: ids of added tokens by their texts; `flags` with which they are found (see `special_tokens.FLAGS`).
+    - `generation`: ids of roles in generation_config.json, for those that no other file names.
+    - `fields`: what else tokenizer_config.json holds, which is kept and written back.
+    """
+
+    roles: Roles = NO_ROLES
+    special: Mapping[str, int] = field(default_factory=dict)
+    added: Mapping[str, int] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    generation: Mapping[str, int] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tokenizer_class(self) -> str:
+        """The class of transformers that the folder is for, without "Fast"; empty if it does not say."""
+        return str(self.fields.get("tokenizer_class") or "").removesuffix("Fast")
+
+    def over(self, model: BpeModel) -> BpeModel:
+        """The model with the roles and settings, and with those tokens of the folder that it lacks.
+
+        What contradicts the model, such as a token with an id that another one has, is of another vocabulary and left out.
+        """
+        special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
+        tokens, merged = list(model.tokens), set(model.merged_ids.tolist())
+        limit = 4 * len(tokens) + 65_536
+        for is_special, named in ((True, self.special), (False, self.added)):
+            for text, id in named.items():
+                if text in special or text in added:
+                    if id == special.get(text) and not is_special and text != model.unk_token and self.is_of(model):
+                        added[text] = special.pop(text)
+                    continue
+                known = id < len(tokens) and tokens[id]
+                if id > limit or id in merged or (known and known != text.encode()):
+                    continue
+                tokens += [b""] * (id + 1 - len(tokens))
+                tokens[id] = text.encode()
+                (special if is_special else added)[text] = id
+                kept = self.flags.get(text, ())
+                if model.pretokenizer.normalizer is None:
+                    kept = tuple(flag for flag in kept if flag != "normalized")
+                if kept:
+                    flags[text] = kept
+        text_of = {id: text for text, id in special.items()}
+        roles = self.roles.over(Roles(**{r: text_of[id] for r, id in self.generation.items() if id in text_of}))
+        framing = {}
+        for role, name in (("bos", "bos_token"), ("eos", "eos_token")):
+            token = getattr(roles, role)
+            if getattr(model, name) is None and token in special and self.fields.get(f"add_{name}") is True:
+                framing[name] = token
+        fields = {key: value for key, value in self.fields.items() if key != "tokenizer_class"}
+        return replace(
+            model,
+            tokens=tuple(tokens),
+            special_tokens=special,
+            added_tokens=added,
+            token_flags=flags,
+            roles=roles,
+            config_fields=fields,
+            **framing,
+        )
+
+    def is_of(self, model: BpeModel) -> bool:
+        """Whether the tokens that the folder names have the ids of the model, where it has them."""
+        ids = {**model.special_tokens, **model.added_tokens}
+        return all(ids.get(text, id) == id for text, id in (*self.special.items(), *self.added.items()))
+
+
+def read(folder: Path) -> Neighbours:
+    """The neighbours of a vocabulary in a folder; tokenizer_config.json comes before special_tokens_map.json, both before
+    generation_config.json, whose ids name roles that no other file does.
 
     Raises `FormatError`.
     """
     roles = Roles()
     others: dict[str, Any] = {}
+    listed: list[Any] = []  # of tokens that are special
     for name in (CONFIG_FILE, MAP_FILE):
-        path = folder / name
-        if path.is_file():
-            try:
-                data = _parsed(path)
-                roles = roles.over(Roles.from_special_tokens_map(data))
-            except FormatError as cause:
-                raise FormatError(f"{path}: {cause}") from None
-            others = {**{key: value for key, value in data.items() if key not in _OF_ROLES}, **others}
-    others.pop("tokenizer_class", None)
+        data = _object(folder / name)
+        try:
+            roles = roles.over(Roles.from_special_tokens_map(data))
+        except FormatError as cause:
+            raise FormatError(f"{folder / name}: {cause}") from None
+        listed += data.get("additional_special_tokens") or []
+        others = {**{key: value for key, value in data.items() if key not in _OF_ROLES}, **others}
+    names = {_text(token) for token in listed} | {token for _, token in roles}
+    special: dict[str, int] = {}
+    added: dict[str, int] = {}
+    flags: dict[str, tuple[str, ...]] = {}
+    for text, id, entry in _entries(folder, others.get("added_tokens_decoder")):
+        is_special = entry.get("special", False) is True or text in names
+        (special if is_special else added)[text] = id
+        if found := tuple(flag for flag in _FLAGS if entry.get(flag) is True):
+            flags[text] = found
     if (folder / CHAT_TEMPLATE_FILE).is_file():
         try:
             others["chat_template"] = (folder / CHAT_TEMPLATE_FILE).read_text(encoding="utf-8")
@@ -59,12 +163,54 @@ def read(folder: Path) -> tuple[Roles, dict[str, Any]]:
             raise FormatError(
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
             ) from None
-    return roles, others
+    return Neighbours(roles, special, added, flags, _generation_ids(_object(folder / GENERATION_FILE)), others)
+
+
+def _entries(folder: Path, decoder: Any) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """(text, id, flags) of the tokens that tokenizer_config.json and added_tokens.json add, the first of them first."""
+    seen = set()
+    for id, entry in decoder.items() if isinstance(decoder, Mapping) else ():
+        text = _text(entry)
+        if not text or not str(id).isdecimal() or len(str(id)) > 10:
+            raise FormatError(f"{folder / CONFIG_FILE}: added_tokens_decoder has the entry {id!r}: {entry!r:.60}")
+        seen.add(text)
+        yield text, int(id), entry if isinstance(entry, Mapping) else {}
+    for text, id in _object(folder / ADDED_FILE).items():
+        if not text or type(id) is not int or id < 0:
+            raise FormatError(f"{folder / ADDED_FILE}: the id of {text!r:.60} is {id!r:.60}, not a whole number")
+        if text not in seen:
+            yield text, id, {}
+
+
+def _generation_ids(data: Mapping[str, Any]) -> dict[str, int]:
+    """The ids of roles in generation_config.json; of several for a role the first."""
+    found = {}
+    for role in ("pad", "bos", "eos"):
+        id = data.get(f"{role}_token_id")
+        if isinstance(id, list):
+            id = id[0] if id else None
+        if type(id) is int:
+            found[role] = id
+    return found
+
+
+def _text(token: object) -> str:
+    text = token.get("content") if isinstance(token, Mapping) else token
+    return text if isinstance(text, str) else ""
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The object in a file, empty if there is none. Raises `FormatError`."""
+    if not path.is_file():
+        return {}
+    try:
+        return _parsed(path)
+    except FormatError as cause:
+        raise FormatError(f"{path}: {cause}") from None
 
 
 def _agrees(id: str, token: object, tokens: Mapping[str, int]) -> bool:
-    text = token.get("content") if isinstance(token, Mapping) else token
-    return isinstance(text, str) and str(tokens.get(text)) == id
+    return str(tokens.get(_text(token))) == id
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 NAME = "tokenizer.json"
 _VERSION = "1.0"
 TOKENIZER_FILE = "tokenizer.json"
+# of tokenizer_config.json, what `as_transformers` passes on
+_CALL_SETTINGS = ("chat_template", "model_max_length", "padding_side", "truncation_side", "model_input_names")
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
     *("space_mark", "prefix_space", "bos_token", "eos_token", "template"),
@@ -130,8 +132,11 @@ def transformers_tokenizer(model: BpeModel) -> Any:
         import transformers
     except ImportError as cause:
         raise FormatError(f"the {cause.name} package is not installed; run pip install transformers") from cause
+    kept = {key: value for key, value in model.config_fields.items() if key in _CALL_SETTINGS}
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)), **model.named_roles.to_special_tokens_map()
+        tokenizer_object=tokenizers.Tokenizer.from_str(dump(model)),
+        **kept,
+        **model.named_roles.to_special_tokens_map(),
     )
 
 
