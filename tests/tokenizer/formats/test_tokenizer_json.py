@@ -310,3 +310,21 @@ def test_a_later_version_is_refused_by_name(low_lower: Tokenizer, tmp_path: Path
     file.write_text(file.read_text(encoding="utf-8").replace('"version": "1.0"', '"version": "2.0"'), encoding="utf-8")
     with pytest.raises(FormatError, match=r"version is '2.0', this program knows '1.0'"):
         Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("first", [{}, {"single_word": True}, {"normalized": True}])
+@pytest.mark.parametrize("second", [{}, {"normalized": True}, {"normalized": True, "single_word": True}])
+def test_flags_of_two_tokens_in_one_text(first: dict[str, bool], second: dict[str, bool], tmp_path: Path) -> None:
+    """A token that is found first ends the word of the next one: `lower` is `low` and `er`, though `er` is a single word."""
+    tokenizers = pytest.importorskip("tokenizers")
+    learn_bpe(PretokenCounts.from_words({"x": 1}), 256, alphabet_order="gpt2").export(tmp_path / "tokenizer.json")
+    document = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    no_flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    document["added_tokens"] = [
+        {"id": id, "content": text, **no_flags, **flags}
+        for id, text, flags in ((256, "low", first), (257, "er", second))
+    ]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    theirs, ours = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")), Tokenizer.load(tmp_path)
+    for text in ("lower", "low er", "lower low", "erlow", "er low", "lower er"):
+        assert ours.encode(text) == theirs.encode(text).ids, text

@@ -292,7 +292,10 @@ def _without_needless_normalized(
         or splitting.prefix == "always"
         or (splitting.marks_spaces and any(map(_holds_space, normalized)))
     )
-    if changed or overlap(normalized, tokens.keys() - normalized):
+    others = tokens.keys() - normalized
+    # a token that is found first, before normalisation, ends the word on its side
+    ends_words = bool(others) and any("single_word" in flags[text] for text in normalized)
+    if changed or ends_words or overlap(normalized, others):
         return flags
     shorter = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
     return {text: kept for text, kept in shorter.items() if kept}
