@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bpe_transformer.errors import DecodingError
+from bpe_transformer.errors import DecodingError, EncodingError
 from bpe_transformer.io import shown
 from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
+from bpe_transformer.tokenizer.encoding.framing import Frame, warn_of_cuts
 from bpe_transformer.tokenizer.encoding.inputs import Texts, replaced, replaced_texts
+from bpe_transformer.tokenizer.encoding.pairs import is_left, joined_pair, windows
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, SpecialNames
 from bpe_transformer.tokenizer.file_methods import TokenizerFiles
 from bpe_transformer.tokenizer.files.encode_files import FileOptions, encode_files
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 
 Path = str | os.PathLike[str]
+Side = Literal["left", "right"]
 Ids = Sequence[int] | NDArray[np.integer[Any]]
 
 
@@ -135,12 +138,14 @@ class Tokenizer(TokenizerFiles):
     def encode(
         self,
         text: str | bytes,
+        pair: str | bytes | None = None,
         *,
         allowed_special: SpecialNames = NONE,
         disallowed_special: SpecialNames = "all",
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        truncation_side: Side = "right",
         dropout: float = 0.0,
         seed: int | None = None,
         errors: Errors = "strict",
@@ -153,6 +158,8 @@ class Tokenizer(TokenizerFiles):
         before and after the ids.
         With `max_len`, ids beyond it are cut off the text's end, `eos` stays, and a `TruncationWarning` says how many were
         cut; `encode_batch` counts them in `num_cut` instead.
+        With `truncation_side="left"` they are cut off its start.
+        `pair` is a second text of the same row: `encode_pair` says where its tokens go.
         `dropout` is the probability with which each merge is left out whenever it could happen (BPE-dropout: Provilkov,
         Emelianenko and Voita 2020), so that a model sees words as other tokens too. The same `seed` gives the same ids.
         The two halves of a surrogate pair in a `str` are their character. A lone one raises `EncodingError`, or becomes U+FFFD
@@ -162,7 +169,70 @@ class Tokenizer(TokenizerFiles):
         """
         if errors != "strict":
             text = replaced(text, errors)
+        if pair is not None or truncation_side != "right":
+            special: dict[str, Any] = {"allowed_special": allowed_special, "disallowed_special": disallowed_special}
+            if pair is not None:
+                options: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos, "max_len": max_len, "errors": errors}
+                return self.encode_pair(text, pair, **options, **special, truncation_side=truncation_side)[0]
+            ids = self.encode(text, **special, dropout=dropout, seed=seed)
+            frame = Frame.of(self.model, add_bos, add_eos, max_len, is_left(truncation_side))
+            ids, num_cut = frame.apply(ids)
+            warn_of_cuts(max_len, num_cut, len(ids))
+            return ids
         return self._encode(text, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
+
+    def encode_pair(
+        self,
+        text: str | bytes,
+        pair: str | bytes,
+        *,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = True,
+        add_eos: bool = True,
+        max_len: int | None = None,
+        truncation_side: Side = "right",
+        errors: Errors = "strict",
+    ) -> tuple[list[int], list[int]]:
+        """(ids, type ids) of two texts in one row, with the tokens that the vocabulary puts around and between them.
+
+        A tokenizer.json says which those are (`[CLS] A [SEP] B [SEP]`, say); other vocabularies put around each text what they
+        add to one. They come all together: `add_bos` and `add_eos` are both set or both not. Beyond `max_len`, ids are cut off
+        the longer text first, with a `TruncationWarning`. Without tokens, the type ids are 0 and 1.
+        """
+        if add_bos != add_eos:
+            raise EncodingError(
+                f"add_bos={add_bos} and add_eos={add_eos}: a pair has all of its tokens or none; set both alike"
+            )
+        first, second = (
+            self.encode(one, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors)
+            for one in (text, pair)
+        )
+        ids, types, num_cut = joined_pair(
+            self.model, first, second, add_special=add_bos, max_len=max_len, side=truncation_side
+        )
+        warn_of_cuts(max_len, num_cut, len(ids))
+        return ids, types
+
+    def encode_windows(
+        self,
+        text: str | bytes,
+        max_len: int,
+        *,
+        stride: int = 0,
+        allowed_special: SpecialNames = NONE,
+        disallowed_special: SpecialNames = "all",
+        add_bos: bool = False,
+        add_eos: bool = False,
+        truncation_side: Side = "right",
+    ) -> Encodings:
+        """A long text as rows of at most `max_len` ids, each of which begins with the last `stride` ids of the one before it.
+
+        `add_bos` and `add_eos` add their tokens to every row. With `truncation_side="left"` the rows are counted from the end,
+        the last part of the text first.
+        """
+        ids = self.encode(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
+        return windows(ids, Frame.of(self.model, add_bos, add_eos, max_len), stride, truncation_side)
 
     def encode_ordinary(self, text: str | bytes) -> list[int]:
         """The ids of a text in which special tokens mean nothing: `encode(text, disallowed_special=())`."""
@@ -178,6 +248,7 @@ class Tokenizer(TokenizerFiles):
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        truncation_side: Side = "right",
         dropout: float = 0.0,
         seed: int | None = None,
         errors: Errors = "strict",
@@ -191,17 +262,12 @@ class Tokenizer(TokenizerFiles):
         from a separate random stream, so that neither the number of threads nor the other texts change its ids; the first text of
         a batch has the ids that `encode` gives it.
         """
-        return self.codec.encode_batch(
-            replaced_texts(texts, errors),
-            num_threads,
-            allowed_special,
-            disallowed_special,
-            add_bos,
-            add_eos,
-            max_len,
-            dropout,
-            seed,
-        )
+        if truncation_side != "right":
+            frame = Frame.of(self.model, add_bos, add_eos, max_len, is_left(truncation_side))
+            add_bos, add_eos, max_len = False, False, None
+        options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
+        encodings = self.codec.encode_batch(replaced_texts(texts, errors), *options)
+        return encodings if truncation_side == "right" else frame.apply_to_rows(encodings)
 
     def encode_offsets(
         self,

@@ -115,27 +115,59 @@ void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
   std::erase(symbols, kNone);
 }
 
+// The tokens of one symbol: a byte, or with `characters` a character.
+class BaseTokens {
+ public:
+  explicit BaseTokens(bool characters) : characters_(characters) { bytes_.fill(kNone); }
+  // The number of symbols in a token.
+  uint32_t length(std::string_view token) const {
+    if (!characters_) return static_cast<uint32_t>(token.size());
+    uint32_t count = 0;
+    for (size_t at = 0; at < token.size(); at += size_at(token, at)) ++count;
+    return count;
+  }
+  void add(std::string_view symbol, uint32_t rank) {
+    if (symbol.size() == 1) bytes_[static_cast<uint8_t>(symbol[0])] = rank;
+    else longer_.emplace(symbol, rank);
+  }
+  // The ranks of a token's symbols; false if one has none.
+  bool split(std::string_view token, std::vector<uint32_t>& symbols) const {
+    symbols.clear();
+    for (size_t at = 0; at < token.size();) {
+      const size_t size = size_at(token, at);
+      uint32_t symbol = kNone;
+      if (size == 1) {
+        symbol = bytes_[static_cast<uint8_t>(token[at])];
+      } else if (const auto found = longer_.find(token.substr(at, size)); found != longer_.end()) {
+        symbol = found->second;
+      }
+      if (symbol == kNone) return false;
+      symbols.push_back(symbol);
+      at += size;
+    }
+    return true;
+  }
+
+ private:
+  size_t size_at(std::string_view token, size_t at) const {
+    if (!characters_) return 1;
+    const auto* const p = reinterpret_cast<const uint8_t*>(token.data());
+    return unicode::decode(p + at, p + token.size()).length;
+  }
+
+  bool characters_;
+  std::array<uint32_t, 256> bytes_;
+  std::unordered_map<std::string_view, uint32_t> longer_;
+};
+
 }  // namespace
 
 RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool characters) {
-  const auto length_of = [&](std::string_view token, size_t at) -> size_t {
-    if (!characters) return 1;
-    const auto* const p = reinterpret_cast<const uint8_t*>(token.data());
-    return unicode::decode(p + at, p + token.size()).length;
-  };
-  std::array<uint32_t, 256> bytes;  // the ranks of base tokens of one byte
-  bytes.fill(kNone);
-  std::unordered_map<std::string_view, uint32_t> base;  // and of characters of several
+  BaseTokens base(characters);
   std::vector<uint32_t> lengths(tokens.size()), order(tokens.size());
   for (uint32_t rank = 0; rank < tokens.size(); ++rank) {
-    if (characters) {
-      for (size_t at = 0; at < tokens[rank].size(); at += length_of(tokens[rank], at)) ++lengths[rank];
-    } else {
-      lengths[rank] = static_cast<uint32_t>(tokens[rank].size());
-    }
-    if (lengths[rank] != 1) continue;
-    if (tokens[rank].size() == 1) bytes[static_cast<uint8_t>(tokens[rank][0])] = rank;
-    else base.emplace(tokens[rank], rank);
+    lengths[rank] = base.length(tokens[rank]);
+    if (lengths[rank] == 1) base.add(tokens[rank], rank);
   }
   std::iota(order.begin(), order.end(), 0u);
   std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] < lengths[b]; });
@@ -148,21 +180,7 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
     if (lengths[rank] < 2) continue;
     pass_checkpoint();
     const std::string_view token = tokens[rank];
-    symbols.clear();
-    bool complete = true;
-    for (size_t at = 0; at < token.size() && complete;) {
-      const size_t length = length_of(token, at);
-      uint32_t symbol = kNone;
-      if (length == 1) {
-        symbol = bytes[static_cast<uint8_t>(token[at])];
-      } else if (const auto one = base.find(token.substr(at, length)); one != base.end()) {
-        symbol = one->second;
-      }
-      complete = symbol != kNone;
-      if (complete) symbols.push_back(symbol);
-      at += length;
-    }
-    if (!complete) {
+    if (!base.split(token, symbols)) {
       found.incomplete.push_back(rank);
       continue;
     }

@@ -25,9 +25,12 @@ class Frame:
     prefix_ids: tuple[int, ...] = ()
     suffix_ids: tuple[int, ...] = ()
     max_len: int | None = None
+    cuts_left: bool = False  # ids beyond `max_len` are cut off the start of the text, not off its end
 
     @classmethod
-    def of(cls, model: BpeModel, add_bos: bool, add_eos: bool, max_len: int | None = None) -> Frame:
+    def of(
+        cls, model: BpeModel, add_bos: bool, add_eos: bool, max_len: int | None = None, cuts_left: bool = False
+    ) -> Frame:
         """The frame that these arguments of `encode` ask for. Raises `SpecialTokenError` and `EncodingError`."""
         if not (add_bos or add_eos or max_len is not None):
             return _NO_FRAME
@@ -40,7 +43,7 @@ class Frame:
                     f"Tokenizer(dataclasses.replace(tok.model, {name}_token=...)), naming one of its special tokens"
                 )
             sides.append(tuple(id_of[token] for token in tokens) if add else ())
-        frame = cls(sides[0], sides[1], max_len)
+        frame = cls(sides[0], sides[1], max_len, cuts_left)
         frame._check_max_len()
         return frame
 
@@ -65,7 +68,8 @@ class Frame:
     def apply(self, ids: list[int]) -> tuple[list[int], int]:
         """(framed ids of one text, number of its ids that were cut off its end)."""
         kept = len(ids) if self.max_len is None else min(len(ids), self.max_len - self.num_ids)
-        return [*self.prefix_ids, *ids[:kept], *self.suffix_ids], len(ids) - kept
+        kept_ids = ids[len(ids) - kept :] if self.cuts_left else ids[:kept]
+        return [*self.prefix_ids, *kept_ids, *self.suffix_ids], len(ids) - kept
 
     def apply_to_rows(self, texts: Encodings) -> Encodings:
         """The framed ids of many texts."""
@@ -93,7 +97,10 @@ class Frame:
         every = np.ones(len(lengths), np.bool_)
         ids, row_starts, is_text = self.layout(kept, every, every, texts.ids.dtype)
         position = np.arange(len(texts.ids)) - np.repeat(texts.row_starts[:-1], lengths)
-        return Encodings.unchecked(ids, row_starts, lengths - kept), is_text, position < np.repeat(kept, lengths)
+        is_kept = (
+            position >= np.repeat(lengths - kept, lengths) if self.cuts_left else position < np.repeat(kept, lengths)
+        )
+        return Encodings.unchecked(ids, row_starts, lengths - kept), is_text, is_kept
 
     def layout(
         self, lengths: NDArray[np.int64], begins: NDArray[np.bool_], ends: NDArray[np.bool_], dtype: np.dtype[Any]

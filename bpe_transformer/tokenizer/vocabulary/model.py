@@ -42,6 +42,10 @@ class BpeModel:
     - `token_flags`: the flags with which special and added tokens are found in text (see `special_tokens.FLAGS`).
     - `roles`: what special tokens are for, where it was set; `named_roles` adds those by convention. Not part of the digest.
     - `config_fields`: what else a tokenizer_config.json held, such as a chat template; written back, and not in the digest.
+    - `file_settings`: what a tokenizer.json held besides, written back and not in the digest: settings of a call (truncation,
+      padding, dropout) and its post-processor.
+    - `pair_template`: the pieces of a row of two texts, each ("token", name, type id) or ("text", "A" or "B", type id); not in
+      the digest either. None: each text with the tokens that encoding adds to it.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all tokens that it adds before and
       after a text then, if there are several.
     """
@@ -67,6 +71,8 @@ class BpeModel:
     template: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     roles: Roles = NO_ROLES
     config_fields: Mapping[str, Any] = field(default_factory=dict)
+    file_settings: Mapping[str, Any] = field(default_factory=dict)
+    pair_template: tuple[tuple[str, str, int], ...] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         unmerged = UnmergedTokens.of(self.tokens, self.left, self.right, self.merged_ids)
@@ -108,6 +114,22 @@ class BpeModel:
         sides = ((self.bos_token,), (self.eos_token,)) if self.template is None else self.template
         prefix, suffix = (tuple(token for token in side if token is not None) for side in sides)
         return prefix, suffix
+
+    @property
+    def pair_pieces(self) -> tuple[tuple[str, str, int], ...]:
+        """The pieces of a row of two texts; see `pair_template`."""
+        if self.pair_template is not None:
+            return self.pair_template
+        prefix, suffix = self.bos_eos_tokens
+        return tuple(
+            piece
+            for name, type_id in (("A", 0), ("B", 1))
+            for piece in (
+                *(("token", token, type_id) for token in prefix),
+                ("text", name, type_id),
+                *(("token", token, type_id) for token in suffix),
+            )
+        )
 
     @cached_property
     def lacks_bytes(self) -> bool:

@@ -95,7 +95,9 @@ def test_gpt2_round_trip(tmp_path: Path) -> None:
     counts = PretokenCounts.from_iterator([TEXT], "gpt2")
     tok = learn_bpe(counts, 300, special_tokens=["<|endoftext|>"], alphabet_order="gpt2")
     tok.export(tmp_path / "out", "gpt2")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["manifest.json", "merges.txt", "vocab.json"]
+    roles = ["special_tokens_map.json", "tokenizer_config.json"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["manifest.json", "merges.txt", *roles, "vocab.json"]
     assert Tokenizer.from_file(tmp_path / "out").digest == tok.digest
     assert Tokenizer.from_gpt2(tmp_path / "out/vocab.json", tmp_path / "out/merges.txt").digest == tok.digest
     tokenizers = pytest.importorskip("tokenizers")

@@ -2,7 +2,7 @@
 
 It reads BPE vocabularies over bytes (ByteLevel), over characters with an end-of-word suffix, and over characters with a
 space mark and byte fallback (as SentencePiece's). It refuses, by name, any setting that would encode differently here.
-It does not read `truncation` and `padding`, which are settings of a call.
+`truncation`, `padding` and `dropout` are settings of a call: they are kept and written back.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bpe_transformer.tokenizer.encoding.native_texts import overlap
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template
 from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
-from bpe_transformer.tokenizer.formats.tokenizer_json import template
 from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, steps_of
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
 from bpe_transformer.tokenizer.splitting import byte_level
@@ -75,8 +75,8 @@ def to_json(model: BpeModel) -> dict[str, Any]:
         )
     return {
         "version": _VERSION,
-        "truncation": None,
-        "padding": None,
+        "truncation": model.file_settings.get("truncation"),
+        "padding": model.file_settings.get("padding"),
         "added_tokens": _added_tokens(model),
         "normalizer": stages.normalizer(model),
         "pre_tokenizer": stages.pre_tokenizer(model),
@@ -84,7 +84,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
         "decoder": stages.decoder(model),
         "model": {
             "type": "BPE",
-            "dropout": None,
+            "dropout": model.file_settings.get("dropout"),
             "unk_token": model.unk_token,
             "continuing_subword_prefix": None,
             "end_of_word_suffix": model.end_of_word,
@@ -156,6 +156,7 @@ def from_json(document: Any) -> BpeModel:
             f"version is {version!r}, this program knows {_VERSION!r}; export the vocabulary with an older `tokenizers`"
         )
     body = root.child("model")
+    known_keys.check(document)
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None
     splitting = stages.read(root, end_of_word)
@@ -197,6 +198,8 @@ def from_json(document: Any) -> BpeModel:
         bos_token=prefix[0] if prefix else None,
         eos_token=suffix[-1] if suffix else None,
         template=(prefix, suffix) if max(len(prefix), len(suffix)) > 1 else None,
+        file_settings=_file_settings(root, body),
+        pair_template=template.read_pair(root, {**added, **specials}),
     )
     _check_base(model, names)
     _check_flags(model)
@@ -213,6 +216,13 @@ def _check_kind(body: Node) -> None:
     dropout = body.get("dropout", object, 0)  # a setting of a call: see `Tokenizer.encode`
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise FormatError(f"model.dropout is {dropout!r}, not a probability; set it to null")
+
+
+def _file_settings(root: Node, body: Node) -> dict[str, Any]:
+    """What is written back as it is."""
+    found = {name: root.value.get(name) for name in ("truncation", "padding", "post_processor")}
+    found["dropout"] = body.value.get("dropout")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[str, ...]]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from bpe_transformer.errors import FormatError
@@ -30,6 +31,44 @@ def read(root: Node, tokens: Mapping[str, int]) -> tuple[Side, Side]:
             raise FormatError(f"{step.place} is {kind!r}, which is not supported; export the vocabulary without it")
         prefix[:0], suffix[len(suffix) :] = sides
     return tuple(prefix), tuple(suffix)
+
+
+def read_pair(root: Node, tokens: Mapping[str, int]) -> tuple[tuple[str, str, int], ...] | None:
+    """The pieces of a row of two texts (see `BpeModel.pair_template`); None if the file has none. Raises `FormatError`."""
+    node = root.optional("post_processor")
+    steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
+    found: list[tuple[tuple[str, str, int], ...]] = []
+    for step in steps:
+        kind = step.get("type", str)
+        if kind in ("RobertaProcessing", "BertProcessing"):
+            first, last = (("token", _named_pair(step, key, tokens), 0) for key in ("cls", "sep"))
+            if kind == "RobertaProcessing":
+                found.append((first, ("text", "A", 0), last, last, ("text", "B", 0), last))
+            else:
+                found.append((first, ("text", "A", 0), last, ("text", "B", 1), (*last[:2], 1)))
+        elif kind == "TemplateProcessing":
+            found.append(_pair(step, tokens))
+    return found[0] if len(found) == 1 else None
+
+
+def _pair(step: Node, tokens: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
+    pieces: list[tuple[str, str, int]] = []
+    for piece in step.children("pair"):
+        if "Sequence" in piece.value:
+            sequence = piece.child("Sequence")
+            name = sequence.get("id", str)
+            if name not in ("A", "B"):
+                raise FormatError(f"{sequence.place}.id is {name!r}, not A or B")
+            pieces.append(("text", name, sequence.get("type_id", int, 0)))
+        else:
+            token = piece.child("SpecialToken")
+            name = token.get("id", str)
+            if name not in tokens:
+                raise FormatError(
+                    f"{piece.place} adds {name!r} to a pair, which is not a special token; add it to added_tokens"
+                )
+            pieces.append(("token", name, token.get("type_id", int, 0)))
+    return tuple(pieces)
 
 
 def _named_pair(step: Node, key: str, tokens: Mapping[str, int]) -> str:
@@ -64,22 +103,31 @@ def _checked(name: str, ids: list[Any], place: str, tokens: Mapping[str, int]) -
 
 
 def write(model: BpeModel) -> dict[str, Any] | None:
-    """The post-processor of a file for a model; None if encoding adds no tokens."""
+    """The post-processor of a file for a model: the one that was read, if it still says the same; None if it adds nothing."""
     prefix, suffix = model.bos_eos_tokens
     ids_of = {**model.added_tokens, **model.special_tokens}
-    if not prefix and not suffix:
+    kept = model.file_settings.get("post_processor")
+    with suppress(FormatError):  # ids are others after pruning
+        root = Node({"post_processor": kept})
+        if (
+            kept is not None
+            and read(root, ids_of) == (prefix, suffix)
+            and read_pair(root, ids_of) == model.pair_template
+        ):
+            return dict(kept)
+    if not prefix and not suffix and model.pair_template is None:
         return None
 
-    def pieces(sequence: str, type_id: int) -> list[dict[str, Any]]:
-        first, last = (
-            [{"SpecialToken": {"id": token, "type_id": type_id}} for token in side] for side in (prefix, suffix)
-        )
-        return [*first, {"Sequence": {"id": sequence, "type_id": type_id}}, *last]
+    def written(pieces: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
+        kinds = {"token": "SpecialToken", "text": "Sequence"}
+        return [{kinds[kind]: {"id": name, "type_id": type_id}} for kind, name, type_id in pieces]
 
-    ids = {token: {"id": token, "ids": [ids_of[token]], "tokens": [token]} for token in (*prefix, *suffix)}
+    single = [*(("token", name, 0) for name in prefix), ("text", "A", 0), *(("token", name, 0) for name in suffix)]
+    pair = model.pair_pieces
+    names = dict.fromkeys(name for kind, name, _ in (*single, *pair) if kind == "token")
     return {
         "type": "TemplateProcessing",
-        "single": pieces("A", 0),
-        "pair": [*pieces("A", 0), *pieces("B", 1)],
-        "special_tokens": ids,
+        "single": written(single),
+        "pair": written(pair),
+        "special_tokens": {name: {"id": name, "ids": [ids_of[name]], "tokens": [name]} for name in names},
     }
