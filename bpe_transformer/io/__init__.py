@@ -19,7 +19,17 @@ from bpe_transformer.io.byte_files import (
     file_format,
     open_bytes,
 )
-from bpe_transformer.io.json_files import Node, damage_named, one_line, parse_facts, parse_json, read_facts, shown
+from bpe_transformer.io.json_files import (
+    Node,
+    check_is_file,
+    damage_named,
+    one_line,
+    parse_facts,
+    parse_json,
+    read_facts,
+    read_limited,
+    shown,
+)
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
 from bpe_transformer.io.printable import code_point, printable, printable_json, printable_layout
@@ -56,6 +66,7 @@ __all__ = [
     "atomic_file",
     "bound_directory",
     "check_files",
+    "check_is_file",
     "check_manifest",
     "code_point",
     "column_positions",
@@ -79,6 +90,7 @@ __all__ = [
     "printable_layout",
     "read_ahead",
     "read_facts",
+    "read_limited",
     "read_lines",
     "recover_directory",
     "replace_invalid",

@@ -193,7 +193,7 @@ def sync_all(paths: Sequence[str | os.PathLike[str]]) -> None:
 def sync(path: str | os.PathLike[str]) -> None:
     """Waits until a file, or the names in a folder, are on the disk; without it a rename may survive what it renamed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # not to wait at somebody's pipe
     except PermissionError:  # a folder or file that one may not read
         return
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from bpe_transformer.errors import BpeTransformerError, DecodingError, FormatError
@@ -17,6 +17,8 @@ _REQUIRED: Any = object()
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}
 MAX_BYTES = 64 << 20  # of a file of facts; what holds a vocabulary has no such limit
 MAX_DEPTH = 64
+_BLOCK = 1 << 20
+_NO_FILE = "it is a pipe, a socket or a device, not a file"
 MAX_NUMBER = 2**63 - 1
 
 # what reading a value of a wrong type, size or depth raises
@@ -134,16 +136,45 @@ def parse_facts(text: str | bytes) -> Node:
 
 def read_facts(path: str | os.PathLike[str]) -> Node:
     """The same from a file of at most `MAX_BYTES`. Raises `FormatError`, and `FileNotFoundError` if there is none."""
+    return parse_facts(read_limited(path))
+
+
+def read_limited(path: str | os.PathLike[str], most: int = MAX_BYTES, *, streams: bool = False) -> bytes:
+    """The content of a file of at most `most` bytes. Raises `FormatError`, and `FileNotFoundError` if there is none.
+
+    What is no file is refused and not waited for, a pipe or a device such as /dev/zero, unless it may be one of the `streams`.
+    """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        with open(path, "rb", opener=None if streams else without_waiting) as file:
+            facts = os.fstat(file.fileno())
+            is_file = stat.S_ISREG(facts.st_mode)
+            if not is_file and not streams:
+                raise FormatError(_NO_FILE)
+            if facts.st_size > most:
+                raise FormatError(f"it has more than {most:,} bytes")
+            if is_file:
+                return file.read(facts.st_size + 1)
+            data = bytearray()
+            while block := file.read(_BLOCK):
+                data += block
+                if len(data) > most:
+                    raise FormatError(f"it has more than {most:,} bytes")
+            return bytes(data)
     except FileNotFoundError:
         raise
     except OSError as cause:
         raise FormatError(f"it cannot be read: {cause.strerror}") from cause
-    if len(data) > MAX_BYTES:
-        raise FormatError(f"it has more than {MAX_BYTES:,} bytes")
-    return parse_facts(data)
+
+
+def check_is_file(path: str | os.PathLike[str]) -> None:
+    """Raises `FormatError` for a pipe, a socket or a device, which libraries would wait for, or read without an end."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise FormatError(_NO_FILE)
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open` that does not wait at a pipe that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_depth(document: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io.json_files import parse_json, read_limited
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -101,21 +102,22 @@ def _check(folder: Path, name: str, size: int, sha256: str | None) -> None:
 def _is_manifest(path: Path) -> bool:
     """Whether a file of that name is ours, damaged or not, and not that of another program."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_limited(path))
     except FileNotFoundError:
         return False
-    except (ValueError, RecursionError):
+    except FormatError:
         return True
     return isinstance(content, dict) and ("format" in content or "files" in content)
 
 
 def _read(path: Path) -> dict[str, FileSum]:
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = parse_json(read_limited(path))
     except FileNotFoundError:
         raise FormatError(f"{path} is missing, so the folder is not whole; write it anew") from None
-    except (ValueError, RecursionError) as problem:
-        raise FormatError(f"{path} is not JSON ({problem}); it is damaged, write the folder anew") from None
+    except FormatError as problem:
+        said = str(problem).removesuffix("; check the file")
+        raise FormatError(f"{path} is damaged ({said}); write the folder anew") from None
     try:
         version, files = content["format"], content["files"]
         if version != FORMAT:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io.json_files import without_waiting
 
 _HEADER_PROBLEMS = (
     ValueError, SyntaxError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError,
@@ -57,7 +58,7 @@ def read_npy_header(stream: BinaryIO) -> tuple[int, np.dtype[Any]]:
 
 def map_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     """An array mapped into memory, which the file holds to the byte. Raises `FormatError`, and `OSError` as `open` does."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=without_waiting) as file:
         length, dtype = read_npy_header(file)
         start, size = file.tell(), os.fstat(file.fileno()).st_size
         if size - start != length * dtype.itemsize:

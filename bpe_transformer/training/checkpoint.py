@@ -22,6 +22,7 @@ from bpe_transformer.errors import CheckpointError, ConfigError, DigestMismatchE
 from bpe_transformer.io import (
     bound_directory,
     check_files,
+    check_is_file,
     damage_named,
     read_facts,
 )
@@ -179,9 +180,10 @@ def check_format(data: Mapping[str, Any], path: Path, *, latest: int = FORMAT) -
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a safetensors file; `CheckpointError` when it is missing or damaged."""
     try:
+        check_is_file(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; the directory holds no whole checkpoint: train again") from None
-    except (SafetensorError, OSError) as problem:
+    except (SafetensorError, OSError, FormatError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None

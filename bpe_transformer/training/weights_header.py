@@ -7,7 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from bpe_transformer.errors import CheckpointError
+from bpe_transformer.errors import CheckpointError, FormatError
+from bpe_transformer.io import check_is_file
 
 _FLOATING = ("F16", "BF16", "F32", "F64")
 
@@ -21,13 +22,14 @@ def read_header(path: Path) -> dict[str, Shape]:
         CheckpointError: the file is missing or damaged, or holds a tensor that is not of floating point.
     """
     try:
+        check_is_file(path)
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             shapes = {name: tuple(found.get_shape()) for name, found in slices.items()}
             types = {name: found.get_dtype() for name, found in slices.items()}
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; the directory holds no whole checkpoint: train again") from None
-    except (SafetensorError, OSError) as problem:
+    except (SafetensorError, OSError, FormatError) as problem:
         raise CheckpointError(f"{path} is damaged ({problem}); train again or restore it") from None
     odd = [f"{name} of type {kind}" for name, kind in types.items() if kind not in _FLOATING]
     if odd:

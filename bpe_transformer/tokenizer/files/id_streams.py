@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import DecodingError, FormatError, IdOutOfRangeError
-from bpe_transformer.io import damage_named
+from bpe_transformer.io import damage_named, shown
 from bpe_transformer.io.npy_files import map_npy, read_npy_header
 from bpe_transformer.tokenizer.encoding.encodings import Encodings, check_row_starts
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NPY_MAGIC = b"\x93NUMPY"
 ARROW_MAGIC = b"\xff\xff\xff\xff"
 _BLOCK_IDS = 1 << 20
+_MOST_DIGITS = 20  # of an id; Python refuses to read a number of thousands
 
 
 @dataclass(frozen=True)
@@ -207,19 +208,19 @@ def _parsed_line(raw: bytes, line: int, vocab_size: int) -> list[int]:
     words: list[object]
     try:
         words = json.loads(raw) if raw.lstrip().startswith(b"[") else list(raw.split())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DecodingError(f"line {line:,} begins like a JSON list but is not one; write it as [1, 2, 3]") from None
     found = []
     for word in words:
-        if isinstance(word, bytes) and word.isdigit():
+        if isinstance(word, bytes) and word.isdigit() and len(word) <= _MOST_DIGITS:
             found.append(int(word))
         elif isinstance(word, int) and not isinstance(word, bool):
             found.append(word)
         else:
-            shown = word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else json.dumps(word)
-            shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
+            said = word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else shown(word)
+            said = said if len(said) <= 40 else f"{said[:40]}…"
             raise DecodingError(
-                f"line {line:,}: {shown!r} is not an id; give whole numbers from 0 to {vocab_size - 1:,}, "
+                f"line {line:,}: {said!r} is not an id; give whole numbers from 0 to {vocab_size - 1:,}, "
                 "separated by spaces"
             )
         if not 0 <= found[-1] < vocab_size:

@@ -6,12 +6,13 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import shown
+from bpe_transformer.io import read_limited, shown
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+
+_MAX_BYTES = 2 << 30  # of a file that holds a vocabulary
 
 
 def escaped(text: str) -> str:
@@ -24,9 +25,12 @@ def escaped(text: str) -> str:
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a file. Raises `FormatError`."""
     try:
-        return Path(path).read_bytes()
-    except OSError as cause:
+        return read_limited(path, _MAX_BYTES, streams=True)
+    except FileNotFoundError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}; give a file of a tokenizer") from cause
+    except FormatError as problem:
+        said = str(problem).removeprefix("it cannot be read: ")
+        raise FormatError(f"{path} cannot be read: {said}; give a file of a tokenizer") from problem
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

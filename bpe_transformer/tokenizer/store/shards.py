@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import Node, damage_named
+from bpe_transformer.io import Node, check_is_file, damage_named
 from bpe_transformer.io.npy_files import map_npy
 from bpe_transformer.tokenizer.encoding.encodings import Encodings, check_row_starts
 
@@ -153,6 +153,8 @@ def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
 def _open_arrow(path: Path, columns: Sequence[str], values: Sequence[str]) -> Shard:
     import pyarrow as pa
 
+    with damage_named(path, ANEW, FormatError, pa.ArrowException):
+        check_is_file(path)
     with damage_named(path, ANEW, FormatError, pa.ArrowException), pa.memory_map(str(path)) as file:
         table = pa.ipc.open_stream(file).read_all()
         if table.column_names != [*columns, *values]:

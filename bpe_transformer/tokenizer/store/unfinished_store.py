@@ -135,7 +135,7 @@ class UnfinishedStore:
 
     @property
     def has_progress(self) -> bool:
-        return bool(self.marks) or any(self._place.glob("*.journal"))
+        return bool(self.marks) or any(path.stat().st_size for path in self._place.glob("*.journal"))
 
     def _start(self) -> None:
         if os.path.lexists(self._place / _WHOLE):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io import read_limited
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
@@ -158,8 +159,8 @@ def read(folder: Path) -> Neighbours:
             flags[text] = found
     if (folder / CHAT_TEMPLATE_FILE).is_file():
         try:
-            others["chat_template"] = (folder / CHAT_TEMPLATE_FILE).read_text(encoding="utf-8")
-        except (OSError, ValueError) as problem:
+            others["chat_template"] = read_limited(folder / CHAT_TEMPLATE_FILE).decode()
+        except ValueError as problem:
             raise FormatError(
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
             ) from None
@@ -215,8 +216,8 @@ def _agrees(id: str, token: object, tokens: Mapping[str, int]) -> bool:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as problem:
+        data = json.loads(read_limited(path))
+    except (ValueError, RecursionError) as problem:
         raise FormatError(f"it cannot be read ({problem}); correct the file or remove it") from None
     if not isinstance(data, dict):
         raise FormatError("it holds no object; correct the file or remove it")

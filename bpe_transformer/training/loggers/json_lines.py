@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import CheckpointError, FormatError
-from bpe_transformer.io import atomic_file, parse_facts
+from bpe_transformer.io import atomic_file, parse_facts, read_limited
 
 METRICS = "metrics.jsonl"
+_MAX_BYTES = 1 << 30
 
 
 class JsonLinesLogger:
@@ -64,7 +65,7 @@ def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 def _lines(path: Path, *, strict: bool = False) -> list[dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_limited(path, _MAX_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return []
     found = []

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CheckpointError, ConfigError, ConversionError, FormatError
-from bpe_transformer.io import check_files, damage_named, read_facts
+from bpe_transformer.io import check_files, check_is_file, damage_named, read_facts
 from bpe_transformer.models.convert import Native, native_from
 from bpe_transformer.models.registry import family_named
 from bpe_transformer.tokenizer import Tokenizer
@@ -157,11 +157,12 @@ def _weights(folder: Path) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name in names:
         try:
+            check_is_file(folder / name)
             with safe_open(folder / name, framework="pt") as file:
                 found |= {tensor: file.get_tensor(tensor) for tensor in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             raise CheckpointError(f"{folder / name} is missing, which {_INDEX} names; restore it") from None
-        except (SafetensorError, OSError) as problem:
+        except (SafetensorError, OSError, FormatError) as problem:
             raise CheckpointError(f"{folder / name} is damaged ({problem}); restore it") from None
     broken = [name for name, value in found.items() if not (value.is_floating_point() and value.isfinite().all())]
     if broken := [name for name in broken if "position_ids" not in name]:
