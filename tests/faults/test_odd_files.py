@@ -101,6 +101,13 @@ def test_in_the_place_of_files_beside_a_tokenizer(folder: Path, odd: str) -> Non
     assert Tokenizer.load(folder / "tok").vocab_size == 262
 
 
+@pytest.mark.parametrize("value", [-1, 2**64, 1e308, True, {"a": {}}, "<x>"])
+def test_lists_of_special_tokens_that_are_none_are_refused(folder: Path, value: object) -> None:
+    path = folder / "tok" / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "additional_special_tokens": value}))
+    refused(folder, lambda: Tokenizer.load(folder / "tok"))
+
+
 def test_a_pipe_in_a_folder_that_is_written_anew_is_kept_and_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "tok" / "pipe")
     with atomic_directory(folder / "tok") as new:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import read_limited
+from bpe_transformer.io import read_limited, shown
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
@@ -146,7 +146,10 @@ def read(folder: Path) -> Neighbours:
             roles = roles.over(Roles.from_special_tokens_map(data))
         except FormatError as cause:
             raise FormatError(f"{folder / name}: {cause}") from None
-        listed += data.get("additional_special_tokens") or []
+        more = data.get("additional_special_tokens") or []
+        if not isinstance(more, list):
+            raise FormatError(f"{folder / name}: additional_special_tokens is {shown(more)}, not a list of tokens")
+        listed += more
         others = {**{key: value for key, value in data.items() if key not in _OF_ROLES}, **others}
     names = {_text(token) for token in listed} | {token for _, token in roles}
     special: dict[str, int] = {}
