@@ -12,7 +12,7 @@ import click
 from bpe_transformer.cli.support.console import say, write_data
 from bpe_transformer.cli.support.options import output_option, overwrite_option, tokenizer_option
 from bpe_transformer.cli.support.outputs import claim_output, replacing, save_tokenizer
-from bpe_transformer.cli.support.tokenizer_files import named_file
+from bpe_transformer.cli.support.tokenizer_files import named_file, split_pattern
 from bpe_transformer.cli.support.training_options import start_torch
 from bpe_transformer.errors import FormatError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Examples:
   bpe-transformer import tokenizer.model -o tok
   bpe-transformer import cl100k_base.tiktoken -o tok --special '<|endoftext|>=100257'
-  bpe-transformer import my.tiktoken -o tok --pattern o200k
+  bpe-transformer import my.tiktoken:o200k -o tok
   bpe-transformer import vocab.json merges.txt -o tok
   bpe-transformer import codes.txt vocabulary.txt -o tok
   bpe-transformer import - -o - < tokenizer.model > tokenizer.json
@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Read FILEs, whose format is recognised by their content, and save the tokenizer in a folder.
 
-    One file may be -, for standard input.
+    One file may be -, for standard input. FILE:PATTERN is FILE with --pattern PATTERN.
 
     Read are tokenizer.json, .tiktoken ranks, vocab.json with merges.txt, SentencePiece models of type BPE, subword-nmt
     codes (and their vocabulary), nanochat's tokenizer.pkl, or a folder that holds one of them. The package that the
@@ -78,6 +78,11 @@ def command(
         raise click.UsageError(
             "--tokenizer, --src, --tgt, --column and --label are for models, and no folder with config.json and weights is given"
         )
+    named = [(file, None) if file == "-" else split_pattern(file) for file in files]
+    if with_pattern := [written for _, written in named if written is not None]:
+        if pattern is not None or len(with_pattern) > 1:
+            raise click.UsageError("the pattern is given twice; give it as FILE:PATTERN or with --pattern")
+        (pattern,), files = with_pattern, tuple(file for file, _ in named)
     with ExitStack() as opened:
         learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), pattern, _specials(special))
     if output == "-":

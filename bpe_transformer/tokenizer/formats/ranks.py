@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.formats.checks import check_ids
+from bpe_transformer.tokenizer.formats.checks import check_ids, largest_id
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
-Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]]
+
+@dataclass(frozen=True)
+class RankColumns:
+    """Distinct tokens and their ranks, (N,), as they were read; the ranks are not checked yet."""
+
+    tokens: list[bytes]
+    ranks: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def as_pairs(self) -> list[tuple[bytes, int]]:
+        return list(zip(self.tokens, self.ranks.tolist(), strict=True))
+
+
+Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]] | RankColumns
 
 
 def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[str, int]) -> BpeModel:
@@ -22,20 +39,20 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
     tiktoken first looks up the whole pre-token, and merges only if it is not a token. The ids differ from those of merging
     only for tokens that no merges produce; a model with such tokens has `ignore_merges`.
     """
-    checked = _checked(ranks)
-    size = check_ids({**checked, **special_tokens}, "ranks")
-    by_rank = sorted(checked.items(), key=itemgetter(1))
-    present = {token for token, _ in by_rank if len(token) == 1}
+    names, id_of_rank, size = _by_rank(ranks, special_tokens)
+    present = {token for token in names if len(token) == 1}
     if len(present) < 256:
         missing = next(byte for byte in range(256) if bytes([byte]) not in present)
         raise FormatError(f"byte 0x{missing:02x} has no rank; a vocabulary of ranks needs all 256 bytes")
     tokens = [b""] * size
-    for token, rank in by_rank:
-        tokens[rank] = token
+    if len(names) and int(id_of_rank[-1]) == len(names) - 1:
+        tokens[: len(names)] = names
+    else:
+        for token, rank in zip(names, id_of_rank.tolist(), strict=True):
+            tokens[rank] = token
     for text, id in special_tokens.items():
         tokens[id] = text.encode()
-    id_of_rank = np.fromiter((rank for _, rank in by_rank), np.uint32, len(by_rank))
-    left, right, merged, unreachable, _ = _core.recover_merges([token for token, _ in by_rank], False)
+    left, right, merged, unreachable, _ = _core.recover_merges(names, False)
     return BpeModel(
         unit="byte",
         pretokenizer=pretokenizer,
@@ -48,7 +65,28 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
     )
 
 
-def _checked(ranks: Ranks) -> dict[bytes, int]:
+def _by_rank(ranks: Ranks, special_tokens: Mapping[str, int]) -> tuple[list[bytes], NDArray[np.uint32], int]:
+    """(tokens by rank, their ranks, vocab_size), checked; columns in order are checked as they are. Raises `FormatError`."""
+    if isinstance(ranks, RankColumns):
+        ids, last = ranks.ranks, max(special_tokens.values(), default=0)
+        in_order = len(ids) > 0 and bool((ids[1:] > ids[:-1]).all())
+        distinct = set(special_tokens.values())
+        named = np.array(sorted(distinct), np.int64)
+        apart = (
+            len(distinct) == len(special_tokens)
+            and not (np.searchsorted(ids, named, "right") - np.searchsorted(ids, named)).any()
+        )
+        largest = max(int(ids[-1]), last) if in_order else 0
+        if in_order and apart and min(distinct, default=0) >= 0 and largest <= largest_id(len(ids) + len(distinct)):
+            return ranks.tokens, ids, largest + 1
+        ranks = ranks.as_pairs()  # to say what is wrong, or to bring them in order
+    checked = _checked(ranks)
+    size = check_ids({**checked, **special_tokens}, "ranks")
+    by_rank = sorted(checked.items(), key=itemgetter(1))
+    return [token for token, _ in by_rank], np.array([rank for _, rank in by_rank], np.uint32), size
+
+
+def _checked(ranks: Mapping[bytes, int] | Iterable[tuple[bytes, int]]) -> dict[bytes, int]:
     pairs = list(ranks.items() if isinstance(ranks, Mapping) else ranks)
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
@@ -83,7 +84,12 @@ def read(
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_tiktoken`."""
-    found = parse(read_bytes(path))
+    data = read_bytes(path)
+    lines = _core.read_rank_lines(data)
+    if lines is None or len(set(lines[0])) < len(lines[0]):
+        found: dict[bytes, int] | ranks.RankColumns = parse(data)  # slower, and says what is wrong
+    else:
+        found = ranks.RankColumns(*lines)
     candidates = _PUBLIC.get(Path(path).stem, ())
     known = next((public for public in candidates if public.num_ranks == len(found)), None)
     if pattern is None:

@@ -91,8 +91,10 @@ class BpeModel:
     @cached_property
     def base_ids(self) -> list[int]:
         """Ids of the base tokens, which no merge produces and which are neither special nor added."""
-        derived = {*self.merged_ids.tolist(), *self.special_tokens.values(), *self.added_tokens.values()}
-        return [id for id, token in enumerate(self.tokens) if id not in derived and token]
+        is_base = np.ones(len(self.tokens), np.bool_)
+        is_base[self.merged_ids] = False
+        is_base[[*self.special_tokens.values(), *self.added_tokens.values()]] = False
+        return [id for id in np.flatnonzero(is_base).tolist() if self.tokens[id]]
 
     @cached_property
     def fallback_ids(self) -> tuple[int, ...]:

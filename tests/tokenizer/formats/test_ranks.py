@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import pickle
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +192,15 @@ def test_what_the_formats_cannot_hold_is_refused_by_name(
     with pytest.raises(FormatError, match="choose one of tokenizer.json"):
         mixed.export(tmp_path / "mixed", "parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [lambda data: codecs.BOM_UTF8 + data, lambda data: data.replace(b"\n", b"\r\n"), lambda data: b"\n" + data,
+                                    lambda data: data + b"= 300\n", lambda data: data.removesuffix(b"\n"), lambda data: data.replace(b" ", b"  ", 3),
+                                    lambda data: b"".join(reversed(data.splitlines(keepends=True)))])  # fmt: skip
+def test_files_of_ranks_in_other_dress(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """The usual form is read by the core, others line by line in Python; an empty token, as Whisper's, is left out."""
+    bytes_only = learn_bpe(PretokenCounts.from_iterator([TEXT], "gpt2"), 300)
+    bytes_only.export(tmp_path / "plain.tiktoken", "tiktoken")
+    path = tmp_path / "changed.tiktoken"
+    path.write_bytes(change((tmp_path / "plain.tiktoken").read_bytes()))
+    assert Tokenizer.from_tiktoken(path, "gpt2").digest == bytes_only.digest
