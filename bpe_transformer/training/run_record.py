@@ -15,7 +15,7 @@ import torch
 
 from bpe_transformer.io import atomic_file
 from bpe_transformer.training.callbacks import Callback, RunStart
-from bpe_transformer.training.config.config_file import settings_toml
+from bpe_transformer.training.config.config_file import DataValue, settings_toml
 
 if TYPE_CHECKING:
     from bpe_transformer.data import TokenStore
@@ -31,10 +31,17 @@ class RunRecord(Callback):
     Args:
         facts: of the data: corpus, columns, digests, ledgers; plain data for JSON.
         notes: why a setting has its value, by its name; comments in settings.toml.
+        data: the corpus and the options for its rows; the table [data] of settings.toml.
     """
 
-    def __init__(self, facts: Mapping[str, Any], *, notes: Mapping[str, str] | None = None) -> None:
-        self.facts, self.notes = dict(facts), dict(notes or {})
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        *,
+        notes: Mapping[str, str] | None = None,
+        data: Mapping[str, DataValue] | None = None,
+    ) -> None:
+        self.facts, self.notes, self.data = dict(facts), dict(notes or {}), dict(data or {})
 
     def on_start(self, start: RunStart) -> None:
         if start.step and (start.directory / RECORD).exists():
@@ -48,11 +55,11 @@ class RunRecord(Callback):
             "machine": machine(),
             "argv": sys.argv,
         }
-        _write(start.directory / SETTINGS, settings_toml(start.settings, head=_HEAD, notes=self.notes))
+        _write(start.directory / SETTINGS, settings_toml(start.settings, head=_HEAD, notes=self.notes, data=self.data))
         _write(start.directory / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
 
 
-_HEAD = "Settings of this run; train --config reads them. run.json beside it says on what data and machine they ran."
+_HEAD = "What repeats this run: train --config reads it. run.json beside it says on what data and machine they ran."
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,7 @@ from bpe_transformer.cli.support.training.settings import (
     config_option,
     fit_training_to,
     fit_vocabulary_to,
+    given_data,
     named_settings,
     resumed_settings,
 )
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer import Tokenizer
     from bpe_transformer.cli.support.training_options import Rows
-    from bpe_transformer.data import TaskColumns
+    from bpe_transformer.data import TaskColumns, TokenStore
     from bpe_transformer.training import Callback, RunResult, Settings
     from bpe_transformer.training.engine import Processes
     from bpe_transformer.training.pretrained import Pretrained
@@ -172,9 +174,12 @@ def command(
     if run is not None and processes.is_first and not print_config:
         _check_run(run, resume=resume, overwrite=overwrite)
     family = _family(run if resume else None, preset, named_settings(settings), start)
+    watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
         how = (tokenizer, validation, preset, family, settings, start, processes)
-        return _show_result(messages(), train_prepared(corpora[0], run, *how, fail_above, resume=resume), str(output))
+        watch = partial(_watch_prepared, watched)
+        result = train_prepared(corpora[0], run, *how, fail_above, watch, resume=resume)
+        return _show_result(messages(), result, str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run and resume:
         chosen = resumed_settings(run, settings)
@@ -191,7 +196,6 @@ def command(
     if print_config:
         return chosen.print_config()
     chosen.announce(console)
-    watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
     _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
 
 
@@ -253,21 +257,43 @@ def _train(
 def _callbacks(
     watched: _Watched,
     columns: TaskColumns,
-    texts: datasets.Dataset,
+    texts: datasets.Dataset | None,
     data: _Data,
     chosen: ChosenSettings,
     console: Console,
 ) -> list[Callback]:
-    """The display, the loggers, and the record of what repeats the run."""
+    """The display, the loggers, and the record of what repeats the run. texts: to write samples from; None: there are none."""
     from bpe_transformer.cli.support.training.display import TrainingDisplay, sampler
     from bpe_transformer.training.loggers import RunMetrics
     from bpe_transformer.training.run_record import RunRecord, data_facts
 
     shown = watched.samples if watched.samples is not None else 3 if console.is_terminal else 0
-    write = sampler(shown, texts, columns, data.tokenizer, data.train.labels, chosen.settings) if shown else None
+    write = None
+    if shown and texts is not None:
+        write = sampler(shown, texts, columns, data.tokenizer, data.train.labels, chosen.settings)
     display = TrainingDisplay(console, watched.corpus, write)
     facts = data_facts(data.train, data.validation, corpus=watched.corpus, columns=columns.columns, split=watched.split)
-    return [display, RunMetrics(watched.loggers, more=display.samples), RunRecord(facts, notes=chosen.notes)]
+    return [
+        display,
+        RunMetrics(watched.loggers, more=display.samples),
+        RunRecord(facts, notes=chosen.notes, data=given_data()),
+    ]
+
+
+def _watch_prepared(
+    watched: _Watched,
+    train: TokenStore,
+    validation: TokenStore,
+    tokenizer: Tokenizer,
+    columns: TaskColumns,
+    chosen: ChosenSettings,
+) -> list[Callback]:
+    """The same over prepared rows, which have no texts."""
+    if watched.samples:
+        raise click.UsageError(
+            f"--samples {watched.samples} needs texts, and {watched.corpus} holds ids; leave it out, or name the corpus itself"
+        )
+    return _callbacks(watched, columns, None, _Data(train, validation, tokenizer), chosen, messages())
 
 
 def _corpora(

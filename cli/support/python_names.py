@@ -93,7 +93,7 @@ def _assignment(found: re.Match[str]) -> str:
         return f"{name.replace('_', ' ')} {value}" if name in _FACTS else found[0]
     if value == "True":
         return option
-    if value in ("False", "None"):
+    if value in ("False", "None", "[]", "()"):
         return f"no {option}"
     return f"{option} {_as_typed(value)}"
 

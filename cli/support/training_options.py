@@ -61,7 +61,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
     "Language models": ("pack", "cross_documents", "mask_share", "whole_words"),
     "Classifiers": ("pool",),
     "Hardware": ("device", "precision", "compile", "shard", "activation_checkpointing"),
-    "Validation": ("eval_steps", "eval_tokens", "eval_rows", "average_last"),
+    "Validation": ("eval_steps", "eval_minutes", "eval_tokens", "eval_rows", "average_last"),
     "Saving": ("save_steps", "save_minutes"),
     "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
 }
@@ -238,7 +238,7 @@ def corpus_options(split_help: str, *, several: bool = False) -> Callable[[Comma
     several: any number of CORPUS; `choice.corpus` is the first, and the argument `corpora` has all.
     """
     options: tuple[Callable[[Any], Any], ...] = (
-        click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...") if several else click.argument("corpus"),
+        click.argument("corpus", nargs=-1, metavar="CORPUS...") if several else click.argument("corpus"),
         click.option("--task", type=click.Choice(TASKS), help="What to train for. [the recipe's, else by the columns]"),
         click.option("--src", metavar="COLUMN", help="Translate from this column. [the recipe's, else the first]"),
         click.option("--tgt", metavar="COLUMN", help="Translate to this column. [the recipe's, else the second]"),
@@ -255,8 +255,8 @@ def corpus_options(split_help: str, *, several: bool = False) -> Callable[[Comma
         def with_choice(**options: Any) -> Any:
             found = {name: options.pop(name) for name in CORPUS_OPTIONS}
             if several:
-                options["corpora"] = found["corpus"]
-                found["corpus"] = found["corpus"][0]
+                options["corpora"] = found["corpus"] or tuple(_corpus_of_file())
+                found["corpus"] = options["corpora"][0]
             return command(choice=CorpusChoice(**found), **options)
 
         wrapped: Any = with_choice
@@ -265,6 +265,16 @@ def corpus_options(split_help: str, *, several: bool = False) -> Callable[[Comma
         return wrapped  # type: ignore[no-any-return]
 
     return add
+
+
+def _corpus_of_file() -> Sequence[str]:
+    """What the file of --config names as the corpus."""
+    context = click.get_current_context()
+    named: Sequence[str] = (context.default_map or {}).get("corpus") or ()
+    if not named:
+        parameter = next(each for each in context.command.params if each.name == "corpus")
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return named
 
 
 def preset_option(command: Command) -> Command:

@@ -48,7 +48,9 @@ def test_a_run_tells_everything_and_can_be_repeated(
     bpe: Callable[..., Any], corpus: Path, config: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done = bpe("train", corpus, "-o", run, "--config", config, "--log", "tensorboard", "--samples", 1)
+    arguments = ("--config", config, "--log", "tensorboard", "--samples", 1, "--split", "train[:200]")
+    more = ("--documents", "line", "--mix-temperature", 2)
+    done = bpe("train", f"{corpus}:0.75", f"{corpus}:0.25", "-o", run, *arguments, *more)
     said = done.stderr.decode()
     assert done.returncode == 0, said
     assert re.search(r"--vocab-size 500  \([\d,]+ bytes of text\)", said)
@@ -62,17 +64,18 @@ def test_a_run_tells_everything_and_can_be_repeated(
     assert figures[1]["samples"][0].keys() == {"given", "written", "expected"}
     assert list((run / "tensorboard").iterdir())
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    assert record["corpus"] == str(corpus)
+    assert record["corpus"] == f"{corpus}:0.75 {corpus}:0.25"
     assert len(record["tokenizer"]) == 64
     assert record["training"][0]["ledger"]
     assert {"python", "torch", "bpe-transformer"} <= record["versions"].keys()
     assert record["machine"]["cores"] >= 1
 
     again = tmp_path / "again"
-    repeated = bpe("train", corpus, "-o", again, "--config", run / "settings.toml", "--tokenizer", run / "tokenizer")
+    repeated = bpe("train", "-o", again, "--config", run / "settings.toml")
     assert repeated.returncode == 0, repeated.stderr.decode()
     assert "fitted" not in repeated.stderr.decode()
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert read_config_file(again / "settings.toml").others == read_config_file(run / "settings.toml").others
     drawn = bpe("curve", run, again, "--width", 80)
     assert drawn.returncode == 0, drawn.stderr.decode()
     assert "run, validation" in drawn.stdout.decode()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,6 +169,20 @@ def test_the_clock_ends_a_run(train: Train, tmp_path: Path) -> None:
     assert outcome.finished
     assert 1.2 <= outcome.seconds < 10
     assert load_translator(tmp_path / "run").info.result["steps"] <= outcome.steps
+
+
+def test_a_run_validates_by_the_clock(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    seconds = SimpleNamespace(monotonic=lambda: 0.25 * next(clock))
+    monkeypatch.setattr("bpe_transformer.training.trainer.trainer.time", seconds)
+    steps = [entry["step"] for entry in train(tmp_path / "a", eval_minutes=0.05, steps=12, epochs=None).history]
+    assert 3 <= len(steps) < 12
+    assert steps[-1] == 12
+    assert (
+        len({later - earlier for earlier, later in itertools.pairwise(steps[:-1])}) == 1
+    )  # an even pace, and no epochs
+    both = train(tmp_path / "b", eval_minutes=0.05, eval_steps=6, steps=12, epochs=None).history
+    assert {6, 12} < {entry["step"] for entry in both}
 
 
 def test_the_average_of_the_last_validations_is_one(train: Train, tmp_path: Path) -> None:

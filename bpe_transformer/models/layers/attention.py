@@ -208,7 +208,7 @@ def _bfloat16_attend(
         bias = bias.expand(rows, heads, length, -1).reshape(rows * heads, length, -1) if bias.size(0) > 1 else bias[0]
     scores = torch.baddbmm(bias, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), alpha=width**-0.5)
     weights = scores.softmax(dim=-1)
-    if hides_all:
+    if hides_all and visible is not None:
         weights = (weights.view(rows, heads, length, -1) * visible).flatten(0, 1)
     weights = functional.dropout(weights, dropout, training=dropout > 0)
     return torch.bmm(weights, v.flatten(0, 1)).view(rows, heads, length, width)

@@ -16,7 +16,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,18 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+DataValue = str | bool | int | float | Sequence[str]
 MAX_BYTES = 1 << 20
+# what a file may say beside settings: the corpus and the options of train for its rows, with their types
+DATA_TYPES: dict[str, type] = {
+    "corpus": list,
+    **dict.fromkeys(("preset", "tokenizer", "from_run", "task", "src", "tgt", "column", "label", "from", "split"), str),
+    **dict.fromkeys(("validation", "errors", "documents", "columns"), str),
+    **dict.fromkeys(("dedup", "recursive", "no_header"), bool),
+    "mix_temperature": float,
+    "threads": int,
+}
+_KINDS = {str: "a text", list: "a list of texts", bool: "true or false", int: "a whole number", float: "a number"}
 # a table of the file, and what stands in it
 _TABLES: dict[str, type[Checked]] = {
     "vocabulary": VocabularyConfig,
@@ -54,7 +65,7 @@ TABLES = ("model", *_TABLES)
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What a file says. values: by the name of the setting. lines: where each stands, from 1. others: of `also`."""
+    """What a file says. values: by the name of the setting. lines: where each stands, from 1. others: of `DATA_TYPES`."""
 
     path: str
     values: Mapping[str, Any]
@@ -66,8 +77,8 @@ class ConfigFile:
         return f"{self.path}, line {self.lines[name]}"
 
 
-def read_config_file(path: str | os.PathLike[str], *, also: Collection[str] = ()) -> ConfigFile:
-    """Reads and checks a file. `also`: names of texts that may stand in a table `[data]` or above all tables.
+def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
+    """Reads and checks a file; what `DATA_TYPES` names may stand in a table `[data]` or above all tables.
 
     Raises:
         ConfigError: the file cannot be read or is not TOML, or lists every unknown name, wrong type and value out of range,
@@ -87,12 +98,12 @@ def read_config_file(path: str | os.PathLike[str], *, also: Collection[str] = ()
     for table, key, value in _entries(document):
         name = key.replace("-", "_")
         line = lines.get((table, key)) or lines.get((table or key,)) or 1
-        found = _problem(table, name, key, value, known=values.keys() | others.keys(), also=also)
+        found = _problem(table, name, key, value, known=values.keys() | others.keys())
         if found is not None:
             problems.append((line, found))
             continue
         where[name] = line
-        if name in also:
+        if name in DATA_TYPES:
             others[name] = value
         else:
             values[name] = None if value == "none" and _optional(name) else value
@@ -114,8 +125,17 @@ def overridden(base: Settings, file: ConfigFile) -> Settings:
         raise ConfigError(f"{at}: {problem}") from None
 
 
-def settings_toml(settings: Settings, *, head: str = "", notes: Mapping[str, str] | None = None) -> str:
-    """The settings as a file that `read_config_file` reads back. head: a comment at its top. notes: one by setting."""
+def settings_toml(
+    settings: Settings,
+    *,
+    head: str = "",
+    notes: Mapping[str, str] | None = None,
+    data: Mapping[str, DataValue] | None = None,
+) -> str:
+    """The settings as a file that `read_config_file` reads back.
+
+    head: a comment at its top. notes: one by setting. data: what stands in the table `[data]`.
+    """
     notes = notes or {}
     lines = [f"# {line}" for line in head.splitlines()]
     lines += [*([""] if lines else []), _assignment("family", settings.family, notes)]
@@ -126,6 +146,8 @@ def settings_toml(settings: Settings, *, head: str = "", notes: Mapping[str, str
         groups[table] = {f.name: source[f.name] for f in fields(kind)}
     for table, values in groups.items():
         lines += ["", f"[{table}]", *(_assignment(name, value, notes) for name, value in values.items())]
+    if data:
+        lines += ["", "[data]", *(f"{name} = {_written(value)}" for name, value in data.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -142,6 +164,8 @@ def _written(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda sign: f"\\u{ord(sign[0]):04x}", escaped) + '"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_written, value)) + "]"
     return repr(value)
 
 
@@ -173,24 +197,35 @@ def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield "", key, value
 
 
-def _problem(
-    table: str, name: str, key: str, value: Any, *, known: Collection[str], also: Collection[str]
-) -> str | None:
+def _problem(table: str, name: str, key: str, value: Any, *, known: Collection[str]) -> str | None:
     if isinstance(value, dict) and name in FIELDS:
         return f"{key} holds a table; give it one value"
     if isinstance(value, dict) and not table:
-        return f"[{key}] is no table of settings; the tables are {', '.join((*TABLES, *(('data',) if also else ())))}"
+        return f"[{key}] is no table of settings; the tables are {', '.join((*TABLES, 'data'))}"
     if name in known:
         return f"{key} stands in the file twice; leave one of them out"
-    if name in also:
+    if name in DATA_TYPES:
         if table not in ("", "data"):
             return f"{key} does not belong to [{table}]; write it in [data]"
-        return None if isinstance(value, str) and value else f"{key} = {_short(value)} has to be a text"
+        return (
+            None
+            if _is_data(value, DATA_TYPES[name])
+            else f"{key} = {_short(value)} has to be {_KINDS[DATA_TYPES[name]]}"
+        )
     if name in FIELDS:
         return None
-    close = difflib.get_close_matches(name, [*FIELDS, *also], n=2)
+    close = difflib.get_close_matches(name, [*FIELDS, *DATA_TYPES], n=2)
     meant = f"; did you mean {' or '.join(close)}?" if close else "; train --help lists the settings"
     return f"{key} is no setting{meant}"
+
+
+def _is_data(value: Any, kind: type) -> bool:
+    """Whether a value of `[data]` is of its kind; no text is empty, and no list."""
+    if kind is list:
+        return isinstance(value, list) and bool(value) and all(isinstance(text, str) and text for text in value)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return bool(value) and isinstance(value, (int, float) if kind is float else kind)
 
 
 def _wrong_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

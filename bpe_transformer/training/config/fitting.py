@@ -154,6 +154,8 @@ def _fit_pace(settings: Settings, data: TrainingData, steps: int, fit: Any) -> N
     an_epoch = steps_an_epoch(settings, data.num_ids)
     epochs = steps / an_epoch
     pace = 0 if VALIDATIONS / 4 <= epochs <= VALIDATIONS * 2 else _rounded(max(steps / VALIDATIONS, 10))
+    if settings.training.eval_minutes:
+        pace = 0  # the clock decides
     fit(
         "eval_steps", pace, f"about {VALIDATIONS} validations in {steps:,} steps" if pace else "once an epoch is enough"
     )

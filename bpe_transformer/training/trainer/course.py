@@ -68,6 +68,16 @@ class Course:
             return "patience"
         return "minutes" if out_of_time else None
 
+    def validates(self, state: RunState, epoch_is_over: bool, *, late: bool) -> bool:
+        """Whether the step is followed by a validation. late: the last one is `eval_minutes` ago.
+
+        Without `eval_steps` the end of an epoch is, unless minutes take its place.
+        """
+        training = self._settings.training
+        if training.eval_steps:
+            return late or state.step % training.eval_steps == 0
+        return late or (epoch_is_over and not training.eval_minutes)
+
     def learning_rate(self, state: RunState, seconds: float) -> float:
         """The rate of the next step. Notes in `state` when the warm-up is over."""
         step, share = state.step + 1, self.share(state, seconds)

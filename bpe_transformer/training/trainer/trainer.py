@@ -87,7 +87,7 @@ class Trainer:
             run_identity(info, {**(data or {}), **facts}),
         )
         self._batches: Iterator[Any] | None = None
-        self._began = self._saved = time.monotonic()
+        self._began = self._saved = self._validated = time.monotonic()
         self._lr = 0.0
         self._freed = FreedMemory()
 
@@ -111,7 +111,7 @@ class Trainer:
         elif self.engine.processes.is_first:
             begin_run(self.directory, self.settings)
         self._began = time.monotonic() - self.state.seconds
-        self._saved = time.monotonic()
+        self._saved = self._validated = time.monotonic()
         self.callbacks.on_start(
             RunStart(
                 directory=self.directory,
@@ -134,21 +134,20 @@ class Trainer:
     def _train(self, interrupts: Interrupts) -> str | None:
         """The setting that ended the run; None: a signal stopped it."""
         training, state = self.settings.training, self.state
-        _, _, out_of_time = self._agree(interrupts)
+        _, _, out_of_time, late = self._agree(interrupts)
         while (ended_by := self.course.over(state, out_of_time=out_of_time)) is None:
             self._tell_notes()
             self._lr = self.course.learning_rate(state, self._seconds())
             figures = self._step()
             epoch_is_over = state.batch == 0
-            due = epoch_is_over if not training.eval_steps else state.step % training.eval_steps == 0
-            validation = self._validate() if due else None
+            validation = self._validate() if self.course.validates(state, epoch_is_over, late=late) else None
             if training.save_steps and state.step % training.save_steps == 0 and validation is None:
                 self._save()
             try:
                 self._report(figures, validation, state.epoch + (not epoch_is_over))
             except KeyboardInterrupt:
                 interrupts.end(signal.SIGINT)
-            stop, save, out_of_time = self._agree(interrupts)
+            stop, save, out_of_time, late = self._agree(interrupts)
             if stop:
                 return None
             if save:
@@ -159,12 +158,14 @@ class Trainer:
         return ended_by
 
     def _agree(self, interrupts: Interrupts) -> list[bool]:
-        """Whether to stop, to save, and whether the time is over; the same in every process."""
+        """Whether to stop, to save, whether the time is over, and a validation late; the same in every process."""
         training = self.settings.training
         unsaved = time.monotonic() - self._saved
         save = interrupts.save or bool(training.save_minutes and unsaved >= 60 * training.save_minutes)
-        late = training.minutes is not None and self._seconds() >= 60 * training.minutes
-        return self.engine.processes.any([interrupts.stop is not None, save, late], self.engine.device)
+        over = training.minutes is not None and self._seconds() >= 60 * training.minutes
+        unseen = time.monotonic() - self._validated
+        late = bool(training.eval_minutes and unseen >= 60 * training.eval_minutes)
+        return self.engine.processes.any([interrupts.stop is not None, save, over, late], self.engine.device)
 
     def _step(self) -> StepFigures:
         """One step, and the state moved on by it."""
@@ -246,6 +247,7 @@ class Trainer:
         if not found.is_finite and not self.settings.training.skip_bad_steps:
             self._keep_finite_state()
             raise non_finite_validation(self.settings, state, found, self.file.path)
+        self._validated = time.monotonic()
         state.history.append(
             {"step": state.step, "epoch": state.epoch, "train_loss": self.means.loss} | found.to_dict()
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.cli.support.console import messages, say_ledger, tell
-from bpe_transformer.cli.support.training.settings import chosen_settings, resumed_settings
+from bpe_transformer.cli.support.training.settings import ChosenSettings, chosen_settings, resumed_settings
 from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
     from bpe_transformer.cli.support.training_options import Setting
     from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
-    from bpe_transformer.training import RunResult, Settings
+    from bpe_transformer.training import Callback, RunResult, Settings
     from bpe_transformer.training.engine import Processes
     from bpe_transformer.training.pretrained import Pretrained
 
@@ -63,10 +63,11 @@ def train_prepared(
     start: Pretrained | None,
     processes: Processes,
     fail_above: float | None,
+    watch: Callable[[TokenStore, TokenStore, Tokenizer, TaskColumns, ChosenSettings], Sequence[Callback]],
     *,
     resume: bool,
 ) -> RunResult:
-    """Trains on rows that prepare, or encode --file, has written."""
+    """Trains on rows that prepare, or encode --file, has written. watch: what receives the figures of the run."""
     from bpe_transformer.tokenizer.store import StoreFacts
     from bpe_transformer.training import train_model
     from bpe_transformer.training.engine import find_device
@@ -75,17 +76,26 @@ def train_prepared(
     info, columns, asked = prepared_facts(path)
     StoreFacts.read(path).ledger.check(fail_above)
     if resume:
-        chosen = resumed_settings(run, settings).settings
+        chosen = resumed_settings(run, settings)
     else:
         fresh = chosen_settings(info, columns, preset, family, {**(asked if start is None else {}), **settings})
-        chosen = continued(fresh, start, settings).settings
+        chosen = continued(fresh, start, settings)
     quiet = not processes.is_first
-    processes.connect(find_device(chosen.training.device).type)
+    processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         if not quiet and (not resume or has_begun_only(run)):
-            begin_run(run, chosen)
-        data = prepared_rows(path, tokenizer, validation, chosen, quiet=quiet)
+            begin_run(run, chosen.settings)
+        data = prepared_rows(path, tokenizer, validation, chosen.settings, quiet=quiet)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
     initial = initial_weights(start, messages())
-    return train_model(*data, columns, settings=chosen, directory=run, corpus=path, resume=resume, initial=initial)
+    return train_model(
+        *data,
+        columns,
+        settings=chosen.settings,
+        directory=run,
+        corpus=path,
+        resume=resume,
+        initial=initial,
+        callbacks=watch(*data, columns, chosen),
+    )

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from bpe_transformer.training.tasks import Rows
 
 Setting = int | float | str | bool
-# what a configuration file may say beside settings: options of train, by the names of their parameters
-DATA_KEYS = {
-    **{name: name for name in ("preset", "tokenizer", "task", "src", "tgt", "column", "label", "split", "validation", "errors")},
-    "from": "source_dir",
-}  # fmt: skip
+_PARAMETERS = {"from": "source_dir", "columns": "names"}  # of options that are called otherwise
 _FILE = "bpe_transformer.config_file"
 
 
@@ -52,9 +48,9 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         return
     from bpe_transformer.training.config.config_file import read_config_file
 
-    file = read_config_file(value, also=tuple(DATA_KEYS))
+    file = read_config_file(value)
     ctx.meta[_FILE] = file
-    defaults = {DATA_KEYS[name]: said for name, said in file.others.items()}
+    defaults = {_PARAMETERS.get(name, name): said for name, said in file.others.items()}
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
 
 
@@ -85,7 +81,24 @@ class ChosenSettings:
         """Writes all settings to standard output, as a file that `--config` reads."""
         from bpe_transformer.training.config.config_file import settings_toml
 
-        write_data(settings_toml(self.settings, notes=self.notes).encode())
+        write_data(settings_toml(self.settings, notes=self.notes, data=given_data()).encode())
+
+
+def given_data() -> dict[str, Any]:
+    """What the command line or the file of --config says of the data: the table [data] of a file that says it again."""
+    from bpe_transformer.training.config.config_file import DATA_TYPES
+
+    context = click.get_current_context()
+    found: dict[str, Any] = {}
+    for name in DATA_TYPES:
+        parameter = _PARAMETERS.get(name, name)
+        value = context.params.get(parameter)
+        unset = context.get_parameter_source(parameter) is click.core.ParameterSource.DEFAULT
+        if value not in (None, False, ()) and not unset:
+            found[name] = list(value) if isinstance(value, tuple) else value
+    if "corpus" not in found and "corpus" in (context.default_map or {}):
+        found["corpus"] = list(context.default_map["corpus"])  # type: ignore[index]
+    return found
 
 
 def config_file() -> ConfigFile | None:

@@ -128,14 +128,17 @@ def test_written_out_attention_and_its_gradients_equal_torchs() -> None:
 @pytest.mark.parametrize("causal", [False, True])
 def test_short_rows_in_bfloat16_are_close_to_float32(causal: bool, masked: bool) -> None:
     torch.manual_seed(0)
-    exact = [torch.randn(3, 4, 9, 8, requires_grad=True) for _ in range(3)]
-    rough = [part.detach().bfloat16().requires_grad_() for part in exact]
+    q, k, v = (torch.randn(3, 4, 9, 8, requires_grad=True) for _ in range(3))
+    exact, rough = (q, k, v), tuple(part.detach().bfloat16().requires_grad_() for part in (q, k, v))
     visible = torch.rand(3, 1, 9, 9) < 0.5
     visible[1, 0, 4] = False  # a query that sees nothing gives zeros
     if causal and masked:
         visible = visible & causal_mask(9)
     mask = visible if masked else None
-    found = [fused_attend(*parts, mask, causal=causal and not masked, dropout=0.0) for parts in (exact, rough)]
+    found = [
+        fused_attend(parts[0], parts[1], parts[2], mask, causal=causal and not masked, dropout=0.0)
+        for parts in (exact, rough)
+    ]
     assert found[1].dtype == torch.bfloat16
     torch.testing.assert_close(found[1].float(), found[0], atol=0.03, rtol=0.03)
     if masked:

@@ -8,7 +8,7 @@ import pytest
 
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.training import PRESETS, Settings
-from bpe_transformer.training.config.config_file import overridden, read_config_file, settings_toml
+from bpe_transformer.training.config.config_file import DataValue, overridden, read_config_file, settings_toml
 
 
 @pytest.fixture
@@ -102,13 +102,13 @@ def test_lines_of_other_ways_to_write(file: Path) -> None:
 
 def test_other_texts(file: Path) -> None:
     file.write_text('preset = "small"\n[data]\nsrc = "en"\n')
-    read = read_config_file(file, also=("preset", "src"))
+    read = read_config_file(file)
     assert read.others == {"preset": "small", "src": "en"}
     file.write_text("preset = 3\n[model]\nsrc = 'en'\n")
     with pytest.raises(
         ConfigError, match=r"line 1: preset = 3 has to be a text; line 3: src does not belong to \[model\]"
     ):
-        read_config_file(file, also=("preset", "src"))
+        read_config_file(file)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -117,3 +117,26 @@ def test_what_is_written_is_read_back(file: Path, preset: str) -> None:
     file.write_text(settings_toml(settings, head="of a run\nagain", notes={"lr": "chosen"}), encoding="utf-8")
     assert overridden(Settings(), read_config_file(file)) == settings
     assert "  # chosen\n" in file.read_text(encoding="utf-8")
+
+
+def test_what_it_says_of_the_data_is_checked_and_read_back(file: Path) -> None:
+    said: dict[str, DataValue] = {
+        "corpus": ["a.txt:0.7", 'b "c".txt'],
+        "split": "train[:9]",
+        "dedup": True,
+        "mix_temperature": 2.5,
+        "threads": 1,
+    }
+    file.write_text(settings_toml(Settings(), data=said))
+    assert read_config_file(file).others == said
+    file.write_text('corpus = "a.txt"\n[data]\ndedup = 1\nthreads = true\nsplit = ""\n[loop]\nvalidation = "v"\n')
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(file)
+    for expected in (
+        "line 1: corpus = 'a.txt' has to be a list of texts",
+        "line 3: dedup = 1 has to be true or false",
+        "line 4: threads = True has to be a whole number",
+        "line 5: split = '' has to be a text",
+        "line 7: validation does not belong to [loop]; write it in [data]",
+    ):
+        assert expected in str(caught.value)
