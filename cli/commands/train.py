@@ -176,18 +176,16 @@ def command(
     family = _family(run if resume else None, preset, named_settings(settings), start)
     watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
     if run is not None and len(corpora) == 1 and is_store(corpora[0]):
-        how = (tokenizer, validation, preset, family, settings, start, processes)
-        watch = partial(_watch_prepared, watched)
-        result = train_prepared(corpora[0], run, *how, fail_above, watch, resume=resume)
+        how = (tokenizer, validation, preset, family, settings, start, processes, fail_above)
+        result = train_prepared(corpora[0], run, *how, partial(_watch_prepared, watched), resume=resume)
         return _show_result(messages(), result, str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run and resume:
         chosen = resumed_settings(run, settings)
     else:
-        begun = chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings)
-        chosen = continued(begun, start, settings)
-    console, quiet = messages(), not processes.is_first
-    console.quiet = quiet
+        chosen = continued(chosen_settings(mixed[0].info, mixed[0].columns, preset, family, settings), start, settings)
+    console = messages()
+    console.quiet = quiet = not processes.is_first
     processes.connect(_device(chosen))
     with processes.first_alone():
         splits = [corpus.splits(validation, chosen.settings.training.seed, dedup=dedup) for corpus in mixed]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,3 +106,19 @@ def test_auto_is_bfloat16_only_where_shapes_repeat(monkeypatch: pytest.MonkeyPat
     assert precision.product_dtype("auto", cpu, shapes_repeat=False) == torch.float32
     assert precision.product_dtype("auto", gpu, shapes_repeat=False) == torch.bfloat16
     assert precision.product_dtype("bfloat16", cpu, shapes_repeat=False) == torch.bfloat16
+
+
+def test_training_does_not_load_the_compiler() -> None:
+    code = (
+        "import sys, torch\n"
+        "from bpe_transformer.training.engine import Engine\n"
+        "from bpe_transformer.training.objectives.losses import projected_cross_entropy\n"
+        "weight = torch.nn.Parameter(torch.ones(3, 2))\n"
+        "engine, optimizer = Engine(device='cpu'), torch.optim.AdamW([weight], lr=0.1, fused=True)\n"
+        "optimizer.zero_grad()\n"
+        "engine.backward(projected_cross_entropy(torch.ones(4, 2), weight, torch.zeros(4, dtype=torch.long)))\n"
+        "engine.step(optimizer, [weight], clip_norm=1.0)\n"
+        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -18,6 +18,7 @@ from bpe_transformer.training.engine.layers import checkpoint_layers
 from bpe_transformer.training.engine.precision import product_dtype
 from bpe_transformer.training.engine.processes import Processes
 from bpe_transformer.training.engine.sharding import divide, whole
+from bpe_transformer.training.engine.without_compiler import leave_compiler_out, take_plain_step
 
 
 class Engine:
@@ -59,6 +60,8 @@ class Engine:
         self.shard = shard and self.processes.are_several
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.processes.connect(self.device.type)
+        if not compile:
+            leave_compiler_out()
 
     def seed(self, seed: int, *counters: int) -> None:
         """Seeds every generator (torch's on all devices, Python's and NumPy's) by a seed and, say, a step.
@@ -133,6 +136,8 @@ class Engine:
             if clip_norm:
                 torch.nn.utils.clip_grads_with_norm_(held, clip_norm, total)
             for part in parts:
+                if not self.compile:
+                    take_plain_step(part)
                 self.scaler.step(part)
         self.scaler.update()
         return norm

@@ -33,8 +33,10 @@ def projected_cross_entropy(
     never stand in memory at once, and the gradients are computed along with the loss.
     """
     needs_grad = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
-    total, _, _, _ = _projected_cross_entropy(states.float(), weight, bias, targets, smoothing, dtype, needs_grad)
-    loss: Tensor = total
+    arguments = (states.float(), weight, bias, targets, smoothing, dtype, needs_grad)
+    if torch.compiler.is_compiling():
+        return _compiled_cross_entropy(*arguments)[0]
+    loss: Tensor = _EagerCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -61,9 +63,7 @@ def _divergence(p: Tensor, q: Tensor, weight: Tensor, bias: Tensor | None, dtype
     return ((first.exp() - second.exp()) * (first - second)).sum()
 
 
-# a custom operator, because a compiled graph then holds it as one node
-@torch.library.custom_op("bpe_transformer::projected_cross_entropy", mutates_args=())
-def _projected_cross_entropy(
+def _loss_and_gradients(
     states: Tensor,
     weight: Tensor,
     bias: Optional[Tensor],  # noqa: UP045 (the schema is read from these annotations)
@@ -133,7 +133,25 @@ def _row_blocks(states: Tensor, targets: Tensor, dtype: torch.dtype) -> Sequence
     return [slice(start, start + size) for start in range(0, number, size)]
 
 
-@_projected_cross_entropy.register_fake
+class _EagerCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        output = _loss_and_gradients(*inputs)
+        _save_gradients(ctx, inputs, output)
+        return output[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _scale_gradients(ctx, *gradients)
+
+
+# a custom operator, because a compiled graph then holds it as one node
+_compiled_cross_entropy = torch.library.custom_op(
+    "bpe_transformer::projected_cross_entropy", _loss_and_gradients, mutates_args=()
+)
+
+
+@_compiled_cross_entropy.register_fake
 def _shapes(
     states: Tensor,
     weight: Tensor,
@@ -162,4 +180,4 @@ def _scale_gradients(ctx: Any, total: Tensor, *_: Any) -> tuple[Tensor | None, .
     return state_grad * total, weight_grad * total, scaled_bias, None, None, None, None
 
 
-_projected_cross_entropy.register_autograd(_scale_gradients, setup_context=_save_gradients)
+_compiled_cross_entropy.register_autograd(_scale_gradients, setup_context=_save_gradients)
