@@ -22,6 +22,7 @@ from bpe_transformer.cli.support.options import (
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, save_tokenizer
 from bpe_transformer.cli.support.text_input import file_text, literal_text, say_read
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+from bpe_transformer.cli.support.training.run_rows import run_rows
 from bpe_transformer.cli.support.training_options import start_torch
 
 if TYPE_CHECKING:
@@ -102,16 +103,14 @@ def _chunks(tokenizer: Tokenizer, texts: Iterable[ChunkedText]) -> Iterator[str]
 
 
 def _run_texts(run: str, split: str, source_dir: str | None, errors: Errors) -> Iterator[str]:
-    """The texts of the corpus that a run was trained on, in the columns that it reads."""
-    from bpe_transformer.data import load_corpus
+    """The texts that a run was trained on."""
     from bpe_transformer.training import load_checkpoint_info
 
-    info = load_checkpoint_info(run)
-    rows = load_corpus(info.corpus, split, source_dir=source_dir, errors=errors)
+    rows = run_rows(run, load_checkpoint_info(run), split, source_dir, errors).train
     with progress() as bars:
         report = reporter(bars, "counting tokens")
-        for done, row in enumerate(rows.select_columns(list(info.columns)), 1):
-            yield from (text for text in row.values() if text)
+        for done, row in enumerate(rows, 1):
+            yield from row
             if done % 1_000 == 0 or done == len(rows):
                 report(done, len(rows))
 

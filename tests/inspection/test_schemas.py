@@ -15,10 +15,13 @@ import pytest
 from bpe_transformer import Tokenizer
 from bpe_transformer.inspection import AttentionMap, VocabBrowser, compare, summarize, tokenize_text
 from bpe_transformer.inspection.comparison.vocab_size_sweep import SweepCorpus, sweep_vocab_sizes
+from bpe_transformer.inspection.curves.run_curves import RunCurve, RunCurves
 from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
+from bpe_transformer.inspection.vocabulary.trained_tokens import TrainedToken, TrainedTokens
+from bpe_transformer.studies.side_by_side import SideBySide, Trial
 from bpe_transformer.tokenizer import PretokenCounts
 
-NAMES = ("tokens", "compare", "vocab", "sizes", "attention")
+NAMES = ("tokens", "compare", "vocab", "sizes", "attention", "curve", "vocab_run", "ab")
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -62,8 +65,31 @@ def facts(numbers: Tokenizer, low_lower: Tokenizer, pairs: list[tuple[str, str]]
         ],
         "attention": [[AttentionMap(["세", b"\xeb"], ["three"], np.array([[0.25, 0.75]]), title="layer 1").as_dict()]],
     }
+    views |= _views_of_training()
     loaded: dict[str, list[Any]] = json.loads(json.dumps(views))
     return loaded
+
+
+def _views_of_training() -> dict[str, list[Any]]:
+    """Of runs and of models, by hand."""
+    points = ((1.0, 5.5), (2.0, 4.25))
+    logged = RunCurve("a", 2, 3.5, points, points[1:], points[1], 99.5, 0.01, 1 << 20)
+    bare = RunCurve("b", 1, None, points[:1], (), None, None, None, None)
+    trained = TrainedToken(3, b"low", 9, 1.5, 0.75, "trained", 4, 2.5, 1.25, -3.0)
+    unseen = TrainedToken(4, b"\xeb", 0, 0.5, None, "never seen", 0, None, None, None)
+    states = {"trained": 1, "under-trained": 0, "never seen": 1}
+    tokens = [
+        TrainedTokens("runs/a", "0" * 64, 5, states, rate, 1, 16, "pays", (trained, unseen)) for rate in (2.25, None)
+    ]
+    trials = [
+        Trial(name, "f" * 64, 300, 2.5, 10_000, 50, 0.75, bits, 1.5, True)
+        for name, bits in (("a", (2.5, 2.75)), ("b", (3.0,)))
+    ]
+    return {
+        "curve": [RunCurves("loss", "minutes", (logged, bare)).as_dict()],
+        "vocab_run": [found.as_dict() for found in tokens],
+        "ab": [SideBySide(tuple(trials), 1e12, 512, 10**6, 10**5, (1, 2)).as_dict()],
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)

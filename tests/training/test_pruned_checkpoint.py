@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def saved(folder: Path, tokenizer: Tokenizer, family: str, **options: Any) -> Ch
     torch.manual_seed(1)
     save_checkpoint(folder, weights_of(build_model(info)), info, tokenizer)
     return info
+
+
+def test_a_classifier_keeps_its_labels(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    info = replace(saved(tmp_path / "trunk", tokenizer, "bert"), columns=("text", "label"), labels=("bad", "good"))
+    save_checkpoint(tmp_path / "run", weights_of(build_model(info)), info, tokenizer)
+    pruned = tokenizer.prune(["three cats"])
+    assert pruned.dropped
+    smaller = prune_checkpoint(tmp_path / "run", tmp_path / "small", pruned)
+    assert smaller.labels == info.labels
+    before, after = (load_checkpoint(tmp_path / name)[0].eval() for name in ("run", "small"))
+    ids = torch.tensor([tokenizer.encode("three cats")])
+    torch.testing.assert_close(after(torch.from_numpy(pruned.new_ids)[ids]), before(ids))
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -99,19 +99,25 @@ def trained_tokens(
 
     Raises:
         CheckpointError: there is no trained model.
-        ConfigError: an unknown sort, or a model that predicts no tokens.
+        ConfigError: an unknown sort, or one by losses for a classifier, which predicts no tokens.
     """
-    from bpe_transformer.inspection.vocabulary.token_losses import token_losses
+    from bpe_transformer.inspection.vocabulary.token_losses import TokenLosses, token_losses
     from bpe_transformer.training import load_checkpoint
 
     if sort not in TOKEN_SORTS:
         raise ConfigError(f"sort={sort!r} is unknown; choose one of {', '.join(TOKEN_SORTS)}")
     model, info, tokenizer = load_checkpoint(run)
     if info.task == "classification":
-        raise ConfigError(f"{run} holds a {info.kind}, which predicts labels, not tokens; name a run of another task")
-    losses = token_losses(model, tokenizer, info, rows, progress=progress)
+        if sort in ("loss", "pays", "costs"):
+            raise ConfigError(
+                f"{run} holds a {info.kind}, which predicts labels, not tokens, so sort={sort!r} has nothing to go by; "
+                "choose sort='undertrained' or sort='seen'"
+            )
+        losses = TokenLosses(np.zeros(info.vocab_size, np.int64), np.zeros(info.vocab_size))
+    else:
+        losses = token_losses(model, tokenizer, info, rows, progress=progress)
     seen = _seen(tokenizer, seen_in)
-    inputs, outputs = _vectors(model)
+    inputs, outputs = _vectors(model, info.vocab_size)
     norms = np.linalg.norm(inputs, axis=1)
     distances = _distances(outputs, seen)
     states = _states(seen, norms, distances, tokenizer)
@@ -146,14 +152,18 @@ def _seen(tokenizer: Tokenizer, rows: Sequence[Sequence[str]]) -> NDArray[np.int
     return seen
 
 
-def _vectors(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The vectors of all ids at the input and in the output matrix (the same object where they are tied), (V, C) each."""
-    head = model.head.weight
-    size = head.shape[0]
+def _vectors(model: Any, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The vectors of all ids at the input and in the output matrix (the same object where they are tied), (V, C) each.
+
+    A classifier has no output matrix of ids; those at the input stand in for it.
+    """
     named = dict(model.named_parameters())
     inputs = [
         value for name, value in named.items() if "embedding" in name and value.dim() == 2 and value.shape[0] == size
     ]
+    head = getattr(model.head, "weight", None)
+    if head is None or head.shape[0] != size:
+        head = inputs[-1]
     outputs: NDArray[np.float32] = head.detach().float().cpu().numpy()
     if not inputs or any(value is head for value in inputs):
         return outputs, outputs

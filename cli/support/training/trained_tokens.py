@@ -8,6 +8,7 @@ import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress, reporter
 from bpe_transformer.cli.support.text_input import file_text, literal_text
+from bpe_transformer.cli.support.training.run_rows import run_rows
 
 if TYPE_CHECKING:
     from bpe_transformer.io import Errors
@@ -45,23 +46,13 @@ def show_trained_tokens(
 
     start_torch()
     hide_library_bars()
-    from bpe_transformer.data import load_with_validation
     from bpe_transformer.inspection.vocabulary import trained_tokens
     from bpe_transformer.training import load_checkpoint_info
 
     info = load_checkpoint_info(run)
-    found_rows = load_with_validation(
-        info.corpus,
-        split,
-        source_dir=source_dir,
-        errors=errors,
-        columns=info.columns,
-        documents=info.task != "translation",
-    )
-    seen_in = _rows(found_rows.train, info.columns)
-    measured = _rows(found_rows.validation, info.columns)
+    seen_in, measured = run_rows(run, info, split, source_dir, errors)
     if files or texts:
-        if len(info.columns) > 1:
+        if info.task == "translation":
             raise click.UsageError(
                 f"the model reads pairs of {' and '.join(info.columns)}, which --file and --text do not hold; leave them out, "
                 "and the validation rows of its corpus are measured"
@@ -81,8 +72,3 @@ def show_trained_tokens(
         print_json(found.as_dict())
     else:
         console.print(found)
-
-
-def _rows(dataset: Any, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
-    chosen = dataset.select_columns(list(columns))
-    return [tuple(str(row[column] or "") for column in columns) for row in chosen]
