@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
-CORE := $(filter-out %/unicode_tables.hpp %/CMakeLists.txt,$(NATIVE))
+CORE := $(filter-out %/unicode_tables.hpp %/unicode_properties.hpp %/CMakeLists.txt,$(NATIVE))
 
 .PHONY: help setup demo test acceptance sanitize soak fuzz lint bench pictures clean check-compiler browser
 .DEFAULT_GOAL := help

@@ -40,6 +40,7 @@ MOST_BYTES = 20_000  # of standard input that is shown token by token
 Examples:
   bpe-transformer tokens tok "세 마리 cats"
   bpe-transformer tokens tok "<s>hello</s>" --allow-special all
+  bpe-transformer tokens tok "hello" --explain
   bpe-transformer tokens tok --file corpus.en.txt --file corpus.ko.txt
   head -c 2000 README.md | bpe-transformer tokens tok --no-table
 """
@@ -54,6 +55,7 @@ Examples:
 @errors_option()
 @click.option("--no-table", is_flag=True, help="Only the text, with its tokens set apart.")
 @click.option("--all", "all_rows", is_flag=True, help="Every token in the table, not only the first 200.")
+@click.option("--explain", is_flag=True, help="Also say what does each stage: the native core, or Python, and why.")
 @view_options
 def command(
     tokenizer: str,
@@ -67,6 +69,7 @@ def command(
     errors: Errors,
     no_table: bool,
     all_rows: bool,
+    explain: bool,
     as_json: bool,
     width: int | None,
 ) -> None:
@@ -89,7 +92,8 @@ def command(
         else:
             views.append(_summary(learned, source, policy, limit))
     if console is None:
-        facts = [view.as_dict() for view in views]
+        stages = {"stages": learned.codec.stages} if explain else {}
+        facts = [view.as_dict() | stages for view in views]
         print_json(facts[0] if len(facts) == 1 else facts)
         return say_read(sources)
     from bpe_transformer.inspection import TokenizedText
@@ -100,6 +104,8 @@ def command(
             console.print(render_text(view, max_rows=None if all_rows else MAX_ROWS, table=not no_table))
         else:
             console.print(view)
+    for stage, way in learned.codec.stages.items() if explain else ():
+        console.print(f"{stage}: {way}", style="dim", markup=False)
     say_read(sources)
 
 

@@ -91,6 +91,13 @@ def test_narrow_terminal(start: Callable[..., subprocess.Popen[bytes]], byte_tok
         assert process.returncode == 0
 
 
+def test_explain_says_what_does_each_stage(bpe: Run, byte_tokenizer: Path) -> None:
+    shown = " ".join(bpe("tokens", byte_tokenizer, "three", "--explain").stdout.decode().split())
+    assert "split: by the core's own scanner" in shown
+    facts = json.loads(bpe("tokens", byte_tokenizer, "three", "--explain", "--json").stdout)
+    assert list(facts["stages"]) == ["tokens in text", "split", "merging"]
+
+
 def test_special_tokens(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path) -> None:
     message = fails("tokens", byte_tokenizer, "<s>three")
     assert "'<s>'" in message

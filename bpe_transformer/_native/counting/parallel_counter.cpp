@@ -23,7 +23,7 @@ struct Chunk {
   size_t position;
 };
 
-void cut(std::vector<Chunk>& chunks, Pattern pattern, const Text& text, size_t number) {
+void cut(std::vector<Chunk>& chunks, const Pattern& pattern, const Text& text, size_t number) {
   const uint8_t* const end = text.data + text.size;
   for (const uint8_t* begin = text.data; begin < end;) {
     const uint8_t* const to =
@@ -53,7 +53,7 @@ ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t t
     for (WordCounts& table : tables_) table.spill_to(sink, std::max(kLeastTable, table_bytes / tables_.size() / 2));
 }
 
-void ParallelCounter::add_texts(Pattern pattern, const std::vector<Text>& texts) {
+void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>& texts) {
   std::vector<Chunk> chunks;
   for (size_t i = 0; i < texts.size(); ++i) cut(chunks, pattern, texts[i], i);
   std::vector<size_t> ends;  // of the groups of chunks that one thread takes at a time

@@ -30,7 +30,7 @@ class ParallelCounter {
 
   // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, or WordTooLong for the first
   // that holds such a word; some of it may be counted.
-  void add_texts(Pattern pattern, const std::vector<Text>& texts);
+  void add_texts(const Pattern& pattern, const std::vector<Text>& texts);
   void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
     Dropped none;
@@ -55,7 +55,7 @@ class ParallelCounter {
 class DocumentStream {
  public:
   // An empty separator: the stream is one document. A newline: each line is a document, without its "\n" or "\r\n".
-  DocumentStream(ParallelCounter& counting, Pattern pattern, std::string separator)
+  DocumentStream(ParallelCounter& counting, const Pattern& pattern, std::string separator)
       : counting_(counting), pattern_(pattern), separator_(std::move(separator)) {}
 
   // Counts up to the last safe cut and keeps the rest. Throws InvalidUtf8 with the position in the stream,

@@ -187,7 +187,7 @@ bool WordCounts::saturated() const {
   return any;
 }
 
-void WordCounts::count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
+void WordCounts::count_text(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
   PrefetchQueue queue(*this);
   each_pretoken(pattern, begin, stop, end, [&](const uint8_t* from, const uint8_t* to) {
     const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));

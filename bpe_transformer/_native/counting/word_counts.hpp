@@ -58,7 +58,7 @@ class WordCounts {
   size_t word_bytes() const;  // of all distinct words
   size_t limit() const { return limit_; }
 
-  void count_text(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
+  void count_text(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
 
   size_t size() const { return used_ + long_used_; }
   uint64_t total() const;

@@ -28,7 +28,7 @@ void Shards::encode(const Encoder& encoder, int num_threads,
   });
 }
 
-EncodedBatch encode_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+EncodedBatch encode_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                           const std::vector<SpecialPolicy>& policies, int num_threads) {
   constexpr size_t kShardBytes = size_t{1} << 18;  // with their ids they fit a core's own cache
   const Shards shards(texts, num_threads > 1 ? kShardBytes : SIZE_MAX);

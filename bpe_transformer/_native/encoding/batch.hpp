@@ -16,7 +16,7 @@ struct EncodedBatch {
   std::vector<int64_t> row_starts;
 };
 
-EncodedBatch encode_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+EncodedBatch encode_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                           const std::vector<SpecialPolicy>& policies, int num_threads);
 
 // The texts of a batch in shards, each of which one thread encodes: neighbouring texts of about `shard_bytes` together.

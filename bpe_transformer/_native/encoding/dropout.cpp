@@ -122,15 +122,20 @@ void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout&
   out.resize(from + left);
 }
 
-void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& dropout, IdBuffer& out) {
+void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out) {
   const uint8_t* const end = text.data + text.size;
   const auto pretoken_of = [](const uint8_t* from, const uint8_t* to) {
     return std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
   };
   const uint8_t* at = text.data;
   try {
+    if (!pattern.keeps_all)
+      return each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+        at = from;
+        sample_pretoken(encoder, pretoken_of(from, to), dropout, out);
+      });
     with_grammar(pattern, [&]<class Grammar>() {
-      scan::Splitter<Grammar> splitter(text.data, end, end);
+      scan::Splitter<Grammar> splitter(pattern, text.data, end, end);
       const uint8_t* borders[scan::Splitter<Grammar>::kBlock + 1];
       borders[0] = text.data;
       while (const size_t n = splitter.next(borders + 1)) {
@@ -153,7 +158,7 @@ void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& d
   }
 }
 
-EncodedBatch sample_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+EncodedBatch sample_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                           const std::vector<SpecialPolicy>& policies, double probability, uint64_t seed,
                           int num_threads) {
   constexpr size_t kMaxThreads = 1 << 10;

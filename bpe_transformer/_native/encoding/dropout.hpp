@@ -77,9 +77,9 @@ class Dropout {
 // Append the ids of a pre-token and of plain text. Need dropout.workspace.words. Words that are a token as a whole are
 // merged like others.
 void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out);
-void sample_plain(const Encoder& encoder, Pattern pattern, Text text, Dropout& dropout, IdBuffer& out);
+void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out);
 // The ids of texts; text number i has stream i of the seed.
-EncodedBatch sample_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+EncodedBatch sample_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                           const std::vector<SpecialPolicy>& policies, double probability, uint64_t seed,
                           int num_threads);
 

@@ -113,8 +113,9 @@ void Encoder::encode_pretoken(std::string_view pretoken, WordCache& cache, IdBuf
 #endif
 
 template <class Grammar>
-BPE_FOR_AVX2 void Encoder::encode_words_avx2(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const {
-  encode_words<Grammar>(text, cache, out, at);
+BPE_FOR_AVX2 void Encoder::encode_words_avx2(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out,
+                                             const uint8_t*& at) const {
+  encode_words<Grammar>(pattern, text, cache, out, at);
 }
 
 namespace {
@@ -192,11 +193,12 @@ struct WordBlock {
 // Encodes a text whose words are its pre-tokens, a block at a time. Sets `at` to each pre-token that is not in the
 // cache, for errors.
 template <class Grammar>
-void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const {
+void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out,
+                           const uint8_t*& at) const {
   constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock;
   constexpr size_t kIds = LongKey::kMaxBytes + IdArena::kStep;  // room for the ids of a word in the first two tables
   const uint8_t* const end = text.data + text.size;
-  scan::Splitter<Grammar> splitter(text.data, end, end);
+  scan::Splitter<Grammar> splitter(pattern, text.data, end, end);
   WordBlock<kBlock> words;
   words.borders[0] = text.data;
   const bool may_be_bytes = alphabet_.bytes && whole_words_.empty();
@@ -243,11 +245,11 @@ void Encoder::encode_words(Text text, WordCache& cache, IdBuffer& out, const uin
   }
 }
 
-void Encoder::encode_plain(Pattern pattern, Text text, WordCache& cache, IdBuffer& out) const {
+void Encoder::encode_plain(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out) const {
   const uint8_t* const end = text.data + text.size;
   const uint8_t* at = text.data;
   try {
-    if (alphabet_.marks_end) {
+    if (alphabet_.marks_end || !pattern.keeps_all) {
       each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
         at = from;
         encode_pretoken(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), cache,
@@ -256,8 +258,8 @@ void Encoder::encode_plain(Pattern pattern, Text text, WordCache& cache, IdBuffe
     } else {
       const bool avx2 = simd::level() != simd::Level::kPlain;
       with_grammar(pattern, [&]<class Grammar>() {
-        if (avx2) encode_words_avx2<Grammar>(text, cache, out, at);
-        else encode_words<Grammar>(text, cache, out, at);
+        if (avx2) encode_words_avx2<Grammar>(pattern, text, cache, out, at);
+        else encode_words<Grammar>(pattern, text, cache, out, at);
       });
     }
   } catch (const UnknownCharacter& cause) {
@@ -265,7 +267,7 @@ void Encoder::encode_plain(Pattern pattern, Text text, WordCache& cache, IdBuffe
   }
 }
 
-void Encoder::encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
+void Encoder::encode(const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
                      IdBuffer& out) const {
   specials_.for_each_segment(
       text, policies, [&](Text segment, size_t, size_t) { encode_plain(pattern, segment, cache, out); },

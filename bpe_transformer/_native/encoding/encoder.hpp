@@ -34,10 +34,10 @@ class Encoder {
           const std::vector<SpecialToken>& whole_words, PrefixSpace prefix);
 
   // Appends the ids of one text, with special tokens treated by `policies`, one for each special token.
-  void encode(Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
+  void encode(const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
               IdBuffer& out) const;
   // Appends the ids of text in which no special token is looked for, and which gets no prefix space.
-  void encode_plain(Pattern pattern, Text text, WordCache& cache, IdBuffer& out) const;
+  void encode_plain(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out) const;
   // Appends the ids of one pre-token. Throws UnknownCharacter.
   void encode_pretoken(std::string_view pretoken, WordCache& cache, IdBuffer& out) const;
 
@@ -74,9 +74,9 @@ class Encoder {
   void encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const;
   size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
   template <class Grammar>
-  void encode_words(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
+  void encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
   template <class Grammar>
-  void encode_words_avx2(Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
+  void encode_words_avx2(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
 
   Merger merger_;
   const Alphabet& alphabet_;

@@ -68,10 +68,10 @@ void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t s
   }
 }
 
-void plain_spans(const Encoder& encoder, Pattern pattern, Text text, const uint32_t* widths, WordCache& cache,
+void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, const uint32_t* widths, WordCache& cache,
                  IdBuffer& out, std::vector<int64_t>& spans) {
   const Alphabet& alphabet = encoder.alphabet();
-  if (!alphabet.marks_end && !alphabet.fuse_unknown) {  // every byte belongs to one symbol
+  if (!alphabet.marks_end && !alphabet.fuse_unknown && pattern.keeps_all) {  // every byte belongs to one symbol
     const size_t from = out.size();
     encoder.encode_plain(pattern, text, cache, out);
     if (add_spans(alphabet, text, widths, out.data() + from, out.size() - from, spans)) return;
@@ -88,7 +88,7 @@ void plain_spans(const Encoder& encoder, Pattern pattern, Text text, const uint3
   });
 }
 
-void encode_spans(const Encoder& encoder, Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies,
+void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
   const SpecialTokens& specials = encoder.specials();
   const auto plain = [&](Text segment, size_t start, size_t shift) {
@@ -119,7 +119,7 @@ void append(SpanBatch& all, const SpanBatch& shard) {
 
 }  // namespace
 
-SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+SpanBatch encode_spans_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                              const std::vector<SpecialPolicy>& policies, const uint32_t* widths, bool characters,
                              int num_threads) {
   constexpr size_t kShardBytes = size_t{1} << 20;

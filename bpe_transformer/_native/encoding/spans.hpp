@@ -11,10 +11,10 @@ namespace bpe {
 // Appends the ids of a text and the bytes that each stands for: spans[2 * i] to spans[2 * i + 1]. `widths` has the
 // number of base symbols of every id. A token of several symbols covers them all; one without any bytes covers
 // none.
-void encode_spans(const Encoder& encoder, Pattern pattern, Text text, const std::vector<SpecialPolicy>& policies,
+void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);
 // The same for text in which no special token is looked for, and which gets no prefix space.
-void plain_spans(const Encoder& encoder, Pattern pattern, Text text, const uint32_t* widths, WordCache& cache,
+void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, const uint32_t* widths, WordCache& cache,
                  IdBuffer& out, std::vector<int64_t>& spans);
 // The same for one pre-token, which begins at byte `start`.
 void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t start, const uint32_t* widths,
@@ -27,7 +27,7 @@ struct SpanBatch {
   std::vector<int64_t> row_starts{0}, spans, lengths;
 };
 // `characters`: spans and lengths are in characters.
-SpanBatch encode_spans_batch(const Encoder& encoder, Pattern pattern, const std::vector<Text>& texts,
+SpanBatch encode_spans_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                              const std::vector<SpecialPolicy>& policies, const uint32_t* widths, bool characters,
                              int num_threads);
 

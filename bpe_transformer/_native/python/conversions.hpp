@@ -16,11 +16,29 @@
 #include "base/interruption.hpp"
 #include "base/memory.hpp"
 #include "base/spare_buffers.hpp"
+#include "splitting/compiled/split_sequence.hpp"
 #include "splitting/pattern.hpp"
 #include "text/text.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+
+// A pattern, from its number or a CompiledPattern, which lives as long as the call.
+template <>
+struct nanobind::detail::type_caster<bpe::Pattern> {
+  NB_TYPE_CASTER(bpe::Pattern, const_name("int | CompiledPattern"))
+  bool from_python(handle object, uint8_t, cleanup_list*) noexcept {
+    int number = 0;
+    if (nb::try_cast(object, number, false)) {
+      value = {static_cast<bpe::Pattern::Name>(number)};
+      return number >= 0 && number < bpe::Pattern::kCompiled;
+    }
+    const bpe::compiled::SplitSequence* sequence = nullptr;
+    if (!nb::try_cast(object, sequence, false) || !sequence) return false;
+    value = {bpe::Pattern::kCompiled, sequence, sequence->keeps_all()};
+    return true;
+  }
+};
 
 // Each adds its classes and functions to the module; in the file of its name.
 void bind_exceptions(nb::module_& m);
@@ -146,8 +164,6 @@ inline std::vector<std::string_view> views_of(const nb::list& objects) {
 inline std::string to_string(nb::handle object) { return std::string(view_of(object)); }
 
 inline nb::bytes to_bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
-
-inline bpe::Pattern to_pattern(int number) { return static_cast<bpe::Pattern>(number); }
 
 // Texts that lie in buffers, given as (buffer, starts, stops) with starts and stops of int32 or int64.
 class Rows {

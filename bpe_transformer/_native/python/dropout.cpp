@@ -9,22 +9,21 @@ using bpe::Dropout;
 using bpe::Encoder;
 
 // The ids of one text, which has stream 0.
-nb::list sample(const Encoder& self, int pattern, nb::handle object, const nb::bytes& policies, double dropout,
-                uint64_t seed) {
+nb::list sample(const Encoder& self, const bpe::Pattern& pattern, nb::handle object, const nb::bytes& policies,
+                double dropout, uint64_t seed) {
   constexpr size_t kLongText = 1024;
   const std::vector<bpe::Text> texts{text_of(object)};
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::EncodedBatch batch;
-  work_on(texts[0], kLongText,
-          [&] { batch = bpe::sample_batch(self, to_pattern(pattern), texts, by_token, dropout, seed, 1); });
+  work_on(texts[0], kLongText, [&] { batch = bpe::sample_batch(self, pattern, texts, by_token, dropout, seed, 1); });
   return to_list(batch.ids);
 }
 
-nb::list sample_plain(const Encoder& self, int pattern, const nb::bytes& object, Dropout& dropout) {
+nb::list sample_plain(const Encoder& self, const bpe::Pattern& pattern, const nb::bytes& object, Dropout& dropout) {
   Encoder::BorrowedCache cache(self);
   dropout.workspace.words = &*cache;
   bpe::IdBuffer ids;
-  bpe::sample_plain(self, to_pattern(pattern), text_of(object), dropout, ids);
+  bpe::sample_plain(self, pattern, text_of(object), dropout, ids);
   return to_list(ids);
 }
 
@@ -38,24 +37,24 @@ nb::list sample_pretokens(const Encoder& self, const nb::list& pretokens, Dropou
 }
 
 // (ids, row starts)
-nb::tuple sample_texts(const Encoder& self, int pattern, const std::vector<bpe::Text>& texts, const nb::bytes& policies,
-                       double dropout, uint64_t seed, int num_threads) {
+nb::tuple sample_texts(const Encoder& self, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts,
+                       const nb::bytes& policies, double dropout, uint64_t seed, int num_threads) {
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::EncodedBatch batch;
   {
     const LongCall call(texts);
-    batch = bpe::sample_batch(self, to_pattern(pattern), texts, by_token, dropout, seed, num_threads);
+    batch = bpe::sample_batch(self, pattern, texts, by_token, dropout, seed, num_threads);
   }
   return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.row_starts)));
 }
 
-nb::tuple sample_batch(const Encoder& self, int pattern, const nb::tuple& texts, const nb::bytes& policies,
-                       double dropout, uint64_t seed, int num_threads) {
+nb::tuple sample_batch(const Encoder& self, const bpe::Pattern& pattern, const nb::tuple& texts,
+                       const nb::bytes& policies, double dropout, uint64_t seed, int num_threads) {
   return sample_texts(self, pattern, texts_of(texts), policies, dropout, seed, num_threads);
 }
 
-nb::tuple sample_rows(const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policies,
-                      double dropout, uint64_t seed, int num_threads) {
+nb::tuple sample_rows(const Encoder& self, const bpe::Pattern& pattern, const nb::list& chunks,
+                      const nb::bytes& policies, double dropout, uint64_t seed, int num_threads) {
   const Rows rows(chunks);
   return sample_texts(self, pattern, rows.texts, policies, dropout, seed, num_threads);
 }

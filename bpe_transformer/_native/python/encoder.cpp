@@ -25,25 +25,25 @@ void init(Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& l
       Encoder(alphabet, merges, to_tokens(specials), to_tokens(whole_words), static_cast<bpe::PrefixSpace>(prefix));
 }
 
-nb::list encode(const Encoder& self, int pattern, nb::handle object, const nb::bytes& policies) {
+nb::list encode(const Encoder& self, const bpe::Pattern& pattern, nb::handle object, const nb::bytes& policies) {
   constexpr size_t kLongText = 4096;
   const bpe::Text text = text_of(object);
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::IdBuffer ids;
   work_on(text, kLongText, [&] {
     Encoder::BorrowedCache cache(self);
-    self.encode(to_pattern(pattern), text, by_token, *cache, ids);
+    self.encode(pattern, text, by_token, *cache, ids);
   });
   return to_list(ids);
 }
 
-nb::list encode_plain(const Encoder& self, int pattern, const nb::bytes& object) {
+nb::list encode_plain(const Encoder& self, const bpe::Pattern& pattern, const nb::bytes& object) {
   bpe::IdBuffer ids;
   {
     const bpe::Text text = text_of(object);
     const LongCall call(text.size);
     Encoder::BorrowedCache cache(self);
-    self.encode_plain(to_pattern(pattern), text, *cache, ids);
+    self.encode_plain(pattern, text, *cache, ids);
   }
   return to_list(ids);
 }
@@ -56,24 +56,24 @@ nb::list encode_pretokens(const Encoder& self, const nb::list& pretokens) {
 }
 
 // (ids, row starts)
-nb::tuple encode_texts(const Encoder& self, int pattern, const std::vector<bpe::Text>& texts, const nb::bytes& policies,
-                       int num_threads) {
+nb::tuple encode_texts(const Encoder& self, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts,
+                       const nb::bytes& policies, int num_threads) {
   const std::vector<bpe::SpecialPolicy> by_token = to_policies(policies);
   bpe::EncodedBatch batch;
   {
     const LongCall call(texts);
-    batch = bpe::encode_batch(self, to_pattern(pattern), texts, by_token, num_threads);
+    batch = bpe::encode_batch(self, pattern, texts, by_token, num_threads);
   }
   return nb::make_tuple(to_array(std::move(batch.ids)), to_array(std::move(batch.row_starts)));
 }
 
-nb::tuple encode_batch(const Encoder& self, int pattern, const nb::tuple& texts, const nb::bytes& policies,
-                       int num_threads) {
+nb::tuple encode_batch(const Encoder& self, const bpe::Pattern& pattern, const nb::tuple& texts,
+                       const nb::bytes& policies, int num_threads) {
   return encode_texts(self, pattern, texts_of(texts), policies, num_threads);
 }
 
-nb::tuple encode_rows(const Encoder& self, int pattern, const nb::list& chunks, const nb::bytes& policies,
-                      int num_threads) {
+nb::tuple encode_rows(const Encoder& self, const bpe::Pattern& pattern, const nb::list& chunks,
+                      const nb::bytes& policies, int num_threads) {
   const Rows rows(chunks);
   return encode_texts(self, pattern, rows.texts, policies, num_threads);
 }

@@ -9,21 +9,21 @@ namespace {
 using bpe::DocumentStream;
 using bpe::ParallelCounter;
 
-void add_documents(ParallelCounter& counter, int pattern, const std::vector<bpe::Text>& texts) {
-  counter.add_texts(to_pattern(pattern), texts);
+void add_documents(ParallelCounter& counter, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts) {
+  counter.add_texts(pattern, texts);
   counter.documents += texts.size();
   for (const bpe::Text& text : texts) counter.bytes += text.size;
 }
 
 // Each text is a document.
-void add_texts(ParallelCounter& self, int pattern, const nb::tuple& objects) {
+void add_texts(ParallelCounter& self, const bpe::Pattern& pattern, const nb::tuple& objects) {
   const std::vector<bpe::Text> texts = texts_of(objects);
   const LongCall call(texts);
   add_documents(self, pattern, texts);
 }
 
 // The same for texts that lie in buffers, see Rows.
-void add_rows(ParallelCounter& self, int pattern, const nb::list& chunks) {
+void add_rows(ParallelCounter& self, const bpe::Pattern& pattern, const nb::list& chunks) {
   const Rows rows(chunks);
   const LongCall call(rows.texts);
   add_documents(self, pattern, rows.texts);
@@ -49,10 +49,10 @@ void bind_document_stream(nb::module_& m) {
   nb::class_<DocumentStream>(m, "DocumentStream")
       .def(
           "__init__",
-          [](DocumentStream* self, ParallelCounter& counter, int pattern, const nb::bytes& separator) {
-            new (self) DocumentStream(counter, to_pattern(pattern), to_string(separator));
+          [](DocumentStream* self, ParallelCounter& counter, const bpe::Pattern& pattern, const nb::bytes& separator) {
+            new (self) DocumentStream(counter, pattern, to_string(separator));
           },
-          nb::keep_alive<1, 2>(), "counter"_a, "pattern"_a, "separator"_a)
+          nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "counter"_a, "pattern"_a, "separator"_a)
       .def(
           "add",
           [](DocumentStream& self, nb::handle block) {

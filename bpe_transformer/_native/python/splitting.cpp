@@ -1,5 +1,6 @@
 // The scanner for Python, and the vector instructions that it uses.
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 
@@ -11,12 +12,12 @@
 namespace {
 
 // The pre-tokens of a text.
-nb::list split(int pattern, nb::handle object) {
+nb::list split(const bpe::Pattern& pattern, nb::handle object) {
   const bpe::Text text = text_of(object);
   const uint8_t* const end = text.data + text.size;
   constexpr size_t kBetweenSignals = size_t{1} << 20;
   nb::list pretokens;
-  bpe::each_pretoken(to_pattern(pattern), text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+  bpe::each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
     if (pretokens.size() % kBetweenSignals == kBetweenSignals - 1 && PyErr_CheckSignals() != 0)
       throw nb::python_error();
     pretokens.append(nb::bytes(from, static_cast<size_t>(to - from)));
@@ -26,22 +27,44 @@ nb::list split(int pattern, nb::handle object) {
 
 // The first place after `start`, and the last before `end`, where the text may be cut without changing how it splits;
 // the text's size, and 0, if there is none. A symbol that ends at `end` may be incomplete.
-size_t next_cut(int pattern, const nb::bytes& object, size_t start) {
+size_t next_cut(const bpe::Pattern& pattern, const nb::bytes& object, size_t start) {
   const bpe::Text text = text_of(object);
   const nb::gil_scoped_release release;
   const uint8_t* const end = text.data + text.size;
-  const uint8_t* const cut = bpe::next_cut(to_pattern(pattern), text.data + std::min(start, text.size), end);
+  const uint8_t* const cut = bpe::next_cut(pattern, text.data + std::min(start, text.size), end);
   return static_cast<size_t>(cut - text.data);
 }
 
-size_t last_cut(int pattern, const nb::bytes& object, size_t end) {
+size_t last_cut(const bpe::Pattern& pattern, const nb::bytes& object, size_t end) {
   const bpe::Text text = text_of(object);
   const nb::gil_scoped_release release;
   const uint8_t* stop = text.data + std::min(end, text.size);
   while (stop > text.data && bpe::unicode::continues(stop[-1])) --stop;
   if (stop > text.data) --stop;
-  const uint8_t* const cut = bpe::last_cut(to_pattern(pattern), text.data, stop);
+  const uint8_t* const cut = bpe::last_cut(pattern, text.data, stop);
   return cut ? static_cast<size_t>(cut - text.data) : size_t{0};
+}
+
+// Stages are (expression, whether classes may hold classes, what is kept, whether matches are final).
+void compile(bpe::compiled::SplitSequence* self, const nb::sequence& stages) {
+  new (self) bpe::compiled::SplitSequence();
+  for (const nb::handle stage : stages)
+    self->add(view_of(stage[0]), nb::cast<bool>(stage[1]),
+              static_cast<bpe::compiled::Stage::Keeps>(nb::cast<int>(stage[2])), nb::cast<bool>(stage[3]));
+  self->finish();
+}
+
+// For each stage, a code point of each of its classes.
+std::vector<std::vector<uint32_t>> samples(const bpe::compiled::SplitSequence& self) {
+  std::vector<std::vector<uint32_t>> all;
+  for (const bpe::compiled::Stage& stage : self.stages()) all.push_back(stage.automaton.classes().samples());
+  return all;
+}
+
+size_t num_states(const bpe::compiled::SplitSequence& self) {
+  size_t states = 0;
+  for (const bpe::compiled::Stage& stage : self.stages()) states += stage.automaton.num_states();
+  return states;
 }
 
 nb::str to_str(std::string_view text) { return nb::str(text.data(), text.size()); }
@@ -61,6 +84,12 @@ void set_simd_level(const std::string& name) {
 void bind_splitting(nb::module_& m) {
   m.attr("PATTERNS") = nb::make_tuple("gpt2", "cl100k", "o200k", "whitespace", "llama3", "qwen2", "metaspace",
                                       "none");  // by number, as in bpe::Pattern
+  nb::exception<bpe::compiled::Unsupported>(m, "UnsupportedPattern", PyExc_ValueError);
+  nb::class_<bpe::compiled::SplitSequence>(m, "CompiledPattern")
+      .def("__init__", &compile, "stages"_a)
+      .def_prop_ro("samples", &samples)
+      .def_prop_ro("num_states", &num_states)
+      .def_prop_ro("can_cut", &bpe::compiled::SplitSequence::can_cut);
   m.def("split", &split, "pattern"_a, "text"_a);
   m.def("next_cut", &next_cut, "pattern"_a, "text"_a, "start"_a);
   m.def("last_cut", &last_cut, "pattern"_a, "text"_a, "end"_a);

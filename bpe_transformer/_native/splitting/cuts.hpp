@@ -15,14 +15,17 @@ namespace bpe {
 // word goes on with marks and with a contraction.
 // - `whitespace`: anything but white space, then white space of any kind.
 // - `metaspace`: a blank after anything but a blank. `none`: nowhere.
-inline bool is_cut(Pattern pattern, const unicode::Symbol& before, const unicode::Symbol& after) {
+// - Compiled patterns know by their tables.
+inline bool is_cut(const Pattern& pattern, const unicode::Symbol& before, const unicode::Symbol& after) {
   using namespace unicode;
   constexpr uint8_t kRun = kLetter | kNumber;
+  if (pattern.name == Pattern::kCompiled) return pattern.sequence->is_cut(before.code_point, after.code_point);
   if (before.classes & kSpace) return false;
-  switch (pattern) {
+  switch (pattern.name) {
     case Pattern::kWhitespace: return (after.classes & kSpace) != 0;
     case Pattern::kMetaspace: return after.code_point == ' ' && before.code_point != 0x2581;
-    case Pattern::kNone: return false;
+    case Pattern::kNone:
+    case Pattern::kCompiled: return false;
     case Pattern::kGpt2:
     case Pattern::kCl100k:
     case Pattern::kLlama3:
@@ -37,7 +40,7 @@ inline bool is_cut(Pattern pattern, const unicode::Symbol& before, const unicode
 }
 
 // The first cut after the symbol that begins at p or next after it; `end` if there is none.
-inline const uint8_t* next_cut(Pattern pattern, const uint8_t* p, const uint8_t* end) {
+inline const uint8_t* next_cut(const Pattern& pattern, const uint8_t* p, const uint8_t* end) {
   while (p < end && unicode::continues(*p)) ++p;
   if (p >= end) return end;
   unicode::Symbol before = unicode::decode(p, end);
@@ -50,7 +53,7 @@ inline const uint8_t* next_cut(Pattern pattern, const uint8_t* p, const uint8_t*
 }
 
 // The last cut in (begin, end), or nullptr. `end` must be where a symbol ends.
-inline const uint8_t* last_cut(Pattern pattern, const uint8_t* begin, const uint8_t* end) {
+inline const uint8_t* last_cut(const Pattern& pattern, const uint8_t* begin, const uint8_t* end) {
   for (size_t window = 64;; window *= 2) {
     const bool all = static_cast<size_t>(end - begin) <= window;
     const uint8_t* found = nullptr;

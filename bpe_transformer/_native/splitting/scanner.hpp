@@ -5,9 +5,11 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/interruption.hpp"
 #include "splitting/bit_planes.hpp"
+#include "splitting/compiled/split_sequence.hpp"
 #include "splitting/grammar.hpp"
 #include "splitting/pattern.hpp"
 #include "splitting/vector_grammar.hpp"
@@ -23,11 +25,8 @@ class Splitter {
   static constexpr size_t kBlock =
       384;  // next() writes up to so many ends; those after the number that it returns have no meaning
 
-  Splitter(const uint8_t* begin, const uint8_t* stop, const uint8_t* end)
+  Splitter(const Pattern&, const uint8_t* begin, const uint8_t* stop, const uint8_t* end)
       : p_(begin), stop_(stop), end_(end), base_(begin) {}
-
-  // Where the next pre-token begins.
-  const uint8_t* at() const { return p_; }
 
   // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; returns how many, 0
   // after the last.
@@ -73,24 +72,48 @@ class Splitter {
   BitPlanes planes_;
 };
 
+// The grammar of compiled patterns.
+struct Compiled {};
+
+template <>
+class Splitter<Compiled> {
+ public:
+  static constexpr size_t kBlock = 384;
+
+  Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*, const uint8_t* end)
+      : sequence_(*pattern.sequence, begin, end) {}
+
+  size_t next(const uint8_t** ends) { return sequence_.next(kBlock, starts_, ends); }
+  // The starts of the pre-tokens of the last call, for patterns that do not keep all.
+  const uint8_t* start(size_t i) const { return starts_[i]; }
+
+ private:
+  compiled::SequenceSplitter sequence_;
+  const uint8_t* starts_[kBlock];
+};
+
 // Calls emit(start, end) for each.
 template <class Grammar, class Emit>
-inline void each(const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
-  Splitter<Grammar> splitter(begin, stop, end);
+inline void each(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  Splitter<Grammar> splitter(pattern, begin, stop, end);
   const uint8_t* ends[Splitter<Grammar>::kBlock];
   const uint8_t* from = begin;
   while (const size_t n = splitter.next(ends)) {
     pass_checkpoint();
-    for (size_t i = 0; i < n; from = ends[i++]) emit(from, ends[i]);
+    for (size_t i = 0; i < n; from = ends[i++]) {
+      if constexpr (std::is_same_v<Grammar, Compiled>)
+        if (!pattern.keeps_all) from = splitter.start(i);
+      emit(from, ends[i]);
+    }
   }
 }
 
 }  // namespace scan
 
-// Calls use.template operator()<Grammar>() with the grammar of a pattern that has one.
+// Calls use.template operator()<Grammar>() with the grammar of a pattern.
 template <class Use>
-inline void with_grammar(Pattern pattern, Use&& use) {
-  switch (pattern) {
+inline void with_grammar(const Pattern& pattern, Use&& use) {
+  switch (pattern.name) {
     case Pattern::kGpt2: return use.template operator()<scan::VectorGpt2>();
     case Pattern::kCl100k: return use.template operator()<scan::VectorGpt4<3, true>>();
     case Pattern::kO200k: return use.template operator()<scan::VectorO200k>();
@@ -99,12 +122,16 @@ inline void with_grammar(Pattern pattern, Use&& use) {
     case Pattern::kQwen2: return use.template operator()<scan::VectorGpt4<1, false>>();
     case Pattern::kMetaspace: return use.template operator()<scan::VectorMetaspace>();
     case Pattern::kNone: return use.template operator()<scan::VectorNone>();
+    case Pattern::kCompiled: return use.template operator()<scan::Compiled>();
   }
 }
 
+// Calls emit(start, end) for the pre-tokens that begin in [begin, stop) of a text that goes on to `end`; of a compiled
+// pattern, where stop is the end.
 template <class Emit>
-inline void each_pretoken(Pattern pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
-  with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(begin, stop, end, emit); });
+inline void each_pretoken(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
+                          Emit&& emit) {
+  with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(pattern, begin, stop, end, emit); });
 }
 
 }  // namespace bpe

@@ -35,6 +35,7 @@ from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
 from bpe_transformer.tokenizer.counting.spilling import MAX_WORD_BYTES, WordTables, parse_size
 from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
 from bpe_transformer.tokenizer.splitting.alignment import begins_segment
+from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, can_cut
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.threads import thread_count
@@ -205,9 +206,9 @@ class TextCounter(WordTables):
         else:
             self._add_normalized(texts, scanner)
 
-    def _add_normalized(self, texts: tuple[str, ...], scanner: int) -> None:
+    def _add_normalized(self, texts: tuple[str, ...], scanner: Scanner) -> None:
         """Counts normalised texts that the core can split; long ones in steps, so that Ctrl-C stops between two."""
-        if max(map(len, texts), default=0) > _BATCH_CHARACTERS:
+        if max(map(len, texts), default=0) > _BATCH_CHARACTERS and can_cut(scanner):
             for text in texts:
                 data = memoryview(encode_utf8(text))
                 stream = _core.DocumentStream(self._native, scanner, b"")
@@ -251,6 +252,8 @@ class TextCounter(WordTables):
         split = self.pretokenizer
         by_block = split.normalizer is None or split.normalization is not None
         scanner = split.normalized_scanner if by_block else None
+        if scanner is not None and not can_cut(scanner):
+            scanner = None
         blocks: Iterator[Any] = file.blocks(self._block)
         if errors == "replace":
             blocks = replace_invalid(blocks, stats)

@@ -20,6 +20,7 @@ from bpe_transformer.tokenizer.encoding.native_texts import NativeTexts, blanked
 from bpe_transformer.tokenizer.encoding.python_path import PythonEncoder, text_bytes
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, SpecialNames, refuse
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
+from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner
 from bpe_transformer.tokenizer.threads import thread_count
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace
 
@@ -252,6 +253,23 @@ class Codec:
             )
         self.encoder.cache_bytes = min(value, 2**62)
 
+    @property
+    def stages(self) -> dict[str, str]:
+        """The stages of encoding in order, each with what does it: the core, or Python, and why."""
+        split, flagged = self.model.pretokenizer, self.model.token_flags
+        stages: dict[str, str] = {}
+        if self.model.special_tokens or self.model.added_tokens:
+            stages["tokens in text"] = (
+                f"by Python in texts that hold one of {len(flagged)} with flags, else by the core"
+                if flagged
+                else "by the core"
+            )
+        if split.normalization:
+            stages["normalisation"] = f"to {split.normalization} by Python; texts that are normalised already skip it"
+        elif split.normalizer is not None:
+            stages["normalisation"] = "by Python"
+        return stages | {"split": split.way, "merging": "by the core"}
+
     def policy(self, allowed: SpecialNames, disallowed: SpecialNames, texts: Sequence[object] = ()) -> bytes:
         """The native core's treatment of each special and added token, one byte each.
 
@@ -264,7 +282,7 @@ class Codec:
             refuse(sought, texts)
         return policy
 
-    def _scanner_for(self, texts: Sequence[object]) -> int | None:
+    def _scanner_for(self, texts: Sequence[object]) -> Scanner | None:
         """The native scanner; None where a text may hold a token with flags, or has to be normalised."""
         if self.scanner is not None or self._native_texts_scanner is None:
             return self.scanner

@@ -13,6 +13,7 @@ from bpe_transformer import _core
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.special_tokens import Finder, Segment
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
+from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 _SHORT = 24  # characters: up to this length the pre-tokens of a span are cached, a longer span is a call of the core
@@ -162,6 +163,8 @@ class PythonEncoder:
                 yield self._tokens[special]
 
     def _encode_subsegment(self, subsegment: bytes, dropout: _core.Dropout | None) -> list[int]:
+        if (whole := self._split.normalized_scanner) is not None:
+            return self._ids_of_span(whole, subsegment, dropout)
         ids: list[int] = []
         waiting: list[bytes] = []  # pre-tokens, encoded together
         scanner = self._split.pattern_scanner
@@ -190,7 +193,10 @@ class PythonEncoder:
         self, subsegment: bytes, starts: Offsets, ends: Offsets, widths: NDArray[np.uint32]
     ) -> tuple[list[int], Offsets]:
         """(ids, byte spans in the segment); `starts` has one more entry, for the end."""
-        ids: list[int] = []
+        if (whole := self._split.normalized_scanner) is not None:
+            ids, flat = self._encoder.plain_spans(whole, subsegment, widths)
+            return ids, _source_spans(flat, starts, ends)
+        ids = []
         all_spans: list[Offsets] = [np.empty((0, 2), np.int64)]
         for before, span, protected in self._spans(subsegment.decode("utf-8", "surrogateescape")):
             try:
@@ -199,9 +205,7 @@ class PythonEncoder:
                 code_point, _, position = cause.args
                 raise _core.UnknownCharacter(code_point, 0, before + position) from None
             ids += found
-            first, last = (flat.reshape(-1, 2) + before).T
-            begins = starts[first]
-            all_spans.append(np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1))
+            all_spans.append(_source_spans(flat + before, starts, ends))
         return ids, np.concatenate(all_spans)
 
     def _normalized(self, token: bytes) -> bytes:
@@ -274,7 +278,7 @@ class PythonEncoder:
         encoder = self._encoder
         return encoder.encode_pretokens(words) if dropout is None else encoder.sample_pretokens(words, dropout)
 
-    def _ids_of_span(self, scanner: int, span: bytes, dropout: _core.Dropout | None) -> list[int]:
+    def _ids_of_span(self, scanner: Scanner, span: bytes, dropout: _core.Dropout | None) -> list[int]:
         encoder = self._encoder
         return encoder.encode_plain(scanner, span) if dropout is None else encoder.sample_plain(scanner, span, dropout)
 
@@ -283,6 +287,13 @@ class PythonEncoder:
         if scanner is None or protected:
             return self._encoder.pretoken_spans(self._pretokens_of(span, protected), widths)
         return self._encoder.plain_spans(scanner, span, widths)
+
+
+def _source_spans(flat: NDArray[np.int64], starts: Offsets, ends: Offsets) -> Offsets:
+    """Byte spans of normalised text, one after another, as spans (T, 2) of its source."""
+    first, last = flat.reshape(-1, 2).T
+    begins = starts[first]
+    return np.stack([begins, np.where(last > first, ends[last - 1], begins)], axis=1)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from bpe_transformer.io import ByteFile, ErrorsOrKeep, invalid_utf8_message
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, Rows
 from bpe_transformer.tokenizer.files.source_files import Piece, Source, check_unchanged, first_line, open_source
+from bpe_transformer.tokenizer.splitting.compiled_patterns import can_cut
 
 GROUP_BYTES = 8 << 20
 _GROUP_FILES = 4096
@@ -103,7 +104,8 @@ class FileTexts:
         self._errors = errors
         model = codec.model
         # documents are cut only where the native scanner can tell that both sides split as they do in the whole
-        self._pattern = codec.scanner if model.prefix_space == "never" else None
+        scanner = codec.scanner if model.prefix_space == "never" else None
+        self._pattern = scanner if scanner is None or can_cut(scanner) else None
         ordinary = not allowed_special and not disallowed_special
         sought = {*model.added_tokens} if ordinary else {*model.added_tokens, *model.special_tokens}
         sought |= set() if disallowed_special == "all" else set(disallowed_special)

@@ -1,9 +1,9 @@
 r"""The split patterns: the only place where they are written down.
 
-Each named pattern has a scanner in the native core that splits exactly as its regular expression here does; any other
-regular expression runs through the `regex` package. `gpt2`, `cl100k` and `o200k` split as tiktoken's `r50k_base`,
-`cl100k_base` and `o200k_base` do, `llama3` and `qwen2` as the tokenizers of those models. They avoid possessive intervals
-(`{1,3}+`), which Ruby-flavoured engines such as the one in `tokenizers` read as something else.
+Most named patterns have a scanner in the native core that splits exactly as their regular expressions here do; others are
+compiled by it if it can (see `compiled_patterns.py`), or run through the `regex` package. `gpt2`, `cl100k` and `o200k` split as
+tiktoken's `r50k_base`, `cl100k_base` and `o200k_base` do, `llama3` and `qwen2` as the tokenizers of those models. They avoid
+possessive intervals (`{1,3}+`), which Ruby-flavoured engines such as the one in `tokenizers` read as something else.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def expression(pattern: str) -> str:
 
 
 def scanner_number(pattern: str) -> int | None:
-    """The native scanner of a canonical pattern, None if it runs through `regex`."""
+    """The number of the hand-written native scanner of a canonical pattern, None if it has none."""
     return _NUMBER.get(pattern)
 
 
@@ -141,16 +141,16 @@ def compiled_expression(expression: str) -> regex.Pattern[str]:
     if repeats > _MAX_REPEATS:  # which may take all memory there is
         raise PatternError(f"pattern={expression!r} repeats up to {repeats} times; write it with smaller numbers")
     try:
-        return regex.compile(expression, regex.V1 if _holds_sets(expression) else 0)
+        return regex.compile(expression, regex.V1 if holds_sets(expression) else 0)
     except (regex.error, RecursionError, OverflowError) as cause:
         shown = expression if len(expression) <= 300 else expression[:297] + "..."
         raise PatternError(f"pattern={shown!r} does not compile: {cause}; correct it") from cause
 
 
-def _holds_sets(expression: str) -> bool:
+def holds_sets(expression: str) -> bool:
     """Whether a character class contains another or an intersection, which `regex` reads as Rust and Ruby do in its V1 mode.
 
-    >>> _holds_sets(r"[^(\\s|[.,!?])]+"), _holds_sets(r"[\\p{L}&&[^\\p{Han}]]"), _holds_sets(r"\\[[a-z[:alpha:]]")
+    >>> holds_sets(r"[^(\\s|[.,!?])]+"), holds_sets(r"[\\p{L}&&[^\\p{Han}]]"), holds_sets(r"\\[[a-z[:alpha:]]")
     (True, True, False)
     """
     inside, position = False, 0

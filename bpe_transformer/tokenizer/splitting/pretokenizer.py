@@ -12,6 +12,7 @@ from bpe_transformer.errors import PatternError, refuse_one_string
 from bpe_transformer.tokenizer.splitting import normalizers, patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
+from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, Stage, compile_splits
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
 from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
@@ -93,19 +94,26 @@ class Pretokenizer:
         return pattern if isinstance(pattern, Pretokenizer) else cls(pattern)
 
     @property
-    def scanner(self) -> int | None:
-        """The number of the native scanner that splits any text as this pretokenizer does; None if Python is needed."""
+    def scanner(self) -> Scanner | None:
+        """The native scanner that splits any text as this pretokenizer does; None if Python is needed."""
         return None if self.normalizer is not None else self.normalized_scanner
 
     @property
-    def normalized_scanner(self) -> int | None:
-        """The number of the native scanner that splits normalised text; None if Python is needed."""
-        return None if self.protected or self.before else self.pattern_scanner
+    def normalized_scanner(self) -> Scanner | None:
+        """The native scanner that splits normalised text; None if Python is needed."""
+        return None if self.byte_splits else scanner_of(self.protected, self.before, self.pattern)[0]
 
     @property
-    def pattern_scanner(self) -> int | None:
-        """The number of the native scanner for the unprotected spans of `spans`; None if Python is needed."""
-        return None if self.byte_splits else patterns.scanner_number(self.pattern)
+    def pattern_scanner(self) -> Scanner | None:
+        """The native scanner for the unprotected spans of `spans`; None if Python is needed."""
+        return None if self.byte_splits else scanner_of((), (), self.pattern)[0]
+
+    @property
+    def way(self) -> str:
+        """How normalised text is split: by a scanner of the core, a compiled one, or `regex`, and why."""
+        if self.byte_splits:
+            return "by the regex package: splits that match GPT-2's names of bytes are not compiled"
+        return scanner_of(self.protected, self.before, self.pattern)[1]
 
     @property
     def keeps_all(self) -> bool:
@@ -243,6 +251,17 @@ class Pretokenizer:
         more += [f"{len(self.protected)} protected"] if self.protected else []
         more += [f"{len(self.byte_splits)} splits of bytes"] if self.byte_splits else []
         return ", ".join([*self.before, self.pattern, *more])
+
+
+@lru_cache(maxsize=64)
+def scanner_of(protected: tuple[str, ...], before: tuple[str, ...], pattern: str) -> tuple[Scanner | None, str]:
+    """(the native scanner of these settings, None if Python is needed; which way that is, in words)."""
+    number = None if protected or before else patterns.scanner_number(pattern)
+    if number is not None:
+        return number, "by the core's own scanner"
+    stages = [Stage(any_of(protected), finishes=True)] if protected else []
+    stages += [Stage.of(split) for split in (*before, pattern) if split != "none"]
+    return compile_splits(stages, Pretokenizer(pattern, protected=protected, before=before).split)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,0 +1,157 @@
+#include "splitting/compiled/split_sequence.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bpe::compiled {
+
+void SplitSequence::add(std::string_view expression, bool has_nested_sets, Stage::Keeps keeps, bool finishes) {
+  if (stages_.size() == kMostStages) throw Unsupported("more than eight splits one after another");
+  Node pattern = parse(expression, has_nested_sets);
+  Automaton automaton((Program(pattern)));
+  stages_.push_back({std::move(pattern), std::move(automaton), keeps, finishes});
+}
+
+namespace {
+
+bool is_run(const Node& pattern) {
+  return pattern.kind == Node::Kind::kRepeat && pattern.children[0].is_set() && pattern.least == 1 &&
+         pattern.most == Node::kUnbounded && pattern.is_greedy;
+}
+
+}  // namespace
+
+// Whether a stage takes all characters of a set, wherever they are, and no others, and later ones leave its matches as
+// they are.
+bool SplitSequence::is_alone(size_t stage, const CodePoints& taken) const {
+  const Program program(stages_[stage].pattern);
+  for (const Instruction& one : program.instructions)
+    if (one.op == Instruction::Op::kBefore || one.op == Instruction::Op::kAfter) return false;
+  const Classes& classes = stages_[stage].automaton.classes();
+  for (const CodePoints::Range& range : taken.ranges())
+    for (uint32_t c = range.first; c <= range.last; ++c)
+      if (!stages_[stage].automaton.begins_match(classes.of(c))) return false;
+  for (size_t later = stage + 1; later < stages_.size() && !stages_[stage].finishes; ++later)
+    if (!stages_[later].automaton.finds_nothing_in(taken)) return false;
+  return true;
+}
+
+// The parts of a program that does the work of all stages, of characters that are edges of the text to each other.
+// Empty if there are none: each stage but the last has to be alone, or to set runs of some characters apart from
+// others.
+std::vector<Part> SplitSequence::parts() const {
+  std::vector<Part> found;
+  std::vector<CodePoints> runs;
+  CodePoints rest = CodePoints::all();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const Program program(stages_[i].pattern);
+    if (stages_[i].automaton.may_be_empty() || program.marks_final_newline || program.looks_back) return {};
+    if (i + 1 == stages_.size()) break;
+    const CodePoints taken = program.taken();
+    for (const CodePoints& run : runs)
+      if (!(run & taken).empty()) return {};
+    if (is_alone(i, taken)) found.push_back({&stages_[i].pattern, taken & rest});
+    else if (is_run(stages_[i].pattern)) runs.push_back(taken & rest);
+    else return {};
+    rest = rest & ~taken;
+  }
+  runs.push_back(rest);
+  for (const CodePoints& run : runs) found.push_back({&stages_.back().pattern, run});
+  return found;
+}
+
+void SplitSequence::merge() {
+  const std::vector<Part> all = parts();
+  if (all.empty()) return;
+  try {
+    std::vector<Stage> merged;
+    merged.push_back({{}, Automaton(Program(all)), Stage::Keeps::kAll, false});
+    merged[0].stream.prepare(merged[0].automaton);
+    if (merged[0].stream.is_ready()) stages_ = std::move(merged);
+  } catch (const Unsupported&) {  // too many states: one after another, then
+  }
+}
+
+void SplitSequence::finish() {
+  if (!keeps_all()) return;
+  if (stages_.size() > 1) merge();
+  else stages_[0].stream.prepare(stages_[0].automaton);
+}
+
+bool SplitSequence::keeps_all() const {
+  return std::all_of(stages_.begin(), stages_.end(), [](const Stage& s) { return s.keeps == Stage::Keeps::kAll; });
+}
+
+bool SplitSequence::is_cut(uint32_t before, uint32_t after) const {
+  if (before > CodePoints::kLast || after > CodePoints::kLast) return false;
+  for (const Stage& stage : stages_) {
+    const Classes& classes = stage.automaton.classes();
+    const uint32_t number = classes.of(after);
+    if (!stage.automaton.is_independent(classes.of(before), number)) return false;
+    // a text that is dropped may be cut anywhere
+    if (stage.keeps == Stage::Keeps::kMatches || stage.automaton.begins_match(number)) return true;
+  }
+  return false;
+}
+
+bool SplitSequence::can_cut() const {
+  std::vector<uint32_t> code_points;
+  for (const Stage& stage : stages_) {
+    const std::vector<uint32_t>& samples = stage.automaton.classes().samples();
+    code_points.insert(code_points.end(), samples.begin(), samples.end());
+  }
+  for (const uint32_t before : code_points)
+    for (const uint32_t after : code_points)
+      if (is_cut(before, after)) return true;
+  return false;
+}
+
+// The next span that a stage leaves of its text; false after the last.
+bool SequenceSplitter::take(const Stage& stage, Cursor& cursor, Match& span, bool& is_match) const {
+  for (;;) {
+    if (cursor.has_match) {
+      cursor.has_match = false;
+      cursor.from = cursor.match.to;
+      if (cursor.match.from == cursor.match.to || stage.keeps == Stage::Keeps::kBetween) continue;
+      span = cursor.match, is_match = true;
+      return true;
+    }
+    const uint8_t* const from = cursor.from;
+    cursor.has_match =
+        !cursor.done && stage.automaton.find(cursor.begin, cursor.at, cursor.end, cursor.advance, cursor.match);
+    if (!cursor.has_match) {
+      cursor.done = true;
+      cursor.match.from = cursor.from = cursor.end;
+    } else {
+      cursor.at = cursor.match.to;
+      cursor.advance = cursor.match.from == cursor.match.to;
+    }
+    if (from < cursor.match.from && stage.keeps != Stage::Keeps::kMatches) {
+      span = {from, cursor.match.from}, is_match = false;
+      return true;
+    }
+    if (cursor.done) return false;
+  }
+}
+
+size_t SequenceSplitter::next(size_t most, const uint8_t** starts, const uint8_t** ends) {
+  if (streams_) return stages_[0].stream.next(stages_[0].automaton, cursors_[0].end, most, ends, place_);
+  size_t n = 0;
+  Match span{nullptr, nullptr};
+  while (n < most) {
+    const Stage& stage = stages_[level_];
+    bool is_match = false;
+    if (!take(stage, cursors_[level_], span, is_match)) {
+      if (level_ == 0) return n;
+      --level_;
+    } else if (level_ + 1 == stages_.size() || (is_match && stage.finishes)) {
+      starts[n] = span.from;
+      ends[n++] = span.to;
+    } else {
+      cursors_[++level_] = Cursor(span.from, span.to);
+    }
+  }
+  return n;
+}
+
+}  // namespace bpe::compiled

@@ -1,0 +1,76 @@
+"""Split patterns compiled by the native core, each checked against the `regex` package before it is used."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from bpe_transformer import _core
+from bpe_transformer.errors import PatternError
+from bpe_transformer.tokenizer.splitting import patterns
+from bpe_transformer.tokenizer.splitting.time_limit import is_simple
+
+Scanner = int | _core.CompiledPattern  # a number of `_core.PATTERNS`, or a compiled pattern
+KEEPS = ("all", "matches", "between")  # what a split leaves of the text: matches, the text between them, or both
+_NUM_TEXTS, _TEXT_LENGTH = 50, 24
+_EXPONENTIAL_LENGTH = 10  # of the texts for an expression that may take time exponential in it
+_USUAL = "aAbsStTlL'.\n\r \t0129é한"
+
+
+class Stage(NamedTuple):
+    """One split of a sequence."""
+
+    expression: str
+    keeps: str = "all"
+    finishes: bool = False  # its matches are pre-tokens, which no later split divides
+
+    @classmethod
+    def of(cls, pattern: str) -> Stage:
+        """The split of a pattern, which drops what its groups `dropped` and `kept` say."""
+        names = () if pattern in patterns.PATTERNS else patterns.compiled(pattern).groupindex.keys()
+        return cls(
+            patterns.expression(pattern), "matches" if "kept" in names else "between" if "dropped" in names else "all"
+        )
+
+
+def can_cut(scanner: Scanner) -> bool:
+    """Whether there are texts that can be cut, such that both sides split as they do in the whole."""
+    return isinstance(scanner, int) or scanner.can_cut
+
+
+def compile_splits(
+    stages: Sequence[Stage], split: Callable[[str], Iterable[str]]
+) -> tuple[_core.CompiledPattern | None, str]:
+    """(a native scanner that splits as `split` does, None if the core cannot; which way that is, in words).
+
+    Both are compared on texts of characters that the stages tell apart.
+    """
+    if not stages:
+        return None, "by the regex package: nothing is split"
+    try:
+        compiled = _core.CompiledPattern(
+            [(s.expression, patterns.holds_sets(s.expression), KEEPS.index(s.keeps), s.finishes) for s in stages]
+        )
+    except (_core.UnsupportedPattern, UnicodeEncodeError) as cause:
+        return None, f"by the regex package: the core cannot compile {cause}"
+    for text in _texts(compiled, all(is_simple(stage.expression) for stage in stages)):
+        try:
+            same = _core.split(compiled, text) == [pretoken.encode() for pretoken in split(text)]
+        except PatternError as cause:
+            return None, f"by the regex package: {cause}"
+        if not same:
+            return None, f"by the regex package: the core would split {text!r} otherwise"
+    return compiled, f"by the core, compiled to {compiled.num_states} states"
+
+
+def _texts(compiled: _core.CompiledPattern, simple: bool) -> Iterable[str]:
+    draw = random.Random(0)
+    samples = [chr(c) for stage in compiled.samples for c in stage if not 0xD800 <= c < 0xE000]
+    length = _TEXT_LENGTH if simple else _EXPONENTIAL_LENGTH
+    for _ in range(_NUM_TEXTS):
+        usual = draw.random() / 2
+        yield "".join(
+            draw.choice(_USUAL if draw.random() < usual else samples) * draw.choice((1, 1, 1, 2, 4))
+            for _ in range(draw.randrange(length))
+        )
