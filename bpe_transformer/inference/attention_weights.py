@@ -49,6 +49,33 @@ class AttentionWeights:
     end_token: bytes
     src_ids: tuple[int, ...]
     tgt_ids: tuple[int, ...]
+    end_id: int
+
+    def kind_named(self, kind: AttentionKind | None = None) -> AttentionKind:
+        """`kind`, or the first there is of cross, decoder and encoder. Raises `ConfigError` when the model has none such."""
+        held: dict[AttentionKind, Weights | None]
+        held = {"cross": self.cross, "decoder": self.decoder, "encoder": self.encoder}
+        there = [name for name, found in held.items() if found is not None]
+        if not there:
+            raise ConfigError("this model has no attention: its decoder knows the source by one context vector only")
+        if kind is not None and kind not in there:
+            raise ConfigError(f"this model has no {_TITLES[kind]}; choose kind={there[0]!r} or leave it out")
+        return kind or there[0]
+
+    @staticmethod
+    def title(kind: AttentionKind) -> str:
+        """A kind in words."""
+        return _TITLES[kind]
+
+    def row_ids(self, kind: AttentionKind) -> tuple[int, ...]:
+        """The ids of what attends, as `layer` names the rows."""
+        if kind == "cross":
+            return (*self.tgt_ids[1:], self.end_id)
+        return self.src_ids if kind == "encoder" else self.tgt_ids
+
+    def column_ids(self, kind: AttentionKind) -> tuple[int, ...]:
+        """The ids of what is attended to."""
+        return self.tgt_ids if kind == "decoder" else self.src_ids
 
     def layer(self, layer: int | None = None, kind: AttentionKind | None = None) -> LayerAttention:
         """One layer of one kind, all its heads. Rows of cross-attention are named by the token being written.
@@ -56,20 +83,13 @@ class AttentionWeights:
         layer: from 1; None is the last. kind: None takes the first there is of cross, decoder and encoder.
         Raises `ConfigError` when the model has no such layer or kind.
         """
-        held: dict[AttentionKind, Weights | None]
-        held = {"cross": self.cross, "decoder": self.decoder, "encoder": self.encoder}
-        there = [name for name, found in held.items() if found is not None]
-        if not there:
-            raise ConfigError("this model has no attention: its decoder knows the source by one context vector only")
-        kind = kind or there[0]
-        weights = held[kind]
-        if weights is None:
-            raise ConfigError(f"this model has no {_TITLES[kind]}; choose kind={there[0]!r} or leave it out")
+        kind = self.kind_named(kind)
+        weights: Weights = getattr(self, kind)
         layers = len(weights)
         number = layers if layer is None else layer
         if not 1 <= number <= layers:
             raise ConfigError(f"there is no layer {number}; this model has layers 1 to {layers}")
-        title = f"{_TITLES[kind]}, layer {number} of {layers}"
+        title = f"{self.title(kind)}, layer {number} of {layers}"
         if kind == "cross":
             # the row of the token read last is where the next one was written
             written = (*self.tgt_tokens[1:], self.end_token)
@@ -93,16 +113,17 @@ def weights_of_row(
 ) -> AttentionWeights:
     """What a model gives for a batch of one row, as arrays with the tokens they stand between."""
     encoder, decoder, cross = (None if part is None else _single_row(part) for part in weights)
-    src_tokens, tgt_tokens = (token_bytes(tokenizer, ids) for ids in (src_ids, tgt_ids))
+    src_tokens, tgt_tokens, (end_token,) = (token_bytes(tokenizer, ids) for ids in (src_ids, tgt_ids, [end_id]))
     return AttentionWeights(
         src_tokens,
         tgt_tokens,
         encoder,
         decoder,
         cross,
-        *token_bytes(tokenizer, [end_id]),
+        end_token,
         tuple(src_ids),
         tuple(tgt_ids),
+        end_id,
     )
 
 

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json
-from bpe_transformer.cli.support.options import errors_option, view_options
+from bpe_transformer.cli.support.console import output, print_json, say
+from bpe_transformer.cli.support.options import errors_option, overwrite_option, view_options
 from bpe_transformer.cli.support.text_input import read_text
 
 if TYPE_CHECKING:
-    from bpe_transformer.inference.attention_weights import AttentionKind, AttentionWeights
-    from bpe_transformer.inspection import AttentionMap
+    from bpe_transformer.inference.attention_weights import AttentionKind
+    from bpe_transformer.inspection.attention.attended import AttendedText
+    from bpe_transformer.inspection.attention.reading import Choice, Method
+
+_METHODS = ("weights", "norms", "rollout")
+
+
+class NumberOrWord(click.ParamType[Any]):
+    """A number from 1, or one of some words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.name = "|".join(["N", *words])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str) or value in self.words:
+            return value
+        if value.isdecimal():
+            return int(value)
+        self.fail(f"{value!r} is neither a number nor {' nor '.join(self.words)}", param, ctx)
 
 
 @click.command(
@@ -21,72 +40,97 @@ Examples:
   bpe-transformer attention runs/numbers "three cats"
   bpe-transformer attention runs/numbers "three cats" --target "고양이 세 마리"
   bpe-transformer attention runs/numbers "three cats" --layer 1 --head all
-  bpe-transformer attention runs/numbers "three cats" --kind encoder --json
+  bpe-transformer attention runs/numbers "three cats" --layer max --head max --chars
+  bpe-transformer attention runs/numbers "three cats" --method rollout --svg cats.svg
+  bpe-transformer attention runs/language "the cat slept and it was old" --focus it
+  bpe-transformer attention runs/numbers "three cats" --kind encoder --tokens --json
 """
 )
 @click.argument("run", type=click.Path())
 @click.argument("text", required=False)
 @click.option("--target", metavar="TEXT", help="Translation to follow. [the model's own]")
-@click.option("--layer", type=int, metavar="N", help="Layer, from 1. [the last]")
-@click.option("--head", default="mean", show_default=True, metavar="N|mean|all", help="Head, from 1.")
+@click.option("--layer", type=NumberOrWord("mean", "max", "all"), help="Layer, from 1. [the last]")
+@click.option(
+    "--head", type=NumberOrWord("mean", "max", "all"), default="mean", show_default=True, help="Head, from 1."
+)
 @click.option(
     "--kind",
     type=click.Choice(["cross", "encoder", "decoder"]),
     help="Which attention. [cross, else decoder, else encoder]",
 )
+@click.option(
+    "--method",
+    type=click.Choice(_METHODS),
+    default="weights",
+    show_default=True,
+    help="Weights, weights times value norms, or rollout through the layers.",
+)
+@click.option("--tokens", "unit", flag_value="tokens", help="Show tokens, not words.")
+@click.option("--chars", "unit", flag_value="chars", help="Show characters, not words.")
+@click.option(
+    "--focus", metavar="WORD", help="The heads that look hardest from this word at another; a word or its place."
+)
+@click.option(
+    "--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write the first map to this file as well."
+)
+@overwrite_option
 @errors_option()
 @view_options
 def command(
     run: str,
     text: str | None,
     target: str | None,
-    layer: int | None,
-    head: str,
+    layer: Choice | None,
+    head: Choice,
     kind: AttentionKind | None,
+    method: Method,
+    unit: Literal["tokens", "chars"] | None,
+    focus: str | None,
+    svg: str | None,
+    overwrite: bool,
     errors: str,
     as_json: bool,
     width: int | None,
 ) -> None:
     """Show what the model in the folder RUN attends to in TEXT (or standard input).
 
-    Rows attend, columns are attended to. In cross attention a row is the token that was being written; in
-    self-attention it is the token that was read.
+    Rows attend, columns are attended to. In cross attention a row is the word that was being written; in
+    self-attention it is the word that was read. Tokens are folded to words (what stands between white space): columns
+    of a word's tokens are summed, their rows averaged.
     """
-    if head not in ("mean", "all") and not head.isdigit():
-        raise click.BadParameter(f"{head!r} is neither a number, nor mean, nor all", param_hint="--head")
+    if focus is not None and svg is not None:
+        raise click.UsageError("--svg draws a map, which --focus does not show; leave one of them out")
+    if svg is not None:
+        from bpe_transformer.cli.support.outputs import claim_output
+
+        claim_output(svg)
     source = (read_text(errors).rstrip("\n") if text is None else text).strip()
+    console = None if as_json else output(width)
     from bpe_transformer.cli.support.training_options import start_torch
 
     start_torch()
-    weights = _weights(run, source, target)
-    from bpe_transformer.inspection import AttentionMap
+    from bpe_transformer.inspection.attention import Reading, attended_text
 
-    maps = _heads(AttentionMap(*weights.layer(layer, kind)), head)
-    if as_json:
-        print_json([view.as_dict() for view in maps])
-        return
-    console = output(width)
+    found = attended_text(run, source, target, unit or "words")
+    if focus is not None:
+        focused = found.focus(focus, kind)
+        return print_json(focused.as_dict()) if console is None else console.print(focused)
+    maps = found.maps(Reading(kind, layer, head, method))
+    if svg is not None:
+        _write_svg(found, maps[0], svg, overwrite)
+    if console is None:
+        return print_json([view.as_dict() for view in maps])
+    if found.is_cross(kind):
+        console.print(maps[0].links())
+        console.print()
     for view in maps:
         console.print(view)
 
 
-def _weights(run: str, text: str, target: str | None) -> AttentionWeights:
-    """All attention of the model in `run` over `text`."""
-    from bpe_transformer.errors import ConfigError
-    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
-    from bpe_transformer.training import load_checkpoint_info
+def _write_svg(found: AttendedText, view: Any, svg: str, overwrite: bool) -> None:
+    from bpe_transformer.cli.support.outputs import replacing
+    from bpe_transformer.inspection.render.attention.svg import svg_attention
 
-    if not text:
-        raise ConfigError("the text is empty, so there is nothing to attend to; give a text with at least one word")
-    info = load_checkpoint_info(run)
-    if info.task == "translation":
-        return load_translator(run).attention(text, target)
-    if target is not None:
-        raise ConfigError(f"{run} holds a {info.kind}, which has no target; leave --target out")
-    return (load_mask_filler if info.task == "masked-language-model" else load_text_generator)(run).attention(text)
-
-
-def _heads(attention: AttentionMap, head: str) -> list[AttentionMap]:
-    if head == "mean":
-        return [attention.mean()]
-    return [attention.head(number) for number in (range(1, attention.num_heads + 1) if head == "all" else [int(head)])]
+    with replacing(svg, overwrite=overwrite) as path:
+        Path(path).write_text(svg_attention(view), encoding="utf-8")
+    say(f"wrote {svg}")

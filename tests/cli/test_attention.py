@@ -7,13 +7,18 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.inference import load_translator
+from bpe_transformer.inference.value_norms import captured_value_norms
+from bpe_transformer.inspection.attention import AttendedText, Reading, attended_text
+from bpe_transformer.inspection.attention.reading import METHODS
 from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 
@@ -53,10 +58,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory, loaded: Tokenizer) -> Path:
     return saved(tmp_path_factory.mktemp("run") / "reader", loaded, "language-model")
 
 
-def shown(bpe: Run, *arguments: object) -> list[dict[str, Any]]:
-    done = bpe("attention", *arguments, "--json")
+def shown(bpe: Run, *arguments: object, tokens: bool = True) -> Any:
+    done = bpe("attention", *arguments, "--json", *(["--tokens"] if tokens else []))
     assert done.stderr == b""
-    maps: list[dict[str, Any]] = json.loads(done.stdout)
+    maps = json.loads(done.stdout)
     jsonschema.validate(
         maps, json.loads((files("bpe_transformer.inspection") / "schemas/attention.json").read_text("utf-8"))
     )
@@ -111,6 +116,86 @@ def test_drawn_in_80_columns(bpe: Run, translator: Path) -> None:
     assert "percent of each row" in picture
     assert "strongest" in picture
     assert max(map(len, picture.splitlines())) <= 80
+
+
+def test_words_characters_and_tokens(bpe: Run, translator: Path) -> None:
+    arguments = (translator, "three cats", "--target", "세 마리", "--layer", "1")
+    (tokens,) = shown(bpe, *arguments)
+    (words,) = shown(bpe, *arguments, tokens=False)
+    (chars,) = shown(bpe, *arguments, "--chars", tokens=False)
+    assert [token["text"] for token in words["src_tokens"]] == ["three", "cats", "</s>"]
+    assert [token["text"] for token in words["tgt_tokens"]] == ["세", "마리", "</s>"]
+    assert "".join(token["text"] for token in chars["tgt_tokens"]) == "세마리</s>"
+    assert [found["unit"] for found in (tokens, words, chars)] == ["tokens", "words", "chars"]
+    for found in (words, chars):
+        torch.testing.assert_close(torch.tensor(found["weights"]).sum(dim=-1), torch.ones(1, len(found["tgt_tokens"])))
+
+
+def test_every_layer_and_head(translator: Path) -> None:
+    found = attended_text(translator, "three cats", "세 마리")
+    for method in METHODS:
+        maps = found.maps(Reading(layer="all", head="all", method=method))
+        assert len(maps) == (2 if method == "rollout" else 4)
+        for layer, head in (("mean", "mean"), ("max", "max"), (2, "max")):
+            maps += found.maps(Reading(layer=layer, head=head, method=method))
+        for one in maps:
+            np.testing.assert_allclose(one.weights.sum(axis=-1), 1, atol=1e-5)
+    cross, norms = found.weights.cross, found.norms.of_kind("cross")
+    assert cross is not None
+    assert norms.shape == (2, 2, cross.shape[-1])
+    (by_norms,) = AttendedText(found.tokenizer, found.weights, found.norms, "tokens").maps(
+        Reading(layer=1, head=2, method="norms")
+    )
+    expected = cross[0, 1] * norms[0, 1]
+    np.testing.assert_allclose(by_norms.weights[0], expected / expected.sum(axis=-1, keepdims=True), rtol=1e-4)
+
+
+def test_value_norms_by_hand(translator: Path) -> None:
+    """The length of each value after its head's part of the output matrix, from the layer's own matrices."""
+    model: Any = load_translator(translator).model
+    layer = model.encoder[0].self_attention
+    with captured_value_norms(model) as norms, torch.no_grad():
+        src = torch.tensor([[5, 6, 7]])
+        model.attention(src, torch.tensor([[1]]))
+        x = model.encoder[0].self_attention_norm(model.src_embedding(src, torch.arange(3), 3))
+        values = layer.qkv(x)[0, :, 32:]  # d_model 16, two heads of 8
+        for head in range(2):
+            part = slice(8 * head, 8 * head + 8)
+            moved = values[:, part] @ layer.out.weight[:, part].T
+            np.testing.assert_allclose(norms.of_kind("encoder")[0, head], moved.norm(dim=-1).numpy(), rtol=1e-4)
+
+
+def test_what_a_word_refers_to(bpe: Run, fails: Callable[..., str], reader: Path) -> None:
+    found = shown(bpe, reader, "three cats read three books", "--focus", "books", tokens=False)
+    assert found["word"]["text"] == "books"
+    assert len(found["heads"]) == 4
+    peaks = [head["weights"][head["peak"]] for head in found["heads"]]
+    assert peaks == sorted(peaks, reverse=True)
+    assert all(found["src_tokens"][head["peak"]]["text"] not in ("</s>", "books") for head in found["heads"])
+    assert "is no word of this text; choose one of: </s> three cats" in fails(
+        "attention", reader, "three cats", "--focus", "x"
+    )
+    picture = bpe("attention", reader, "three cats", "--focus", "cats", "--width", "80").stdout.decode()
+    assert "layer 1 head" in picture
+
+
+def test_lines_between_the_sentences_and_svg(bpe: Run, translator: Path, tmp_path: Path) -> None:
+    svg = tmp_path / "a.svg"
+    done = bpe("attention", translator, "three <cats>", "--target", "세 마리", "--svg", svg, "--width", "80")
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "three  <cats>  </s>"
+    assert lines[6] == "세  마리  </s>"
+    assert any("\u2801" <= char <= "\u28ff" for line in lines[1:6] for char in line)
+    drawn = svg.read_text("utf-8")
+    assert "&lt;cats&gt;" in drawn
+    assert drawn.count("<rect") == 9
+    ElementTree.fromstring(drawn)
+    assert bpe("attention", translator, "three", "--focus", "three", "--svg", svg).returncode == 2
+
+
+def test_korean_bytes_have_a_legend(bpe: Run, translator: Path) -> None:
+    done = bpe("attention", translator, "뷁", "--target", "세", "--tokens", "--width", "80")
+    assert "뷁 = ⟨eb⟩ ⟨b7⟩ ⟨81⟩" in done.stdout.decode()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.errors import ConfigError, refuse_one_string
+from bpe_transformer.inspection.attention.units import Unit, Units
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import token_dict
 
@@ -27,6 +28,22 @@ class Alignment(View):
         return {"tgt": self.tgt, "src": self.src, "weight": self.weight}
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceLinks(View):
+    """Two sentences, source and target, and the lines between their tokens or words."""
+
+    src_tokens: tuple[bytes, ...]
+    tgt_tokens: tuple[bytes, ...]
+    links: tuple[Alignment, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "src_tokens": [token_dict(token) for token in self.src_tokens],
+            "tgt_tokens": [token_dict(token) for token in self.tgt_tokens],
+            "links": [link.as_dict() for link in self.links],
+        }
+
+
 class AttentionMap(View):
     """The weights of one layer between the tokens of a target (rows) and of a source (columns).
 
@@ -35,12 +52,13 @@ class AttentionMap(View):
         tgt_tokens: T tokens, what attends.
         weights: (heads, T, S), or (T, S) for a single head; each row sums to 1.
         title: what is shown, such as "decoder layer 3, cross-attention".
+        unit: what a row and a column is: a token, or a word or a character that tokens were folded to.
 
     Raises:
         ConfigError: the weights do not fit the tokens, or are not numbers between 0 and 1.
     """
 
-    __slots__ = ("src_tokens", "tgt_tokens", "title", "weights")
+    __slots__ = ("src_tokens", "tgt_tokens", "title", "unit", "weights")
 
     def __init__(
         self,
@@ -48,6 +66,7 @@ class AttentionMap(View):
         tgt_tokens: Sequence[bytes | str],
         weights: ArrayLike,
         title: str = "attention",
+        unit: Unit = "tokens",
     ) -> None:
         import numpy as np
 
@@ -67,6 +86,7 @@ class AttentionMap(View):
         self.tgt_tokens = tuple(_as_bytes(token) for token in tgt_tokens)
         self.weights: NDArray[np.float32] = array
         self.title = title
+        self.unit = unit
 
     @property
     def num_heads(self) -> int:
@@ -75,7 +95,7 @@ class AttentionMap(View):
     def mean(self) -> AttentionMap:
         """The mean over the heads, as a map with one head."""
         title = f"{self.title}, mean of {self.num_heads} heads" if self.num_heads > 1 else self.title
-        return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights.mean(axis=0), title)
+        return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights.mean(axis=0), title, self.unit)
 
     def head(self, number: int) -> AttentionMap:
         """The map of one head; heads count from 1.
@@ -86,7 +106,12 @@ class AttentionMap(View):
         if not 1 <= number <= self.num_heads:
             raise ConfigError(f"there is no head {number}; choose 1 to {self.num_heads}, or the mean")
         title = f"{self.title}, head {number} of {self.num_heads}"
-        return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights[number - 1], title)
+        return AttentionMap(self.src_tokens, self.tgt_tokens, self.weights[number - 1], title, self.unit)
+
+    def folded(self, src: Units, tgt: Units, unit: Unit) -> AttentionMap:
+        """The map between units of its tokens: columns are summed, rows averaged, so that rows still sum to 1."""
+        weights = tgt.mean_rows(src.sum_columns(self.weights))
+        return AttentionMap(src.names, tgt.names, weights, self.title, unit)
 
     def alignments(self) -> tuple[Alignment, ...]:
         """For every target token the source token with the largest weight in the mean over heads (ties: the first)."""
@@ -94,9 +119,22 @@ class AttentionMap(View):
         best = mean.argmax(axis=1)
         return tuple(Alignment(tgt, int(src), float(mean[tgt, src])) for tgt, src in enumerate(best))
 
+    def links(self, least: float = 0.25) -> SentenceLinks:
+        """The lines between the two sentences: every weight of `least` or more in the mean, and each row's largest."""
+        mean = self.weights.mean(axis=0)
+        best = mean.argmax(axis=1)
+        links = [
+            Alignment(tgt, src, float(weight))
+            for tgt, row in enumerate(mean)
+            for src, weight in enumerate(row)
+            if weight >= least or src == best[tgt]
+        ]
+        return SentenceLinks(self.src_tokens, self.tgt_tokens, tuple(links))
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "title": self.title,
+            "unit": self.unit,
             "src_tokens": [token_dict(token) for token in self.src_tokens],
             "tgt_tokens": [token_dict(token) for token in self.tgt_tokens],
             "weights": self.weights.tolist(),

@@ -97,7 +97,7 @@ class MultiHeadAttention(nn.Module):
         else:
             q = functional.linear(x, *self._weights(slice(0, self.d_model)))
             q = self._normed(self.q_norm, self.split_heads(q.reshape(context.size(0), -1, self.d_model)))
-            k, v = self._project_context(context, cache)
+            k, v = self.project_context(context, cache)
         dropout = self.dropout if self.training else 0.0
         weights = None
         if cache is not None and not (causal or dropout or need_weights) and is_step(q, k, v):
@@ -123,7 +123,7 @@ class MultiHeadAttention(nn.Module):
             q, k = self.rope(q, positions, end), self.rope(k, positions, end)
         return q, k, v
 
-    def _project_context(self, context: Tensor, cache: object) -> tuple[Tensor, Tensor]:
+    def project_context(self, context: Tensor, cache: object = None) -> tuple[Tensor, Tensor]:
         """context (A, S, C) -> keys and values (A, KV, S, D), from the cache where it has them."""
         if isinstance(cache, ProjectedMemory) and cache.keys is not None and cache.values is not None:
             return cache.keys, cache.values

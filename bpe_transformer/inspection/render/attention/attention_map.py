@@ -9,13 +9,16 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap
+from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap, SentenceLinks
+from bpe_transformer.inspection.attention.units import FOLDING
+from bpe_transformer.inspection.base.split_characters import written_legend
 from bpe_transformer.inspection.base.view import draws
-from bpe_transformer.inspection.base.visible import visible
+from bpe_transformer.inspection.base.visible import isolated, visible
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, abbreviate
 
 CELL = 4  # a shade and up to three digits
 _LEVELS = ((75, "█", "magenta"), (50, "▓", "magenta"), (25, "▒", "cyan"), (5, "░", ""), (0, " ", ""))
+_UNIT_NAMES = {"words": "words", "chars": "characters"}
 _LABEL_CAPS = (32, 12, 8, 6, CELL)  # cells a heading may take, tried from the widest
 
 
@@ -27,6 +30,11 @@ def _(attention: AttentionMap) -> RenderableType:
 @draws
 def _(alignment: Alignment) -> RenderableType:
     return Text(f"target {alignment.tgt} ← source {alignment.src} {alignment.weight:.0%}")
+
+
+@draws
+def _(linked: SentenceLinks) -> RenderableType:
+    return Lines(linked)
 
 
 class HeatMap:
@@ -49,6 +57,11 @@ class HeatMap:
             yield Text()
         yield Text("percent of each row (rows attend, columns are attended to); empty: under 0.5", LABEL)
         yield Text(" ".join(f"{sign} from {least}" for least, sign, _ in reversed(_LEVELS) if sign.strip()), LABEL)
+        if self.map.unit != "tokens":
+            yield Text(f"tokens are folded to {_UNIT_NAMES[self.map.unit]}: {FOLDING}", LABEL)
+        if legend := written_legend(self.map.src_tokens) + written_legend(self.map.tgt_tokens):
+            yield Text("characters that lie in several tokens", LABEL)
+            yield Flow(Text(line) for line in dict.fromkeys(legend))
         yield Text()
         yield Text("strongest", LABEL)
         yield Flow(Text(f"{self.tgt[best.tgt]} ← {self.src[best.src]} {best.weight:.0%}") for best in self.alignments)
@@ -90,3 +103,58 @@ def _cell(weight: float, strongest: bool) -> Text:
         return Text()
     sign, colour = next((sign, colour) for least, sign, colour in _LEVELS if percent >= least)
     return Text(f"{sign}{percent:>3}", f"{colour} {STRONG}".strip() if strongest else colour)
+
+
+class Lines:
+    """Two sentences above each other and lines between their words; below 25 % a line is dotted, from 50 % it is double.
+
+    Where the width does not hold a sentence, the links are listed instead.
+    """
+
+    rows = 5  # lines of the picture between the sentences
+
+    def __init__(self, linked: SentenceLinks) -> None:
+        self.linked = linked
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        top, bottom = (_Line(tokens) for tokens in (self.linked.src_tokens, self.linked.tgt_tokens))
+        if max(top.width, bottom.width) > options.max_width:
+            yield Flow(
+                Text(f"{bottom.names[link.tgt]} ← {top.names[link.src]} {link.weight:.0%}")
+                for link in self.linked.links
+            )
+            return
+        yield top.text
+        yield from map(Text, self._drawn(top, bottom))
+        yield bottom.text
+
+    def _drawn(self, top: _Line, bottom: _Line) -> list[str]:
+        import plotille
+
+        width = max(top.width, bottom.width)
+        canvas = plotille.Canvas(width, self.rows, 0.0, 0.0, float(width), 1.0)
+        for link in self.linked.links:
+            x0, x1 = bottom.centres[link.tgt], top.centres[link.src]
+            if link.weight < 0.25:
+                for step in range(0, 4 * self.rows, 3):
+                    share = step / (4 * self.rows)
+                    canvas.point(x0 + (x1 - x0) * share, share)
+                continue
+            canvas.line(x0, 0.0, x1, 0.999)
+            if link.weight >= 0.5:
+                canvas.line(min(x0 + 0.5, width - 0.01), 0.0, min(x1 + 0.5, width - 0.01), 0.999)
+        return [line.rstrip("\u2800 ") for line in str(canvas.plot()).split("\n")]
+
+
+class _Line:
+    """The words of a sentence beside each other, and the cell of each one's centre."""
+
+    def __init__(self, tokens: Sequence[bytes]) -> None:
+        self.names = [visible(token) for token in tokens]
+        self.centres: list[float] = []
+        self.text = Text(no_wrap=True, overflow="crop")
+        for name in self.names:
+            self.text.append("  " if self.centres else "")
+            self.centres.append(self.text.cell_len + cell_len(name) / 2)
+            self.text.append(isolated(name))
+        self.width = max(1, self.text.cell_len)

@@ -1,0 +1,92 @@
+"""A text that a trained model has read, with all its attention, folded to words, characters or tokens."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.inspection.attention.attention_map import AttentionMap
+from bpe_transformer.inspection.attention.focus import WordFocus, focus_on
+from bpe_transformer.inspection.attention.reading import Reading, read_attention
+from bpe_transformer.inspection.attention.units import Unit, Units, fold
+
+if TYPE_CHECKING:
+    from bpe_transformer.inference.attention_weights import AttentionKind, AttentionWeights
+    from bpe_transformer.inference.value_norms import ValueNorms
+    from bpe_transformer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class AttendedText:
+    """All attention of one pass over a text, and the unit in which it is shown."""
+
+    tokenizer: Tokenizer
+    weights: AttentionWeights
+    norms: ValueNorms
+    unit: Unit
+
+    def maps(self, reading: Reading) -> list[AttentionMap]:
+        """The maps of a reading, between units."""
+        kind = self.weights.kind_named(reading.kind)
+        src, tgt = self._units(kind)
+        found = read_attention(self.weights, reading, self.norms)
+        return found if self.unit == "tokens" else [view.folded(src, tgt, self.unit) for view in found]
+
+    def focus(self, word: str, kind: AttentionKind | None = None, limit: int = 5) -> WordFocus:
+        """The heads of a kind that look hardest from a word at another."""
+        kind = self.weights.kind_named(kind)
+        src, tgt = self._units(kind)
+        special = {name.encode() for name in self.tokenizer.special_tokens}
+        return focus_on(
+            word,
+            getattr(self.weights, kind),
+            src,
+            tgt,
+            src_special=[name in special for name in src.names],
+            same_text=kind != "cross",
+            title=self.weights.title(kind),
+            limit=limit,
+        )
+
+    def is_cross(self, kind: AttentionKind | None) -> bool:
+        """Whether this kind of attention stands between two texts."""
+        return self.weights.kind_named(kind) == "cross"
+
+    def _units(self, kind: AttentionKind) -> tuple[Units, Units]:
+        """The units of what is attended to and of what attends."""
+        base = self.weights.layer(1, kind)
+        columns, rows = self.weights.column_ids(kind), self.weights.row_ids(kind)
+        return (
+            fold(self.tokenizer, columns, base.src_tokens, self.unit),
+            fold(self.tokenizer, rows, base.tgt_tokens, self.unit),
+        )
+
+
+def attended_text(
+    run: str | os.PathLike[str], text: str, target: str | None = None, unit: Unit = "words"
+) -> AttendedText:
+    """The attention of the model in the folder `run` over `text`; of a translator while it writes `target`, or its own
+    translation.
+
+    Raises:
+        ConfigError: the text is empty, or there is a target for a model without one.
+        CheckpointError: the run is missing, damaged or cannot be looked into.
+    """
+    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
+    from bpe_transformer.inference.value_norms import captured_value_norms
+    from bpe_transformer.training import load_checkpoint_info
+
+    if not text:
+        raise ConfigError("the text is empty, so there is nothing to attend to; give a text with at least one word")
+    info = load_checkpoint_info(run)
+    if info.task == "translation":
+        translator = load_translator(run)
+        with captured_value_norms(translator.model) as norms:
+            return AttendedText(translator.tokenizer, translator.attention(text, target), norms, unit)
+    if target is not None:
+        raise ConfigError(f"{run} holds a {info.kind}, which has no target; leave --target out")
+    reader = (load_mask_filler if info.task == "masked-language-model" else load_text_generator)(run)
+    with captured_value_norms(reader.model) as norms:
+        return AttendedText(reader.tokenizer, reader.attention(text), norms, unit)
