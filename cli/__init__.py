@@ -42,6 +42,7 @@ COMMANDS = {
     "classify": "Label texts with a trained classifier.",
     "fill-mask": "Fill gaps in texts with a trained masked language model.",
     "attention": "Show what a model attends to.",
+    "align": "Show which words of a translation belong together.",
     "lesson": "Explain tokenizers and Transformers with numbers, step by step.",
     "demo": "Run the whole way, from a corpus to trained models.",
 }

@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeVar
 from bpe_transformer.corpora import english_numerals as english
 from bpe_transformer.corpora import korean_numerals as korean
 from bpe_transformer.corpora.counters import MEASURES, NUMBERED, ORDINAL_NOUNS, SINO_ORDINALS, THINGS
+from bpe_transformer.corpora.word_links import WordLinks, links_of, mark, without_marks
 
 VERSION = 1  # part of every cache key; raise it when a change here changes the examples
 SEED = 20
@@ -41,6 +42,21 @@ class Example(NamedTuple):
     kind: str
 
 
+class AlignedExample(NamedTuple):
+    """An example with the words of its two sides that say the same."""
+
+    example: Example
+    links: WordLinks
+
+
+class _MarkedExample(NamedTuple):
+    """An example, and its two sides with their marks."""
+
+    example: Example
+    en: str
+    ko: str
+
+
 def generate(split: str = "train", size: int | None = None, *, seed: int = SEED) -> Iterator[Example]:
     """Yields `size` examples (default: `SIZES[split]`), no English source twice and none that another split may hold.
 
@@ -50,6 +66,22 @@ def generate(split: str = "train", size: int | None = None, *, seed: int = SEED)
     >>> next(iter(generate("test", 1))).kind in KINDS
     True
     """
+    for marked in _marked_examples(split, size, seed):
+        yield marked.example
+
+
+def generate_aligned(split: str = "train", size: int | None = None, *, seed: int = SEED) -> Iterator[AlignedExample]:
+    """The examples of `generate`, each with its gold word alignment.
+
+    >>> found = next(generate_aligned("test", 1))
+    >>> found.example.en.split()[min(found.links.sure)[0]] in found.example.en
+    True
+    """
+    for marked in _marked_examples(split, size, seed):
+        yield AlignedExample(marked.example, links_of(marked.en, marked.ko))
+
+
+def _marked_examples(split: str, size: int | None, seed: int) -> Iterator[_MarkedExample]:
     if split not in SIZES:
         raise ValueError(f"split {split!r} does not exist; choose one of {', '.join(SIZES)}")
     draw = Draw(int.from_bytes(hashlib.sha256(f"{seed}/{split}".encode()).digest()[:8], "big"))
@@ -59,10 +91,11 @@ def generate(split: str = "train", size: int | None = None, *, seed: int = SEED)
         kind = draw.weighted([(name, share) for name, (share, _) in open_kinds.items()])
         make = open_kinds[kind][1]
         for _ in range(_MISSES_UNTIL_EXHAUSTED):
-            en, ko = make(draw)
+            marked_en, marked_ko = make(draw)
+            en = without_marks(marked_en)
             if en not in seen and split_of(en) == split:
                 seen.add(en)
-                yield Example(en, ko, kind)
+                yield _MarkedExample(Example(en, without_marks(marked_ko), kind), marked_en, marked_ko)
                 break
         else:
             del open_kinds[kind]
@@ -130,9 +163,9 @@ def _scaled(draw: Draw, max_digits: int) -> tuple[str, int]:
 def _integer(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.12):
         en, number = _scaled(draw, 12)
-        return en, korean.sino(number)
+        return mark("n", en), mark("n", korean.sino(number))
     number = draw.weighted([(draw.magnitude(12), 0.99), (0, 0.005), (10**12, 0.005)])
-    return _written(draw, number), korean.sino(number)
+    return mark("n", _written(draw, number)), mark("n", korean.sino(number))
 
 
 def _ordinal(draw: Draw) -> tuple[str, str]:
@@ -141,37 +174,43 @@ def _ordinal(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.2):
         noun, counter, largest = draw.choose(SINO_ORDINALS)
         number = draw.between(1, largest)
-        return f"{the}{write(number)} {noun}", f"{korean.sino(number)} {counter}"
+        return (
+            f"{the}{mark('n', write(number))} {mark('o', noun)}",
+            f"{mark('n', korean.sino(number))} {mark('o', counter)}",
+        )
     number = draw.between(1, 99) if draw.chance(0.7) else draw.magnitude(4)
     en_noun, ko_noun = draw.choose(ORDINAL_NOUNS) if draw.chance(0.8) else ("", "")
-    return f"{the}{write(number)} {en_noun}".rstrip(), f"{korean.ordinal(number)} {ko_noun}".rstrip()
+    en, ko = mark("n", write(number)), mark("n", korean.ordinal(number))
+    return f"{the}{en} {mark('o', en_noun)}".rstrip(), f"{ko} {mark('o', ko_noun)}".rstrip()
 
 
 def _date(draw: Draw) -> tuple[str, str]:
     year = draw.between(1900, 2030) if draw.chance(0.8) else draw.between(1000, 2999)
     month = draw.between(1, 12)
     day = draw.between(1, _days_in(month, year))
-    name = english.MONTHS[month - 1]
-    ko_year, ko_month, ko_day = f"{korean.sino(year)} 년", korean.month(month), f"{korean.sino(day)} 일"
-    first, nth = english.ordinal(day), english.ordinal_digits(day)
+    name = mark("m", english.MONTHS[month - 1])
+    ko_year, ko_day = mark("y", f"{korean.sino(year)} 년"), mark("d", f"{korean.sino(day)} 일")
+    ko_month = mark("m", korean.month(month))
+    plain, first, nth = (mark("d", form) for form in (str(day), english.ordinal(day), english.ordinal_digits(day)))
+    en_year, spoken_year = mark("y", str(year)), mark("y", english.year(year))
     which = draw.weighted((("full", 0.65), ("day", 0.15), ("month", 0.12), ("year", 0.08)))
     if which == "year":
-        return f"the year {draw.choose((str(year), english.year(year)))}", ko_year
+        return f"the {mark('y', 'year')} {draw.choose((en_year, spoken_year))}", ko_year
     if which == "month":
-        return f"{name} {year}", f"{ko_year} {ko_month}"
+        return f"{name} {en_year}", f"{ko_year} {ko_month}"
     if which == "day":
         form = draw.choose(
-            (f"{name} {day}", f"{name} {nth}", f"{day} {name}", f"{name} {first}", f"the {first} of {name}")
+            (f"{name} {plain}", f"{name} {nth}", f"{plain} {name}", f"{name} {first}", f"the {first} of {name}")
         )
         return form, f"{ko_month} {ko_day}"
     en = draw.choose(
         (
-            f"{name} {day}, {year}",
-            f"{name} {nth}, {year}",
-            f"{day} {name} {year}",
-            f"{year}-{month:02}-{day:02}",
-            f"{name} {first}, {english.year(year)}",
-            f"the {first} of {name}, {english.year(year)}",
+            f"{name} {plain}, {en_year}",
+            f"{name} {nth}, {en_year}",
+            f"{plain} {name} {en_year}",
+            f"{en_year}-{mark('m', f'{month:02}')}-{mark('d', f'{day:02}')}",
+            f"{name} {first}, {spoken_year}",
+            f"the {first} of {name}, {spoken_year}",
         )
     )
     return en, f"{ko_year} {ko_month} {ko_day}"
@@ -185,20 +224,26 @@ def _days_in(month: int, year: int) -> int:
 
 def _time(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.002):
-        return draw.choose((("noon", "정오"), ("midnight", "자정")))
+        en, ko = draw.choose((("noon", "정오"), ("midnight", "자정")))
+        return mark("h", en), mark("h", ko)
     hour, minute = draw.between(1, 12), draw.between(0, 59)
     if draw.chance(0.35):
         minute -= minute % 15  # the quarters are what people say most
     half = draw.choose(("", "am", "pm"))
-    ko = f"{korean.attributive(hour)} 시"
+    ko = mark("h", f"{korean.attributive(hour)} 시")
     if minute:
-        ko += " 반" if minute == 30 else f" {korean.sino(minute)} 분"
+        ko += " " + mark("i", "반" if minute == 30 else f"{korean.sino(minute)} 분")
     if half:
-        ko = f"{'오전' if half == 'am' else '오후'} {ko}"
-    spelling = draw.choose((half, f"{half[0]}.m.")) if half else ""
+        ko = f"{mark('p', '오전' if half == 'am' else '오후')} {ko}"
+    spelling = mark("p", draw.choose((half, f"{half[0]}.m."))) if half else ""
     form = draw.weighted((("digits", 0.5), ("words", 0.3), ("past", 0.2)))
     if form == "digits":
-        en = f"{hour}:{minute:02}" if minute or not half or draw.chance(0.5) else f"{hour}"
+        written_minute = mark("i", f"{minute:02}") if minute else "00"
+        en = (
+            f"{mark('h', str(hour))}:{written_minute}"
+            if minute or not half or draw.chance(0.5)
+            else mark("h", str(hour))
+        )
     elif form == "words" or not minute:
         en = _time_in_words(hour, minute, o_clock=not half)
     else:
@@ -208,8 +253,9 @@ def _time(draw: Draw) -> tuple[str, str]:
 
 def _time_in_words(hour: int, minute: int, *, o_clock: bool) -> str:
     if minute == 0:
-        return f"{english.cardinal(hour)} o'clock" if o_clock else english.cardinal(hour)
-    return f"{english.cardinal(hour)} {'oh ' if minute < 10 else ''}{english.cardinal(minute)}"
+        return mark("h", f"{english.cardinal(hour)} o'clock" if o_clock else english.cardinal(hour))
+    spoken_minute = mark("i", f"{'oh ' if minute < 10 else ''}{english.cardinal(minute)}")
+    return f"{mark('h', english.cardinal(hour))} {spoken_minute}"
 
 
 def _time_past(draw: Draw, hour: int, minute: int) -> str:
@@ -218,11 +264,11 @@ def _time_past(draw: Draw, hour: int, minute: int) -> str:
     distance = minute if minute <= 30 else 60 - minute
     number: Callable[[int], str] = str if draw.chance(0.3) else english.cardinal
     if distance == 30:
-        return f"half {word} {number(hour)}"
+        return f"{mark('i', f'half {word}')} {mark('h', number(hour))}"
     if distance == 15:
-        return f"{draw.choose(('', 'a '))}quarter {word} {number(hour)}"
+        return f"{draw.choose(('', 'a '))}{mark('i', f'quarter {word}')} {mark('h', number(hour))}"
     unit = "" if distance % 5 == 0 else " minute" if distance == 1 else " minutes"
-    return f"{number(distance)}{unit} {word} {number(hour)}"
+    return f"{mark('i', f'{number(distance)}{unit} {word}')} {mark('h', number(hour))}"
 
 
 def _price(draw: Draw) -> tuple[str, str]:
@@ -232,27 +278,35 @@ def _price(draw: Draw) -> tuple[str, str]:
 def _won(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.12):
         amount, number = _scaled(draw, 10)
-        return f"{amount} won", f"{korean.sino(number)} 원"
+        return f"{mark('n', amount)} {mark('w', 'won')}", f"{mark('n', korean.sino(number))} {mark('w', '원')}"
     number = draw.magnitude(9)
-    return (f"₩{number:,}" if draw.chance(0.4) else f"{_written(draw, number)} won"), f"{korean.sino(number)} 원"
+    if draw.chance(0.4):
+        en = f"{mark('w', '₩')}{mark('n', f'{number:,}')}"
+    else:
+        en = f"{mark('n', _written(draw, number))} {mark('w', 'won')}"
+    return en, f"{mark('n', korean.sino(number))} {mark('w', '원')}"
 
 
 def _dollars(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.1):
         amount, number = _scaled(draw, 10)
-        return draw.choose((f"${amount}", f"{amount} dollars")), f"{korean.sino(number)} 달러"
+        amount = mark("n", amount)
+        en = draw.choose((f"{mark('w', '$')}{amount}", f"{amount} {mark('w', 'dollars')}"))
+        return en, f"{mark('n', korean.sino(number))} {mark('w', '달러')}"
     dollars = draw.magnitude(7)
     cents = 0
     if dollars < 10_000 and draw.chance(0.5):
         cents = draw.between(1, 99)
         dollars = 0 if draw.chance(0.1) else dollars
-    parts = [f"{korean.sino(dollars)} 달러"] * bool(dollars) + [f"{korean.sino(cents)} 센트"] * bool(cents)
+    parts = [f"{mark('n', korean.sino(dollars))} {mark('w', '달러')}"] * bool(dollars)
+    parts += [f"{mark('e', korean.sino(cents))} {mark('c', '센트')}"] * bool(cents)
     ko = " ".join(parts)
     if draw.chance(0.55):
-        return f"${dollars:,}" + (f".{cents:02}" if cents else ""), ko
+        written_cents = f".{mark('e', f'{cents:02}')}" if cents else ""
+        return f"{mark('w', '$')}{mark('n', f'{dollars:,}')}{written_cents}", ko
     write: Callable[[int], str] = english.cardinal if draw.chance(0.7) else "{:,}".format
-    amounts = [f"{write(dollars)} dollar{'s' * (dollars != 1)}"] * bool(dollars)
-    amounts += [f"{write(cents)} cent{'s' * (cents != 1)}"] * bool(cents)
+    amounts = [f"{mark('n', write(dollars))} {mark('w', 'dollars' if dollars != 1 else 'dollar')}"] * bool(dollars)
+    amounts += [f"{mark('e', write(cents))} {mark('c', 'cents' if cents != 1 else 'cent')}"] * bool(cents)
     return " and ".join(amounts), ko
 
 
@@ -261,18 +315,25 @@ def _counter(draw: Draw) -> tuple[str, str]:
     which = draw.weighted((("thing", 0.55), ("measure", 0.25), ("numbered", 0.1), ("age", 0.1)))
     if which == "age":
         number = min(number, 100)
-        return f"{_written(draw, number)} year{'s' * (number != 1)} old", f"{korean.attributive(number)} 살"
+        years = mark("o", "years old" if number != 1 else "year old")
+        return (
+            f"{mark('n', _written(draw, number))} {years}",
+            f"{mark('n', korean.attributive(number))} {mark('o', '살')}",
+        )
     if which == "numbered":
         noun, counter = draw.choose(NUMBERED)
         number = number % 1000 or 1
         write: Callable[[int], str] = str if draw.chance(0.6) else english.cardinal
-        return f"{noun} {write(number)}", f"{korean.sino(number)} {counter}"
+        en = f"{mark('o', noun)} {mark('n', write(number))}"
+        return en, f"{mark('n', korean.sino(number))} {mark('o', counter)}"
     if which == "measure":
         one, many, counter = draw.choose(MEASURES)
-        return f"{_written(draw, number)} {one if number == 1 else many}", f"{korean.sino(number)} {counter}"
+        en = f"{mark('n', _written(draw, number))} {mark('o', one if number == 1 else many)}"
+        return en, f"{mark('n', korean.sino(number))} {mark('o', counter)}"
     thing = draw.choose(THINGS)
-    en = f"{_written(draw, number)} {thing.one if number == 1 else thing.many}"
-    return en, f"{thing.ko} {korean.attributive(number)} {thing.counter}".lstrip()
+    en = f"{mark('n', _written(draw, number))} {mark('o', thing.one if number == 1 else thing.many)}"
+    counter = mark("k" if thing.ko else "o", thing.counter)
+    return en, f"{mark('o', thing.ko)} {mark('n', korean.attributive(number))} {counter}".lstrip()
 
 
 # kind → (its share of the examples, the function that draws one)
