@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         prepare_classification,
         prepare_corpus,
         prepare_language_model,
+        prepare_to_url,
         prepare_translation,
     )
     from bpe_transformer.data.prepared.prepared_splits import columns_of, load_stores
@@ -69,6 +70,7 @@ _HOME = {
     "prepare_classification": "prepared.prepare",
     "prepare_corpus": "prepared.prepare",
     "prepare_language_model": "prepared.prepare",
+    "prepare_to_url": "prepared.prepare",
     "prepare_translation": "prepared.prepare",
     "read_stage": "corpora.table_cache",
 }
@@ -112,6 +114,7 @@ __all__ = [
     "prepare_classification",
     "prepare_corpus",
     "prepare_language_model",
+    "prepare_to_url",
     "prepare_translation",
     "read_stage",
 ]

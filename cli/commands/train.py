@@ -24,6 +24,7 @@ from bpe_transformer.cli.support.options import (
 from bpe_transformer.cli.support.outputs import claim_output
 from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.training.prepared_input import train_prepared
+from bpe_transformer.cli.support.training.prepared_stores import is_prepared
 from bpe_transformer.cli.support.training.runs import decoded_score, start_processes
 from bpe_transformer.cli.support.training.settings import (
     ChosenSettings,
@@ -52,7 +53,6 @@ from bpe_transformer.cli.support.training_options import (
     with_weight,
 )
 from bpe_transformer.errors import BpeTransformerError, CheckpointError
-from bpe_transformer.tokenizer.store.store_facts import is_store
 
 if TYPE_CHECKING:
     import datasets
@@ -158,9 +158,9 @@ def command(
     """Train a model of any family on CORPUS: to translate, to continue texts, to fill gaps, or to label.
 
     CORPUS is a listed name (see the corpora command), a local file or folder, parallel files "a.en.txt,a.ko.txt", or a
-    folder that prepare has written. Several are mixed, by weights such as A:0.7 B:0.3, or by their sizes.
-    Settings come from the preset, then from the corpus's recipe (unless --preset is given), then from the file of
-    --config, then from the options; what none of them says is fitted to the data, and said.
+    folder or URL that prepare has written, or flat ids (.bin, .idx, .ds). Several are mixed, by weights such as A:0.7
+    B:0.3, or by their sizes. Settings come from the preset, then from the corpus's recipe (unless --preset is given),
+    then from the file of --config, then from the options; what none of them says is fitted to the data, and said.
     Ctrl-C stops after the running step; --resume goes on, with the settings of the run. --from-run trains on from a
     model, with its options and its tokenizer; with --tokenizer, the embedding goes over token by token.
     """
@@ -175,7 +175,7 @@ def command(
         _check_run(run, resume=resume, overwrite=overwrite)
     family = _family(run if resume else None, preset, named_settings(settings), start)
     watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
-    if run is not None and len(corpora) == 1 and is_store(corpora[0]):
+    if run is not None and len(corpora) == 1 and is_prepared(corpora[0]):
         how = (tokenizer, validation, preset, family, settings, start, processes, fail_above)
         result = train_prepared(corpora[0], run, *how, partial(_watch_prepared, watched), resume=resume)
         return _show_result(messages(), result, str(output))

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import datasets
+import fsspec
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import TokenStore
+from bpe_transformer.tokenizer.store.shared_store import fetch_store
 
 
 class Prepared(NamedTuple):
@@ -120,3 +122,41 @@ def test_an_output_is_not_replaced_in_silence(home: Path, prepare: Prepare) -> N
     assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 23
     assert prepare("x.ko.txt", "-o", "kept", "--overwrite").returncode == 0
     assert TokenStore.load(home / "kept", tokenizer).ledger.kept.bytes == 14  # one paragraph of three lines
+
+
+def test_flat_files_are_written_and_read_back(prepare: Prepare, home: Path) -> None:
+    (home / "notes.txt").write_text("one two\n\nthree\n\none\n")
+    assert prepare("notes.txt", "-o", "notes", "--shard-size", "8").returncode == 0
+    rows = TokenStore.load(home / "notes")
+    assert (len(rows.facts.shards), len(rows)) == (3, 3)
+    for format, name in (("nanogpt", "n.bin"), ("megatron", "m.bin"), ("datatrove", "d.ds")):
+        source = "notes" if format == "megatron" else "notes.txt"  # what is prepared is not encoded again
+        done = prepare(source, "-o", name, "--format", format)
+        assert done.returncode == 0, done.stderr
+        assert f"3 documents, {rows.num_ids} ids written to {name}" in done.stderr
+        assert "--overwrite" in prepare(source, "-o", name, "--format", format).stderr
+        assert prepare(name, "-o", f"back-{format}").returncode == 0
+        back = TokenStore.load(home / f"back-{format}")
+        assert back.tolist() == rows.tolist()
+        assert back.facts.ends == rows.facts.ends
+    refused = prepare("notes", "-o", "again")
+    assert refused.returncode == 2
+    assert "prepared already; train on it, or write flat files of it with --format" in refused.stderr
+
+
+def test_sources_and_output_at_urls(prepare: Prepare, home: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/texts/a.txt", b"one two\n\nthree\n\none\n")
+    for _ in range(2):  # the second time it is whole
+        done = prepare("memory://texts/a.txt", "-o", "memory://rows", "--shard-size", "8")
+        assert done.returncode == 0, done.stderr
+        assert "3 rows for language-model written to memory://rows" in done.stderr
+    memory.pipe("/texts/a.txt", b"three\n\none\n")
+    changed = prepare("memory://texts/a.txt", "-o", "memory://rows", "--shard-size", "8")
+    assert "holds a store of something else" in changed.stderr
+    (home / "same.txt").write_bytes(b"one two\n\nthree\n\none\n")
+    assert prepare("same.txt", "-o", "same", "--shard-size", "8").returncode == 0
+    fetch_store("memory://rows", home / "fetched")
+    fetched = TokenStore.load(home / "fetched")
+    assert fetched.sha256 == TokenStore.load(home / "same").sha256
+    assert fetched.tokenizer_path is not None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpe_transformer.data.corpora.reading import AS_IS, Documents, Reading
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import COMPRESSIONS, FORMATS, TEXT_FORMATS, Errors, file_format
+from bpe_transformer.tokenizer.store.remote_files import is_url
 
 if TYPE_CHECKING:
     import datasets
@@ -79,6 +80,10 @@ def find(name: str, split: str = "train", reading: Reading = AS_IS) -> LocalCorp
     """
     if "," in name:
         return _parallel(name, split)
+    if is_url(name):
+        from bpe_transformer.data.corpora.remote_copies import local_copy  # it loads datasets
+
+        return replace(find(str(local_copy(name)), split, reading), name=name)
     path = Path(name)
     if path.is_dir():
         return _in_folder(path, split, reading)

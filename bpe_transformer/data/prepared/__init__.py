@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         prepare_classification,
         prepare_corpus,
         prepare_language_model,
+        prepare_to_url,
         prepare_translation,
     )
     from bpe_transformer.data.prepared.prepared_splits import columns_of, load_stores
@@ -27,6 +28,7 @@ _HOME = {
     "prepare_classification": "prepare",
     "prepare_corpus": "prepare",
     "prepare_language_model": "prepare",
+    "prepare_to_url": "prepare",
     "prepare_translation": "prepare",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "prepare_classification",
     "prepare_corpus",
     "prepare_language_model",
+    "prepare_to_url",
     "prepare_translation",
 ]
 

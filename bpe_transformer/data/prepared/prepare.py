@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from bpe_transformer.data.prepared.labels import label_ids, label_names, label_t
 from bpe_transformer.data.prepared.row_encoder import Framing, RowEncoder
 from bpe_transformer.data.prepared.row_sources import DatasetRows, StreamRows
 from bpe_transformer.data.prepared.task_columns import TaskColumns
-from bpe_transformer.data.prepared.unit_encoding import Progress, encode_dataset, encode_stream
+from bpe_transformer.data.prepared.unit_encoding import Progress, encode_dataset, encode_stream, encode_to_place
 from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CorpusError, FormatError, refuse_one_string
 from bpe_transformer.io import lock_output, recover_directory
@@ -27,6 +28,7 @@ from bpe_transformer.io.workspaces import remove_resumable
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.store import StoreFacts, TokenStore
+from bpe_transformer.tokenizer.store.shared_store import RemoteStore
 from bpe_transformer.tokenizer.store.token_store import TOKENIZER
 from bpe_transformer.tokenizer.store.unfinished_store import UnfinishedStore, made_before
 
@@ -77,11 +79,7 @@ def prepare_translation(
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
         DigestMismatchError: `out` holds a store of something else.
     """
-    special = SpecialIds.of(tokenizer)
-    if max_len < 3:
-        raise CorpusError(f"max_len={max_len} leaves no room for text between <s> and </s>; ask for at least 3")
-    framed = {"src_ids": Framing(src, None, special.eos), "tgt_ids": Framing(tgt, special.bos, special.eos)}
-    return _prepare(dataset, RowEncoder(tokenizer, framed, max_len), PrepareOptions(**options))
+    return prepare_corpus(dataset, tokenizer, TaskColumns("translation", (src, tgt)), max_len=max_len, **options)
 
 
 def prepare_language_model(dataset: Any, tokenizer: Tokenizer, *, column: str = "text", **options: Any) -> TokenStore:
@@ -91,8 +89,7 @@ def prepare_language_model(dataset: Any, tokenizer: Tokenizer, *, column: str = 
         CorpusError: the column is missing or not text, or no row is left.
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
     """
-    framed = {"ids": Framing(column, None, SpecialIds.of(tokenizer).eos)}
-    return _prepare(dataset, RowEncoder(tokenizer, framed, None), PrepareOptions(**options))
+    return prepare_corpus(dataset, tokenizer, TaskColumns("language-model", (column,)), max_len=None, **options)
 
 
 def prepare_classification(
@@ -116,15 +113,8 @@ def prepare_classification(
         CorpusError: a column is missing or of the wrong kind, there are too few or too many labels, or no row is left.
         SpecialTokenError: the tokenizer lacks <pad>, <s> or </s>.
     """
-    refuse_one_string(CorpusError, labels=labels)
-    special = SpecialIds.of(tokenizer)
-    if max_len < 3:
-        raise CorpusError(f"max_len={max_len} leaves no room for text between two special tokens; ask for at least 3")
-    texts = label_texts(dataset, label)
-    names = tuple(labels) or label_names(texts, label)
-    framed = {"ids": Framing(column, special.first, special.last)}
-    encoder = RowEncoder(tokenizer, framed, max_len, truncate=True, label=label, labels=names)
-    return _prepare(dataset, encoder, PrepareOptions(**options), label_ids(texts, names))
+    columns = TaskColumns("classification", (column, label))
+    return prepare_corpus(dataset, tokenizer, columns, max_len=max_len, labels=labels, **options)
 
 
 def prepare_corpus(
@@ -132,7 +122,7 @@ def prepare_corpus(
     tokenizer: Tokenizer,
     columns: TaskColumns,
     *,
-    max_len: int,
+    max_len: int | None,
     labels: Sequence[str] = (),
     **options: Any,
 ) -> TokenStore:
@@ -140,17 +130,64 @@ def prepare_corpus(
 
     `max_len` is not for language models; `labels` is for classification alone.
     """
+    encoder, numbers = _encoder(dataset, tokenizer, columns, max_len, labels)
+    return _prepare(dataset, encoder, PrepareOptions(**options), numbers)
+
+
+def prepare_to_url(
+    dataset: Any,
+    tokenizer: Tokenizer,
+    columns: TaskColumns,
+    url: str,
+    *,
+    max_len: int | None,
+    labels: Sequence[str] = (),
+    **options: Any,
+) -> StoreFacts:
+    """As `prepare_corpus`, to a URL that fsspec knows, such as s3://bucket/rows; gives back the facts of the store there.
+
+    Every shard is encoded on this machine, or by the cluster's, and delivered when it is whole. The manifest comes last: what
+    is there without one is not finished, and goes on when this is called again.
+    """
+    encoder, numbers = _encoder(dataset, tokenizer, columns, max_len, labels)
+    chosen = PrepareOptions(**options)
+    rows = _rows(dataset, encoder, chosen.unit_bytes, numbers)
+    if isinstance(rows, StreamRows):
+        raise CorpusError("a streamed dataset is encoded in its order, to a folder; copy that to the URL")
+    store = RemoteStore(url, _planned(rows, encoder), overwrite=chosen.overwrite)
+    before = _before(dataset, rows, chosen)
+    if not store.is_whole:
+        how = {"num_proc": chosen.num_proc, "cluster": chosen.cluster, "progress": _progress(chosen)}
+        encode_to_place(rows, encoder, store, store.place, **how)  # type: ignore[arg-type]
+        _check_losses(store, before, chosen.fail_above)
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.keep_tokenizer and not store.is_whole:
+            tokenizer.save(Path(folder) / TOKENIZER)
+            store.put_folder(Path(folder) / TOKENIZER)
+    facts = store.finish(before)
+    facts.ledger.check(chosen.fail_above)
+    return facts
+
+
+def _encoder(
+    dataset: Any, tokenizer: Tokenizer, columns: TaskColumns, max_len: int | None, labels: Sequence[str]
+) -> tuple[RowEncoder, npt.NDArray[np.int64] | None]:
+    """What encodes the rows for a task, and for classification the number of each row's label."""
     refuse_one_string(CorpusError, labels=labels)
-    if columns.task == "classification":
-        column, label = columns.columns
-        return prepare_classification(
-            dataset, tokenizer, column=column, label=label, max_len=max_len, labels=labels, **options
-        )
+    special = SpecialIds.of(tokenizer)
+    if columns.task == "language-model":
+        return RowEncoder(tokenizer, {"ids": Framing(columns.columns[0], None, special.eos)}, None), None
+    if max_len is None or max_len < 3:
+        raise CorpusError(f"max_len={max_len} leaves no room for text between special tokens; ask for at least 3")
     if columns.task == "translation":
         src, tgt = columns.columns
-        return prepare_translation(dataset, tokenizer, src=src, tgt=tgt, max_len=max_len, **options)
-    (column,) = columns.columns
-    return prepare_language_model(dataset, tokenizer, column=column, **options)
+        framed = {"src_ids": Framing(src, None, special.eos), "tgt_ids": Framing(tgt, special.bos, special.eos)}
+        return RowEncoder(tokenizer, framed, max_len), None
+    column, label = columns.columns
+    texts = label_texts(dataset, label)
+    names = tuple(labels) or label_names(texts, label)
+    framed = {"ids": Framing(column, special.first, special.last)}
+    return RowEncoder(tokenizer, framed, max_len, truncate=True, label=label, labels=names), label_ids(texts, names)
 
 
 def _prepare(
@@ -158,8 +195,7 @@ def _prepare(
 ) -> TokenStore:
     rows = _rows(dataset, encoder, options.unit_bytes, labels)
     facts = _planned(rows, encoder)
-    read = read_stage(dataset) if isinstance(rows, DatasetRows) else None
-    before = options.before or Ledger().with_stages(read)
+    before = _before(dataset, rows, options)
     if options.out is not None:
         with lock_output(options.out, reentrant=True):
             found = made_before(options.out, facts, overwrite=options.overwrite)
@@ -180,6 +216,12 @@ def _prepare(
         store.ledger.check(options.fail_above)
         _progress(options)(rows.num_rows, rows.num_rows)
         return store
+
+
+def _before(dataset: Any, rows: DatasetRows | StreamRows, options: PrepareOptions) -> Ledger:
+    """What was lost before the rows came here."""
+    read = read_stage(dataset) if isinstance(rows, DatasetRows) else None
+    return options.before or Ledger().with_stages(read)
 
 
 def _rows(
@@ -251,7 +293,7 @@ def _write(
         return store.finish(before, {f"{TOKENIZER}/{file.name}": sum_of(file) for file in files})
 
 
-def _check_losses(store: UnfinishedStore, before: Ledger, fail_above: float | None) -> None:
+def _check_losses(store: UnfinishedStore | RemoteStore, before: Ledger, fail_above: float | None) -> None:
     """Raises `CorpusError` if nothing is left, `DataLossError` if too much was lost; what was written is then dropped."""
     stage = sum((mark.stage for _, mark in sorted(store.marks.items())), start=StageRecorder().stage("encode"))
     marks = dict(store.marks)

@@ -10,7 +10,6 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ from bpe_transformer.io.atomic import sync_all
 from bpe_transformer.ledger import StageRecorder
 from bpe_transformer.tokenizer.store import ShardWriter, id_dtype
 from bpe_transformer.tokenizer.store.shards import shard_files, shard_name
-from bpe_transformer.tokenizer.store.shared_store import Delivered
+from bpe_transformer.tokenizer.store.shared_store import Delivered, RemoteStore
 from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all; 0 where nobody knows)
@@ -145,29 +144,59 @@ def encode_dataset(
     progress: Progress,
 ) -> None:
     """Encodes all units that are not marked: here, in `num_proc` processes, or on the cluster at that address."""
+    if cluster is not None or (num_proc or 1) > 1:
+        return encode_to_place(
+            rows, encoder, store, str(store.folder), num_proc=num_proc, cluster=cluster, progress=progress
+        )
     total = rows.num_rows
     done = sum(mark.read for mark in store.marks.values())
-    left = [unit for unit in range(rows.num_units) if unit not in store.marks]
-    if cluster is not None or (num_proc or 1) > 1:
-        work = Delivered(UnitWork(rows, replace(encoder, num_threads=1)), str(store.folder))
-        for unit, mark in _elsewhere(work, left, num_proc, cluster):
-            store.mark(unit, mark)
-            done += mark.read
-            progress(done, total)
-    else:
-        _encode_here(rows, encoder, store, left, lambda read: progress(done + read, total))
+    left = _left(rows, store)
+    _encode_here(rows, encoder, store, left, lambda read: progress(done + read, total))
     if not left:
         progress(total, total)
+
+
+def encode_to_place(
+    rows: DatasetRows,
+    encoder: RowEncoder,
+    store: UnfinishedStore | RemoteStore,
+    place: str,
+    *,
+    num_proc: int | None,
+    cluster: str | None,
+    progress: Progress,
+) -> None:
+    """Encodes all units that are not marked, each by itself, and delivers it to `place`, a folder or a URL."""
+    total, left = rows.num_rows, _left(rows, store)
+    done = sum(mark.read for mark in store.marks.values())
+    work = Delivered(UnitWork(rows, replace(encoder, num_threads=num_threads(num_proc, cluster))), place)
+    for unit, mark in _elsewhere(work, left, num_proc, cluster):
+        store.mark(unit, mark)
+        done += mark.read
+        progress(done, total)
+    if not left:
+        progress(total, total)
+
+
+def num_threads(num_proc: int | None, cluster: str | None) -> int | None:
+    """Threads of each encoder: one where several work side by side, else all cores."""
+    return None if cluster is None and (num_proc or 1) == 1 else 1
+
+
+def _left(rows: DatasetRows, store: UnfinishedStore | RemoteStore) -> list[int]:
+    return [unit for unit in range(rows.num_units) if unit not in store.marks]
 
 
 def _elsewhere(
     work: Delivered, units: Sequence[int], num_proc: int | None, cluster: str | None
 ) -> Iterator[tuple[int, ShardMark]]:
-    if cluster is None:
-        return in_processes(work, units, cast(int, num_proc))
-    from bpe_transformer.data.cluster import on_cluster
+    if cluster is not None:
+        from bpe_transformer.data.cluster import on_cluster
 
-    return on_cluster(work, units, cluster)
+        return on_cluster(work, units, cluster)
+    if num_proc is None or num_proc == 1:
+        return ((unit, work(unit)) for unit in units)
+    return in_processes(work, units, num_proc)
 
 
 def _encode_here(

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import atomic_file, lock_output
+from bpe_transformer.io.manifest import sum_of
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer.store.shard_writer import ShardWriter
 from bpe_transformer.tokenizer.store.shards import id_dtype, shard_name
 from bpe_transformer.tokenizer.store.store_facts import StoreFacts
-from bpe_transformer.tokenizer.store.token_store import TokenStore
+from bpe_transformer.tokenizer.store.token_store import TOKENIZER, TokenStore
 from bpe_transformer.tokenizer.store.unfinished_store import ShardMark, UnfinishedStore, made_before
 
 FlatFormat = Literal["nanogpt", "megatron", "datatrove"]
@@ -102,11 +103,15 @@ def read_flat(
     *,
     format: FlatFormat | None = None,
     end_id: int | None = None,
+    add_end: bool = False,
+    keep_tokenizer: bool = False,
     overwrite: bool = False,
 ) -> TokenStore:
     """A token store in the folder `out` from flat files of `tokenizer`'s ids.
 
     end_id: in a file that does not say where documents end (nanogpt), the id at their ends; None takes all as one document.
+    add_end: documents that do not end with `end_id` get it, so that they can be trained on. keep_tokenizer: save the
+    tokenizer beside the rows.
     Raises `FormatError` for files that are damaged, cut off, or hold ids that the tokenizer does not have.
     """
     format = format or flat_format(path)
@@ -115,11 +120,13 @@ def read_flat(
             f"{path} is no flat file of ids by its name; say which with format, of {', '.join(FLAT_FORMATS)}"
         )
     ids, row_starts = _opened(Path(path), format, tokenizer.vocab_size)
-    plan = {"flat": format, "sources": [{"path": str(path), "size": ids.nbytes}], "end_id": end_id}
-    facts = StoreFacts(
-        tokenizer.digest, tokenizer.vocab_size, ("ids",), (), Ledger(), {"ids": ((), ())}, source=plan
-    )  # fmt: skip
-    with lock_output(out):
+    state = os.stat(path)
+    source = {"path": str(path), "size": ids.nbytes, "modified": state.st_mtime_ns}
+    added = None if not add_end else end_id
+    plan = {"flat": format, "sources": [source], "end_id": end_id, "add_end": added is not None}
+    ends = {"ids": ((), () if added is None else (added,))}
+    facts = StoreFacts(tokenizer.digest, tokenizer.vocab_size, ("ids",), (), Ledger(), ends, source=plan)
+    with lock_output(out, reentrant=True):
         if (found := made_before(out, facts, overwrite=overwrite)) is not None:
             return found
         with UnfinishedStore(Path(out).resolve(), facts) as store:
@@ -127,13 +134,26 @@ def read_flat(
             recorder, dtype = StageRecorder(), id_dtype(tokenizer.vocab_size)
             with ShardWriter(store.folder, shard_name(0), ("ids",), (), dtype) as writer:
                 blocks = _blocks_of_rows(ids, row_starts) if row_starts is not None else _blocks(ids, end_id)
-                for some, ends in blocks:
+                for some, row_ends in blocks:
                     _check_range(some, tokenizer.vocab_size, path)
-                    writer.append_open("ids", some.astype(dtype), ends)
+                    writer.append_open("ids", *_ended(some.astype(dtype), row_ends, added))
                 recorder.keep(ids.nbytes, writer.rows)
+                if more := writer.ids["ids"] - len(ids):
+                    recorder.note(f"{more:,} of {writer.rows:,} documents did not end with the id {added}, and got it")
                 shard, sums = writer.finish()
             store.mark(0, ShardMark(shard, sums, recorder.stage("read ids")))
-            return store.finish(Ledger())
+            if keep_tokenizer:
+                tokenizer.save(store.folder / TOKENIZER)
+            files = sorted((store.folder / TOKENIZER).iterdir()) if keep_tokenizer else []
+            return store.finish(Ledger(), {f"{TOKENIZER}/{file.name}": sum_of(file) for file in files})
+
+
+def _ended(ids: NDArray[Any], ends: NDArray[np.int64], end_id: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Ids of rows that end at the positions `ends`, (N,), each with `end_id` at its end, and where they end then."""
+    if end_id is None or not len(ends):
+        return ids, ends
+    lacks = (np.diff(ends, prepend=0) == 0) | (ids[np.maximum(ends, 1) - 1] != end_id if len(ids) else True)
+    return np.insert(ids, ends[lacks], end_id), ends + np.cumsum(lacks)
 
 
 def _opened(path: Path, format: FlatFormat, vocab_size: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:

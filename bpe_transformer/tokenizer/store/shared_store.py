@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io.manifest import MANIFEST, manifest_text, sum_of
+from bpe_transformer.io.manifest import MANIFEST, FileSum, listed_files, manifest_text, sum_of
 from bpe_transformer.ledger import Ledger
 from bpe_transformer.tokenizer.store.remote_files import filesystem_of, is_url
 from bpe_transformer.tokenizer.store.shards import shard_name
@@ -68,6 +68,7 @@ class RemoteStore:
         self._system, self._root = filesystem_of(self.place)
         self.marks: dict[int, ShardMark] = {}
         self.is_whole = False
+        self._extra: dict[str, FileSum] = {}
         self._start(overwrite)
 
     def _start(self, overwrite: bool) -> None:
@@ -95,8 +96,19 @@ class RemoteStore:
         self._write(f"{_MARKS}/{shard_name(index)}.mark", mark.to_json().encode())
         self.marks[index] = mark
 
+    def put_folder(self, folder: Path) -> None:
+        """Puts a folder of files beside the shards, under its own name."""
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = f"{folder.name}/{file.relative_to(folder).as_posix()}"
+            self._write(name, file.read_bytes())
+            self._extra[name] = sum_of(file)
+
     def finish(self, ledger: Ledger) -> StoreFacts:
-        """Writes the facts and, last, the manifest."""
+        """Writes the facts and, last, the manifest; of a store that is whole already it only gives back the facts."""
+        if self.is_whole:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / STORE).write_bytes(self._read(STORE))
+                return StoreFacts.read(folder)
         marks = [self.marks[index] for index in sorted(self.marks)]
         facts = joined_facts(self._facts, marks, ledger)
         with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +116,7 @@ class RemoteStore:
             sums = {name: found for mark in marks for name, found in mark.files.items()}
             sums[STORE] = sum_of(Path(folder) / STORE)
             self._write(STORE, (Path(folder) / STORE).read_bytes())
-        self._write(MANIFEST, manifest_text(sums).encode())
+        self._write(MANIFEST, manifest_text({**sums, **self._extra}).encode())
         return facts
 
     def _exists(self, name: str) -> bool:
@@ -128,5 +140,7 @@ def fetch_store(url: str, folder: str | os.PathLike[str]) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     facts_file = Path(folder) / STORE
     system.get_file(f"{root}/{STORE}", str(facts_file))
-    for name in (*StoreFacts.read(folder).files, MANIFEST):
+    system.get_file(f"{root}/{MANIFEST}", str(Path(folder) / MANIFEST))
+    for name in listed_files(folder):
+        (Path(folder) / name).parent.mkdir(exist_ok=True)
         system.get_file(f"{root}/{name}", str(Path(folder) / name))

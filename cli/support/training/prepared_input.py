@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.cli.support.console import messages, say_ledger, tell
+from bpe_transformer.cli.support.training.prepared_stores import prepared_folder
 from bpe_transformer.cli.support.training.settings import ChosenSettings, chosen_settings, resumed_settings
 from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
@@ -73,8 +74,11 @@ def train_prepared(
     from bpe_transformer.training.engine import find_device
     from bpe_transformer.training.state import begin_run, has_begun_only
 
-    info, columns, asked = prepared_facts(path)
-    StoreFacts.read(path).ledger.check(fail_above)
+    given = tokenizer or (str(run) if resume else None)
+    folder = prepared_folder(path, given)
+    validation = None if validation is None else prepared_folder(validation, given)
+    info, columns, asked = prepared_facts(folder)
+    StoreFacts.read(folder).ledger.check(fail_above)
     if resume:
         chosen = resumed_settings(run, settings)
     else:
@@ -85,7 +89,7 @@ def train_prepared(
     with processes.first_alone():
         if not quiet and (not resume or has_begun_only(run)):
             begin_run(run, chosen.settings)
-        data = prepared_rows(path, tokenizer, validation, chosen.settings, quiet=quiet)
+        data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
     initial = initial_weights(start, messages())

@@ -54,6 +54,15 @@ def test_documents_of_a_flat_file_end_with_an_id(mixed: Tokenizer, tmp_path: Pat
     assert read_flat(tmp_path / "x.bin", mixed, tmp_path / "rows", end_id=2).tolist() == [[5, 6, 2], [2], [7, 8, 9]]
 
 
+def test_documents_without_an_end_get_it_where_they_are_trained_on(mixed: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "x.ds").write_bytes(struct.pack("<5H", 5, 2, 6, 7, 8))
+    (tmp_path / "x.ds.index").write_bytes(struct.pack("<4Q", 2, 2, 4, 5))
+    rows = read_flat(tmp_path / "x.ds", mixed, tmp_path / "rows", end_id=2, add_end=True)
+    assert rows.tolist() == [[5, 2], [2], [6, 7, 2], [8, 2]]
+    assert rows.facts.ends["ids"] == ((), (2,))
+    assert rows.ledger.notes == ("read ids: 3 of 4 documents did not end with the id 2, and got it",)
+
+
 def test_datatrove_reads_what_is_written_here(store: TokenStore, tmp_path: Path) -> None:
     dataset = pytest.importorskip("datatrove.utils.dataset")
     data, _ = write_flat(store, tmp_path / "trove", "datatrove")
