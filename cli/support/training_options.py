@@ -447,9 +447,10 @@ class Mixing:
 
         if self.quiet:
             return
-        source = training_source(rows, settings, tokenizer)
+        about = "about " if settings.training.bpe_dropout else ""  # each epoch is segmented anew, when it comes
+        source = training_source(rows, settings.override({"bpe_dropout": 0.0}), tokenizer)
         waste = 100 * source.padding(0).waste
-        tell([f"batches: {source.num_batches(0):,} an epoch, {waste:.1f} % of their positions are padding"])
+        tell([f"batches: {about}{source.num_batches(0):,} an epoch, {waste:.1f} % of their positions are padding"])
         if isinstance(source, MixedBatches):
             tell(
                 f"  {corpus.choice.corpus}: {portion.batches:,} of them, {portion.epochs:.2f} times the corpus"

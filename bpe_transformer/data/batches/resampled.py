@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from threading import Lock, Thread
 from typing import Any, Generic
 
 import numpy as np
@@ -44,7 +46,7 @@ class ResampledRows:
     def at(self, epoch: int) -> FlatRows:
         """The rows of an epoch: a function of the seed, the epoch and each row's number."""
         starts = np.asarray(self._rows.row_starts)
-        ids, lengths = [np.empty(0, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
+        ids, lengths = [np.empty(0, dtype=np.uint32)], [np.zeros(1, dtype=np.int64)]
         for first in range(0, len(starts) - 1, _ROWS):
             some, sizes = self._block(epoch, first, starts[first : first + _ROWS + 1])
             ids.append(some)
@@ -53,7 +55,7 @@ class ResampledRows:
 
     def _block(
         self, epoch: int, first: int, starts: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         begin, end = self._framed
         rows = [self._rows.slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
         inner = [row[begin : len(row) - end] for row in rows]
@@ -71,7 +73,7 @@ class ResampledRows:
             if fits and np.array_equal(known, text):
                 row = np.concatenate((row[:begin], new, row[len(row) - end :]))
             found.append(row)
-        return np.concatenate(found).astype(np.int64), np.array([len(row) for row in found], dtype=np.int64)
+        return np.concatenate(found).astype(np.uint32), np.array([len(row) for row in found], dtype=np.int64)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -88,27 +90,54 @@ def _is_utf8(text: bytes) -> bool:
 
 
 class EpochBatches(Generic[AnyBatch]):
-    """A source that is another one in every epoch: `make` gives it. The last epoch asked for is kept.
+    """A source that is another one in every epoch: `make` gives it, for the next epoch in the background meanwhile.
+
+    The epoch asked for and the one after it are kept, and the numbers of batches of all that were made.
 
     facts: what decides the batches, as plain data.
     """
 
     def __init__(self, make: Callable[[int], BatchSource[AnyBatch]], facts: dict[str, Any]) -> None:
         self._make, self._facts = make, facts
-        self._last: tuple[int, BatchSource[AnyBatch]] | None = None
+        self._made: dict[int, Future[BatchSource[AnyBatch]]] = {}
+        self._counts: dict[int, int] = {}
+        self._lock = Lock()
+
+    def _begun(self, epoch: int) -> Future[BatchSource[AnyBatch]]:
+        """The source of an epoch, which a thread makes that does not keep the process from ending."""
+        with self._lock:
+            if epoch not in self._made:
+                self._made[epoch] = Future()
+                Thread(target=self._run, args=(self._made[epoch], epoch), daemon=True).start()
+            return self._made[epoch]
+
+    def _run(self, result: Future[BatchSource[AnyBatch]], epoch: int) -> None:
+        try:
+            result.set_result(self._make(epoch))
+        except BaseException as problem:
+            result.set_exception(problem)
 
     def _at(self, epoch: int) -> BatchSource[AnyBatch]:
-        if self._last is None or self._last[0] != epoch:
-            self._last = epoch, self._make(epoch)
-        return self._last[1]
+        made = self._begun(epoch).result()
+        with self._lock:
+            for other in [other for other in self._made if other not in (epoch, epoch + 1)]:
+                del self._made[other]
+        self._counts[epoch] = made.num_batches(epoch)
+        return made
 
     def num_batches(self, epoch: int) -> int:
         """Batches in an epoch, which its segmentation decides."""
-        return self._at(epoch).num_batches(epoch)
+        if epoch not in self._counts:
+            self._at(epoch)
+        return self._counts[epoch]
 
     def batches(self, epoch: int, start: int = 0, *, rank: int = 0, world_size: int = 1) -> Iterator[AnyBatch]:
         """The batches from number `start` on, or the share of process `rank` in them."""
-        return self._at(epoch).batches(epoch, start, rank=rank, world_size=world_size)
+        number = self.num_batches(epoch)
+        for place, batch in enumerate(self._at(epoch).batches(epoch, start, rank=rank, world_size=world_size), start):
+            if place >= number // 2:  # a run that ends before has no use for the next epoch
+                self._begun(epoch + 1)
+            yield batch
 
     def facts(self) -> dict[str, Any]:
         """What decides the batches, as plain data."""

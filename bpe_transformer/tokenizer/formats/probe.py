@@ -102,7 +102,8 @@ def _texts(codec: Codec, module: ModuleType) -> list[str]:
     text = probe_text(codec)
     found = {*model.added_tokens, *(model.special_tokens if module.NAME in _FINDS_SPECIAL else ())} - {model.unk_token}
     some = sorted(found)[:_MOST_TOKENS] if module.NAME in _FINDS_ADDED else []
-    return [text, *(f"{token}{text[:6]} {token}{token} {text[4:9]}{token}" for token in some)]
+    gap = " " if " " in text else ""  # not every alphabet has one
+    return [text, *(f"{token}{text[:6]}{gap}{token}{token}{gap}{text[4:9]}{token}" for token in some)]
 
 
 def _ids(codec: Codec, module: ModuleType, texts: list[str]) -> list[list[int]]:

@@ -21,6 +21,7 @@ import torch
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.data import FlatRows, LabelledBatches, MaskedBatches, PackedBatches, PairBatches, SpecialIds
+from bpe_transformer.data.batches import BackgroundBatches, EpochBatches, MixedBatches, ResampledRows
 from bpe_transformer.training import (
     CausalLM,
     CheckpointInfo,
@@ -44,6 +45,7 @@ KINDS = {
     "language model": "gpt",
     "masked": "bert",
     "labels": "bert",
+    "mixture": "gpt",
 }
 SHAPE = {"d_model": 8, "n_layers": 1, "max_len": 12}
 TINY = {
@@ -103,8 +105,20 @@ def task_of(kind: str, settings: Settings, info: CheckpointInfo, rows: list[list
             model, masking=Masking.of(TOKENIZER), seed=training.seed, share=0.3, label_smoothing=smoothing
         )
         return Task(objective, *(MaskedBatches(flat, shuffle=shuffle, **windows) for shuffle in (True, False)))
+    if kind == "mixture":
+        return Task(CausalLM(model), BackgroundBatches(_mixture(flat, windows)), PackedBatches(flat, shuffle=False, **windows))
     packed = [PackedBatches(flat, shuffle=shuffle, **windows) for shuffle in (True, False)]
     return Task(CausalLM(model, label_smoothing=smoothing, r_drop=training.r_drop), *packed)
+
+
+def _mixture(rows: FlatRows, windows: dict[str, Any]) -> MixedBatches[Any]:
+    """Windows of these rows, and of others that are segmented anew in every epoch and packed otherwise."""
+    texts = TOKENIZER.encode_batch(["lowlowernewest", "widestlow", "newest"] * 3).tolist()
+    plain = FlatRows.of([[*ids, SPECIAL.eos] for ids in texts])
+    resampled = ResampledRows(plain, TOKENIZER, framed=(0, 1), dropout=0.3, seed=2)
+    other = {**windows, "pack": "concat", "seed": 2}
+    changing = EpochBatches(lambda epoch: PackedBatches(resampled.at(epoch), **other), resampled.facts)
+    return MixedBatches([PackedBatches(rows, **windows), changing], (0.6, 0.4))
 
 
 def trainer_of(

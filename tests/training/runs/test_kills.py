@@ -18,6 +18,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "language model": {"optimizer": "muon", "schedule": "wsd"},
     "masked": {"optimizer": "adafactor", "steps": None, "epochs": 3},
     "labels": {"optimizer": "sgd", "precision": "bfloat16"},
+    "mixture": {"steps": 14},
 }
 
 
@@ -57,8 +58,8 @@ def kill_and_compare(tmp_path: Path, kind: str, kills: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "recurrent"])  # that objective is the translation's
-def test_twelve_kills_change_nothing(kind: str, tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kind, 12)
+def test_ten_kills_change_nothing(kind: str, tmp_path: Path) -> None:
+    kill_and_compare(tmp_path, kind, 10)
 
 
 @pytest.mark.soak
