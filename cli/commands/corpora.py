@@ -37,7 +37,8 @@ def command(as_json: bool, width: int | None) -> None:
                 "\t".join((info.name, info.kind, info.size, info.licence, *map(",".join, (info.columns, info.splits))))
             )
     messages().print(
-        "Local files and folders work too; --from DIR loads a public corpus from local files.", style="dim"
+        "Local files and folders work too; train, prepare and count --from DIR read a public corpus from local files.",
+        style="dim",
     )
 
 

@@ -150,7 +150,9 @@ def test_rows_are_dropped_with_their_reasons_and_places(tmp_path: Path) -> None:
     assert stage.dropped == {"missing": Amount(1, 0), "empty": Amount(2, 4), "tokenises to nothing": Amount(2, 6)}
     assert stage.places["tokenises to nothing"] == ("row 3", "row 5")
     assert stage.received == Amount(7, sum(len((text or "").encode()) for text in texts))
-    with pytest.raises(DataLossError, match=r"lost .*%.*more than the 1.000% that fail_above allows.*nothing \(row 3, row 5\)"):
+    with pytest.raises(
+        DataLossError, match=r"lost .*%.*more than the 1.000% that fail_above allows.*nothing \(row 3, row 5\)"
+    ):
         prepare_language_model(
             datasets.Dataset.from_dict({"text": texts}), tokenizer, out=tmp_path / "x", fail_above=0.01
         )
