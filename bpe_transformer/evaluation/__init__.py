@@ -6,19 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.evaluation.evaluator import (
-        METRICS,
-        ClassificationScore,
-        LanguageModelScore,
-        MaskedLanguageModelScore,
-        Metric,
-        Miss,
-        TranslationScore,
-        evaluate_classifier,
-        evaluate_language_model,
-        evaluate_masked_language_model,
-        evaluate_translator,
-    )
     from bpe_transformer.evaluation.left_out import scored_rows
     from bpe_transformer.evaluation.metrics import (
         Bleu,
@@ -33,26 +20,39 @@ if TYPE_CHECKING:
         macro_f1,
         perplexity,
     )
+    from bpe_transformer.evaluation.model_scores import (
+        METRICS,
+        ClassificationScore,
+        LanguageModelScore,
+        MaskedLanguageModelScore,
+        Metric,
+        Miss,
+        TranslationScore,
+        evaluate_classifier,
+        evaluate_language_model,
+        evaluate_masked_language_model,
+        evaluate_translator,
+    )
 
 _HOME = {
-    "METRICS": "evaluator",
+    "METRICS": "model_scores",
     "Bleu": "metrics",
-    "ClassificationScore": "evaluator",
+    "ClassificationScore": "model_scores",
     "ExactMatch": "metrics",
-    "LanguageModelScore": "evaluator",
-    "MaskedLanguageModelScore": "evaluator",
-    "Metric": "evaluator",
-    "Miss": "evaluator",
-    "TranslationScore": "evaluator",
+    "LanguageModelScore": "model_scores",
+    "MaskedLanguageModelScore": "model_scores",
+    "Metric": "model_scores",
+    "Miss": "model_scores",
+    "TranslationScore": "model_scores",
     "accuracy": "metrics",
     "bits_per_byte": "metrics",
     "bleu": "metrics",
     "bleu_tokenizer": "metrics",
     "chrf": "metrics",
-    "evaluate_classifier": "evaluator",
-    "evaluate_language_model": "evaluator",
-    "evaluate_masked_language_model": "evaluator",
-    "evaluate_translator": "evaluator",
+    "evaluate_classifier": "model_scores",
+    "evaluate_language_model": "model_scores",
+    "evaluate_masked_language_model": "model_scores",
+    "evaluate_translator": "model_scores",
     "exact_match": "metrics",
     "language_of": "metrics",
     "macro_f1": "metrics",

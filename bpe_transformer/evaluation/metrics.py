@@ -13,6 +13,7 @@ from bpe_transformer.errors import ConfigError, CorpusError, refuse_one_string
 References = str | Sequence[str] | Sequence[Sequence[str]]
 # of languages written without spaces, by their code
 _TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "th": "char", "lo": "char", "km": "char", "my": "char"}
+_EXTRAS = {"ja-mecab": "japanese", "ko-mecab": "korean"}  # of this package, by the tokenizer that needs one
 _NAMES = {
     "chinese": "zh",
     "zho": "zh",
@@ -66,9 +67,9 @@ def bleu(hypotheses: str | Sequence[str], references: References, *, tokenize: s
     try:
         metric = BLEU(tokenize=tokenize, lowercase=False)
     except (ImportError, RuntimeError):
+        package = f"bpe-transformer[{_EXTRAS[tokenize]}]" if tokenize in _EXTRAS else f"sacrebleu[{tokenize}]"
         raise ConfigError(
-            f"tokenize={tokenize!r} needs a package that is not installed; run pip install 'sacrebleu[{tokenize[:2]}]', "
-            "or choose 'char'"
+            f"tokenize={tokenize!r} needs a package that is not installed; run pip install '{package}', or choose 'char'"
         ) from None
     score = metric.corpus_score(texts, by_reference)
     return Bleu(round(float(score.score), 10), str(metric.get_signature()))

@@ -64,6 +64,7 @@ class EngineTranslator(Translator):
             no_repeat_ngram_size=options.no_repeat_ngram,
             repetition_penalty=options.repetition_penalty,
             disable_unk=options.unknowns == "avoid" and bool(self.unknowns.ids),
+            suppress_sequences=[[names[id]] for id in self.missing] or None,
             max_decoding_length=int(limits.max()),
             max_input_length=0,
             return_end_token=True,

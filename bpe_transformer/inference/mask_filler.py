@@ -13,6 +13,7 @@ from bpe_transformer.data.batches import IGNORED, Pack, on_device, pad
 from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_string
 from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
+from bpe_transformer.inference.missing_tokens import ids_without_token
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
@@ -53,6 +54,7 @@ class MaskFiller:
     def __init__(self, model: MaskedLanguageModel, tokenizer: Tokenizer, info: CheckpointInfo) -> None:
         self.model, self.tokenizer, self.info = model, tokenizer, info
         self.special = SpecialIds.of(tokenizer)
+        self.missing = list(ids_without_token(tokenizer, info.vocab_size))
         training = info.settings.training
         self._objective = MaskedLM(
             model,
@@ -124,6 +126,7 @@ class MaskFiller:
         places = [place for place, id in enumerate(ids) if id == self._objective.mask_id]
         chosen = logits[places]
         chosen[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text
+        chosen[:, self.missing] = float("-inf")
         best = chosen.softmax(dim=-1).topk(min(limit, chosen.size(-1)), dim=-1)
         masks = []
         filled = list(ids)

@@ -15,6 +15,7 @@ from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_stri
 from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.generation import Continuation, TextWatcher, stop_strings
+from bpe_transformer.inference.missing_tokens import ids_without_token
 from bpe_transformer.inference.options import GenerationOptions
 from bpe_transformer.inference.search.constraints import Constraints
 from bpe_transformer.inference.search.decoding_session import LanguageModelSession
@@ -47,6 +48,7 @@ class TextGenerator:
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, info: CheckpointInfo) -> None:
         self.model, self.tokenizer, self.info = model, tokenizer, info
         self.special = SpecialIds.of(tokenizer)
+        self.missing = ids_without_token(tokenizer, info.vocab_size)
 
     @overload
     def generate(self, prompts: str, *, num_samples: None = None, **options: Any) -> str: ...
@@ -152,7 +154,9 @@ class TextGenerator:
         """What is written after each start; `streams` are the numbers that the draws of each depend on."""
         session = LanguageModelSession(self.model, [start.ids for start in starts])
         constraints = Constraints(
-            no_repeat_ngram=options.no_repeat_ngram, repetition_penalty=options.repetition_penalty
+            no_repeat_ngram=options.no_repeat_ngram,
+            repetition_penalty=options.repetition_penalty,
+            suppressed=self.missing,
         )
         return sample(
             session,

@@ -15,6 +15,7 @@ from bpe_transformer.errors import ConfigError, EncodingError
 from bpe_transformer.inference.attention_weights import AttentionWeights, token_bytes, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.long_texts import split_text
+from bpe_transformer.inference.missing_tokens import ids_without_token
 from bpe_transformer.inference.options import TranslationOptions
 from bpe_transformer.inference.search.beam import Hypothesis, beam_search, length_normalizer
 from bpe_transformer.inference.search.constraints import Constraints
@@ -50,6 +51,7 @@ class Translator:
         self.model, self.tokenizer, self.info = model, tokenizer, info
         self.special = SpecialIds.of(tokenizer)
         self.unknowns = Unknowns(tokenizer)
+        self.missing = ids_without_token(tokenizer, info.vocab_size)
 
     @overload
     def translate(self, texts: str, **options: Any) -> str: ...
@@ -255,7 +257,7 @@ class Translator:
             prefixes=[piece.prefix for piece in pieces] if any(piece.prefix for piece in pieces) else (),
             no_repeat_ngram=options.no_repeat_ngram,
             repetition_penalty=options.repetition_penalty,
-            suppressed=self.unknowns.ids if options.unknowns == "avoid" else (),
+            suppressed=(*self.missing, *(self.unknowns.ids if options.unknowns == "avoid" else ())),
         )
         start = torch.full((len(pieces),), self.special.bos, device=self.device)
         session = TranslationSession(self.model, self._padded([piece.ids for piece in pieces]))

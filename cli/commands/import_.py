@@ -133,6 +133,12 @@ def _import_model(folder: str, output: str, options: tuple[str | None, ...], *, 
         )
     found = info.foreign.get("class", "model")
     say(f"read {found} as a {info.kind} of family {info.settings.family}; saved {output}: {info.vocab_size:,} ids")
+    from bpe_transformer.inference.missing_tokens import ids_without_token
+
+    if missing := ids_without_token(Tokenizer.load(output), info.vocab_size):
+        say(
+            f"{len(missing):,} of these ids have no token in its tokenizer, from {missing[0]:,} on; they are never written"
+        )
 
 
 def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int]) -> Tokenizer:

@@ -246,7 +246,7 @@ def _train(
         validation_split=watched.validation or "",
         resume=resume,
         callbacks=_callbacks(watched, columns, texts, data, chosen, console),
-        initial=initial_weights(start, console),
+        initial=initial_weights(start, Path(output), console, resume=resume),
         score=decoded_score(chosen.settings, columns, texts, data.tokenizer),
     )
     _show_result(console, result, output)

@@ -160,3 +160,27 @@ def test_sources_and_output_at_urls(prepare: Prepare, home: Path) -> None:
     fetched = TokenStore.load(home / "fetched")
     assert fetched.sha256 == TokenStore.load(home / "same").sha256
     assert fetched.tokenizer_path is not None
+
+
+def test_training_starts_from_a_run_on_prepared_rows_and_resumes(
+    home: Path, prepare: Prepare, bpe: Callable[..., Any]
+) -> None:
+    shape = ("--d-model=16", "--n-layers=1", "--n-heads=2", "--d-ff=16", "--max-len=24", "--threads=1")
+    lines = [f"one {word}" for word in ("one", "two", "three")] * 8
+    (home / "y.en.txt").write_text("\n".join(lines))
+    (home / "y.ko.txt").write_text("\n".join(lines[::-1]))
+    assert prepare("y.en.txt,y.ko.txt", "-o", "y").returncode == 0
+
+    def train(*arguments: str) -> str:
+        done = bpe("train", "y", "--validation", "y", "--schedule", "constant", "--max-tokens", "60", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        message: str = done.stderr.decode()
+        return message
+
+    train(*shape, "-o", "first", "--steps", "2")
+    said = train("-o", "whole", "--from-run", "first", "--steps", "4")
+    assert "rows of the embedding as they were" in said.partition("starting from first: ")[2]
+    train("-o", "halves", "--from-run", "first", "--steps", "2")
+    said = train("-o", "halves", "--from-run", "first", "--steps", "4", "--resume")
+    assert "starting from" not in said  # it goes on from weights of its own
+    assert (home / "halves/model.safetensors").read_bytes() == (home / "whole/model.safetensors").read_bytes()

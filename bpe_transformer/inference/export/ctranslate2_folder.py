@@ -25,7 +25,7 @@ from bpe_transformer.models.convert.ctranslate2 import Vocabulary, check_ctransl
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.formats.tokenizer_json import token_names
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint, weights_of
-from bpe_transformer.training.run_files import CARD, model_card
+from bpe_transformer.training.run_files import CARD, decoding_notes, model_card
 
 _ENGINE = "CTranslate2"
 
@@ -49,13 +49,15 @@ def export_ctranslate2(run: str | os.PathLike[str], directory: str | os.PathLike
     positions = LONGEST_TARGET * info.settings.model.max_len
     spec = to_ctranslate2(info.family, info.config, weights_of(model), vocabulary, positions=positions)
     probe = make_probe(model, info, tokenizer)
+    notes = decoding_notes(info, _ENGINE)
     with bound_directory(directory) as folder:
         spec.save(str(folder))
         framed_tokenizer(tokenizer, info).save(folder)
-        (folder / CARD).write_text(model_card(info, title=f"For {_ENGINE}", loading=_loading(info)), encoding="utf-8")
+        card = model_card(info, title=f"For {_ENGINE}", loading=_loading(info), notes=notes)
+        (folder / CARD).write_text(card, encoding="utf-8")
         difference = _verify(folder, probe, vocabulary, SpecialIds.of(tokenizer), info)
     kind = "Translator" if info.task == "translation" else "Generator"
-    return Exported(f"ctranslate2.{kind}", difference, len(probe.rows))
+    return Exported(f"ctranslate2.{kind}", difference, len(probe.rows), notes)
 
 
 def vocabulary_of(tokenizer: Tokenizer, info: CheckpointInfo) -> Vocabulary:

@@ -30,7 +30,13 @@ from bpe_transformer.models.convert.converter import Foreign, Head
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.tokenizer.formats import probe as tokenizer_probe
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint, weights_of
-from bpe_transformer.training.run_files import CARD, GENERATION_CONFIG, generation_config, model_card
+from bpe_transformer.training.run_files import (
+    CARD,
+    GENERATION_CONFIG,
+    decoding_notes,
+    generation_config,
+    model_card,
+)
 
 _AUTO_CLASSES = {
     "translation": "AutoModelForSeq2SeqLM",
@@ -66,16 +72,18 @@ def export_transformers(run: str | os.PathLike[str], directory: str | os.PathLik
     foreign = converter.to_transformers(info.config, weights_of(model), tokens, head)  # type: ignore[arg-type]
     transformers = _transformers()
     framed = framed_tokenizer(tokenizer, info)
+    notes = (*foreign.notes, *decoding_notes(info, "transformers"))
+    probe = make_probe(model, info, tokenizer)
     with _quiet(transformers):
         written = _instance(transformers, foreign, info)
         with bound_directory(directory) as folder:
-            _save(written, folder, info, special, foreign)
+            _save(written, folder, info, special, foreign, notes)
             framed.save(folder)
             cls = getattr(transformers, foreign.class_name)
             loaded = cls.from_pretrained(folder).eval()
-            difference = _verify(transformers, loaded, make_probe(model, info, tokenizer), special, info)
+            difference = _verify(transformers, loaded, probe, special, info)
             _verify_tokenizer(transformers, folder, framed)
-    return Exported(foreign.class_name, difference, len(make_probe(model, info, tokenizer).rows), foreign.notes)
+    return Exported(foreign.class_name, difference, len(probe.rows), notes)
 
 
 def _transformers() -> Any:
@@ -109,7 +117,9 @@ def _instance(transformers: Any, foreign: Foreign, info: CheckpointInfo) -> Any:
     return model.eval()
 
 
-def _save(model: Any, folder: Path, info: CheckpointInfo, special: SpecialIds, foreign: Foreign) -> None:
+def _save(
+    model: Any, folder: Path, info: CheckpointInfo, special: SpecialIds, foreign: Foreign, notes: tuple[str, ...]
+) -> None:
     model.save_pretrained(folder)
     written = generation_config(info, special)
     if written:
@@ -126,7 +136,7 @@ def _save(model: Any, folder: Path, info: CheckpointInfo, special: SpecialIds, f
         *(["print(tokenizer.batch_decode(ids, skip_special_tokens=True))"] if written else []),
         "```",
     ]
-    card = model_card(info, title=foreign.class_name, loading="\n".join(lines), notes=foreign.notes)
+    card = model_card(info, title=foreign.class_name, loading="\n".join(lines), notes=notes)
     (folder / CARD).write_text(card, encoding="utf-8")
 
 

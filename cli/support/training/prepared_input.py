@@ -92,7 +92,7 @@ def train_prepared(
         data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
-    initial = initial_weights(start, messages())
+    initial = initial_weights(start, run, messages(), resume=resume)
     return train_model(
         *data,
         columns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpe_transformer.cli.support.training.settings import ChosenSettings, Setting, named_settings
@@ -34,9 +35,11 @@ def continued(chosen: ChosenSettings, start: Pretrained | None, options: Mapping
     return replace(chosen, settings=settings, given={*chosen.given, *settings.model.to_dict(), "vocab_size", "pattern"})
 
 
-def initial_weights(start: Pretrained | None, console: Console) -> InitialWeights | None:
-    """The weights to start from; what went over is said."""
-    if start is None:
+def initial_weights(start: Pretrained | None, run: Path, console: Console, *, resume: bool) -> InitialWeights | None:
+    """The weights that `run` starts from; what went over is said. None where it goes on from weights of its own."""
+    from bpe_transformer.training.state import has_begun_only
+
+    if start is None or (resume and not has_begun_only(run)):
         return None
     from bpe_transformer.training.pretrained import from_run
 
