@@ -101,3 +101,10 @@ def test_refusals_are_one_line(bpe: Run, byte_tokenizer: Path, tmp_path: Path) -
     assert done.returncode == 1
     assert b"junk: not JSON" in done.stderr
     assert bpe("import", tmp_path / "junk", "-o", tmp_path / "tok", "--special", "x").returncode == 2
+
+
+def test_the_command_lists_the_formats_without_loading_them() -> None:
+    from bpe_transformer.cli.commands.export import _FORMATS
+    from bpe_transformer.tokenizer.formats import FORMATS
+
+    assert tuple(FORMATS) == _FORMATS
