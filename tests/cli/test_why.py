@@ -101,6 +101,7 @@ KOREAN_ENGLISH = """\
 
 text       2 pre-tokens, 3 tokens
 ids        236 277 272
+bytes      세 = ⟨ec⟩ ⟨84⟩ ⟨b8⟩
 between    1 border is where the split pattern cuts: no merge crosses a
            pre-token
 one token  in no vocabulary: it is 2 pre-tokens, and no merge crosses those

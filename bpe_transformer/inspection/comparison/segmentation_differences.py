@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 SEARCHED_BYTES = 8 * CHUNK_BYTES  # from the beginning of every text
 LONGEST_LINE = 40  # characters; longer ones do not fit a picture
 _WORDS = 100_000  # most frequent ones that are looked at
+_LOOKED_AT = 500  # of the words or lines that differ most, to find some that differ from each other
+_NEAR = 0.75  # share of characters in common, in order, from which on two are nearly the same
+_ANY_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,8 @@ def differences(
     """(words, lines), `limit` of each, from the first 8 MiB of every text.
 
     Words are ranked by their spread times their count, lines of up to 40 characters by their spread; of equals the shorter
-    comes first, then the earlier. Those that all tokenizers cut into equally many tokens are left out.
+    comes first, then the earlier. Those that all tokenizers cut into equally many tokens are left out, and those that are
+    nearly the same as one listed before them, such as one line with another number.
     """
     words, lines = _candidates(texts)
     return (
@@ -123,8 +129,29 @@ def _most_different(
     spread = numbers.max(axis=0) - numbers.min(axis=0)
     weight = spread * np.array([candidate.count for candidate in candidates]) if weighted else spread
     lengths = np.array([len(candidate.text) for candidate in candidates])
-    best = np.lexsort((np.arange(len(candidates)), lengths, -weight))[:limit]
-    return tuple(_difference(tokenizers, candidates[place]) for place in best.tolist() if spread[place])
+    best = np.lexsort((np.arange(len(candidates)), lengths, -weight))[:_LOOKED_AT]
+    ranked = (candidates[place] for place in best.tolist() if spread[place])
+    return tuple(_difference(tokenizers, candidate) for candidate in _distinct(ranked, limit))
+
+
+def _distinct(ranked: Iterable[_Candidate], limit: int) -> list[_Candidate]:
+    """The first `limit` that are not nearly the same as one before them."""
+    found: list[_Candidate] = []
+    matchers: list[SequenceMatcher[str]] = []
+    for candidate in ranked:
+        if len(found) == limit:
+            break
+        text = _ANY_NUMBER.sub("0", candidate.text.strip().casefold())
+        if any(_is_near(matcher, text) for matcher in matchers):
+            continue
+        found.append(candidate)
+        matchers.append(SequenceMatcher(None, "", text, autojunk=False))
+    return found
+
+
+def _is_near(matcher: SequenceMatcher[str], text: str) -> bool:
+    matcher.set_seq1(text)
+    return matcher.real_quick_ratio() > _NEAR and matcher.quick_ratio() > _NEAR and matcher.ratio() > _NEAR
 
 
 def _num_tokens(tokenizer: Tokenizer, candidates: Sequence[_Candidate]) -> NDArray[np.int64]:

@@ -241,3 +241,16 @@ def test_json(by_hand: Comparison) -> None:
     facts = json.loads(json.dumps(by_hand.as_dict()))
     assert [score["bytes_per_token"] for score in facts["scores"][:2]]
     assert facts["words"][0]["segments"][1]["tokens"][0] == {"text": "l", "hex": "6c"}
+
+
+def test_lines_that_are_nearly_the_same_are_listed_once() -> None:
+    """One line with many numbers filled the list; now each line listed says something of its own."""
+    coarse = learn_bpe(PretokenCounts.from_words({"a": 1}), vocab_size=256)
+    fine = learn_bpe(
+        PretokenCounts.from_iterator(["return value", "widest river", "the only game"] * 9), vocab_size=300
+    )
+    lines = [f"return value {number}" for number in range(9)] + ["the widest river of all", "a game"]
+    found = compare({"coarse": coarse, "fine": fine}, [("x", ChunkedText("x", "\n".join(lines)))], limit=3)
+    assert [difference.text for difference in found.lines] == ["the widest river of all", "return value 0", "a game"]
+    alike = compare({"coarse": coarse, "fine": fine}, [("x", ChunkedText("x", "\n".join(lines[:9])))], limit=3)
+    assert len(alike.lines) == 1

@@ -266,3 +266,17 @@ def test_wide_heat_map_is_split_and_loses_no_column() -> None:
     lines = drawn(AttentionMap(src, ["tgt"], weights))
     headings = [word for line in lines for word in line.split() if word.startswith("word") and "%" not in line]
     assert headings[:40] == src
+
+
+def test_headings_stay_whole_beside_large_counts() -> None:
+    """With counts of eight to ten digits at 80 columns no heading is broken inside a word."""
+    words = {"low": 50_000_000, "lower": 20_000_000, "newest": 60_000_000, "internationalization": 11_111_111}
+    tok = learn_bpe(PretokenCounts.from_words(words), vocab_size=270)
+    for view, headings in (
+        (trace_table(tok, 0, 6), "rank pair count runner-up words tokens left"),
+        (
+            VocabBrowser(tok, [ChunkedText("x", "low newest")]).view(limit=3),
+            "token rank kind script at merge uses used",
+        ),
+    ):
+        assert all(word in " ".join(drawn(view, 80)).split() for word in headings.split())

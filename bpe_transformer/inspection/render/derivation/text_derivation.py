@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bpe_transformer.inspection.base.split_characters import written_legend
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import SEPARATOR, in_view
 from bpe_transformer.inspection.derivation.text_derivation import (
@@ -36,6 +37,7 @@ from bpe_transformer.inspection.render.elements import (
 MAX_PRETOKENS = 20  # drawn in full; the data classes and --json hold everything
 MAX_FIRINGS = 60
 MAX_MISSED = 3
+MAX_CHARACTERS = 24  # whose bytes are listed
 
 
 @draws
@@ -60,6 +62,8 @@ def _about_text(derivation: TextDerivation) -> Iterator[tuple[str, RenderableTyp
     tokens = times(len(derivation.ids), "token")
     yield "text", f"{times(len(derivation.pretokens), 'pre-token')}, {tokens}"
     yield "ids", " ".join(map(str, derivation.ids))
+    if legend := _bytes_of_characters(derivation):
+        yield "bytes", Flow(Text(line) for line in legend)
     between = sum(boundary.cause == "split" for boundary in derivation.boundaries)
     if between:
         are = "is where the split pattern cuts" if between == 1 else "are where the split pattern cuts"
@@ -67,6 +71,15 @@ def _about_text(derivation: TextDerivation) -> Iterator[tuple[str, RenderableTyp
     yield "one token", _one_token(derivation)
     if not derivation.has_trace:
         yield "counts", NO_TRACE
+
+
+def _bytes_of_characters(derivation: TextDerivation) -> list[str]:
+    """Every character that is shown in bytes on the way, with them, such as "세 = ⟨ec⟩ ⟨84⟩ ⟨b8⟩"."""
+    lines = [line for pretoken in derivation.pretokens[:MAX_PRETOKENS] for line in written_legend(pretoken.base_tokens)]
+    distinct = list(dict.fromkeys(lines))
+    if len(distinct) > MAX_CHARACTERS:
+        return [*distinct[:MAX_CHARACTERS], f"… {times(len(distinct) - MAX_CHARACTERS, 'more character')}"]
+    return distinct
 
 
 def _one_token(derivation: TextDerivation) -> str:
