@@ -58,6 +58,37 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_files(data: str | os.PathLike[str], *index: str | os.PathLike[str]) -> Iterator[list[Path]]:
+    """Yields paths to write files of one folder to: data, and perhaps an index without which the data are of no use.
+
+    The old index leaves before the data are replaced, and the new one comes last: a reader finds both of one time, or no
+    index. An error leaves the old ones.
+    """
+    targets = [Path(os.path.realpath(path)) for path in (data, *index)]
+    targets[0].parent.mkdir(parents=True, exist_ok=True)
+    with workspace(targets[0]) as folder:
+        old = folder / "old"
+        old.mkdir()
+        written = [folder / target.name for target in targets]
+        yield written
+        for new in written:
+            sync(new)
+        undo: list[tuple[Path, Path]] = []
+        try:
+            for target in reversed(targets):
+                if os.path.lexists(target):
+                    (_link if target == targets[0] else os.rename)(target, old / target.name)
+                    undo.append((old / target.name, target))
+            for new, target in zip(written, targets, strict=True):
+                os.replace(new, target)
+        except BaseException:
+            for before, target in undo:
+                os.replace(before, target)
+            raise
+        sync(targets[0].parent)
+
+
+@contextmanager
 def atomic_directory(
     path: str | os.PathLike[str], *, keep_others: bool = True, drop: Collection[str] = ()
 ) -> Iterator[Path]:

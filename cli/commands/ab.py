@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,7 @@ from bpe_transformer.cli.support.options import (
     threads_option,
     view_options,
 )
-from bpe_transformer.cli.support.outputs import claim_output, replacing
+from bpe_transformer.cli.support.outputs import claim_output, write_picture
 from bpe_transformer.cli.support.process import TRAINING
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 from bpe_transformer.cli.support.training_options import (
@@ -175,8 +174,7 @@ def _write_svg(found: SideBySide, svg: str, corpus: str, *, overwrite: bool) -> 
     from bpe_transformer.inspection.render.plots import svg_plot
     from bpe_transformer.studies.render.side_by_side import plot_of
 
-    with replacing(svg, overwrite=overwrite) as path:
-        Path(path).write_text(svg_plot(plot_of(found), f"{corpus}: tokenizers side by side"), encoding="utf-8")
+    write_picture(svg, svg_plot(plot_of(found), f"{corpus}: tokenizers side by side"), overwrite=overwrite)
     say(f"wrote {svg}")
 
 

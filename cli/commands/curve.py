@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, say
 from bpe_transformer.cli.support.options import overwrite_option, view_options
-from bpe_transformer.cli.support.outputs import claim_output, replacing
+from bpe_transformer.cli.support.outputs import claim_output, write_picture
 
 _AXES = ("steps", "epochs", "minutes")
 
@@ -53,8 +51,7 @@ def command(
         from bpe_transformer.inspection.render.plots import svg_plot
 
         picture = svg_plot(plot_of(curves), f"{metric} of {', '.join(run.name for run in curves.runs)}")
-        with replacing(svg, overwrite=overwrite) as path:
-            Path(path).write_text(picture, encoding="utf-8")
+        write_picture(svg, picture, overwrite=overwrite)
         say(f"wrote {svg}")
     if console is None:
         print_json(curves.as_dict())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.io.atomic import atomic_directory
+from bpe_transformer.io.atomic import atomic_directory, atomic_file
 from bpe_transformer.io.locks import lock_output
 from bpe_transformer.io.workspaces import workspace
 
@@ -74,6 +74,12 @@ def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 def _holds_tokenizer(output: str | os.PathLike[str]) -> bool:
     return any(Path(output, name).exists() for name in ("tokenizer.json", "tokenizer.model"))
+
+
+def write_picture(output: str | os.PathLike[str], picture: str, *, overwrite: bool) -> None:
+    """Writes a text as a file, whole or not at all. Raises `FileExistsError` as `replacing`."""
+    with replacing(output, overwrite=overwrite) as path, atomic_file(path) as new:
+        new.write_text(picture, encoding="utf-8")
 
 
 def check_vocab_size(output: str | os.PathLike[str], vocab_size: int, *, overwrite: bool) -> None:

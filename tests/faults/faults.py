@@ -42,7 +42,8 @@ class Server:
     def __init__(self, library: Path) -> None:
         environment = {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "server.py")],
+            [sys.executable, "-m", "tests.faults.server"],
+            cwd=HERE.parents[1],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -92,6 +93,7 @@ class Scenario:
     check: Callable[[Path], None] | None = None
     ignored: tuple[str, ...] = field(default=())  # files that differ between equal runs
     varying: tuple[str, ...] = field(default=())  # keys in JSON files whose values do
+    in_short: bool = True  # whether it is among those of `make test`
 
 
 def visible(folder: Path, scenario: Scenario) -> Tree:

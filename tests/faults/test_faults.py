@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bpe_transformer import PretokenCounts, learn_bpe
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.io import check_manifest
+from bpe_transformer.tokenizer.store import read_flat
+from tests.faults import calls
 from tests.faults.faults import BROKEN, FULL, KILL, MODES, Case, Scenario, Server, build_shim
 
 WHOLE = os.environ.get("FAULTS") == "all"
@@ -45,6 +48,33 @@ def run_is_whole(folder: Path) -> None:
         check_manifest(run)
 
 
+def trained(folder: Path) -> None:
+    vocabulary(folder)
+    calls.models(folder)
+
+
+def exported(folder: Path) -> None:
+    from bpe_transformer.inference.export import export_transformers
+
+    trained(folder)
+    export_transformers(folder / "run", folder / "hf")
+    export_transformers(folder / "older-run", folder / "older-hf")
+
+
+def encoded(folder: Path) -> None:
+    vocabulary(folder)
+    calls.stores(folder)
+
+
+def flat_is_whole(folder: Path) -> None:
+    """An index, if there is one, is that of the ids."""
+    if (folder / "out.idx").exists():
+        with tempfile.TemporaryDirectory() as place:
+            read_flat(folder / "out.idx", Tokenizer.load(folder / "tok"), Path(place) / "store")
+
+
+AB = ("ab", "plain.txt", "--flops", "1e8", "--batch-ids", "64", "--seeds", "1", "--d-model", "8", "--n-layers", "1", "--n-heads", "1", "--d-ff", "8",
+      "--max-len", "8", "--threads", "1", "--svg", "out.svg", "--sizes")  # fmt: skip
 LEARN = ("learn", "plain.txt", "-o", "out", "--overwrite", "--vocab-size")
 PREPARE = ("prepare", "a.en.txt,a.ko.txt", "-o", "out", "--overwrite", "--max-len", "60", "--tokenizer")
 ENCODE = ("encode", "tok", "--file", "plain.txt", "-o", "out", "--overwrite")
@@ -78,6 +108,46 @@ SCENARIOS = [
         ("encode", "tok", "one two three", "--format", "npy", "--offsets", "out.npy"),
     ),
     Scenario(
+        "prune", ("prune", "tok", "--text", "one two", "-o", "out", "--overwrite"), vocabulary,
+        ("prune", "older", "--text", "one", "-o", "out"),
+    ),
+    Scenario(
+        "prune a model", ("prune", "--run", "run", "--text", "one two", "-o", "out", "--overwrite"), trained,
+        ("prune", "--run", "older-run", "--text", "one", "-o", "out"), in_short=False,
+    ),
+    Scenario(
+        "export a model", ("export", "run", "-o", "out", "--format", "transformers", "--overwrite"), trained,
+        ("export", "older-run", "-o", "out", "--format", "transformers"), in_short=False,
+    ),
+    Scenario(
+        "import a model", ("import", "hf", "-o", "out", "--overwrite"), exported, ("import", "older-hf", "-o", "out"),
+        in_short=False,
+    ),
+    Scenario(
+        "curve", ("curve", "run", "--svg", "out.svg", "--overwrite"), trained,
+        ("curve", "run", "older-run", "--svg", "out.svg"),
+    ),
+    Scenario("vocab of a run", ("vocab", "--run", "run"), trained, in_short=False),  # writes only the cache of the corpus
+    Scenario(
+        "ab", (*AB, "270,280", "--overwrite"), corpus, (*AB, "265,275"), in_short=False,
+    ),
+    Scenario(
+        "flat file", ("call", "write flat", "ids", "out", "nanogpt"), encoded,
+        ("call", "write flat", "older-ids", "out", "nanogpt"),
+    ),
+    Scenario(
+        "flat file with an index", ("call", "write flat", "ids", "out", "megatron"), encoded,
+        ("call", "write flat", "older-ids", "out", "megatron"), flat_is_whole,
+    ),
+    Scenario(
+        "from a flat file", ("call", "read flat", "flat.idx", "out", "tok"), encoded,
+        ("call", "save store", "older-ids", "out"), ignored=("store.json", "manifest.json"), in_short=False,
+    ),
+    Scenario(
+        "save a store", ("call", "save store", "ids", "out"), encoded, ("call", "save store", "older-ids", "out"),
+        ignored=("store.json", "manifest.json"),
+    ),
+    Scenario(
         "prepare", (*PREPARE, "tok"), vocabulary, (*PREPARE, "older"),
         ignored=("manifest.json",), varying=("dataset",),  # the number that `datasets` gives, by the time of the files
     ),
@@ -101,13 +171,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.timeout(7200 if WHOLE else 300)
 @pytest.mark.parametrize("over_older", [False, True], ids=["fresh", "over an older one"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", [one for one in SCENARIOS if WHOLE or one.in_short], ids=lambda scenario: scenario.name
+)
 def test_a_command_that_is_interrupted(server: Server, tmp_path: Path, scenario: Scenario, over_older: bool) -> None:
     case = Case(server, scenario, tmp_path / "template", tmp_path / "work")
     case.prepare(over_older=over_older)
     every = [(at, mode) for at in range(1, case.operations + 1) for mode in MODES]
     if not WHOLE:
         choose = random.Random(f"{scenario.name} {over_older}")
-        every = [(choose.randint(1, case.operations), mode) for mode in (KILL, choose.choice([FULL, BROKEN]))]
+        modes = (KILL, choose.choice([FULL, BROKEN])) if over_older else (choose.choice(MODES),)
+        every = [(choose.randint(1, case.operations), mode) for mode in modes]
     for at, mode in every:
         case.interrupt(at, mode)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.io import parse_json
+from bpe_transformer.io import garbage_collection_paused, parse_json
 from bpe_transformer.io.atomic import atomic_file, bound_directory
 from bpe_transformer.io.manifest import check_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
@@ -29,7 +29,7 @@ from bpe_transformer.tokenizer.formats import (
     tiktoken,
     tokenizer_json,
 )
-from bpe_transformer.tokenizer.formats.checks import garbage_collection_paused, read_text
+from bpe_transformer.tokenizer.formats.checks import read_text
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel

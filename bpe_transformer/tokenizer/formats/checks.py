@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bpe_transformer.errors import FormatError
@@ -66,18 +64,6 @@ def check_ids(names: Mapping[Any, Any], place: str) -> int:
 def largest_id(tokens: int) -> int:
     """The largest id that a vocabulary of so many tokens may use: gaps are usual, ids of billions are not."""
     return 4 * tokens + 65_536
-
-
-@contextmanager
-def garbage_collection_paused() -> Iterator[None]:
-    """Pauses the garbage collector, which would only slow down reading: it creates very many objects and no garbage."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 # the fields of a model that not every format can hold, with their default values

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import atomic_file, lock_output
+from bpe_transformer.io import atomic_files, lock_output
 from bpe_transformer.io.manifest import sum_of
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer.store.shard_writer import ShardWriter
@@ -75,8 +75,7 @@ def write_flat(
             if format == "nanogpt"
             else (base.with_suffix(".ds"), base.with_suffix(".ds.index"))
         )
-    with ExitStack() as stack:
-        places = [stack.enter_context(atomic_file(name)) for name in names]
+    with atomic_files(*names) as places, ExitStack() as stack:
         files = [stack.enter_context(place.open("wb")) for place in places]
         for block in store.blocks(column):
             files[0].write(block.ids.astype(dtype, copy=False).data)
