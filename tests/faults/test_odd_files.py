@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_in_the_place_of_ids_and_weights(folder: Path, odd: str) -> None:
     path = folder / "weights"
     ODD[odd](path)
     for read in (read_tensors, read_header, map_npy):
-        refused(folder, lambda read=read: read(path))
+        refused(folder, partial(read, path))
 
 
 @pytest.mark.parametrize("odd", ["large", "deep", "digits", "not UTF-8"])
@@ -139,4 +140,4 @@ def test_arrays_of_strange_shapes_are_refused(folder: Path) -> None:
         (np.zeros((2, 2), np.int64), np.zeros(3), np.array(["a"]), np.zeros(2, np.complex64))
     ):
         np.save(folder / f"{number}.npy", array)
-        refused(folder, lambda number=number: map_npy(folder / f"{number}.npy"))
+        refused(folder, partial(map_npy, folder / f"{number}.npy"))
