@@ -72,6 +72,10 @@ def test_an_export_loads_from_pretrained_and_comes_back_equal(name: str, tokeniz
     inputs = fast(TEXTS, return_tensors="pt", padding=True)
     if name in ("marian", "pegasus"):
         auto: Any = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
+        beams = auto.generation_config
+        assert (beams.num_beams, beams.length_penalty, beams.early_stopping) == (5, 1.0, False)
+        (note,) = (note for note in done.notes if note.startswith("beam search of transformers divides by length^p"))
+        assert f"- {note}\n" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
         written = auto.generate(**inputs, num_beams=1, max_new_tokens=10)
         theirs = fast.batch_decode(written, skip_special_tokens=True)
         translator = load_translator(run)
