@@ -114,6 +114,21 @@ class ByteFile:
             self._opened.close()
 
 
+class Rejoined:
+    """Bytes that were read of a file, and then what follows them there."""
+
+    def __init__(self, head: bytes | bytearray, file: ByteFile) -> None:
+        self._head, self._file = memoryview(head), file
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the buffer as far as there are bytes; returns how many there were."""
+        count = min(len(self._head), len(buffer))
+        if not count:
+            return self._file.readinto(buffer)
+        buffer[:count], self._head = self._head[:count], self._head[count:]
+        return count
+
+
 class _RawFile(io.RawIOBase):
     """A `ByteFile` as one of Python's raw files, which closes it."""
 

@@ -171,12 +171,16 @@ def _end(line: str) -> int:
 
 
 def json_rows(
-    file: Path | ByteFile, errors: Errors, note: Note, max_bytes: int = MAX_ROW_BYTES
+    file: Path | ByteFile,
+    errors: Errors,
+    note: Note,
+    max_bytes: int = MAX_ROW_BYTES,
+    begin: tuple[int, int] = (0, 0),
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number (from 1) and object of every line that is not blank. Raises `CorpusError` with the line."""
     numbered: list[tuple[int, str]] = []
-    number = size = 0
-    for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes):
+    number, size = begin[0], 0
+    for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes, begin=begin):
         number += 1
         if not line or line.isspace():
             continue
@@ -248,10 +252,12 @@ def row_texts(
     errors: Errors,
     stats: ReadStats,
     max_bytes: int = MAX_ROW_BYTES,
+    begin: tuple[int, int] = (0, 0),
 ) -> Iterator[str]:
     """The texts in `columns` of a .jsonl, .csv or .tsv file, row by row; None takes every value that is a text.
 
-    A value that is missing or null is counted in `stats`; one that is not a text raises `CorpusError`.
+    A value that is missing or null is counted in `stats`; one that is not a text raises `CorpusError`. `begin` says how many
+    lines and bytes of a .jsonl file were read before, in which every column occurred.
     """
 
     def note(_: str) -> None:
@@ -259,7 +265,7 @@ def row_texts(
 
     path = file.path
     if file_format(path) == ".jsonl":
-        yield from _json_texts(file, columns, errors, stats, note, max_bytes)
+        yield from _json_texts(file, columns, errors, stats, note, max_bytes, begin)
         return
     rows = csv_rows(file, errors, note, max_bytes)
     header = next(rows, (0, None))[1]
@@ -277,11 +283,17 @@ def row_texts(
 
 
 def _json_texts(
-    file: ByteFile, columns: Sequence[str] | None, errors: Errors, stats: ReadStats, note: Note, max_bytes: int
+    file: ByteFile,
+    columns: Sequence[str] | None,
+    errors: Errors,
+    stats: ReadStats,
+    note: Note,
+    max_bytes: int,
+    begin: tuple[int, int],
 ) -> Iterator[str]:
-    missing = set(columns or ())  # columns that no row has had so far
+    missing = set() if begin[0] else set(columns or ())  # columns that no row has had so far
     known: dict[str, None] = {}
-    for number, row in json_rows(file, errors, note, max_bytes):
+    for number, row in json_rows(file, errors, note, max_bytes, begin):
         if columns is None:
             for column, value in row.items():
                 if isinstance(value, str):

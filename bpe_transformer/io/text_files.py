@@ -24,12 +24,14 @@ def read_lines(
     skip_bom: bool = False,
     keep_ends: bool = False,
     max_bytes: int = MAX_ROW_BYTES,
+    begin: tuple[int, int] = (0, 0),
 ) -> Iterator[str]:
     r"""The lines of a file without their ends, "\n" or "\r\n", or with them; a form feed or U+2028 is part of its line.
 
-    Raises `CorpusError` for a line of more than `max_bytes`.
+    begin: the lines and the bytes that were read of the file before, for messages. Raises `CorpusError` for a line of more
+    than `max_bytes`.
     """
-    offset, path, number = 0, path_of(file), 0
+    (number, offset), path = begin, path_of(file)
     with open_bytes(file) as stream:
         for line in iter(partial(stream.readline, max_bytes + 2), b""):
             number += 1

@@ -5,6 +5,7 @@
 #include "python/conversions.hpp"
 #include "text/characters.hpp"
 #include "text/ids_text.hpp"
+#include "text/json_lines.hpp"
 #include "text/unicode.hpp"
 #include "text/utf32_to_utf8.hpp"
 
@@ -42,6 +43,22 @@ nb::object utf32_to_utf8(const CodePoints& rows) {
   return nb::make_tuple(to_array(std::move(texts->bytes)), to_array(std::move(texts->row_starts)));
 }
 
+// (bytes, starts, stops) of the texts in whole lines of JSON objects, or None; see text/json_lines.hpp.
+nb::object json_texts(nb::handle object, const nb::list& columns) {
+  const Buffer buffer(object);
+  std::vector<std::string> names;
+  for (const std::string_view name : views_of(columns)) names.emplace_back(name);
+  bpe::JsonTexts texts;
+  {
+    const nb::gil_scoped_release release;
+    const bool valid = bpe::unicode::valid_prefix(buffer.data(), buffer.size()) == buffer.size();
+    const std::string_view lines(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+    if (!valid || !bpe::read_json_texts(lines, names, texts)) texts.starts.assign(1, -1);
+  }
+  if (texts.starts.size() == 1 && texts.starts[0] < 0) return nb::none();
+  return nb::make_tuple(to_bytes(texts.bytes), to_array(std::move(texts.starts)), to_array(std::move(texts.stops)));
+}
+
 nb::bytes lines_of_ids(const Input<uint32_t>& ids, const Input<int64_t>& row_starts, bool json) {
   const int64_t* const starts = row_starts.data();
   if (!row_starts.size() || starts[0] < 0 || static_cast<size_t>(starts[row_starts.size() - 1]) > ids.size() ||
@@ -74,6 +91,7 @@ void bind_text(nb::module_& m) {
   m.def("valid_prefix", &valid_prefix, "buffer"_a, "start"_a, "stop"_a);
   m.def("spans_to_characters", &spans_to_characters, "text"_a, "spans"_a);
   m.def("utf32_to_utf8", &utf32_to_utf8, "rows"_a);
+  m.def("json_texts", &json_texts, "lines"_a, "columns"_a);
   m.def("lines_of_ids", &lines_of_ids, "ids"_a, "row_starts"_a, "json"_a);
   m.def("ids_of_lines", &ids_of_lines, "lines"_a);
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from bpe_transformer import _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, refuse_one_string
@@ -29,6 +30,7 @@ from bpe_transformer.io import (
     row_texts,
     split_documents,
 )
+from bpe_transformer.io.byte_files import Rejoined
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
@@ -107,7 +109,10 @@ class TextCounter(WordTables):
                 self._add_parquet(path, columns, stats, report)
             elif suffix in TABLE_FORMATS:
                 with ByteFile(path) as file:
-                    rows = row_texts(file, columns, errors, stats, self.max_row_bytes)
+                    begin, rest = (0, 0), file
+                    if suffix == ".jsonl":
+                        begin, rest = self._add_json_lines(file, columns, report)
+                    rows = row_texts(rest, columns, errors, stats, self.max_row_bytes, begin)
                     for batch in read_ahead(_batches(rows), size=lambda texts: len(texts[0])):
                         self._add_batch(batch)
                         if report:
@@ -115,6 +120,36 @@ class TextCounter(WordTables):
             else:
                 with ByteFile(path) as file:
                     self._add_text_file(file, documents, errors, stats, report)
+
+    def _add_json_lines(
+        self, file: ByteFile, columns: Sequence[str] | None, report: Report | None
+    ) -> tuple[tuple[int, int], ByteFile]:
+        """Counts a .jsonl file by blocks of lines in the core, as far as all lines of a block are plain rows of texts.
+
+        Returns (lines and bytes that were counted, the rest of the file), which is read more slowly: all of it where the core
+        does not split the texts alone.
+        """
+        scanner, names = self.pretokenizer.scanner, [name.encode() for name in dict.fromkeys(columns or ())]
+        line_count = position = held = 0  # held: bytes of a line that ends in the next block
+        if scanner is None or (columns is not None and len(names) != max(len(columns), 1)):
+            return (0, 0), file
+        buffer = bytearray(self._block)
+        view = memoryview(buffer)
+        while True:
+            size = held + file.readinto(view[held:])
+            is_last = size < len(buffer)
+            end = size if is_last else buffer.rfind(b"\n", 0, size) + 1
+            found = _core.json_texts(view[:end], names) if end else None
+            if found is None and size:
+                return (line_count, position), ByteFile(file.path, cast(BinaryIO, Rejoined(bytes(view[:size]), file)))
+            if found is not None and len(found[1]):
+                self._native.add_rows(scanner, [found])
+            line_count, position, held = line_count + buffer.count(b"\n", 0, end), position + end, size - end
+            if is_last:
+                return (max(line_count, 1), position), ByteFile(file.path, cast(BinaryIO, io.BytesIO()))
+            buffer[:held] = buffer[end:size]
+            if report:
+                report(file.position)
 
     def add_stream(
         self,

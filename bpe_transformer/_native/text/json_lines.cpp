@@ -1,0 +1,242 @@
+#include "text/json_lines.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bpe {
+
+namespace {
+
+constexpr int kMostDepth = 32;
+constexpr size_t kMostKeys = 64, kMostDigits = 300;
+
+// Where the first byte in [p, end) is that is '"', '\\' or below a space; end if none is.
+const char* end_of_plain(const char* p, const char* end) {
+  constexpr uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+  const auto zeros = [](uint64_t word) { return (word - ones) & ~word & high; };
+  for (; end - p >= 8; p += 8) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    const uint64_t control = (word - ones * 0x20) & ~word & high;
+    const uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\') | control;
+    if (found) break;  // the first of them is found byte by byte: carries may mark later ones wrongly
+  }
+  while (p < end && *p != '"' && *p != '\\' && static_cast<uint8_t>(*p) >= 0x20) ++p;
+  return p;
+}
+
+void append_utf8(uint32_t code, std::string& out) {
+  const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xC0 | code >> 6);
+    put(0x80 | (code & 0x3F));
+  } else if (code < 0x10000) {
+    put(0xE0 | code >> 12);
+    put(0x80 | (code >> 6 & 0x3F));
+    put(0x80 | (code & 0x3F));
+  } else {
+    put(0xF0 | code >> 18);
+    put(0x80 | (code >> 12 & 0x3F));
+    put(0x80 | (code >> 6 & 0x3F));
+    put(0x80 | (code & 0x3F));
+  }
+}
+
+// Reads one line. Every method returns false for what it does not take, and leaves the place anywhere then.
+class LineReader {
+ public:
+  LineReader(std::string_view line, const std::vector<std::string>& columns, JsonTexts& texts)
+      : p_(line.data()), end_(line.data() + line.size()), columns_(columns), texts_(texts) {}
+
+  bool read() {
+    skip_space();
+    if (p_ == end_) return true;
+    const size_t first = texts_.starts.size(), size = texts_.bytes.size();
+    found_.assign(columns_.size(), {-1, -1});
+    if (object() && (skip_space(), p_ == end_) && add_columns()) return true;
+    texts_.starts.resize(first);
+    texts_.stops.resize(first);
+    texts_.bytes.resize(size);
+    return false;
+  }
+
+ private:
+  struct Span {
+    int64_t start, stop;
+  };
+
+  void skip_space() {
+    while (p_ < end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r')) ++p_;
+  }
+  bool take(char c) {
+    skip_space();
+    if (p_ == end_ || *p_ != c) return false;
+    ++p_;
+    return true;
+  }
+  bool next_is(char c) {
+    skip_space();
+    return p_ < end_ && *p_ == c;
+  }
+
+  // The object of the line, whose texts are kept.
+  bool object() {
+    if (!take('{')) return false;
+    if (take('}')) return true;
+    do {
+      std::string_view key;
+      if (!plain_key(key) || !take(':')) return false;
+      if (std::find(keys_.begin(), keys_.end(), key) != keys_.end() || keys_.size() == kMostKeys) return false;
+      keys_.push_back(key);
+      const auto column = std::find(columns_.begin(), columns_.end(), key);
+      const bool wanted = columns_.empty() || column != columns_.end();
+      if (!wanted || !next_is('"')) {
+        if (column != columns_.end() || !value(0)) return false;
+        continue;
+      }
+      const auto start = static_cast<int64_t>(texts_.bytes.size());
+      if (!string(&texts_.bytes)) return false;
+      const auto stop = static_cast<int64_t>(texts_.bytes.size());
+      if (columns_.empty()) add({start, stop});
+      else found_[static_cast<size_t>(column - columns_.begin())] = {start, stop};
+    } while (take(','));
+    return take('}');
+  }
+
+  void add(Span span) {
+    texts_.starts.push_back(span.start);
+    texts_.stops.push_back(span.stop);
+  }
+  bool add_columns() {
+    for (const Span span : found_)
+      if (span.start < 0) return false;
+    for (const Span span : found_) add(span);
+    return true;
+  }
+
+  // A key without escapes.
+  bool plain_key(std::string_view& key) {
+    if (!take('"')) return false;
+    const char* const begin = p_;
+    p_ = end_of_plain(p_, end_);
+    if (p_ == end_ || *p_ != '"') return false;
+    key = {begin, static_cast<size_t>(p_++ - begin)};
+    return true;
+  }
+
+  // A string, whose text is appended to `out` if there is one.
+  bool string(std::string* out) {
+    if (!take('"')) return false;
+    while (true) {
+      const char* const begin = p_;
+      p_ = end_of_plain(p_, end_);
+      if (out) out->append(begin, p_);
+      if (p_ == end_ || static_cast<uint8_t>(*p_) < 0x20) return false;
+      if (*p_++ == '"') return true;
+      if (!escape(out)) return false;
+    }
+  }
+
+  bool escape(std::string* out) {
+    if (p_ == end_) return false;
+    constexpr std::string_view names = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
+    const char name = *p_++;
+    if (const size_t which = names.find(name); which != names.npos) {
+      if (out) out->push_back(meanings[which]);
+      return true;
+    }
+    uint32_t code = 0, low = 0;
+    if (name != 'u' || !four_digits(code)) return false;
+    if (code >= 0xD800 && code < 0xE000) {  // the first half of a pair, whose second follows
+      if (code >= 0xDC00 || end_ - p_ < 6 || p_[0] != '\\' || p_[1] != 'u') return false;
+      p_ += 2;
+      if (!four_digits(low) || low < 0xDC00 || low >= 0xE000) return false;
+      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    }
+    if (out) append_utf8(code, *out);
+    return true;
+  }
+
+  bool four_digits(uint32_t& code) {
+    if (end_ - p_ < 4) return false;
+    for (int i = 0; i < 4; ++i) {
+      const char c = *p_++;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
+      if (digit < 0) return false;
+      code = code << 4 | static_cast<uint32_t>(digit);
+    }
+    return true;
+  }
+
+  // Any value, which is passed over.
+  bool value(int depth) {
+    skip_space();
+    if (p_ == end_ || depth > kMostDepth) return false;
+    switch (*p_) {
+      case '"': return string(nullptr);
+      case '{': return members(depth, '}');
+      case '[': return members(depth, ']');
+      case 't': return word("true");
+      case 'f': return word("false");
+      case 'n': return word("null");
+      default: return number();
+    }
+  }
+  bool members(int depth, char close) {
+    ++p_;
+    if (take(close)) return true;
+    do {
+      if (close == '}' && !(string(nullptr) && take(':'))) return false;
+      if (!value(depth + 1)) return false;
+    } while (take(','));
+    return take(close);
+  }
+  bool word(std::string_view text) {
+    if (!std::string_view(p_, static_cast<size_t>(end_ - p_)).starts_with(text)) return false;
+    p_ += text.size();
+    return true;
+  }
+  bool digits() {
+    const char* const begin = p_;
+    while (p_ < end_ && *p_ >= '0' && *p_ <= '9') ++p_;
+    return p_ > begin && static_cast<size_t>(p_ - begin) < kMostDigits;
+  }
+  bool number() {
+    if (*p_ == '-') ++p_;
+    if (p_ < end_ && *p_ == '0') ++p_;
+    else if (!digits()) return false;
+    if (p_ < end_ && *p_ == '.' && (++p_, !digits())) return false;
+    if (p_ < end_ && (*p_ == 'e' || *p_ == 'E')) {
+      ++p_;
+      if (p_ < end_ && (*p_ == '+' || *p_ == '-')) ++p_;
+      if (!digits()) return false;
+    }
+    return true;
+  }
+
+  const char* p_;
+  const char* const end_;
+  const std::vector<std::string>& columns_;
+  JsonTexts& texts_;
+  std::vector<std::string_view> keys_;
+  std::vector<Span> found_;  // of each column
+};
+
+}  // namespace
+
+bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, JsonTexts& texts) {
+  texts.bytes.reserve(texts.bytes.size() + lines.size());
+  while (!lines.empty()) {
+    const size_t end = std::min(lines.find('\n'), lines.size());
+    if (!LineReader(lines.substr(0, end), columns, texts).read()) return false;
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return true;
+}
+
+}  // namespace bpe
