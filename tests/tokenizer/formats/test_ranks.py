@@ -59,7 +59,7 @@ TOKENS = st.lists(st.text("ab", min_size=2, max_size=6).map(str.encode), unique=
 
 
 @given(tokens=TOKENS, text=st.text("abc", max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_ranks_encode_as_in_tiktoken(tokens: list[bytes], text: str) -> None:
     ranks = bytes_ranks(*tokens)
     assert Tokenizer.from_ranks(ranks, "none").encode(text) == reference_of(ranks).encode(text)

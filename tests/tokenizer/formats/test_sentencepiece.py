@@ -109,7 +109,7 @@ def test_texts_have_the_ids_of_the_package(pair: tuple[Any, Tokenizer]) -> None:
 
 
 @given(text=TEXT)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_has_the_ids_of_the_package(pair: tuple[Any, Tokenizer], text: str) -> None:
     theirs, ours = pair
     if "\0" in text:

@@ -38,7 +38,7 @@ def ours(tok: Tokenizer, text: str) -> list[str]:
 
 
 @given(words=WORDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_words_are_cut_as_by_the_package(codes: Path, words: list[str]) -> None:
     tok = Tokenizer.from_subword_nmt(codes, alphabet="abcdelowrstn다람쥐,.é")
     if words:

@@ -213,7 +213,7 @@ def test_texts_have_the_ids_of_the_package(pair: tuple[Any, Tokenizer, Path]) ->
 
 
 @given(text=TEXT)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_has_the_ids_of_the_package(pair: tuple[Any, Tokenizer, Path], text: str) -> None:
     theirs, ours, _ = pair
     assert ours.encode(text, allowed_special="all") == theirs.encode(text, add_special_tokens=False).ids
@@ -280,7 +280,7 @@ def test_what_would_encode_otherwise_is_refused_by_name(
 
 @pytest.mark.parametrize("name", ["gpt2", "cl100k", "llama3"])
 @given(text=TEXT)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_other_expressions_of_a_pattern_split_alike(name: str, text: str) -> None:
     for alias, named in _ALIASES.items():
         if named == name:
