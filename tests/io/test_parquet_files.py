@@ -42,3 +42,24 @@ def test_damage_is_named_wherever_it_shows(rows: Path) -> None:
     rows.write_bytes(b"PAR1")
     with pytest.raises(CorpusError, match="cut off or damaged, write it anew"), open_parquet(rows):
         pass
+
+
+def test_one_long_text_that_a_small_file_holds_many_times_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Arrow fails when a small file asks for more than there is."""
+    path = tmp_path / "bomb.parquet"
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["low " * 1000]))
+    pq.write_table(pa.table({"text": repeated}), path, store_schema=False, write_statistics=False)
+    assert path.stat().st_size < 10_000
+
+    class Failing:
+        def __next__(self) -> None:
+            raise pa.ArrowMemoryError("malloc of size 8000000 failed")
+
+    with open_parquet(path) as file:
+        monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *_, **__: Failing())
+        with pytest.raises(
+            CorpusError, match=r"bomb\.parquet needs more memory than there is \(malloc of size 8000000 failed"
+        ):
+            list(parquet_batches(path, file, 1000))
