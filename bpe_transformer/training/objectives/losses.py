@@ -34,9 +34,11 @@ def projected_cross_entropy(
     """
     needs_grad = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
     arguments = (states.float(), weight, bias, targets, smoothing, dtype, needs_grad)
+    loss: Tensor
     if torch.compiler.is_compiling():
-        return _compiled_cross_entropy(*arguments)[0]
-    loss: Tensor = _EagerCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
+        loss, _, _, _ = _compiled_cross_entropy(*arguments)
+        return loss
+    loss = _EagerCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return loss
 
 

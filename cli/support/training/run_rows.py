@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,12 +63,11 @@ def run_rows(run: str, info: CheckpointInfo, split: str, source_dir: str | None,
 
 def _with_columns(choice: CorpusChoice, columns: Sequence[str], said: dict[str, Any]) -> CorpusChoice:
     """The choice with the columns of the model, where the file names none and there is one corpus."""
-    from dataclasses import replace
-
     if len(said.get("corpus") or [""]) > 1:
         return choice
     names = {"translation": ("src", "tgt"), "classification": ("column", "label")}.get(str(choice.task), ("column",))
-    return replace(choice, **dict(zip(names, columns, strict=False)))
+    chosen: dict[str, Any] = dict(zip(names, columns, strict=False))
+    return replace(choice, **chosen)
 
 
 def _said_of_data(run: str) -> dict[str, Any]:
