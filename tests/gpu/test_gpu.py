@@ -135,7 +135,7 @@ def test_a_step_draws_its_own_numbers(cuda: torch.device) -> None:
     assert not torch.equal(torch.rand(3, device=cuda), first)
 
 
-@pytest.mark.parametrize("family", ["transformer", "gpt", "bert"])
+@pytest.mark.parametrize("family", list(FAMILIES))
 def test_a_compiled_step_equals_an_eager_one(cuda: torch.device, family: str) -> None:
     objective, batch = objective_and_batch(family)
     compiled = Engine(device="cuda", compile=True)

@@ -127,3 +127,10 @@ def test_auto_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has}, raising=False)
         assert product_dtype("auto") == dtype
+
+
+@pytest.mark.parametrize("optimizer", ["adafactor", "muon"])
+def test_optimizers_that_need_whole_matrices_are_not_divided(optimizer: str) -> None:
+    with pytest.raises(ConfigError, match=f"shard=True cannot divide the state of optimizer='{optimizer}'"):
+        Settings().override({"shard": True, "optimizer": optimizer})
+    Settings().override({"shard": True, "optimizer": "adamw"})

@@ -75,6 +75,15 @@ def test_rows_without_a_target_change_nothing_however_they_are_left_out() -> Non
             )
 
 
+def test_no_row_at_all_is_no_loss() -> None:
+    states, weight = torch.randn(0, 4, requires_grad=True), torch.randn(30, 4, requires_grad=True)
+    loss = projected_cross_entropy(states, weight, torch.zeros(0, dtype=torch.long))
+    loss.backward()
+    assert loss == 0
+    assert weight.grad is not None
+    assert weight.grad.eq(0).all()
+
+
 def test_the_number_of_rows_repeats_in_half_precision() -> None:
     real = torch.arange(1000) % 7 == 0  # 143
     found = rows_to_project(real, 143, torch.bfloat16)

@@ -153,11 +153,13 @@ def _fit_pace(settings: Settings, data: TrainingData, steps: int, fit: Any) -> N
         fit("warmup", _rounded(warmup), f"one in {WARMUP_SHARE} of about {steps:,} steps")
     an_epoch = steps_an_epoch(settings, data.num_ids)
     epochs = steps / an_epoch
-    pace = 0 if VALIDATIONS / 4 <= epochs <= VALIDATIONS * 2 else _rounded(max(steps / VALIDATIONS, 10))
+    pace = 0 if VALIDATIONS / 4 <= epochs <= VALIDATIONS * 2 else min(_rounded(max(steps / VALIDATIONS, 10)), steps)
     if settings.training.eval_minutes:
         pace = 0  # the clock decides
     fit(
-        "eval_steps", pace, f"about {VALIDATIONS} validations in {steps:,} steps" if pace else "once an epoch is enough"
+        "eval_steps",
+        pace,
+        f"about {steps // pace} validations in {steps:,} steps" if pace else "once an epoch is enough",
     )
     between = (pace or an_epoch) / an_epoch * data.num_ids
     most = min(max(_rounded(between / 6), 5_000), 200_000)

@@ -38,6 +38,15 @@ class TrainingConfig(
 ):
     """How a model is trained."""
 
+    def contradictions(self) -> list[str]:
+        found = super().contradictions()
+        if self.shard and self.optimizer in ("adafactor", "muon"):
+            found.append(
+                f"shard=True cannot divide the state of optimizer={self.optimizer!r}, whose steps need whole matrices; "
+                "choose optimizer='adamw', or leave shard out"
+            )
+        return found
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -130,8 +130,10 @@ def _row_blocks(states: Tensor, targets: Tensor, dtype: torch.dtype) -> Sequence
     chosen = rows_to_project(real, int(real.sum()), dtype)
     number = targets.numel() if chosen is None else chosen.numel()
     size = -(-number // max(1, -(-number // size)))
+    if number == 0:
+        return []
     if chosen is not None:
-        return torch.split(chosen, size) if number else []
+        return torch.split(chosen, size)
     return [slice(start, start + size) for start in range(0, number, size)]
 
 

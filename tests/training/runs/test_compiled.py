@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from bpe_transformer.data import LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
@@ -14,6 +16,7 @@ from bpe_transformer.models import FAMILIES
 from bpe_transformer.models.layers import RecurrentStack
 from bpe_transformer.training import CausalLM, Classification, Engine, MaskedLM, Seq2Seq
 from bpe_transformer.training.objectives.masking import Masking
+from tests.training.runs.jobs import settings_of, trainer_of
 
 VOCAB, PAD = 20, 0
 
@@ -113,3 +116,17 @@ def test_the_loop_of_a_compiled_step_equals_packed_rows(
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-5)
     assert found[1][0][2, 1:].abs().max() == 0
+
+
+@pytest.mark.soak
+def test_a_compiled_run_ends_like_one_that_is_not(tmp_path: Path) -> None:
+    found = []
+    for compile in (False, True):
+        torch._dynamo.reset()
+        directory = tmp_path / str(compile)
+        settings = settings_of("language model", dropout=0.0, compile=compile, steps=3, eval_steps=3)
+        result = trainer_of("language model", directory, settings).run(resume=False)
+        found.append((result.validation_loss, load_file(directory / "model.safetensors")))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
+    for name, value in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], value, rtol=1e-4, atol=1e-5)
