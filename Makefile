@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 CXX ?= c++
 NATIVE := $(shell find bpe_transformer/_native -name '*.[ch]pp' -o -name CMakeLists.txt)
-CORE := $(filter-out %/unicode_tables.hpp %/unicode_properties.hpp %/CMakeLists.txt,$(NATIVE))
+CORE := $(filter-out %/unicode_tables.hpp %/unicode_properties.hpp %/normalization_tables.hpp \
+  %/CMakeLists.txt,$(NATIVE))
 
 .PHONY: help setup demo test acceptance sanitize soak fuzz lint bench pictures clean check-compiler browser
 .DEFAULT_GOAL := help
@@ -77,6 +78,7 @@ lint: setup
 	@ln -s $(CURDIR)/tests $(CURDIR)/assets build/typing/
 	cd build/typing && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p bpe_transformer -p tests -p assets
 	$(BIN)/python bpe_transformer/_native/text/generate_unicode.py --verify
+	$(BIN)/python bpe_transformer/_native/normalization/generate_normalization.py --verify
 	$(BIN)/python tests/native/check_stub.py --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(CORE) tests/native/thread_pools.cpp
 	@# all but the bindings, whose headers would take longer than the core

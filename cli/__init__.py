@@ -87,6 +87,14 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from bpe_transformer import _core
+
+        click.echo(f"bpe-transformer, version {__version__} (Unicode {_core.unicode_version})")
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -107,7 +115,14 @@ Completion with the Tab key, in ~/.bashrc (zsh: zsh_source, fish: fish_source):
   eval "$(_BPE_TRANSFORMER_COMPLETE=bash_source bpe-transformer)"
 """,
 )
-@click.version_option(__version__, prog_name="bpe-transformer")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Learn BPE vocabularies, look at every merge, and train Transformers on the tokens."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import unicodedata2 as unicodedata
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import BpeTransformerError

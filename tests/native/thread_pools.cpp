@@ -22,7 +22,7 @@
 namespace {
 
 constexpr int kThreads = 4;
-constexpr auto kPattern = bpe::Pattern::kCl100k;
+constexpr bpe::Pattern kPattern{bpe::Pattern::kCl100k};
 const std::vector<bpe::SpecialPolicy> kPolicies{bpe::SpecialPolicy::kAllow};
 
 void check(bool holds, const char* what) {

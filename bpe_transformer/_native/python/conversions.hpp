@@ -43,6 +43,7 @@ struct nanobind::detail::type_caster<bpe::Pattern> {
 // Each adds its classes and functions to the module; in the file of its name.
 void bind_exceptions(nb::module_& m);
 void bind_text(nb::module_& m);
+void bind_normalization(nb::module_& m);
 void bind_splitting(nb::module_& m);
 void bind_word_counts(nb::module_& m);
 void bind_sorted_runs(nb::module_& m);

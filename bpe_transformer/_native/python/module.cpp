@@ -6,6 +6,7 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // a tokenizer that is cached until the process ends is not a leak
   bind_exceptions(m);
   bind_text(m);
+  bind_normalization(m);
   bind_splitting(m);
   bind_word_counts(m);
   bind_sorted_runs(m);

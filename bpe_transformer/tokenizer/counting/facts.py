@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -166,4 +165,4 @@ def unicode_versions(pretokenizer: Pretokenizer) -> str:
     else:
         classes = _core.unicode_source
     normalizes = pretokenizer.normalization or pretokenizer.rewriting
-    return f"{classes}, unicodedata {unicodedata.unidata_version}" if normalizes else classes
+    return f"{classes}, Unicode {_core.unicode_version}" if normalizes else classes

@@ -265,9 +265,13 @@ class Codec:
                 else "by the core"
             )
         if split.normalization:
-            stages["normalisation"] = f"to {split.normalization} by Python; texts that are normalised already skip it"
+            stages["normalisation"] = f"to {split.normalization} by the core; texts that are normalised already skip it"
+        elif split.rewriting:
+            stages["normalisation"] = (
+                f"{', '.join(step[0] for step in split.rewriting)} by Python, Unicode's forms by the core"
+            )
         elif split.normalizer is not None:
-            stages["normalisation"] = "by Python"
+            stages["normalisation"] = "SentencePiece's, by the core"
         return stages | {"split": split.way, "merging": "by the core"}
 
     def policy(self, allowed: SpecialNames, disallowed: SpecialNames, texts: Sequence[object] = ()) -> bytes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -14,7 +13,6 @@ from bpe_transformer import _core
 
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms
 Offsets = NDArray[np.int64]
-_STRETCH = 1 << 20  # characters that are normalised at once
 Aligned = tuple[str, Offsets, Offsets]  # normalised text; for each of its bytes, (n,), the start and end of its source
 
 
@@ -44,15 +42,19 @@ def align(replacements: Iterable[tuple[str, str]]) -> Aligned:
 
 
 def normalize(form: Normalization, text: str) -> str:
-    """`text` in one of Unicode's forms."""
+    """`text` in one of Unicode's forms, with the tables of `_core.unicode_version`."""
     if text.isascii():
         return text
-    return "".join(unicodedata.normalize(form, stretch) for stretch in stretches(form, text))
+    return _core.normalize(_core.FORMS.index(form), text.encode("utf-8", "surrogatepass")).decode(
+        "utf-8", "surrogatepass"
+    )
 
 
-def is_normalized(form: Normalization, text: str) -> bool:
+def is_normalized(form: Normalization, text: str | bytes) -> bool:
     """Whether `text` is in one of Unicode's forms."""
-    return text.isascii() or all(unicodedata.is_normalized(form, stretch) for stretch in stretches(form, text))
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")
+    return _core.is_normalized(_core.FORMS.index(form), text)
 
 
 def normalize_aligned(form: Normalization, text: str) -> Aligned:
@@ -62,57 +64,19 @@ def normalize_aligned(form: Normalization, text: str) -> Aligned:
     to what is before it (Unicode Standard Annex 15, section 9). The bytes of a segment that normalisation changes come
     from the whole segment, all others from themselves.
     """
-    if is_normalized(form, text):
-        identity = np.arange(_size(text) + 1)
-        return text, identity[:-1], identity[1:]
-    segments = ((segment, unicodedata.normalize(form, segment)) for segment in _segments(form, text))
-    return align(segments)
-
-
-def stretches(form: Normalization, text: str) -> Iterator[str]:
-    """A long text in stretches that may be normalised one by one; what takes long then hears Ctrl-C between two."""
-    start = 0
-    while len(text) - start > _STRETCH:
-        stop = start + _STRETCH
-        while stop < len(text) and not begins_segment(form, text[stop]):
-            stop += 1
-        yield text[start:stop]
-        start = stop
-    yield text[start:]
+    data = text.encode("utf-8", "surrogateescape")
+    normalized, starts, ends = _core.normalize_aligned(_core.FORMS.index(form), data)
+    return normalized.decode("utf-8", "surrogateescape"), starts, ends
 
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
 
-def _segments(form: Normalization, text: str) -> Iterator[str]:
-    start = 0
-    for position, character in enumerate(text):
-        if position and begins_segment(form, character):
-            yield text[start:position]
-            start = position
-    yield text[start:]
-
-
 @lru_cache(maxsize=1 << 16)
 def begins_segment(form: Normalization, character: str) -> bool:
     """Whether normalisation neither reorders a character nor joins it to what is before it."""
-    first = unicodedata.normalize("NFKD" if "K" in form else "NFD", character)[0]
-    if unicodedata.combining(first):
-        return False
-    return form in ("NFD", "NFKD") or first not in _joining()
-
-
-@lru_cache(maxsize=1)
-def _joining() -> frozenset[str]:
-    """The characters that composition may join to the one before them."""
-    hangul = (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))  # vowels and final consonants of syllables
-    joining = {chr(code_point) for code_point in hangul}
-    for code_point in range(0x30000):
-        decomposition = unicodedata.decomposition(chr(code_point)).split()
-        if len(decomposition) == 2 and not decomposition[0].startswith("<"):
-            joining.add(chr(int(decomposition[1], 16)))
-    return frozenset(joining)
+    return _core.begins_segment(_core.FORMS.index(form), ord(character))
 
 
 def character_offsets(data: bytes, spans: Offsets) -> Offsets:

@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.splitting.alignment import Aligned, align
 
-_SPACE_MARK = "▁"
 _ASCII = r"([\x00-\x7f]+(?<!\r)(?=[\x00-\x7f]|\z))"
 # SentencePiece's own rules need 12, some 40, and 300,000
 _MAX_KEY_BYTES, _MAX_TEXT_BYTES, _MAX_NODES = 64, 1000, 1 << 20
@@ -37,86 +37,15 @@ class CharsmapNormalizer:
         kept = tuple(unchanged)  # they win over longer entries that begin with them
         self.entries = {key: text for key, text in entries.items() if not key.startswith(kept)}
         self.entries |= {key: key for key in kept}
-        self._squeeze = squeeze
-        self._max_key = max(map(len, self.entries), default=0)
-        # unless an entry holds two spaces, which stay, those of the whole text can be squeezed at once
-        self._squeeze_at_once = not any("  " in text for text in self.entries.values())
+        self._map = _core.Charsmap([(key.encode(), text.encode()) for key, text in self.entries.items()], squeeze)
 
     def normalize(self, text: str) -> str:
-        if not self._squeeze_at_once:
-            return "".join(replacement for _, replacement in self._replacements(text))
-        replaced: list[str] = []
-        for start, stop in self._unchanged_spans(text):
-            if start < stop:
-                replaced.append(text[start:stop])
-            else:
-                source = self._longest(text, start)
-                replaced.append(self.entries.get(source, source))
-        normalized = "".join(replaced)
-        if self._squeeze:
-            normalized = " ".join(filter(None, normalized.split(" "))).rstrip(" " + _SPACE_MARK)
-        return normalized
+        return self._map.normalize(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def aligned(self, text: str) -> Aligned:
         """The normalised text, aligned with its source."""
-        return align(self._replacements(text))
-
-    def _replacements(self, text: str) -> list[tuple[str, str]]:
-        """`text` in segments of (source, replacement); what is unchanged is a segment for every character."""
-        replacements: list[tuple[str, str]] = []
-        for start, stop in self._unchanged_spans(text):
-            if start < stop:
-                replacements += [(char, char) for char in text[start:stop]]
-            else:
-                source = self._longest(text, start)
-                replacements.append((source, self.entries.get(source, source)))
-        return self._squeezed(replacements) if self._squeeze else replacements
-
-    def _unchanged_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """(start, stop) of every unchanged span, and (start, start) for each position where the longest entry is taken."""
-        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-        position = 0
-        for found in np.flatnonzero(self._triggers[code_points]).tolist():
-            start = max(position, found - self._max_key + 1)
-            if position < start:
-                yield position, start
-                position = start
-            while position <= found:
-                yield position, position
-                position += len(self._longest(text, position))
-        if position < len(text):
-            yield position, len(text)
-
-    def _longest(self, text: str, position: int) -> str:
-        for size in range(self._max_key, 0, -1):
-            if (key := text[position : position + size]) in self.entries:
-                return key
-        return text[position]
-
-    @cached_property
-    def _triggers(self) -> NDArray[np.bool_]:
-        """By code point, whether a match may involve it: every match holds an entry of one character or a later one of a key."""
-        triggers = np.zeros(0x110000, np.bool_)
-        triggers[[ord(char) for key in self.entries for char in (key if len(key) == 1 else key[1:])]] = True
-        return triggers
-
-    @staticmethod
-    def _squeezed(replacements: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The replacements without spaces at the start, after another space, and, also as U+2581, at the end."""
-        squeezed: list[tuple[str, str]] = []
-        after_space = True
-        for source, replacement in replacements:
-            if after_space:
-                replacement = replacement.lstrip(" ")
-            if replacement:
-                after_space = replacement.endswith(" ")
-            squeezed.append((source, replacement))
-        for i in range(len(squeezed) - 1, -1, -1):
-            source, replacement = squeezed[i]
-            squeezed[i] = source, replacement.rstrip(" " + _SPACE_MARK)
-            if squeezed[i][1]:
-                break
-        return squeezed
+        normalized, starts, ends = self._map.normalize_aligned(text.encode("utf-8", "surrogateescape"))
+        return normalized.decode("utf-8", "surrogateescape"), starts, ends
 
 
 class PrecompiledNormalizer:

@@ -27,7 +27,7 @@ class Pretokenizer:
     """How texts are normalised and split into pre-tokens, for learning and encoding alike; equal ones split equally.
 
     `pattern` is a name of `patterns.PATTERNS` or a regular expression. `normalization` is one of Unicode's forms (Standard
-    Annex 15), as this Python's `unicodedata` computes it. `protected` are regular expressions; each match is exactly one
+    Annex 15), with the core's tables. `protected` are regular expressions; each match is exactly one
     pre-token, which the pattern neither cuts nor joins to its neighbours (the "glossaries" of subword-nmt). Matches are
     found in normalised text, from the left; where several start at one position the first expression that matches wins.
     Text that is not protected is split by the patterns of `before`, one after another, and then by `pattern`.

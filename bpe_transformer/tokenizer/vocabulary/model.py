@@ -20,6 +20,7 @@ from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 Unit = Literal["byte", "char"]
 PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
 Ids = NDArray[np.uint32]
+_FIRST_UNICODE = "18.0.0"  # the version of Unicode that digests stand for where they do not say one
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,6 +274,8 @@ class BpeModel:
         }
         if self.added_tokens:
             facts["added_tokens"] = dict(sorted(self.added_tokens.items()))
+        if _core.unicode_version != _FIRST_UNICODE:
+            facts["unicode"] = _core.unicode_version
         for name in ("byte_fallback", "fuse_unk", "ignore_merges", "space_mark", "bos_token", "eos_token"):
             if value := getattr(self, name):
                 facts[name] = value

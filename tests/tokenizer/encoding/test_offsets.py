@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
 from dataclasses import replace
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import unicodedata2 as unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

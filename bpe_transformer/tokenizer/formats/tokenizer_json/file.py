@@ -16,7 +16,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
-from bpe_transformer.tokenizer.encoding.native_texts import overlap
+from bpe_transformer.tokenizer.encoding.native_texts import overlapping
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
@@ -305,7 +305,7 @@ def _without_needless_normalized(
     others = tokens.keys() - normalized
     # a token that is found first, before normalisation, ends the word on its side
     ends_words = bool(others) and any("single_word" in flags[text] for text in normalized)
-    if changed or ends_words or overlap(normalized, others):
+    if changed or ends_words or overlapping(normalized, others):
         return flags
     shorter = {text: tuple(flag for flag in flags[text] if flag != "normalized") for text in flags}
     return {text: kept for text, kept in shorter.items() if kept}

@@ -1,0 +1,128 @@
+"""The core normalises as Unicode's data says, and as SentencePiece's map says, and tells where every byte comes from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import get_args
+
+import pytest
+import unicodedata2
+from click.testing import CliRunner
+
+from bpe_transformer import PretokenCounts, Pretokenizer, _core, learn_bpe
+from bpe_transformer.cli import cli
+from bpe_transformer.tokenizer.splitting import Normalization, normalizers
+from bpe_transformer.tokenizer.splitting.alignment import (
+    align,
+    begins_segment,
+    is_normalized,
+    normalize,
+    normalize_aligned,
+)
+
+FORMS = get_args(Normalization)
+EVERYTHING = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+MARKS = [c for c in EVERYTHING if unicodedata2.combining(c)]
+DECOMPOSED = [c for c in EVERYTHING if unicodedata2.normalize("NFKD", c) != c and not 0xAC00 <= ord(c) < 0xD7A4]
+JAMO = [chr(c) for c in (*range(0x1100, 0x1200), *range(0xAC00, 0xD7A4, 37))]
+
+
+def test_the_version_is_that_of_the_data() -> None:
+    assert _core.unicode_version == unicodedata2.unidata_version
+    assert _core.FORMS == FORMS
+    assert f"(Unicode {_core.unicode_version})" in CliRunner().invoke(cli, ["--version"]).output
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_character_that_may_change_alone_and_between_others(form: Normalization) -> None:
+    text = "".join(f"{c}a{c}\u0301 " for c in {*DECOMPOSED, *MARKS, *JAMO, *EVERYTHING[::50]})
+    assert normalize(form, text) == unicodedata2.normalize(form, text)
+
+
+def some_texts(seed: int, count: int) -> list[str]:
+    draw = random.Random(seed)
+    texts = []
+    for _ in range(count):
+        pools = [draw.choice([MARKS, DECOMPOSED, JAMO, EVERYTHING]), MARKS, [*"abeo é\n"]]
+        texts.append("".join(draw.choice(draw.choice(pools)) for _ in range(draw.randrange(9))))
+    return texts
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_texts_are_normalised_as_unicode_says_and_aligned_by_segments(form: Normalization) -> None:
+    for text in some_texts(1, 1500):
+        expected = unicodedata2.normalize(form, text)
+        assert normalize(form, text) == expected
+        assert is_normalized(form, text) == is_normalized(form, text.encode()) == (expected == text)
+        segments = [""]
+        for char in text:
+            if begins_segment(form, char):
+                segments.append("")
+            segments[-1] += char
+        aligned = align((segment, unicodedata2.normalize(form, segment)) for segment in segments if segment)
+        found = normalize_aligned(form, text)
+        assert [found[0], found[1].tolist(), found[2].tolist()] == [
+            aligned[0],
+            aligned[1].tolist(),
+            aligned[2].tolist(),
+        ], text
+
+
+def test_bytes_that_are_not_utf8_stay_and_join_nothing() -> None:
+    data = b"e\xcc\x81\xffe\xff\xcc\x81\xe3\x81a"
+    assert _core.normalize(0, data) == b"\xc3\xa9\xffe\xff\xcc\x81\xe3\x81a"
+    _, starts, ends = _core.normalize_aligned(0, data)
+    assert starts.tolist() == [0, 0, *range(3, 11)]
+    assert ends.tolist() == [3, 3, *range(4, 12)]
+
+
+def by_rules(entries: dict[str, str], squeeze: bool, text: str) -> tuple[str, list[int], list[int]]:
+    """The longest entry at every place, then spaces squeezed: SentencePiece's rules, one character after another."""
+    replaced: list[tuple[str, str]] = []
+    while text:
+        key = max((text[:n] for n in range(1, len(text) + 1) if text[:n] in entries), key=len, default=text[0])
+        replaced.append((key, entries.get(key, key)))
+        text = text[len(key) :]
+    after_space = True
+    for i, (source, by) in enumerate(replaced if squeeze else ()):
+        kept = by.lstrip(" ") if after_space else by
+        after_space = kept.endswith(" ") if kept else after_space
+        replaced[i] = source, kept
+    for i in range(len(replaced) - 1, -1, -1) if squeeze else ():
+        replaced[i] = replaced[i][0], replaced[i][1].rstrip(" ▁")
+        if replaced[i][1]:
+            break
+    result, starts, ends = align(replaced)
+    return result, starts.tolist(), ends.tolist()
+
+
+MAPS: Sequence[dict[str, str]] = (
+    {},
+    {"A": "a", "e\u0301": "é", "é": "é", "\u0301": "", "\u3000": " ", "\t": " ", "ﬁ": "fi", "한": "하 ", "abc": "  x"},
+    {"▁▁": "▁▁", "  x": "  x", "a": "", "b": "▁", "ab": "ba", "abé": " é "},
+)
+
+
+@pytest.mark.parametrize("squeeze", [False, True])
+@pytest.mark.parametrize("entries", MAPS)
+def test_maps_take_the_longest_entry_and_squeeze_spaces(entries: dict[str, str], squeeze: bool) -> None:
+    draw, charsmap = random.Random(2), _core.Charsmap([(k.encode(), v.encode()) for k, v in entries.items()], squeeze)
+    for _ in range(800):
+        text = "".join(draw.choice(["  ", *"  \tabcAéxe\u0301\u3000ﬁ한▁"]) for _ in range(draw.randrange(14)))
+        normalized, starts, ends = charsmap.normalize_aligned(text.encode())
+        assert charsmap.normalize(text.encode()) == normalized
+        assert (normalized.decode(), starts.tolist(), ends.tolist()) == by_rules(entries, squeeze, text), text
+
+
+def test_a_digest_stands_for_the_version_of_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = PretokenCounts.from_iterator(["low lower"], pattern=Pretokenizer(normalization="NFC"))
+    before = learn_bpe(counts, 260).digest
+    monkeypatch.setattr(_core, "unicode_version", "19.0.0")
+    assert learn_bpe(counts, 260).digest != before
+    assert "Unicode 18" in counts.unicode
+
+
+def test_steps_of_a_sequence_use_the_same_tables() -> None:
+    steps = normalizers.NormalizerSequence([("NFKC",), ("replace", r"\s+", " ")])
+    assert steps.normalize("ﬁ  \u1d40a") == "fi Ta"
