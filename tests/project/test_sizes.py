@@ -18,8 +18,8 @@ MAX_FUNCTION_LINES = 60
 MAX_FOLDER_FILES = 15
 
 GENERATED_TABLES = {
-    f"bpe_transformer/_native/text/{name}.hpp"
-    for name in ("unicode_tables", "unicode_properties", "normalization_tables")
+    f"bpe_transformer/_native/{name}.hpp"
+    for name in ("text/unicode_tables", "text/unicode_properties", "normalization/normalization_tables")
 }
 MIRRORS_THE_COMMANDS = {"cli/commands", "tests/cli"}  # one file for every command, which no one wants grouped
 

@@ -1,5 +1,6 @@
 #include "encoding/special_tokens.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -28,14 +29,18 @@ size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPoli
   const char* const data = reinterpret_cast<const char*>(text.data);
   constexpr size_t kStep = size_t{1} << 20;  // bytes between two looks
   Checkpoint* const checkpoint = Checkpoint::current();
+  bool begins[256] = {};
+  for (const char first : first_bytes_) begins[static_cast<uint8_t>(first)] = true;
   for (size_t at = from; at < text.size; ++at) {
     if (at % kStep == 0 && checkpoint) checkpoint->look();
     if (first_bytes_.size() == 1) {
       const void* const hit = std::memchr(data + at, first_bytes_[0], text.size - at);
       if (!hit) return text.size;
       at = static_cast<size_t>(static_cast<const char*>(hit) - data);
-    } else if (first_bytes_.find(data[at]) == std::string::npos) {
-      continue;
+    } else {
+      const size_t last = std::min(text.size - 1, at | (kStep - 1));  // before the next look
+      while (at < last && !begins[text.data[at]]) ++at;
+      if (!begins[text.data[at]]) continue;
     }
     size_t longest = 0;
     for (size_t i = 0; i < tokens_.size(); ++i) {

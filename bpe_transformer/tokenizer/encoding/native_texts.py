@@ -24,9 +24,10 @@ class NativeTexts:
         normal, flags, mark = model.pretokenizer.normalize, model.token_flags, model.space_mark
         after_normalization = {token for token in flags if "normalized" in flags[token]}
         rest = {*model.special_tokens, *model.added_tokens} - after_normalization
-        if model.prefix_space != "always" and not overlap(after_normalization, rest):
+        if model.prefix_space != "always":
             # tokens that normalisation does not change: the core finds them itself in normalised text
-            after_normalization = {t for t in after_normalization if flags[t] != ("normalized",) or normal(t) != t}
+            changed = {t for t in after_normalization if flags[t] != ("normalized",) or normal(t) != t}
+            after_normalization = changed | overlapping(after_normalization, rest)
         needs_python = after_normalization | {token for token in flags if "normalized" not in flags[token]}
         tokens = {form for token in needs_python for form in (token, normal(token))}
         has_two_forms = mark is not None and any(mark in token or " " in token for token in flags)
@@ -55,15 +56,22 @@ class NativeTexts:
         return is_normalized(self._form, decoded)
 
 
-def overlap(some: Collection[str], others: Collection[str]) -> bool:
-    """Whether a match of one of `some` tokens and one of `others` can overlap in a text; True if they are too many to try."""
-    if len(some) * len(others) > 1 << 20:
-        return True
-    return any(
-        a in b or b in a or any(a.endswith(b[:n]) or b.endswith(a[:n]) for n in range(1, min(len(a), len(b))))
-        for a in some
-        for b in others
-    )
+def overlapping(some: Collection[str], others: Collection[str]) -> set[str]:
+    """Those of `some` tokens of which a match can overlap a match of one of the `others` in a text.
+
+    >>> sorted(overlapping(["<a>", "bc", "x<", "lower"], ["<b>", "abcd", "low"]))
+    ['bc', 'lower', 'x<']
+    """
+    whole, all_others = frozenset(others), "\0".join(others)
+    starts = {other[:n] for other in others for n in range(1, len(other))}
+    ends = {other[n:] for other in others for n in range(1, len(other))}
+    return {
+        token
+        for token in some
+        if token in all_others
+        or any(token[n:] in starts or token[:n] in ends for n in range(1, len(token)))
+        or any(token[i:j] in whole for i in range(len(token)) for j in range(i + 1, len(token) + 1))
+    }
 
 
 def blanked(texts: Sequence[str | bytes], rejected: Sequence[int]) -> list[str | bytes]:
