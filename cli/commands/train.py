@@ -405,8 +405,8 @@ def _tokenizer(
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:
-    unit = "a label" if any("validation_accuracy" in entry for entry in result.history) else "an id"
-    loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats {unit}"
+    unit = "label" if any("validation_accuracy" in entry for entry in result.history) else "token"
+    loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats per {unit}"
     figures = f"{result.steps:,} steps, {result.epochs} epochs, {result.seconds / 60:.1f} min, validation loss {loss}"
     if result.finished:
         figures += "; it no longer got better (--patience)" if result.ended_by == "patience" else ""

@@ -36,7 +36,7 @@ def test_a_table_is_learned_and_scored(
     done = bpe("train", table, "-o", tmp_path / "run", *options, *QUICK, *family)
     assert done.returncode == 0, done.stderr.decode()
     assert "accuracy 100.0 %" in done.stderr.decode()
-    assert "nats a label" in done.stderr.decode()
+    assert "nats per label" in done.stderr.decode()
     card = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
     assert (card["task"], card["labels"], card["columns"]) == ("classification", ["1", "5"], ["review", "stars"])
     scored = bpe("evaluate", tmp_path / "run", table, "--split", "train[:20]")

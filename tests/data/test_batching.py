@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import datasets
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer.data import BatchSource, FlatRows, LabelledBatches, MaskedBatches, PackedBatches, PairBatches
 from bpe_transformer.data.batches import IGNORED, PACKS, LengthBuckets, Pack, pack, pad
-from bpe_transformer.data.batches.packing import best_fit
+from bpe_transformer.data.batches.packing import Fitted, best_fit
 from bpe_transformer.errors import ConfigError, CorpusError
 
 PAD, EOS = 0, 2
@@ -262,3 +263,16 @@ def test_listing_needs_neither_datasets_nor_torch_and_preparing_no_batching() ->
         "assert 'bpe_transformer.data.batches.collators' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pools_of_rows_hold_every_id_once_and_lie_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bpe_transformer.io.npy_files._IN_MEMORY", 0)
+    lengths = np.random.Generator(np.random.PCG64(1)).integers(0, 40, 500)
+    starts = np.concatenate([[0], lengths.cumsum()])
+    packed = Fitted(starts, 16, pool_rows=64)
+    pieces = [piece for window in range(len(packed.sizes)) for piece in packed.pieces(window)]
+    assert sorted(id for piece in pieces for id in range(piece.start, piece.stop)) == list(range(starts[-1]))
+    assert packed.sizes.max() <= 16
+    assert packed.sizes.sum() / (16 * len(packed.sizes)) > 0.95
+    assert {piece.start for piece in pieces if piece.begins} == {int(a) for a, b in pairwise(starts) if b > a}
+    assert isinstance(packed._starts, np.memmap)

@@ -91,7 +91,7 @@ def find(name: str, split: str = "train", reading: Reading = AS_IS) -> LocalCorp
     if not _supported(path):
         raise CorpusError(
             f"{path}: the suffix {path.suffix!r} is not supported; use one of {' '.join(FORMATS)}, another of text such as "
-            f".md .rst .py, or one of them packed ({' '.join(COMPRESSIONS)})"
+            f".md .rst .py, or one of them compressed ({' '.join(COMPRESSIONS)})"
         )
     _only_train(name, split)
     return LocalCorpus(name, (path,))

@@ -1,7 +1,7 @@
 """From files of one format to record batches: lines, paragraphs, whole documents, parallel lines, tables, Parquet.
 
 Every reader records what it keeps and drops in a `StageRecorder`, and names file and place in what it raises. Text files
-may be packed (.gz, .zst); `io/` says how their lines, fields and objects are read.
+may be compressed (.gz, .zst); `io/` says how their lines, fields and objects are read.
 """
 
 from __future__ import annotations

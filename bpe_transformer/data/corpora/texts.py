@@ -12,14 +12,14 @@ from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 
 
 def is_plain_text(path: str | os.PathLike[str]) -> bool:
-    """Whether the bytes of a file are its text: no table, and not packed."""
+    """Whether the bytes of a file are its text: no table, and not compressed."""
     return compression(path) is None and file_format(path) not in (".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def file_texts(
     path: str | os.PathLike[str], errors: Errors = "strict", stats: ReadStats | None = None
 ) -> Iterator[str]:
-    """The whole text of a text file, and every text in the columns of a table, row by row; packed files are unpacked.
+    """The whole text of a text file, and every text in the columns of a table, row by row; compressed files are decompressed.
 
     `stats` gets what was missing or replaced.
 

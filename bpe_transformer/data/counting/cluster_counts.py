@@ -67,7 +67,7 @@ def count_on_cluster(
     """Counts files and folders on the Ray cluster at the address `cluster` to the file of counts `out`; returns its facts.
 
     Paths and `out` may be URLs; all machines of the cluster have to reach them. Where each line is a document, large files
-    that are not packed are counted in pieces. The counts are those of one machine.
+    that are not compressed are counted in pieces. The counts are those of one machine.
     """
     sources = find_tables_and_texts(paths)
     units = _units(sources, options)

@@ -31,7 +31,7 @@ class RunSample(View):
 class LiveRun(View):
     """A run in the middle of it; `after` gives the one of a step later.
 
-    train, validation: (step, loss), nats an id. every: each how many steps a training loss is kept. now: None before the
+    train, validation: (step, loss), nats per token. every: each how many steps a training loss is kept. now: None before the
     first step. memory_bytes: that the process holds; None: not known. samples: of the last validation.
     """
 

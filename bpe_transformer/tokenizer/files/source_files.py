@@ -138,7 +138,7 @@ def open_source(source: Source) -> ByteFile:
 
 
 def first_line(source: Source, start: int) -> int:
-    """Where the first line begins that begins at byte `start` or later of a file that is not packed; its end if none does."""
+    """Where the first line begins that begins at byte `start` or later of a file that is not compressed; its end if none does."""
     with open_source(source) as file:
         file.skip(start - 1)
         position = start - 1

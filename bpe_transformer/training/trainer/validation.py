@@ -16,7 +16,7 @@ from bpe_transformer.training.engine import Engine
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures of a validation. loss: nats an id (or label); accuracy: of labels, score: of decoded rows, 0 to 1."""
+    """Figures of a validation. loss: nats per token (or per label); accuracy: of labels, score: of decoded rows, 0 to 1."""
 
     loss: float
     accuracy: float | None = None

@@ -21,6 +21,17 @@ def store(mixed: Tokenizer, tmp_path: Path) -> TokenStore:
     return mixed.encode_files(tmp_path / "text.txt", tmp_path / "store", documents="line", unit_bytes=12)
 
 
+def test_a_view_without_some_rows(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = store.tolist()
+    monkeypatch.setattr("bpe_transformer.tokenizer.store.token_store._BLOCK_ROWS", 2)
+    view = store.without([1, 3])
+    assert view.tolist() == [rows[0], rows[2], *rows[4:]]
+    assert np.diff(view.row_starts()).tolist() == [len(row) for row in view.tolist()] == view.lengths[:, 0].tolist()
+    assert view.fingerprint == store.select([0, 2, *range(4, len(rows))]).fingerprint != store.fingerprint
+    ids = [id for row in view.tolist() for id in row]
+    assert view.ids_between(1, len(ids) - 1).tolist() == ids[1:-1]
+
+
 def test_the_bytes_of_the_layouts(store: TokenStore, tmp_path: Path) -> None:
     rows = store.tolist()
     flat = [id for row in rows for id in row]
