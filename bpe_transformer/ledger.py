@@ -92,10 +92,10 @@ class Stage:
 
     def __str__(self) -> str:
         """A line: what came in, and what became of it where that is not the same."""
-        if self.received == self.kept and not self.replaced:
-            return f"{self.name}: {_amounts(self.kept)}, all kept"
         lost = [_described(row) for row in self.rows() if row.reason]
-        return f"{self.name}: {_amounts(self.received)} in, {_amounts(self.kept)} kept; {'; '.join(lost)}"
+        all_kept = f"{_amounts(self.kept)}, all kept"
+        kept = all_kept if self.received == self.kept else f"{_amounts(self.received)} in, {_amounts(self.kept)} kept"
+        return "; ".join((f"{self.name}: {kept}", *lost))
 
     def __add__(self, other: Stage) -> Stage:
         """The same stage over two stretches of data, this one first."""

@@ -14,6 +14,7 @@ import click
 
 from bpe_transformer.cli.support.console import progress, reporter, say, say_ledger, stdin_bytes
 from bpe_transformer.cli.support.counting_options import CountingOptions
+from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class CorpusCounting:
         with _spooled_stdin(twice and "-" in names) as spooled:
             inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
             for note in [one.note for one in inputs if one.note]:
-                say(note)
+                say(with_options(note))
             yield cls(names, weights, options, inputs, pretokenizer)
 
     def split(self, default: str) -> Pretokenizer:
