@@ -20,8 +20,8 @@ class RunMetrics(Callback):
     """Logs every tenth step, and every step that ended with a validation.
 
     The figures: train_loss and validation_loss (nats per token), lr, gradient_norm, ids_per_second, tokens, epoch, share of the
-    run, seconds, data_wait (share of the time spent waiting for batches), memory_bytes (resident, on a GPU what its tensors take at
-    most), and what a validation adds.
+    run, seconds, data_wait (share of the time spent waiting for batches), memory_bytes (resident, on a GPU what its
+    tensors take at most), and what a validation adds.
 
     Args:
         names: of loggers beside JSON lines.
