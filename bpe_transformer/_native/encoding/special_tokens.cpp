@@ -10,8 +10,12 @@ namespace bpe {
 
 SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens, PrefixSpace prefix, bool block_is_space)
     : tokens_(std::move(tokens)), prefix_(prefix), block_is_space_(block_is_space) {
-  for (const SpecialToken& token : tokens_)
+  for (const SpecialToken& token : tokens_) {
+    const size_t first = token.bytes.empty() ? 0 : static_cast<uint8_t>(token.bytes[0]);
+    if (token.bytes.size() > 1) starts_[first << 8 | static_cast<uint8_t>(token.bytes[1])] = true;
+    if (token.bytes.size() == 1) std::fill_n(starts_.begin() + static_cast<ptrdiff_t>(first << 8), 256, true);
     if (!token.bytes.empty() && first_bytes_.find(token.bytes[0]) == std::string::npos) first_bytes_ += token.bytes[0];
+  }
 }
 
 bool SpecialTokens::is_prefixed(Text text, size_t from, size_t to) const {
@@ -42,6 +46,7 @@ size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPoli
       while (at < last && !begins[text.data[at]]) ++at;
       if (!begins[text.data[at]]) continue;
     }
+    if (at + 1 < text.size && !starts_[size_t{text.data[at]} << 8 | text.data[at + 1]]) continue;
     size_t longest = 0;
     for (size_t i = 0; i < tokens_.size(); ++i) {
       const std::string& bytes = tokens_[i].bytes;

@@ -67,7 +67,8 @@ class SpecialTokens {
   size_t find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, size_t& token) const;
 
   std::vector<SpecialToken> tokens_;
-  std::string first_bytes_;  // distinct first bytes of the tokens
+  std::string first_bytes_;                                       // distinct first bytes of the tokens
+  std::vector<bool> starts_ = std::vector<bool>(1 << 16, false);  // by two bytes: whether a token may begin with them
   PrefixSpace prefix_;
   bool block_is_space_;
 };
