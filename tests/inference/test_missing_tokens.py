@@ -22,7 +22,7 @@ def padded(tokenizer: Tokenizer, family: str) -> tuple[Any, CheckpointInfo]:
     _, plain = checkpoint(tokenizer, family, **({} if family == "bert" else {"output_bias": True}))
     info = replace(plain, vocab_size=tokenizer.vocab_size + 20)
     torch.manual_seed(1)
-    model = build_model(info).eval()
+    model: Any = build_model(info).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)

@@ -88,7 +88,12 @@ def texts(module: str) -> Iterator[tuple[int, str]]:
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
             text = node.value
-        if text is not None and " " in text and (id(node) in raised or "--" in text or "bpe-transformer" in text):
+        if (
+            isinstance(node, ast.expr)
+            and text is not None
+            and " " in text
+            and (id(node) in raised or "--" in text or "bpe-transformer" in text)
+        ):
             yield node.lineno, with_options(text) if id(node) in raised else text
 
 

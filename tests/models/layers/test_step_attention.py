@@ -42,7 +42,7 @@ def test_equals_equation_1(shape: tuple[int, ...], level: str) -> None:
     # as the layers hold them: heads beside each other in a row, and a cache of which a part is used
     q = (6 * torch.randn(rows, queries, heads, width, generator=draw)).transpose(1, 2)
     k, v = torch.randn(2, rows, kv_heads, slots + 3, width, generator=draw)[:, :, :, :slots]
-    masks = [None]
+    masks: list[torch.Tensor | None] = [None]
     masks += [
         torch.rand(rows, queries, slots, generator=draw) < 0.6,
         torch.rand(1, queries, slots, generator=draw) < 0.6,
@@ -69,7 +69,7 @@ def test_threads_share_the_rows() -> None:
     outs = [np.empty_like(q) for _ in range(2)]
     for threads, out in zip((1, 3), outs, strict=True):
         _core.attend_step(q, k, v, out, None, threads)
-    assert np.array_equal(*outs)
+    assert np.array_equal(outs[0], outs[1])
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

@@ -188,9 +188,9 @@ def test_compiled_patterns_encode_count_and_find_offsets() -> None:
     tokenizer = learn_bpe(counts, 280)
     codec = tokenizer.codec
     for text in texts[:4]:
-        words = [word.encode() for word in split.split(text)]
+        pretokens = [word.encode() for word in split.split(text)]
         ids, spans = codec.encode_offsets(text)
-        assert ids == codec.encode(text) == codec.encode_pretokens(words)
+        assert ids == codec.encode(text) == codec.encode_pretokens(pretokens)
         assert b"".join(text.encode()[start:end] for start, end in spans.tolist()) == text.encode()
         assert tokenizer.encode(text, dropout=0.5, seed=1) == codec._python_encoder.encode(
             text.encode(), codec.policy((), "all"), _core.Dropout(0.5, 1, 0)
