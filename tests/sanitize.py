@@ -23,6 +23,12 @@ LEFT_OUT = (
     "tests/tokenizer/splitting/test_scanner.py::test_every_code_point_has_the_classes_of_regex",  # slow, says nothing about memory
     "tests/tokenizer/encoding/test_sharing.py::test_a_fork_goes_on",  # a child waits for a lock of the sanitizer's own allocator
 )
+# what mostly other packages do, or Python; the core is handed no bytes there that other tests do not hand it
+FILES_LEFT_OUT = (
+    "tests/tokenizer/formats/test_sentencepiece.py",
+    "tests/tokenizer/formats/test_public_shapes.py",
+    "tests/tokenizer/files/test_encoded_files.py",
+)
 PROCESSES = min(os.cpu_count() or 1, 4)
 EXAMPLES = 0.1  # of those of property tests
 
@@ -113,6 +119,7 @@ def main() -> None:
         "PYTHONMALLOC": "malloc",
     }
     files = sorted(map(str, (ROOT / "tests" / "tokenizer").rglob("test_*.py")))
+    files = [file for file in files if not file.endswith(FILES_LEFT_OUT)]
     shares = [sys.argv[1:]] if sys.argv[1:] else [files[i::PROCESSES] for i in range(PROCESSES)]
     inside = [sys.executable, str(Path(__file__)), "--inside"]
     runs = [subprocess.Popen([*inside, *share], env=environment, cwd=ROOT) for share in shares]
