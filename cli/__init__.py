@@ -89,9 +89,9 @@ class LazyGroup(click.Group):
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from bpe_transformer import _core
+        from bpe_transformer.tokenizer.splitting.alignment import UNICODE_VERSION
 
-        click.echo(f"bpe-transformer, version {__version__} (Unicode {_core.unicode_version})")
+        click.echo(f"bpe-transformer, version {__version__} (Unicode {UNICODE_VERSION})")
         context.exit()
 
 

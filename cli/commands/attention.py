@@ -49,9 +49,16 @@ Examples:
 @click.argument("run", type=click.Path())
 @click.argument("text", required=False)
 @click.option("--target", metavar="TEXT", help="Translation to follow. [the model's own]")
-@click.option("--layer", type=NumberOrWord("mean", "max", "all"), help="Layer, from 1. [the last]")
 @click.option(
-    "--head", type=NumberOrWord("mean", "max", "all"), default="mean", show_default=True, help="Head, from 1."
+    "--layer", type=NumberOrWord("mean", "max", "all"), metavar="N|mean|max|all", help="Layer, from 1. [the last]"
+)
+@click.option(
+    "--head",
+    type=NumberOrWord("mean", "max", "all"),
+    metavar="N|mean|max|all",
+    default="mean",
+    show_default=True,
+    help="Head, from 1.",
 )
 @click.option(
     "--kind",

@@ -53,7 +53,7 @@ _PHRASES = (
     (r"go on learning with learn_bpe\([^)]*\)", "go on learning with learn --base"),
     (r", as pattern=…", ", as FILE:PATTERN"),
     (r"\bsource_dir=… takes", "--from takes"),
-    (r"\bsource_dir=…", "--from DIR"),
+    (r"(?<!\()\bsource_dir=…", "--from DIR"),
     (r"\bcolumns=…", "--columns NAME,NAME"),
     (r", or take (the )?bytes with decode_bytes", ""),
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),

@@ -14,7 +14,7 @@ import pytest
 from bpe_transformer import Tokenizer
 
 Run = Callable[..., Any]
-LINES = ["세 마리 고양이", "", "three cats\r", "  two\tspaces "]
+LINES = ["세 마리 고양이", "", "three\rcats", "  two\tspaces "]
 
 
 def test_a_line_of_ids_a_line(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer) -> None:

@@ -38,7 +38,7 @@ def trained(process: Run, parallel: str, tmp_path_factory: pytest.TempPathFactor
     assert done.returncode == 0, message
     assert done.stdout == b""
     assert "training, encode: 137 rows" in message
-    assert "validation: 7 rows" in message  # a twentieth is held out
+    assert "validation: 7 of 144 rows held out" in message  # a twentieth is held out
     assert "trained:" in message
     return directory
 

@@ -22,7 +22,7 @@ constexpr std::array<uint8_t, 256> kValues = base64_values();
 // Appends the bytes of a text in base64, with padding; false if it is not that.
 bool decode(std::string_view text, std::string& out) {
   if (text.empty() || text.size() % 4) return false;
-  const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
+  const size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   for (size_t at = 0; at < text.size(); at += 4) {
     const size_t digits = at + 4 < text.size() ? 4 : 4 - padding;
     uint32_t bits = 0;

@@ -129,8 +129,11 @@ const Charsmap::Node* Charsmap::child(const Node& node, uint8_t byte) const {
 const Charsmap::Node* Charsmap::longest(const uint8_t* p, const uint8_t* end, size_t& length) const {
   const Node* found = nullptr;
   const Node* node = nodes_.data();
-  for (size_t i = 0; p + i < end && (node = child(*node, p[i])); ++i)
+  for (size_t i = 0; p + i < end; ++i) {
+    node = child(*node, p[i]);
+    if (node == nullptr) break;
     if (node->is_end) found = node, length = i + 1;
+  }
   return found;
 }
 

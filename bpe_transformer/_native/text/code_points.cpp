@@ -61,7 +61,7 @@ CodePoints CodePoints::space() {
   return CodePoints(ranges_of(unicode::kSpaceRanges, [](uint32_t value) { return value == 1; }));
 }
 
-CodePoints CodePoints::digit() { return *named("Nd"); }
+CodePoints CodePoints::digit() { return named("Nd").value_or(CodePoints()); }
 
 std::optional<CodePoints> CodePoints::named(std::string_view name) {
   const std::string plain = plain_name(name);

@@ -210,7 +210,10 @@ class LineReader {
     if (*p_ == '-') ++p_;
     if (p_ < end_ && *p_ == '0') ++p_;
     else if (!digits()) return false;
-    if (p_ < end_ && *p_ == '.' && (++p_, !digits())) return false;
+    if (p_ < end_ && *p_ == '.') {
+      ++p_;
+      if (!digits()) return false;
+    }
     if (p_ < end_ && (*p_ == 'e' || *p_ == 'E')) {
       ++p_;
       if (p_ < end_ && (*p_ == '+' || *p_ == '-')) ++p_;

@@ -127,11 +127,15 @@ class TextCounter(WordTables):
         """Counts a .jsonl file by blocks of lines in the core, as far as all lines of a block are plain rows of texts.
 
         Returns (lines and bytes that were counted, the rest of the file), which is read more slowly: all of it where the core
-        does not split the texts alone.
+        does not split the texts alone, or where lines are to be shorter than a block.
         """
         scanner, names = self.pretokenizer.scanner, [name.encode() for name in dict.fromkeys(columns or ())]
         line_count = position = held = 0  # held: bytes of a line that ends in the next block
-        if scanner is None or (columns is not None and len(names) != max(len(columns), 1)):
+        if (
+            scanner is None
+            or self.max_row_bytes < self._block
+            or (columns is not None and len(names) != max(len(columns), 1))
+        ):
             return (0, 0), file
         buffer = bytearray(self._block)
         view = memoryview(buffer)

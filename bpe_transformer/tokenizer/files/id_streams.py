@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NPY_MAGIC = b"\x93NUMPY"
 ARROW_MAGIC = b"\xff\xff\xff\xff"
 _BLOCK_IDS = 1 << 20
+_JSON_WORDS = {"True": "true", "False": "false", "None": "null"}
 _MOST_DIGITS = 20  # of an id; Python refuses to read a number of thousands
 
 
@@ -214,10 +215,16 @@ def _parsed_line(raw: bytes, line: int, vocab_size: int) -> list[int]:
     for word in words:
         if isinstance(word, bytes) and word.isdigit() and len(word) <= _MOST_DIGITS:
             found.append(int(word))
+        elif isinstance(word, bytes) and word.isdigit():
+            raise _out_of_range(f"{word[:_MOST_DIGITS].decode()}…", f"line {line:,}", vocab_size)
         elif isinstance(word, int) and not isinstance(word, bool):
             found.append(word)
         else:
-            said = word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else shown(word)
+            said = (
+                word.decode("utf-8", "backslashreplace")
+                if isinstance(word, bytes)
+                else _JSON_WORDS.get(repr(word)) or shown(word)
+            )
             said = said if len(said) <= 40 else f"{said[:40]}…"
             raise DecodingError(
                 f"line {line:,}: {said!r} is not an id; give whole numbers from 0 to {vocab_size - 1:,}, "
@@ -228,7 +235,7 @@ def _parsed_line(raw: bytes, line: int, vocab_size: int) -> list[int]:
     return found
 
 
-def _out_of_range(id: int, place: str, vocab_size: int) -> DecodingError:
+def _out_of_range(id: int | str, place: str, vocab_size: int) -> DecodingError:
     return DecodingError(
         f"{place}: id {id} is out of range; this tokenizer has 0 to {vocab_size - 1}, "
         "so decode with the tokenizer that encoded"

@@ -92,7 +92,7 @@ class LearningRun:
         options = self.options
         tokens = self._base_tokens(unit, None)
         added, specials = self._literals(counts), options.specials()
-        for token in (*added, *specials):
+        for token in specials:
             if encode_utf8(token) in tokens:
                 raise LearningError(
                     f"the token {token!r} is a base token of this vocabulary as well; choose another text for it, "

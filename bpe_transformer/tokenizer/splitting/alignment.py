@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bpe_transformer import _core
 
+UNICODE_VERSION = _core.unicode_version  # of the tables of classes and of normalisation
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms
 Offsets = NDArray[np.int64]
 Aligned = tuple[str, Offsets, Offsets]  # normalised text; for each of its bytes, (n,), the start and end of its source

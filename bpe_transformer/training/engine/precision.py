@@ -12,8 +12,8 @@ def product_dtype(precision: str, device: torch.device | None = None, *, shapes_
 
     A processor that lacks bfloat16 instructions emulates them, slower than it multiplies float32. One that has them needs
     a millisecond to compile a product for its shape (oneDNN), so `shapes_repeat` has to hold from batch to batch: windows of
-    one length do, sentences in length buckets do not. Measured on a processor with AMX, one thread: 1.5 times the steps of float32
-    for windows of 12 x 64 ids at d_model 128, less than half of them for Multi30k's pairs.
+    one length do, sentences in length buckets do not. Measured on a processor with AMX, one thread: 1.5 times the steps of
+    float32 for windows of 12 x 64 ids at d_model 128, less than half of them for Multi30k's pairs.
     """
     device = device or torch.device("cpu")
     if precision == "auto":

@@ -105,7 +105,7 @@ def test_threads_and_order_do_not_show(tmp_path: object) -> None:
         ({"vocab_size": 300, "unit": "char", "alphabet_order": "gpt2"}, 'goes with unit="byte"'),
         ({"vocab_size": 300, "alphabet_order": "latin"}, 'choose "byte" or "gpt2"'),
         ({"vocab_size": 300, "special_tokens": ["<s>", "<s>"]}, "given twice"),
-        ({"vocab_size": 300, "special_tokens": "<s>"}, "give a list"),
+        ({"vocab_size": 300, "special_tokens": "<s>"}, "put it into a list"),
         ({"vocab_size": 300, "min_frequency": 0}, "at least 1"),
         ({"vocab_size": 2**32}, "does not fit 32-bit ids"),
     ],

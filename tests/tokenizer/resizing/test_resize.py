@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe, learn_superwords
-from bpe_transformer.errors import LearningError
+from bpe_transformer.errors import CorpusError, LearningError
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
@@ -242,7 +242,7 @@ def test_pruning_by_counts_and_by_texts_is_the_same(mixed: Tokenizer) -> None:
         by_counts
     )
     assert by_counts.tokenizer.trace is None
-    with pytest.raises(LearningError, match="is one string"):
+    with pytest.raises(CorpusError, match="is one string"):
         mixed.prune("the lower price")
 
 

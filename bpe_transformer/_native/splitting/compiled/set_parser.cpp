@@ -60,6 +60,8 @@ uint32_t hexadecimal(Reader& reader, int digits) {
   return value;
 }
 
+CodePoints category(std::string_view name) { return CodePoints::named(name).value_or(CodePoints()); }
+
 // After \p or \P.
 CodePoints property(Reader& reader, bool negated, const Flags& flags) {
   std::string name;
@@ -76,10 +78,10 @@ CodePoints property(Reader& reader, bool negated, const Flags& flags) {
     else if (key == "gc" || key == "General_Category") found = CodePoints::named(value);
   }
   if (!found) throw Unsupported("the property \\p{" + name + "}, which the tables do not hold");
-  if (flags.ignore_case)  // letters of one case stand for all that have case
-    for (const char* const cased : {"Lu", "Ll", "Lt"})
-      if (*found == *CodePoints::named(cased))
-        found = *CodePoints::named("Lu") | *CodePoints::named("Ll") | *CodePoints::named("Lt");
+  if (flags.ignore_case) {  // letters of one case stand for all that have case
+    const CodePoints upper = category("Lu"), lower = category("Ll"), title = category("Lt");
+    if (*found == upper || *found == lower || *found == title) found = upper | lower | title;
+  }
   return negated ? ~*found : *found;
 }
 
@@ -155,7 +157,7 @@ class ClassParser {
     if (reader_.sees("[:")) throw Unsupported("a POSIX class such as [:alpha:]");
     if (has_nested_sets_ && reader_.take("[")) return parse();
     std::optional<uint32_t> low;
-    const CodePoints alone = one(low);
+    CodePoints alone = one(low);
     if (!low || !reader_.sees("-") || reader_.peek(1) == ']') return alone;
     if (has_nested_sets_ && (reader_.sees("--") || reader_.sees("-["))) return alone;
     reader_.next();
@@ -172,9 +174,10 @@ class ClassParser {
       character = reader_.next();
       return literal(*character, flags_);
     }
-    if (reader_.sees("p") || reader_.sees("P")) return *parse_escape(reader_, true, flags_);
-    const auto found = parse_escape(reader_, true, Flags{});
+    const bool is_property = reader_.sees("p") || reader_.sees("P");
+    const auto found = parse_escape(reader_, true, is_property ? flags_ : Flags{});
     if (!found) throw Unsupported("an escape in a class");
+    if (is_property) return *found;
     const auto& ranges = found->ranges();
     if (ranges.size() == 1 && ranges[0].first == ranges[0].last) {
       character = ranges[0].first;

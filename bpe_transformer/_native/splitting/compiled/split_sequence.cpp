@@ -69,6 +69,7 @@ void SplitSequence::merge() {
     merged[0].stream.prepare(merged[0].automaton);
     if (merged[0].stream.is_ready()) stages_ = std::move(merged);
   } catch (const Unsupported&) {  // too many states: one after another, then
+    return;
   }
 }
 
