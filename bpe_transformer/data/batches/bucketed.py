@@ -13,8 +13,11 @@ from bpe_transformer.data.batches.batch import IGNORED, AnyBatch, LabelledBatch,
 from bpe_transformer.data.batches.collators import pad
 from bpe_transformer.data.batches.samplers import LengthBuckets
 from bpe_transformer.data.batches.source import Numbers, Padding, PlannedSource
-from bpe_transformer.data.batches.token_rows import Ids, TokenRows, row_lengths
+from bpe_transformer.data.batches.token_rows import Ids, TokenRows
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.io.npy_files import scratch_array
+
+_PIECE = 1 << 20  # rows whose lengths are taken together
 
 
 class BucketedBatches(PlannedSource[AnyBatch], Generic[AnyBatch]):
@@ -37,7 +40,11 @@ class BucketedBatches(PlannedSource[AnyBatch], Generic[AnyBatch]):
             raise CorpusError(
                 f"{counts[0]:,} source rows and {counts[1]:,} target rows are no pairs; give equally many"
             )
-        self._lengths = np.stack([row_lengths(side) for side in sides], axis=1)
+        self._lengths = scratch_array(counts[0] * len(sides), np.uint32).reshape(-1, len(sides))
+        for number, side in enumerate(sides):
+            for first in range(0, counts[0], _PIECE):
+                starts = side.row_starts[first : first + _PIECE + 1]
+                self._lengths[first : first + _PIECE, number] = np.diff(starts)
         self._max_tokens, self._seed, self._shuffle = max_tokens, seed, shuffle
         self._buckets = LengthBuckets(self._lengths, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
 

@@ -13,6 +13,7 @@ from bpe_transformer.errors import CorpusError
 
 # Rows are shuffled, then put together by length within pools of at least so many batches: little padding, much disorder.
 _POOL_BATCHES = 200
+_PIECE = 1 << 20  # rows that are looked at together, so that nothing else is held for every row
 
 
 class LengthBuckets:
@@ -40,18 +41,21 @@ class LengthBuckets:
         seed: int,
         shuffle: bool = True,
     ) -> None:
-        sides = np.asarray(lengths, dtype=np.int64)
+        sides = np.asarray(lengths)
         if sides.size == 0:
             raise CorpusError("there is no row to batch; prepare a corpus with at least one")
-        sides = sides.reshape(len(sides), -1)
-        self._longest = sides.max(axis=1)
-        self._sides = sides
-        if self._longest.max() > max_tokens:
-            row = int(self._longest.argmax())
-            raise CorpusError(
-                f"row {row} has {self._longest[row]:,} ids, more than max_tokens={max_tokens:,}; "
-                "raise max_tokens or prepare with a smaller max_len"
-            )
+        self._sides = sides.reshape(len(sides), -1)
+        total = 0
+        for first in range(0, len(sides), _PIECE):
+            longest = self._sides[first : first + _PIECE].max(axis=1)
+            if longest.max() > max_tokens:
+                place = int(longest.argmax())
+                raise CorpusError(
+                    f"row {first + place} has {longest[place]:,} ids, more than max_tokens={max_tokens:,}; "
+                    "raise max_tokens or prepare with a smaller max_len"
+                )
+            total += int(longest.sum())
+        self._rows_a_batch = max(1, max_tokens // max(1, total // len(sides)))
         self._max_tokens = max_tokens
         self._seed = seed
         self._shuffle = shuffle
@@ -59,28 +63,31 @@ class LengthBuckets:
     def batches(self, epoch: int) -> list[Numbers]:
         """The row numbers of every batch; with shuffling their number differs a little from one epoch to the next."""
         if not self._shuffle:
-            return self._bucketed(np.arange(len(self._longest)))
+            return self._bucketed(self._numbers())
         random = np.random.Generator(np.random.PCG64([self._seed, epoch]))
-        order = random.permutation(len(self._longest))
-        rows_a_batch = max(1, self._max_tokens // max(1, int(self._longest.mean())))
+        order = random.permutation(self._numbers())
         batches: list[Numbers] = []
-        for rows in np.array_split(order, max(1, len(order) // (rows_a_batch * _POOL_BATCHES))):
+        for rows in np.array_split(order, max(1, len(order) // (self._rows_a_batch * _POOL_BATCHES))):
             batches += self._bucketed(rows)
         return [batches[place] for place in random.permutation(len(batches))]
+
+    def _numbers(self) -> Numbers:
+        """Those of all rows, 32-bit while they fit."""
+        return np.arange(len(self._sides), dtype=np.uint32 if len(self._sides) <= 1 << 32 else np.int64)
 
     def _bucketed(self, rows: Numbers) -> list[Numbers]:
         """The rows of a pool in batches of similar lengths: by the first side, and among equals by the others.
 
         The others rise and fall in turn, so that where one length of the first side ends and the next begins, they go on.
         """
-        first, others = self._sides[rows, 0], self._sides[rows, 1:].sum(axis=1)
+        first, others = self._sides[rows, 0], self._sides[rows, 1:].sum(axis=1, dtype=np.int64)
         return self._cut(rows[np.lexsort((np.where(first % 2, -others, others), first))])
 
     def _cut(self, rows: Numbers) -> list[Numbers]:
         """Cuts `rows`, in an order of similar lengths, into consecutive batches, each as full as the bound allows."""
         batches: list[Numbers] = []
         first = longest = 0
-        for place, length in enumerate(self._longest[rows].tolist()):
+        for place, length in enumerate(self._sides[rows].max(axis=1).tolist()):
             longest = max(longest, length)
             if place > first and longest * (place - first + 1) > self._max_tokens:
                 batches.append(rows[first:place])

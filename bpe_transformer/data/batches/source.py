@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bpe_transformer.data.batches.batch import AnyBatch, Batch
 
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.integer[Any]]
 Made = TypeVar("Made", bound=Batch, covariant=True)
 
 

@@ -74,8 +74,3 @@ class FlatRows:
     def slice(self, start: int, stop: int) -> Ids:
         """The ids from `start` to `stop` of all rows laid end to end."""
         return self.ids[start:stop]
-
-
-def row_lengths(rows: TokenRows) -> npt.NDArray[np.int64]:
-    """(N,) ids in each row."""
-    return np.diff(rows.row_starts)
