@@ -29,7 +29,8 @@ FILES_LEFT_OUT = (
     "tests/tokenizer/formats/test_public_shapes.py",
     "tests/tokenizer/files/test_encoded_files.py",
 )
-PROCESSES = min(os.cpu_count() or 1, 4)
+HEAVIEST = str(ROOT / "tests" / "tokenizer" / "encoding" / "test_encoder.py")  # takes as long as all others together
+PROCESSES = max(2, min(os.cpu_count() or 1, 4))
 EXAMPLES = 0.1  # of those of property tests
 
 
@@ -120,7 +121,10 @@ def main() -> None:
     }
     files = sorted(map(str, (ROOT / "tests" / "tokenizer").rglob("test_*.py")))
     files = [file for file in files if not file.endswith(FILES_LEFT_OUT)]
-    shares = [sys.argv[1:]] if sys.argv[1:] else [files[i::PROCESSES] for i in range(PROCESSES)]
+    files.remove(HEAVIEST)
+    shares = (
+        [sys.argv[1:]] if sys.argv[1:] else [[HEAVIEST], *(files[i :: PROCESSES - 1] for i in range(PROCESSES - 1))]
+    )
     inside = [sys.executable, str(Path(__file__)), "--inside"]
     runs = [subprocess.Popen([*inside, *share], env=environment, cwd=ROOT) for share in shares]
     codes = [process.wait() for process in runs]
