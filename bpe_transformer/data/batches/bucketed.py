@@ -11,13 +11,11 @@ import torch
 
 from bpe_transformer.data.batches.batch import IGNORED, AnyBatch, LabelledBatch, TranslationBatch
 from bpe_transformer.data.batches.collators import pad
-from bpe_transformer.data.batches.samplers import LengthBuckets
+from bpe_transformer.data.batches.samplers import PIECE_ROWS, LengthBuckets
 from bpe_transformer.data.batches.source import Numbers, Padding, PlannedSource
 from bpe_transformer.data.batches.token_rows import Ids, TokenRows
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.npy_files import scratch_array
-
-_PIECE = 1 << 20  # rows whose lengths are taken together
 
 
 class BucketedBatches(PlannedSource[AnyBatch], Generic[AnyBatch]):
@@ -42,9 +40,9 @@ class BucketedBatches(PlannedSource[AnyBatch], Generic[AnyBatch]):
             )
         self._lengths = scratch_array(counts[0] * len(sides), np.uint32).reshape(-1, len(sides))
         for number, side in enumerate(sides):
-            for first in range(0, counts[0], _PIECE):
-                starts = side.row_starts[first : first + _PIECE + 1]
-                self._lengths[first : first + _PIECE, number] = np.diff(starts)
+            for first in range(0, counts[0], PIECE_ROWS):
+                starts = side.row_starts[first : first + PIECE_ROWS + 1]
+                self._lengths[first : first + PIECE_ROWS, number] = np.diff(starts)
         self._max_tokens, self._seed, self._shuffle = max_tokens, seed, shuffle
         self._buckets = LengthBuckets(self._lengths, max_tokens=max_tokens, seed=seed, shuffle=shuffle)
 

@@ -13,7 +13,7 @@ from bpe_transformer.errors import CorpusError
 
 # Rows are shuffled, then put together by length within pools of at least so many batches: little padding, much disorder.
 _POOL_BATCHES = 200
-_PIECE = 1 << 20  # rows that are looked at together, so that nothing else is held for every row
+PIECE_ROWS = 1 << 20  # lengths are gone through so many rows at a time, so that nothing else is held for every row
 
 
 class LengthBuckets:
@@ -46,8 +46,8 @@ class LengthBuckets:
             raise CorpusError("there is no row to batch; prepare a corpus with at least one")
         self._sides = sides.reshape(len(sides), -1)
         total = 0
-        for first in range(0, len(sides), _PIECE):
-            longest = self._sides[first : first + _PIECE].max(axis=1)
+        for first in range(0, len(sides), PIECE_ROWS):
+            longest = self._sides[first : first + PIECE_ROWS].max(axis=1)
             if longest.max() > max_tokens:
                 place = int(longest.argmax())
                 raise CorpusError(
@@ -78,7 +78,8 @@ class LengthBuckets:
     def _bucketed(self, rows: Numbers) -> list[Numbers]:
         """The rows of a pool in batches of similar lengths: by the first side, and among equals by the others.
 
-        The others rise and fall in turn, so that where one length of the first side ends and the next begins, they go on.
+        Among equals the others ascend and descend in turn: a batch that holds two lengths of the first side then holds rows
+        whose other sides are alike, too.
         """
         first, others = self._sides[rows, 0], self._sides[rows, 1:].sum(axis=1, dtype=np.int64)
         return self._cut(rows[np.lexsort((np.where(first % 2, -others, others), first))])
