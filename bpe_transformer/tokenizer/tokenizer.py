@@ -172,6 +172,10 @@ class Tokenizer(TokenizerFiles):
         if pair is not None or truncation_side != "right":
             special: dict[str, Any] = {"allowed_special": allowed_special, "disallowed_special": disallowed_special}
             if pair is not None:
+                if dropout or seed is not None:
+                    raise EncodingError(
+                        "dropout and seed are for one text, not for a pair; encode the texts one by one"
+                    )
                 options: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos, "max_len": max_len, "errors": errors}
                 return self.encode_pair(text, pair, **options, **special, truncation_side=truncation_side)[0]
             ids = self.encode(text, **special, dropout=dropout, seed=seed)

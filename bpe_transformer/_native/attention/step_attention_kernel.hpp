@@ -71,7 +71,7 @@ inline Floats exp_of(Floats x) {
 // Turns scores, of which there is room for whole vectors, into weights whose sum is 1.
 inline void softmax(float* scores, size_t size) {
   const size_t room = (size + kLanes - 1) / kLanes * kLanes;
-  for (size_t i = size; i < room; ++i) scores[i] = scores[0] - 1e4f;  // at most e^-87 of the sum
+  for (size_t i = size; i < room; ++i) scores[i] = -__builtin_inff();  // weighs e^-87, as exp_of has it
   Floats highest = load(scores);
   for (size_t i = kLanes; i < room; i += kLanes) {
     const Floats next = load(scores + i);

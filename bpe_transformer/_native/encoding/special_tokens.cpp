@@ -15,6 +15,7 @@ SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens, PrefixSpace prefi
     if (token.bytes.size() > 1) starts_[first << 8 | static_cast<uint8_t>(token.bytes[1])] = true;
     if (token.bytes.size() == 1) std::fill_n(starts_.begin() + static_cast<ptrdiff_t>(first << 8), 256, true);
     if (!token.bytes.empty() && first_bytes_.find(token.bytes[0]) == std::string::npos) first_bytes_ += token.bytes[0];
+    if (!token.bytes.empty()) begins_[first] = true;
   }
 }
 
@@ -33,8 +34,6 @@ size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPoli
   const char* const data = reinterpret_cast<const char*>(text.data);
   constexpr size_t kStep = size_t{1} << 20;  // bytes between two looks
   Checkpoint* const checkpoint = Checkpoint::current();
-  bool begins[256] = {};
-  for (const char first : first_bytes_) begins[static_cast<uint8_t>(first)] = true;
   for (size_t at = from; at < text.size; ++at) {
     if (at % kStep == 0 && checkpoint) checkpoint->look();
     if (first_bytes_.size() == 1) {
@@ -43,8 +42,8 @@ size_t SpecialTokens::find(Text text, size_t from, const std::vector<SpecialPoli
       at = static_cast<size_t>(static_cast<const char*>(hit) - data);
     } else {
       const size_t last = std::min(text.size - 1, at | (kStep - 1));  // before the next look
-      while (at < last && !begins[text.data[at]]) ++at;
-      if (!begins[text.data[at]]) continue;
+      while (at < last && !begins_[text.data[at]]) ++at;
+      if (!begins_[text.data[at]]) continue;
     }
     if (at + 1 < text.size && !starts_[size_t{text.data[at]} << 8 | text.data[at + 1]]) continue;
     size_t longest = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -69,6 +70,7 @@ class SpecialTokens {
   std::vector<SpecialToken> tokens_;
   std::string first_bytes_;                                       // distinct first bytes of the tokens
   std::vector<bool> starts_ = std::vector<bool>(1 << 16, false);  // by two bytes: whether a token may begin with them
+  std::array<bool, 256> begins_{};                                // by one
   PrefixSpace prefix_;
   bool block_is_space_;
 };

@@ -64,12 +64,10 @@ class Rules {
   std::vector<uint32_t> ranks_;
 };
 
-uint32_t merged_rank(const Rules& rules, uint32_t left, uint32_t right) { return rules.find(left, right); }
-
 // Merges the neighbours whose result has the lowest rank until none merge, in quadratic time.
 void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
   std::vector<uint32_t> results(symbols.size());  // of merging symbol i with the next one
-  for (size_t i = 0; i + 1 < symbols.size(); ++i) results[i] = merged_rank(rules, symbols[i], symbols[i + 1]);
+  for (size_t i = 0; i + 1 < symbols.size(); ++i) results[i] = rules.find(symbols[i], symbols[i + 1]);
   while (symbols.size() > 1) {
     results.resize(symbols.size() - 1);
     const auto best = std::min_element(results.begin(), results.end());
@@ -79,8 +77,8 @@ void merge_few(const Rules& rules, std::vector<uint32_t>& symbols) {
     symbols.erase(symbols.begin() + i + 1);
     results.erase(best);
     const auto at = static_cast<size_t>(i);
-    if (at + 1 < symbols.size()) results[at] = merged_rank(rules, symbols[at], symbols[at + 1]);
-    if (at > 0) results[at - 1] = merged_rank(rules, symbols[at - 1], symbols[at]);
+    if (at + 1 < symbols.size()) results[at] = rules.find(symbols[at], symbols[at + 1]);
+    if (at > 0) results[at - 1] = rules.find(symbols[at - 1], symbols[at]);
   }
 }
 
@@ -91,7 +89,7 @@ void merge_many(const Rules& rules, std::vector<uint32_t>& symbols) {
   using Candidate = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;  // merged rank, place, left, right
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
   const auto look = [&](uint32_t place, uint32_t other) {
-    if (const uint32_t merged_id = merged_rank(rules, symbols[place], symbols[other]); merged_id != kNone)
+    if (const uint32_t merged_id = rules.find(symbols[place], symbols[other]); merged_id != kNone)
       queue.emplace(merged_id, place, symbols[place], symbols[other]);
   };
   for (uint32_t i = 0; i < n; ++i) {
@@ -127,8 +125,8 @@ class BaseTokens {
     return count;
   }
   void add(std::string_view symbol, uint32_t rank) {
-    if (symbol.size() == 1) bytes_[static_cast<uint8_t>(symbol[0])] = rank;
-    else longer_.emplace(symbol, rank);
+    if (symbol.size() != 1) longer_.emplace(symbol, rank);
+    else if (uint32_t& place = bytes_[static_cast<uint8_t>(symbol[0])]; place == kNone) place = rank;
   }
   // The ranks of a token's symbols; false if one has none.
   bool split(std::string_view token, std::vector<uint32_t>& symbols) const {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <string>
 #include <vector>
 
 namespace bpe {
@@ -28,21 +27,5 @@ struct Alignment {
   }
   void resize(size_t bytes) { starts.resize(bytes), ends.resize(bytes); }
 };
-
-inline void append_utf8(uint32_t c, std::string& out) {
-  const auto continuation = [&](unsigned shift) { out += static_cast<char>(0x80 | (c >> shift & 0x3F)); };
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6);
-    continuation(0);
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12);
-    continuation(6), continuation(0);
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18);
-    continuation(12), continuation(6), continuation(0);
-  }
-}
 
 }  // namespace bpe

@@ -10,6 +10,7 @@
 
 #include "base/interruption.hpp"
 #include "normalization/normalization_tables.hpp"
+#include "text/append_utf8.hpp"
 #include "text/unicode.hpp"
 
 namespace bpe {

@@ -47,11 +47,13 @@ size_t last_cut(const bpe::Pattern& pattern, const nb::bytes& object, size_t end
 
 // Stages are (expression, whether classes may hold classes, what is kept, whether matches are final).
 void compile(bpe::compiled::SplitSequence* self, const nb::sequence& stages) {
-  new (self) bpe::compiled::SplitSequence();
+  if (nb::len(stages) == 0) throw nb::value_error("there are no stages");
+  bpe::compiled::SplitSequence sequence;  // nanobind does not destroy an object whose construction fails
   for (const nb::handle stage : stages)
-    self->add(view_of(stage[0]), nb::cast<bool>(stage[1]),
-              static_cast<bpe::compiled::Stage::Keeps>(nb::cast<int>(stage[2])), nb::cast<bool>(stage[3]));
-  self->finish();
+    sequence.add(view_of(stage[0]), nb::cast<bool>(stage[1]),
+                 static_cast<bpe::compiled::Stage::Keeps>(nb::cast<int>(stage[2])), nb::cast<bool>(stage[3]));
+  sequence.finish();
+  new (self) bpe::compiled::SplitSequence(std::move(sequence));
 }
 
 // For each stage, a code point of each of its classes.

@@ -18,6 +18,7 @@ class CodePoints {
 
   CodePoints() = default;
   CodePoints(uint32_t first, uint32_t last) : ranges_{{first, last}} {}
+  explicit CodePoints(std::vector<Range> ranges);  // in any order
   static CodePoints all() { return {0, kLast}; }
   static CodePoints word();   // \w
   static CodePoints space();  // \s
@@ -38,8 +39,6 @@ class CodePoints {
   CodePoints ignoring_case() const;
 
  private:
-  explicit CodePoints(std::vector<Range> ranges);
-
   std::vector<Range> ranges_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "text/append_utf8.hpp"
+
 namespace bpe {
 
 namespace {
@@ -23,25 +25,6 @@ const char* end_of_plain(const char* p, const char* end) {
   }
   while (p < end && *p != '"' && *p != '\\' && static_cast<uint8_t>(*p) >= 0x20) ++p;
   return p;
-}
-
-void append_utf8(uint32_t code, std::string& out) {
-  const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6);
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
 }
 
 // Reads one line. Every method returns false for what it does not take, and leaves the place anywhere then.

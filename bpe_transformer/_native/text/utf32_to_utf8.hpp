@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "text/append_utf8.hpp"
+
 namespace bpe {
 
 // Text i is bytes[row_starts[i]] to bytes[row_starts[i + 1]].
@@ -19,23 +21,13 @@ inline std::optional<Utf8Rows> utf32_to_utf8(const uint32_t* rows, size_t count,
   Utf8Rows texts;
   texts.bytes.reserve(count * width);
   texts.row_starts.reserve(count + 1);
-  const auto put = [&](uint32_t byte) { texts.bytes.push_back(static_cast<uint8_t>(byte)); };
   for (const uint32_t* row = rows; row < rows + count * width; row += width) {
     size_t size = width;
     while (size && !row[size - 1]) --size;
     for (size_t i = 0; i < size; ++i) {
       const uint32_t cp = row[i];
-      if (cp < 0x80) {
-        put(cp);
-      } else if (cp < 0x800) {
-        put(0xC0 | cp >> 6), put(0x80 | (cp & 0x3F));
-      } else if (cp < 0x10000) {
-        if (cp >= 0xD800 && cp < 0xE000) return std::nullopt;
-        put(0xE0 | cp >> 12), put(0x80 | (cp >> 6 & 0x3F)), put(0x80 | (cp & 0x3F));
-      } else {
-        if (cp > 0x10FFFF) return std::nullopt;
-        put(0xF0 | cp >> 18), put(0x80 | (cp >> 12 & 0x3F)), put(0x80 | (cp >> 6 & 0x3F)), put(0x80 | (cp & 0x3F));
-      }
+      if ((cp >= 0xD800 && cp < 0xE000) || cp > 0x10FFFF) return std::nullopt;
+      append_utf8(cp, texts.bytes);
     }
     texts.row_starts.push_back(static_cast<int64_t>(texts.bytes.size()));
   }

@@ -62,15 +62,16 @@ def overlapping(some: Collection[str], others: Collection[str]) -> set[str]:
     >>> sorted(overlapping(["<a>", "bc", "x<", "lower"], ["<b>", "abcd", "low"]))
     ['bc', 'lower', 'x<']
     """
-    whole, all_others = frozenset(others), "\0".join(others)
-    starts = {other[:n] for other in others for n in range(1, len(other))}
-    ends = {other[n:] for other in others for n in range(1, len(other))}
+    whole, all_others, sizes = frozenset(others), "\0".join(others), set(map(len, others))
+    longest, longest_other = max(map(len, some), default=0), max(sizes, default=0)
+    starts = {other[:n] for other in others for n in range(1, min(len(other), longest))}
+    ends = {other[-n:] for other in others for n in range(1, min(len(other), longest))}
     return {
         token
         for token in some
         if token in all_others
-        or any(token[n:] in starts or token[:n] in ends for n in range(1, len(token)))
-        or any(token[i:j] in whole for i in range(len(token)) for j in range(i + 1, len(token) + 1))
+        or any(token[-n:] in starts or token[:n] in ends for n in range(1, min(len(token), longest_other)))
+        or any(token[i : i + size] in whole for size in sizes for i in range(len(token) - size + 1))
     }
 
 

@@ -21,6 +21,7 @@ def joined_pair(
     Ids are cut off the longer text first, then off both alike, at the end ("right") or the start ("left"): what the
     `tokenizers` package calls longest_first. Raises `EncodingError` for a `max_len` without room for the added tokens.
     """
+    left = is_left(side)
     id_of = {**model.added_tokens, **model.special_tokens}
     pieces = model.pair_pieces if add_special else (("text", "A", 0), ("text", "B", 1))
     added = sum(kind == "token" for kind, _, _ in pieces)
@@ -33,7 +34,7 @@ def joined_pair(
             )
         sizes = _longest_first(len(first), len(second), max_len - added)
         num_cut = len(first) + len(second) - sum(sizes)
-        texts = {name: cut(ids, size, side) for (name, ids), size in zip(texts.items(), sizes, strict=True)}
+        texts = {name: cut(ids, size, left) for (name, ids), size in zip(texts.items(), sizes, strict=True)}
     ids: list[int] = []
     types: list[int] = []
     for kind, name, type_id in pieces:
@@ -55,9 +56,9 @@ def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:
     return (shorter, longer) if first <= second else (longer, shorter)
 
 
-def cut(ids: list[int], size: int, side: str) -> list[int]:
+def cut(ids: list[int], size: int, left: bool) -> list[int]:
     """At most `size` ids, the first of them or, cut at the left, the last."""
-    return ids[len(ids) - size :] if is_left(side) and size < len(ids) else ids[:size]
+    return ids[len(ids) - size :] if left and size < len(ids) else ids[:size]
 
 
 def is_left(side: str) -> bool:

@@ -89,10 +89,11 @@ class Neighbours:
         special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
         tokens, merged = list(model.tokens), set(model.merged_ids.tolist())
         limit = 4 * len(tokens) + 65_536
+        is_of_model = self.is_of(model)
         for is_special, named in ((True, self.special), (False, self.added)):
             for text, id in named.items():
                 if text in special or text in added:
-                    if id == special.get(text) and not is_special and text != model.unk_token and self.is_of(model):
+                    if id == special.get(text) and not is_special and text != model.unk_token and is_of_model:
                         added[text] = special.pop(text)
                     continue
                 known = id < len(tokens) and tokens[id]

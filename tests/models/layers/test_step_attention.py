@@ -63,6 +63,12 @@ def test_scores_far_from_each_other_and_from_0(level: str) -> None:
     torch.testing.assert_close(found.double(), expected(q, k, v, None), rtol=1e-4, atol=1e-7)
 
 
+@torch.no_grad()
+def test_padding_of_a_vector_weighs_nothing_beside_large_scores(level: str) -> None:
+    q, k, v = torch.full((1, 1, 1, 4), 1e10), torch.full((1, 1, 5, 4), 1e10), torch.ones(1, 1, 5, 4)
+    torch.testing.assert_close(attend_step(q, k, v, None), torch.ones(1, 1, 1, 4))
+
+
 def test_threads_share_the_rows() -> None:
     draw = np.random.default_rng(0)
     q, k, v = (draw.standard_normal((64, 8, n, 64)).astype(np.float32) for n in (4, 200, 200))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import SpecialTokenError
+from bpe_transformer.tokenizer.encoding.native_texts import overlapping
 
 tiktoken = pytest.importorskip("tiktoken")
 
@@ -74,3 +75,19 @@ def test_many_threads_with_policies_of_their_own(mixed: Tokenizer) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(encode, range(4000)))
+
+
+@given(st.lists(st.text("ab<", min_size=1, max_size=6)), st.lists(st.text("ab<", min_size=1, max_size=6)))
+def test_tokens_that_can_overlap_others(some: list[str], others: list[str]) -> None:
+    def overlaps(one: str, other: str) -> bool:
+        """Whether the two stand in some text with a character in common."""
+        offsets = range(1 - len(other), len(one))
+        return any(
+            all(
+                (0 <= i - at < len(other) and other[i - at] == one[i]) or not 0 <= i - at < len(other)
+                for i in range(len(one))
+            )
+            for at in offsets
+        )
+
+    assert overlapping(some, others) == {one for one in some if any(overlaps(one, other) for other in others)}

@@ -152,3 +152,13 @@ def test_what_is_not_known_is_named(
         change = {"model": {**document["model"], **change["model"]}}
     with pytest.raises(FormatError, match=message):
         Tokenizer.from_file(written(document, tmp_path, **change))
+
+
+def test_a_pair_takes_no_dropout_and_every_side_is_checked() -> None:
+    trained = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), 258)
+    kinds: list[dict[str, Any]] = [{"dropout": 0.5}, {"seed": 1}]
+    for options in kinds:
+        with pytest.raises(EncodingError, match="for one text, not for a pair"):
+            trained.encode("low", pair="er", **options)
+    with pytest.raises(EncodingError, match="truncation_side='x'"):
+        trained.encode_pair("low", "er", truncation_side="x")  # type: ignore[arg-type]

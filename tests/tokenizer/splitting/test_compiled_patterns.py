@@ -218,3 +218,12 @@ def test_documents_are_cut_for_threads_only_where_both_sides_split_as_before() -
                 sides = _core.split(scanner, data[:cut]) + _core.split(scanner, data[cut:])
                 assert sides == _core.split(scanner, data), (name, text, cut)
                 cut += 1
+
+
+def test_large_sets_are_read_in_one_go_and_many_sets_are_refused() -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x9E20, 2)))
+    assert _core.CompiledPattern([(f"[{letters}]+|a", False, 0, False)]).samples
+    with pytest.raises(_core.UnsupportedPattern, match="sets of characters"):
+        _core.CompiledPattern([("".join(map(chr, range(0x4E00, 0x5E00))), False, 0, False)])
+    with pytest.raises(ValueError, match="no stages"):
+        _core.CompiledPattern([])

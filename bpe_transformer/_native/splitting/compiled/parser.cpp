@@ -30,9 +30,10 @@ Node concat(std::vector<Node> children) {
 Node alternate(std::vector<Node> children) {
   if (children.size() == 1) return std::move(children[0]);
   if (std::all_of(children.begin(), children.end(), [](const Node& child) { return child.is_set(); })) {
-    CodePoints all;
-    for (const Node& child : children) all = all | child.set.code_points;
-    return Node::of_set(std::move(all));
+    std::vector<CodePoints::Range> all;
+    for (const Node& child : children)
+      all.insert(all.end(), child.set.code_points.ranges().begin(), child.set.code_points.ranges().end());
+    return Node::of_set(CodePoints(std::move(all)));
   }
   Node node;
   node.kind = Node::Kind::kAlternate;

@@ -36,6 +36,8 @@ uint32_t Program::set_number(const Neighbours& set) {
     if (sets[i].edge == set.edge && sets[i].final_newline == set.final_newline &&
         sets[i].code_points == set.code_points)
       return static_cast<uint32_t>(i);
+  constexpr size_t kMost = 1000;
+  if (sets.size() == kMost) throw Unsupported("more than 1,000 sets of characters");
   sets.push_back(set);
   return static_cast<uint32_t>(sets.size() - 1);
 }

@@ -132,18 +132,21 @@ class ClassParser {
     if (++depth_ > kMaxDepth) throw Unsupported("classes in classes in classes");
     const bool negated = reader_.take("^");
     std::optional<CodePoints> joined;
-    CodePoints items;
+    std::vector<CodePoints::Range> items;
     for (bool first = true; first || !reader_.sees("]"); first = false) {
       if (has_nested_sets_ && reader_.take("&&")) {
-        joined = joined ? *joined & items : items;
+        const CodePoints before(std::move(items));
+        joined = joined ? *joined & before : before;
         items = {};
         continue;
       }
-      items = items | item();
+      const CodePoints one = item();
+      items.insert(items.end(), one.ranges().begin(), one.ranges().end());
     }
     reader_.next();
     --depth_;
-    const CodePoints all = joined ? *joined & items : items;
+    const CodePoints last(std::move(items));
+    const CodePoints all = joined ? *joined & last : last;
     return negated ? ~all : all;
   }
 
