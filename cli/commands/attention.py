@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -13,7 +12,6 @@ from bpe_transformer.cli.support.text_input import read_text
 
 if TYPE_CHECKING:
     from bpe_transformer.inference.attention_weights import AttentionKind
-    from bpe_transformer.inspection.attention.attended import AttendedText
     from bpe_transformer.inspection.attention.reading import Choice, Method
 
 _METHODS = ("weights", "norms", "rollout")
@@ -107,6 +105,10 @@ def command(
     """
     if focus is not None and svg is not None:
         raise click.UsageError("--svg draws a map, which --focus does not show; leave one of them out")
+    if focus is not None and (layer is not None or head != "mean" or method != "weights"):
+        raise click.UsageError(
+            "--focus looks at the weights of all layers and heads; leave --layer, --head and --method out"
+        )
     if svg is not None:
         from bpe_transformer.cli.support.outputs import claim_output
 
@@ -124,7 +126,11 @@ def command(
         return print_json(focused.as_dict()) if console is None else console.print(focused)
     maps = found.maps(Reading(kind, layer, head, method))
     if svg is not None:
-        _write_svg(found, maps[0], svg, overwrite)
+        from bpe_transformer.cli.support.outputs import write_picture
+        from bpe_transformer.inspection.render.attention.svg import svg_attention
+
+        write_picture(svg, svg_attention(maps[0]), overwrite=overwrite)
+        say(f"wrote {svg}")
     if console is None:
         return print_json([view.as_dict() for view in maps])
     if found.is_cross(kind):
@@ -132,12 +138,3 @@ def command(
         console.print()
     for view in maps:
         console.print(view)
-
-
-def _write_svg(found: AttendedText, view: Any, svg: str, overwrite: bool) -> None:
-    from bpe_transformer.cli.support.outputs import replacing
-    from bpe_transformer.inspection.render.attention.svg import svg_attention
-
-    with replacing(svg, overwrite=overwrite) as path:
-        Path(path).write_text(svg_attention(view), encoding="utf-8")
-    say(f"wrote {svg}")

@@ -87,6 +87,8 @@ def command(
     """
     if not is_url(output):
         claim_output(output)
+    elif flat is not None or is_flat(choice.corpus):
+        raise click.UsageError("flat files are read and written on this machine; give a local -o, and copy that")
     hide_library_bars()
     from bpe_transformer import Tokenizer
     from bpe_transformer.data import load_corpus

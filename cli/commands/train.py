@@ -330,6 +330,10 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
     claim_output(run)
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
+    if not resume and not overwrite and (run / STATE).exists() and not (run / CONFIG).exists():
+        raise CheckpointError(
+            f"{run} holds a run that was stopped; go on with --resume, begin anew with --overwrite, or choose another -o"
+        )
     if not resume and not overwrite and (run / CONFIG).exists():
         raise CheckpointError(
             f"{run} holds a model already; go on with --resume, replace it with --overwrite, or choose another -o"

@@ -271,8 +271,10 @@ def show_ledger(ledger: Ledger, *, title: str | None = None) -> None:
             more = ", …" if row.examples > len(row.places) else ""
             line = f"{row.stage}: {row.outcome}, {row.reason}: {', '.join(row.places)}{more}"
             console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+    from bpe_transformer.cli.support.python_names import with_options
+
     for note in ledger.notes:
-        console.print(note, style="dim", markup=False, highlight=False)
+        console.print(with_options(note), style="dim", markup=False, highlight=False)
 
 
 def say_peak_memory() -> None:

@@ -84,7 +84,8 @@ def check_address_space(needed: int, threads: int | None = None) -> None:
     threads = threads or _number(os.environ.get("OMP_NUM_THREADS")) or os.cpu_count() or 1
     needed += (threads - 1) * _THREAD
     if limit < needed:
-        fewer = "" if threads == 1 else f", or use fewer threads than {threads} (--threads 1)"
+        fewer = f", or use fewer threads than {threads} (OMP_NUM_THREADS=1, or --threads 1 where a command has it)"
+        fewer = "" if threads == 1 else fewer
         raise ConfigError(
             f"this process may have {limit / 1e6:,.0f} MB of address space, and PyTorch with a small model needs "
             f"{needed / 1e6:,.0f} MB; raise the limit (ulimit -v {-(-needed // 1024)}){fewer}"

@@ -423,7 +423,7 @@ class Mixing:
         stores: tuple[list[TokenStore], list[TokenStore]] = ([], [])
         for corpus, split in zip(self.corpora, self.splits, strict=True):
             if not self.quiet:
-                tell((*corpus.choice.described(corpus.columns, corpus.info), *split.notes))
+                tell((*corpus.choice.described(corpus.columns, corpus.info), *map(with_options, split.notes)))
             sides = zip(stores, ("training", "validation"), split[:2], split.ledgers, strict=True)
             for kept, name, rows, before in sides:
                 how: dict[str, Any] = {"max_len": settings.model.max_len, "labels": labels, "before": before}

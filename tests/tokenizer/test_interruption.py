@@ -6,10 +6,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer import PretokenCounter, PretokenCounts, Tokenizer, learn_bpe
 from tests.conftest import TEXTS
 
 TEXT = "".join(TEXTS) * 40_000  # some 35 MB
@@ -90,3 +91,20 @@ def test_the_learner_ends_on_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt), interrupted_after(whole / 10):
         learn_bpe(counts, 1000)
     assert time.process_time() - start < max(0.6 * whole, whole / 10 + 0.4)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.03, 0.08])
+def test_what_an_interrupted_count_holds_is_what_it_says(seconds: float, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(" ".join(map(str, range(4_000_000))))
+    counter = PretokenCounter(num_threads=2)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        counter.add_file(tmp_path / "a.txt")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    size = counter.num_bytes
+    assert sum(len(word) * count for word, count in counter.counts().items()) == size

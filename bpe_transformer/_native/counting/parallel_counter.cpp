@@ -70,10 +70,8 @@ void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>&
   std::atomic<size_t> next{0};
   run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(ends.size(), 1))), [&](int thread) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
-    Checkpoint* const checkpoint = Checkpoint::current();
     for (size_t i; (i = next.fetch_add(1)) < ends.size();) {
       for (size_t at = i == 0 ? 0 : ends[i - 1]; at < ends[i]; ++at) {
-        if (checkpoint) checkpoint->look();
         const Chunk& chunk = chunks[at];
         const uint8_t* const begin = chunk.bytes.data;
         const size_t valid = unicode::valid_prefix(begin, chunk.bytes.size);

@@ -18,14 +18,14 @@ void add_documents(ParallelCounter& counter, const bpe::Pattern& pattern, const 
 // Each text is a document.
 void add_texts(ParallelCounter& self, const bpe::Pattern& pattern, const nb::tuple& objects) {
   const std::vector<bpe::Text> texts = texts_of(objects);
-  const LongCall call(texts);
+  const nb::gil_scoped_release released;  // not interrupted: what is counted has to be what `bytes` says
   add_documents(self, pattern, texts);
 }
 
 // The same for texts that lie in buffers, see Rows.
 void add_rows(ParallelCounter& self, const bpe::Pattern& pattern, const nb::list& chunks) {
   const Rows rows(chunks);
-  const LongCall call(rows.texts);
+  const nb::gil_scoped_release released;
   add_documents(self, pattern, rows.texts);
 }
 
@@ -57,7 +57,7 @@ void bind_document_stream(nb::module_& m) {
           "add",
           [](DocumentStream& self, nb::handle block) {
             const Buffer buffer(block);
-            const LongCall call(buffer.size());
+            const nb::gil_scoped_release released;
             self.add({buffer.data(), buffer.size()});
           },
           "block"_a)

@@ -19,6 +19,7 @@ from bpe_transformer.ledger import ALSO_VALIDATION, HELD_OUT, REPEATED, Ledger, 
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
 
 Numbers = npt.NDArray[np.int64]
 _HELD_OUT_SHARE = 20  # one row in so many
@@ -139,7 +140,21 @@ def _held_out_stage(whole: datasets.Dataset, train: datasets.Dataset, columns: S
 
 
 def _num_bytes(rows: datasets.Dataset, columns: Sequence[str]) -> int:
-    return sum(int(sizes.sum()) for _, sizes in _hashed(rows, columns))
+    batches = rows.select_columns(list(columns)).with_format("arrow").iter(10_000)
+    return sum(int(_sizes(batch, columns).sum()) for batch in batches)
+
+
+def _sizes(batch: pa.Table, columns: Sequence[str]) -> npt.NDArray[np.int64]:
+    """(N,) bytes of each row's texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = np.zeros(batch.num_rows, dtype=np.int64)
+    for name in columns:
+        kind = batch.schema.field(name).type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            sizes += pc.fill_null(pc.binary_length(batch[name]), 0).to_numpy()
+    return sizes
 
 
 def _is_file(validation: str, splits: Sequence[str]) -> bool:
@@ -257,17 +272,11 @@ def _hashed(
     rows: datasets.Dataset, columns: Sequence[str]
 ) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]:
     """(64-bit hashes of the rows' values in `columns`, bytes of the texts among them), some rows at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
     from pandas.util import hash_array  # type: ignore[import-untyped]  # datasets depends on it
 
     for batch in rows.select_columns(list(columns)).with_format("arrow").iter(10_000):
-        hashed, sizes = np.zeros(batch.num_rows, dtype=np.uint64), np.zeros(batch.num_rows, dtype=np.int64)
+        hashed = np.zeros(batch.num_rows, dtype=np.uint64)
         for name in columns:
             values = np.asarray([str(value) for value in batch[name].to_pylist()], dtype=object)
             hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + hash_array(values, categorize=False)
-            if pa.types.is_string(batch.schema.field(name).type) or pa.types.is_large_string(
-                batch.schema.field(name).type
-            ):
-                sizes += pc.fill_null(pc.binary_length(batch[name]), 0).to_numpy()
-        yield hashed, sizes
+        yield hashed, _sizes(batch, columns)

@@ -97,7 +97,7 @@ def focus_on(
 
 def _place(word: str, names: Sequence[bytes]) -> int:
     wanted = word.strip().encode("utf-8", "surrogateescape")
-    places = [place for place, name in enumerate(names) if name == wanted]
+    places = [place for place, name in enumerate(names) if (name.strip() or name) == wanted or visible(name) == word]
     if places:
         return places[-1]
     if word.isdecimal() and 1 <= int(word) <= len(names):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import regex
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
 Unit = Literal["words", "chars", "tokens"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
 FOLDING = "columns of a unit's tokens are summed, their rows averaged"
 _CHARACTER = regex.compile(r"\X")  # with its combining marks (Unicode Standard Annex 29)
 

@@ -56,10 +56,6 @@ class WordAlignment(View):
     reading: AlignmentReading
     chosen_on: str
 
-    @property
-    def pairs(self) -> Pairs:
-        return frozenset((link.src, link.tgt) for link in self.links)
-
     def as_sentences(self) -> SentenceLinks:
         """The same, to draw."""
         return SentenceLinks(self.src_words, self.tgt_words, self.links)
@@ -158,11 +154,6 @@ class Aligner:
         ways = np.stack([mean[:, :-1], mean[:, 1:]])  # as written, as read
         weights = rows.mean_rows(columns.sum_columns(ways))[..., kept]
         return AlignedWords(tuple(columns.names[number] for number in kept), rows.names, weights)
-
-    def choose(self, pairs: Sequence[tuple[str, str]], gold: Sequence[WordLinks]) -> tuple[ErrorRate, ...]:
-        """The error of every reading over pairs with a gold alignment, best first."""
-        aligned = [self.words(src, tgt) for src, tgt in pairs]
-        return measured(aligned, gold)
 
 
 @dataclass(frozen=True, slots=True)

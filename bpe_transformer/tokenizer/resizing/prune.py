@@ -41,7 +41,8 @@ class PrunedModel:
         old, new = len(self.new_ids), len(self.model.tokens)
         return (
             f"{old:,} ids became {new:,}: {self.dropped:,} dropped ({self.dropped / max(old, 1):.1%}), "
-            f"{self.kept_constituents:,} unused ones kept to merge others; {self.corpus_tokens:,} tokens of corpus as before"
+            f"{self.kept_constituents:,} unused ones kept to merge others; "
+            f"the corpus takes {self.corpus_tokens:,} tokens, as before"
         )
 
 
