@@ -176,6 +176,14 @@ def test_what_a_word_refers_to(bpe: Run, fails: Callable[..., str], reader: Path
     assert "is no word of this text; choose one of: </s> three cats" in fails(
         "attention", reader, "three cats", "--focus", "x"
     )
+    said = fails("attention", reader, "three cats read three books", "--focus", "x", "--tokens")
+    names = said.partition("choose one of: ")[2].partition("; or its place")[0].split()
+    spaced = [name for name in names if name.startswith("·") and len(name) > 1][-1]  # with the space before it
+    for word in (spaced, spaced[1:]):
+        done = bpe("attention", reader, "three cats read three books", "--focus", word, "--tokens")
+        assert done.returncode == 0, done.stderr.decode()
+    with_layer = bpe("attention", reader, "three cats", "--focus", "cats", "--layer", 1)
+    assert (with_layer.returncode, b"leave --layer, --head and --method out" in with_layer.stderr) == (2, True)
     picture = bpe("attention", reader, "three cats", "--focus", "cats", "--width", "80").stdout.decode()
     assert "layer 1 head" in picture
 

@@ -152,6 +152,8 @@ def test_sources_and_output_at_urls(prepare: Prepare, home: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "3 rows for language-model written to memory://rows" in done.stderr
     memory.pipe("/texts/a.txt", b"three\n\none\n")
+    flat = prepare("memory://texts/a.txt", "-o", "memory://flat", "--format", "nanogpt")
+    assert "give a local -o" in flat.stderr
     changed = prepare("memory://texts/a.txt", "-o", "memory://rows", "--shard-size", "8")
     assert "holds a store of something else" in changed.stderr
     (home / "same.txt").write_bytes(b"one two\n\nthree\n\none\n")

@@ -142,6 +142,16 @@ def test_a_model_is_not_replaced_unasked(fails: Run, trained: Path, parallel: st
     assert (trained / "model.safetensors").read_bytes() == before
 
 
+def test_a_stopped_run_is_not_begun_anew_unasked(fails: Run, parallel: str, tmp_path: Path) -> None:
+    from bpe_transformer.training.state import STATE
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / STATE).write_bytes(b"a run that has saved no model yet")
+    assert "holds a run that was stopped; go on with --resume" in fails(
+        "train", parallel, "-o", tmp_path / "run", *QUICK
+    )
+
+
 def test_bad_input_is_one_line_and_nothing_is_written(
     fails: Run, parallel: str, trained: Path, reader: Path, byte_tokenizer: Path, tmp_path: Path
 ) -> None:
