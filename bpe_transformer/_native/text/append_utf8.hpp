@@ -8,7 +8,7 @@ namespace bpe {
 // Appends the one to four bytes of `code` to a string or a vector of bytes.
 template <class Bytes>
 void append_utf8(uint32_t code, Bytes& out) {
-  const auto put = [&](uint32_t byte) { out.push_back(static_cast<typename Bytes::value_type>(byte)); };
+  const auto put = [&](uint32_t byte) { out.push_back(static_cast<Bytes::value_type>(byte)); };
   const auto continuation = [&](unsigned shift) { put(0x80 | (code >> shift & 0x3F)); };
   if (code < 0x80) {
     put(code);
