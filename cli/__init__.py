@@ -36,6 +36,7 @@ COMMANDS = {
     "train": "Train a translation or language model.",
     "curve": "Draw the losses of training runs together.",
     "ab": "Compare tokenizers by the models that they make.",
+    "study": "Measure what the papers claim, with models trained here.",
     "evaluate": "Score a trained model on a held-out split.",
     "translate": "Translate text with a trained model.",
     "generate": "Continue texts with a trained language model.",

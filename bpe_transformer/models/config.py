@@ -80,7 +80,7 @@ class RecurrentOptions(ModelOptions):
     """The shape of a recurrent encoder-decoder with one context vector (Sutskever et al. 2014, Cho et al. 2014)."""
 
     d_embedding: int | None = option(None, unit="features", meaning="width of token vectors; none: d_model", low=1)
-    cell: str = option("lstm", unit="kind", meaning="recurrent cell", choices=("lstm", "gru"))
+    cell: str = option("lstm", unit="kind", meaning="recurrent cell", choices=("lstm", "gru", "rnn"))
     bidirectional: bool = option(True, unit="yes or no", meaning="an encoder that reads both ways")
 
     @property
@@ -93,7 +93,7 @@ class RecurrentOptions(ModelOptions):
 class RecurrentAttentionOptions(RecurrentOptions):
     """The same with attention over the encoder (Bahdanau et al. 2015; Luong et al. 2015)."""
 
-    cell: str = option("gru", unit="kind", meaning="recurrent cell", choices=("lstm", "gru"))
+    cell: str = option("gru", unit="kind", meaning="recurrent cell", choices=("lstm", "gru", "rnn"))
     score: str = option(
         "additive", unit="kind", meaning="attention score", choices=("additive", "dot", "general", "concat")
     )

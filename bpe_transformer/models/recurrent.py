@@ -38,7 +38,7 @@ class RecurrentCache:
 
 
 class RecurrentEncoder(nn.Module):
-    """An LSTM or GRU over the source, in both directions if `bidirectional`; rows end at their own length.
+    """An LSTM, GRU or plain network over the source, in both directions if `bidirectional`; rows end at their own length.
 
     A bidirectional GRU of one layer is that of Bahdanau et al. 2015, appendix A.2.1; further layers and LSTMs are not
     the paper's.
@@ -95,7 +95,7 @@ class Bridge(nn.Module):
 
 
 class PlainDecoder(nn.Module):
-    """An LSTM or GRU that knows the source only by its first state."""
+    """An LSTM, GRU or plain network that knows the source only by its first state."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

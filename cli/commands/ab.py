@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say
+from bpe_transformer.cli.support.numbers import WholeNumbers
 from bpe_transformer.cli.support.options import (
     errors_option,
     overwrite_option,
@@ -36,22 +37,6 @@ if TYPE_CHECKING:
     from bpe_transformer.studies import SideBySide
 
 
-class Sizes(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # a generic in some releases of click
-    """The type of an option that takes vocabulary sizes: N,N,…"""
-
-    name = "N,N,…"
-
-    def convert(
-        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(size.replace("_", "")) for size in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of whole numbers; write them like 1000,4000,16000", param, ctx)
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -69,7 +54,12 @@ Examples:
 @click.option(
     "--tokenizer", "tokenizers", multiple=True, metavar="[LABEL=]TOKENIZER", help="One to compare; repeatable."
 )
-@click.option("--sizes", type=Sizes(), metavar="N,N,…", help="Sizes to compare of a vocabulary learned from CORPUS.")
+@click.option(
+    "--sizes",
+    type=WholeNumbers("1000,4000,16000"),
+    metavar="N,N,…",
+    help="Sizes to compare of a vocabulary learned from CORPUS.",
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),

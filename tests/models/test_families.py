@@ -36,6 +36,7 @@ TRANSFORMER: dict[str, dict[str, Any]] = {
 RECURRENT: dict[str, dict[str, Any]] = {
     "plain": {},
     "gru": {"cell": "gru"},
+    "rnn": {"cell": "rnn"},
     "lstm": {"cell": "lstm"},
     "one way": {"bidirectional": False},
     "one layer": {"n_layers": 1},

@@ -12,7 +12,7 @@ State = tuple[Tensor, ...]
 
 
 class RecurrentCell(nn.Module):
-    """What the two cells share: their gates are linear in the input and in the state.
+    """What the cells share: their gates are linear in the input and in the state.
 
     The input's contribution is computed apart (`project`), so that it can be computed for all steps at once.
     """
@@ -84,11 +84,22 @@ class GRUCell(RecurrentCell):
         return (torch.lerp(n, h, z),)
 
 
-CELLS: dict[str, type[RecurrentCell]] = {"lstm": LSTMCell, "gru": GRUCell}
+class PlainCell(RecurrentCell):
+    """A recurrent unit without gates: h' = tanh(W x + U h + b) (Elman 1990)."""
+
+    n_gates = 1
+    n_states = 1
+
+    @staticmethod
+    def combine(from_input: Tensor, from_state: Tensor, state: State) -> State:
+        return ((from_input + from_state).tanh(),)
+
+
+CELLS: dict[str, type[RecurrentCell]] = {"lstm": LSTMCell, "gru": GRUCell, "rnn": PlainCell}
 
 
 def make_cell(kind: str, d_input: int, d_state: int) -> RecurrentCell:
-    """`kind` is "lstm" or "gru"; `ConfigError` for anything else."""
+    """`kind` is "lstm", "gru" or "rnn"; `ConfigError` for anything else."""
     if kind not in CELLS:
-        raise ConfigError(f"cell={kind!r} is unknown; choose 'lstm' or 'gru'")
+        raise ConfigError(f"cell={kind!r} is unknown; choose 'lstm', 'gru' or 'rnn'")
     return CELLS[kind](d_input, d_state)

@@ -9,16 +9,18 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from bpe_transformer.models.layers.recurrent_cells import CELLS, State
 
+_MODES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN_TANH"}  # torch's names
+
 
 class RecurrentStack(nn.RNNBase):
-    """An LSTM or GRU of `n_layers` layers: `nn.LSTM` or `nn.GRU` over rows that end at their own length.
+    """`n_layers` recurrent layers: `nn.LSTM`, `nn.GRU` or `nn.RNN` over rows that end at their own length.
 
     Parameters have the names, shapes and first values that they have there. Where the step is compiled, the kernels of
     torch, which no compiled graph can hold with packed rows, give way to a loop over the steps with a mask: equal
     numbers, but one graph for every length, of which torch compiles eight before it runs the kernels again.
 
     Args:
-        cell: "lstm" or "gru".
+        cell: "lstm", "gru" or "rnn".
         dropout: between two layers.
     """
 
@@ -33,7 +35,7 @@ class RecurrentStack(nn.RNNBase):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(
-            cell.upper(),
+            _MODES[cell],
             d_input,
             d_state,
             n_layers,
@@ -66,11 +68,12 @@ class RecurrentStack(nn.RNNBase):
         weights: list[Tensor] = [weight for group in self.all_weights for weight in group]
         options = (True, self.num_layers, self.dropout, self.training, self.bidirectional)
         is_lstm = len(state) == 2
+        other = torch.gru if self.mode == "GRU" else torch.rnn_tanh
         if lengths is None:
             if is_lstm:
                 output, *final = torch.lstm(x, state, weights, *options, True)
             else:
-                output, *final = torch.gru(x, state[0], weights, *options, True)
+                output, *final = other(x, state[0], weights, *options, True)
             return output, tuple(final)
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         data, sizes, order, back = packed
@@ -80,7 +83,7 @@ class RecurrentStack(nn.RNNBase):
         if is_lstm:
             output, *final = torch.lstm(data, sizes, state, weights, *options)
         else:
-            output, *final = torch.gru(data, sizes, state[0], weights, *options)
+            output, *final = other(data, sizes, state[0], weights, *options)
         packed = PackedSequence(output, sizes, order, back)
         padded, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.size(1))
         return padded, tuple(part.index_select(1, back) for part in final)

@@ -13,11 +13,11 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.models.layers import AdditiveAttention, make_attention, make_cell
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
-def test_cells_equal_torchs_lstm_and_gru(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_cells_equal_torchs(kind: str) -> None:
     torch.manual_seed(0)
     cell = make_cell(kind, 6, 8)
-    theirs: Any = (nn.LSTM if kind == "lstm" else nn.GRU)(6, 8, batch_first=True)
+    theirs: Any = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[kind](6, 8, batch_first=True)
     with torch.no_grad():
         theirs.weight_ih_l0.copy_(cell.input.weight)
         theirs.weight_hh_l0.copy_(cell.recurrent.weight)
