@@ -194,25 +194,24 @@ def _where(found: ExplainStudy) -> str:
 def _whether_alone(found: ExplainStudy) -> str:
     """The second sentence: whether other weights would do as well."""
     adversarial = found.other(ADVERSARIAL)
-    alone = adversarial.divergence < LARGEST_DIVERGENCE / 4
+    few = adversarial.divergence < LARGEST_DIVERGENCE / 4
     verdict = (
-        "and hardly any other weights give the same output"
-        if alone
-        else ("but it is not the only set of weights with that output")
+        "And hardly any other weights give the same output: those found"
+        if few
+        else "Yet these are not the only weights with that output: others that"
     )
-    seeds = "" if found.seed_divergence is None else f"; two seeds differ by {found.seed_divergence:.2f}"
-    without = (
-        ""
-        if found.exact_uniform is None
-        else (
-            f", while training with uniform weights lowers exact match from {found.exact:.0%} to {found.exact_uniform:.0%}"
+    seeds = "" if found.seed_divergence is None else f"; those of two seeds {found.seed_divergence:.2f}"
+    without = ""
+    if found.exact_uniform is not None:
+        exact, uniform = f"{found.exact:.0%}", f"{found.exact_uniform:.0%}"
+        without = (
+            f", while training with uniform weights lowers exact match from {exact} to {uniform}"
             if found.exact_uniform < found.exact
-            else f", and training with uniform weights does no worse ({found.exact_uniform:.0%} exact, against {found.exact:.0%})"
+            else f", and training with uniform weights does no worse ({uniform} exact, against {exact})"
         )
-    )
     return (
-        f"It depends on the sense of the word whether that explains an output, {verdict}: weights that are "
-        f"{adversarial.divergence:.2f} nats away on average (of 0.69 at most{seeds}) change it by {MOST_CHANGE} at most{without}."
+        f"{verdict} are {adversarial.divergence:.2f} nats away on average (of 0.69 at most{seeds}) and change it by "
+        f"{MOST_CHANGE} at most{without}."
     )
 
 

@@ -118,7 +118,7 @@ def test_answers_follow_the_figures() -> None:
 
     explain = results.explain()
     assert "for 90% of the words (gradient × input for 80% and leave-one-out for 85%; chance 35%)" in explain.answer()
-    assert "not the only set of weights" in explain.answer()
+    assert "Yet these are not the only weights with that output" in explain.answer()
     assert explain.answer().count(". ") == 1  # two sentences
     close = tuple(replace(one, divergence=0.01) for one in explain.others)
     assert "hardly any other weights" in replace(explain, others=close).answer()
