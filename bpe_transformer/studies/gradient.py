@@ -44,10 +44,10 @@ class Settings(StudySettings):
 
     lengths: tuple[int, ...] = option((1, 2, 4, 8, 16, 32, 64), unit="words", meaning="distances, from the output back")
     d_model: int = option(64, unit="features", meaning="width of every model, a multiple of 4", low=4)
-    steps: int = option(800, unit="steps", meaning="of each training", low=1)
+    steps: int = option(400, unit="steps", meaning="of each training", low=1)
     batch: int = option(32, unit="rows", meaning="rows of a training step", low=1)
     lr: float = option(3e-3, unit="per step", meaning="peak learning rate", low=0)
-    seeds: int = option(2, unit="trainings", meaning="of each model", low=1)
+    seeds: int = option(1, unit="trainings", meaning="of each model", low=1)
 
     def contradictions(self) -> list[str]:
         return super().contradictions() + check_whole("lengths", self.lengths, 1, 2)

@@ -48,8 +48,8 @@ def test_configs_are_frozen_and_check_themselves_however_they_are_made() -> None
         replace(config, n_heads=3)
     assert replace(config, dropout=0) == replace(config, dropout=0.0)
     assert TransformerConfig(**config.to_dict()) == config
-    with pytest.raises(ConfigError, match="cell='rnn'"):
-        RecurrentConfig(vocab_size=10, cell="rnn")
+    with pytest.raises(ConfigError, match="cell='elman'"):
+        RecurrentConfig(vocab_size=10, cell="elman")
 
 
 def test_configs_and_registry_cost_no_torch() -> None:

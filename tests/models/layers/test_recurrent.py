@@ -76,8 +76,8 @@ def test_luongs_three_scores_are_their_formulas() -> None:
 
 
 def test_unknown_kinds_and_unequal_widths_are_refused() -> None:
-    with pytest.raises(ConfigError, match="cell='rnn'"):
-        make_cell("rnn", 2, 2)
+    with pytest.raises(ConfigError, match="cell='elman'"):
+        make_cell("elman", 2, 2)
     with pytest.raises(ConfigError, match="score='cosine'"):
         make_attention("cosine", d_query=2, d_memory=2, d_attention=2)
     with pytest.raises(ConfigError, match="score='dot' needs"):
