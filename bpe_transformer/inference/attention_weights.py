@@ -51,11 +51,16 @@ class AttentionWeights:
     tgt_ids: tuple[int, ...]
     end_id: int
 
-    def kind_named(self, kind: AttentionKind | None = None) -> AttentionKind:
-        """`kind`, or the first there is of cross, decoder and encoder. Raises `ConfigError` when the model has none such."""
+    @property
+    def kinds(self) -> tuple[AttentionKind, ...]:
+        """What there is of cross, decoder and encoder, in this order."""
         held: dict[AttentionKind, Weights | None]
         held = {"cross": self.cross, "decoder": self.decoder, "encoder": self.encoder}
-        there = [name for name, found in held.items() if found is not None]
+        return tuple(name for name, found in held.items() if found is not None)
+
+    def kind_named(self, kind: AttentionKind | None = None) -> AttentionKind:
+        """`kind`, or the first there is of cross, decoder and encoder. Raises `ConfigError` when the model has none such."""
+        there = self.kinds
         if not there:
             raise ConfigError("this model has no attention: its decoder knows the source by one context vector only")
         if kind is not None and kind not in there:

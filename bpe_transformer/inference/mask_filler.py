@@ -14,6 +14,7 @@ from bpe_transformer.errors import CheckpointError, ConfigError, refuse_one_stri
 from bpe_transformer.inference.attention_weights import AttentionWeights, weights_of_row
 from bpe_transformer.inference.batches import length_batches, text_list
 from bpe_transformer.inference.missing_tokens import ids_without_token
+from bpe_transformer.io.printable import times
 from bpe_transformer.models import MaskedLanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
@@ -183,7 +184,9 @@ class MaskFiller:
         """The ids as a document: after </s>, as in training."""
         framed, max_len = [self.special.eos, *ids], self.info.settings.model.max_len
         if len(framed) > max_len:
-            raise ConfigError(f"row {row:,}: a text of {len(framed)} ids is longer than max_len={max_len}; shorten it")
+            raise ConfigError(
+                f"row {row:,}: a text of {times(len(framed), 'id')} is longer than max_len={max_len}; shorten it"
+            )
         return framed
 
 

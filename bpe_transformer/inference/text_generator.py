@@ -21,6 +21,7 @@ from bpe_transformer.inference.search.constraints import Constraints
 from bpe_transformer.inference.search.decoding_session import LanguageModelSession
 from bpe_transformer.inference.search.sampling import sample
 from bpe_transformer.inference.search.stepwise import Written
+from bpe_transformer.io.printable import times
 from bpe_transformer.models import LanguageModel
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
@@ -140,7 +141,7 @@ class TextGenerator:
             kept = ids[-(max_len - wanted) :]
             return _Start(kept, wanted, len(ids) - len(kept))
         raise ConfigError(
-            f"row {row:,}: a prompt of {len(ids):,} ids, </s> before it included, + max_new={wanted} is more than "
+            f"row {row:,}: a prompt of {times(len(ids), 'id')}, </s> before it included, + max_new={wanted} is more than "
             f"max_len={max_len}; shorten the prompt or max_new, or crop the prompt from the left with long='crop'"
         )
 

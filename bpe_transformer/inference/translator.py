@@ -23,6 +23,7 @@ from bpe_transformer.inference.search.decoding_session import TranslationSession
 from bpe_transformer.inference.search.greedy import greedy_search
 from bpe_transformer.inference.translation import ScoredToken, Translation, TranslationHypothesis
 from bpe_transformer.inference.unknowns import Unknowns
+from bpe_transformer.io.printable import times
 from bpe_transformer.models import EncoderDecoder, RecurrentSeq2Seq, TransformerOptions
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo
@@ -143,7 +144,7 @@ class Translator:
         sources, wanted = text_list(texts), text_list(targets)
         if len(sources) != len(wanted) or isinstance(texts, str) != isinstance(targets, str):
             raise ConfigError(
-                f"{len(sources)} texts and {len(wanted)} targets cannot be paired; give one target a text"
+                f"{times(len(sources), 'text')} and {times(len(wanted), 'target')} cannot be paired; give one target a text"
             )
         chosen = self._options({"length_penalty": length_penalty, "batch_tokens": batch_tokens})
         src = [self._encode(text) for text in sources]
@@ -210,7 +211,7 @@ class Translator:
     def _prefixes(self, prefix: str | Sequence[str], count: int) -> list[list[int]]:
         each = [prefix] * count if isinstance(prefix, str) else list(prefix)
         if len(each) != count:
-            raise ConfigError(f"{len(each)} prefixes for {count} texts; give one for all, or one a text")
+            raise ConfigError(f"{len(each)} prefixes for {times(count, 'text')}; give one for all, or one a text")
         return [list(self.tokenizer.encode_ordinary(text)) for text in each]
 
     def _pieces(
@@ -288,7 +289,9 @@ class Translator:
         if isinstance(settings.model, TransformerOptions) and settings.model.positions == "learned":
             last = settings.model.max_len - 1
             if max(prefixes) > last:
-                raise EncodingError(f"a prefix of {max(prefixes)} ids leaves no room in max_len={last + 1}; shorten it")
+                raise EncodingError(
+                    f"a prefix of {times(max(prefixes), 'id')} leaves no room in max_len={last + 1}; shorten it"
+                )
             limits = limits.clamp(max=last)
         return limits
 

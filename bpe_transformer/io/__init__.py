@@ -47,6 +47,7 @@ from bpe_transformer.io.utf8 import (
     decode_utf8,
     encode_utf8,
     invalid_utf8_message,
+    other_kind,
     replace_invalid,
 )
 
@@ -87,6 +88,7 @@ __all__ = [
     "normalize_blocks",
     "one_line",
     "open_bytes",
+    "other_kind",
     "parse_facts",
     "parse_json",
     "printable",

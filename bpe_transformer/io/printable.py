@@ -51,3 +51,12 @@ def _escape(found: re.Match[str]) -> str:
     char = found[0]
     is_byte = 0xDC80 <= ord(char) <= 0xDCFF  # of a name that is not UTF-8 (PEP 383)
     return f"⟨{ord(char) - 0xDC00:02x}⟩" if is_byte else code_point(char)
+
+
+def times(count: int, noun: str) -> str:
+    """A count with its noun, in the plural unless it is one.
+
+    >>> times(1, "word"), times(1200, "word")
+    ('1 word', '1,200 words')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -89,8 +90,46 @@ REPLACE_REMEDY = 'errors="replace", which puts U+FFFD in its place'
 _REMEDY = f"convert the file, or go on with {REPLACE_REMEDY}"
 
 
+# how files begin that are no text, and what they are; UTF-16 is text, but not ours
+_SIGNATURES = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive, such as a .docx, .xlsx or .npz"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"PAR1", "a Parquet table"),
+    (b"\x93NUMPY", "an array of NumPy"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+)
+_LOOKED_AT = 4096  # bytes
+
+
+def other_kind(path: object) -> str | None:
+    """What a file is by its first bytes, where that is known not to be UTF-8 text: "a PNG image"; None where it is not known,
+    or `path` names no file."""
+    try:
+        if not isinstance(path, (str, os.PathLike)) or not os.path.isfile(path):
+            return None
+        if os.fspath(path).lower().endswith((".gz", ".zst", ".parquet")):  # what was read came out of it
+            return None
+        with open(path, "rb") as file:
+            head = file.read(_LOOKED_AT)
+    except (OSError, ValueError):
+        return None
+    known = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
+    return known or ("binary data, with NUL bytes" if b"\0" in head else None)
+
+
 def invalid_utf8_message(name: object, byte: int, position: int, line: int | None = None, remedy: str = _REMEDY) -> str:
-    """The error message for a byte of `name` that is not UTF-8."""
+    """The error message for a byte of `name` that is not UTF-8, and for a file that is no text at all."""
+    if kind := other_kind(name):
+        mend = "save it as UTF-8" if "UTF-16" in kind else "name a text file, or take the text out of it first"
+        return f"{name} is not UTF-8 text: it is {kind}; {mend}"
     where = f"position {position}" if line is None else f"position {position} (line {line:,})"
     return f"{name} is not UTF-8: byte 0x{byte:02x} at {where}; {remedy}"
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
+from bpe_transformer.io.printable import times
 from bpe_transformer.models.config import TransformerOptions
 from bpe_transformer.studies.trial import MODEL, IdStream, TrialSettings, flops_per_step
 from bpe_transformer.studies.trial import Trial as Training
@@ -187,7 +188,7 @@ def _steps(flops: float, stream: IdStream, model: TransformerOptions, settings: 
     steps = int(flops / flops_per_step(stream.vocab_size, model, settings.batch_ids))
     if steps < _LEAST_STEPS:
         raise ConfigError(
-            f"the compute is enough for {steps} steps, and {_LEAST_STEPS} are the least that say anything; "
+            f"the compute is enough for {times(steps, 'step')}, and {_LEAST_STEPS} are the least that say anything; "
             "give more minutes, or compare fewer tokenizers or seeds"
         )
     return steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -9,12 +11,14 @@ import click
 from bpe_transformer.cli.support.console import output, print_json, say
 from bpe_transformer.cli.support.options import errors_option, overwrite_option, view_options
 from bpe_transformer.cli.support.text_input import read_text
+from bpe_transformer.inspection.attention.methods import METHODS
 
 if TYPE_CHECKING:
-    from bpe_transformer.inference.attention_weights import AttentionKind
-    from bpe_transformer.inspection.attention.reading import Choice, Method
+    from rich.console import Console
 
-_METHODS = ("weights", "norms", "rollout")
+    from bpe_transformer.inference.attention_weights import AttentionKind
+    from bpe_transformer.inspection.attention import AttentionMap, AttentionOverTraining, Reading, Unit
+    from bpe_transformer.inspection.attention.reading import Choice, Method
 
 
 class NumberOrWord(click.ParamType[Any]):
@@ -42,6 +46,7 @@ Examples:
   bpe-transformer attention runs/numbers "three cats" --method rollout --svg cats.svg
   bpe-transformer attention runs/language "the cat slept and it was old" --focus it
   bpe-transformer attention runs/numbers "three cats" --kind encoder --tokens --json
+  bpe-transformer attention runs/numbers "three cats" --over-training --svg strip.svg
 """
 )
 @click.argument("run", type=click.Path())
@@ -65,7 +70,7 @@ Examples:
 )
 @click.option(
     "--method",
-    type=click.Choice(_METHODS),
+    type=click.Choice(METHODS),
     default="weights",
     show_default=True,
     help="Weights, weights times value norms, or rollout through the layers.",
@@ -76,7 +81,15 @@ Examples:
     "--focus", metavar="WORD", help="The heads that look hardest from this word at another; a word or its place."
 )
 @click.option(
-    "--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write the first map to this file as well."
+    "--over-training",
+    is_flag=True,
+    help="The same sentence at several moments of a run that was trained with --snapshots.",
+)
+@click.option(
+    "--svg",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write the first map, or the strip of --over-training, to this file as well.",
 )
 @overwrite_option
 @errors_option()
@@ -91,6 +104,7 @@ def command(
     method: Method,
     unit: Literal["tokens", "chars"] | None,
     focus: str | None,
+    over_training: bool,
     svg: str | None,
     overwrite: bool,
     errors: str,
@@ -103,16 +117,12 @@ def command(
     self-attention it is the word that was read. Tokens are folded to words (what stands between white space): columns
     of a word's tokens are summed, their rows averaged.
     """
-    if focus is not None and svg is not None:
-        raise click.UsageError("--svg draws a map, which --focus does not show; leave one of them out")
     if focus is not None and (layer is not None or head != "mean" or method != "weights"):
         raise click.UsageError(
             "--focus looks at the weights of all layers and heads; leave --layer, --head and --method out"
         )
-    if svg is not None:
-        from bpe_transformer.cli.support.outputs import claim_output
-
-        claim_output(svg)
+    pictures = _Pictures(svg, overwrite)
+    pictures.claim(focus=focus, over_training=over_training)
     source = (read_text(errors).rstrip("\n") if text is None else text).strip()
     console = None if as_json else output(width)
     from bpe_transformer.cli.support.training_options import start_torch
@@ -120,17 +130,17 @@ def command(
     start_torch()
     from bpe_transformer.inspection.attention import Reading, attended_text
 
+    reading = Reading(kind, layer, head, method)
+    if over_training:
+        return _show_training(run, source, target, unit or "words", reading, pictures, console)
     found = attended_text(run, source, target, unit or "words")
+    if target is None and found.is_empty:
+        say("note: the model's translation of this text is empty: it writes only the token that ends a text")
     if focus is not None:
         focused = found.focus(focus, kind)
         return print_json(focused.as_dict()) if console is None else console.print(focused)
-    maps = found.maps(Reading(kind, layer, head, method))
-    if svg is not None:
-        from bpe_transformer.cli.support.outputs import write_picture
-        from bpe_transformer.inspection.render.attention.svg import svg_attention
-
-        write_picture(svg, svg_attention(maps[0]), overwrite=overwrite)
-        say(f"wrote {svg}")
+    maps = found.maps(reading)
+    pictures.write_maps(maps)
     if console is None:
         return print_json([view.as_dict() for view in maps])
     if found.is_cross(kind):
@@ -138,3 +148,62 @@ def command(
         console.print()
     for view in maps:
         console.print(view)
+    return None
+
+
+def _show_training(
+    run: str,
+    text: str,
+    target: str | None,
+    unit: Unit,
+    reading: Reading,
+    pictures: _Pictures,
+    console: Console | None,
+) -> None:
+    from bpe_transformer.inspection.attention import attention_over_training
+
+    view = attention_over_training(run, text, target, unit, reading)
+    pictures.write_training(view)
+    if console is None:
+        print_json(view.as_dict())
+    else:
+        console.print(view)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The files that pictures go to."""
+
+    svg: str | None
+    overwrite: bool
+
+    def claim(self, *, focus: str | None, over_training: bool) -> None:
+        """Takes the files for this command. Raises `click.UsageError` beside options whose view they do not draw."""
+        from bpe_transformer.cli.support.outputs import claim_output
+
+        if focus is not None and over_training:
+            raise click.UsageError("--focus looks at one model; leave it or --over-training out")
+        if focus is not None and self.svg is not None:
+            raise click.UsageError("--svg draws maps, which --focus does not show; leave one of them out")
+        if self.svg is not None:
+            claim_output(self.svg)
+
+    def write_maps(self, maps: Sequence[AttentionMap]) -> None:
+        """The first map as SVG."""
+        if self.svg is not None:
+            from bpe_transformer.inspection.render.attention.svg import svg_attention
+
+            self._write(self.svg, svg_attention(maps[0]))
+
+    def write_training(self, view: AttentionOverTraining) -> None:
+        """The strip as SVG."""
+        if self.svg is not None:
+            from bpe_transformer.inspection.render.attention.svg_strip import svg_over_training
+
+            self._write(self.svg, svg_over_training(view))
+
+    def _write(self, path: str, content: str) -> None:
+        from bpe_transformer.cli.support.outputs import write_picture
+
+        write_picture(path, content, overwrite=self.overwrite)
+        say(f"wrote {path}")

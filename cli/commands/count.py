@@ -34,7 +34,7 @@ from bpe_transformer.cli.support.options import (
     tokenizer_option,
 )
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing
-from bpe_transformer.io.printable import printable
+from bpe_transformer.io.printable import printable, times
 from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ def _count_on_cluster(
         )
     if as_json:
         print_json({"output": output, **facts})
-    say(f"{output}: {facts['words']:,} words of {facts['num_documents']:,} documents, {facts['num_bytes']:,} bytes")
+    say(
+        f"{output}: {facts['words']:,} words of {times(facts['num_documents'], 'document')}, {times(facts['num_bytes'], 'byte')}"
+    )
     say_counted(facts["sources"])
     say_peak_memory()
 
@@ -226,7 +228,6 @@ def _check_token_options(splitting: SplittingOptions, counting: CountingOptions)
 
 def _print_summary(summary: dict[str, Any], facts: dict[str, Any]) -> None:
     from bpe_transformer.inspection.render import facts as table
-    from bpe_transformer.inspection.render import times
 
     rows = [
         ("counted", f"{times(summary['documents'], 'document')}, {times(summary['bytes'], 'byte')}"),

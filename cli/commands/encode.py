@@ -37,6 +37,7 @@ from bpe_transformer.cli.support.text_input import (
 )
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 from bpe_transformer.errors import EncodingError
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -214,7 +215,9 @@ def _encode_files(
             raise SystemExit(130) from None
     show_ledger(store.ledger)
     num_bytes = store.ledger.stages[0].received.bytes
-    say(f"{output}: {store.num_ids:,} ids of {len(store):,} texts ({store.num_empty:,} empty), {num_bytes:,} bytes")
+    say(
+        f"{output}: {store.num_ids:,} ids of {times(len(store), 'text')} ({store.num_empty:,} empty), {times(num_bytes, 'byte')}"
+    )
 
 
 def _encode_on_cluster(
@@ -235,5 +238,5 @@ def _encode_on_cluster(
     ids, rows = (
         sum(counts) for counts in zip(*((shard.ids["ids"], shard.rows) for shard in facts.shards), strict=True)
     )
-    say(f"{output}: {ids:,} ids of {rows:,} texts, {facts.ledger.stages[0].received.bytes:,} bytes")
+    say(f"{output}: {ids:,} ids of {times(rows, 'text')}, {times(facts.ledger.stages[0].received.bytes, 'byte')}")
     say_peak_memory()

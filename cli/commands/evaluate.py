@@ -16,7 +16,7 @@ from bpe_transformer.cli.support.training_options import (
     hide_library_bars,
     start_torch,
 )
-from bpe_transformer.io.printable import printable
+from bpe_transformer.io.printable import printable, times
 
 if TYPE_CHECKING:
     import datasets
@@ -160,26 +160,27 @@ def _line(score: Score) -> str:
     if isinstance(score, ClassificationScore):
         return (
             f"accuracy {100 * score.accuracy:.1f} %  macro F1 {100 * score.macro_f1:.1f} %  "
-            f"{score.num_rows:,} rows{_left_out(score, 'text or label')}"
+            f"{times(score.num_rows, 'row')}{_left_out(score, 'text or label')}"
         )
     if isinstance(score, MaskedLanguageModelScore):
         return (
             f"masked accuracy {100 * score.accuracy:.1f} %  perplexity {score.perplexity:.2f} a hidden id  "
-            f"{score.num_texts:,} documents  {score.num_masked:,} hidden ids{_left_out(score, 'text')}"
+            f"{times(score.num_texts, 'document')}  {times(score.num_masked, 'hidden id')}{_left_out(score, 'text')}"
         )
     if isinstance(score, LanguageModelScore):
         return (
             f"{score.bits_per_byte:.3f} bits a byte  perplexity {score.perplexity:.2f} an id  "
-            f"{score.num_texts:,} documents  {score.num_bytes:,} bytes  {score.num_ids:,} ids{_left_out(score, 'text')}"
+            f"{times(score.num_texts, 'document')}  {times(score.num_bytes, 'byte')}  "
+            f"{times(score.num_ids, 'id')}{_left_out(score, 'text')}"
         )
     if score.misses is None:
         return (
-            f"BLEU {score.score:.2f}  chrF {score.chrf:.2f}  {score.num_rows:,} rows"
+            f"BLEU {score.score:.2f}  chrF {score.chrf:.2f}  {times(score.num_rows, 'row')}"
             f"{_left_out(score, 'source or reference')}  {score.signature}  {score.chrf_signature}"
         )
     matches = score.num_rows - len(score.misses)
     left_out = _left_out(score, "source or reference")
-    return f"exact match {score.score:.1f} %  {matches:,} of {score.num_rows:,} rows{left_out}"
+    return f"exact match {score.score:.1f} %  {matches:,} of {times(score.num_rows, 'row')}{left_out}"
 
 
 def _left_out(score: Score, what: str) -> str:

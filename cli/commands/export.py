@@ -13,6 +13,7 @@ from bpe_transformer.cli.support.options import output_option, overwrite_option
 from bpe_transformer.cli.support.outputs import claim_output, replacing
 from bpe_transformer.cli.support.tokenizer_files import named_file, open_tokenizer
 from bpe_transformer.cli.support.training_options import start_torch
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -94,7 +95,7 @@ def _export_model(run: str, output: str, form: str, *, overwrite: bool) -> None:
         done = (export_transformers if form == "transformers" else export_ctranslate2)(run, folder)
     say(
         f"wrote {output}: {done.kind} with its tokenizer; read back with equal greedy outputs and logits that differ by "
-        f"{done.difference:.1e} at most, on a probe of {done.num_rows} rows"
+        f"{done.difference:.1e} at most, on a probe of {times(done.num_rows, 'row')}"
     )
     for note in done.notes:
         say(f"note: {note}")
@@ -122,7 +123,7 @@ def _export_tokenizer(tokenizer: str, output: str, form: str | None, *, overwrit
             package = export(learned.codec, path, form)
     checked = "read back with equal ids" + (f", also by {package}" if package else "")
     name = "standard output" if output == "-" else output
-    say(f"wrote {name}: {learned.vocab_size:,} ids as {form}; {checked}")
+    say(f"wrote {name}: {times(learned.vocab_size, 'id')} as {form}; {checked}")
     if left := _left_out(learned, form):
         say(f"the format has no place for {left}: give them when it is loaded")
 

@@ -13,6 +13,7 @@ from bpe_transformer.cli.support.options import errors_option, json_option, thre
 from bpe_transformer.cli.support.text_input import at_once_option, read_text, text_batches, write_rows
 from bpe_transformer.cli.support.training_options import dataclass_options, start_torch
 from bpe_transformer.inference.options import GenerationOptions
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer.inference import Continuation, TextGenerator
@@ -74,7 +75,7 @@ def command(
         for number, samples in enumerate(found, row):
             if samples[0].cropped:
                 say(
-                    f"note: the prompt of row {number:,} lost {samples[0].cropped:,} ids at its beginning (--long crop)"
+                    f"note: the prompt of row {number:,} lost {times(samples[0].cropped, 'id')} at its beginning (--long crop)"
                 )
         row += len(batch)
 

@@ -15,6 +15,7 @@ from bpe_transformer.cli.support.outputs import claim_output, replacing, save_to
 from bpe_transformer.cli.support.tokenizer_files import named_file, split_pattern
 from bpe_transformer.cli.support.training_options import start_torch
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -94,14 +95,17 @@ def command(
     place = "to standard output" if output == "-" else _saved_file(output)
     model = learned.model
     say(
-        f"read {len(model.left):,} merges, {len(model.special_tokens):,} special and {len(model.added_tokens):,} added tokens; "
-        f"pattern {model.pretokenizer}; saved {place}: {learned.vocab_size:,} ids",
+        f"read {times(len(model.left), 'merge')}, {len(model.special_tokens):,} special and "
+        f"{times(len(model.added_tokens), 'added token')}; "
+        f"pattern {model.pretokenizer}; saved {place}: {times(learned.vocab_size, 'id')}",
     )
 
 
 def _saved_file(folder: str) -> Path:
     """The file of a saved tokenizer: tokenizer.json, or SentencePiece's model where that cannot hold it."""
-    return next(filter(Path.is_file, (Path(folder, name) for name in ("tokenizer.json", "tokenizer.model"))))
+    from bpe_transformer.tokenizer.formats import SAVED_FILES
+
+    return next(filter(Path.is_file, (Path(folder, name) for name in SAVED_FILES)))
 
 
 def _holds_model(folder: str) -> bool:
@@ -132,7 +136,9 @@ def _import_model(folder: str, output: str, options: tuple[str | None, ...], *, 
             names={"src": src, "tgt": tgt, "column": column, "label": label},
         )
     found = info.foreign.get("class", "model")
-    say(f"read {found} as a {info.kind} of family {info.settings.family}; saved {output}: {info.vocab_size:,} ids")
+    say(
+        f"read {found} as a {info.kind} of family {info.settings.family}; saved {output}: {times(info.vocab_size, 'id')}"
+    )
     from bpe_transformer.inference.missing_tokens import ids_without_token
 
     if missing := ids_without_token(Tokenizer.load(output), info.vocab_size):
@@ -148,7 +154,7 @@ def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int])
         return Tokenizer.from_file(files[0], verify=True, pattern=pattern, special_tokens=specials or None)
     if len(files) > 2:
         raise FormatError(
-            f"{len(files)} files are given; a tokenizer is in one, or in two as vocab.json and merges.txt"
+            f"{times(len(files), 'file')} are given; a tokenizer is in one, or in two as vocab.json and merges.txt"
         )
     names = {Path(file).suffix: file for file in files}
     if ".json" in names:

@@ -300,7 +300,8 @@ def _print_summary(summary: dict[str, Any], tokenizer: Tokenizer) -> None:
     from rich.text import Text
 
     from bpe_transformer.inspection import trace_table
-    from bpe_transformer.inspection.render import facts, times
+    from bpe_transformer.inspection.render import facts
+    from bpe_transformer.io.printable import times
 
     read = f"{times(summary['words'], 'word')}, {summary['distinct_words']:,} distinct"
     if summary["documents"]:

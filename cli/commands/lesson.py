@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json
-from bpe_transformer.cli.support.options import view_options
+from bpe_transformer.cli.support.console import output, print_json, say
+from bpe_transformer.cli.support.options import overwrite_option, view_options
+from bpe_transformer.cli.support.outputs import claim_output, write_picture
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -31,6 +32,7 @@ Examples:
   bpe-transformer lesson attention --q q.txt --k k.txt --v v.txt
   bpe-transformer lesson encoder-decoder --run runs/numbers --text "two dogs"
   bpe-transformer lesson positions --json
+  bpe-transformer lesson masks --svg masks.svg
 """
 )
 @click.argument("name", required=False, shell_complete=_complete_name)
@@ -41,6 +43,10 @@ Examples:
 @click.option("--q", metavar="FILE", help="Queries, a row of numbers a word (attention).")
 @click.option("--k", metavar="FILE", help="Keys, likewise.")
 @click.option("--v", metavar="FILE", help="Values, likewise.")
+@click.option(
+    "--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write the lesson's pictures to this file as well."
+)
+@overwrite_option
 @view_options
 def command(
     name: str | None,
@@ -51,6 +57,8 @@ def command(
     q: str | None,
     k: str | None,
     v: str | None,
+    svg: str | None,
+    overwrite: bool,
     as_json: bool,
     width: int | None,
 ) -> None:
@@ -61,10 +69,10 @@ def command(
     """
     from bpe_transformer.inspection.lessons import Request, lesson, lessons
 
-    if step and as_json:
-        raise click.UsageError("--json goes without --step, which draws in the terminal")
+    if step and (as_json or svg is not None):
+        raise click.UsageError("--json and --svg go without --step, which draws in the terminal")
     if name is None:
-        if step or any(value is not None for value in (text, run, q, k, v)):
+        if step or any(value is not None for value in (text, run, q, k, v, svg)):
             raise click.UsageError("name a lesson to go with these options; without any option the list is shown")
         listed = lessons(lang)
         return print_json(listed.as_dict()) if as_json else output(width).print(listed)
@@ -76,7 +84,14 @@ def command(
 
         lesson_viewer.check()
         return lesson_viewer.walk(lesson(name, lang, Request(text, run, q, k, v)), width)
+    if svg is not None:
+        claim_output(svg)
     found = lesson(name, lang, Request(text, run, q, k, v))
+    if svg is not None:
+        from bpe_transformer.inspection.render.lessons.svg import svg_lesson
+
+        write_picture(svg, svg_lesson(found), overwrite=overwrite)
+        say(f"wrote {svg}")
     if as_json:
         print_json(found.as_dict())
     else:

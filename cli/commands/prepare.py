@@ -22,6 +22,7 @@ from bpe_transformer.cli.support.training_options import (
     hide_library_bars,
     preset_option,
 )
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer.counting.spilling import parse_size
 from bpe_transformer.tokenizer.store.remote_files import is_url
 from bpe_transformer.tokenizer.store.store_facts import is_store
@@ -99,7 +100,7 @@ def command(
         if flat is not None:
             return save_flat(found, output, flat, overwrite=overwrite)
         show_ledger(found.ledger)
-        return say(f"{len(found):,} rows for {found.task} written to {output}")
+        return say(f"{times(len(found), 'row')} for {found.task} written to {output}")
     info = choice.info()
     columns = choice.columns(info)
     limit = recommended_settings(info, columns.task, preset).model.max_len if max_len is None else max_len
@@ -162,4 +163,4 @@ def _encode(
     show_ledger(ledger)
     if flat is not None:
         return save_flat(store, output, flat, overwrite=options["overwrite"])
-    messages().print(f"{number:,} rows for {columns.task} written to {output}", soft_wrap=True)
+    messages().print(f"{times(number, 'row')} for {columns.task} written to {output}", soft_wrap=True)

@@ -11,6 +11,7 @@ from bpe_transformer.cli.support.measure_options import MeasureOptions, measure,
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option, tokenizer_argument
 from bpe_transformer.cli.support.outputs import claim_output, replacing
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
+from bpe_transformer.io.printable import times
 
 
 @click.command(
@@ -64,4 +65,4 @@ def command(
     console = messages()
     for line in left_out:
         console.print(line, style="dim")
-    console.print(f"{output}: {size:,} bytes")
+    console.print(f"{output}: {times(size, 'byte')}")

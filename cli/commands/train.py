@@ -53,6 +53,7 @@ from bpe_transformer.cli.support.training_options import (
     with_weight,
 )
 from bpe_transformer.errors import BpeTransformerError, CheckpointError
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     import datasets
@@ -411,7 +412,8 @@ def _tokenizer(
 def _show_result(console: Console, result: RunResult, output: str) -> None:
     unit = "label" if any("validation_accuracy" in entry for entry in result.history) else "token"
     loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats per {unit}"
-    figures = f"{result.steps:,} steps, {result.epochs} epochs, {result.seconds / 60:.1f} min, validation loss {loss}"
+    figures = f"{times(result.steps, 'step')}, {times(result.epochs, 'epoch')}, {result.seconds / 60:.1f} min"
+    figures += f", validation loss {loss}"
     if result.finished:
         figures += "; it no longer got better (--patience)" if result.ended_by == "patience" else ""
         console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}", soft_wrap=True)

@@ -13,6 +13,7 @@ from bpe_transformer.cli.support.options import errors_option, json_option, thre
 from bpe_transformer.cli.support.text_input import at_once_option, one_line, text_batches, write_rows
 from bpe_transformer.cli.support.training_options import dataclass_options, start_torch
 from bpe_transformer.inference.options import TranslationOptions
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer.inference import Translation, TranslationHypothesis, Translator
@@ -65,7 +66,7 @@ def command(
     """
     if targets and len(targets) != len(texts):
         raise click.UsageError(
-            f"--target was given {len(targets)} times for {len(texts)} texts; give one for each TEXT"
+            f"--target was given {len(targets)} times for {times(len(texts), 'text')}; give one for each TEXT"
         )
     if pairs and (texts or prefix):
         raise click.UsageError("--pairs reads texts and translations from standard input; leave TEXT and --prefix out")
@@ -147,13 +148,16 @@ def _tell(found: Sequence[Translation], first: int, longest: int) -> int:
     for row, one in enumerate(found, first):
         if one.long is not None:
             say(
-                f"note: row {row:,} has {one.source_ids:,} ids, more than the {longest:,} that the model was trained on; "
+                f"note: row {row:,} has {times(one.source_ids, 'id')}, more than the {longest:,} that the model was trained on; "
                 f"{done[one.long]} (--long)"
             )
         if one.unknown:
             say(
-                f"note: row {row:,} has {one.unknown:,} of {one.source_ids:,} ids that are <unk>: the vocabulary lacks them"
+                f"note: row {row:,} has {one.unknown:,} of {times(one.source_ids, 'id')} that are <unk>: "
+                "the vocabulary lacks them"
             )
+        if one.source.strip() and one.hypotheses and not one.text and one.hypotheses[0].finish == "ended":
+            say(f"note: the translation of row {row:,} is empty: the model writes only the token that ends a text")
         if one.hypotheses and one.hypotheses[0].finish == "limit":
             say(f"note: the translation of row {row:,} was cut at the limit on its length")
     return sum(one.long == "refuse" for one in found)

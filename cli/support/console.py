@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from bpe_transformer.errors import BpeTransformerError, ConfigError
-from bpe_transformer.io.printable import printable, printable_json, printable_layout
+from bpe_transformer.io.printable import printable, printable_json, printable_layout, times
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -118,7 +118,7 @@ def output(width: int | None = None) -> Console:
     console = _console(width, to_stderr=False)
     if console.width < LEAST_WIDTH:
         raise ConfigError(
-            f"the terminal is {console.width} columns wide and pictures need {LEAST_WIDTH}; "
+            f"the terminal is {times(console.width, 'column')} wide and pictures need {LEAST_WIDTH}; "
             "widen it, or go on with --width 80 or --json"
         )
     return console

@@ -15,6 +15,7 @@ import click
 from bpe_transformer.cli.support.console import progress, reporter, say, say_ledger, stdin_bytes
 from bpe_transformer.cli.support.counting_options import CountingOptions
 from bpe_transformer.cli.support.python_names import with_options
+from bpe_transformer.io.printable import times
 from bpe_transformer.ledger import Ledger, StageRecorder
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class CorpusCounting:
     def _report_interruption(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
         """Reports how far counting came, and saves the counts so far with --keep-partial."""
         of = f" ({share:.0%} of the input)" if share else ""
-        documents = f"{counter.num_documents:,} whole document{'' if counter.num_documents == 1 else 's'}"
-        reached = f"interrupted after {counter.num_bytes:,} bytes{of}, {documents}"
+        documents = times(counter.num_documents, "whole document")
+        reached = f"interrupted after {times(counter.num_bytes, 'byte')}{of}, {documents}"
         if keep_as is None or not counter.num_bytes or counter.is_finished:
             what = "nothing was written" + (
                 "" if self.options.keep_partial else "; --keep-partial keeps what was reached"
@@ -218,8 +219,6 @@ def _spooled_stdin(wanted: bool) -> Iterator[Path | None]:
 
 def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of a summary beside the size: what was left out, changed, weighted, or reached its limit."""
-    from bpe_transformer.inspection.render import times
-
     rows = []
     if facts["dropped_words"]:
         often = times(facts["dropped_occurrences"], "occurrence")

@@ -18,6 +18,7 @@ import click
 
 from bpe_transformer.io.atomic import atomic_directory, atomic_file
 from bpe_transformer.io.locks import lock_output
+from bpe_transformer.io.printable import times
 from bpe_transformer.io.workspaces import workspace
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def replacing(output: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 
 def _holds_tokenizer(output: str | os.PathLike[str]) -> bool:
-    return any(Path(output, name).exists() for name in ("tokenizer.json", "tokenizer.model"))
+    from bpe_transformer.tokenizer.formats import SAVED_FILES
+
+    return any(Path(output, name).exists() for name in SAVED_FILES)
 
 
 def write_picture(output: str | os.PathLike[str], picture: str, *, overwrite: bool) -> None:
@@ -106,7 +109,9 @@ def save_tokenizer(tokenizer: Tokenizer, output: str | os.PathLike[str], *, over
         except BpeTransformerError:
             raise _refusal(Path(output), "a tokenizer.json that cannot be read") from None
         if old.digest != tokenizer.digest:
-            raise _refusal(Path(output), f"another vocabulary ({old.vocab_size:,} ids, digest {old.digest[:12]})")
+            raise _refusal(
+                Path(output), f"another vocabulary ({times(old.vocab_size, 'id')}, digest {old.digest[:12]})"
+            )
     tokenizer.save(output)
 
 

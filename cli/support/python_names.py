@@ -22,7 +22,7 @@ alphabet_order axis byte_fallback character_coverage documents end_of_word error
 max_row_bytes max_word_bytes
 min_frequency max_token_bytes normalization overwrite pattern preset protected_tokens required_characters split temperature unit
 sizes unk_token vocab_size weight src tgt column label task layer metric validation resume columns dedup recursive
-cluster limit sort long n_best no_repeat_ngram repetition_penalty unknowns num_samples min_p
+cluster limit sort long run text target q k v n_best no_repeat_ngram repetition_penalty unknowns num_samples min_p
 """
 OPTIONS = {**{name: "--" + name.replace("_", "-") for name in _SAME_OPTIONS.split()}, **_OTHER_OPTIONS}
 

@@ -62,7 +62,7 @@ SETTING_GROUPS: dict[str, tuple[str, ...]] = {
     "Classifiers": ("pool",),
     "Hardware": ("device", "precision", "compile", "shard", "activation_checkpointing"),
     "Validation": ("eval_steps", "eval_minutes", "eval_tokens", "eval_rows", "average_last"),
-    "Saving": ("save_steps", "save_minutes"),
+    "Saving": ("save_steps", "save_minutes", "snapshots"),
     "Decoding, as the model's defaults": tuple(field.name for field in fields(DecodingConfig)),
 }
 

@@ -61,7 +61,8 @@ def test_a_pair(bpe: Run, runs: dict[str, Path]) -> None:
     assert [word["text"] for word in facts["src_words"]] == ["three", "cats"]
     assert [word["text"] for word in facts["tgt_words"]] == ["고양이", "세", "마리"]
     assert {link["tgt"] for link in facts["links"]} == {0, 1, 2}
-    assert facts["reading"]["shifted"]
+    assert (facts["reading"]["shifted"], facts["reading"]["filled"]) == (False, True)
+    assert {link["src"] for link in facts["links"]} == {0, 1}
     drawn = bpe("align", runs["other"], "three cats", "고양이 세 마리", "--width", "80").stdout.decode().splitlines()
     assert (drawn[0], drawn[6]) == ("three  cats", "고양이  세  마리")
     narrow = bpe("align", runs["other"], "three cats " * 9, "세 마리", "--width", "40").stdout.decode()

@@ -17,8 +17,7 @@ import torch
 from bpe_transformer import Tokenizer
 from bpe_transformer.inference import load_translator
 from bpe_transformer.inference.value_norms import captured_value_norms
-from bpe_transformer.inspection.attention import AttendedText, Reading, attended_text
-from bpe_transformer.inspection.attention.reading import METHODS
+from bpe_transformer.inspection.attention import METHODS, AttendedText, Reading, attended_text
 from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from bpe_transformer import PretokenCounts, learn_bpe
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.io import printable, printable_json, printable_layout
+from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
+from bpe_transformer.training.checkpoint import build_model, weights_of
+from bpe_transformer.training.state import SnapshotKeeper
 
 Run = Callable[..., Any]
 # An escape sequence, a bell, the CSI of C1, an override and an isolate of direction, and markup of Rich.
@@ -36,7 +40,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / f"{HOSTILE}bytes.txt").write_bytes(b"\xff\x1b\n")
     (folder / f"{HOSTILE}.json").write_text("{}", encoding="utf-8")
     (folder / f"{HOSTILE}.toml").write_text(f"{HOSTILE}", encoding="utf-8")
+    special = ["<pad>", "<s>", "</s>", "<mask>", f"<{HOSTILE}>"]
+    tokenizer = learn_bpe(counts, 300, special_tokens=special)
+    for name, family in {"run": "transformer", "reader": "gpt"}.items():
+        _save_untrained(folder / f"{name}{HOSTILE}", tokenizer, family)
     return folder
+
+
+def _save_untrained(run: Path, tokenizer: Tokenizer, family: str) -> None:
+    """A model of a family as it is initialised, with weights kept at two more steps."""
+    options = {"family": family, "d_model": 8, "n_heads": 2, "n_layers": 1, "d_ff": 8, "max_len": 128}
+    info = CheckpointInfo(
+        digest=tokenizer.digest,
+        vocab_size=tokenizer.vocab_size,
+        pad_id=tokenizer.special_tokens["<pad>"],
+        columns=(HOSTILE, "ko") if family == "transformer" else (HOSTILE,),
+        corpus=HOSTILE,
+        settings=Settings.preset("tiny").override(options),
+        result={"steps": 8},
+    )
+    torch.manual_seed(0)
+    weights = weights_of(build_model(info))
+    save_checkpoint(run, weights, info, tokenizer)
+    keeper = SnapshotKeeper(run, 2)
+    for step, share in ((0, 0.0), (4, 1.0)):
+        keeper.keep(step, share, weights)
 
 
 COMMANDS = [  # TOK, OTHER and NAME stand for names in the folder; some fail, each in its own place
@@ -62,6 +90,14 @@ COMMANDS = [  # TOK, OTHER and NAME stand for names in the folder; some fail, ea
     *("decode TOK TEXT", "decode missingNAME 1", "encode TOK --file missingNAME -o NAMEids3", "vocab TOK --limit TEXT"),
     *("evaluate missingNAME NAME.txt", "translate missingNAME TEXT", "translate TOK TEXT", "generate TOK TEXT"),
     *("attention TOK TEXT", "attention missingNAME TEXT", "train NAMEbad.csv -o NAMErun", "train missingNAME -o NAMErun"),
+    *("attention RUN TEXT", "attention RUN TEXT --target TEXT --tokens", "attention RUN TEXT --chars --svg NAME.svg --overwrite"),
+    *("attention RUN TEXT --target SPECIAL --over-training --svg NAME2.svg --overwrite", "attention RUN TEXT --focus TEXT"),
+    *("attention READER SPECIAL --tokens", "attention READER TEXT --focus missingNAME", "attention RUN TEXT --json"),
+    *("attention TOK TEXT --over-training", "align RUN TEXT TEXT", "align RUN", "align READER TEXT TEXT"),
+    *("lesson masks --text TEXT", "lesson norm --text TEXT", "lesson bpe --text TEXT", "lesson gpt --run READER --text TEXT"),
+    *("lesson encoder-decoder --run RUN --text TEXT", "lesson heads --run missingNAME", "lesson heads --run RUN --lang ko"),
+    *("lesson schedule --run RUN", "lesson attention --q NAME.txt --k NAME.txt --v NAME.txt", "lesson TEXT", "curve RUN"),
+    *("lesson encoder-decoder --run RUN --text TEXT --svg NAME3.svg --overwrite"),
     *("train NAME.txt -o NAMErun --tokenizer missingNAME", "encode TOK --TEXT", "tokens TOK a --limit TEXT"),
 ]  # fmt: skip
 
@@ -78,7 +114,14 @@ def check_shown(shown: bytes) -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_nothing_acts_on_the_terminal(line: str, bpe: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    names = {"TOK": f"tok{HOSTILE}", "OTHER": f"other{HOSTILE}", "TEXT": HOSTILE, "SPECIAL": f"<{HOSTILE}>"}
+    names = {
+        "TOK": f"tok{HOSTILE}",
+        "RUN": f"run{HOSTILE}",
+        "READER": f"reader{HOSTILE}",
+        "OTHER": f"other{HOSTILE}",
+        "TEXT": HOSTILE,
+        "SPECIAL": f"<{HOSTILE}>",
+    }
     arguments = [names.get(word, word.replace("NAME", HOSTILE).replace("TEXT", HOSTILE)) for word in line.split()]
     done = bpe(*arguments)
     check_shown(done.stdout)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 from bpe_transformer.cli.commands.lesson import command
 from bpe_transformer.cli.support.viewers.lesson_viewer import LessonViewer
@@ -46,7 +47,7 @@ def test_piped_and_without_colour(bpe: Run) -> None:
     ("arguments", "message"),
     [
         (["nothing"], "there is no lesson 'nothing'"),
-        (["heads", "--text", "x"], "the lesson heads takes no --text"),
+        (["heads", "--text", "x"], "the lesson heads takes no --text x; these do"),
         (["attention", "--q", "missing.txt", "--k", "missing.txt", "--v", "missing.txt"], "missing.txt"),
         (["masks", "--step"], "--step reads keys and draws in place"),
         (["gpt", "--run", "missing"], "missing"),
@@ -87,6 +88,32 @@ def test_keys_walk_through_the_steps() -> None:
     viewer.press("q")
     viewer.press("q")
     assert viewer.done
+
+
+@pytest.mark.parametrize(("language", "short"), [("en", "n next  b back"), ("ko", "n 다음  b 이전")])
+def test_keys_are_explained_in_the_language_of_the_lesson(language: str, short: str) -> None:
+    viewer = LessonViewer(lesson("masks", language))
+
+    def shown() -> str:
+        console = Console(width=60, color_system=None)
+        with console.capture() as captured:
+            console.print(viewer.picture(60, 14))
+        return captured.get()
+
+    assert short in shown()
+    assert {"en": "lines below", "ko": "줄 더"}[language] in shown()
+    viewer.press("?")
+    helped = shown().splitlines()
+    assert [line.split()[-1] for line in helped[:7]] == {
+        "en": ["step", "back", "line", "screen", "step", "step", "quit"],
+        "ko": ["단계", "단계", "움직이기", "움직이기", "단계", "단계로", "끝내기"],
+    }[language]
+    viewer.press("n")
+    for key in ("end", "n"):
+        viewer.press(key)
+    assert viewer.message == {"en": "this is the last step", "ko": "마지막 단계다"}[language]
+    viewer.press("z")
+    assert ("is not a key" in viewer.message) == (language == "en")
 
 
 @pytest.mark.soak

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 
 from bpe_transformer import Tokenizer
 
@@ -77,6 +78,27 @@ def test_bad_files(bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, tm
     assert "is empty" in fails("tokens", byte_tokenizer, "--file", empty)
     assert "check the path" in fails("tokens", byte_tokenizer, "--file", tmp_path / "none")
     assert bpe("tokens", byte_tokenizer, "x", "--file", broken).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"abc\x00\x01", "binary data, with NUL bytes"),
+        ("한글".encode("utf-16"), "text in UTF-16; save it as UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_named(
+    fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path, head: bytes, kind: str
+) -> None:
+    path = tmp_path / "picture.txt"
+    path.write_bytes(head + bytes(range(128, 256)))
+    assert f"picture.txt is not UTF-8 text: it is {kind}" in fails("tokens", byte_tokenizer, "--file", path)
+    assert f"picture.txt is not UTF-8 text: it is {kind}" in fails("count", path, "-o", tmp_path / "x.parquet")
+    (tmp_path / "tokenizer").write_bytes(path.read_bytes())
+    assert kind.partition(";")[0] in fails("tokens", tmp_path / "tokenizer", "a")
 
 
 def test_narrow_terminal(start: Callable[..., subprocess.Popen[bytes]], byte_tokenizer: Path) -> None:

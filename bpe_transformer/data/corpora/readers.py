@@ -21,6 +21,7 @@ from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, open_bytes, read_lines
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
+from bpe_transformer.io.printable import times
 from bpe_transformer.io.text_files import without_end
 from bpe_transformer.ledger import StageRecorder
 
@@ -129,7 +130,7 @@ def _lengths_differ(paths: Sequence[Path]) -> str:
     lengths = []
     for path in paths:
         with open_bytes(path) as stream:
-            lengths.append(f"{path} has {sum(1 for _ in stream):,} lines")
+            lengths.append(f"{path} has {times(sum(1 for _ in stream), 'line')}")
     return f"{', '.join(lengths)}: parallel files need equally many, line n of one translating line n of the other"
 
 
@@ -186,7 +187,7 @@ def _header(
         names = list(reading.columns or (f"column{place}" for place in range(1, len(first[1]) + 1)))
         if len(names) != len(first[1]):
             raise CorpusError(
-                f"{path} has {len(first[1])} columns, and columns={','.join(names)} names {len(names)}; name each"
+                f"{path} has {times(len(first[1]), 'column')}, and columns={','.join(names)} names {len(names)}; name each"
             )
         return names, chain((first,), rows)
     ahead = list(islice(rows, _HEADER_ROWS))
@@ -257,7 +258,9 @@ def _places(path: Path, schema: pa.Schema, columns: Sequence[str] | None, record
         held = [place for place in named if not _is_unreadable(schema.field(place).type)]
         texts = [place for place in held if _is_string(schema.field(place).type)]
         if len(named) > 1:
-            recorder.note(f"{path}: {len(named)} columns are called {name!r}; the first that holds text is read")
+            recorder.note(
+                f"{path}: {times(len(named), 'column')} are called {name!r}; the first that holds text is read"
+            )
         if not held:
             recorder.note(f"{path}: the column {name!r} holds {schema.field(named[0]).type}, which is not read")
         places += (texts or held)[:1]

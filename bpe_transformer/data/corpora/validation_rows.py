@@ -15,6 +15,7 @@ from bpe_transformer.data.corpora.reading import AS_IS, Reading
 from bpe_transformer.data.corpora.table_cache import read_notes, read_stage
 from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
+from bpe_transformer.io.printable import times
 from bpe_transformer.ledger import ALSO_VALIDATION, HELD_OUT, REPEATED, Ledger, Stage, StageRecorder
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def load_with_validation(
     if validation is None:
         rows = load(name, split)
         if len(rows) < 2 and not documents:
-            few = f"{name} has {len(rows)} rows, too few to hold one out"
+            few = f"{name} has {times(len(rows), 'row')}, too few to hold one out"
             raise CorpusError(f"{few}; name rows to validate on with validation=…")
         whole = rows
         train, held_out, note = _held_out(rows, (columns or ("text",))[0], label, seed, documents=documents)
@@ -93,10 +94,10 @@ def load_with_validation(
     elif parse_split(validation)[0] == base:
         whole = load(name, base)
         train, held_out = _without(whole, split, validation)
-        note = f"validation: {len(held_out):,} rows, {validation}, which are taken out of the training rows"
+        note = f"validation: {times(len(held_out), 'row')}, {validation}, which are taken out of the training rows"
     else:
         train, held_out = whole, _ = load(name, split), load(name, validation)
-        note = f"validation: {len(held_out):,} rows of the split {validation}"
+        note = f"validation: {times(len(held_out), 'row')} of the split {validation}"
     return _finished(Splits(train, held_out, (*read, note)), whole, stages, columns, dedup=dedup)
 
 
@@ -177,11 +178,11 @@ def _held_out(
 ) -> tuple[datasets.Dataset, datasets.Dataset, str]:
     if documents and len(rows) < _HELD_OUT_SHARE:
         train, held_out = _cut(rows, column)
-        texts = "text" if len(rows) == 1 else f"{len(rows)} texts"
+        texts = "text" if len(rows) == 1 else f"{times(len(rows), 'text')}"
         return train, held_out, f"validation: the last twentieth of the {texts}, held out"
     train, held_out = hold_out(rows, seed=seed, label=label)
     how = f"drawn with seed {seed}" + ("" if label is None else f", in every {label} alike")
-    return train, held_out, f"validation: {len(held_out):,} of {len(rows):,} rows held out, {how}"
+    return train, held_out, f"validation: {len(held_out):,} of {times(len(rows), 'row')} held out, {how}"
 
 
 def hold_out(

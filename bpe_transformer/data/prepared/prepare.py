@@ -24,6 +24,7 @@ from bpe_transformer.data.special_ids import SpecialIds
 from bpe_transformer.errors import CorpusError, FormatError, refuse_one_string
 from bpe_transformer.io import lock_output, recover_directory
 from bpe_transformer.io.manifest import sum_of
+from bpe_transformer.io.printable import times
 from bpe_transformer.io.workspaces import remove_resumable
 from bpe_transformer.ledger import Ledger, StageRecorder
 from bpe_transformer.tokenizer import Tokenizer
@@ -302,7 +303,7 @@ def _check_losses(store: UnfinishedStore | RemoteStore, before: Ledger, fail_abo
     if stage.kept.examples == 0:
         reasons = ", ".join(f"{amount.examples:,} {reason}" for reason, amount in stage.dropped.items())
         raise CorpusError(
-            f"nothing is left of {stage.received.examples:,} rows ({reasons or 'there were none'}); "
+            f"nothing is left of {times(stage.received.examples, 'row')} ({reasons or 'there were none'}); "
             "check the columns or max_len"
         )
     store.marks.update(marks)

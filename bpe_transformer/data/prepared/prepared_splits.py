@@ -9,6 +9,7 @@ import numpy as np
 
 from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer.store import TokenStore
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def load_stores(
         other = TokenStore.load(validation, tokenizer)
         return store, other, f"validation: the {len(other):,} rows of {validation}"
     if len(store) < 2:
-        raise CorpusError(f"{path} has {len(store)} rows, too few to hold one out; name rows with validation=…")
+        raise CorpusError(
+            f"{path} has {times(len(store), 'row')}, too few to hold one out; name rows with validation=…"
+        )
     number = max(1, min(_MOST_HELD_OUT, len(store) // _HELD_OUT_SHARE))
     drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(store), number, replace=False)
     return (
         store.without(drawn),
         store.select(np.sort(drawn)),
-        f"validation: {number:,} of {len(store):,} rows, drawn by seed {seed} and taken out of the training rows",
+        f"validation: {number:,} of {times(len(store), 'row')}, drawn by seed {seed} and taken out of the training rows",
     )

@@ -13,6 +13,7 @@ from bpe_transformer.inspection.attention.reading import Reading, read_attention
 from bpe_transformer.inspection.attention.units import Unit, Units, fold
 
 if TYPE_CHECKING:
+    from bpe_transformer.inference import MaskFiller, TextGenerator, Translator
     from bpe_transformer.inference.attention_weights import AttentionKind, AttentionWeights
     from bpe_transformer.inference.value_norms import ValueNorms
     from bpe_transformer.tokenizer import Tokenizer
@@ -47,8 +48,24 @@ class AttendedText:
             src_special=[name in special for name in src.names],
             same_text=kind != "cross",
             title=self.weights.title(kind),
+            unit=self.unit,
             limit=limit,
         )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a translation was followed that has no token but the one that ends it."""
+        return len(self.weights.tgt_ids) == 1
+
+    @property
+    def lead(self) -> str:
+        """What was read, and what was written, in a line."""
+        decode = self.tokenizer.decode
+        ends = {self.weights.end_id}
+        src = decode([id for id in self.weights.src_ids if id not in ends])
+        if self.weights.src_ids == self.weights.tgt_ids:
+            return src
+        return f"{src} → {decode(self.weights.tgt_ids[1:])}"
 
     def is_cross(self, kind: AttentionKind | None) -> bool:
         """Whether this kind of attention stands between two texts."""
@@ -64,29 +81,49 @@ class AttendedText:
         )
 
 
+@dataclass(frozen=True)
+class AttentionReader:
+    """A trained model that is asked for its attention over texts."""
+
+    run: str
+    model: Translator | TextGenerator | MaskFiller
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str]) -> AttentionReader:
+        """The model in the folder `run`. Raises `CheckpointError` where it is missing, damaged or cannot be looked into."""
+        from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
+        from bpe_transformer.training import load_checkpoint_info
+
+        task = load_checkpoint_info(run).task
+        if task == "translation":
+            return cls(os.fspath(run), load_translator(run))
+        reader = load_mask_filler(run) if task == "masked-language-model" else load_text_generator(run)
+        return cls(os.fspath(run), reader)
+
+    def attended(self, text: str, target: str | None = None, unit: Unit = "words") -> AttendedText:
+        """Its attention over `text`; of a translator while it writes `target`, or its own translation.
+
+        Raises:
+            ConfigError: the text is empty, or there is a target for a model without one.
+        """
+        from bpe_transformer.inference import Translator
+        from bpe_transformer.inference.value_norms import captured_value_norms
+
+        if not text:
+            raise ConfigError("the text is empty, so there is nothing to attend to; give a text with at least one word")
+        model = self.model
+        with captured_value_norms(model.model) as norms:
+            if isinstance(model, Translator):
+                return AttendedText(model.tokenizer, model.attention(text, target), norms, unit)
+            if target is not None:
+                raise ConfigError(
+                    f"{self.run} holds a {model.info.kind}, which has no target; leave target={target!r} out"
+                )
+            return AttendedText(model.tokenizer, model.attention(text), norms, unit)
+
+
 def attended_text(
     run: str | os.PathLike[str], text: str, target: str | None = None, unit: Unit = "words"
 ) -> AttendedText:
-    """The attention of the model in the folder `run` over `text`; of a translator while it writes `target`, or its own
-    translation.
-
-    Raises:
-        ConfigError: the text is empty, or there is a target for a model without one.
-        CheckpointError: the run is missing, damaged or cannot be looked into.
-    """
-    from bpe_transformer.inference import load_mask_filler, load_text_generator, load_translator
-    from bpe_transformer.inference.value_norms import captured_value_norms
-    from bpe_transformer.training import load_checkpoint_info
-
-    if not text:
-        raise ConfigError("the text is empty, so there is nothing to attend to; give a text with at least one word")
-    info = load_checkpoint_info(run)
-    if info.task == "translation":
-        translator = load_translator(run)
-        with captured_value_norms(translator.model) as norms:
-            return AttendedText(translator.tokenizer, translator.attention(text, target), norms, unit)
-    if target is not None:
-        raise ConfigError(f"{run} holds a {info.kind}, which has no target; leave --target out")
-    reader = (load_mask_filler if info.task == "masked-language-model" else load_text_generator)(run)
-    with captured_value_norms(reader.model) as norms:
-        return AttendedText(reader.tokenizer, reader.attention(text), norms, unit)
+    """The attention of the model in the folder `run` over `text`, as `AttentionReader` gives it."""
+    return AttentionReader.load(run).attended(text, target, unit)

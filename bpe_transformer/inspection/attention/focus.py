@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.inspection.attention.units import Units
+from bpe_transformer.inspection.attention.units import UNIT_NOUNS, Unit, Units
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import token_dict, visible
 
@@ -34,10 +34,11 @@ class HeadFocus(View):
 class WordFocus(View):
     """A word, the units that it may attend to, and the strongest heads, strongest first.
 
-    place: of the word among the units that attend. title: the kind of attention.
+    place: of the word among the units that attend. title: the kind of attention. unit: what a "word" is here.
     """
 
     title: str
+    unit: Unit
     word: bytes
     place: int
     src_tokens: tuple[bytes, ...]
@@ -46,6 +47,7 @@ class WordFocus(View):
     def as_dict(self) -> dict[str, Any]:
         return {
             "title": self.title,
+            "unit": self.unit,
             "word": token_dict(self.word),
             "place": self.place,
             "src_tokens": [token_dict(token) for token in self.src_tokens],
@@ -62,6 +64,7 @@ def focus_on(
     src_special: Sequence[bool],
     same_text: bool,
     title: str,
+    unit: Unit = "words",
     limit: int = 5,
 ) -> WordFocus:
     """The `limit` heads with the largest weight from `word` on another word that is text.
@@ -75,7 +78,7 @@ def focus_on(
     Raises:
         ConfigError: there is no such word, or no other word to look at.
     """
-    place = _place(word, tgt.names)
+    place = _place(word, tgt.names, UNIT_NOUNS[unit])
     folded = tgt.mean_rows(src.sum_columns(weights))[:, :, place]  # (layers, heads, units)
     others = [
         number
@@ -84,7 +87,7 @@ def focus_on(
     ]
     if not others:
         raise ConfigError(
-            f"{visible(tgt.names[place])} attends to no other word; choose a later one, or give a longer text"
+            f"{visible(tgt.names[place])} attends to no other {UNIT_NOUNS[unit]}; choose a later one, or give a longer text"
         )
     found = []
     for layer, of_layer in enumerate(folded, 1):
@@ -92,10 +95,10 @@ def focus_on(
             peak = max(others, key=lambda number: float(row[number]))
             found.append(HeadFocus(layer, head, tuple(map(float, row)), peak))
     found.sort(key=lambda one: -one.weights[one.peak])
-    return WordFocus(title, tgt.names[place], place, src.names, tuple(found[:limit]))
+    return WordFocus(title, unit, tgt.names[place], place, src.names, tuple(found[:limit]))
 
 
-def _place(word: str, names: Sequence[bytes]) -> int:
+def _place(word: str, names: Sequence[bytes], noun: str) -> int:
     wanted = word.strip().encode("utf-8", "surrogateescape")
     places = [place for place, name in enumerate(names) if (name.strip() or name) == wanted or visible(name) == word]
     if places:
@@ -103,4 +106,4 @@ def _place(word: str, names: Sequence[bytes]) -> int:
     if word.isdecimal() and 1 <= int(word) <= len(names):
         return int(word) - 1
     written = " ".join(visible(name) for name in names)
-    raise ConfigError(f"{word!r} is no word of this text; choose one of: {written}; or its place, 1 to {len(names)}")
+    raise ConfigError(f"{word!r} is no {noun} of this text; choose one of: {written}; or its place, 1 to {len(names)}")

@@ -25,8 +25,7 @@ CHOOSING, TESTING = 60, 200  # pairs
 def align_pair(translator: Translator, src: str, tgt: str) -> WordAlignment:
     """The word alignment of a pair.
 
-    A run of numbers-en-ko is read as aligns its validation pairs best; any other one shifted, in its sharpest layer on
-    this pair.
+    A run of numbers-en-ko is read as aligns its validation pairs best; any other one by `AlignedWords.sharpest`.
     """
     aligner = Aligner(translator)
     words = aligner.words(src, tgt)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.inspection.attention.attention_map import AttentionMap
+from bpe_transformer.inspection.attention.methods import Choice, Method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from bpe_transformer.inference.value_norms import ValueNorms
 
     Array = NDArray[np.float32]
-
-Method = Literal["weights", "norms", "rollout"]
-METHODS: tuple[Method, ...] = get_args(Method)
-Choice = int | Literal["mean", "max", "all"]
 
 
 @dataclass(frozen=True, slots=True)

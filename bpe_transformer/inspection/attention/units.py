@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["words", "chars", "tokens"]
 FOLDING = "columns of a unit's tokens are summed, their rows averaged"
+UNIT_NOUNS: dict[Unit, str] = {"words": "word", "chars": "character", "tokens": "token"}
 _CHARACTER = regex.compile(r"\X")  # with its combining marks (Unicode Standard Annex 29)
 
 
@@ -46,6 +47,11 @@ class Units:
         """(…, tokens, S) -> (…, units, S)"""
         means: NDArray[np.float64] = (self.shares / self.shares.sum(axis=0)).T @ weights
         return means
+
+
+def folding_remark(unit: Unit) -> str:
+    """How tokens are folded to this unit, for people; empty where they are not."""
+    return "" if unit == "tokens" else f"tokens are folded to {UNIT_NOUNS[unit]}s: {FOLDING}"
 
 
 def fold(tokenizer: Tokenizer, ids: Sequence[int], tokens: Sequence[bytes], unit: Unit = "words") -> Units:

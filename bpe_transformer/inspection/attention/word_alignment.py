@@ -2,7 +2,8 @@
 
 A decoder's row may be read in two ways: as of the token that it was writing, or, shifted, as of the token that it had just
 read, whose state asks the question (Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine
-Translation"). Which way and which layer are right differs by model, so they are chosen on data.
+Translation"). Which way and which layer are right differs by model, so they are chosen on data: on gold alignments where
+there are some, else as they were best there (see `AlignedWords.sharpest`).
 """
 
 from __future__ import annotations
@@ -175,12 +176,18 @@ class AlignedWords:
         return tuple(Alignment(tgt, src, float(chosen[tgt, src])) for tgt, src in sorted(pairs))
 
     def sharpest(self) -> AlignmentReading:
-        """The layer whose weights are the least spread (lowest entropy), read shifted: for where there is no gold."""
+        """A reading for where there is no gold alignment: the layer whose weights are the least spread (lowest entropy).
+
+        A row is of the token being written, and source words left are linked. Chen et al. (2020) found the shifted
+        reading better; measured on the gold alignments of numbers-en-ko it is worse in every layer of every run: an
+        error rate of 11 % against 23 % for a Transformer, 12 % against 22 % for `bahdanau` (120 test pairs, the sharpest
+        layer of each pair), and 18 % and 19 % without the links of words that are left.
+        """
         import numpy as np
 
-        weights = self.weights[1]
+        weights = self.weights[0]
         entropy = -(weights * np.log(weights + 1e-9)).sum(axis=-1).mean(axis=-1)
-        return AlignmentReading(int(entropy.argmin()) + 1, shifted=True, filled=False)
+        return AlignmentReading(int(entropy.argmin()) + 1, shifted=False, filled=True)
 
 
 def measured(aligned: Sequence[AlignedWords], gold: Sequence[WordLinks]) -> tuple[ErrorRate, ...]:

@@ -13,6 +13,7 @@ from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.comparison.segmentation_differences import Difference, differences
 from bpe_transformer.inspection.tokens.chunked_text import ChunkedText
 from bpe_transformer.inspection.tokens.measurement import Measurement, measure
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
@@ -217,8 +218,8 @@ def _parity(
     sides = [side.lines() for _, side in (text, reference)]
     if len(sides[0]) != len(sides[1]):
         raise CorpusError(
-            f"{text[1].name} has {len(sides[0]):,} lines and {reference[1].name} {len(sides[1]):,}; line N of parallel texts "
-            "has to say the same in both, so give files of as many lines"
+            f"{text[1].name} has {times(len(sides[0]), 'line')} and {reference[1].name} {len(sides[1]):,}; line N of "
+            "parallel texts has to say the same in both, so give files of as many lines"
         )
     try:
         tokens = [sum(_num_tokens(tokenizer, side)) for side in sides]

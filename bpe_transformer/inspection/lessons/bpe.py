@@ -11,6 +11,7 @@ from bpe_transformer.inspection.derivation import TraceStep, derive_word, replay
 from bpe_transformer.inspection.lessons.lesson import Step, Table
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
@@ -37,7 +38,14 @@ def bpe_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step, ...]]
     found = [
         writer.step("problem", words=written, word=visible(new_word), unk=_UNK),
         writer.step("letters", _letters_table(writer, corpus), count=len(letters), tokens=tokens),
-        *(_merge_step(writer, step) for step in steps[: _needed(steps, new_word, tokenizer)]),
+        *(
+            _merge_step(writer, step, before)
+            for step, before in zip(
+                steps[: _needed(steps, new_word, tokenizer)],
+                (tokens, *(step.tokens_left for step in steps)),
+                strict=False,
+            )
+        ),
         _result_step(writer, new_word, tokenizer),
     ]
     basis = writer.label("basis_given" if request.text is None else "basis_text")
@@ -51,8 +59,8 @@ def _words(text: str | None) -> tuple[Counter[str], str]:
     *words, new_word = text.split() or [""]
     if not words or len(set(words)) > _MOST_WORDS:
         raise ConfigError(
-            f"the text has {len(set(words))} different words before its last; give 1 to {_MOST_WORDS} to learn from, and "
-            "as the last one the word to split, such as 'low low lower newest widest lowest'"
+            f"the text has {times(len(set(words)), 'different word')} before its last; give 1 to {_MOST_WORDS} to "
+            "learn from, and as the last one the word to split, such as 'low low lower newest widest lowest'"
         )
     return Counter(words), new_word
 
@@ -71,7 +79,8 @@ def _needed(steps: list[TraceStep], new_word: str, tokenizer: Tokenizer) -> int:
     return max([number for number, step in enumerate(steps, 1) if step.rank in ranks], default=min(len(steps), 2))
 
 
-def _merge_step(writer: Writer, step: TraceStep) -> Step:
+def _merge_step(writer: Writer, step: TraceStep, before: int) -> Step:
+    """A merge; before: the tokens of the corpus until then."""
     left, right = map(visible, step.winner.tokens)
     pairs = Table(
         writer.label("pairs"),
@@ -93,6 +102,7 @@ def _merge_step(writer: Writer, step: TraceStep) -> Step:
         count=step.winner.count,
         merged=visible(step.new_token),
         tokens=step.tokens_left,
+        saved=before - step.tokens_left,
         tie=writer.text("merge", "tied" if step.tied else "untied"),
     )
 

@@ -50,7 +50,9 @@ def lesson(name: str, language: str = "en", request: Request | None = None) -> L
     refused = [given for given in request.given if given not in entry.takes]
     if refused:
         taking = [other for other, found in LESSONS.items() if refused[0] in found.takes]
-        raise ConfigError(f"the lesson {name} takes no --{refused[0]}; these do: {', '.join(taking)}")
+        raise ConfigError(
+            f"the lesson {name} takes no {refused[0]}={getattr(request, refused[0])!r}; these do: {', '.join(taking)}"
+        )
     writer = Writer(name, language)
     module, _, function = entry.builder.partition(":")
     build: Build = getattr(import_module(f"bpe_transformer.inspection.lessons.{module}"), function)

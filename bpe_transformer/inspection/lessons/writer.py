@@ -47,7 +47,7 @@ class Writer:
         """The lesson in one line."""
         return str(self._own["summary"])
 
-    def label(self, name: str, **values: Any) -> str:
+    def label(self, name: str, /, **values: Any) -> str:
         """A short text: of this lesson, or one that all share."""
         own = self._own.get("labels", {})
         return str(own[name] if name in own else self._words["labels"][name]).format(**values)

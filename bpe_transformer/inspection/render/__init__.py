@@ -5,7 +5,7 @@ word says; and the layout depends on the width alone, never on whether the outpu
 """
 
 from bpe_transformer.inspection.base.view import render
-from bpe_transformer.inspection.render.elements import facts, times
+from bpe_transformer.inspection.render.elements import facts
 from bpe_transformer.inspection.render.tokens.tokenized_text import MAX_ROWS, render_text
 
-__all__ = ["MAX_ROWS", "facts", "render", "render_text", "times"]
+__all__ = ["MAX_ROWS", "facts", "render", "render_text"]

@@ -208,12 +208,3 @@ class SideBySide:
         grid.add_row(*row)
         yield grid
         yield Text()
-
-
-def times(count: int, noun: str) -> str:
-    """A count with its noun, in the plural unless it is one.
-
-    >>> times(1, "word"), times(1200, "word")
-    ('1 word', '1,200 words')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

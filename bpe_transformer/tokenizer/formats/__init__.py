@@ -35,7 +35,7 @@ from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
-__all__ = ["DIRECTORIES", "FORMATS", "OPTIONAL_FILES", "TRACE_FILE", "export", "load", "locate", "save"]
+__all__ = ["DIRECTORIES", "FORMATS", "OPTIONAL_FILES", "SAVED_FILES", "TRACE_FILE", "export", "load", "locate", "save"]
 
 _MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
 FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
@@ -46,7 +46,7 @@ MODEL_FILE = "tokenizer.model"  # SentencePiece's, for what tokenizer.json canno
 OPTIONAL_FILES = (tokenizer_json.TOKENIZER_FILE, TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)
 # what a directory may hold, in the order of preference
 _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl", "tekken.json")
-_SAVED = (tokenizer_json.TOKENIZER_FILE, MODEL_FILE)  # names under which `save` writes
+SAVED_FILES = (tokenizer_json.TOKENIZER_FILE, MODEL_FILE)  # names under which `save` writes
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
@@ -94,13 +94,13 @@ def load(
     beside = {file.name}
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
         beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
-    elif file.name in _SAVED and file.with_name(TRACE_FILE).is_file():
+    elif file.name in SAVED_FILES and file.with_name(TRACE_FILE).is_file():
         beside.add(TRACE_FILE)  # not the roles' files, which transformers rewrites
     check_files(file.parent, beside)
     try:
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
-            if file.name in _SAVED or module is tokenizer_json:
+            if file.name in SAVED_FILES or module is tokenizer_json:
                 neighbours = role_files.read(file.parent)
                 model = neighbours.over(tokenizer_json.with_facts(model, neighbours.fields))
         codec = probe.accept(model)
@@ -111,7 +111,7 @@ def load(
     except BpeTransformerError as cause:  # such as a pattern that does not compile
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)
-    if trace.is_file() and file.name in _SAVED:
+    if trace.is_file() and file.name in SAVED_FILES:
         loaded = MergeTrace.load(trace, digest=model.digest)
         if problem := loaded.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
             raise FormatError(f"{trace} is damaged: {problem}; delete it, or learn the tokenizer again")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import read_limited, shown
+from bpe_transformer.io import other_kind, read_limited, shown
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 _MAX_BYTES = 2 << 30  # of a file that holds a vocabulary
@@ -36,7 +36,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError as cause:
-        raise FormatError(f"{path} is not UTF-8: byte {cause.start}; check the file") from cause
+        kind = other_kind(path)
+        what = f"is no tokenizer: it is {kind}" if kind else f"is not UTF-8: byte {cause.start}"
+        raise FormatError(f"{path} {what}; {'give the tokenizer' if kind else 'check the file'}") from cause
 
 
 def check_ids(names: Mapping[Any, Any], place: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpe_transformer.errors import CorpusError, LearningError, refuse_one_string
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.resizing.usage import token_usage
@@ -40,9 +41,9 @@ class PrunedModel:
     def __str__(self) -> str:
         old, new = len(self.new_ids), len(self.model.tokens)
         return (
-            f"{old:,} ids became {new:,}: {self.dropped:,} dropped ({self.dropped / max(old, 1):.1%}), "
+            f"{times(old, 'id')} became {new:,}: {self.dropped:,} dropped ({self.dropped / max(old, 1):.1%}), "
             f"{self.kept_constituents:,} unused ones kept to merge others; "
-            f"the corpus takes {self.corpus_tokens:,} tokens, as before"
+            f"the corpus takes {times(self.corpus_tokens, 'token')}, as before"
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bpe_transformer.io.printable import times
 from bpe_transformer.training.config.settings import Settings, TrainingConfig
 
 STEPS_AN_EPOCH = (
@@ -74,7 +75,7 @@ def fit_vocabulary(data: TrainingData, fixed: Collection[str] = ()) -> list[Fitt
         return []
     size = _rounded(_PER_ROOT * math.sqrt(data.num_bytes))
     size = min(max(size, _LEAST_VOCABULARY), _MOST_VOCABULARY)
-    return [Fitted("vocab_size", size, f"{data.num_bytes:,} bytes of text")]
+    return [Fitted("vocab_size", size, f"{times(data.num_bytes, 'byte')} of text")]
 
 
 def fit_training(settings: Settings, data: TrainingData, fixed: Collection[str] = ()) -> list[Fitted]:
@@ -101,7 +102,7 @@ def fit_training(settings: Settings, data: TrainingData, fixed: Collection[str] 
     if passes is not None and settings.task != "translation" and passes <= 1.05:
         fit("dropout", 0.0, "every text is seen once, so nothing can be learned by heart")
     if settings.task == "translation" and data.num_bytes < 10_000_000 and (passes is None or passes > 5):
-        fit("dropout", 0.2, f"{data.num_bytes:,} bytes, read many times, are soon learned by heart")
+        fit("dropout", 0.2, f"{times(data.num_bytes, 'byte')}, read many times, are soon learned by heart")
     if steps is not None:
         _fit_pace(settings, data, steps, fit)
     return found
@@ -135,12 +136,12 @@ def _batch(settings: Settings, data: TrainingData) -> tuple[int, str]:
     assert data.num_ids is not None
     training = settings.training
     largest = min(data.num_ids / STEPS_AN_EPOCH, _MOST_BATCH)
-    why = f"{data.num_ids:,} ids in an epoch"
+    why = f"{times(data.num_ids, 'id')} in an epoch"
     if training.minutes is not None and data.ids_per_second is not None:
         by_clock = 60.0 * training.minutes * data.ids_per_second / STEPS_BY_CLOCK
         if by_clock < largest:
             largest = by_clock
-            why = f"{training.minutes:g} minutes are to be at least {STEPS_BY_CLOCK} steps"
+            why = f"{training.minutes:g} minutes are to be at least {times(STEPS_BY_CLOCK, 'step')}"
     power = int(2 ** round(math.log2(max(largest, 1.0))))
     return max(_LEAST_BATCH, min(_MOST_BATCH, power), settings.model.max_len), why
 
@@ -150,7 +151,7 @@ def _fit_pace(settings: Settings, data: TrainingData, steps: int, fit: Any) -> N
     assert data.num_ids is not None
     if settings.training.schedule != "noam":  # whose peak depends on it
         warmup = min(max(steps // WARMUP_SHARE, _LEAST_WARMUP), _MOST_WARMUP)
-        fit("warmup", _rounded(warmup), f"one in {WARMUP_SHARE} of about {steps:,} steps")
+        fit("warmup", _rounded(warmup), f"one in {WARMUP_SHARE} of about {times(steps, 'step')}")
     an_epoch = steps_an_epoch(settings, data.num_ids)
     epochs = steps / an_epoch
     pace = 0 if VALIDATIONS / 4 <= epochs <= VALIDATIONS * 2 else min(_rounded(max(steps / VALIDATIONS, 10)), steps)
@@ -159,7 +160,7 @@ def _fit_pace(settings: Settings, data: TrainingData, steps: int, fit: Any) -> N
     fit(
         "eval_steps",
         pace,
-        f"about {steps // pace} validations in {steps:,} steps" if pace else "once an epoch is enough",
+        f"about {times(steps // pace, 'validation')} in {times(steps, 'step')}" if pace else "once an epoch is enough",
     )
     between = (pace or an_epoch) / an_epoch * data.num_ids
     most = min(max(_rounded(between / 6), 5_000), 200_000)

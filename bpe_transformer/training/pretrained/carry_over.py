@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bpe_transformer.errors import BpeTransformerError, ConfigError
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model, load_checkpoint, weights_of
 from bpe_transformer.training.config import Settings
@@ -54,14 +55,14 @@ class Carried:
     fresh: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rows = [f"{self.num_kept:,} rows of the embedding as they were"]
+        rows = [f"{times(self.num_kept, 'row')} of the embedding as they were"]
         if self.num_averaged:
             rows.append(
                 f"{self.num_averaged:,} new ones as the mean of the rows that the old tokenizer writes for them"
             )
         if self.num_drawn:
             rows.append(f"{self.num_drawn:,} new ones drawn, which the old tokenizer cannot write")
-        head = f"; a fresh head ({len(self.fresh)} parameters)" if self.fresh else ""
+        head = f"; a fresh head ({times(len(self.fresh), 'parameter')})" if self.fresh else ""
         return f"starting from {self.source}: {', '.join(rows)}{head}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bpe_transformer.io.printable import times
+
 if TYPE_CHECKING:
     from bpe_transformer.ledger import LedgerRow
 from bpe_transformer.training.run_files.checkpoint_info import CheckpointInfo
@@ -40,7 +42,7 @@ def model_card(info: CheckpointInfo, *, title: str, loading: str | None = None, 
     lines = [f"# {title}", "", f"A model of the family {info.family.name} ({info.family.summary}) that {what}.", ""]
     lines += ["## Data", ""]
     lines += [f"- corpus: {info.corpus or 'unknown'}, columns {', '.join(info.columns)}"]
-    lines += [f"- tokenizer: {info.vocab_size:,} ids, digest `{info.digest}`"]
+    lines += [f"- tokenizer: {times(info.vocab_size, 'id')}, digest `{info.digest}`"]
     if info.labels:
         shown = ", ".join(info.labels[:20]) + (", …" if len(info.labels) > 20 else "")
         lines.append(f"- labels: {shown}")
@@ -57,7 +59,7 @@ def model_card(info: CheckpointInfo, *, title: str, loading: str | None = None, 
 
 def _accounted(row: LedgerRow) -> str:
     why = f" ({row.reason})" if row.reason else ""
-    return f"{row.stage}: {row.outcome}{why} {row.examples:,} of {row.bytes:,} bytes"
+    return f"{row.stage}: {row.outcome}{why} {row.examples:,} of {times(row.bytes, 'byte')}"
 
 
 def _figures(info: CheckpointInfo) -> list[str]:

@@ -2,6 +2,7 @@
 
 from bpe_transformer.training.state.identity import check_same_run, run_identity
 from bpe_transformer.training.state.run_state import RunState
+from bpe_transformer.training.state.snapshots import SnapshotKeeper, load_snapshot, snapshot_steps
 from bpe_transformer.training.state.state_file import (
     STATE,
     begin_run,
@@ -16,13 +17,16 @@ from bpe_transformer.training.state.state_file import (
 __all__ = [
     "STATE",
     "RunState",
+    "SnapshotKeeper",
     "begin_run",
     "check_same_run",
     "forget_begun_run",
     "given_settings",
     "has_begun_only",
     "load_run_settings",
+    "load_snapshot",
     "load_state",
     "run_identity",
     "save_state",
+    "snapshot_steps",
 ]

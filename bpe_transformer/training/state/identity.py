@@ -12,7 +12,7 @@ from bpe_transformer.training.config import ENDS
 # settings that may be others when a run goes on: when it ends and saves, where it runs, what it does about bad steps
 FREE = (
     *ENDS,
-    *("patience", "save_steps", "save_minutes", "skip_bad_steps"),
+    *("patience", "save_steps", "save_minutes", "snapshots", "skip_bad_steps"),
     *("device", "compile", "shard", "activation_checkpointing"),
 )
 

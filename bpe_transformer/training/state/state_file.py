@@ -20,7 +20,7 @@ from bpe_transformer.training.tensor_files import checksum, write_tensors
 
 STATE = "training.safetensors"
 SHARDS = "shards"  # a folder of what several processes hold, one folder a state in it
-_OLD_SNAPSHOTS = "snapshots"  # of format 3
+SNAPSHOTS = "snapshots"  # a folder of weights kept along the run
 RESTART = "start the run again without --resume"
 STATE_FORMAT = 5  # of the facts in it
 
@@ -67,7 +67,7 @@ def begin_run(directory: str | os.PathLike[str], settings: Settings, *, given: C
     folder = Path(directory)
     named = None if given is None else sorted(given)
     save_state(folder / STATE, {}, {"settings": settings.to_dict(), "begun": True, "given": named})
-    for name in (SHARDS, _OLD_SNAPSHOTS):
+    for name in (SHARDS, SNAPSHOTS):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

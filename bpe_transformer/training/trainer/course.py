@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bpe_transformer.data import BatchSource
+from bpe_transformer.io.printable import times
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.schedules import learning_rate
 from bpe_transformer.training.state import RunState
@@ -36,7 +37,7 @@ class Course:
             self.warmup = max(1, self.total_steps // 10)
             if training.warmup > 1:
                 self.notes.append(
-                    f"warmup={training.warmup} is as long as the run of {self.total_steps} steps or longer, and was "
+                    f"warmup={training.warmup} is as long as the run of {times(self.total_steps, 'step')} or longer, and was "
                     f"shortened to {self.warmup}, so that the learning rate reaches its peak"
                 )
 

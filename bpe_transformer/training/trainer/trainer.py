@@ -26,7 +26,7 @@ from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress
 from bpe_transformer.training.checkpoint import CheckpointInfo, save_checkpoint
 from bpe_transformer.training.engine import Engine, FreedMemory, keep_freed_memory
 from bpe_transformer.training.optimizers import build_optimizer
-from bpe_transformer.training.state import STATE, RunState, begin_run, run_identity
+from bpe_transformer.training.state import STATE, RunState, SnapshotKeeper, begin_run, run_identity
 from bpe_transformer.training.tasks import Task
 from bpe_transformer.training.trainer.course import Course
 from bpe_transformer.training.trainer.faults import device_memory_named, non_finite_step, non_finite_validation
@@ -90,6 +90,7 @@ class Trainer:
         self._began = self._saved = self._validated = time.monotonic()
         self._lr = 0.0
         self._freed = FreedMemory()
+        self._snapshots = SnapshotKeeper(directory, training.snapshots)
 
     def run(self, *, resume: bool) -> RunResult:
         """Trains to the end, to the time limit, or to Ctrl-C, SIGTERM or SIGHUP.
@@ -135,10 +136,14 @@ class Trainer:
         """The setting that ended the run; None: a signal stopped it."""
         training, state = self.settings.training, self.state
         _, _, out_of_time, late = self._agree(interrupts)
+        if state.step:
+            self._snapshots.go_on(self.course.share(state, self._seconds()))
+        self._keep_snapshot()
         while (ended_by := self.course.over(state, out_of_time=out_of_time)) is None:
             self._tell_notes()
             self._lr = self.course.learning_rate(state, self._seconds())
             figures = self._step()
+            self._keep_snapshot()  # before the run is saved, so that none is missing where it goes on
             epoch_is_over = state.batch == 0
             validation = self._validate() if self.course.validates(state, epoch_is_over, late=late) else None
             if training.save_steps and state.step % training.save_steps == 0 and validation is None:
@@ -233,6 +238,17 @@ class Trainer:
             skipped=state.skipped,
         )
         self.callbacks.on_step(now, self.model)
+
+    def _keep_snapshot(self) -> None:
+        """Keeps the weights, or their average if there is one, where a moment for it has come."""
+        if not self.settings.training.snapshots:
+            return
+        share = self.course.share(self.state, self._seconds())
+        if self._snapshots.is_due(share):
+            with self.file.averaged_weights():
+                weights = self.file.whole_weights()
+            first = self.engine.processes.is_first
+            self._snapshots.keep(self.state.step, share, weights if first else None)
 
     def evaluate(self) -> Validation:
         """The figures of the weights on the validation set."""

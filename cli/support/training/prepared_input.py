@@ -11,6 +11,7 @@ from bpe_transformer.cli.support.training.prepared_stores import prepared_folder
 from bpe_transformer.cli.support.training.settings import ChosenSettings, chosen_settings, resumed_settings
 from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.io.printable import times
 
 if TYPE_CHECKING:
     from bpe_transformer import Tokenizer
@@ -29,7 +30,7 @@ def prepared_facts(path: str) -> tuple[CorpusInfo, TaskColumns, dict[str, Any]]:
     columns = columns_of(store)
     info = CorpusInfo(
         name=path, description="prepared rows", kind="parallel" if columns.task == "translation" else "text",
-        columns=columns.columns, splits=("train",), licence="unknown", size=f"{store.num_ids:,} ids",
+        columns=columns.columns, splits=("train",), licence="unknown", size=f"{times(store.num_ids, 'id')}",
         source=path, text_columns=columns.columns, checksum="unknown",
     )  # fmt: skip
     most = store.facts.source.get("max_len")

@@ -10,6 +10,7 @@ import click
 
 from bpe_transformer.cli.support.console import say
 from bpe_transformer.errors import ConfigError, CorpusError
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer.store.flat_formats import FlatFormat, flat_format, read_flat, write_flat
 from bpe_transformer.tokenizer.store.remote_files import filesystem_of, is_url
 from bpe_transformer.tokenizer.store.store_facts import STORE, is_store
@@ -79,4 +80,4 @@ def save_flat(store: TokenStore, output: str, format: FlatFormat, *, overwrite: 
     if there and not overwrite:
         raise click.ClickException(f"{there[0]} exists; replace it with --overwrite, or name another file")
     files = write_flat(store, output, format)
-    say(f"{len(store):,} documents, {store.num_ids:,} ids written to {' and '.join(map(str, files))}")
+    say(f"{times(len(store), 'document')}, {times(store.num_ids, 'id')} written to {' and '.join(map(str, files))}")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import click
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from bpe_transformer.cli.support.viewers.key_loop import check_terminal, show
 from bpe_transformer.inspection.lessons import Lesson, LessonStep
+from bpe_transformer.inspection.lessons.writer import words_of
 
-HELP = [
-    ("→ n space", "next step"),
-    ("← b", "back"),
-    ("↓ ↑ j k", "scroll by a line"),
-    ("PgDn PgUp", "scroll by a screen"),
-    ("Home End", "first step, last step"),
-    ("1 … 9", "go to a step"),
-    ("q", "quit"),
-]
-_SHORT = "n next  b back  ↓ ↑ scroll  ? help  q quit"
+# the keys of each move; what it does is written in the language of the lesson
+_KEYS = {
+    "next": "→ n {space}",
+    "back": "← b",
+    "line": "↓ ↑ j k",
+    "screen": "PgDn PgUp",
+    "ends": "Home End",
+    "number": "1 … 9",
+    "quit": "q",
+}
 _INSTEAD = "leave --step out"
 
 
@@ -43,6 +45,7 @@ class LessonViewer:
         self.helping = False
         self.message = ""
         self._page = 1  # lines of the last picture
+        self._words: dict[str, str] = words_of(lesson.language)["keys"]
 
     def press(self, key: str) -> None:
         """Handles a key. Raises `click.Abort` for Ctrl-C and the end of input."""
@@ -75,20 +78,28 @@ class LessonViewer:
         elif key == "?":
             self.helping = True
         elif key.isprintable():
-            self.message = f"{key} is not a key here; ? lists them"
+            self.message = self._words["unknown"].format(key=key)
 
     def _go(self, target: int, last: int) -> None:
         if 0 <= target <= last:
             self.place, self.top = target, 0
         else:
-            self.message = f"this is the {'last' if target > last else 'first'} step"
+            self.message = self._words["last" if target > last else "first"]
+
+    def _help(self) -> RenderableType:
+        """What each key does, in the language of the lesson."""
+        names = {move: keys.format(space=self._words["space"]) for move, keys in _KEYS.items()}
+        widest = max(map(cell_len, names.values())) + 2
+        lines = [
+            Text.assemble((name + " " * (widest - cell_len(name)), "bold"), self._words[move])
+            for move, name in names.items()
+        ]
+        return Group(*lines, Text(), Text(self._words["leave"]))
 
     def picture(self, columns: int, rows: int) -> RenderableType:
         """What a terminal of this size shows now."""
         if self.helping:
-            return Group(
-                *(Text.assemble((f"{name:<12}", "bold"), what) for name, what in HELP), Text("\nany key goes back")
-            )
+            return self._help()
         console = Console(width=columns, height=rows, color_system=None)
         view = LessonStep(self.lesson, self.place)
         lines = console.render_lines(view.__rich__(), console.options, pad=False)
@@ -96,7 +107,8 @@ class LessonViewer:
         self.top = min(max(self.top, 0), max(0, len(lines) - self._page))
         shown = lines[self.top : self.top + self._page]
         below = len(lines) - self.top - len(shown)
-        foot = self.message or (f"{_SHORT}   {below} more lines below" if below else _SHORT)
+        more = self._words["below"].format(count=below) + "   " if below else ""
+        foot = self.message or more + self._words["short"]
         body = [_joined(line) for line in shown]
         return Group(
             *body, *([Text()] * (self._page - len(body))), Text(foot, "" if self.message else "dim", no_wrap=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 
 from bpe_transformer import Tokenizer
 from bpe_transformer.inspection.attention import AttentionMap, fold
@@ -57,6 +61,25 @@ def test_a_token_over_two_words_is_shared_by_bytes(korean: Tokenizer) -> None:
 def test_units_of_scripts(korean: Tokenizer, text: str, unit: Unit, names: list[str]) -> None:
     ids = korean.encode(text)
     assert [name.decode() for name in fold(korean, ids, [korean.token_bytes(id) for id in ids], unit).names] == names
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_names_of_any_width_line_up(width: int) -> None:
+    """Hangul and Han take two cells, a combining mark none: every number ends below its heading all the same."""
+    names = ["東京", "e\u0301te\u0301", "고양이가", "x", "ᄀ\u1161", "</s>"]
+    weights = np.full((len(names), len(names)), 1 / len(names))
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(AttentionMap(names, names, weights, unit="words"))
+    lines = captured.get().splitlines()
+    rows = [line for line in lines if line.rstrip().endswith("17")]
+    assert len(rows) == len(names)
+    ends = [[cell_len(line[: found.end()]) for found in re.finditer("17", line)] for line in rows]
+    assert all(places == ends[0] for places in ends)
+    heading = lines[1]
+    assert [cell_len(heading[: heading.index(name) + len(name)]) for name in ("東京", "고양이가", "</s>")] == [
+        ends[0][place] for place in (0, 2, 5)
+    ]
 
 
 def test_special_tokens_and_marks_stand_alone(marked: Tokenizer, korean: Tokenizer) -> None:

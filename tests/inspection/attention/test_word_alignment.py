@@ -69,4 +69,4 @@ def test_readings_and_their_choice() -> None:
     best = measured([words], [gold])[0]
     assert (best.reading, best.error_rate) == (AlignmentReading(1, shifted=True, filled=False), 0)
     two = AlignedWords(words.src, words.tgt, np.array([[as_written, as_read]] * 2))
-    assert two.sharpest() == AlignmentReading(1, shifted=True, filled=False)
+    assert two.sharpest() == AlignmentReading(1, shifted=False, filled=True)

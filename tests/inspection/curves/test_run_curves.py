@@ -127,6 +127,16 @@ def test_ticks_are_round_and_within(low: float, high: float, most: int) -> None:
         assert found[1] - found[0] == pytest.approx(found[2] - found[1])
 
 
+@pytest.mark.parametrize("losses", [(2.31, 2.62), (0.4, 9.0), (2.5, 2.5), (0.01, 0.013)])
+def test_a_plot_of_few_steps_has_whole_steps_and_two_losses(losses: tuple[float, float]) -> None:
+    plot = Plot(
+        [Line("training", [(1.0, losses[0]), (2.0, sum(losses) / 2), (3.0, losses[1])])], "steps", "loss", whole_x=True
+    )
+    assert plot.x_ticks(8) == [1.0, 2.0, 3.0]
+    for most in (4, 7):
+        assert 2 <= len(plot.y_ticks(most)) <= 2 * most + 1
+
+
 def test_averaged_keeps_the_mean() -> None:
     points = [(float(x), float(x * x)) for x in range(1001)]
     kept = averaged(points, 10)

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Formatter
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -18,10 +19,24 @@ import torch
 from rich.console import Console
 
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.inspection.lessons import LANGUAGES, LESSONS, Lesson, Matrix, Request, Step, Table, lesson, lessons
+from bpe_transformer.inspection.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Curves,
+    Lesson,
+    Matrix,
+    Request,
+    Step,
+    Table,
+    lesson,
+    lessons,
+)
+from bpe_transformer.inspection.lessons.models import small_models
 from bpe_transformer.inspection.lessons.models.loaded import translator_for
 from bpe_transformer.inspection.lessons.writer import Writer, words_of
+from bpe_transformer.inspection.render.lessons.svg import svg_lesson
 
+SVG = "{http://www.w3.org/2000/svg}"
 GOLDEN = Path(__file__).parent / "golden"
 Lessons = Callable[[str, str], Lesson]
 
@@ -54,7 +69,7 @@ def test_both_languages_say_the_same_things() -> None:
         assert set(fields[0]) == set(fields[1]), key
         if key.endswith((".text", ".title")) and key.count("."):
             assert re.search("[가-힣]", korean[key]), key
-    assert {key.partition(".")[0] for key in english} == {*LESSONS, "labels"}
+    assert {key.partition(".")[0] for key in english} == {*LESSONS, "labels", "keys"}
 
 
 def test_every_text_is_used(lesson_of: Lessons) -> None:
@@ -99,7 +114,7 @@ def test_attention_on_matrices_from_files(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("1 0 0\n0 1 0")
     with pytest.raises(ConfigError, match=r"Q \(2, 2\), K \(2, 3\), V \(2, 3\) do not fit"):
         lesson("attention", "en", request)
-    with pytest.raises(ConfigError, match="give --k and --v too"):
+    with pytest.raises(ConfigError, match="give k=… and v=… too"):
         lesson("attention", "en", Request(q=str(tmp_path / "q")))
 
 
@@ -226,7 +241,7 @@ def test_json_keeps_to_its_schema(lesson_of: Lessons, name: str) -> None:
     ("name", "request_", "message"),
     [
         ("nothing", Request(), "there is no lesson 'nothing'; choose bpe, attention"),
-        ("heads", Request(text="x"), "the lesson heads takes no --text; these do: bpe, attention"),
+        ("heads", Request(text="x"), "the lesson heads takes no text='x'; these do: bpe, attention"),
         ("masks", Request(text=" "), "the text has 0 words"),
         ("positions", Request(text="one"), "an order takes at least two words"),
     ],
@@ -244,6 +259,45 @@ def test_torchs_generator_is_left_as_it_was() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_byte_fragments_are_folded_to_words(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    """A vocabulary without merges: every Korean letter is three tokens, which a reader is not left alone with."""
+    monkeypatch.setattr(small_models, "STEPS", 0)
+    monkeypatch.setattr(small_models, "_VOCAB_SIZE", 270)
+    small_models.small_model.cache_clear()
+    try:
+        for name, text in {
+            "encoder-decoder": "세 말",
+            "seq2seq": "세 말",
+            "gpt": "세 말이",
+            "bert": "세 말<mask>",
+        }.items():
+            found = steps_of(lesson(name, language, Request(text=text)))
+            step = found[{"encoder-decoder": "encoder", "seq2seq": "weights"}.get(name, "trunk")]
+            figure = next(figure for figure in step.figures if isinstance(figure, Matrix))
+            assert {"세", "말"} <= {label.removesuffix("이") for label in figure.columns}, figure.columns
+            for row in figure.values:
+                assert sum(value or 0.0 for value in row) == pytest.approx(1, abs=1e-5)
+            assert {"en": "folded to words", "ko": "단어로 접음"}[language] in figure.name
+        tokens = table(steps_of(lesson("encoder-decoder", language, Request(text="세")))["tokens"])
+        assert [name for name, _ in tokens] == ["⟨ec⟩ (세)", "⟨84⟩ (세)", "⟨b8⟩ (세)", "</s>"]
+    finally:
+        small_models.small_model.cache_clear()
+
+
+def test_pictures(lesson_of: Lessons) -> None:
+    with pytest.raises(ConfigError, match="there is no picture of it"):
+        svg_lesson(lesson_of("bpe", "ko"))
+    for name in set(LESSONS) - {"bpe"}:
+        root = ElementTree.fromstring(svg_lesson(lesson_of(name, "ko")))
+        figures = [figure for step in lesson_of(name, "ko").steps for figure in step.figures]
+        cells = [value for figure in figures if isinstance(figure, Matrix) for row in figure.values for value in row]
+        assert sum(found.get("class") == "c" for found in root.iter(f"{SVG}rect")) == len(cells)
+        curves = [figure for figure in figures if isinstance(figure, Curves)]
+        assert sum(1 for _ in root.iter(f"{SVG}polyline")) == sum(len(figure.lines) for figure in curves)
+        assert root.get("aria-label") == lesson_of(name, "ko").title
+
+
 def drawn(found: Lesson, width: int) -> str:
     console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
@@ -251,7 +305,7 @@ def drawn(found: Lesson, width: int) -> str:
     return captured.get()
 
 
-@pytest.mark.parametrize(("language", "width"), [("en", 80), ("ko", 80), ("en", 200)])
+@pytest.mark.parametrize(("language", "width"), [("en", 80), ("ko", 80), ("en", 200), ("ko", 200)])
 def test_golden_outputs(lesson_of: Lessons, language: str, width: int) -> None:
     """To write them anew: GOLDEN=1 pytest tests/inspection/lessons. Numbers may differ by rounding on another machine."""
     shown = "\n".join(drawn(lesson_of(name, language), width) for name in LESSONS)

@@ -10,8 +10,15 @@ from torch import Tensor, nn
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.inference.attention_weights import token_bytes
 from bpe_transformer.inspection.base.visible import visible
-from bpe_transformer.inspection.lessons.lesson import Matrix, Step, Table
-from bpe_transformer.inspection.lessons.models.loaded import mask_filler_for, shown, text_generator_for, written
+from bpe_transformer.inspection.lessons.lesson import Step, Table
+from bpe_transformer.inspection.lessons.models.loaded import (
+    Tokens,
+    mask_filler_for,
+    shown,
+    text_generator_for,
+    weights_matrix,
+    written,
+)
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
 from bpe_transformer.models import DecoderOnly, EncoderOnly
@@ -80,11 +87,12 @@ def _trunk_steps(writer: Writer, trunk: nn.Module, tokenizer: Tokenizer, ids: Se
     causal.load_state_dict(trunk.state_dict())
     full.load_state_dict(trunk.state_dict())
     batch = torch.tensor([ids])
-    tokens = shown(token_bytes(tokenizer, ids))
+    sides = Tokens(ids, token_bytes(tokenizer, ids))
+    tokens = shown(sides.tokens)
     figures = []
     for name, model in (("without_mask", full), ("with_mask", causal)):
         mean = model.attention(batch)[-1, 0].mean(dim=0)
-        figures.append(Matrix.of(writer.label(name), mean, tokens, tokens))
+        figures.append(weights_matrix(writer, writer.label(name), mean, tokenizer, sides, sides))
     changed = batch.clone()
     changed[0, -1] = ids[1] if ids[-1] != ids[1] else ids[0]
     moved = [(model(batch) - model(changed))[0].abs().amax(dim=-1) for model in (full, causal)]

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from bpe_transformer.inference.translator import Translator
 from bpe_transformer.inspection.lessons.lesson import Matrix, Step, Table
-from bpe_transformer.inspection.lessons.models.loaded import SOURCE, check_family, shown, translator_for
+from bpe_transformer.inspection.lessons.models.loaded import (
+    SOURCE,
+    Tokens,
+    check_family,
+    shown,
+    translator_for,
+    weights_matrix,
+)
 from bpe_transformer.inspection.lessons.numbers.given import short
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
@@ -83,6 +90,9 @@ def _attention_steps(writer: Writer, translator: Translator, text: str) -> tuple
     states: Tensor = seen[0][0][2][0]  # (S, M)
     layer = found.layer(None, "cross")
     rows, columns = shown(layer.tgt_tokens), shown(layer.src_tokens)
+    read, wrote = Tokens(found.src_ids, layer.src_tokens), Tokens(found.row_ids("cross"), layer.tgt_tokens)
+    shares = weights_matrix(writer, "softmax", weights, translator.tokenizer, wrote, read)
+    largest = [value or 0.0 for value in shares.values[0]]
     first = weights[0].tolist()
     terms = " + ".join(f"{weight:.2f}×{float(state):.2f}" for weight, state in zip(first, states[:, 0], strict=True))
     return (
@@ -94,9 +104,9 @@ def _attention_steps(writer: Writer, translator: Translator, text: str) -> tuple
         ),
         writer.step(
             "weights",
-            Matrix.of("softmax", weights, rows, columns),
-            first=rows[0],
-            best=columns[int(weights[0].argmax())],
+            shares,
+            first=shares.rows[0],
+            best=shares.columns[largest.index(max(largest))],
         ),
         writer.step(
             "context",

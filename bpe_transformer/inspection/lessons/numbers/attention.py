@@ -10,6 +10,7 @@ from bpe_transformer.inspection.lessons.lesson import Matrix, Step, Table
 from bpe_transformer.inspection.lessons.numbers.given import Given, given_numbers, product, short
 from bpe_transformer.inspection.lessons.request import Request, read_matrix
 from bpe_transformer.inspection.lessons.writer import Writer
+from bpe_transformer.io.printable import times
 from bpe_transformer.models.layers import DotAttention, attend, scaled_scores
 
 DRAWS = 10_000
@@ -25,6 +26,7 @@ def attention_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step,
     dots = DotAttention(d_query=given.q.size(1), d_memory=given.k.size(1)).scores(given.q[None], given.k[None])[0]
     scores = scaled_scores(given.q, given.k)
     attended, weights = (part[0, 0] for part in attend(q, k, v, None, dropout=0.0))
+    plus, minus = torch.tensor([1.0, -1.0]).softmax(0).tolist()
     words = given.words
     first, d_k = words[0], given.q.size(1)
     steps = [_words_step(writer, given)]
@@ -40,6 +42,8 @@ def attention_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step,
     )
     if request.given == ():
         steps.append(writer.step("post", dot=dot))
+    if len(words) > 1:
+        steps.append(_roles_step(writer, given, dots))
     steps.append(_variance_step(writer))
     steps.append(
         writer.step(
@@ -53,8 +57,10 @@ def attention_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step,
         writer.step(
             "softmax",
             Matrix.of("softmax(Q Kᵀ / √d_k)", weights, words, words, digits=3),
-            worked=_worked_softmax(scores[0], weights[0]),
+            worked=(*_worked_softmax(scores[0], weights[0]), f"e^1 / (e^1 + e^−1) = {plus:.3f}"),
             word=first,
+            plus=plus,
+            minus=minus,
         )
     )
     steps.append(
@@ -76,7 +82,7 @@ def _given(request: Request) -> Given:
     if not (request.q or request.k or request.v):
         return given_numbers(request.text)
     if not (request.q and request.k and request.v):
-        missing = [f"--{name}" for name in "qkv" if getattr(request, name) is None]
+        missing = [f"{name}=…" for name in "qkv" if getattr(request, name) is None]
         raise ConfigError(f"attention needs queries, keys and values; give {' and '.join(missing)} too")
     q, k, v = (read_matrix(path) for path in (request.q, request.k, request.v))
     if not (q.shape == k.shape and len(k) == len(v)):
@@ -86,13 +92,28 @@ def _given(request: Request) -> Given:
         return Given(tuple(str(number + 1) for number in range(len(q))), q, k, v)
     words = tuple(request.text.split())
     if len(words) != len(q):
-        raise ConfigError(f"the text has {len(words)} words and the matrices {len(q)} rows; make them equal")
+        raise ConfigError(
+            f"the text has {times(len(words), 'word')} and the matrices {times(len(q), 'row')}; make them equal"
+        )
     return Given(words, q, k, v)
 
 
 def _words_step(writer: Writer, given: Given) -> Step:
     figures = [Matrix.of(name, part, given.words) for name, part in zip("QKV", given[1:], strict=True)]
     return writer.step("words", *figures, words=" ".join(given.words), count=len(given.words), d_k=given.q.size(1))
+
+
+def _roles_step(writer: Writer, given: Given, dots: Tensor) -> Step:
+    """What the first and the last word find in each other, and what they would with one vector for both roles."""
+    first, last = given.words[0], given.words[-1]
+    asked, back = float(dots[0, -1]), float(dots[-1, 0])
+    same = float(given.q[0] @ given.q[-1])
+    worked = (
+        f"{first} → {last}: q·k = {_terms(given.q[0], given.k[-1])} = {asked:.2f}",
+        f"{last} → {first}: q·k = {_terms(given.q[-1], given.k[0])} = {back:.2f}",
+        f"{first} → {last}: q·q = {_terms(given.q[0], given.q[-1])} = {same:.2f}",
+    )
+    return writer.step("roles", worked=worked, first=first, last=last, asked=asked, back=back, same=same)
 
 
 def _variance_step(writer: Writer) -> Step:
@@ -116,10 +137,13 @@ def _variance_step(writer: Writer) -> Step:
 
 
 def _worked_dot(word: str, given: Given, dot: float) -> str:
-    q, k = given.q[0].tolist(), given.k[0].tolist()
-    if len(q) > _LONGEST_SUM:
-        return f"{word}·{word} = {product(q[:3], k[:3])} + … = {dot:.2f}"
-    return f"{word}·{word} = {product(q, k)} = {dot:.2f}"
+    return f"{word}·{word} = {_terms(given.q[0], given.k[0])} = {dot:.2f}"
+
+
+def _terms(left: Tensor, right: Tensor) -> str:
+    """A dot product written out, the first terms of a long one."""
+    a, b = left.tolist(), right.tolist()
+    return product(a, b) if len(a) <= _LONGEST_SUM else f"{product(a[:3], b[:3])} + …"
 
 
 def _worked_softmax(scores: Tensor, weights: Tensor) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bpe_transformer.errors import ConfigError
+from bpe_transformer.io.printable import times
 
 WORDS = ("I", "love", "play", "game")
 _MOST_WORDS = 12
@@ -31,7 +32,9 @@ def given_numbers(text: str | None = None) -> Given:
     """
     words = WORDS if text is None else tuple(text.split())
     if not 1 <= len(words) <= _MOST_WORDS:
-        raise ConfigError(f"the text has {len(words)} words; give 1 to {_MOST_WORDS}, so that the matrices can be read")
+        raise ConfigError(
+            f"the text has {times(len(words), 'word')}; give 1 to {_MOST_WORDS}, so that the matrices can be read"
+        )
     added = torch.arange(len(words), dtype=torch.float32)[:, None] / 10
     q, k, v = (torch.tensor(first) + added for first in _FIRST.values())
     return Given(words, q, k, v)

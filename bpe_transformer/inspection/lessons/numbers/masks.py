@@ -57,6 +57,7 @@ def masks_lesson(writer: Writer, request: Request) -> tuple[str, tuple[Step, ...
             "infinity",
             Matrix.of("Q Kᵀ / √d_k", hidden, short, short),
             Matrix.of("softmax", before, short, short, digits=3),
+            leak=float((scores.masked_fill(~visible, 0.0).softmax(dim=1) * ~visible)[0].sum()),
         ),
         writer.step(
             "zeroing",

@@ -64,12 +64,10 @@ def _numbers(text: str | None) -> list[float]:
     try:
         found = [float(word) for word in text.replace(",", " ").split()]
     except ValueError:
-        raise ConfigError(
-            f"--text {text!r} holds something that is no number; give numbers, such as '1 2 3 6'"
-        ) from None
+        raise ConfigError(f"text={text!r} holds something that is no number; give numbers, such as '1 2 3 6'") from None
     if len(set(found)) < 2 or not torch.tensor(found).isfinite().all():
         raise ConfigError(
-            f"--text {text!r} needs at least two different finite numbers, since equal ones have no variance"
+            f"text={text!r} needs at least two different finite numbers, since equal ones have no variance"
         )
     return found
 

@@ -78,9 +78,22 @@ def _sinusoid_steps(writer: Writer) -> tuple[Step, ...]:
         writer.step("curves", curves, worked=worked),
         writer.step("picture", picture, width=_WIDTH),
         writer.step(
-            "distance", Table(writer.label("products"), names, rows), half=_WIDTH // 2, zero=float(products[0, 0])
+            "distance",
+            Table(writer.label("products"), names, rows),
+            half=_WIDTH // 2,
+            zero=float(products[0, 0]),
+            near=3 * 5,
+            far=13 * 15,
+            two=_one_product(products, (3, 5), (13, 15)),
         ),
     )
+
+
+def _one_product(products: Tensor, *pairs: tuple[int, int]) -> float:
+    """The dot product of the vectors of each of these pairs of positions, which is one number."""
+    found = [float(products[pair]) for pair in pairs]
+    assert max(found) - min(found) < 1e-4, found
+    return found[0]
 
 
 def _learned_step(writer: Writer) -> Step:

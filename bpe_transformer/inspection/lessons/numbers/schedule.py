@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from bpe_transformer.inspection.lessons.lesson import Curves, Step, Table
 from bpe_transformer.inspection.lessons.request import Request
 from bpe_transformer.inspection.lessons.writer import Writer
@@ -47,9 +49,22 @@ def _formula_step(writer: Writer, d_model: int, warmup: int, steps: int) -> Step
     curves = Curves("noam", writer.label("step"), writer.label("rate"), (("noam", _curve(rate, steps)),))
     places = sorted({1, max(1, warmup // 2), warmup, 4 * warmup})
     rows = tuple((f"{place:,}", f"{rate(place):.2e}") for place in places)
-    worked = (f"{d_model}^−0.5 · min({warmup}^−0.5, {warmup} · {warmup}^−1.5) = {rate(warmup):.2e}",)
+    worked = (
+        f"{d_model}^−0.5 · min({warmup}^−0.5, {warmup} · {warmup}^−1.5) = {rate(warmup):.2e}",
+        *(f"Adam: {gradient:g} → {_first_move(gradient):.3f} · lr" for gradient in (0.001, 1.0, 1000.0)),
+    )
     table = Table("", (writer.label("step"), writer.label("rate")), rows)
     return writer.step("formula", curves, table, worked=worked, warmup=warmup, peak=rate(warmup), d_model=d_model)
+
+
+@torch.enable_grad()
+def _first_move(gradient: float) -> float:
+    """How far Adam's first step moves a weight, in learning rates."""
+    weight = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.Adam([weight], lr=1.0, betas=(0.9, 0.98), eps=1e-9)  # as in the paper, section 5.3
+    (weight * gradient).sum().backward()
+    optimizer.step()
+    return abs(float(weight.detach()))
 
 
 def _doubled_step(writer: Writer, d_model: int, warmup: int, steps: int) -> Step:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bpe_transformer.inspection.attention.attention_map import Alignment, AttentionMap, SentenceLinks
-from bpe_transformer.inspection.attention.units import FOLDING
+from bpe_transformer.inspection.attention.units import folding_remark
 from bpe_transformer.inspection.base.split_characters import written_legend
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import isolated, visible
@@ -18,7 +18,6 @@ from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, abbr
 
 CELL = 4  # a shade and up to three digits
 _LEVELS = ((75, "█", "magenta"), (50, "▓", "magenta"), (25, "▒", "cyan"), (5, "░", ""), (0, " ", ""))
-_UNIT_NAMES = {"words": "words", "chars": "characters"}
 _LABEL_CAPS = (32, 12, 8, 6, CELL)  # cells a heading may take, tried from the widest
 
 
@@ -56,9 +55,9 @@ class HeatMap:
             yield self._band(band, row_label)
             yield Text()
         yield Text("percent of each row (rows attend, columns are attended to); empty: under 0.5", LABEL)
-        yield Text(" ".join(f"{sign} from {least}" for least, sign, _ in reversed(_LEVELS) if sign.strip()), LABEL)
-        if self.map.unit != "tokens":
-            yield Text(f"tokens are folded to {_UNIT_NAMES[self.map.unit]}: {FOLDING}", LABEL)
+        yield Text(shade_legend(), LABEL)
+        if remark := folding_remark(self.map.unit):
+            yield Text(remark, LABEL)
         if legend := written_legend(self.map.src_tokens) + written_legend(self.map.tgt_tokens):
             yield Text("characters that lie in several tokens", LABEL)
             yield Flow(Text(line) for line in dict.fromkeys(legend))
@@ -97,11 +96,21 @@ class HeatMap:
         return table
 
 
+def shade(weight: float) -> tuple[str, str]:
+    """The sign of a weight, and its colour."""
+    return next((sign, colour) for least, sign, colour in _LEVELS if round(100 * weight) >= least)
+
+
+def shade_legend() -> str:
+    """What the signs mean, in percent."""
+    return " ".join(f"{sign} from {least}" for least, sign, _ in reversed(_LEVELS) if sign.strip())
+
+
 def _cell(weight: float, strongest: bool) -> Text:
     percent = round(100 * weight)
     if not percent:
         return Text()
-    sign, colour = next((sign, colour) for least, sign, colour in _LEVELS if percent >= least)
+    sign, colour = shade(weight)
     return Text(f"{sign}{percent:>3}", f"{colour} {STRONG}".strip() if strongest else colour)
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from bpe_transformer.inspection.attention.attention_map import AttentionMap
 from bpe_transformer.inspection.attention.focus import HeadFocus, WordFocus
+from bpe_transformer.inspection.attention.units import UNIT_NOUNS
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view, visible
 from bpe_transformer.inspection.render.attention.attention_map import HeatMap
@@ -18,7 +19,7 @@ def _(focus: WordFocus) -> RenderableType:
     rows = [f"{head.layer}.{head.head}" for head in focus.heads]
     weights = [head.weights for head in focus.heads]
     table = AttentionMap(
-        focus.src_tokens, rows, weights, f"what {visible(focus.word)} attends to, by layer.head", unit="words"
+        focus.src_tokens, rows, weights, f"what {visible(focus.word)} attends to, by layer.head", unit=focus.unit
     )
     lines = [
         Text.assemble(
@@ -30,7 +31,10 @@ def _(focus: WordFocus) -> RenderableType:
         for head in focus.heads
     ]
     return Group(
-        Text(f"{focus.title}: the heads with the largest weight on another word", LABEL), *lines, Text(), HeatMap(table)
+        Text(f"{focus.title}: the heads with the largest weight on another {UNIT_NOUNS[focus.unit]}", LABEL),
+        *lines,
+        Text(),
+        HeatMap(table),
     )
 
 

@@ -24,9 +24,8 @@ from bpe_transformer.inspection.render.elements import (
     abbreviate_name,
     number,
     percent,
-    times,
 )
-from bpe_transformer.io.printable import printable
+from bpe_transformer.io.printable import printable, times
 
 _BEST = "◂"
 _LEGEND = (

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.comparison.vocab_size_sweep import CorpusSweep, SizeRow, VocabSizeSweep
-from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, number, plain_table, times
-from bpe_transformer.io.printable import printable
+from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, number, plain_table
+from bpe_transformer.io.printable import printable, times
 
 KNEE = "◆"
 PLOT_ROWS = 14

@@ -41,7 +41,7 @@ def _(run: LiveRun) -> RenderableType:
         lines = [Line("training", averaged(run.train), color=0, dashed=bool(run.validation))]
         if run.validation:
             lines.append(Line("validation", run.validation, run.validation[-1:], letter="●", color=1))
-        parts.append(TerminalPlot(Plot(lines, "steps", "loss (nats per token)"), ROWS))
+        parts.append(TerminalPlot(Plot(lines, "steps", "loss (nats per token)", whole_x=True), ROWS))
     parts += [sample for sample in map(_sample, run.samples)]
     parts += [Text(printable(note), LABEL) for note in run.notes]
     return Group(*parts)

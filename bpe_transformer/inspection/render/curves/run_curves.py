@@ -30,7 +30,8 @@ def plot_of(curves: RunCurves) -> Plot:
             name = f"{run.name}, validation"
             ends = averaged(run.validation, 12)
             lines.append(Line(name, averaged(run.validation), ends, letter=letter, color=place))
-    return Plot(lines, curves.axis, Y_LABELS.get(curves.metric, curves.metric.replace("_", " ")))
+    y_label = Y_LABELS.get(curves.metric, curves.metric.replace("_", " "))
+    return Plot(lines, curves.axis, y_label, whole_x=curves.axis == "steps")
 
 
 @draws

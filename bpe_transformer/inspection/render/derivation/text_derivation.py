@@ -31,8 +31,8 @@ from bpe_transformer.inspection.render.elements import (
     number,
     plain_table,
     spaced,
-    times,
 )
+from bpe_transformer.io.printable import times
 
 MAX_PRETOKENS = 20  # drawn in full; the data classes and --json hold everything
 MAX_FIRINGS = 60

@@ -21,8 +21,8 @@ from bpe_transformer.inspection.render.elements import (
     number,
     plain_table,
     spaced,
-    times,
 )
+from bpe_transformer.io.printable import times
 
 # More than this is not readable; the data classes and --json hold everything.
 MAX_WORDS = 12

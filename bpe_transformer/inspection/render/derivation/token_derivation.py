@@ -17,7 +17,8 @@ from bpe_transformer.inspection.derivation.token_derivation import (
     TokenDerivation,
     TokenNode,
 )
-from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, Heading, facts, spaced, times
+from bpe_transformer.inspection.render.elements import LABEL, STRONG, Flow, Heading, facts, spaced
+from bpe_transformer.io.printable import times
 
 NO_TRACE = "no trace came with this tokenizer, so counts are not known"
 
@@ -98,4 +99,4 @@ def written_smallest(smallest: SmallestVocabulary) -> str:
     merges = f"the first {times(smallest.merges, 'merge')}" if smallest.merges else "no merge"
     if smallest.vocab_size is None:
         return f"{merges}; ids do not follow their order here, so no smaller vocabulary has the same"
-    return f"{smallest.vocab_size:,} ids: the base alphabet and special tokens, and {merges}"
+    return f"{times(smallest.vocab_size, 'id')}: the base alphabet and special tokens, and {merges}"

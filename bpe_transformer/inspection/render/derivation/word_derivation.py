@@ -9,8 +9,9 @@ from rich.text import Text
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.derivation.word_derivation import EncodedWord, WordDerivation
-from bpe_transformer.inspection.render.elements import STRONG, Heading, facts, spaced, times
+from bpe_transformer.inspection.render.elements import STRONG, Heading, facts, spaced
 from bpe_transformer.inspection.render.tokens.tokenized_text import written_span
+from bpe_transformer.io.printable import times
 
 
 @draws

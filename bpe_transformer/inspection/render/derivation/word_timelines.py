@@ -12,7 +12,8 @@ from rich.text import Text
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.derivation.word_timelines import WordStage, WordTimeline
-from bpe_transformer.inspection.render.elements import LABEL, STRONG, add_row, number, plain_table, spaced, times
+from bpe_transformer.inspection.render.elements import LABEL, STRONG, add_row, number, plain_table, spaced
+from bpe_transformer.io.printable import times
 
 COLUMN = 16  # the fewest terminal cells for the column of a word
 STAGE_COLUMNS = 24  # cells of the columns before the words

@@ -12,8 +12,9 @@ from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.history.live_learning import LiveFrame
 from bpe_transformer.inspection.history.trace_rows import TraceTable
-from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, plain_table, spaced, times
+from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, add_row, plain_table, spaced
 from bpe_transformer.inspection.render.history.trace_rows import MergeLines
+from bpe_transformer.io.printable import times
 
 
 @draws

@@ -19,7 +19,8 @@ from bpe_transformer.inspection.history.trace_differences import (
     TraceDiff,
 )
 from bpe_transformer.inspection.history.trace_rows import TraceRow
-from bpe_transformer.inspection.render.elements import LABEL, Flow, Heading, add_row, facts, number, plain_table, times
+from bpe_transformer.inspection.render.elements import LABEL, Flow, Heading, add_row, facts, number, plain_table
+from bpe_transformer.io.printable import times
 
 
 @draws

@@ -21,8 +21,8 @@ from bpe_transformer.inspection.render.elements import (
     number,
     plain_table,
     spaced,
-    times,
 )
+from bpe_transformer.io.printable import times
 
 # columns of the terminal from which the table of merges also shows
 MIDDLE = 60  # words and tokens left
@@ -97,7 +97,7 @@ def clipped(token: bytes) -> str:
     written = visible(token)
     if cell_len(written) <= _LONG:
         return isolated(written)
-    return f"{isolated(abbreviate(written, _LONG // 2))} ({len(token):,} bytes)"
+    return f"{isolated(abbreviate(written, _LONG // 2))} ({times(len(token), 'byte')})"
 
 
 def _compression(row: TraceRow) -> str:
@@ -112,7 +112,7 @@ def _note(table: TraceTable) -> str:
         "words": f"the {len(table.rows):,} that touched most words",
         "length": f"the {len(table.rows):,} that made the longest tokens",
     }[table.order]
-    note = f"{what} of {table.total:,} merges, tokenizer {table.digest[:12]}"
+    note = f"{what} of {times(table.total, 'merge')}, tokenizer {table.digest[:12]}"
     if any(row.tied for row in table.rows):
         note += "; tie: equal counts, the smaller ids were merged"
     if not table.has_trace:

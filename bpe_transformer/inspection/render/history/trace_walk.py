@@ -9,8 +9,9 @@ from rich.text import Text
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.history.trace_walk import WalkFrame
-from bpe_transformer.inspection.render.elements import LABEL, NEW, STRONG, Heading, add_row, facts, plain_table, times
+from bpe_transformer.inspection.render.elements import LABEL, NEW, STRONG, Heading, add_row, facts, plain_table
 from bpe_transformer.inspection.render.history.trace_rows import MergeLines, merge_facts
+from bpe_transformer.io.printable import times
 
 
 @draws

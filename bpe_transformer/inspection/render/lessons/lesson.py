@@ -13,8 +13,8 @@ from rich.text import Text
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.lessons.lesson import Curves, Lesson, LessonList, LessonStep, Matrix, Step, Table
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Heading, abbreviate, plain_table
-from bpe_transformer.inspection.render.plots import Line, Plot, TerminalPlot
-from bpe_transformer.inspection.render.plots.line import MARKS
+from bpe_transformer.inspection.render.lessons.figures import plot_of, written_value
+from bpe_transformer.inspection.render.plots import TerminalPlot
 from bpe_transformer.io.printable import printable
 
 _LONGEST_LINE = 100  # cells; longer lines of text are hard to read
@@ -70,18 +70,7 @@ def _(table: Table) -> RenderableType:
 
 @draws
 def _(curves: Curves) -> RenderableType:
-    lines = [
-        Line(
-            name,
-            points,
-            points[len(points) * (2 * place + 1) // (2 * len(curves.lines)) :][:1],
-            (),
-            MARKS[place],
-            place,
-        )
-        for place, (name, points) in enumerate(curves.lines)
-    ]
-    return Group(*_named(curves.name), TerminalPlot(Plot(lines, curves.x_label, curves.y_label), rows=_PLOT_ROWS))
+    return Group(*_named(curves.name), TerminalPlot(plot_of(curves), rows=_PLOT_ROWS))
 
 
 def _head(lesson: Lesson) -> tuple[RenderableType, ...]:
@@ -117,7 +106,7 @@ class _Bands:
 
     def __init__(self, matrix: Matrix) -> None:
         self.matrix = matrix
-        self.cells = [[_written(value, matrix.digits) for value in row] for row in matrix.values]
+        self.cells = [[written_value(value, matrix.digits) for value in row] for row in matrix.values]
         self.rows = [abbreviate(printable(name), _WIDEST_NAME) for name in matrix.rows]
         names = [printable(name) for name in matrix.columns]
         self.widths = [
@@ -168,13 +157,6 @@ class _Shades:
 def _shade(value: float | None) -> str:
     share = 0.0 if value is None else (min(max(value, -1.0), 1.0) + 1) / 2
     return _SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]
-
-
-def _written(value: float | None, digits: int) -> str:
-    if value is None:
-        return "−∞"
-    written = f"{value:.{digits}f}"
-    return written.lstrip("-") if not float(written) else written
 
 
 def _is_number(cell: str) -> bool:

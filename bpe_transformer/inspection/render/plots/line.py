@@ -29,12 +29,28 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines and the labels of their axes."""
+    """Lines and the labels of their axes. whole_x: x is counted, so its axis has whole numbers only."""
 
     lines: Sequence[Line]
     x_label: str
     y_label: str
     log_x: bool = False
+    whole_x: bool = False
+
+    def x_ticks(self, most: int) -> list[float]:
+        """Values to write along x: round ones, or, where x is logarithmic, those of the points."""
+        assert self.bounds is not None
+        if self.log_x:
+            return sorted({x for line in self.lines for x, _ in (*line.points, *line.marked)})
+        x0, x1, _, _ = self.bounds
+        return [value for value in ticks(x0, x1, most) if not self.whole_x or value.is_integer()]
+
+    def y_ticks(self, most: int) -> list[float]:
+        """Round values to write along y, two at least."""
+        assert self.bounds is not None
+        _, _, y0, y1 = self.bounds
+        found = ticks(y0, y1, most)
+        return found if len(found) > 1 else ticks(y0, y1, 2 * most + 1)
 
     @property
     def bounds(self) -> tuple[float, float, float, float] | None:

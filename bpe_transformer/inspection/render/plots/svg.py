@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from bpe_transformer.inspection.render.plots.line import Line, Plot, ticks, written
+from bpe_transformer.inspection.render.plots.line import Line, Plot, written
 from bpe_transformer.io.printable import printable
 
 WIDTH, HEIGHT = 720, 420  # pixels
@@ -18,13 +18,18 @@ _STYLE = (
 )
 
 
+def plot_size(plot: Plot) -> tuple[int, int]:
+    """Width and height of the picture in pixels: the plot and a legend where there are several lines."""
+    return WIDTH, HEIGHT + _LEGEND * (len(plot.lines) if len(plot.lines) > 1 else 0)
+
+
 def svg_plot(plot: Plot, title: str) -> str:
     """The plot as the text of an SVG file."""
     bounds = plot.bounds
     legend = plot.lines if len(plot.lines) > 1 else ()
-    height = HEIGHT + _LEGEND * len(legend)
+    width, height = plot_size(plot)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_text(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{_text(title)}">',
         f"<style>{_STYLE}</style>",
         f'<text x="{_LEFT}" y="20">{_text(title)}</text>',
     ]
@@ -45,15 +50,13 @@ def svg_plot(plot: Plot, title: str) -> str:
 
 
 def _axes(plot: Plot, bounds: tuple[float, float, float, float]) -> list[str]:
-    x0, x1, y0, y1 = bounds
     bottom = HEIGHT - _BOTTOM
     parts = []
-    for value in ticks(y0, y1, 7):
+    for value in plot.y_ticks(7):
         y = _y(value, bounds)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:g}" text-anchor="end">{written(value)}</text>')
-    values = sorted({x for line in plot.lines for x, _ in line.marked}) if plot.log_x else ticks(x0, x1, 8)
-    for value in values:
+    for value in plot.x_ticks(8):
         parts.append(f'<text x="{_x(plot, value)}" y="{bottom + 18}" text-anchor="middle">{written(value)}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:g}" y="{bottom + 38}" text-anchor="middle">{_text(plot.x_label)}</text>')

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from bpe_transformer.inspection.render.elements import LABEL
-from bpe_transformer.inspection.render.plots.line import Line, Plot, ticks, written
+from bpe_transformer.inspection.render.plots.line import Line, Plot, written
 from bpe_transformer.io.printable import printable
 
 ROWS = 14
@@ -61,7 +61,7 @@ class TerminalPlot:
 
     def _y_labels(self, y0: float, y1: float) -> list[str]:
         labels = [""] * self.rows
-        for value in ticks(y0, y1, max(2, self.rows // 3)):
+        for value in self.plot.y_ticks(max(4, self.rows // 3)):
             row = min(self.rows - 1, int((y1 - value) / (y1 - y0) * self.rows))
             labels[row] = written(value)
         return labels
@@ -70,22 +70,15 @@ class TerminalPlot:
         """Round values below their places, as many as fit."""
         plot = self.plot
         assert plot.bounds is not None
-        x0, x1, _, _ = plot.bounds
         line = [" "] * columns
         free = 0
-        for value in _x_values(plot, x0, x1, columns):
+        for value in plot.x_ticks(max(2, columns // 10)):
             label = written(value)
             start = min(max(round(plot.across(value) * (columns - 1)) - len(label) // 2, 0), columns - len(label))
             if start >= free:
                 line[start : start + len(label)] = label
                 free = start + len(label) + 2
         return "".join(line).rstrip()
-
-
-def _x_values(plot: Plot, x0: float, x1: float, columns: int) -> list[float]:
-    if plot.log_x:
-        return sorted({x for line in plot.lines for x, _ in (*line.points, *line.marked)})
-    return ticks(x0, x1, max(2, columns // 10))
 
 
 def _legend(line: Line) -> Text:

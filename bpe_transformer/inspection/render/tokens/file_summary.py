@@ -20,11 +20,10 @@ from bpe_transformer.inspection.render.elements import (
     facts,
     number,
     percent,
-    times,
 )
 from bpe_transformer.inspection.render.tokens.tokenized_text import AT_MERGE
 from bpe_transformer.inspection.tokens.file_summary import FileSummary, ScriptUse, TokenUse
-from bpe_transformer.io.printable import printable
+from bpe_transformer.io.printable import printable, times
 
 _TOKEN_CELLS = 24
 
@@ -36,7 +35,7 @@ def _(summary: FileSummary) -> RenderableType:
         ("text", f"{times(measured.num_bytes, 'byte')}, {times(measured.num_chars, 'character')}"),
         ("tokens", f"{measured.num_tokens:,}, {measured.bytes_per_token:.3f} bytes a token"),
         ("words", _words(summary)),
-        ("vocabulary", f"{measured.num_used:,} of {measured.vocab_size:,} tokens used ({_share_used(summary)})"),
+        ("vocabulary", f"{measured.num_used:,} of {times(measured.vocab_size, 'token')} used ({_share_used(summary)})"),
         ("Rényi efficiency", f"{measured.renyi_efficiency:.3f}"),
         ("lost or in parts", f"{percent(measured.unknown_rate)} unknown, {_in_parts(summary)}"),
         ("kinds", ", ".join(f"{count:,} {kind}" for kind, count in summary.by_kind.items())),

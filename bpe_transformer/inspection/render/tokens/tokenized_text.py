@@ -10,8 +10,9 @@ from rich.text import Text
 
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import SEPARATOR, in_view
-from bpe_transformer.inspection.render.elements import LABEL, Column, Columns, number, times
+from bpe_transformer.inspection.render.elements import LABEL, Column, Columns, number
 from bpe_transformer.inspection.tokens.tokenized_text import TokenizedText, TokenSpan
+from bpe_transformer.io.printable import times
 
 # Neighbours differ; the separator between them says the same without colour.
 _SHADES = ("black on cyan", "black on yellow", "black on green", "black on magenta")  # in every terminal's palette

@@ -11,7 +11,7 @@ from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import isolated, visible
 from bpe_transformer.inspection.render.elements import LABEL, Column, Columns, abbreviate, facts, number, percent
 from bpe_transformer.inspection.vocabulary.trained_tokens import TrainedToken, TrainedTokens
-from bpe_transformer.io.printable import printable
+from bpe_transformer.io.printable import printable, times
 
 _TOKEN_CELLS = 30
 
@@ -24,7 +24,7 @@ def _(found: TrainedTokens) -> RenderableType:
         rows.append(("loss", f"{found.bits_per_byte:.4f} bits a byte on the texts measured"))
     saved = found.prunable * found.row_parameters
     share = percent(found.prunable / max(found.vocab_size, 1))
-    rows.append(("prune --run", f"would drop {number(found.prunable)} ids ({share}), {number(saved)} parameters"))
+    rows.append(("prune --run", f"would drop {times(found.prunable, 'id')} ({share}), {times(saved, 'parameter')}"))
     return Group(facts(rows), Text(), _table(found.tokens), Text(), *(Text(note, LABEL) for note in _notes(found)))
 
 

@@ -17,11 +17,11 @@ from bpe_transformer.inspection.render.elements import (
     facts,
     number,
     percent,
-    times,
 )
 from bpe_transformer.inspection.render.tokens.tokenized_text import AT_MERGE
 from bpe_transformer.inspection.vocabulary.reachability import OBSTACLES
 from bpe_transformer.inspection.vocabulary.vocab_entries import Pruning, VocabEntry, VocabView
+from bpe_transformer.io.printable import times
 
 _TOKEN_CELLS = 40
 _SCRIPTS = 8
@@ -71,7 +71,7 @@ def _pruning(pruning: Pruning) -> list[tuple[str, RenderableType]]:
         ),
         (
             "pruning",
-            f"would drop the {number(pruning.num_idle)} idle: {number(pruning.vocab_size)} ids to "
+            f"would drop the {number(pruning.num_idle)} idle: {times(pruning.vocab_size, 'id')} to "
             f"{number(pruning.vocab_size_after)}, {percent(pruning.share_saved)} of an embedding's rows; "
             "the corpus takes as many tokens as before",
         ),
