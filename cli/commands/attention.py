@@ -83,7 +83,7 @@ Examples:
 @click.option(
     "--over-training",
     is_flag=True,
-    help="The same sentence at several moments of a run that was trained with --snapshots.",
+    help="The same sentence at several moments of a run (train --snapshots).",
 )
 @click.option(
     "--svg",

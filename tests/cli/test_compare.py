@@ -103,7 +103,7 @@ def test_mistakes_say_what_to_do(
     short.write_text("three\n")
     empty.touch()
     broken.write_bytes(b"ab\xff")
-    assert "has 1 lines" in fails("compare", small, "--parallel", texts[0], short)
+    assert "has 1 line and" in fails("compare", small, "--parallel", texts[0], short)
     assert "is empty" in fails("compare", small, "--file", empty)
     assert "--errors replace" in fails("compare", small, "--file", broken)
     assert bpe("compare", small, "--file", broken, "--errors", "replace").returncode == 0

@@ -60,7 +60,7 @@ def test_a_parallel_pair_with_its_ledger(home: Path, prepare: Prepare) -> None:
     rows = [line.split() for line in done.stderr.splitlines()]
     assert ["encode", "dropped", "empty", "1", "3"] in rows
     assert ["encode", "dropped", "longer", "than", "max_len=12", "1", "23"] in rows
-    assert "1 rows for translation written to pairs" in done.stderr
+    assert "1 row for translation written to pairs" in done.stderr
     prepared = TokenStore.load(home / "pairs", Tokenizer.load(home / "tok"))
     assert prepared.task == "translation"
     assert len(prepared.to_dataset()) == prepared.ledger.kept.examples == 1
@@ -91,7 +91,7 @@ def test_invalid_utf8_is_refused_or_replaced(home: Path, prepare: Prepare) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x.en.txt,short.ko.txt"], "x.en.txt has 3 lines, short.ko.txt has 1 lines"),
+        (["x.en.txt,short.ko.txt"], "x.en.txt has 3 lines, short.ko.txt has 1 line:"),
         (["none.txt"], "none.txt does not exist"),
         (["numbers-en-k0"], "did you mean numbers-en-ko"),
         (["x.en.txt", "--task", "translation"], "too few to translate between"),

@@ -59,7 +59,7 @@ def test_local_files_give_a_share_and_folders_their_own(tmp_path: Path) -> None:
     assert ledgers[0].stages[1].dropped["held out for validation"].examples == 1
     assert ledgers[0].stages[1].loss == 0
     (tmp_path / "y.txt").write_text("one\n")
-    with pytest.raises(CorpusError, match="1 rows, too few to hold one out"):
+    with pytest.raises(CorpusError, match="1 row, too few to hold one out"):
         load_with_validation(str(tmp_path / "y.txt"))
     with pytest.raises(CorpusError, match="no split 'validation'"):
         load_with_validation(str(tmp_path / "x.txt"), validation="validation")

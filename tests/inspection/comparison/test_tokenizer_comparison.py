@@ -128,7 +128,7 @@ def test_words_of_a_tokenizer_that_puts_a_space_first(numbers: Tokenizer) -> Non
 def test_what_cannot_be_compared_says_why(two: Named, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="at least one tokenizer and one text"):
         compare(two, [])
-    with pytest.raises(CorpusError, match="b has 1 lines and a 2; .*files of as many lines"):
+    with pytest.raises(CorpusError, match="b has 1 line and a 2; .*files of as many lines"):
         compare(two, [], parallel=[(("a", ChunkedText("a", "low\nlow")), ("b", ChunkedText("b", "low")))])
     with pytest.raises(CorpusError, match="check the path"):
         compare(two, [("none", ChunkedText.file(tmp_path / "none"))])
