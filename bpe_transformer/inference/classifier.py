@@ -87,6 +87,6 @@ def load_classifier(directory: str | os.PathLike[str], tokenizer: Tokenizer | No
     model, info, tokenizer = load_checkpoint(directory, tokenizer)
     if not isinstance(model, ClassifierModel):
         raise CheckpointError(
-            f"{directory} holds a {info.kind}, which gives no labels; train one with --task classification"
+            f"{directory} holds a {info.kind}, which gives no labels; train one with task='classification'"
         )
     return Classifier(model, tokenizer, info)

@@ -6,7 +6,6 @@ bell or change the direction of the text beside them. Every message and view pas
 
 from __future__ import annotations
 
-import json
 import re
 
 # Controls of C0 and C1; marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9); separators of
@@ -34,6 +33,8 @@ def printable_layout(text: str) -> str:
 
 def printable_json(data: object, indent: int | None = 2) -> str:
     """JSON of `data` that reads back exactly; characters that a terminal would obey are written as JSON escapes."""
+    import json
+
     written = json.dumps(data, ensure_ascii=False, indent=indent)
     return _ACTING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.byte_files import ByteFile, file_format, path_of
+from bpe_transformer.io.byte_files import BLOCK_BYTES, ByteFile, file_format, path_of
+from bpe_transformer.io.line_blocks import line_blocks
 from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
 from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joined_surrogates
 
@@ -293,11 +295,39 @@ def _json_texts(
 ) -> Iterator[str]:
     missing = set() if begin[0] else set(columns or ())  # columns that no row has had so far
     known: dict[str, None] = {}
-    for number, row in json_rows(file, errors, note, max_bytes, begin):
+    names = [name.encode("utf-8", "surrogatepass") for name in columns or ()]
+    for block in line_blocks(file, begin, min(max_bytes, BLOCK_BYTES)):
+        plain = block.lines and (columns is None or names) and len(set(names)) == len(names)
+        found = _core.json_texts(block.lines, names) if plain else None
+        if found is None:
+            rows = json_rows(block.as_file(), errors, note, max_bytes, block.begin)
+            yield from _texts_of_rows(rows, file.path, columns, missing, known, errors, stats, note)
+            continue
+        data, starts, stops = found
+        if len(starts):
+            missing.clear()
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            yield data[start:stop].decode()
+    if missing and known:
+        raise CorpusError(f"{file.path} has no column {', '.join(sorted(missing))}; its columns are {', '.join(known)}")
+
+
+def _texts_of_rows(
+    rows: Iterator[tuple[int, dict[str, Any]]],
+    path: str | Path,
+    columns: Sequence[str] | None,
+    missing: set[str],
+    known: dict[str, None],
+    errors: Errors,
+    stats: ReadStats,
+    note: Note,
+) -> Iterator[str]:
+    """The texts of numbered rows. Columns that a row has leave `missing`; its keys are added to `known` until all have."""
+    for number, row in rows:
         if columns is None:
             for column, value in row.items():
                 if isinstance(value, str):
-                    yield value if value.isascii() else _whole(value, file.path, number, column, errors, note)
+                    yield value if value.isascii() else _whole(value, path, number, column, errors, note)
             continue
         if missing:
             known.update(dict.fromkeys(row))
@@ -305,15 +335,13 @@ def _json_texts(
         for column in columns:
             value = row.get(column)
             if value is None:
-                stats.note_missing(1, [f"{file.path}, line {number}"])
+                stats.note_missing(1, [f"{path}, line {number}"])
             elif isinstance(value, str):
-                yield value if value.isascii() else _whole(value, file.path, number, column, errors, note)
+                yield value if value.isascii() else _whole(value, path, number, column, errors, note)
             else:
                 raise CorpusError(
-                    f"{file.path}, line {number}: {column} is {value!r:.60}, not a text; name a column of texts"
+                    f"{path}, line {number}: {column} is {value!r:.60}, not a text; name a column of texts"
                 )
-    if missing and known:
-        raise CorpusError(f"{file.path} has no column {', '.join(sorted(missing))}; its columns are {', '.join(known)}")
 
 
 def _whole(text: str, path: Path, number: int, column: str, errors: Errors, note: Note) -> str:

@@ -6,14 +6,13 @@ Formats are imported where they are used: most programs need one of them or none
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
-from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
     from typing import Self
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import tiktoken
 
     from bpe_transformer.tokenizer.formats.ranks import Ranks
+    from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 Path = str | os.PathLike[str]
 
@@ -30,11 +30,15 @@ class TokenizerFiles:
 
     codec: Codec
     model: BpeModel
-    trace: MergeTrace | None
 
     if TYPE_CHECKING:
 
-        def __init__(self, model: BpeModel | Codec, *, trace: MergeTrace | None = None) -> None: ...
+        @property
+        def trace(self) -> MergeTrace | None: ...
+
+        def __init__(
+            self, model: BpeModel | Codec, *, trace: MergeTrace | Callable[[], MergeTrace] | None = None
+        ) -> None: ...
 
     def save(self, directory: Path) -> None:
         """Writes `tokenizer.json`, which `tokenizers` and `transformers` load, and the trace beside it as Parquet.

@@ -7,13 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpe_transformer.errors import DecodingError, EncodingError
 from bpe_transformer.io import shown
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
@@ -23,22 +21,20 @@ from bpe_transformer.tokenizer.encoding.inputs import Texts, replaced, replaced_
 from bpe_transformer.tokenizer.encoding.pairs import is_left, joined_pair, windows
 from bpe_transformer.tokenizer.encoding.special_tokens import NONE, SpecialNames
 from bpe_transformer.tokenizer.file_methods import TokenizerFiles
-from bpe_transformer.tokenizer.files.encode_files import FileOptions, encode_files
-from bpe_transformer.tokenizer.resizing.prune import PrunedModel, prune
-from bpe_transformer.tokenizer.resizing.truncate import truncate
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
-from bpe_transformer.tokenizer.store import TokenStore
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
+from bpe_transformer.tokenizer.vocabulary.pruned_model import PrunedModel
 from bpe_transformer.tokenizer.vocabulary.roles import Roles
-from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 if TYPE_CHECKING:
     from bpe_transformer.io import Errors, ErrorsOrKeep
     from bpe_transformer.tokenizer.counting.counts import PretokenCounts
+    from bpe_transformer.tokenizer.store import TokenStore
+    from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 Path = str | os.PathLike[str]
 Side = Literal["left", "right"]
-Ids = Sequence[int] | NDArray[np.integer[Any]]
+Ids: TypeAlias = "Sequence[int] | NDArray[np.integer[Any]]"
 
 
 class Tokenizer(TokenizerFiles):
@@ -47,14 +43,21 @@ class Tokenizer(TokenizerFiles):
     One object may be used by many threads at a time.
     """
 
-    def __init__(self, model: BpeModel | Codec, *, trace: MergeTrace | None = None) -> None:
-        """Wraps a vocabulary, or a codec that was built for it already."""
+    def __init__(self, model: BpeModel | Codec, *, trace: MergeTrace | Callable[[], MergeTrace] | None = None) -> None:
+        """Wraps a vocabulary, or a codec that was built for it already; `trace` may be a function that reads it when needed."""
         self.codec = model if isinstance(model, Codec) else Codec(model)
         self.model = self.codec.model
-        self.trace = trace
+        self._trace = trace
         self._encode = self.codec.encode  # bound once: a call of it costs less than a look-up in two steps
 
     # --- facts ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> MergeTrace | None:
+        """What each merge did to the corpus it was learned on; None for a vocabulary that has no trace."""
+        if callable(self._trace):
+            self._trace = self._trace()
+        return self._trace
 
     @property
     def vocab_size(self) -> int:
@@ -368,22 +371,26 @@ class Tokenizer(TokenizerFiles):
         add_bos: bool = False,
         add_eos: bool = False,
         overwrite: bool = False,
-        unit_bytes: int = FileOptions.unit_bytes,
+        unit_bytes: int | None = None,
         fail_above: float | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> TokenStore:
         """Encodes files, and those that `glob` finds in folders, to a token store in the folder `out`; returns it, mapped.
 
         Files ending in .gz or .zst are decompressed; a path may be a URL that fsspec knows. A document is a file, or a line
-        without its end; its ids are those of `encode`. A shard of about `unit_bytes` of text has ids (uint16 for up to 65,536,
-        else uint32) and row starts as `.npy`, or an Arrow stream of lists. Needs memory for 8 MB of text or the longest line; for
-        a whole file where normalisation or a pattern of one's own splits it. `progress` is called with bytes done and in all.
-        Called again, it resumes a run that was killed, and does not repeat one that finished. Raises `DigestMismatchError` if
-        tokenizer, sources or options changed, unless `overwrite`; `InvalidUtf8Error` unless `errors` is "replace" or "keep" (as
-        they are), `DataLossError` for more than `fail_above` replaced, `CorpusError` for missing sources, and those of `encode`.
+        without its end; its ids are those of `encode`. A shard of about `unit_bytes` of text (64 MiB unless set) has ids
+        (uint16 for up to 65,536, else uint32) and row starts as `.npy`, or an Arrow stream of lists. Needs memory for 8 MB of
+        text or the longest line; for a whole file where normalisation or a pattern of one's own splits it. `progress` is
+        called with bytes done and in all. Called again, it resumes a run that was killed, and does not repeat one that
+        finished. Raises `DigestMismatchError` if tokenizer, sources or options changed, unless `overwrite`;
+        `InvalidUtf8Error` unless `errors` is "replace" or "keep" (as they are), `DataLossError` for more than `fail_above`
+        replaced, `CorpusError` for missing sources, and those of `encode`.
         """
+        from bpe_transformer.tokenizer.files.encode_files import FileOptions, encode_files
+
+        size = FileOptions.unit_bytes if unit_bytes is None else unit_bytes
         options = FileOptions(
-            format, documents, glob, errors, num_threads, allowed_special, disallowed_special, add_bos, add_eos, unit_bytes
+            format, documents, glob, errors, num_threads, allowed_special, disallowed_special, add_bos, add_eos, size
         )  # fmt: skip
         return encode_files(self.codec, paths, out, options, overwrite, fail_above, progress)
 
@@ -425,6 +432,8 @@ class Tokenizer(TokenizerFiles):
         that is kept. The trace is cut as well. Raises `LearningError` if the base alphabet and these tokens
         do not fit, or if ids do not follow the order of merges, as in some imported vocabularies.
         """
+        from bpe_transformer.tokenizer.resizing.truncate import truncate
+
         model, trace = truncate(self.model, self.trace, vocab_size)
         return self if model is self.model else Tokenizer(model, trace=trace)
 
@@ -441,6 +450,8 @@ class Tokenizer(TokenizerFiles):
         >>> str(tok.prune(["low lower"])).split(";")[0]
         '268 ids became 260: 8 dropped (3.0%), 2 unused ones kept to merge others'
         """
+        from bpe_transformer.tokenizer.resizing.prune import prune
+
         pruned = prune(self.codec, corpus)
         return Pruned(**vars(pruned), tokenizer=Tokenizer(pruned.model))
 

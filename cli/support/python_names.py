@@ -16,6 +16,7 @@ _OTHER_OPTIONS = {
     "transition": "--superwords",
     "add_bos": "--bos",
     "add_eos": "--eos",
+    "text": "--text",
 }
 _SAME_OPTIONS = """
 alphabet_order axis byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
@@ -55,6 +56,11 @@ _PHRASES = (
     (r"\bsource_dir=… takes", "--from takes"),
     (r"(?<!\()\bsource_dir=…", "--from DIR"),
     (r"\bcolumns=…", "--columns NAME,NAME"),
+    (r"\b(minutes|steps|target|text)=…", r"--\1"),
+    (r"\bprepare_corpus or encode_files\b", "prepare or encode --file"),
+    (r"\bwrite it again with encode_files\b", "write it again with encode --file"),
+    (r"\bwrite it again with prepare_corpus\b", "write it again with prepare"),
+    (r"FIELDS of bpe_transformer\.training\.config lists the settings", "train --help lists the settings"),
     (r", or take (the )?bytes with decode_bytes", ""),
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
     (r"\bfail_above\b", "--fail-above"),

@@ -23,7 +23,7 @@ SOURCES = {PACKAGE: ROOT / "bpe_transformer", f"{PACKAGE}.cli": ROOT / "cli", f"
 # The last level of a folder is its `__init__`, which re-exports the others.
 LEVELS: dict[str, list[set[str]]] = {
     PACKAGE: [
-        {"errors", "_core"},
+        {"errors", "_core", "lazy_numpy"},
         {"io"},
         {"ledger"},
         {"corpora"},
@@ -70,6 +70,7 @@ NATIVE_LEVELS = [
     {"counting"},
     {"encoding"},
     {"learning"},
+    {"formats"},
     {"python"},
 ]
 
@@ -220,3 +221,11 @@ def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
     program = f"import sys; import {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not heavy & set(done.stdout.split())
+
+
+def test_importing_the_tokenizer_loads_no_numpy() -> None:
+    program = (
+        "import sys; from bpe_transformer import Tokenizer; print(*{'numpy', 'regex', 'hashlib'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()

@@ -1,4 +1,4 @@
-"""Every option and command that a message names exists, in a command that can say it."""
+"""Every option and command that a message names exists, in a command that can say it; the library's messages name none."""
 
 from __future__ import annotations
 
@@ -75,7 +75,16 @@ def options_of(command: str) -> frozenset[str]:
 
 
 def texts(module: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of what a module can say: texts that name an option, and those of errors. What is filled in is "…"."""
+    """(line, text) of what a module can say on the command line."""
+    for line, text, is_raised in written_texts(module):
+        yield line, with_options(text) if is_raised else text
+
+
+def written_texts(module: str) -> Iterator[tuple[int, str, bool]]:
+    """(line, text, whether it is raised) of what a module can say: texts that name an option, and those of errors.
+
+    What is filled in is "…".
+    """
     tree = tree_of(module)
     raised = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Raise) for inner in ast.walk(node)}
     passed: set[int] = set()  # docstrings, and what belongs to a text that was found
@@ -94,7 +103,7 @@ def texts(module: str) -> Iterator[tuple[int, str]]:
             and " " in text
             and (id(node) in raised or "--" in text or "bpe-transformer" in text)
         ):
-            yield node.lineno, with_options(text) if id(node) in raised else text
+            yield node.lineno, text, id(node) in raised
 
 
 def test_every_option_and_command_that_a_message_names_exists() -> None:
@@ -111,5 +120,23 @@ def test_every_option_and_command_that_a_message_names_exists() -> None:
                     wrong.append(
                         f"{place} names {option}, which {', '.join(sayers) or 'no command'} has not: {text:.90}"
                     )
+    assert not wrong, "\n".join(wrong)
+    assert seen > 300
+
+
+# what the library writes for readers who type commands: pictures for the terminal, and files that say how to repeat a run
+FOR_THE_COMMAND_LINE = re.compile(r"\.render\.|\.run_files\.model_card$|\.training\.run_record$")
+
+
+def test_no_message_of_the_library_names_an_option() -> None:
+    """Python's users know parameters; `with_options` puts options in their place for those of the command line."""
+    wrong, seen = [], 0
+    for module, path in MODULES.items():
+        if module.startswith((f"{PACKAGE}.cli", f"{PACKAGE}.corpora")) or FOR_THE_COMMAND_LINE.search(module):
+            continue
+        for line, text, _ in written_texts(module):
+            seen += 1
+            if OPTION.search(text):
+                wrong.append(f"{path.relative_to(TOP)}:{line}: {text:.90}")
     assert not wrong, "\n".join(wrong)
     assert seen > 300

@@ -52,6 +52,7 @@ void bind_alphabet(nb::module_& m);
 void bind_encoder(nb::module_& m);
 void bind_decoder(nb::module_& m);
 void bind_learner(nb::module_& m);
+void bind_formats(nb::module_& m);
 void bind_step_attention(nb::module_& m);
 
 // --- arrays ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The learner and the recovery of merges for Python.
+// The learner for Python.
 #include "learning/learner.hpp"
 
 #include <nanobind/stl/vector.h>
@@ -6,8 +6,6 @@
 #include <chrono>
 #include <ctime>
 
-#include "learning/rank_lines.hpp"
-#include "learning/recover_merges.hpp"
 #include "python/conversions.hpp"
 
 namespace {
@@ -70,33 +68,6 @@ nb::tuple run(Learner& self, size_t n) {
                         to_array(std::move(tokens_left)));
 }
 
-// (tokens, ranks) of a `.tiktoken` file in its usual form, else None; see learning/rank_lines.hpp.
-nb::object read_rank_lines(const nb::bytes& data) {
-  std::optional<bpe::RankLines> found = bpe::read_rank_lines(view_of(data));
-  if (!found) return nb::none();
-  const std::string_view bytes = found->bytes;
-  nb::list tokens;
-  size_t start = 0;
-  for (const size_t end : found->ends) {
-    tokens.append(to_bytes(bytes.substr(start, end - start)));
-    start = end;
-  }
-  return nb::make_tuple(tokens, to_array(std::move(found->ranks)));
-}
-
-// (left, right, merged ids, unreachable, incomplete), all ranks; see learning/recover_merges.hpp.
-nb::tuple recover_merges(const nb::list& tokens, bool characters) {
-  const std::vector<std::string_view> views = views_of(tokens);
-  bpe::RecoveredMerges found;
-  {
-    const LongCall call(SIZE_MAX);
-    found = bpe::recover_merges(views, characters);
-  }
-  return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
-                        to_array(std::move(found.merged_ids)), to_array(std::move(found.unreachable)),
-                        to_array(std::move(found.incomplete)));
-}
-
 }  // namespace
 
 void bind_learner(nb::module_& m) {
@@ -105,6 +76,4 @@ void bind_learner(nb::module_& m) {
            "max_token_bytes"_a, "forbidden_tokens"_a, "unmergeable_ids"_a, "record"_a)
       .def_prop_ro("tokens", &Learner::tokens)
       .def("run", &run, "n"_a);
-  m.def("read_rank_lines", &read_rank_lines, "data"_a);
-  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a);
 }

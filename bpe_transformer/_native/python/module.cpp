@@ -61,5 +61,6 @@ NB_MODULE(_core, m) {
   bind_encoder(m);
   bind_decoder(m);
   bind_learner(m);
+  bind_formats(m);
   bind_step_attention(m);
 }

@@ -6,6 +6,7 @@
 #include "text/characters.hpp"
 #include "text/ids_text.hpp"
 #include "text/json_lines.hpp"
+#include "text/json_table.hpp"
 #include "text/unicode.hpp"
 #include "text/utf32_to_utf8.hpp"
 
@@ -59,6 +60,24 @@ nb::object json_texts(nb::handle object, const nb::list& columns) {
   return nb::make_tuple(to_bytes(texts.bytes), to_array(std::move(texts.starts)), to_array(std::move(texts.stops)));
 }
 
+// (bytes, ends, present) of the cells in whole lines of JSON objects, or None; see text/json_table.hpp. A column is
+// (name, kinds).
+nb::object json_table(nb::handle object, const nb::list& columns, bool pass_over_others) {
+  const Buffer buffer(object);
+  std::vector<bpe::JsonTableColumn> wanted;
+  for (const nb::handle column : columns) wanted.push_back({to_string(column[0]), nb::cast<uint8_t>(column[1])});
+  bpe::JsonTable table;
+  bool found = false;
+  {
+    const nb::gil_scoped_release release;
+    const std::string_view lines(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+    found = bpe::unicode::valid_prefix(buffer.data(), buffer.size()) == buffer.size() &&
+            bpe::read_json_table(lines, wanted, pass_over_others, table);
+  }
+  if (!found) return nb::none();
+  return nb::make_tuple(to_bytes(table.bytes), to_array(std::move(table.ends)), to_array(std::move(table.present)));
+}
+
 nb::bytes lines_of_ids(const Input<uint32_t>& ids, const Input<int64_t>& row_starts, bool json) {
   const int64_t* const starts = row_starts.data();
   if (!row_starts.size() || starts[0] < 0 || static_cast<size_t>(starts[row_starts.size() - 1]) > ids.size() ||
@@ -92,6 +111,7 @@ void bind_text(nb::module_& m) {
   m.def("spans_to_characters", &spans_to_characters, "text"_a, "spans"_a);
   m.def("utf32_to_utf8", &utf32_to_utf8, "rows"_a);
   m.def("json_texts", &json_texts, "lines"_a, "columns"_a);
+  m.def("json_table", &json_table, "lines"_a, "columns"_a, "pass_over_others"_a);
   m.def("lines_of_ids", &lines_of_ids, "ids"_a, "row_starts"_a, "json"_a);
   m.def("ids_of_lines", &ids_of_lines, "lines"_a);
 }

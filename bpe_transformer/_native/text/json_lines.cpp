@@ -1,37 +1,20 @@
 #include "text/json_lines.hpp"
 
 #include <algorithm>
-#include <cstring>
 
-#include "text/append_utf8.hpp"
+#include "text/json_reader.hpp"
 
 namespace bpe {
 
 namespace {
 
-constexpr int kMostDepth = 32;
-constexpr size_t kMostKeys = 64, kMostDigits = 300;
+constexpr size_t kMostKeys = 64;
 
-// Where the first byte in [p, end) is that is '"', '\\' or below a space; end if none is.
-const char* end_of_plain(const char* p, const char* end) {
-  constexpr uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-  const auto zeros = [](uint64_t word) { return (word - ones) & ~word & high; };
-  for (; end - p >= 8; p += 8) {
-    uint64_t word;
-    std::memcpy(&word, p, 8);
-    const uint64_t control = (word - ones * 0x20) & ~word & high;
-    const uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\') | control;
-    if (found) break;  // the first of them is found byte by byte: carries may mark later ones wrongly
-  }
-  while (p < end && *p != '"' && *p != '\\' && static_cast<uint8_t>(*p) >= 0x20) ++p;
-  return p;
-}
-
-// Reads one line. Every method returns false for what it does not take, and leaves the place anywhere then.
-class LineReader {
+// Reads one line.
+class LineReader : private JsonReader {
  public:
   LineReader(std::string_view line, const std::vector<std::string>& columns, JsonTexts& texts)
-      : p_(line.data()), end_(line.data() + line.size()), columns_(columns), texts_(texts) {}
+      : JsonReader(line), columns_(columns), texts_(texts) {}
 
   bool read() {
     skip_space();
@@ -49,20 +32,6 @@ class LineReader {
   struct Span {
     int64_t start, stop;
   };
-
-  void skip_space() {
-    while (p_ < end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r')) ++p_;
-  }
-  bool take(char c) {
-    skip_space();
-    if (p_ == end_ || *p_ != c) return false;
-    ++p_;
-    return true;
-  }
-  bool next_is(char c) {
-    skip_space();
-    return p_ < end_ && *p_ == c;
-  }
 
   // The object of the line, whose texts are kept.
   bool object() {
@@ -99,114 +68,6 @@ class LineReader {
     return true;
   }
 
-  // A key without escapes.
-  bool plain_key(std::string_view& key) {
-    if (!take('"')) return false;
-    const char* const begin = p_;
-    p_ = end_of_plain(p_, end_);
-    if (p_ == end_ || *p_ != '"') return false;
-    key = {begin, static_cast<size_t>(p_++ - begin)};
-    return true;
-  }
-
-  // A string, whose text is appended to `out` if there is one.
-  bool string(std::string* out) {
-    if (!take('"')) return false;
-    while (true) {
-      const char* const begin = p_;
-      p_ = end_of_plain(p_, end_);
-      if (out) out->append(begin, p_);
-      if (p_ == end_ || static_cast<uint8_t>(*p_) < 0x20) return false;
-      if (*p_++ == '"') return true;
-      if (!escape(out)) return false;
-    }
-  }
-
-  bool escape(std::string* out) {
-    if (p_ == end_) return false;
-    constexpr std::string_view names = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
-    const char name = *p_++;
-    if (const size_t which = names.find(name); which != names.npos) {
-      if (out) out->push_back(meanings[which]);
-      return true;
-    }
-    uint32_t code = 0, low = 0;
-    if (name != 'u' || !four_digits(code)) return false;
-    if (code >= 0xD800 && code < 0xE000) {  // the first half of a pair, whose second follows
-      if (code >= 0xDC00 || end_ - p_ < 6 || p_[0] != '\\' || p_[1] != 'u') return false;
-      p_ += 2;
-      if (!four_digits(low) || low < 0xDC00 || low >= 0xE000) return false;
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    if (out) append_utf8(code, *out);
-    return true;
-  }
-
-  bool four_digits(uint32_t& code) {
-    if (end_ - p_ < 4) return false;
-    for (int i = 0; i < 4; ++i) {
-      const char c = *p_++;
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) return false;
-      code = code << 4 | static_cast<uint32_t>(digit);
-    }
-    return true;
-  }
-
-  // Any value, which is passed over.
-  bool value(int depth) {
-    skip_space();
-    if (p_ == end_ || depth > kMostDepth) return false;
-    switch (*p_) {
-      case '"': return string(nullptr);
-      case '{': return members(depth, '}');
-      case '[': return members(depth, ']');
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
-    }
-  }
-  bool members(int depth, char close) {
-    ++p_;
-    if (take(close)) return true;
-    do {
-      if (close == '}' && !(string(nullptr) && take(':'))) return false;
-      if (!value(depth + 1)) return false;
-    } while (take(','));
-    return take(close);
-  }
-  bool word(std::string_view text) {
-    if (!std::string_view(p_, static_cast<size_t>(end_ - p_)).starts_with(text)) return false;
-    p_ += text.size();
-    return true;
-  }
-  bool digits() {
-    const char* const begin = p_;
-    while (p_ < end_ && *p_ >= '0' && *p_ <= '9') ++p_;
-    return p_ > begin && static_cast<size_t>(p_ - begin) < kMostDigits;
-  }
-  bool number() {
-    if (*p_ == '-') ++p_;
-    if (p_ < end_ && *p_ == '0') ++p_;
-    else if (!digits()) return false;
-    if (p_ < end_ && *p_ == '.') {
-      ++p_;
-      if (!digits()) return false;
-    }
-    if (p_ < end_ && (*p_ == 'e' || *p_ == 'E')) {
-      ++p_;
-      if (p_ < end_ && (*p_ == '+' || *p_ == '-')) ++p_;
-      if (!digits()) return false;
-    }
-    return true;
-  }
-
-  const char* p_;
-  const char* const end_;
   const std::vector<std::string>& columns_;
   JsonTexts& texts_;
   std::vector<std::string_view> keys_;

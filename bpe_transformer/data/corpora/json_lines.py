@@ -8,12 +8,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from bpe_transformer import _core
 from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import Errors, json_rows
+from bpe_transformer.io import ByteFile, Errors, json_rows
+from bpe_transformer.io.line_blocks import LineBlock, line_blocks
 from bpe_transformer.io.utf8 import REPLACE_REMEDY, joined_surrogates
 from bpe_transformer.ledger import StageRecorder
 
@@ -55,8 +60,11 @@ class JsonColumn:
 def scan(paths: Sequence[Path], errors: Errors) -> dict[str, JsonColumn]:
     """Every key of the objects in `paths`, with the kinds of its values."""
     columns: dict[str, JsonColumn] = {}
-    for path in paths:
-        rows = json_rows(path, errors, lambda _: None)
+    for block in _blocks(paths):
+        path, known = block.path, _known(columns)
+        if known is not None and block.lines and _core.json_table(block.lines, known, False) is not None:
+            continue  # it has no other keys, and no other kinds of value
+        rows = json_rows(block.as_file(), errors, lambda _: None, begin=block.begin)
         while chunk := list(islice(rows, BATCH_ROWS)):
             nested: dict[str, list[Any]] = {}
             for number, row in chunk:
@@ -73,6 +81,28 @@ def scan(paths: Sequence[Path], errors: Errors) -> dict[str, JsonColumn]:
             for key, values in nested.items():
                 _widen(columns[key], values)
     return columns
+
+
+def _blocks(paths: Sequence[Path]) -> Iterator[LineBlock]:
+    for path in paths:
+        with ByteFile(path) as file:
+            yield from line_blocks(file)
+
+
+# the kinds of value that the core knows, by the names that `_kind` gives them
+_CORE_KINDS = {"text": 1, "number": 2, "fraction": 4, "boolean": 8}
+
+
+def _known(columns: Mapping[str, JsonColumn]) -> list[tuple[bytes, int]] | None:
+    """The columns for the core, when it knows the kinds of all their values and the samples are full; else None."""
+    if not columns or not all(column.kinds.keys() <= _CORE_KINDS.keys() for column in columns.values()):
+        return None
+    if any(len(column.sample) < SAMPLE_ROWS for column in columns.values()):
+        return None
+    return [
+        (name.encode("utf-8", "surrogatepass"), sum(_CORE_KINDS[kind] for kind in column.kinds))
+        for name, column in columns.items()
+    ]
 
 
 def _kind(value: object) -> str | None:
@@ -107,18 +137,54 @@ def json_batches(
         if column.type is None:
             raise column.unlike(name)
         schema.append((name, column.type))
-    for path in paths:
-        rows = json_rows(path, errors, recorder.note)
+    wanted = _core_columns(schema)
+    for block in _blocks(paths):
+        found = _core.json_table(block.lines, wanted, True) if wanted is not None and block.lines else None
+        if found is not None:
+            yield from _core_batches(found, schema, recorder)
+            continue
+        rows = json_rows(block.as_file(), errors, recorder.note, begin=block.begin)
         while chunk := list(islice(rows, BATCH_ROWS)):
             arrays = []
             for name, kind in schema:
                 values = [_value(row.get(name), kind) for _, row in chunk]
-                arrays.append(_array(path, name, values, kind, [number for number, _ in chunk], errors, recorder))
-            size = sum(array.nbytes for array in arrays if pa.types.is_string(array.type))
-            recorder.keep(
-                size - sum(4 * (len(array) + 1) for array in arrays if pa.types.is_string(array.type)), len(chunk)
-            )
+                arrays.append(_array(block.path, name, values, kind, [number for number, _ in chunk], errors, recorder))
+            recorder.keep(sum(map(_text_bytes, arrays)), len(chunk))
             yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(schema))
+
+
+def _core_columns(schema: Sequence[tuple[str, pa.DataType]]) -> list[tuple[bytes, int]] | None:
+    """The columns of a schema for the core; None if it has none, or one of lists or objects."""
+    by_type = {pa.string(): 1, pa.int64(): 2, pa.float64(): 2 | 4, pa.bool_(): 8}
+    if not schema or not all(kind in by_type for _, kind in schema):
+        return None
+    return [(name.encode("utf-8", "surrogatepass"), by_type[kind]) for name, kind in schema]
+
+
+def _core_batches(
+    cells: tuple[bytes, NDArray[np.int64], NDArray[np.uint8]],
+    schema: Sequence[tuple[str, pa.DataType]],
+    recorder: StageRecorder,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a block that the core has read."""
+    data, ends, present = cells
+    validity = np.packbits(present, bitorder="little")
+    buffers = [pa.py_buffer(validity), pa.py_buffer(ends), pa.py_buffer(data)]
+    written = pa.Array.from_buffers(pa.large_string(), len(present), buffers)
+    for start in range(0, len(present), BATCH_ROWS * len(schema)):
+        rows = written.slice(start, BATCH_ROWS * len(schema))
+        arrays = [
+            rows.take(pa.array(np.arange(place, len(rows), len(schema)))).cast(kind)
+            for place, (_, kind) in enumerate(schema)
+        ]
+        recorder.keep(sum(map(_text_bytes, arrays)), len(arrays[0]))
+        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(schema))
+
+
+def _text_bytes(array: pa.Array) -> int:
+    if not pa.types.is_string(array.type):
+        return 0
+    return int(pc.sum(pc.binary_length(array)).as_py() or 0)
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

@@ -32,7 +32,7 @@ def find_token(tokenizer: Tokenizer, written: str) -> int:
         f"{written!r} is not a token of this vocabulary; "
         + (f"near it: {similar}; " if similar else "")
         + "give one of its tokens, "
-        "or ask with --text how it is encoded"
+        "or ask with text=… how it is encoded"
     )
 
 

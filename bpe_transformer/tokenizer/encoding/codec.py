@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, NoReturn, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.encoding.decoding import Decoder
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import check_dropout, encoding_error

@@ -5,18 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from bpe_transformer.errors import DecodingError, FormatError
 from bpe_transformer.io import one_line
+from bpe_transformer.lazy_numpy import NDArray, np
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Ids = NDArray[np.unsignedinteger[Any]]
+Ids: TypeAlias = "NDArray[np.unsignedinteger[Any]]"
 NPY_HEADER = 128  # bytes, with room for any length
 
 

@@ -6,11 +6,9 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer import _core
 from bpe_transformer.errors import BpeTransformerError, DecodingError, EncodingError, SpecialTokenError
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 

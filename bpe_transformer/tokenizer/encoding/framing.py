@@ -8,10 +8,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
 from bpe_transformer.io.utf8 import joined_surrogates
+from bpe_transformer.lazy_numpy import NDArray, np
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Chunk = tuple[Any, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]  # a buffer, and where texts start and stop in it
+# a buffer, and where texts start and stop in it
+Chunk: TypeAlias = "tuple[Any, NDArray[np.integer[Any]], NDArray[np.integer[Any]]]"
 Texts = Iterable["str | bytes"]  # or any form that `texts_of` knows
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer import _core
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.special_tokens import Finder, Segment
 from bpe_transformer.tokenizer.splitting.alignment import Offsets

@@ -63,24 +63,27 @@ class Policies:
         both = dict.fromkeys(allow, _core.ALLOW) | dict.fromkeys(forbid, _core.FORBID)
         policy = bytes([both.get(name, _core.PLAIN) for name in names] + [_core.ALLOW] * len(self._added))
         taken = (allow - forbid) | set(self._added)
-        hidden = {
-            name
-            for name in (forbid & names.keys()) - set(self._flagged)
-            if any(_may_hide(other.encode(), name.encode()) for other in taken)
-        }
-        return policy, frozenset(forbid - names.keys() | hidden)
+        return policy, frozenset(forbid - names.keys() | _hidden((forbid & names.keys()) - set(self._flagged), taken))
 
 
-def _may_hide(taken: bytes, name: bytes) -> bool:
-    """Whether `name` can begin inside an occurrence of `taken` and so be missed by a search from left to right.
+def _hidden(names: Collection[str], taken: Collection[str]) -> set[str]:
+    """Those of `names` that can begin inside an occurrence of a `taken` token, and so be missed by a search from left to
+    right. At the same place the longer one is found.
 
-    >>> _may_hide(b"<s>", b"s>x"), _may_hide(b"<s><s>", b"<s>")
-    (True, True)
-    >>> _may_hide(b"<s>", b"</s>"), _may_hide(b"<s>", b"<s>x"), _may_hide(b"<s>", b"<s><s>")
-    (False, False, False)
+    >>> sorted(_hidden(["s>x", "<s>"], ["<s><s>"]))
+    ['<s>', 's>x']
+    >>> _hidden(["</s>", "<s>x", "<s><s>"], ["<s>"])
+    set()
     """
-    longer = len(name) >= len(taken)  # at the same place the longer one is found
-    return any(taken.startswith(name, start) or name.startswith(taken[start:]) for start in range(longer, len(taken)))
+    first = {name[0] for name in names if name}
+    ends = {token[start:] for token in taken for start in range(1, len(token)) if token[start] in first}
+    together = "\0".join(taken)
+    return {
+        name
+        for name in names
+        if any(name[:n] in ends for n in range(1, len(name) + 1))
+        or (name in together and any(name in token for token in taken if len(token) > len(name)))
+    }
 
 
 def refuse(names: Collection[str], texts: Sequence[object]) -> None:

@@ -163,7 +163,7 @@ def _read_upto(stream: BinaryIO, size: int) -> bytearray:
 
 
 def _loaded_starts(path: str | os.PathLike[str], num_ids: int) -> NDArray[np.int64]:
-    with damage_named(path, "write it anew with encode --offsets", DecodingError):
+    with damage_named(path, "write it anew with the ids", DecodingError):
         starts = map_npy(path).astype(np.int64)
     try:
         check_row_starts(starts, num_ids, "number")

@@ -7,14 +7,15 @@ that was written for `model` and takes from `model` what the format does not hol
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.io import garbage_collection_paused, parse_json
 from bpe_transformer.io.atomic import atomic_file, bound_directory
-from bpe_transformer.io.manifest import check_files
+from bpe_transformer.io.manifest import check_files, listed_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import (
     clip,
@@ -29,7 +30,7 @@ from bpe_transformer.tokenizer.formats import (
     tiktoken,
     tokenizer_json,
 )
-from bpe_transformer.tokenizer.formats.checks import read_text
+from bpe_transformer.tokenizer.formats.checks import as_text, read_bytes
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -88,15 +89,18 @@ def load(
     pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
     verify: bool = False,
-) -> tuple[Codec, MergeTrace | None]:
-    """A codec for the vocabulary, and the trace that lies beside it. See `Tokenizer.from_file`."""
+) -> tuple[Codec, MergeTrace | Callable[[], MergeTrace] | None]:
+    """A codec for the vocabulary, and the trace that lies beside it. See `Tokenizer.from_file`.
+
+    A trace that the folder's manifest lists, whose sums were compared, is only parsed when it is needed.
+    """
     file = locate(Path(path))
     beside = {file.name}
     if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
         beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
     elif file.name in SAVED_FILES and file.with_name(TRACE_FILE).is_file():
         beside.add(TRACE_FILE)  # not the roles' files, which transformers rewrites
-    check_files(file.parent, beside)
+    has_manifest = check_files(file.parent, beside)
     try:
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
@@ -111,12 +115,19 @@ def load(
     except BpeTransformerError as cause:  # such as a pattern that does not compile
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)
-    if trace.is_file() and file.name in SAVED_FILES:
-        loaded = MergeTrace.load(trace, digest=model.digest)
-        if problem := loaded.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
-            raise FormatError(f"{trace} is damaged: {problem}; delete it, or learn the tokenizer again")
-        return codec, loaded
-    return codec, None
+    if file.name not in SAVED_FILES or not trace.is_file():
+        return codec, None
+    read = partial(_trace, model, trace, trace.read_bytes())
+    is_bound = has_manifest and {file.name, TRACE_FILE} <= listed_files(file.parent).keys()
+    return codec, read if is_bound else read()
+
+
+def _trace(model: BpeModel, path: Path, content: bytes) -> MergeTrace:
+    """The trace in the content of a file, which has to be that of the model. Raises `FormatError`."""
+    trace = MergeTrace.load(path, digest=model.digest, content=content)
+    if problem := trace.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
+        raise FormatError(f"{path} is damaged: {problem}; delete it, or learn the tokenizer again")
+    return trace
 
 
 def locate(path: Path) -> Path:
@@ -159,7 +170,10 @@ def _read(
     for module in (clip, nanochat, sentencepiece, subword_nmt):
         if module.recognises(head):
             return module, module.read(file)
-    document = parse_json(read_text(file))
+    data = read_bytes(file)
+    if (vocabulary := tokenizer_json.read_vocabulary(data)) is not None:
+        return tokenizer_json, tokenizer_json.from_json(parse_json(vocabulary.rest), vocabulary)
+    document = parse_json(as_text(data, file))
     for module in (tekken, ranks_json):
         if module.recognises_document(document):
             return module, module.from_json(document)

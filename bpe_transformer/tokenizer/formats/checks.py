@@ -33,8 +33,13 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 def read_text(path: str | os.PathLike[str]) -> str:
     """The content of a UTF-8 file, with its line ends as they are. Raises `FormatError`."""
+    return as_text(read_bytes(path), path)
+
+
+def as_text(data: bytes, path: str | os.PathLike[str]) -> str:
+    """The text of the content of a file. Raises `FormatError`."""
     try:
-        return read_bytes(path).decode()
+        return data.decode()
     except UnicodeDecodeError as cause:
         kind = other_kind(path)
         what = f"is no tokenizer: it is {kind}" if kind else f"is not UTF-8: byte {cause.start}"

@@ -28,7 +28,7 @@ def columns_of(
         columns = np.stack([np.fromiter(map(id_of, names), np.uint32, len(pairs)) for names in sides])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise _first_problem(pairs, ids, place) from None
-    return _without_repeats(columns, last_wins)
+    return without_repeats(columns, last_wins=last_wins)
 
 
 def _first_problem(pairs: Sequence[Sequence[str]], ids: Mapping[str, Any], place: str) -> FormatError:
@@ -43,7 +43,8 @@ def _first_problem(pairs: Sequence[Sequence[str]], ids: Mapping[str, Any], place
     return FormatError(f"{place}: merges are not pairs of names")
 
 
-def _without_repeats(columns: Columns, last_wins: bool) -> Columns:
+def without_repeats(columns: Columns, *, last_wins: bool) -> Columns:
+    """The columns in which every pair of ids occurs once, at its later rank with `last_wins`, else at its first."""
     keys = columns[0].astype(np.uint64) << np.uint64(32) | columns[1]
     if last_wins:
         _, first = np.unique(keys[::-1], return_index=True)

@@ -10,25 +10,24 @@ import base64
 import math
 import os
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
-from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import SPACE_MARK
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import SPACE_MARK, any_mark_inside
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "sentencepiece"
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
-_KINDS = {1: "NORMAL", 2: "UNKNOWN", 3: "CONTROL", 4: "USER_DEFINED", 5: "UNUSED", 6: "BYTE"}
 _BPE = 2
 _HOLDS = {
     "unk_token",
@@ -42,18 +41,24 @@ _HOLDS = {
 }
 
 
-@dataclass
-class _Piece:
-    text: str = ""
-    score: float = 0.0
-    kind: int = NORMAL
+@dataclass(frozen=True)
+class _Pieces:
+    """The pieces of a file by id, as columns (N,); texts are UTF-8."""
+
+    texts: list[bytes]
+    scores: NDArray[np.float32]
+    kinds: NDArray[np.uint8]
+
+    def of_kind(self, kind: int) -> dict[str, int]:
+        """The ids of the pieces of a kind, by their texts."""
+        return {self.texts[id].decode(): id for id in np.flatnonzero(self.kinds == kind).tolist()}
 
 
 @dataclass
 class _Contents:
     """The fields of a `.model` file that matter for encoding, with the defaults of the format."""
 
-    pieces: list[_Piece] = field(default_factory=list)
+    pieces: _Pieces
     model_type: int = 1
     suffix: bool = False
     bos_id: int = 1
@@ -77,13 +82,12 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     contents = parse(read_bytes(path))
     _check(contents)
     pieces = contents.pieces
-    by_kind = {kind: {p.text: id for id, p in enumerate(pieces) if p.kind == kind} for kind in _KINDS}
+    by_kind = {kind: pieces.of_kind(kind) for kind in (UNKNOWN, CONTROL, USER_DEFINED)}
     left, right, merged_ids = _recovered(pieces)
     squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
     # in normalised text every space is "▁": a piece with a space itself is kept from normalisation, and never found
     added = {text: id for text, id in by_kind[USER_DEFINED].items() if " " not in text}
-    space_inside = any(SPACE_MARK in pieces[id].text.lstrip(SPACE_MARK) for id in merged_ids.tolist())
-    names = [piece.text for piece in pieces]
+    space_inside = any_mark_inside([pieces.texts[id].decode() for id in merged_ids.tolist()])
     control_names = {id: name for name, id in by_kind[CONTROL].items()}
     split = Pretokenizer("none" if space_inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
     defined = tuple(by_kind[USER_DEFINED])
@@ -91,7 +95,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     if defined and (changed or charsmap is not None):
         split = replace(split, unchanged=defined)
     unknown = next(iter(by_kind[UNKNOWN]))
-    fallback = bool(by_kind[BYTE])
+    fallback = bool((pieces.kinds == BYTE).any())
     # user-defined pieces are searched for after the space was put before the text; without such pieces, the text after a
     # special token gets a space as well
     prefix: Any = ("first" if added else "always") if contents.dummy_prefix else "never"
@@ -100,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     return BpeModel(
         unit="char",
         pretokenizer=split,
-        tokens=tuple(name.encode() for name in names),
+        tokens=tuple(pieces.texts),
         left=left,
         right=right,
         merged_ids=merged_ids,
@@ -119,36 +123,49 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 
 def parse(data: bytes) -> _Contents:
     """The contents of a file. Raises `FormatError` with the field and the byte."""
-    contents = _Contents()
-    for number, kind, value in fields(data, "the model"):
-        if number == 1:
-            contents.pieces.append(_piece(_bytes(value, kind, "pieces"), f"pieces[{len(contents.pieces)}]"))
-        elif number == 2:
+    found = _core.read_pieces(data)
+    if found is None:  # slower, and says what is wrong
+        rest, pieces = data, _parsed_pieces(data)
+    else:
+        rest, pieces = found[0], _Pieces(*found[1:])
+    contents = _Contents(pieces)
+    for number, kind, value in fields(rest, "the model"):
+        if number == 2:
             _read_trainer(_bytes(value, kind, "trainer_spec"), contents)
         elif number == 3:
             _read_normalizer(_bytes(value, kind, "normalizer_spec"), contents)
     return contents
 
 
-def _piece(data: bytes, place: str) -> _Piece:
-    piece = _Piece()
+def _parsed_pieces(data: bytes) -> _Pieces:
+    pieces: list[tuple[bytes, float, int]] = []
+    for number, kind, value in fields(data, "the model"):
+        if number == 1:
+            pieces.append(_piece(_bytes(value, kind, "pieces"), f"pieces[{len(pieces)}]"))
+    texts, scores, kinds = ([piece[column] for piece in pieces] for column in range(3))
+    return _Pieces(texts, np.array(scores, np.float32), np.array(kinds, np.uint8))  # type: ignore[arg-type]
+
+
+def _piece(data: bytes, place: str) -> tuple[bytes, float, int]:
+    """(text, score, kind) of a piece."""
+    text, score, piece_kind = "", 0.0, NORMAL
     for number, kind, value in fields(data, place):
         if number == 1:
             try:
-                piece.text = _bytes(value, kind, f"{place}.piece").decode()
+                text = _bytes(value, kind, f"{place}.piece").decode()
             except UnicodeDecodeError as cause:
                 raise FormatError(f"{place}.piece is not UTF-8: {cause.object[:20]!r}") from cause
         elif number == 2:
             if kind != FIXED32 or not isinstance(value, bytes):
                 raise FormatError(f"{place}.score is not a float")
-            (piece.score,) = struct.unpack("<f", value)
+            (score,) = struct.unpack("<f", value)
         elif number == 3:
-            piece.kind = _int(value, kind, f"{place}.type")
-    if not piece.text:
+            piece_kind = _int(value, kind, f"{place}.type")
+    if not text:
         raise FormatError(f"{place}.piece is empty")
-    if piece.kind not in _KINDS or not math.isfinite(piece.score):
-        raise FormatError(f"{place} ({piece.text!r}) has the type {piece.kind} and the score {piece.score}")
-    return piece
+    if not NORMAL <= piece_kind <= BYTE or not math.isfinite(score):
+        raise FormatError(f"{place} ({text!r}) has the type {piece_kind} and the score {score}")
+    return text.encode(), score, piece_kind
 
 
 def _read_trainer(data: bytes, contents: _Contents) -> None:
@@ -188,7 +205,8 @@ def _int(value: int | bytes, kind: int, place: str) -> int:
 
 
 def _check(contents: _Contents) -> None:
-    if not contents.pieces:
+    pieces = contents.pieces
+    if not pieces.texts:
         raise FormatError("not a SentencePiece model: it has no pieces; check the file")
     if contents.model_type != _BPE:
         kind = {1: "UNIGRAM", 3: "WORD", 4: "CHAR"}.get(contents.model_type, contents.model_type)
@@ -200,66 +218,64 @@ def _check(contents: _Contents) -> None:
             else "normalizer_spec.escape_whitespaces: false"
         )
         raise FormatError(f"{which} is not supported; train the model without it")
-    seen: dict[str, int] = {}
-    for id, piece in enumerate(contents.pieces):
-        if seen.setdefault(piece.text, id) != id:
-            raise FormatError(f"pieces[{id}] is {piece.text!r}, the same as pieces[{seen[piece.text]}]")
-        if piece.kind == UNUSED:
-            raise FormatError(
-                f"pieces[{id}] ({piece.text!r}) is UNUSED, which is not supported; export the model without it"
-            )
-    kinds = [piece.kind for piece in contents.pieces]
-    if kinds.count(UNKNOWN) != 1:
-        raise FormatError(f"{kinds.count(UNKNOWN)} pieces are of type UNKNOWN; a model has one")
-    if BYTE in kinds:
-        have = {piece.text.encode() for piece in contents.pieces if piece.kind == BYTE}
-        if have != {fallback_token(byte) for byte in range(256)}:
-            raise FormatError(f"{len(have)} pieces are of type BYTE; they have to be <0x00> to <0xFF>")
-    if not any(piece.text == SPACE_MARK and piece.kind == NORMAL for piece in contents.pieces):
+    if len(set(pieces.texts)) < len(pieces.texts):
+        seen: dict[bytes, int] = {}
+        id, text = next((id, text) for id, text in enumerate(pieces.texts) if seen.setdefault(text, id) != id)
+        raise FormatError(f"pieces[{id}] is {text.decode()!r}, the same as pieces[{seen[text]}]")
+    for text, id in pieces.of_kind(UNUSED).items():
+        raise FormatError(f"pieces[{id}] ({text!r}) is UNUSED, which is not supported; export the model without it")
+    if (unknown := len(pieces.of_kind(UNKNOWN))) != 1:
+        raise FormatError(f"{unknown} pieces are of type UNKNOWN; a model has one")
+    have = {text.encode() for text in pieces.of_kind(BYTE)}
+    if have and have != {fallback_token(byte) for byte in range(256)}:
+        raise FormatError(f"{len(have)} pieces are of type BYTE; they have to be <0x00> to <0xFF>")
+    mark = SPACE_MARK.encode()
+    if mark not in pieces.texts or pieces.kinds[pieces.texts.index(mark)] != NORMAL:
         raise FormatError(f"no piece is {SPACE_MARK!r}, which stands for a space; train the model on text with spaces")
 
 
-_Merge = tuple[int, int, int]  # left id, right id, merged id
+_Columns = NDArray[np.uint32]  # (3, N): left id, right id, merged id
 
 
-def _recovered(pieces: Sequence[_Piece]) -> tuple[Any, Any, Any]:
-    """(left, right, merged_ids) by rank. Raises `FormatError` where equal scores leave the order of merges open."""
-    ranked = sorted((id for id, p in enumerate(pieces) if p.kind == NORMAL), key=lambda id: (-pieces[id].score, id))
-    id_of_rank = np.array(ranked, np.uint32)
-    left, right, merged, _, incomplete = _core.recover_merges([pieces[id].text.encode() for id in ranked], True)
+def _recovered(pieces: _Pieces) -> _Columns:
+    """The merges by rank. Raises `FormatError` where equal scores leave the order of merges open."""
+    normal = np.flatnonzero(pieces.kinds == NORMAL)
+    id_of_rank = normal[np.argsort(-pieces.scores[normal], kind="stable")].astype(np.uint32)
+    texts = [pieces.texts[id] for id in id_of_rank.tolist()]
+    left, right, merged, _, incomplete = _core.recover_merges(texts, True)
     if len(incomplete):
-        text = pieces[ranked[int(incomplete[0])]].text
+        text = texts[int(incomplete[0])].decode()
         raise FormatError(f"the piece {text!r} has a character that is not a piece by itself, which is not supported")
-    merges = [
-        (ranked[a], ranked[b], ranked[c])
-        for a, b, c in zip(left.tolist(), right.tolist(), merged.tolist(), strict=True)
-    ]
-    by_score = [list(group) for _, group in groupby(merges, key=lambda merge: pieces[merge[2]].score)]
-    if all(len(group) == 1 for group in by_score):
-        return id_of_rank[left], id_of_rank[right], id_of_rank[merged]
-    ids = {pieces[id].text: id for id in ranked}
-    ordered = [merge for group in by_score for merge in (group if len(group) == 1 else _of_runs(group, pieces, ids))]
-    return tuple(np.array(ordered, np.uint32).T)
+    columns = id_of_rank[np.stack([left, right, merged])]
+    scores = pieces.scores[columns[2]]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1], True])  # of merges with one score
+    several = np.flatnonzero(np.diff(starts) > 1)
+    if not len(scores) or not len(several):
+        return columns
+    ids = dict(zip(texts, id_of_rank.tolist(), strict=True))
+    ordered, done = [], 0
+    for start, stop in zip(starts[several].tolist(), starts[several + 1].tolist(), strict=True):
+        ordered += [columns[:, done:start], _of_runs([pieces.texts[id] for id in columns[2, start:stop].tolist()], ids)]
+        done = stop
+    return np.concatenate([*ordered, columns[:, done:]], axis=1)
 
 
-def _of_runs(group: list[_Merge], pieces: Sequence[_Piece], ids: Mapping[str, int]) -> list[_Merge]:
-    """The merges of pieces of one score, in an order that merges as sentencepiece does: of equal scores the leftmost first.
+def _of_runs(merged: list[bytes], ids: Mapping[bytes, int]) -> _Columns:
+    """The merges of pieces of one score, (3, N), in an order that merges as sentencepiece does: of equal ones the leftmost first.
 
     For runs of one character, such as the spaces of Llama's and Mistral's models, that is the longest first: the leftmost run
     grows until no longer one is a piece. Raises `FormatError` for other pieces.
     """
-    texts = sorted(dict.fromkeys(pieces[merge[2]].text for merge in group), key=len, reverse=True)
+    texts = sorted(dict.fromkeys(text.decode() for text in merged), key=len, reverse=True)
     if len({character for text in texts for character in text}) > 1:
         one, other = texts[:2]
         raise FormatError(
             f"the pieces {one!r} and {other!r} have the same score, so which is merged first is left open"
         )
     splits = [(text, text[:at]) for text in texts for at in range(len(text) - 1, 0, -1)]
-    return [
-        (ids[begin], ids[text[len(begin) :]], ids[text])
-        for text, begin in splits
-        if begin in ids and text[len(begin) :] in ids
-    ]
+    sides = [(begin.encode(), text[len(begin) :].encode(), text.encode()) for text, begin in splits]
+    merges = [(ids[a], ids[b], ids[both]) for a, b, both in sides if a in ids and b in ids]
+    return np.array(merges, np.uint32).T
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

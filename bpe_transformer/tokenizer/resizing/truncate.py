@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from bpe_transformer.errors import LearningError
+from bpe_transformer.lazy_numpy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal, TypeAlias
 
 from bpe_transformer import _core
+from bpe_transformer.lazy_numpy import NDArray, np
 
 UNICODE_VERSION = _core.unicode_version  # of the tables of classes and of normalisation
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms
-Offsets = NDArray[np.int64]
-Aligned = tuple[str, Offsets, Offsets]  # normalised text; for each of its bytes, (n,), the start and end of its source
+Offsets: TypeAlias = "NDArray[np.int64]"
+# normalised text; for each of its bytes, (n,), the start and end of its source
+Aligned: TypeAlias = "tuple[str, Offsets, Offsets]"
 
 
 def align(replacements: Iterable[tuple[str, str]]) -> Aligned:

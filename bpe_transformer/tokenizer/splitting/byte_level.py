@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
+from functools import cache
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy_numpy import NDArray, np
 
 
 def gpt2_byte_order() -> list[int]:
@@ -17,8 +19,6 @@ def gpt2_byte_order() -> list[int]:
 # itself for a byte that prints in Latin-1, else the next free code point from 256
 CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
 _BYTE_OF_CHAR = {ord(char): byte for byte, char in CHAR_OF_BYTE.items()}
-# characters that stand for no byte become U+FFFD, which Latin-1 cannot encode
-_TRANSLATION = {code: _BYTE_OF_CHAR.get(code, 0xFFFD) for code in range(256)} | _BYTE_OF_CHAR
 
 
 def name_of(token: bytes) -> str:
@@ -36,14 +36,20 @@ def tokens_of(names: Sequence[str]) -> list[bytes]:
     >>> tokens_of(["Ġlow", "Ċ"])
     [b' low', b'\\n']
     """
-    try:
-        data = "".join(names).translate(_TRANSLATION).encode("latin-1")
-    except UnicodeEncodeError:
+    tokens = _core.tokens_of_names(list(names), _byte_of_code_point())
+    if tokens is None:
         name = next(name for name in names if not is_name(name))
         bad = next(char for char in name if ord(char) not in _BYTE_OF_CHAR)
-        raise FormatError(f"token {name!r} holds {bad!r}, which stands for no byte") from None
-    ends = list(accumulate(map(len, names)))
-    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        raise FormatError(f"token {name!r} holds {bad!r}, which stands for no byte")
+    return tokens
+
+
+@cache
+def _byte_of_code_point() -> NDArray[np.int16]:
+    """The byte that each code point stands for, -1 for none."""
+    table = np.full(max(_BYTE_OF_CHAR) + 1, -1, np.int16)
+    table[list(_BYTE_OF_CHAR)] = list(_BYTE_OF_CHAR.values())
+    return table
 
 
 def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
@@ -51,7 +57,10 @@ def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: boo
     try:
         if not byte_level:
             return tuple(map(str.encode, names))
-        tokens = tokens_of(["" if id in outside else name for id, name in enumerate(names)])
+        inside = list(names)
+        for id in outside:
+            inside[id] = ""
+        tokens = tokens_of(inside)
         for id in outside:
             tokens[id] = names[id].encode()
         return tuple(tokens)

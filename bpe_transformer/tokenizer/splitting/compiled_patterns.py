@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -65,6 +64,8 @@ def compile_splits(
 
 
 def _texts(compiled: _core.CompiledPattern, simple: bool) -> Iterable[str]:
+    import random
+
     draw = random.Random(0)
     samples = [chr(c) for stage in compiled.samples for c in stage if not 0xD800 <= c < 0xE000]
     length = _TEXT_LENGTH if simple else _EXPONENTIAL_LENGTH

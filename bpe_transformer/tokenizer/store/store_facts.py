@@ -17,7 +17,7 @@ from bpe_transformer.tokenizer.store.shards import ANEW, LAYOUTS, Layout, ShardF
 VERSION = 1
 STORE = "store.json"
 # files that said the same in the formats before this one
-_BEFORE = {"encoded.json": "encode --file", "prepared.json": "prepare"}
+_BEFORE = {"encoded.json": "encode_files", "prepared.json": "prepare_corpus"}
 
 
 @dataclass(frozen=True)
@@ -130,4 +130,4 @@ def missing_message(folder: str | os.PathLike[str]) -> str:
                 f"{folder} was written by an earlier version, whose format is not read any more; "
                 f"write it again with {command}"
             )
-    return f"{folder} holds no token store ({STORE} is missing); write one with prepare or encode --file"
+    return f"{folder} holds no token store ({STORE} is missing); write one with prepare_corpus or encode_files"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import chain
+from typing import Any, Literal, TypeAlias
 
 from bpe_transformer import _core
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.pickling import UnmergedTokens, reduced
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
 Unit = Literal["byte", "char"]
 PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
-Ids = NDArray[np.uint32]
+Ids: TypeAlias = "NDArray[np.uint32]"
 _FIRST_UNICODE = "18.0.0"  # the version of Unicode that digests stand for where they do not say one
 
 
@@ -153,7 +150,13 @@ class BpeModel:
         if self.space_mark is not None:
             mark = self.space_mark.encode()
             kept = set(self.special_tokens.values())
-            decoded = [t if id in kept else t.replace(mark, b" ") for id, t in enumerate(decoded)]
+            if self.unit == "char":  # text, in which the byte FF never is
+                spaced = b"\xff".join(decoded).replace(mark, b" ").split(b"\xff")
+            else:
+                spaced = [token.replace(mark, b" ") for token in decoded]
+            for id in kept:
+                spaced[id] = decoded[id]
+            decoded = spaced
         for byte, id in enumerate(self.fallback_ids):
             decoded[id] = bytes([byte])
         return decoded
@@ -265,6 +268,9 @@ class BpeModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that decides how text becomes ids, as hexadecimal digits."""
+        import hashlib  # not needed to encode
+        import json
+
         facts: dict[str, Any] = {
             "unit": self.unit,
             **self.pretokenizer.facts(),
@@ -286,8 +292,8 @@ class BpeModel:
         if self.token_flags:
             facts["token_flags"] = {token: list(flags) for token, flags in sorted(self.token_flags.items())}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for token in self.tokens:
-            digest.update(len(token).to_bytes(4, "little") + token)
+        sizes = {size: size.to_bytes(4, "little") for size in set(map(len, self.tokens))}
+        digest.update(b"".join(chain.from_iterable((sizes[len(token)], token) for token in self.tokens)))
         for column in (self.left, self.right, self.merged_ids):
             digest.update(column.astype("<u4").tobytes())
         return digest.hexdigest()

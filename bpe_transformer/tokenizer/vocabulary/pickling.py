@@ -5,13 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from bpe_transformer.lazy_numpy import NDArray, np
 
 Facts = TypeVar("Facts")
-Column = NDArray[Any]
+Column: TypeAlias = "NDArray[Any]"
 
 
 class Packed(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import read_limited, shown
+from bpe_transformer.lazy_numpy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
@@ -87,7 +88,8 @@ class Neighbours:
         What contradicts the model, such as a token with an id that another one has, is of another vocabulary and left out.
         """
         special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
-        tokens, merged = list(model.tokens), set(model.merged_ids.tolist())
+        tokens, merged = list(model.tokens), np.zeros(len(model.tokens), np.bool_)
+        merged[model.merged_ids] = True
         limit = 4 * len(tokens) + 65_536
         is_of_model = self.is_of(model)
         for is_special, named in ((True, self.special), (False, self.added)):
@@ -97,7 +99,7 @@ class Neighbours:
                         added[text] = special.pop(text)
                     continue
                 known = id < len(tokens) and tokens[id]
-                if id > limit or id in merged or (known and known != text.encode()):
+                if id > limit or (id < len(merged) and merged[id]) or (known and known != text.encode()):
                     continue
                 tokens += [b""] * (id + 1 - len(tokens))
                 tokens[id] = text.encode()

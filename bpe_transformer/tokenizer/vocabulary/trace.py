@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import atomic_file, one_line
+from bpe_transformer.io import one_line
+from bpe_transformer.lazy_numpy import NDArray, np
 from bpe_transformer.tokenizer.vocabulary.pickling import reduced
 
 if TYPE_CHECKING:
@@ -144,6 +141,8 @@ class MergeTrace(Sequence[MergeStep]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from bpe_transformer.io import atomic_file
+
         columns = {name: getattr(self, name) for name in COLUMNS}
         metadata = {"digest": digest, **{name: str(int(getattr(self, name))) for name in _SCALARS}}
         table = pa.table(columns).replace_schema_metadata(metadata)
@@ -151,14 +150,18 @@ class MergeTrace(Sequence[MergeStep]):
             pq.write_table(table, new, compression="zstd", write_page_checksum=True)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, digest: str) -> MergeTrace:
-        """Reads what `save` wrote. Raises `FormatError` if it is not such a file or belongs to another tokenizer."""
+    def load(cls, path: str | os.PathLike[str], *, digest: str, content: bytes | None = None) -> MergeTrace:
+        """Reads what `save` wrote, or the content of such a file that was read already.
+
+        Raises `FormatError` if it is not such a file or belongs to another tokenizer.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             # unlike read_table, imports no pandas
-            table = pq.ParquetFile(Path(path), page_checksum_verification=True).read()
+            source = os.fspath(path) if content is None else pa.BufferReader(content)
+            table = pq.ParquetFile(source, page_checksum_verification=True).read()
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             # facts that a trace of an earlier release lacks were 0 or False in its run
             facts: dict[str, Any] = {name: int(metadata[name]) for name in _REQUIRED}
@@ -201,7 +204,7 @@ class MergeTrace(Sequence[MergeStep]):
         return None
 
 
-def _column(chunked: pa.ChunkedArray, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+def _column(chunked: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
     """A column as a NumPy array. Arrow's `to_numpy` imports pandas, which takes longer than reading the file."""
     chunked.validate(full=True)
     kind = np.dtype(str(chunked.type))
@@ -214,10 +217,10 @@ def _column(chunked: pa.ChunkedArray, dtype: type[np.unsignedinteger[Any]]) -> N
 _FLAGS = ("saturated", "interrupted")
 _REQUIRED = ("first_merge_id", "tokens_at_start")
 _SCALARS = (*_REQUIRED, "first_rank", "characters_left_out", "occurrences_left_out", *_FLAGS)
-COLUMN_TYPES: dict[str, type[np.unsignedinteger[Any]]] = {
-    **dict.fromkeys(("left", "right"), np.uint32),
-    "counts": np.uint64,
-    **dict.fromkeys(("runner_left", "runner_right"), np.uint32),
-    **dict.fromkeys(("runner_count", "words_touched", "tokens_left"), np.uint64),
+COLUMN_TYPES = {
+    **dict.fromkeys(("left", "right"), "uint32"),
+    "counts": "uint64",
+    **dict.fromkeys(("runner_left", "runner_right"), "uint32"),
+    **dict.fromkeys(("runner_count", "words_touched", "tokens_left"), "uint64"),
 }
 COLUMNS = tuple(COLUMN_TYPES)

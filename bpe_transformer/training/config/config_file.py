@@ -174,7 +174,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as problem:
-        raise ConfigError(f"{path} cannot be read: {problem.strerror}; check the path of --config") from None
+        raise ConfigError(f"{path} cannot be read: {problem.strerror}; check the path") from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path} has more than {MAX_BYTES:,} bytes, which no file of settings has; check the path")
     try:
@@ -215,7 +215,11 @@ def _problem(table: str, name: str, key: str, value: Any, *, known: Collection[s
     if name in FIELDS:
         return None
     close = difflib.get_close_matches(name, [*FIELDS, *DATA_TYPES], n=2)
-    meant = f"; did you mean {' or '.join(close)}?" if close else "; train --help lists the settings"
+    meant = (
+        f"; did you mean {' or '.join(close)}?"
+        if close
+        else "; FIELDS of bpe_transformer.training.config lists the settings"
+    )
     return f"{key} is no setting{meant}"
 
 

@@ -58,7 +58,7 @@ def check_same_run(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None
         raise CheckpointError(
             f"the run cannot be resumed with other settings or data: {said}; leave them as they were "
             "(when it ends and saves, device, compile and the number of processes may change), "
-            "or start the run without --resume"
+            "or start the run without resume=True"
         )
 
 

@@ -21,7 +21,7 @@ from bpe_transformer.training.tensor_files import checksum, write_tensors
 STATE = "training.safetensors"
 SHARDS = "shards"  # a folder of what several processes hold, one folder a state in it
 SNAPSHOTS = "snapshots"  # a folder of weights kept along the run
-RESTART = "start the run again without --resume"
+RESTART = "start the run again without resume=True"
 STATE_FORMAT = 5  # of the facts in it
 
 

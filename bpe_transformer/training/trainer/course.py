@@ -113,6 +113,6 @@ class Course:
         share = self.share(state, 0.0)
         return (
             f"minutes={training.minutes:g} cut the run short after {state.step:,}{total} steps, {100 * share:.0f} % of its "
-            f"schedule, with the learning rate still at {lr:.2g}; go on with --resume and more --minutes, "
-            "or plan a shorter run with --steps"
+            f"schedule, with the learning rate still at {lr:.2g}; go on with resume=True and more minutes=…, "
+            "or plan a shorter run with steps=…"
         )

@@ -348,7 +348,7 @@ class Trainer:
     def _restore(self) -> None:
         if not self.file.path.exists():
             raise CheckpointError(
-                f"{self.file.path} is missing, so there is nothing to resume; start the run without --resume"
+                f"{self.file.path} is missing, so there is nothing to resume; start the run without resume=True"
             )
         found = self.file.load(self.settings, self.task.train)
         if found is None:  # it was ended before it had saved anything

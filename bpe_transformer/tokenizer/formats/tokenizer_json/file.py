@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
 from bpe_transformer.tokenizer.encoding.native_texts import overlapping
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
-from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
-from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_bytes, refuse_facts
+from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
 from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template
 from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
 from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, steps_of
@@ -145,11 +148,41 @@ def transformers_tokenizer(model: BpeModel) -> Any:
 
 def read(path: str | os.PathLike[str]) -> BpeModel:
     """The model in a `tokenizer.json`. Raises `FormatError` with the place in the file."""
-    return from_json(parse_json(read_text(path)))
+    data = read_bytes(path)
+    vocabulary = read_vocabulary(data)
+    return from_json(parse_json(as_text(data, path) if vocabulary is None else vocabulary.rest), vocabulary)
 
 
-def from_json(document: Any) -> BpeModel:
-    """The model in the content of a `tokenizer.json`. Raises `FormatError` with the place in the file."""
+@dataclass(frozen=True)
+class Vocabulary:
+    """The ids by name and the merges of a file, (3, N), taken out of it; `rest` is the file with none of either."""
+
+    rest: bytes
+    ids: dict[str, int]
+    merges: Columns
+
+    def pairs(self) -> list[list[str]]:
+        """The merges as pairs of names."""
+        name_of = {id: name for name, id in self.ids.items()}
+        return [[name_of[left], name_of[right]] for left, right in self.merges[:2].T.tolist()]
+
+
+def read_vocabulary(data: bytes) -> Vocabulary | None:
+    """The vocabulary of a file in its usual form; None for any other, which `from_json` reads more slowly."""
+    found = _core.read_json_vocabulary(data) if b'"merges"' in data else None
+    if found is None:
+        return None
+    rest, names, ids, left, right, merged_ids, makes_twice = found
+    merges = np.stack([left, right, merged_ids])
+    by_name = dict(zip(names, ids.tolist(), strict=True))
+    return Vocabulary(rest, by_name, without_repeats(merges, last_wins=True) if makes_twice else merges)
+
+
+def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
+    """The model in the content of a `tokenizer.json`, with the vocabulary if that was taken out of it.
+
+    Raises `FormatError` with the place in the file.
+    """
     root = Node(document)
     if (version := root.get("version", str, _VERSION)) != _VERSION:
         raise FormatError(
@@ -160,10 +193,10 @@ def from_json(document: Any) -> BpeModel:
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None
     splitting = stages.read(root, end_of_word)
-    vocab: dict[str, Any] = body.get("vocab", dict)
+    vocab: dict[str, Any] = body.get("vocab", dict) if vocabulary is None else vocabulary.ids
     specials, added, flags = _read_added(root)
     names = _names_by_id(vocab, {**specials, **added})
-    columns = columns_of(_pairs(body.get("merges", list), end_of_word), vocab, "model.merges")
+    columns = _columns(body, vocabulary, end_of_word)
     by_byte = splitting.unit == "byte"
     lacks_symbols = not by_byte or _lacks_bytes(vocab, end_of_word)
     unk = body.get("unk_token", str, "") or None
@@ -248,10 +281,22 @@ def _names_by_id(vocab: Mapping[str, Any], added: Mapping[str, int]) -> list[str
         if vocab.get(text, id) != id:
             raise FormatError(f"added token {text!r} has id {id}, but model.vocab gives it {vocab[text]}")
     ids = {**vocab, **added}
-    names = [""] * check_ids(ids, "model.vocab")
+    size = check_ids(ids, "model.vocab")
+    if list(ids.values()) == list(range(size)):
+        return list(ids)
+    names = [""] * size
     for name, id in ids.items():
         names[id] = name
     return names
+
+
+def _columns(body: Node, vocabulary: Vocabulary | None, end_of_word: str | None) -> Columns:
+    """The merges, (3, N)."""
+    if vocabulary is None:
+        return columns_of(_pairs(body.get("merges", list), end_of_word), body.value["vocab"], "model.merges")
+    if end_of_word is not None and len(end_of_word) > 1 and end_of_word in vocabulary.ids:
+        return columns_of(_pairs(vocabulary.pairs(), end_of_word), vocabulary.ids, "model.merges")
+    return vocabulary.merges
 
 
 def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:

@@ -5,7 +5,8 @@ The steps in `_NAMES` keep their kind; all others are read as equivalent replace
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bpe_transformer.errors import FormatError
@@ -116,3 +117,15 @@ def _written(step: Step) -> dict[str, Any]:
         return {"type": "BertNormalizer", **{name: name in step[1].split() for name in _BERT}}
     kind, *keys = _NAMES.get(step[0], (step[0],))
     return {"type": kind, **dict(zip(keys, step[1:], strict=True))}
+
+
+def any_mark_inside(names: Sequence[str]) -> bool:
+    """Whether one of the names holds a space mark after another character.
+
+    >>> any_mark_inside(["▁", "▁▁a"]), any_mark_inside(["a", "b▁"])
+    (False, True)
+    """
+    together = "\n".join(["", *names])
+    if together.count("\n") > len(names):  # one of them has a line end itself
+        return any(SPACE_MARK in name.lstrip(SPACE_MARK) for name in names)
+    return SPACE_MARK in re.sub(f"\n{SPACE_MARK}+", "\n", together)

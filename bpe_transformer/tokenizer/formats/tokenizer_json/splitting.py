@@ -11,7 +11,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.formats.checks import escaped
 from bpe_transformer.tokenizer.formats.tokenizer_json import normalizers, oniguruma
-from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, Step
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, Step, any_mark_inside
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer, any_of
@@ -50,7 +50,7 @@ class Splitting:
         splits = list(self.splits)
         if self.marks_spaces:
             joined = names if ignore_merges else merged
-            inside = any(SPACE_MARK in name.lstrip(SPACE_MARK) for name in joined)
+            inside = any_mark_inside(joined)
             runs = any(SPACE_MARK * 2 in name for name in joined)
             if not splits:
                 splits.append("none" if inside or ignore_merges else "metaspace")

@@ -1,4 +1,4 @@
-#include "learning/rank_lines.hpp"
+#include "formats/rank_lines.hpp"
 
 #include <algorithm>
 #include <array>

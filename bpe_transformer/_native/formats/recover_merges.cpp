@@ -1,4 +1,4 @@
-#include "learning/recover_merges.hpp"
+#include "formats/recover_merges.hpp"
 
 #include <algorithm>
 #include <array>

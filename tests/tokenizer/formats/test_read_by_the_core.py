@@ -1,0 +1,126 @@
+"""Vocabularies that the core takes out of their files: what the slower readers find, and nothing where those find a fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpe_transformer import PretokenCounts, Tokenizer, _core, learn_bpe
+from bpe_transformer.errors import FormatError
+from bpe_transformer.io import parse_json
+from bpe_transformer.tokenizer.formats import sentencepiece, tokenizer_json
+from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
+from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
+
+NAMES = ["a", "b", "é", "ab", "aé", "abaé", "</w>", '"', "\\", "\n", "가", "a</w>", "😀"]
+MERGES = [["a", "b"], ["a", "é"], ["ab", "aé"], ["a", "</w>"]]
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """A tokenizer.json, some with a fault."""
+    names = draw(st.permutations(NAMES))
+    merges: list[Any] = draw(st.lists(st.sampled_from(MERGES), max_size=5))
+    if draw(st.booleans()):
+        merges = [" ".join(pair) for pair in merges]
+    model: dict[str, Any] = {
+        "type": "BPE",
+        "end_of_word_suffix": draw(st.sampled_from([None, None, "</w>"])),
+        "vocab": {name: id for id, name in enumerate(names)},
+        "merges": merges,
+    }
+    keys = draw(st.permutations(list(model)))
+    document = {"version": "1.0", "model": {key: model[key] for key in keys}}
+    document["pre_tokenizer"] = {"type": "WhitespaceSplit"}
+    document["added_tokens"] = draw(st.sampled_from([[], [{"id": 13, "content": "<s>", "special": True}]]))
+    text = json.dumps(document, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1])))
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(st.text('{}[]":,\\ue0a 1.-', max_size=2)) + text[at + draw(st.integers(0, 2)) :]
+    return text
+
+
+def found(read: Any) -> str:
+    try:
+        return str(read().digest)
+    except FormatError as problem:
+        return str(problem)
+
+
+@given(documents())
+@settings(max_examples=150, deadline=None)
+def test_a_tokenizer_json_is_read_as_without_the_core(text: str) -> None:
+    vocabulary = tokenizer_json.read_vocabulary(text.encode())
+    slowly = found(lambda: tokenizer_json.from_json(parse_json(text)))
+    if vocabulary is not None:
+        assert found(lambda: tokenizer_json.from_json(parse_json(vocabulary.rest), vocabulary)) == slowly
+
+
+def test_an_ordinary_tokenizer_json_is_taken_by_the_core(tmp_path: Path) -> None:
+    learned = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2, "최고": 3}), vocab_size=264)
+    learned.save(tmp_path)
+    data = (tmp_path / "tokenizer.json").read_bytes()
+    vocabulary = tokenizer_json.read_vocabulary(data)
+    assert vocabulary is not None
+    assert json.loads(vocabulary.rest)["model"]["vocab"] == {}
+    assert vocabulary.pairs() == json.loads(data)["model"]["merges"]
+    again = data.replace(b'"merges": [', b'"merges": [' + json.dumps(vocabulary.pairs()[0]).encode() + b",")
+    assert tokenizer_json.read_vocabulary(again).merges.tolist() == vocabulary.merges.tolist()  # type: ignore[union-attr]
+
+
+MODEL = b"".join(
+    blob(1, blob(1, text.encode()) + single(2, score) + (b"" if kind == 1 else varint(3, kind)))
+    for text, score, kind in [("<unk>", 0, 2), ("▁", 0, 1), ("a", -1, 1), ("▁a", -2, 1), ("<s>", 0, 3), ("é", -3, 1)]
+)
+TRAILER = blob(2, varint(3, 2)) + blob(3, varint(3, 1))
+
+
+@given(st.integers(0, len(MODEL) - 1), st.binary(max_size=2), st.integers(0, 2))
+@settings(max_examples=150, deadline=None)
+def test_pieces_are_read_as_without_the_core(at: int, put: bytes, cut: int) -> None:
+    data = MODEL[:at] + put + MODEL[at + cut :] + TRAILER
+    taken = _core.read_pieces(data)
+    if taken is not None:
+        slowly = sentencepiece._parsed_pieces(data)
+        assert (taken[1], taken[2].tolist(), taken[3].tolist()) == (
+            slowly.texts,
+            slowly.scores.tolist(),
+            slowly.kinds.tolist(),
+        )
+
+
+def test_an_ordinary_model_is_taken_by_the_core() -> None:
+    rest, texts, scores, kinds = _core.read_pieces(MODEL + TRAILER) or (b"", [], np.empty(0), np.empty(0))
+    assert (rest, [text.decode() for text in texts]) == (TRAILER, ["<unk>", "▁", "a", "▁a", "<s>", "é"])
+    assert (scores.tolist(), kinds.tolist()) == ([0, 0, -1, -2, 0, -3], [2, 1, 1, 1, 3, 1])
+
+
+def test_a_trace_that_the_manifest_binds_is_parsed_when_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), vocab_size=258)
+    learned.save(tmp_path)
+    loads = []
+    load = MergeTrace.load
+    monkeypatch.setattr(MergeTrace, "load", lambda *args, **options: loads.append(args) or load(*args, **options))
+    bound = Tokenizer.load(tmp_path)
+    bound.encode("low")
+    assert not loads
+    (tmp_path / "trace.parquet").unlink()  # what was read of it is kept
+    assert bound.trace == learned.trace
+    assert bound.trace is bound.trace
+    assert len(loads) == 1
+
+
+def test_a_trace_without_a_manifest_is_checked_at_once(tmp_path: Path) -> None:
+    learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), vocab_size=258).save(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / "trace.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(FormatError, match="not a merge trace"):
+        Tokenizer.load(tmp_path)
