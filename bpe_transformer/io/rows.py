@@ -301,7 +301,7 @@ def _json_texts(
         found = _core.json_texts(block.lines, names) if plain else None
         if found is None:
             rows = json_rows(block.as_file(), errors, note, max_bytes, block.begin)
-            yield from _texts_of_rows(rows, file.path, columns, missing, known, errors, stats, note)
+            yield from _texts_of_rows(rows, block.path, columns, missing, known, errors, stats, note)
             continue
         data, starts, stops = found
         if len(starts):
@@ -314,7 +314,7 @@ def _json_texts(
 
 def _texts_of_rows(
     rows: Iterator[tuple[int, dict[str, Any]]],
-    path: str | Path,
+    path: Path,
     columns: Sequence[str] | None,
     missing: set[str],
     known: dict[str, None],

@@ -222,8 +222,8 @@ def _check(contents: _Contents) -> None:
         seen: dict[bytes, int] = {}
         id, text = next((id, text) for id, text in enumerate(pieces.texts) if seen.setdefault(text, id) != id)
         raise FormatError(f"pieces[{id}] is {text.decode()!r}, the same as pieces[{seen[text]}]")
-    for text, id in pieces.of_kind(UNUSED).items():
-        raise FormatError(f"pieces[{id}] ({text!r}) is UNUSED, which is not supported; export the model without it")
+    for name, id in pieces.of_kind(UNUSED).items():
+        raise FormatError(f"pieces[{id}] ({name!r}) is UNUSED, which is not supported; export the model without it")
     if (unknown := len(pieces.of_kind(UNKNOWN))) != 1:
         raise FormatError(f"{unknown} pieces are of type UNKNOWN; a model has one")
     have = {text.encode() for text in pieces.of_kind(BYTE)}

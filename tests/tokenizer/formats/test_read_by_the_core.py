@@ -106,9 +106,13 @@ def test_a_trace_that_the_manifest_binds_is_parsed_when_it_is_needed(
 ) -> None:
     learned = learn_bpe(PretokenCounts.from_words({"low": 5, "lower": 2}), vocab_size=258)
     learned.save(tmp_path)
-    loads = []
-    load = MergeTrace.load
-    monkeypatch.setattr(MergeTrace, "load", lambda *args, **options: loads.append(args) or load(*args, **options))
+    loads, load = [], MergeTrace.load
+
+    def counted(*args: Any, **options: Any) -> MergeTrace:
+        loads.append(args)
+        return load(*args, **options)
+
+    monkeypatch.setattr(MergeTrace, "load", counted)
     bound = Tokenizer.load(tmp_path)
     bound.encode("low")
     assert not loads
