@@ -34,6 +34,20 @@ def test_round_trip(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, tmp_path:
     assert Tokenizer.load(tmp_path / "back").digest == loaded.digest
 
 
+def test_import_takes_the_pattern_behind_the_file(bpe: Run, tmp_path: Path) -> None:
+    learned = learn_bpe(PretokenCounts.from_iterator([TEXT], "cl100k"), 280)
+    learned.export(tmp_path / "t.tiktoken", "tiktoken")
+    done = bpe("import", f"{tmp_path}/t.tiktoken:cl100k", "-o", tmp_path / "back")
+    assert done.returncode == 0, done.stderr
+    assert Tokenizer.load(tmp_path / "back").digest == learned.digest
+    done = bpe("import", f"{tmp_path}/t.tiktoken:cl100k", "--pattern", "gpt2", "-o", tmp_path / "no")
+    assert done.returncode == 2
+    assert b"the pattern is given twice" in done.stderr
+    done = bpe("import", tmp_path / "t.tiktoken", "-o", tmp_path / "no")
+    assert done.returncode == 1
+    assert b"FILE:PATTERN" in done.stderr
+
+
 def test_formats_of_two_files(bpe: Run, tmp_path: Path) -> None:
     learn_bpe(PretokenCounts.from_iterator([TEXT], "gpt2"), 300).save(tmp_path / "tok")
     assert bpe("export", tmp_path / "tok", "-o", tmp_path / "files", "--format", "gpt2").returncode == 0
