@@ -117,13 +117,13 @@ def load(
     trace = file.with_name(TRACE_FILE)
     if file.name not in SAVED_FILES or not trace.is_file():
         return codec, None
-    read = partial(_trace, model, trace, trace.read_bytes())
-    is_bound = has_manifest and {file.name, TRACE_FILE} <= listed_files(file.parent).keys()
-    return codec, read if is_bound else read()
+    if has_manifest and {file.name, TRACE_FILE} <= listed_files(file.parent).keys():
+        return codec, partial(_trace, model, trace, trace.read_bytes())
+    return codec, _trace(model, trace)
 
 
-def _trace(model: BpeModel, path: Path, content: bytes) -> MergeTrace:
-    """The trace in the content of a file, which has to be that of the model. Raises `FormatError`."""
+def _trace(model: BpeModel, path: Path, content: bytes | None = None) -> MergeTrace:
+    """The trace in a file, or in its content if that was read; it has to be that of the model. Raises `FormatError`."""
     trace = MergeTrace.load(path, digest=model.digest, content=content)
     if problem := trace.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
         raise FormatError(f"{path} is damaged: {problem}; delete it, or learn the tokenizer again")
