@@ -14,8 +14,8 @@ from bpe_transformer.inspection.base.view import View
 class StudyInfo(View):
     """One study.
 
-    repeats: the papers, with the figure, table or equation. minutes: CPU time with the default settings and one thread,
-    measured on an AMD EPYC (Zen 4); the settings of a study scale it.
+    repeats: the papers, with the figure, table or equation. minutes: CPU time with the default settings and one thread
+    on an AMD EPYC (Zen 4), about; the settings of a study scale it.
     """
 
     name: str
@@ -55,37 +55,37 @@ STUDIES: dict[str, StudyInfo] = {
             "length",
             "Does a long sentence get lost in one vector?",
             "Cho et al. 2014, On the Properties of Neural Machine Translation, figure 4; Bahdanau et al. 2015, figure 2",
-            12.0,
+            6.0,
         ),
         StudyInfo(
             "gradient",
             "How much of the gradient of a late output reaches an early input?",
             "Pascanu et al. 2013, On the difficulty of training recurrent neural networks, equation 5 and section 2.1",
-            6.0,
+            1.7,
         ),
         StudyInfo(
             "cost",
             "What does attention cost beside a recurrent layer, in time and memory?",
             "Vaswani et al. 2017, table 1",
-            3.0,
+            1.0,
         ),
         StudyInfo(
             "explain",
             "Can attention weights explain an output?",
             "Jain and Wallace 2019, table 2 and figures 2, 6 and 7; Wiegreffe and Pinter 2019, table 2 and section 3",
-            10.0,
+            4.0,
         ),
         StudyInfo(
             "warmup",
             "What does a Transformer need warm-up for?",
             "Xiong et al. 2020, figure 2",
-            8.0,
+            4.0,
         ),
         StudyInfo(
             "scaling",
             "Why are dot products divided by the root of d_k?",
             "Vaswani et al. 2017, section 3.2.1 (its footnote 4; the paper has no figure of it)",
-            6.0,
+            4.0,
         ),
     )
 }  # fmt: skip

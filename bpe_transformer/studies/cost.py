@@ -20,6 +20,7 @@ from bpe_transformer.studies.base.measured import cpu_seconds, peak_bytes
 from bpe_transformer.studies.base.statistics import crossing, fitted_exponent
 from bpe_transformer.studies.base.study import Progress, Result, StudySettings, check_whole, no_progress
 from bpe_transformer.studies.base.training import seeded
+from bpe_transformer.training.engine import keep_freed_memory
 
 FITTED = 4  # the largest sizes, through which an exponent is fitted: below them what a call costs anyway shows
 
@@ -31,11 +32,11 @@ class Settings(StudySettings):
     STUDY: ClassVar[str] = "cost"
     LENGTHENED: ClassVar[str] = "repeats"
 
-    lengths: tuple[int, ...] = option((128, 256, 512, 1024, 2048, 4096), unit="positions", meaning="lengths to measure")
+    lengths: tuple[int, ...] = option((128, 256, 512, 1024, 2048), unit="positions", meaning="lengths to measure")
     widths: tuple[int, ...] = option((32, 64, 128, 256, 512), unit="features", meaning="widths to measure")
     width: int = option(64, unit="features", meaning="width at which lengths are measured", low=1)
     length: int = option(256, unit="positions", meaning="length at which widths are measured", low=1)
-    batch: int = option(8, unit="rows", meaning="rows of a batch", low=1)
+    batch: int = option(4, unit="rows", meaning="rows of a batch", low=1)
     repeats: int = option(7, unit="measurements", meaning="of which the fastest counts", low=1)
 
     def contradictions(self) -> list[str]:
@@ -178,6 +179,7 @@ def run_study(settings: Settings, progress: Progress = no_progress) -> CostStudy
     sizes += [(settings.length, width) for width in settings.widths]
     costs = [length * (length + width) * width for length, width in sizes]
     found: list[Measurement] = []
+    keep_freed_memory()  # as in a training run: else large tensors pay for fresh pages, and short rows do not
     with seeded(settings.seed):
         for place, (length, width) in enumerate(sizes):
             for layer in LAYERS:

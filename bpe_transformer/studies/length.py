@@ -43,7 +43,7 @@ class Settings(StudySettings):
     d_model: int = option(
         64, unit="features", meaning="width of the Transformer, a multiple of 4; the others follow", low=4
     )
-    steps: int = option(1500, unit="steps", meaning="of each training", low=1)
+    steps: int = option(1000, unit="steps", meaning="of each training", low=1)
     batch: int = option(96, unit="links", meaning="of the chains of a training step", low=1)
     lr: float = option(3e-3, unit="per step", meaning="peak learning rate", low=0)
     tests: int = option(60, unit="chains", meaning="to translate at each length", low=1)

@@ -28,10 +28,10 @@ class Settings(StudySettings):
 
     d_model: int = option(128, unit="features", meaning="width, a multiple of 8", low=16)
     n_layers: int = option(2, unit="layers", meaning="layers in the encoder and in the decoder", low=1)
-    steps: int = option(400, unit="steps", meaning="of each training", low=1)
+    steps: int = option(240, unit="steps", meaning="of each training", low=1)
     lr: float = option(1e-3, unit="per step", meaning="peak learning rate", low=0)
     batch: int = option(32, unit="pairs", meaning="pairs of a step", low=1)
-    seeds: int = option(2, unit="trainings", meaning="of each variant", low=1)
+    seeds: int = option(1, unit="trainings", meaning="of each variant", low=1)
 
     def contradictions(self) -> list[str]:
         found = super().contradictions()

@@ -29,11 +29,11 @@ class Settings(StudySettings):
 
     d_model: int = option(64, unit="features", meaning="width, a multiple of 4", low=4)
     n_layers: int = option(6, unit="layers", meaning="layers in the encoder and in the decoder", low=1)
-    steps: int = option(400, unit="steps", meaning="of each training", low=1)
-    warmup: int = option(100, unit="steps", meaning="of the warm-up, where there is one", low=1)
-    lr: float = option(2e-3, unit="per step", meaning="peak learning rate", low=0)
+    steps: int = option(240, unit="steps", meaning="of each training", low=1)
+    warmup: int = option(80, unit="steps", meaning="of the warm-up, where there is one", low=1)
+    lr: float = option(1e-3, unit="per step", meaning="peak learning rate", low=0)
     batch: int = option(32, unit="pairs", meaning="pairs of a step", low=1)
-    seeds: int = option(2, unit="trainings", meaning="of each variant", low=1)
+    seeds: int = option(1, unit="trainings", meaning="of each variant", low=1)
 
     @property
     def work(self) -> float:
@@ -60,7 +60,7 @@ class WarmupStudy(CurvesResult):
 
 def run_study(settings: Settings, progress: Progress = no_progress) -> WarmupStudy:
     """Trains the four variants with every seed."""
-    warm = partial(inverse_sqrt, lr=settings.lr, warmup=settings.warmup)
+    warm: Callable[[int], float] = partial(inverse_sqrt, lr=settings.lr, warmup=settings.warmup)
     variants = [
         Variant(name, _options(settings, place), rate)
         for name, place, rate in (

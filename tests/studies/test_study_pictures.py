@@ -93,11 +93,11 @@ def test_the_list() -> None:
 def test_minutes_follow_the_work() -> None:
     for name in ("length", "gradient", "explain", "warmup", "scaling"):
         settings = STUDIES[name].settings()
-        twice = STUDIES[name].settings(steps=2 * settings.steps)  # type: ignore[attr-defined]
+        twice = STUDIES[name].settings(steps=2 * settings.steps)
         assert settings.minutes < twice.minutes <= 2 * settings.minutes
         half = settings.within(settings.minutes / 2)
         assert half.minutes <= settings.minutes
-        assert half.steps < settings.steps  # type: ignore[attr-defined]
+        assert half.steps < settings.steps
     with pytest.raises(ConfigError, match="the study cost has no steps; its settings are lengths, widths"):
         STUDIES["cost"].settings(steps=3)
     with pytest.raises(ConfigError, match="lengths=4,2 must go up"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler tells of its own start and stop on standard error
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler tells of its own start and stop on standard error
 _LEAST_SECONDS = 0.005  # of a measurement: a shorter call is repeated
 _MOST_CALLS = 200
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
-from bpe_transformer.errors import ConfigError
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.studies.catalog import STUDIES
@@ -81,9 +80,3 @@ def check_whole(name: str, values: tuple[int, ...], least: int, fewest: int = 1)
     if list(values) != sorted(set(values)):
         return [f"{name}={shown} must go up"]
     return []
-
-
-def check_names(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
-    """Raises `ConfigError` for a name that is not known, or when there is none."""
-    if unknown := [value for value in values if value not in known]:
-        raise ConfigError(f"{name}={unknown[0]!r} is unknown; choose of {', '.join(known)}")
