@@ -42,7 +42,7 @@ class LoopConfig(Checked):
     save_steps: int = option(0, unit="steps", meaning="save the run this often; 0: with every validation only", low=0)
     save_minutes: float = option(10.0, unit="minutes", meaning="and when so long nothing was saved; 0: never", low=0)
     snapshots: int = option(
-        0, unit="moments", meaning="keep the weights of so many, for attention --over-training; 0: none", low=0
+        0, unit="moments", meaning="keep the weights of so many, to look at attention over training; 0: none", low=0
     )
     seed: int = option(1, unit="number", meaning="of weights, order, masks and dropout", low=0)
 
