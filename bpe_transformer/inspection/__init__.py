@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         trace_diff,
         trace_table,
     )
-    from bpe_transformer.inspection.html import report_data, write_report
+    from bpe_transformer.inspection.html import ModelPage, model_page, report_data, write_model_page, write_report
     from bpe_transformer.inspection.tokens import (
         ChunkedText,
         FileSummary,
@@ -126,7 +126,10 @@ _FOLDERS = {
         "trace_table",
     ),
     "html": (
+        "ModelPage",
+        "model_page",
         "report_data",
+        "write_model_page",
         "write_report",
     ),
     "tokens": (
@@ -160,6 +163,7 @@ __all__ = [
     "LiveFrame",
     "LiveLearning",
     "MergeDetail",
+    "ModelPage",
     "PairCount",
     "RunCurve",
     "RunCurves",
@@ -192,6 +196,7 @@ __all__ = [
     "derive_word",
     "encode_word",
     "merge_detail",
+    "model_page",
     "replay_trace",
     "report_data",
     "run_curves",
@@ -203,6 +208,7 @@ __all__ = [
     "trace_table",
     "visible",
     "word_timeline",
+    "write_model_page",
     "write_report",
 ]
 

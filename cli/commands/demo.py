@@ -14,7 +14,10 @@ from bpe_transformer.cli.support.training_options import start_torch
 
 
 def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float | None, float]) -> list[tuple[str, list[str]]]:
-    """(what it shows, arguments of `bpe-transformer`), in order. `minutes`: translation (None: the recipe's steps), language."""
+    """(what it shows, or nothing where it goes on; arguments of `bpe-transformer`), in order.
+
+    minutes: of translation (None: the recipe's steps) and of language.
+    """
     numbers, language = str(folder / "numbers"), str(folder / "language")
     words, code = str(folder / "numbers-tokenizer"), str(folder / "stdlib-tokenizer")
     limits = [["--overwrite"] if limit is None else ["--minutes", f"{limit:g}", "--overwrite"] for limit in minutes]
@@ -31,7 +34,7 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float | None, f
         ),
         (
             "An encoder-decoder Transformer learns to translate them",
-            ["train", "numbers-en-ko", "--tokenizer", words, "-o", numbers, *limits[0]],
+            ["train", "numbers-en-ko", "--tokenizer", words, "-o", numbers, "--snapshots", "6", *limits[0]],
         ),
         (
             "Its score on the test split, which it has never seen, and every miss",
@@ -39,6 +42,11 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float | None, f
         ),
         ("Held-out expressions, translated", ["translate", numbers, *held_out.values()]),
         ("What it looks at while it writes one of them", ["attention", numbers, held_out["counter"]]),
+        (
+            "The vocabulary, and the translator itself, as pages to open in a browser",
+            ["report", words, "-o", f"{words}.html", "--overwrite"],
+        ),
+        ("", ["report", numbers, "-o", f"{numbers}.html", "--overwrite"]),
         (
             "A vocabulary of this Python's standard library",
             ["learn", "python-stdlib", "-o", code, "--vocab-size", "4000", "--overwrite"],
@@ -52,6 +60,7 @@ def steps(folder: Path, held_out: dict[str, str], minutes: tuple[float | None, f
             ["evaluate", language, "python-stdlib", "--split", "validation[:20]"],
         ),
         ("A function, continued", ["generate", language, "def __init__(self, ", "--max-new", "60"]),
+        ("The language model as a page", ["report", language, "-o", f"{language}.html", "--overwrite"]),
     ]
 
 
@@ -106,10 +115,15 @@ def command(output: str, translation_minutes: float | None, language_minutes: fl
     console = messages()
     start = time.monotonic()
     for title, arguments in steps(Path(output), held_out_expressions(), (translation_minutes, language_minutes)):
-        console.print()
-        console.rule(title, align="left", style="bold")
+        if title:
+            console.print()
+            console.rule(title, align="left", style="bold")
         console.print(f"$ bpe-transformer {shlex.join(arguments)}", style="dim", soft_wrap=True)
         cli.main(arguments, standalone_mode=False)
     console.rule(style="bold")
     seconds = round(time.monotonic() - start)
     console.print(f"demo finished in {seconds // 60} min {seconds % 60} s; everything it made is in {output}")
+    pages = sorted(Path(output).glob("*.html"))
+    console.print("Open in a browser, no network needed:")
+    for page in pages:
+        console.print(f"  {page.resolve().as_uri()}", soft_wrap=True, highlight=False)

@@ -19,5 +19,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert "decoder-to-encoder attention" in done.stdout
     assert "demo finished in" in done.stderr
     made = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert made == {"numbers-tokenizer", "prepared", "numbers", "stdlib-tokenizer", "language"}
+    pages = {"numbers-tokenizer.html", "numbers.html", "language.html"}
+    assert made == {"numbers-tokenizer", "prepared", "numbers", "stdlib-tokenizer", "language"} | pages
+    assert all((tmp_path / "demo" / page).as_uri() in done.stderr for page in pages)
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]

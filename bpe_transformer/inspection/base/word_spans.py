@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _NONE, _JOINED, _ALONE, _MARK, _UNSEEN = 0, 1, 2, 3, 255
 # Blocks of the scripts that are written without spaces between words; every letter in them is a word.
-_WITHOUT_SPACES = (
+WITHOUT_SPACES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
     (0x1780, 0x17FF),  # Khmer
@@ -109,5 +109,5 @@ def _kind(code_point: int) -> int:
     if category[0] == "M":
         return _MARK
     if category[0] == "L" or category == "Nl":
-        return _ALONE if any(first <= code_point <= last for first, last in _WITHOUT_SPACES) else _JOINED
+        return _ALONE if any(first <= code_point <= last for first, last in WITHOUT_SPACES) else _JOINED
     return _JOINED if category[0] == "N" else _NONE

@@ -8,14 +8,10 @@ content security policy forbids all connections.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import fields
-from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +20,28 @@ import numpy as np
 from bpe_transformer.errors import LearningError, PatternError, refuse_one_string
 from bpe_transformer.inspection.comparison.vocab_size_sweep import VocabSizeSweep, sweep_vocab_sizes
 from bpe_transformer.inspection.html.js_patterns import FIRST_LETTER, translate
-from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.inspection.html.packing import (
+    asset,
+    charts_library,
+    deflated,
+    filled,
+    pack,
+    script_json,
+    scripts,
+    write_page,
+)
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.time_limit import is_bounded
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from bpe_transformer.tokenizer import MergeTrace, Tokenizer
     from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
     from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
-SCRIPTS = ("encoder.js", "splitting.js", "view.js", "playground.js", "timeline.js", "charts.js", "page.js")
+SCRIPTS = (
+    *("encoder.js", "splitting.js", "view.js", "token_facts.js", "token_list.js", "theme.js", "plots.js"),
+    *("playground.js", "timeline.js", "charts.js", "page.js"),
+)
 SAMPLE_WORDS = 8
 FEW_MERGES = 1000
 
@@ -59,7 +65,7 @@ def report_data(
     except PatternError as cause:
         data["splitting"] = None
         data["no_playground"] = f"There is no playground for this tokenizer: {cause}."
-    data["trace"] = None if tokenizer.trace is None else _trace(tokenizer.trace)
+    data["trace"] = None if tokenizer.trace is None else trace_columns(tokenizer.trace)
     if tokenizer.trace is None:
         data["no_trace"] = (
             "No trace was saved with this tokenizer, so it is not known how often its pairs occurred: a trace is written "
@@ -75,47 +81,26 @@ def report_data(
 
 def write_report(data: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Writes the page of `report_data` to `path`, whole or not at all. Raises OSError if it cannot be written."""
-    page = report_html(data)
-    with atomic_file(path) as new:
-        new.write_text(page, encoding="utf-8", newline="\n")
+    write_page(report_html(data), path)
 
 
 def report_html(data: dict[str, Any]) -> str:
     """The page of `report_data`."""
     from html import escape
 
-    safe = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    filled = {
-        "title": escape(data["title"]),
-        "style": _asset("vendor/uPlot.min.css") + _asset("style.css"),
-        "data": safe,
-        "uplot": f"/*\n{_asset('vendor/uPlot.LICENSE')}\n*/\n{_asset('vendor/uPlot.iife.min.js')}",
-        "script": "\n".join(_asset(name) for name in SCRIPTS),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match.group(1)], _asset("page.html"))
-
-
-def _asset(name: str) -> str:
-    place = resources.files("bpe_transformer.inspection.html").joinpath("assets", *name.split("/"))
-    return place.read_text(encoding="utf-8")
+    return filled(
+        "page.html",
+        {
+            "title": escape(data["title"]),
+            "style": asset("vendor/uPlot.min.css") + asset("style.css"),
+            "data": script_json(data),
+            "uplot": charts_library(),
+            "script": scripts(SCRIPTS),
+        },
+    )
 
 
 # --- plain data --------------------------------------------------------------------------------------------------------
-
-
-def pack(column: NDArray[np.integer], *, delta: bool = False) -> dict[str, Any]:
-    """A column of 32-bit numbers in few characters: differences to the one before if `delta`, the first bytes of all
-    numbers, then the second bytes and so on, deflated, in base64. `unpack` in encoder.js reads it.
-    """
-    values = column.astype("<u4")
-    if delta and len(values):
-        values[1:] -= values[:-1].copy()
-    planes = values.view(np.uint8).reshape(-1, 4).T.tobytes()
-    return {"length": len(values), "delta": delta, "data": _deflated(planes)}
-
-
-def _deflated(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
 def vocabulary(model: BpeModel) -> dict[str, Any]:
@@ -170,7 +155,7 @@ def splitting(split: Pretokenizer) -> dict[str, Any]:
     mapped = None if split.charsmap is None else list(split.charsmap_normalizer.entries.items())
     return {
         "normalization": split.normalization,
-        "charsmap": None if mapped is None else {"json": _deflated(json.dumps(mapped).encode())},
+        "charsmap": None if mapped is None else {"json": deflated(json.dumps(mapped).encode())},
         "squeeze_spaces": split.squeeze_spaces,
         "protected": _pattern(protected) if protected else None,
         "patterns": [_pattern(patterns.expression(pattern)) for pattern in (*split.before, split.pattern)],
@@ -195,7 +180,7 @@ def _pattern(expression: str) -> dict[str, Any]:
     }
 
 
-def _trace(trace: MergeTrace) -> dict[str, Any]:
+def trace_columns(trace: MergeTrace) -> dict[str, Any]:
     """The columns of a trace; those of 64 bits as two of 32. The pairs are in `vocabulary`."""
     columns: dict[str, Any] = {"first_rank": trace.first_rank}
     for name in (field.name for field in fields(trace) if field.name not in ("left", "right")):

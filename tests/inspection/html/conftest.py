@@ -49,13 +49,11 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def open_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Watched]]:
-    """`open_page(tokenizer, words=[…])` writes the report and opens it from disk, when it has drawn itself."""
+def open_file(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """`open_file(path)` opens a page from disk, and returns when it has drawn itself."""
     contexts = []
 
-    def run(tokenizer: Tokenizer, *, scheme: str = "light", width: int = 1280, **options: Any) -> Watched:
-        path = tmp_path_factory.mktemp("report") / "report.html"
-        write_report(report_data(tokenizer, title="a tokenizer", **options), path)
+    def run(path: Path, *, scheme: str = "light", width: int = 1280) -> Watched:
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
         contexts.append(context)
         watched = Watched(context.new_page())
@@ -66,6 +64,18 @@ def open_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yield run
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def open_page(open_file: Callable[..., Watched], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Watched]:
+    """`open_page(tokenizer, words=[…])` writes the report and opens it from disk."""
+
+    def run(tokenizer: Tokenizer, *, scheme: str = "light", width: int = 1280, **options: Any) -> Watched:
+        path = tmp_path_factory.mktemp("report") / "report.html"
+        write_report(report_data(tokenizer, title="a tokenizer", **options), path)
+        return open_file(path, scheme=scheme, width=width)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.inspection.html.packing import pack
 from bpe_transformer.inspection.html.report import (
-    pack,
     report_data,
     report_html,
     sample_words,

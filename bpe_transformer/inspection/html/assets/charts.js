@@ -1,58 +1,21 @@
-// The charts, drawn by uPlot: the counts of the merges, and the vocabulary at every size.
+// The charts of a vocabulary: the counts of the merges, and the vocabulary at every size.
 
 const POINTS = 700; // of a curve over all merges, evenly spaced on its logarithmic axis
 
-class Charts {
+class Charts extends Plots {
   constructor(report) {
+    super();
     this.report = report;
-    this.plots = [];
     this.merges = 0;
     this.describeMerges();
     this.describeSizes();
     this.draw();
-    let width = window.innerWidth;
-    window.addEventListener("resize", () => {
-      if (width === window.innerWidth) return;
-      width = window.innerWidth;
-      for (const { plot, box, height } of this.plots) plot.setSize({ width: box.clientWidth, height });
-    });
   }
 
-  // Colours come from the style sheet, so a change of theme redraws everything.
   draw() {
-    for (const { plot } of this.plots) plot.destroy();
-    this.plots = [];
-    this.style = getComputedStyle(document.documentElement);
+    this.clear();
     if (this.report.trace) this.drawMerges();
     this.drawSizes();
-  }
-
-  colour(name) {
-    const probe = view.element("span", { style: `color:var(--${name})` });
-    document.body.append(probe);
-    const colour = getComputedStyle(probe).color;
-    probe.remove();
-    return colour;
-  }
-
-  plot(box, height, options, data) {
-    const ink = this.colour("soft");
-    const grid = { stroke: this.colour("line"), width: 1 };
-    const axis = (more) => ({ stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 18, ...more });
-    const [x, ...ys] = options.axes;
-    const last = data[0].length - 1;
-    const hooks = {
-      ...options.hooks,
-      ready: [(plot) => plot.setLegend({ idx: last })], // the last values, until one is pointed at
-      setCursor: [(plot) => plot.cursor.idx ?? plot.setLegend({ idx: last }), ...(options.hooks.setCursor ?? [])],
-    };
-    const plot = new uPlot(
-      { ...options, hooks, width: box.clientWidth, height, axes: [axis(x), ...ys.map(axis)], cursor: { points: { size: 7 }, drag: { x: false, y: false }, ...options.cursor } },
-      data,
-      box,
-    );
-    this.plots.push({ plot, box, height });
-    return plot;
   }
 
   // --- counts of the merges ---

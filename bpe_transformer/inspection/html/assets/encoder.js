@@ -6,7 +6,9 @@ const bpe = {};
 // --- columns of numbers, as report.py packs them: differences, one plane for each of the four bytes, deflate, base64 ---
 
 bpe.inflate = async function (data) {
-  const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
+  const text = atob(data);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 };
@@ -247,7 +249,8 @@ bpe.Vocabulary = class {
   }
 
   // [{pretoken, ids, kind}]: "text" for pre-tokens, "special" for special and added tokens. Lone surrogates become U+FFFD.
-  // With `specials`, special tokens in the text become tokens, else they are plain text; added tokens always become tokens.
+  // Special tokens in the text become tokens where `specials` is true or names them, else they are plain text; added tokens
+  // always become tokens.
   encode(text, { specials = false } = {}) {
     const out = [];
     const add = (pretoken) => {
@@ -290,10 +293,12 @@ bpe.Vocabulary = class {
 
   // Tokens are searched for in the text as it is; those with the flag "normalized" in the normalised text between the others.
   finders(specials) {
-    let found = this.finderCache.get(specials);
+    const key = JSON.stringify(specials);
+    let found = this.finderCache.get(key);
     if (!found) {
       const { prefix_space, space_mark, token_flags } = this.facts;
-      const tokens = [...(specials ? this.special : []), ...this.added].map(([text, id]) => ({
+      const allowed = [...this.special].filter(([text]) => specials === true || (specials && specials.includes(text)));
+      const tokens = [...allowed, ...this.added].map(([text, id]) => ({
         text, sought: text, id, flags: token_flags[text] ?? [],
       }));
       const isLate = (token) => token.flags.includes("normalized");
@@ -305,7 +310,7 @@ bpe.Vocabulary = class {
         early: new bpe.Finder(tokens.filter((token) => !isLate(token)), null, this.splitter),
         late: new bpe.Finder(late, space_mark, this.splitter),
       };
-      this.finderCache.set(specials, found);
+      this.finderCache.set(key, found);
     }
     return found;
   }
@@ -350,7 +355,29 @@ bpe.Vocabulary = class {
     return bytes;
   }
 
-  // The bytes that a token stands for in text, where that matters to `whole`.
+  // The text of ids. What ends a word, or stands for a space, is one; the space that encoding puts before a text is left out.
+  decode(ids) {
+    const { end_of_word, prefix_space } = this.facts;
+    const bytes = ids.flatMap((id) => {
+      const token = Array.from(this.decodedBytes(id));
+      return this.endsWord(id) ? [...token.slice(0, token.length - this.utf8.encode(end_of_word).length), 0x20] : token;
+    });
+    let text = bpe.text(Uint8Array.from(bytes));
+    if (end_of_word !== null && text.endsWith(" ") && ids.length && this.endsWord(ids.at(-1))) text = text.slice(0, -1);
+    return prefix_space !== "never" && text.startsWith(" ") ? text.slice(1) : text;
+  }
+
+  // Whether a token ends with the mark of a word's end, not merely with its text.
+  endsWord(id) {
+    if (this.facts.end_of_word === null) return false;
+    this.wordEnds ??= new Set(this.facts.word_ends);
+    for (let at = id; ; at = this.facts.right[this.rankOf(at)]) {
+      if (this.wordEnds.has(at)) return true;
+      if (this.rankOf(at) === undefined) return false;
+    }
+  }
+
+  // The bytes that a token stands for in text; with the mark where it ends a word.
   decodedBytes(id) {
     const { space_mark, fallback } = this.facts;
     const byte = fallback.indexOf(id);

@@ -134,7 +134,7 @@ class Timeline {
       soft(`merge ${view.number(this.now)} of ${view.number(this.total)}`),
       view.element("span", { class: "merge" }, span(left[rank]), " + ", span(right[rank]), " → ", span(merged_ids[rank])),
       soft(`rank ${view.number(rank)}, id ${view.number(merged_ids[rank])}`),
-      ...this.report.learnerFacts(rank).map(soft),
+      ...this.report.facts.learnerFacts(rank).map(soft),
     ];
     now.replaceChildren(...parts);
   }
