@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer.inference.attention_weights import AttentionKind
     from bpe_transformer.inspection.attention import AttentionMap, AttentionOverTraining, Reading, Unit
-    from bpe_transformer.inspection.attention.reading import Choice, Method
+    from bpe_transformer.inspection.attention.methods import Choice, Method
 
 
 class NumberOrWord(click.ParamType[Any]):

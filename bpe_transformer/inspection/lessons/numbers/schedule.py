@@ -62,7 +62,7 @@ def _first_move(gradient: float) -> float:
     """How far Adam's first step moves a weight, in learning rates."""
     weight = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.Adam([weight], lr=1.0, betas=(0.9, 0.98), eps=1e-9)  # as in the paper, section 5.3
-    (weight * gradient).sum().backward()
+    weight.grad = torch.tensor([gradient])
     optimizer.step()
     return abs(float(weight.detach()))
 
