@@ -69,7 +69,8 @@ class TimesRootOfWidth(nn.Module):
 
     def forward(self, q: Tensor) -> Tensor:
         """(…, D) -> (…, D)"""
-        return q * q.size(-1) ** 0.5
+        longer: Tensor = q * q.size(-1) ** 0.5
+        return longer
 
 
 def without_division(model: nn.Module) -> None:

@@ -95,7 +95,10 @@ def command(
         if chosen or any(value is not None for value in (minutes, svg, output)):
             raise click.UsageError("name a study to go with these options; without any option the list is shown")
         listed = StudyList(tuple(STUDIES.values()))
-        return print_json(listed.as_dict()) if as_json else _console(width).print(listed)
+        if as_json:
+            return print_json(listed.as_dict())
+        _console(width).print(listed)
+        return None
     if minutes is not None and "steps" in chosen:
         raise click.UsageError("--minutes decides the steps; give one of --minutes and --steps")
     info = study_named(name)

@@ -18,6 +18,7 @@ from bpe_transformer.studies.base.recall import Recall
 from bpe_transformer.studies.base.study import Result
 from bpe_transformer.studies.base.training import seeded
 from bpe_transformer.training.checkpoint import build_model
+from bpe_transformer.training.schedules import inverse_sqrt
 
 torch.set_num_threads(1)
 
@@ -184,7 +185,7 @@ def test_the_division_is_taken_out_of_every_attention() -> None:
 
 
 def test_schedules_differ_in_the_ramp_alone() -> None:
-    with_it = [warmup.inverse_sqrt(step, lr=2.0, warmup=10) for step in (1, 5, 10, 40)]
+    with_it = [inverse_sqrt(step, lr=2.0, warmup=10) for step in (1, 5, 10, 40)]
     without = [warmup.without_warmup(2.0, 10)(step) for step in (1, 5, 10, 40)]
     assert with_it == pytest.approx([0.2, 1.0, 2.0, 1.0])
     assert without == pytest.approx([2.0, 2.0, 2.0, 1.0])

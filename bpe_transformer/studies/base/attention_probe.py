@@ -85,8 +85,10 @@ class AttentionProbe:
         """What the head reads under another context: (…, B, T, M) -> (…, B, T, E)."""
         features = self._features.expand(*context.shape[:-3], *self._features.shape)
         pairs = self._decoder.readout(torch.cat((features, context), dim=-1))
-        output = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
-        return output if self.model.output is None else self.model.output(output)
+        output: Tensor = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
+        if self.model.output is not None:
+            output = self.model.output(output)
+        return output
 
     def outputs(self, weights: Tensor) -> Tensor:
         """Under other weights (…, B, T, S), the probabilities of the id at each step (…, B, T, V)."""

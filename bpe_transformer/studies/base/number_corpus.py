@@ -52,9 +52,10 @@ class NumberCorpus:
         cls, train: int, test: int, *, vocab_size: int = 500, kinds: Sequence[str] = (), most_words: int = 1000
     ) -> NumberCorpus:
         """So many pairs of each split, of some kinds of expression only (none: all), and of few words."""
-        sides = tuple(_pairs(split, count, kinds, most_words) for split, count in (("train", train), ("test", test)))
-        counts = PretokenCounts.from_iterator(side for pair in sides[0] for side in pair)
-        return cls(*sides, learn_bpe(counts, vocab_size, special_tokens=list(SPECIAL_TOKENS)))
+        pairs = _pairs("train", train, kinds, most_words)
+        counts = PretokenCounts.from_iterator(side for pair in pairs for side in pair)
+        tokenizer = learn_bpe(counts, vocab_size, special_tokens=list(SPECIAL_TOKENS))
+        return cls(pairs, _pairs("test", test, kinds, most_words), tokenizer)
 
     @property
     def special(self) -> SpecialIds:
