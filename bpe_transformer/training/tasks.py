@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -28,6 +27,7 @@ from bpe_transformer.data.batches import (
     MixedStores,
     Pack,
     ResampledRows,
+    sample_within,
 )
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.tokenizer import Tokenizer
@@ -132,15 +132,15 @@ def training_source(train: Rows, settings: Settings, tokenizer: Tokenizer) -> Ba
 
 
 def _validation_source(validation: Rows, settings: Settings, tokenizer: Tokenizer) -> BatchSource[Any]:
-    """The first rows, of about eval_tokens ids (of each corpus as many); always the same batches."""
+    """Rows or windows drawn by the seed, of about eval_tokens ids (of each corpus as many); always the same batches."""
     stores = validation.stores if isinstance(validation, MixedStores) else (validation,)
     limit, sources = max(1, settings.training.eval_tokens // len(stores)), []
     for store in stores:
         shown, longest = store, 0
         if store.task != "language-model":
             lengths = store.lengths
-            rows = max(1, int(np.searchsorted(lengths[:, -1].cumsum(), limit, side="right")))
-            shown, longest = store.select(np.arange(min(rows, len(store)))), int(lengths[:rows].max())
+            drawn = sample_within(lengths[:, -1], limit, settings.training.seed)
+            shown, longest = store.select(drawn), int(lengths[drawn].max())
         columns = [shown.column(name) for name in shown.columns]
         sources.append(_source(columns, shown, settings, tokenizer, shuffle=False, limit=limit, longest=longest))
     return sources[0] if len(sources) == 1 else ChainedBatches(sources)

@@ -245,6 +245,22 @@ def test_rows_of_a_dataset_with_chosen_rows() -> None:
     assert rows.fingerprint != FlatRows.of([[4, 5, 6, 9], [1], [2, 9]]).fingerprint
 
 
+@pytest.mark.parametrize("packing", PACKS)
+def test_a_limit_draws_windows_from_the_whole_corpus(packing: Pack) -> None:
+    texts = [[3 + number // 100] * 6 for number in range(400)]  # a window each, in four parts unlike each other
+
+    def drawn(**changes: Any) -> list[list[int]]:
+        source = packed(texts, pack=packing, shuffle=False, **changes)
+        return [batch.targets[:, 0].tolist() for batch in source.batches(0)]
+
+    some = drawn(limit=7 * 80)
+    kept = [first for batch in some for first in batch]
+    assert len(kept) == 80 and all(8 <= kept.count(part) <= 34 for part in (3, 4, 5, 6))
+    assert some == drawn(limit=7 * 80) != drawn(limit=7 * 80, seed=2)
+    assert drawn(limit=7 * 400) == drawn()
+    assert len(drawn(limit=1)) == 1
+
+
 def test_facts_name_whatever_changes_the_batches() -> None:
     plain = packed([[5, 6], [7]]).facts()
     assert plain == packed([[5, 6], [7]]).facts()

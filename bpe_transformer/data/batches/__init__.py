@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bpe_transformer.data.batches.mixture import ChainedBatches, MixedBatches, MixedStores
     from bpe_transformer.data.batches.packing import PACKS, Pack, pack
     from bpe_transformer.data.batches.resampled import EpochBatches, ResampledRows
-    from bpe_transformer.data.batches.samplers import LengthBuckets
+    from bpe_transformer.data.batches.samplers import LengthBuckets, sample_within
     from bpe_transformer.data.batches.source import BatchSource, Padding
     from bpe_transformer.data.batches.token_rows import FlatRows, TokenRows
     from bpe_transformer.data.batches.windows import MaskedBatches, PackedBatches
@@ -53,6 +53,7 @@ _HOME = {
     "on_device": "batch",
     "pack": "packing",
     "pad": "collators",
+    "sample_within": "samplers",
 }
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "on_device",
     "pack",
     "pad",
+    "sample_within",
 ]
 
 

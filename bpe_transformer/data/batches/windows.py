@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bpe_transformer.data.batches.batch import IGNORED, AnyBatch, MaskedBatch, PackedBatch
 from bpe_transformer.data.batches.packing import Pack, Packing, pack
-from bpe_transformer.data.batches.samplers import LengthBuckets
+from bpe_transformer.data.batches.samplers import LengthBuckets, sample_within
 from bpe_transformer.data.batches.source import Numbers, Padding, PlannedSource, Slices, shuffled
 from bpe_transformer.data.batches.token_rows import TokenRows
 
@@ -36,7 +36,8 @@ class WindowBatches(PlannedSource[AnyBatch]):
         cross_documents: let attention, positions and loss go on across the documents of a window.
         start_id: what the first id of a document is read after; the id that ends documents.
         shuffle: False takes the windows in their order, every epoch alike.
-        limit: ids to read at most, in whole windows (None: all).
+        limit: ids to read at most, in whole windows drawn by the seed, since the first ones may be unlike the rest
+            (None: all).
     """
 
     def __init__(
@@ -64,12 +65,13 @@ class WindowBatches(PlannedSource[AnyBatch]):
 
     def _plan(self, epoch: int) -> Sequence[Numbers]:
         sizes = self._packing.sizes
-        if self._limit is not None:
-            sizes = sizes[: max(1, int(np.searchsorted(sizes.cumsum(), self._limit, "right")))]
+        drawn = sample_within(sizes, self._limit, self._seed)
         if self._pack == "none":
-            bound = max(self._max_tokens, int(sizes.max()))
-            return LengthBuckets(sizes, max_tokens=bound, seed=self._seed, shuffle=self._shuffle).batches(epoch)
-        order = shuffled(len(sizes), self._seed, epoch) if self._shuffle else np.arange(len(sizes))
+            bound = max(self._max_tokens, int(sizes[drawn].max()))
+            buckets = LengthBuckets(sizes[drawn], max_tokens=bound, seed=self._seed, shuffle=self._shuffle)
+            batches = buckets.batches(epoch)
+            return batches if self._limit is None else [drawn[numbers] for numbers in batches]
+        order = drawn[shuffled(len(drawn), self._seed, epoch)] if self._shuffle else drawn
         return Slices(order, max(1, self._max_tokens // self._length))
 
     def _windows(self, numbers: Numbers) -> _Windows:

@@ -30,14 +30,16 @@ class LoopConfig(Checked):
         meaning="what is better: the loss, or a score of decoded validation rows",
         choices=("loss", "bleu", "exact-match", "accuracy"),
     )
-    eval_rows: int = option(100, unit="rows", meaning="validation rows decoded for that score", low=1)
+    eval_rows: int = option(
+        100, unit="rows", meaning="validation rows decoded for that score, drawn by the seed", low=1
+    )
     max_tokens: int = option(4096, unit="ids", meaning="size of a batch, padding included, of the longer side", low=1)
     accumulate: int = option(1, unit="batches a step", meaning="add up their gradients: one batch as large", low=1)
     eval_steps: int = option(0, unit="steps", meaning="validate this often; 0: once an epoch", low=0)
     eval_minutes: float = option(
         0.0, unit="minutes", meaning="validate when so long nothing was; 0: by steps or epochs only", low=0
     )
-    eval_tokens: int = option(200_000, unit="ids", meaning="validate on at most this many", low=1)
+    eval_tokens: int = option(200_000, unit="ids", meaning="validate on so many at most, drawn by the seed", low=1)
     average_last: int = option(3, unit="validations", meaning="average the weights of the last ones; 1: do not", low=1)
     save_steps: int = option(0, unit="steps", meaning="save the run this often; 0: with every validation only", low=0)
     save_minutes: float = option(10.0, unit="minutes", meaning="and when so long nothing was saved; 0: never", low=0)

@@ -25,16 +25,19 @@ def start_processes() -> Processes:
 def decoded_score(
     settings: Settings, columns: TaskColumns, rows: datasets.Dataset, tokenizer: Tokenizer
 ) -> Callable[[nn.Module], float] | None:
-    """BLEU or exact match of a model on the first `eval_rows` of `rows`, 0 to 1; None unless `patience_metric` asks for it."""
+    """BLEU or exact match of a model on `eval_rows` of `rows`, 0 to 1; None unless `patience_metric` asks for it."""
     training = settings.training
     if training.patience_metric not in ("bleu", "exact-match") or columns.task != "translation":
         return None
+    import numpy as np
+
     from bpe_transformer.data import SpecialIds
+    from bpe_transformer.data.batches import sample_within
     from bpe_transformer.evaluation import bleu, exact_match
     from bpe_transformer.inference import Translator
     from bpe_transformer.training import CheckpointInfo
 
-    shown = rows.select(range(min(training.eval_rows, len(rows))))
+    shown = rows.select(sample_within(np.ones(len(rows), dtype=np.int64), training.eval_rows, training.seed))
     src, tgt = ([str(text or "") for text in shown[column]] for column in columns.columns)
     info = CheckpointInfo(
         digest=tokenizer.digest,
