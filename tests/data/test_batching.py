@@ -255,7 +255,8 @@ def test_a_limit_draws_windows_from_the_whole_corpus(packing: Pack) -> None:
 
     some = drawn(limit=7 * 80)
     kept = [first for batch in some for first in batch]
-    assert len(kept) == 80 and all(8 <= kept.count(part) <= 34 for part in (3, 4, 5, 6))
+    assert len(kept) == 80
+    assert all(8 <= kept.count(part) <= 34 for part in (3, 4, 5, 6))
     assert some == drawn(limit=7 * 80) != drawn(limit=7 * 80, seed=2)
     assert drawn(limit=7 * 400) == drawn()
     assert len(drawn(limit=1)) == 1
