@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.reading import Reading
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
-    from bpe_transformer.data.corpora.validation_rows import hold_out, load_with_validation
+    from bpe_transformer.data.corpora.validation_rows import count_rows_in, hold_out, load_with_validation
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
     from bpe_transformer.data.prepared.prepare import (
         PrepareOptions,
@@ -62,6 +62,7 @@ _HOME = {
     "columns_of": "prepared.prepared_splits",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
+    "count_rows_in": "corpora.validation_rows",
     "hold_out": "corpora.validation_rows",
     "list_corpora": "corpora.recipes",
     "load_corpus": "corpora.load",
@@ -106,6 +107,7 @@ __all__ = [
     "columns_of",
     "corpus_info",
     "count_corpus",
+    "count_rows_in",
     "hold_out",
     "list_corpora",
     "load_corpus",

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpe_transformer.evaluation.left_out import scored_rows
     from bpe_transformer.evaluation.metrics import (
         Bleu,
         ExactMatch,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         evaluate_masked_language_model,
         evaluate_translator,
     )
+    from bpe_transformer.evaluation.rows import ScoredRows, scored_rows
 
 _HOME = {
     "METRICS": "model_scores",
@@ -43,6 +43,7 @@ _HOME = {
     "MaskedLanguageModelScore": "model_scores",
     "Metric": "model_scores",
     "Miss": "model_scores",
+    "ScoredRows": "rows",
     "TranslationScore": "model_scores",
     "accuracy": "metrics",
     "bits_per_byte": "metrics",
@@ -57,7 +58,7 @@ _HOME = {
     "language_of": "metrics",
     "macro_f1": "metrics",
     "perplexity": "metrics",
-    "scored_rows": "left_out",
+    "scored_rows": "rows",
 }
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "MaskedLanguageModelScore",
     "Metric",
     "Miss",
+    "ScoredRows",
     "TranslationScore",
     "accuracy",
     "bits_per_byte",

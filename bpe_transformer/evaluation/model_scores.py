@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpe_transformer.errors import ConfigError, CorpusError, refuse_one_string
@@ -18,6 +18,8 @@ from bpe_transformer.evaluation.metrics import (
     macro_f1,
     perplexity,
 )
+from bpe_transformer.evaluation.rows import ScoredRows, scored_rows
+from bpe_transformer.ledger import Ledger
 
 if TYPE_CHECKING:
     import datasets
@@ -52,6 +54,7 @@ class TranslationScore:
         misses: the rows whose output is not the reference; None for BLEU.
         chrf, chrf_signature: chrF2 of the same outputs, 0 to 100; None for exact match.
         num_left_out: rows without a source or without a reference: null, or blank.
+        ledger: the account of them, as in every score.
     """
 
     metric: Metric
@@ -62,6 +65,7 @@ class TranslationScore:
     chrf: float | None = None
     chrf_signature: str | None = None
     num_left_out: int = 0
+    ledger: Ledger = field(default=Ledger(), compare=False)
 
     @property
     def num_rows(self) -> int:
@@ -89,6 +93,7 @@ class LanguageModelScore:
     num_bytes: int
     num_ids: int
     num_left_out: int = 0  # null or blank texts
+    ledger: Ledger = field(default=Ledger(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -112,6 +117,7 @@ class MaskedLanguageModelScore:
     num_texts: int
     num_masked: int
     num_left_out: int = 0  # null or blank texts
+    ledger: Ledger = field(default=Ledger(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -139,6 +145,7 @@ class ClassificationScore:
     macro_f1: float
     outputs: tuple[str, ...]
     num_left_out: int
+    ledger: Ledger = field(default=Ledger(), compare=False)
 
     @property
     def num_rows(self) -> int:
@@ -188,15 +195,14 @@ def evaluate_translator(
     src, tgt = translator.info.columns
     columns = (src, tgt, *references)
     _check_columns(rows, columns, f"the model translates {src} to {tgt}")
-    table = list(zip(*(text_column(rows, column) for column in columns), strict=True))
-    kept = [row for row in table if all(row)]
-    if not kept:
+    found = scored_rows(rows, columns)
+    if not found.rows:
         raise CorpusError(
             f"no row has text in {' and '.join(map(repr, columns))}; give rows with at least one to translate and compare"
         )
-    texts, wanted = [row[0] for row in kept], [list(row[1:]) for row in kept]
+    texts, wanted = found.column(0), [list(row[1:]) for row in found.rows]
     outputs = translator.translate(texts, beam=beam, length_penalty=length_penalty, progress=progress)
-    left_out = len(table) - len(kept)
+    account: dict[str, Any] = {"num_left_out": found.num_left_out, "ledger": found.ledger}
     if metric == "bleu":
         chosen = tokenize or bleu_tokenizer(language_of(tgt, [row[0] for row in wanted]))
         scored, characters = bleu(outputs, wanted, tokenize=chosen), chrf(outputs, wanted)
@@ -207,12 +213,12 @@ def evaluate_translator(
             signature=scored.signature,
             chrf=characters.score,
             chrf_signature=characters.signature,
-            num_left_out=left_out,
+            **account,
         )
     first = [row[0] for row in wanted]
     matched = exact_match(outputs, first)
     misses = tuple(Miss(texts[row], outputs[row], first[row]) for row in matched.misses)
-    return TranslationScore(metric, 100 * matched.share, tuple(outputs), misses=misses, num_left_out=left_out)
+    return TranslationScore(metric, 100 * matched.share, tuple(outputs), misses=misses, **account)
 
 
 def evaluate_language_model(
@@ -225,22 +231,23 @@ def evaluate_language_model(
     Raises:
         CorpusError: the column is missing, or there is no text.
     """
-    texts, left_out = _texts(rows, model.info.columns)
+    found = _texts(rows, model.info.columns)
+    texts = found.column(0)
     loss, num_ids = model.negative_log_likelihood(texts, progress=progress)
-    num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return LanguageModelScore(
-        bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids, left_out
-    )
+    num_bytes = found.ledger.kept.bytes
+    figures = (bits_per_byte(loss, num_bytes), perplexity(loss, num_ids), len(texts), num_bytes, num_ids)
+    return LanguageModelScore(*figures, found.num_left_out, found.ledger)
 
 
 def evaluate_masked_language_model(
     model: MaskFiller, rows: datasets.Dataset, *, progress: Progress | None = None
 ) -> MaskedLanguageModelScore:
     """Hides ids of the texts of `rows` as in training, the same ones every time; otherwise as `evaluate_language_model`."""
-    texts, left_out = _texts(rows, model.info.columns)
-    score = model.score(texts, progress=progress)
+    found = _texts(rows, model.info.columns)
+    score = model.score(found.column(0), progress=progress)
     likelihood = perplexity(score.negative_log_likelihood, max(score.num_masked, 1))
-    return MaskedLanguageModelScore(score.accuracy, likelihood, len(texts), score.num_masked, left_out)
+    figures = (score.accuracy, likelihood, len(found.rows), score.num_masked)
+    return MaskedLanguageModelScore(*figures, found.num_left_out, found.ledger)
 
 
 def evaluate_classifier(
@@ -253,48 +260,29 @@ def evaluate_classifier(
     Raises:
         CorpusError: a column is missing, a label is none of the model's, or there is no row to score.
     """
-    from bpe_transformer.data.prepared.labels import label_texts
-
     column, label = model.info.columns
     _check_columns(rows, (column, label), f"the model learned {label!r} from {column!r}")
-    pairs = [
-        (row, text, name)
-        for row, (text, name) in enumerate(zip(text_column(rows, column), label_texts(rows, label), strict=True), 1)
-    ]
-    scored = [(row, text, name) for row, text, name in pairs if text and name is not None]
-    for row, _, name in scored:
+    found = scored_rows(rows, (column,), label=label)
+    for row, (_, name) in zip(found.numbers, found.rows, strict=True):
         if name not in model.info.labels:
             shown = ", ".join(model.info.labels[:10]) + (", …" if len(model.info.labels) > 10 else "")
             raise CorpusError(f"row {row:,} has the label {name!r}, which the model does not know; it knows {shown}")
-    if not scored:
+    if not found.rows:
         raise CorpusError(f"no row has both a text in {column!r} and a label in {label!r}; give rows with at least one")
-    outputs = [found.label for found in model.classify([text for _, text, _ in scored], progress=progress)]
-    actual = [str(name) for _, _, name in scored]
-    return ClassificationScore(
-        accuracy(outputs, actual), macro_f1(outputs, actual), tuple(outputs), len(pairs) - len(scored)
-    )
+    outputs = [written.label for written in model.classify(found.column(0), progress=progress)]
+    actual = found.column(1)
+    figures = (accuracy(outputs, actual), macro_f1(outputs, actual), tuple(outputs))
+    return ClassificationScore(*figures, found.num_left_out, found.ledger)
 
 
-def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> tuple[list[str], int]:
-    """The texts of the one column that the model was trained on, and how many were left out: null and blank ones."""
+def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> ScoredRows:
+    """The texts of the one column that the model was trained on."""
     (column,) = columns
     _check_columns(rows, (column,), f"the model was trained on the column {column!r}")
-    every = text_column(rows, column)
-    texts = [text for text in every if text]
-    if not texts:
+    found = scored_rows(rows, (column,))
+    if not found.rows:
         raise CorpusError(f"column {column!r} holds no text to score; give rows with at least one")
-    return texts, len(every) - len(texts)
-
-
-def text_column(rows: datasets.Dataset, column: str) -> list[str]:
-    """The texts of a column; null and blank ones are empty. Raises `CorpusError`, with the row, for what is no text."""
-    texts = []
-    for number, value in enumerate(rows[column], 1):
-        if value is not None and not isinstance(value, str):
-            kind = "a list" if isinstance(value, list) else type(value).__name__
-            raise CorpusError(f"row {number:,} of column {column!r} is {kind}, not a text; give a column of texts")
-        texts.append(value if value and value.strip() else "")
-    return texts
+    return found
 
 
 def _check_columns(rows: datasets.Dataset, columns: Sequence[str], use: str) -> None:

@@ -77,6 +77,12 @@ class Classifier:
         return found
 
     @property
+    def longest(self) -> int:
+        """How many ids of a text are read."""
+        max_len = self.info.settings.model.max_len
+        return max_len - len(self.special.framed([], max_len))
+
+    @property
     def device(self) -> torch.device:
         """Where the model is; move it with `model.to`."""
         return next(self.model.parameters()).device

@@ -16,7 +16,6 @@ from bpe_transformer.errors import BpeTransformerError, DecodingError, FormatErr
 Value = TypeVar("Value")
 _REQUIRED: Any = object()
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}
-MAX_BYTES = 64 << 20  # of a file of facts; what holds a vocabulary has no such limit
 MAX_DEPTH = 64
 _BLOCK = 1 << 20
 _NO_FILE = "it is a pipe, a socket or a device, not a file"
@@ -26,6 +25,20 @@ MAX_NUMBER = 2**63 - 1
 DAMAGE: tuple[type[Exception], ...] = (
     ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, ZeroDivisionError,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JsonLimit:
+    """What a JSON file of one kind holds at most; what holds a vocabulary has another limit."""
+
+    bytes: int
+    values: int  # each takes some hundred bytes and some microseconds, however few it has in the file
+
+
+# facts of one thing: the settings of a model or of a run, of which 10,000 labels are the longest
+SETTINGS = JsonLimit(16 << 20, 250_000)
+# an entry for each of many things: files of a store, tokens of a vocabulary, validations of a run
+ENTRIES = JsonLimit(64 << 20, 2_500_000)
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parse_facts(text: str | bytes) -> Node:
-    """A JSON object of facts, nested no deeper than `MAX_DEPTH`. Raises `FormatError`."""
+def check_limit(text: str | bytes, limit: JsonLimit) -> None:
+    """Raises `FormatError` for JSON that holds more than `limit`, before it is parsed: 30 MB of `[],` take 2 GB and 15 s."""
+    if len(text) > limit.bytes:
+        raise FormatError(f"it has more than {limit.bytes:,} bytes")
+    found = sum(map(text.count, ",[{")) if isinstance(text, str) else sum(map(text.count, (b",", b"[", b"{")))
+    if found > limit.values:
+        raise FormatError(f"it has more than {limit.values:,} values")
+
+
+def parse_facts(text: str | bytes, limit: JsonLimit = ENTRIES) -> Node:
+    """A JSON object of facts within `limit`, nested no deeper than `MAX_DEPTH`. Raises `FormatError`."""
+    check_limit(text, limit)
     document = parse_json(text)
     _check_depth(document)
     if not isinstance(document, dict):
@@ -148,12 +171,19 @@ def parse_facts(text: str | bytes) -> Node:
     return Node(document)
 
 
-def read_facts(path: str | os.PathLike[str]) -> Node:
-    """The same from a file of at most `MAX_BYTES`. Raises `FormatError`, and `FileNotFoundError` if there is none."""
-    return parse_facts(read_limited(path))
+def read_facts(path: str | os.PathLike[str], limit: JsonLimit = SETTINGS) -> Node:
+    """The same from a file. Raises `FormatError`, and `FileNotFoundError` if there is none."""
+    return parse_facts(read_limited(path, limit.bytes), limit)
 
 
-def read_limited(path: str | os.PathLike[str], most: int = MAX_BYTES, *, streams: bool = False) -> bytes:
+def read_within(path: str | os.PathLike[str], limit: JsonLimit) -> bytes:
+    """The content of a JSON file within `limit`. Raises `FormatError`, and `FileNotFoundError` if there is none."""
+    text = read_limited(path, limit.bytes)
+    check_limit(text, limit)
+    return text
+
+
+def read_limited(path: str | os.PathLike[str], most: int, *, streams: bool = False) -> bytes:
     """The content of a file of at most `most` bytes. Raises `FormatError`, and `FileNotFoundError` if there is none.
 
     What is no file is refused and not waited for, a pipe or a device such as /dev/zero, unless it may be one of the `streams`.

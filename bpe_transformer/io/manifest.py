@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io.json_files import parse_json, read_limited
+from bpe_transformer.io.json_files import ENTRIES, parse_json, read_within
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -102,7 +102,7 @@ def _check(folder: Path, name: str, size: int, sha256: str | None) -> None:
 def _is_manifest(path: Path) -> bool:
     """Whether a file of that name is ours, damaged or not, and not that of another program."""
     try:
-        content = parse_json(read_limited(path))
+        content = parse_json(read_within(path, ENTRIES))
     except FileNotFoundError:
         return False
     except FormatError:
@@ -112,7 +112,7 @@ def _is_manifest(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str, FileSum]:
     try:
-        content: Any = parse_json(read_limited(path))
+        content: Any = parse_json(read_within(path, ENTRIES))
     except FileNotFoundError:
         raise FormatError(f"{path} is missing, so the folder is not whole; write it anew") from None
     except FormatError as problem:

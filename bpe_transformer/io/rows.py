@@ -12,6 +12,7 @@ from typing import Any
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.byte_files import BLOCK_BYTES, ByteFile, file_format, path_of
+from bpe_transformer.io.json_files import ENTRIES
 from bpe_transformer.io.line_blocks import line_blocks
 from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
 from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joined_surrogates
@@ -186,6 +187,11 @@ def json_rows(
         number += 1
         if not line or line.isspace():
             continue
+        if len(line) > _JSON_CHARACTERS and _has_many_values(line):
+            raise CorpusError(
+                f"{path_of(file)}, line {number}: more than {ENTRIES.values:,} values in one row, which would take twenty "
+                "times its memory; cut its lists up, or leave them out"
+            )
         numbered.append((number, line))
         size += len(line)
         if len(numbered) >= _JSON_LINES or size >= _JSON_CHARACTERS:
@@ -226,6 +232,32 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
             f"{path}, line {number}: a {type(row).__name__}, not an object; a .jsonl file has one object a line"
         )
     return row
+
+
+def _has_many_values(line: str) -> bool:
+    """Whether a line of JSON has more values than a row may have; commas and brackets within its texts are none."""
+    if sum(map(line.count, ",[{")) <= ENTRIES.values:
+        return False
+    found = begin = 0
+    while found <= ENTRIES.values and begin < len(line):
+        quote = line.find('"', begin)
+        quote = len(line) if quote < 0 else quote
+        found += sum(line.count(mark, begin, quote) for mark in ",[{")
+        begin = _text_end(line, quote + 1)
+    return found > ENTRIES.values
+
+
+def _text_end(line: str, begin: int) -> int:
+    """The place after the text of JSON whose first character is at `begin`."""
+    place = begin
+    while (place := line.find('"', place)) >= 0:
+        first = place
+        while line[first - 1] == "\\":
+            first -= 1
+        place += 1
+        if (place - first) % 2:  # an even number of backslashes before the quotation mark
+            return place
+    return len(line)
 
 
 def column_positions(path: Path, header: Sequence[str], columns: Sequence[str] | None) -> list[int]:

@@ -14,7 +14,7 @@ from bpe_transformer.training.config import Settings
 
 @dataclass(frozen=True)
 class Progress:
-    """How a run stands after a step. Losses in nats per id; `loss` is smoothed and averaged over the last steps."""
+    """How a run stands after a step. Losses in nats per token; `loss` is smoothed and averaged over the last steps."""
 
     step: int
     epoch: int  # epochs begun, from 1
@@ -27,6 +27,8 @@ class Progress:
     validation_loss: float | None  # when this step ended with a validation
     validation_accuracy: float | None = None  # 0 to 1, of a classifier
     score: float | None = None  # of decoded rows, by that validation, 0 to 1
+    validation_bits_per_byte: float | None = None  # of a language model
+    weights: str | None = None  # that the validation is of, such as "average of the last 3"; None: those of the step
     tokens: int = 0  # target ids trained on in all
     gradient_norm: float = 0.0  # of this step, before it was clipped
     data_share: float = 0.0  # of the time of the last steps that was spent waiting for batches, 0 to 1
@@ -63,6 +65,7 @@ class RunResult:
     chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
     history: tuple[dict[str, Any], ...]
     signal: int | None = None  # that stopped it
+    validation_bits_per_byte: float | None = None  # of a language model
     ended_by: str = "epochs"  # the setting that ended it, "patience" among them, or "signal"
 
 
@@ -77,6 +80,9 @@ class Callback:
 
     def on_step(self, now: Progress, model: nn.Module) -> None:
         """After every step, and after the validation that it ended with."""
+
+    def on_final_validation(self, now: Progress, model: nn.Module) -> None:
+        """After a validation that follows the last step: of its weights, if it ended with none, or of an average."""
 
     def on_note(self, message: str) -> None:
         """Something that a person should know, such as a warm-up that was shortened; one line."""
@@ -111,6 +117,10 @@ class CallbackGroup(Callback):
     def on_step(self, now: Progress, model: nn.Module) -> None:
         for callback in self.callbacks:
             callback.on_step(now, model)
+
+    def on_final_validation(self, now: Progress, model: nn.Module) -> None:
+        for callback in self.callbacks:
+            callback.on_final_validation(now, model)
 
     def on_note(self, message: str) -> None:
         for callback in self.callbacks:

@@ -1,36 +1,57 @@
-"""How fast this machine trains a model, about: for settings that are fitted to a run which the clock ends."""
+"""How fast this machine trains a model on its data: measured by a few steps, for a run which the clock ends."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Generator
+from contextlib import closing
+from itertools import count, islice
+from time import perf_counter
+from typing import Any
 
-import torch
-
-from bpe_transformer.models.registry import family_named
+from bpe_transformer.data import BatchSource, SpecialIds, TaskColumns
+from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
-from bpe_transformer.training.engine import find_device
+from bpe_transformer.training.engine import Engine
+from bpe_transformer.training.optimizers import build_optimizer
+from bpe_transformer.training.tasks import Rows, task_of
+from bpe_transformer.training.trainer.step import TrainingStep
 
-_SIDE = 384  # of the matrices that are multiplied: about what a small model multiplies
-_USED = 0.3  # share of that speed that a training step reaches, by Multi30k's model on two cores
-
-
-def estimated_ids_per_second(settings: Settings, vocab_size: int) -> float:
-    """Ids of the longer side trained on in a second, within a factor of two or so; measured in a tenth of a second."""
-    family = family_named(settings.family)
-    config = family.configure(settings.model, vocab_size=1, pad_id=0)
-    layers = sum(value.numel() for value in family.build(config).parameters())
-    multiplied = layers + vocab_size * settings.model.d_model
-    return _USED * _flops_per_second(find_device(settings.training.device)) / (6.0 * multiplied)
+_MOST_STEPS, _MOST_SECONDS = 6, 1.0  # whichever comes first; the first step, which takes longest, is left out
 
 
-def _flops_per_second(device: torch.device) -> float:
-    side = _SIDE if device.type == "cpu" else 8 * _SIDE
-    left, right = torch.ones(side, side, device=device), torch.ones(side, side, device=device)
-    best = 0.0
-    for _ in range(5):
-        began = time.perf_counter()
-        for _ in range(4):
-            product = left @ right
-        float(product[0, 0])  # waits for a GPU
-        best = max(best, 4 * 2.0 * side**3 / (time.perf_counter() - began))
-    return best
+def seconds_per_step(settings: Settings, train: Rows, tokenizer: Tokenizer, columns: TaskColumns) -> float:
+    """The time of an optimizer step with these settings; its model is thrown away, and is not compiled.
+
+    At least one step is taken, however long it takes; only where that is a matter of seconds the first one counts.
+    """
+    info = CheckpointInfo(
+        digest=tokenizer.digest,
+        vocab_size=tokenizer.vocab_size,
+        pad_id=SpecialIds.of(tokenizer).pad,
+        columns=columns.columns,
+        corpus="",
+        settings=settings,
+        labels=train.labels,
+    )
+    training = settings.training
+    engine = Engine(device=training.device, precision=training.precision)
+    task = task_of(build_model(info), train, train, settings, tokenizer, engine.dtype)
+    objective = engine.prepare(task.objective)
+    named = dict(task.objective.named_parameters())
+    step = TrainingStep(objective, engine, build_optimizer(named, training), named, training)
+    times: list[float] = []
+    with closing(_batches(task.train)) as batches:
+        while len(times) <= _MOST_STEPS and sum(times) < _MOST_SECONDS:
+            taken = list(islice(batches, training.accumulate))
+            began = perf_counter()
+            step.run(taken, 0.0)
+            times.append(perf_counter() - began)
+    counted = times[1:] or times
+    return sum(counted) / len(counted)
+
+
+def _batches(source: BatchSource[Any]) -> Generator[Any, None, None]:
+    """One epoch after another."""
+    for epoch in count():
+        yield from source.batches(epoch)

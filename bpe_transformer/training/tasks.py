@@ -54,6 +54,17 @@ class Task:
     validation: BatchSource[Any]
 
 
+def task_of(
+    model: nn.Module, train: Rows, validation: Rows, settings: Settings, tokenizer: Tokenizer, dtype: torch.dtype
+) -> Task:
+    """The task that the rows were prepared for."""
+    if train.task == "translation":
+        return translation_task(model, train, validation, settings, tokenizer, dtype)
+    if train.task == "classification":
+        return classification_task(model, train, validation, settings, tokenizer)
+    return language_model_task(model, train, validation, settings, tokenizer, dtype)
+
+
 def translation_task(
     model: nn.Module, train: Rows, validation: Rows, settings: Settings, tokenizer: Tokenizer, dtype: torch.dtype
 ) -> Task:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say
+from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say, say_ledger, tell
 from bpe_transformer.cli.support.numbers import WholeNumbers
 from bpe_transformer.cli.support.options import (
     errors_option,
@@ -19,6 +19,7 @@ from bpe_transformer.cli.support.options import (
 )
 from bpe_transformer.cli.support.outputs import claim_output, write_picture
 from bpe_transformer.cli.support.process import TRAINING
+from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer, split_label
 from bpe_transformer.cli.support.training_options import (
     Setting,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from bpe_transformer import Tokenizer
     from bpe_transformer.io import Errors
+    from bpe_transformer.ledger import Ledger
     from bpe_transformer.studies import SideBySide
 
 
@@ -110,8 +112,7 @@ def command(
     All read the same bytes and have the same compute. --sizes learns one vocabulary and takes it at every size. The
     standard error over seeds says whether a difference is one.
     """
-    if not tokenizers and not sizes:
-        raise click.UsageError("there is nothing to compare; give --sizes 1000,4000,16000 or --tokenizer TOKENIZER")
+    _refuse_nothing(tokenizers, sizes)
     if svg is not None:
         claim_output(svg)
     console = None if as_json else output(width)
@@ -121,8 +122,8 @@ def command(
 
     model = replace(MODEL, **settings)  # type: ignore[arg-type]  # of these types, or refused by name
     default = TrialSettings()
-    trial_settings = replace(default, batch_ids=batch_ids or default.batch_ids, lr=lr or default.lr)
-    train, held_out = _texts(corpus, column, split, validation, source_dir, errors)
+    trial = replace(default, batch_ids=batch_ids or default.batch_ids, lr=lr or default.lr)
+    train, held_out, ledgers = _texts(corpus, column, split, validation, source_dir, errors)
     with progress() as bars:
         named = _tokenizers(tokenizers, sizes, train, bars)
         task = bars.add_task("training", total=100)
@@ -134,7 +135,7 @@ def command(
             flops=flops,
             seeds=range(1, seeds + 1),
             model=model,
-            settings=trial_settings,
+            settings=trial,
             progress=lambda share, what: bars.update(task, completed=100 * share, description=what),
         )
     if svg is not None:
@@ -143,21 +144,34 @@ def command(
         print_json(found.as_dict())
     else:
         console.print(found)
+    for name, ledger in ledgers.items():
+        say_ledger(ledger, f"{name}, ")
+
+
+def _refuse_nothing(tokenizers: Sequence[str], sizes: Sequence[int] | None) -> None:
+    if not tokenizers and not sizes:
+        raise click.UsageError("there is nothing to compare; give --sizes 1000,4000,16000 or --tokenizer TOKENIZER")
 
 
 def _texts(
     corpus: str, column: str | None, split: str, validation: str | None, source_dir: str | None, errors: Errors
-) -> tuple[list[str], list[str]]:
-    """The texts to train and to validate on."""
+) -> tuple[list[str], list[str], dict[str, Ledger]]:
+    """The texts to train and to validate on, and what was lost on the way to them."""
     from bpe_transformer.data import choose_columns, corpus_info, load_with_validation
+    from bpe_transformer.evaluation import scored_rows
 
     info = corpus_info(corpus, split.partition("[")[0], errors=errors)
     (column,) = choose_columns(info, task="language-model", column=column).columns
     rows = load_with_validation(
         corpus, split, validation, source_dir=source_dir, errors=errors, columns=[column], documents=True
     )
-    train, held_out = ([text for text in part[column] if text] for part in (rows.train, rows.validation))
-    return train, held_out
+    tell(map(with_options, rows.notes))
+    train, held_out = (scored_rows(part, (column,), stage="texts") for part in (rows.train, rows.validation))
+    ledgers = {
+        name: ledger.with_stages(found.ledger.stages[-1])
+        for name, ledger, found in zip(("training", "validation"), rows.ledgers, (train, held_out), strict=True)
+    }
+    return train.column(0), held_out.column(0), ledgers
 
 
 def _write_svg(found: SideBySide, svg: str, corpus: str, *, overwrite: bool) -> None:

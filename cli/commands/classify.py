@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from bpe_transformer.cli.support.console import progress, reporter, write_text
+from bpe_transformer.cli.support.console import progress, reporter, say, write_text
 from bpe_transformer.cli.support.options import errors_option, json_option, threads_option
-from bpe_transformer.cli.support.text_input import at_once_option, one_line, text_batches, write_rows
+from bpe_transformer.cli.support.text_input import at_once_option, one_line, write_rows
+from bpe_transformer.cli.support.text_lines import TextLines
 from bpe_transformer.cli.support.training_options import start_torch
+
+if TYPE_CHECKING:
+    from bpe_transformer.inference import Classifier
 
 
 @click.command(
@@ -43,7 +50,8 @@ def command(
 
     classifier = load_classifier(run)
     row = 1
-    for batch in text_batches(texts, errors, at_once=at_once):
+    lines_read = TextLines(texts, errors, at_once=at_once)
+    for batch in lines_read:
         filled = [place for place, text in enumerate(batch) if text.strip()]
         with progress() as display:
             report = reporter(display, "classifying") if len(batch) > 1 else None
@@ -51,6 +59,7 @@ def command(
         found: list[LabelProbabilities | None] = [None] * len(batch)
         for place, one in zip(filled, labelled, strict=True):
             found[place] = one
+        _tell_long(classifier, batch, row, lines_read)
         if as_json:
             write_rows(
                 {
@@ -68,3 +77,15 @@ def command(
             ]
             write_text("".join(f"{line}\n" for line in lines).encode())
         row += len(batch)
+    lines_read.say_read()
+
+
+def _tell_long(classifier: Classifier, batch: Sequence[str], first: int, lines_read: TextLines) -> None:
+    """Says on standard error of which texts only the beginning was read."""
+    longest, tokenizer = classifier.longest, classifier.tokenizer
+    for row, ids in enumerate(tokenizer.encode_batch(list(batch), disallowed_special=()), first):
+        if len(ids) > longest:
+            say(f"note: row {row:,} has {len(ids):,} ids, and the model reads {longest:,}; only its beginning was read")
+            lines_read.cut(
+                row, batch[row - first], tokenizer.decode_bytes(ids[:longest]), "longer than the model reads"
+            )

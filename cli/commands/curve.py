@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Draw the curves of each RUN, a folder that train wrote, finished or still going on.
 
-    The training loss is dashed, the validation loss is drawn through. Losses are in nats per id, and compare only between
-    runs with one tokenizer.
+    The training loss is dashed, the validation loss is drawn through. Losses are in nats per token, and compare only between
+    runs with one tokenizer; the bits a byte of language models compare under any (--metric validation_bits_per_byte).
     """
     if svg is not None:
         claim_output(svg)

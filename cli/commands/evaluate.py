@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say_ledger
-from bpe_transformer.cli.support.options import errors_option, json_option, source_dir_option, threads_option
+from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say, say_ledger
+from bpe_transformer.cli.support.options import (
+    errors_option,
+    is_typed,
+    json_option,
+    source_dir_option,
+    threads_option,
+)
 from bpe_transformer.cli.support.process import TRAINING
+from bpe_transformer.cli.support.training.scored_splits import ScoredCorpora, ScoredSplit
 from bpe_transformer.cli.support.training_options import (
     beam_options,
     documents_option,
@@ -19,8 +26,6 @@ from bpe_transformer.cli.support.training_options import (
 from bpe_transformer.io.printable import printable, times
 
 if TYPE_CHECKING:
-    import datasets
-
     from bpe_transformer.data.corpora.reading import Documents
     from bpe_transformer.evaluation import (
         ClassificationScore,
@@ -37,19 +42,20 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
+  bpe-transformer evaluate runs/numbers
   bpe-transformer evaluate runs/numbers numbers-en-ko --split test
   bpe-transformer evaluate runs/multi30k multi30k --from data --split test_2016_flickr --split test_2017_flickr
   bpe-transformer evaluate runs/python python-stdlib --split "test[:100]" --json
 """
 )
 @click.argument("run", type=click.Path())
-@click.argument("corpus")
+@click.argument("corpus", required=False)
 @click.option(
     "--split",
     "splits",
     multiple=True,
     metavar="SPLIT",
-    help="Repeatable, or a share of one: test[:100]. [test, else validation, else all of a file]",
+    help="Repeatable, or a share of one: test[:100]. [test, else validation; all of another file]",
 )
 @source_dir_option
 @errors_option()
@@ -69,7 +75,7 @@ Examples:
 @json_option
 def command(
     run: str,
-    corpus: str,
+    corpus: str | None,
     splits: tuple[str, ...],
     source_dir: str | None,
     errors: Errors,
@@ -83,7 +89,10 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Score the model in RUN on splits of CORPUS.
+    """Score the model in RUN on splits of CORPUS, by default that of its training, or the rows held out of it.
+
+    A corpus that has no split validation has one for the run that was trained on it: the rows that training took out. Of
+    rows that were trained on, the number is said.
 
     Translations: sacreBLEU (cased) and chrF with their signatures, or the share that equals the reference exactly. Language
     models: bits per byte, and perplexity an id. Masked language models: the share of hidden ids that are found.
@@ -91,46 +100,43 @@ def command(
     """
     start_torch(threads, needed=TRAINING)
     hide_library_bars()
-    from bpe_transformer.data import Reading, corpus_info, load_corpus
-    from bpe_transformer.evaluation import scored_rows
     from bpe_transformer.training import load_checkpoint_info
 
     model = load_checkpoint_info(run)
-    # a language model reads documents as train does
-    reading = Reading(documents=documents, of_txt="paragraph" if "language-model" in model.task else "line")
-    info = corpus_info(corpus, splits[0].partition("[")[0] if splits else "train", errors=errors, reading=reading)
-    splits = splits or (next(name for name in ("test", "validation", "train", *info.splits) if name in info.splits),)
+    typed = {} if source_dir is None else {"from": source_dir}
+    typed |= {"errors": errors} if is_typed("errors") else {}
+    scored_corpora = ScoredCorpora(run, model, corpus, splits, typed, documents, references)
     translating = {
-        "metric": metric or info.train.get("metric", "bleu"),
         "references": references,
         "tokenize": bleu_tokenizer,
         "beam": beam,
         "length_penalty": length_penalty,
     }
-    score_rows = _scorer(run, translating)
-    wanted = (*model.columns, *references)
-    columns = wanted if set(wanted) <= set(info.columns) else None
-    scores, ledgers = [], []
-    for split in splits:
-        rows = load_corpus(corpus, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
+    score_rows = _scorer(run, metric, translating)
+    scores = []
+    for split in scored_corpora.splits():
         with progress() as bars:
-            scores.append((split, score_rows(rows, reporter(bars, f"scoring {split}"))))
-        ledgers.append(scored_rows(rows, wanted))
+            scores.append((split, score_rows(split, reporter(bars, f"scoring {split.name}"))))
     if as_json:
-        print_json([{"split": split, **score.to_dict()} for split, score in scores])
+        print_json(
+            [{"split": split.name, "trained_on": split.num_trained_on, **score.to_dict()} for split, score in scores]
+        )
     else:
         console = output()
         for split, score in scores:
-            for line in (f"{split}  {_line(score)}", *_misses(score, limit)):
+            for line in (f"{split.name}  {_line(score)}", *_misses(score, limit)):
                 console.print(line, soft_wrap=True)
-    for split, ledger in zip(splits, ledgers, strict=True):
-        say_ledger(ledger, f"{split}, ")
+    for split, score in scores:
+        say_ledger(score.ledger, f"{split.name}, ")
+        if split.num_trained_on:
+            number = f"{split.num_trained_on:,} of {len(split.rows):,} rows"
+            say(f"{split.name}: {number} are also training rows of the model, of which a score says little")
 
 
 def _scorer(
-    run: str, translating: Mapping[str, Any]
-) -> Callable[[datasets.Dataset, Callable[[int, int], None]], Score]:
-    """A function that scores rows with the model in `run` and reports progress; `translating` is for translators."""
+    run: str, metric: Metric | None, translating: Mapping[str, Any]
+) -> Callable[[ScoredSplit, Callable[[int, int], None]], Score]:
+    """A function that scores rows with the model in `run` and reports progress; the other arguments are for translators."""
     from bpe_transformer.evaluation import (
         evaluate_classifier,
         evaluate_language_model,
@@ -143,15 +149,20 @@ def _scorer(
     task = load_checkpoint_info(run).task
     if task == "classification":
         classifier = load_classifier(run)
-        return lambda rows, report: evaluate_classifier(classifier, rows, progress=report)
+        return lambda split, report: evaluate_classifier(classifier, split.rows, progress=report)
     if task == "masked-language-model":
         filler = load_mask_filler(run)
-        return lambda rows, report: evaluate_masked_language_model(filler, rows, progress=report)
+        return lambda split, report: evaluate_masked_language_model(filler, split.rows, progress=report)
     if task == "translation":
         translator = load_translator(run)
-        return lambda rows, report: evaluate_translator(translator, rows, progress=report, **translating)
+
+        def translated(split: ScoredSplit, report: Callable[[int, int], None]) -> Score:
+            chosen = metric or split.info.train.get("metric", "bleu")
+            return evaluate_translator(translator, split.rows, metric=chosen, progress=report, **translating)
+
+        return translated
     generator = load_text_generator(run)
-    return lambda rows, report: evaluate_language_model(generator, rows, progress=report)
+    return lambda split, report: evaluate_language_model(generator, split.rows, progress=report)
 
 
 def _line(score: Score) -> str:

@@ -8,7 +8,8 @@ import click
 
 from bpe_transformer.cli.support.console import write_text
 from bpe_transformer.cli.support.options import errors_option, json_option, threads_option, whole_number
-from bpe_transformer.cli.support.text_input import at_once_option, one_line, text_batches, write_rows
+from bpe_transformer.cli.support.text_input import at_once_option, one_line, write_rows
+from bpe_transformer.cli.support.text_lines import TextLines
 from bpe_transformer.cli.support.training_options import start_torch
 from bpe_transformer.io.printable import printable
 
@@ -50,7 +51,8 @@ def command(
 
     filler = load_mask_filler(run)
     row = 1
-    for batch in text_batches(texts, errors, at_once=at_once):
+    lines_read = TextLines(texts, errors, at_once=at_once)
+    for batch in lines_read:
         filled = [place for place, text in enumerate(batch) if text.strip()]
         rows = [row + place for place in filled]
         found: list[FilledText | None] = [None] * len(batch)
@@ -66,6 +68,7 @@ def command(
             lines = [line for one in found for line in _lines(one, best)]
             write_text("".join(f"{line}\n" for line in lines).encode())
         row += len(batch)
+    lines_read.say_read()
 
 
 def _lines(found: FilledText | None, best: int | None) -> list[str]:

@@ -10,7 +10,8 @@ import click
 
 from bpe_transformer.cli.support.console import say, write_text
 from bpe_transformer.cli.support.options import errors_option, json_option, threads_option
-from bpe_transformer.cli.support.text_input import at_once_option, read_text, text_batches, write_rows
+from bpe_transformer.cli.support.text_input import at_once_option, write_rows
+from bpe_transformer.cli.support.text_lines import TextLines
 from bpe_transformer.cli.support.training_options import dataclass_options, start_torch
 from bpe_transformer.inference.options import GenerationOptions
 from bpe_transformer.io.printable import times
@@ -60,9 +61,9 @@ def command(
 
     generator = load_text_generator(run)
     ends = tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in stop)
-    batches = [[read_text(errors).removesuffix("\n")]] if whole else text_batches(prompts, errors, at_once=at_once)
     row = 1
-    for batch in batches:
+    lines_read = TextLines(prompts, errors, at_once=at_once, whole=whole)
+    for batch in lines_read:
         if sys.stdout.isatty() and not as_json:
             found = _streamed(generator, batch, row, ends, options)
         else:
@@ -77,7 +78,11 @@ def command(
                 say(
                     f"note: the prompt of row {number:,} lost {times(samples[0].cropped, 'id')} at its beginning (--long crop)"
                 )
+                prompt = batch[number - row]
+                read = generator.tokenizer.encode_ordinary(prompt)[samples[0].cropped - 1 :]
+                lines_read.cut(number, prompt, generator.tokenizer.decode_bytes(read), "the beginning of a long prompt")
         row += len(batch)
+    lines_read.say_read()
 
 
 def _streamed(

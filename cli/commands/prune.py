@@ -130,4 +130,9 @@ def _report(pruned: Pruned, output: str, *, as_json: bool) -> None:
             }
         )
         return
+    if not pruned.dropped:
+        say(
+            f"nothing to prune: the texts need all {len(pruned.new_ids):,} ids; {Path(output)} holds the same as before"
+        )
+        return
     say(f"{pruned}; wrote {Path(output)}")

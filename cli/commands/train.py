@@ -177,6 +177,7 @@ def command(
     family = _family(run if resume else None, preset, named_settings(settings), start)
     watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
     if run is not None and len(corpora) == 1 and is_prepared(corpora[0]):
+        _refuse_samples(samples, corpora[0])
         how = (tokenizer, validation, preset, family, settings, start, processes, fail_above)
         result = train_prepared(corpora[0], run, *how, partial(_watch_prepared, watched), resume=resume)
         return _show_result(messages(), result, str(output))
@@ -196,6 +197,14 @@ def command(
         return chosen.print_config()
     chosen.announce(console)
     _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
+
+
+def _refuse_samples(samples: int | None, prepared: str) -> None:
+    """Raises `click.UsageError`, before the run begins, for samples of rows that have no texts."""
+    if samples:
+        raise click.UsageError(
+            f"--samples {samples} needs texts, and {prepared} holds ids; leave it out, or name the corpus itself"
+        )
 
 
 def _device(chosen: ChosenSettings) -> str:
@@ -288,10 +297,6 @@ def _watch_prepared(
     chosen: ChosenSettings,
 ) -> list[Callback]:
     """The same over prepared rows, which have no texts."""
-    if watched.samples:
-        raise click.UsageError(
-            f"--samples {watched.samples} needs texts, and {watched.corpus} holds ids; leave it out, or name the corpus itself"
-        )
     return _callbacks(watched, columns, None, _Data(train, validation, tokenizer), chosen, messages())
 
 
@@ -375,7 +380,7 @@ def _data(
                 forget_begun_run(run)
             raise
     if facts is not None:
-        fit_training_to(chosen, facts, train, loaded, alone=not processes.are_several)
+        fit_training_to(chosen, facts, train, loaded, mixing.corpora[0].columns, alone=not processes.are_several)
     mixing.tell_batches(train, chosen.settings, loaded)
     return _Data(train, validation, loaded)
 
@@ -412,6 +417,8 @@ def _tokenizer(
 def _show_result(console: Console, result: RunResult, output: str) -> None:
     unit = "label" if any("validation_accuracy" in entry for entry in result.history) else "token"
     loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats per {unit}"
+    if result.validation_bits_per_byte is not None:
+        loss += f" ({result.validation_bits_per_byte:.3f} bits a byte)"
     figures = f"{times(result.steps, 'step')}, {times(result.epochs, 'epoch')}, {result.seconds / 60:.1f} min"
     figures += f", validation loss {loss}"
     if result.finished:

@@ -10,7 +10,8 @@ import click
 
 from bpe_transformer.cli.support.console import progress, reporter, say, write_text
 from bpe_transformer.cli.support.options import errors_option, json_option, threads_option
-from bpe_transformer.cli.support.text_input import at_once_option, one_line, text_batches, write_rows
+from bpe_transformer.cli.support.text_input import at_once_option, one_line, write_rows
+from bpe_transformer.cli.support.text_lines import TextLines
 from bpe_transformer.cli.support.training_options import dataclass_options, start_torch
 from bpe_transformer.inference.options import TranslationOptions
 from bpe_transformer.io.printable import times
@@ -76,7 +77,8 @@ def command(
     translator = load_translator(run, engine=engine, threads=threads)
     refused = 0
     row = 1
-    for batch in text_batches(texts, errors, at_once=at_once):
+    lines_read = TextLines(texts, errors, at_once=at_once)
+    for batch in lines_read:
         if pairs or targets:
             found = _scored(translator, batch, targets, options, row)
         else:
@@ -85,13 +87,14 @@ def command(
                 found = translator.search(
                     batch, prefix=prefix, scores=scores or as_json or _n_best(options) > 1, progress=report, **options
                 )
-        refused += _tell(found, row, translator.info.settings.model.max_len)
+        refused += _tell(found, row, translator, lines_read)
         if as_json:
             write_rows({"row": number, **one.to_dict()} for number, one in enumerate(found, row))
         else:
             lines = [line for number, one in enumerate(found, row) for line in _lines(one, number, options, scores)]
             write_text("".join(f"{line}\n" for line in lines).encode())
         row += len(batch)
+    lines_read.say_read()
     if refused:
         sys.exit(1)
 
@@ -138,8 +141,9 @@ def _score(found: TranslationHypothesis) -> str:
     return "" if found.score is None else f"{found.score:.4f}"
 
 
-def _tell(found: Sequence[Translation], first: int, longest: int) -> int:
+def _tell(found: Sequence[Translation], first: int, translator: Translator, lines_read: TextLines) -> int:
     """Says on standard error what was done to long, unknown and unfinished texts; the number of rows refused."""
+    longest = translator.info.settings.model.max_len
     done = {
         "split": "it was split, and its pieces translated one by one",
         "truncate": "only its beginning was translated",
@@ -151,6 +155,11 @@ def _tell(found: Sequence[Translation], first: int, longest: int) -> int:
                 f"note: row {row:,} has {times(one.source_ids, 'id')}, more than the {longest:,} that the model was trained on; "
                 f"{done[one.long]} (--long)"
             )
+        if one.long == "refuse":
+            lines_read.leave_out(row, one.source, "longer than the model reads")
+        elif one.long == "truncate":
+            read = translator.tokenizer.encode_ordinary(one.source)[: longest - 1]
+            lines_read.cut(row, one.source, translator.tokenizer.decode_bytes(read), "longer than the model reads")
         if one.unknown:
             say(
                 f"note: row {row:,} has {one.unknown:,} of {times(one.source_ids, 'id')} that are <unk>: "

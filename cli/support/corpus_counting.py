@@ -124,7 +124,7 @@ class CorpusCounting:
 
     def _report_interruption(self, counter: PretokenCounter, share: float, keep_as: str | None) -> None:
         """Reports how far counting came, and saves the counts so far with --keep-partial."""
-        of = f" ({share:.0%} of the input)" if share else ""
+        of = self._reached(counter, share)
         documents = times(counter.num_documents, "whole document")
         reached = f"interrupted after {times(counter.num_bytes, 'byte')}{of}, {documents}"
         if keep_as is None or not counter.num_bytes or counter.is_finished:
@@ -137,6 +137,18 @@ class CorpusCounting:
         say(f"{reached}; kept as {keep_as}, marked partial")
         for line in _how_to_continue(facts, keep_as):
             say(line)
+
+    def _reached(self, counter: PretokenCounter, share: float) -> str:
+        """How much of the input was counted; where its files hold other bytes than their texts, how much of them was read."""
+        from bpe_transformer.data.corpora.texts import is_plain_text
+
+        total = sum(one.num_bytes for one in self.inputs)
+        plain = all(
+            one.stream is None and one.counts is None and all(map(is_plain_text, one.files)) for one in self.inputs
+        )
+        if plain and total and counter.num_bytes:
+            return f" ({counter.num_bytes / total:.0%} of the input)"
+        return f" ({share:.0%} of its files were read)" if share else ""
 
     @property
     def _weighted(self) -> bool:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -115,6 +116,8 @@ def usage_message(problem: click.ClickException) -> str:
     elif isinstance(problem, click.MissingParameter) and isinstance(problem.param, click.Option):
         option = problem.param
         said = f"missing option {' / '.join(option.opts)}; give {option.opts[0]} {option.metavar or 'VALUE'}"
+    elif isinstance(problem, click.BadParameter) and (found := _bad_value(problem)) is not None:
+        said = found
     else:
         said = problem.format_message().rstrip(".")
         said = said[:1].lower() + said[1:]
@@ -122,6 +125,36 @@ def usage_message(problem: click.ClickException) -> str:
         return said
     command = "" if context is None else context.command_path.removesuffix(" cli")
     return said if ";" in said else f"{said}; see {command or 'bpe-transformer'} --help"
+
+
+def _bad_value(problem: click.BadParameter) -> str | None:
+    """The message for a value that is no number, out of its range, or no path; None: click's own says it."""
+    parameter, said = problem.param, problem.message
+    if parameter is None:
+        return None
+    kind = parameter.type
+    name = max(parameter.opts, key=len) if isinstance(parameter, click.Option) else parameter.human_readable_name
+    if isinstance(kind, click.Path):
+        return f"{name}: {said.rstrip('.')}; check the path"
+    found = re.fullmatch(r"(.+) is not (?:a valid (?:integer|float)(?: range)?|in the range .+)\.", said, re.DOTALL)
+    if found is None:
+        return None
+    whole = isinstance(kind, click.types.IntParamType)
+    number = "a whole number" if whole else "a number"
+    fault = "is out of range" if " in the range " in said[len(found[1]) :] else f"is not {number}"
+    return f"{name} {found[1]} {fault}; give {number}{_range(kind) or (', such as 8' if whole else ', such as 0.5')}"
+
+
+def _range(kind: click.ParamType[Any]) -> str:
+    """The numbers that a type takes: " from 1 on", " above 0 and at most 1"; empty for all."""
+    low, high = getattr(kind, "min", None), getattr(kind, "max", None)
+    least = "" if low is None else f" above {low}" if getattr(kind, "min_open", False) else f" from {low}"
+    most = "" if high is None else f" below {high}" if getattr(kind, "max_open", False) else f" to {high}"
+    if least.startswith(" above") and most.startswith(" to"):
+        most = f" and at most {high}"
+    elif least and most.startswith(" below"):
+        most = f" and{most}"
+    return f"{least or (' up' if most.startswith(' to') else '')}{most or (' on' if least.startswith(' from') else '')}"
 
 
 def _meant(option: str, context: click.Context | None) -> str:

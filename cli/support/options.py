@@ -13,6 +13,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+def is_typed(name: str) -> bool:
+    """Whether the command line gives this parameter of the command that runs."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 def whole_number(least: int) -> click.IntRange:
     """The type of an option that is a whole number from `least` on; its metavar is N."""
     return click.IntRange(min=least)

@@ -7,7 +7,7 @@ what the command is about, it may also stand alone, as the argument TEXT.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
@@ -205,20 +205,6 @@ def at_once_option(command: Command) -> Command:
     """`--at-once`, for a program that writes a line and waits for the answer."""
     text = "Answer each line as it arrives; else some MiB at a time, and a mistake in it writes nothing."
     return click.option("--at-once", is_flag=True, help=text)(command)
-
-
-def text_batches(texts: Sequence[str], errors: str, *, at_once: bool) -> Iterator[list[str]]:
-    """The texts given as arguments, all at once, or the lines of standard input, a batch after the other."""
-    if texts:
-        yield [argument_text(text, errors) for text in texts]
-        return
-    offset, number = 0, 1
-    for batch in line_batches(at_once=at_once):
-        lines = []
-        for raw in batch:
-            lines.append(decoded(raw, errors, offset, number).removesuffix("\r"))
-            offset, number = offset + len(raw) + 1, number + 1
-        yield lines
 
 
 def one_line(text: str) -> str:

@@ -345,8 +345,8 @@ class TrainingCorpus:
     info: CorpusInfo
     columns: TaskColumns
 
-    def splits(self, validation: str | None, seed: int, *, dedup: bool) -> Splits:
-        """The rows to train and to validate on."""
+    def splits(self, validation: str | None, seed: int, *, dedup: bool, more: Sequence[str] = ()) -> Splits:
+        """The rows to train and to validate on. more: columns to read besides."""
         from bpe_transformer.data import load_with_validation
 
         choice, columns = self.choice, self.columns
@@ -357,7 +357,7 @@ class TrainingCorpus:
             source_dir=choice.source_dir,
             errors=choice.errors,
             reading=choice.reading(columns.task),
-            columns=columns.columns,
+            columns=tuple(dict.fromkeys((*columns.columns, *more))),
             label=columns.columns[1] if columns.task == "classification" else None,
             documents=columns.task == "language-model",
             seed=seed,

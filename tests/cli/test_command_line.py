@@ -208,7 +208,31 @@ def test_failing_commands_name_options(bpe: Run, byte_tokenizer: Path, tmp_path:
         (["learn", "x"], "missing option -o / --output; give -o DIR"),
         (["export", "tok"], "name one output: export TOKENIZER|RUN OUTPUT, or -o OUTPUT"),
         (["learn", "-o", "tok"], "missing argument 'CORPUS...'; see bpe-transformer learn --help"),
-        (["learn", "x", "-o", "tok", "--vocab-size", "many"], "'many' is not a valid integer"),
+        (
+            ["learn", "x", "-o", "tok", "--vocab-size", "many"],
+            "--vocab-size 'many' is not a whole number; give a whole number from 1 on",
+        ),
+        (
+            ["learn", "x", "-o", "tok", "--vocab-size", "0"],
+            "--vocab-size 0 is out of range; give a whole number from 1 on",
+        ),
+        (
+            ["train", "x", "-o", "y", "--n-layers", "two"],
+            "--n-layers 'two' is not a whole number; give a whole number, such as 8",
+        ),
+        (["train", "x", "-o", "y", "--lr", "fast"], "--lr 'fast' is not a number; give a number, such as 0.5"),
+        (
+            ["train", "x", "-o", "y", "--mix-temperature", "0"],
+            "--mix-temperature 0.0 is out of range; give a number above 0",
+        ),
+        (
+            ["learn", "x", "-o", "y", "--character-coverage", "2"],
+            "2.0 is out of range; give a number above 0 and at most 1",
+        ),
+        (
+            ["learn", "x", "-o", "y", "--vocab-size", "9", "--base", "no"],
+            "--base: Path 'no' does not exist; check the path",
+        ),
         (["trace", "diff"], "see bpe-transformer trace diff --help"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bpe_transformer import PretokenCounts, Pretokenizer, Tokenizer, learn_bpe
+from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, Tokenizer, learn_bpe
 
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -231,3 +231,26 @@ def test_what_a_folder_holds_besides_is_named_and_subfolders_are_read(bpe: Calla
     assert done.stderr.decode().endswith("read: 1 row, 8 bytes, all kept\n")
     done = bpe("count", folder, "-o", tmp_path / "all.parquet", "--recursive", "--errors", "replace")
     assert done.stderr.decode().endswith("read: 2 rows, 17 bytes, all kept; 1 character replaced by U+FFFD\n")
+
+
+def test_the_share_of_an_interrupted_count_is_that_of_the_bytes(
+    bpe: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the share of what was read ahead; in a compressed file the bytes are others than those of its text."""
+    (tmp_path / "a.txt").write_text("x" * 300)
+    (tmp_path / "b.txt").write_text("y" * 900)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x" * 300))
+    add_file = PretokenCounter.add_file
+
+    def interrupted(self: PretokenCounter, path: Path, **options: Any) -> Any:
+        if path.name == "b.txt":
+            options["report"](800)  # read, and not yet counted
+            raise KeyboardInterrupt
+        return add_file(self, path, **options)
+
+    monkeypatch.setattr(PretokenCounter, "add_file", interrupted)
+    plain = bpe("count", tmp_path / "a.txt", tmp_path / "b.txt", "-o", tmp_path / "c.parquet")
+    assert plain.stderr.startswith(b"interrupted after 300 bytes (25% of the input), 1 whole document;")
+    packed = bpe("count", tmp_path / "a.txt.gz", tmp_path / "b.txt", "-o", tmp_path / "c.parquet")
+    assert b"interrupted after 300 bytes (" in packed.stderr
+    assert b"% of its files were read)" in packed.stderr

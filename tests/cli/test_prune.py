@@ -38,6 +38,14 @@ def test_an_existing_vocabulary_is_kept(
     assert "--overwrite" in fails("prune", byte_tokenizer, "-o", out, "--text", TEXT)
 
 
+def test_nothing_to_prune_is_said(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
+    assert bpe("prune", byte_tokenizer, "-o", tmp_path / "small", "--text", TEXT).returncode == 0
+    done = bpe("prune", tmp_path / "small", "-o", tmp_path / "same", "--text", TEXT)
+    assert done.returncode == 0
+    assert b"nothing to prune: the texts need all " in done.stderr
+    assert Tokenizer.load(tmp_path / "same").digest == Tokenizer.load(tmp_path / "small").digest
+
+
 def test_what_is_missing_is_said(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
     for arguments, expected in (
         ((), "either TOKENIZER or --run"),

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import click
 import datasets
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file
 
-from bpe_transformer import PretokenCounts, learn_bpe
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.cli import cli
 from bpe_transformer.errors import DataLossError
 
@@ -102,7 +105,7 @@ def test_a_table_without_a_header_is_told_and_named(tokenizer: str, tmp_path: Pa
 
 
 def test_commands_that_read_text_have_the_option_that_messages_recommend() -> None:
-    readers = ("read_text(", "load_corpus(", "load_with_validation(", "line_batches(", "file_text(")
+    readers = ("read_text(", "load_corpus(", "load_with_validation(", "TextLines(", "ScoredCorpora(", "file_text(")
     for name in cli.list_commands(click.Context(cli)):
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
@@ -110,6 +113,32 @@ def test_commands_that_read_text_have_the_option_that_messages_recommend() -> No
         source = inspect.getsource(inspect.getmodule(inspect.unwrap(command.callback)))  # type: ignore[arg-type]
         if name != "demo" and any(reader in source for reader in readers):
             assert any(parameter.name == "errors" for parameter in command.params), name
+
+
+def test_a_flat_file_is_trained_on_and_gone_on_with(tokenizer: str, tmp_path: Path) -> None:
+    """nanoGPT's: ids alone, documents divided by the end-of-sequence id."""
+    vocabulary = Tokenizer.load(tokenizer)
+    end = vocabulary.special_tokens["</s>"]
+    texts = ["one two three", "three two", "one"] * 8
+    np.array([id for text in texts for id in (*vocabulary.encode(text), end)], "<u2").tofile(tmp_path / "x.bin")
+    corpus, shape = str(tmp_path / "x.bin"), _TINY[: _TINY.index("--epochs")]
+    how = (*shape, "--schedule", "constant", "--warmup", "1", "--eval-steps", "2", "--average-last", "1")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder, steps in ((whole, "4"), (parts, "2")):
+        done = run("train", corpus, "-o", str(folder), "--tokenizer", tokenizer, *how, "--steps", steps)
+        assert done.exit_code == 0, done.output
+        assert "drawn by seed 1" in done.output
+    done = run("train", corpus, "-o", str(parts), "--resume", "--steps", "4")  # its tokenizer lies with it
+    assert done.exit_code == 0, done.output
+    one, other = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    refused = run("train", corpus, "-o", str(tmp_path / "more"), "--tokenizer", tokenizer, *how, "--samples", "2")
+    assert refused.exit_code == 2
+    assert "--samples 2 needs texts" in refused.output
+    assert not (tmp_path / "more").exists()
+    assert run("train", corpus, "-o", str(tmp_path / "more"), *how).exit_code == 1  # whose ids these are is not known
+    assert not (tmp_path / "more").exists()
 
 
 def test_what_is_lost_can_fail_a_training(tokenizer: str, tmp_path: Path) -> None:

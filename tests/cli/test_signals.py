@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 from bpe_transformer.cli import cli
 from bpe_transformer.errors import OutputLockedError
 from bpe_transformer.io import lock_output
+from tests.faults.writing import WRITING, arguments, inputs, output_name
 
 
 def start(*arguments: object, folder: Path) -> subprocess.Popen[bytes]:
@@ -55,45 +58,44 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "tokenizer.json").exists()
 
 
-WRITING = {
-    "count": "count a.txt -o out",
-    "learn": "learn a.txt -o out --vocab-size 260",
-    "export": "export tok -o out --format tiktoken",
-    "export gpt2": "export tok -o out --format gpt2",
-    "import": "import tok -o out",
-    "report": "report tok -o out",
-    "prune": "prune tok --file a.txt -o out",
-    "encode": "encode tok --file a.txt -o out",
-    "encode offsets": "encode tok low --format npy --offsets out",
-    "prepare": "prepare a.txt --tokenizer tok -o out",
-    "train": "train a.txt --tokenizer tok -o out",
-}
-
-
 @pytest.fixture(scope="module")
-def vocabulary_and_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from bpe_transformer import PretokenCounts, learn_bpe
-
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("locked")
-    counts = PretokenCounts.from_words({"low": 5})
-    learn_bpe(counts, 260, special_tokens=["<pad>", "<s>", "</s>"]).save(folder / "tok")
-    (folder / "a.txt").write_text("low\n" * 10)
+    inputs(folder)
     return folder
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", WRITING)
-def test_a_second_run_is_refused(
-    vocabulary_and_text: Path, monkeypatch: pytest.MonkeyPatch, name: str, overwrite: bool
-) -> None:
-    monkeypatch.chdir(vocabulary_and_text)
-    arguments = [*WRITING[name].split(), *(["--overwrite"] if overwrite else [])]
-    with lock_output("out"):
-        done = CliRunner().invoke(cli, arguments)
+def test_a_second_run_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, overwrite: bool) -> None:
+    monkeypatch.chdir(folder)
+    before, out = sorted(os.listdir()), output_name(name)
+    with lock_output(out):
+        done = CliRunner().invoke(cli, [*arguments(name, out), *(["--overwrite"] if overwrite else [])])
     assert isinstance(done.exception, OutputLockedError), done.output
-    said = "out is being written by another run; wait until it has ended, or choose another output"
+    said = f"{out} is being written by another run; wait until it has ended, or choose another output"
     assert str(done.exception) == said
-    assert sorted(os.listdir()) == ["a.txt", "tok"]
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["ab", "export", "export a model", "import", "prune", "prune a model"])
+def test_a_signal_while_an_output_is_written(
+    bpe: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: signal.Signals
+) -> None:
+    """It comes when what was written is synced, before it takes its place."""
+    monkeypatch.chdir(folder)
+    before = sorted(os.listdir())
+
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(number)
+
+    for place in ("sync", "sync_tree"):
+        monkeypatch.setattr(f"bpe_transformer.io.atomic.{place}", interrupted)
+    done = bpe(*arguments(name, output_name(name)))
+    assert done.returncode == 128 + number, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert sorted(os.listdir()) == before
 
 
 def test_folders_that_a_refused_command_needs_are_not_left(tmp_path: Path) -> None:

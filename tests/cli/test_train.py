@@ -83,6 +83,34 @@ def test_evaluate_prints_score_and_signature(bpe: Run, trained: Path, parallel: 
     assert len(result["outputs"]) == 9
 
 
+def test_evaluate_scores_what_training_held_out(bpe: Run, trained: Path, parallel: str) -> None:
+    for arguments in ((), (parallel,), (parallel, "--split", "validation")):
+        done = bpe("evaluate", trained, *arguments)
+        assert done.stdout.startswith(b"validation  BLEU"), done.stderr.decode()
+        assert b"  7 rows  " in done.stdout
+        assert b"validation: 7 of 144 rows held out, drawn with seed 1" in done.stderr
+        # every pair is there four times
+        assert b"validation: 7 of 7 rows are also training rows of the model" in done.stderr
+    (few,) = json.loads(bpe("evaluate", trained, "--split", "validation[:3]", "--json").stdout)
+    assert (few["split"], few["rows"], few["trained_on"]) == ("validation[:3]", 3, 3)
+
+
+def test_rows_of_another_corpus_are_not_called_trained_on(bpe: Run, trained: Path, tmp_path: Path) -> None:
+    for language, lines in (("en", "one two two one\none two\n"), ("ko", "하나 둘 둘 하나\n하나 둘\n")):
+        (tmp_path / f"x.{language}.txt").write_text(lines, encoding="utf-8")
+    (found,) = json.loads(bpe("evaluate", trained, f"{tmp_path}/x.en.txt,{tmp_path}/x.ko.txt", "--json").stdout)
+    assert (found["split"], found["rows"], found["trained_on"]) == ("train", 2, 1)
+
+
+def test_of_one_text_the_end_is_held_out(bpe: Run, reader: Path) -> None:
+    (held_out,) = json.loads(bpe("evaluate", reader, "--json").stdout)
+    # its lines are repeated, so that its end stands in its beginning too
+    assert (held_out["split"], held_out["rows"], held_out["trained_on"]) == ("validation", 1, 1)
+    (whole,) = json.loads(bpe("evaluate", reader, "--split", "train", "--json").stdout)
+    assert (whole["rows"], whole["trained_on"]) == (1, 1)
+    assert held_out["bytes"] < whole["bytes"] / 15
+
+
 def test_evaluate_lists_what_does_not_match(bpe: Run, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "x.en.txt").write_text("one two two one\nsix six six six\n", encoding="utf-8")
     (tmp_path / "x.ko.txt").write_text("하나 둘 둘 하나\n일곱\n", encoding="utf-8")

@@ -18,27 +18,14 @@ from click.testing import CliRunner
 
 from bpe_transformer.cli import cli
 from bpe_transformer.io.workspaces import hidden_name
-from tests.faults.test_faults import MODEL, vocabulary
+from tests.faults.writing import WRITING, arguments, output_name
+from tests.faults.writing import inputs as write_inputs
 
 NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="two users are needed, and only root can become another"
 )
-
-WRITING = {
-    "count": "count in/plain.txt -o {out}",
-    "learn": "learn in/plain.txt -o {out} --vocab-size 270",
-    "export": "export in/tok -o {out} --format tiktoken",
-    "export gpt2": "export in/tok -o {out} --format gpt2",
-    "import": "import in/tok -o {out}",
-    "report": "report in/tok -o {out}",
-    "prune": "prune in/tok --file in/plain.txt -o {out}",
-    "encode": "encode in/tok --file in/plain.txt -o {out}",
-    "encode offsets": "encode in/tok one --format npy --offsets {out}",
-    "prepare": "prepare in/a.en.txt,in/a.ko.txt --tokenizer in/tok --max-len 60 -o {out}",
-    "train": f"train in/a.en.txt,in/a.ko.txt --tokenizer in/tok {' '.join(MODEL)} --epochs 1 --threads 1 -o {{out}}",
-}
 
 
 def as_neighbour(act: Callable[[], None]) -> None:
@@ -66,7 +53,7 @@ def inputs() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").mkdir()
-        vocabulary(folder / "in")
+        write_inputs(folder / "in")
         folder.chmod(0o755)
         yield folder
 
@@ -113,24 +100,23 @@ def tree_of(folder: Path, names: list[str]) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", WRITING)
 def test_a_neighbour_gains_nothing(inputs: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.chdir(inputs)
+    monkeypatch.chdir(inputs / "in")
     shared = inputs / f"shared {name}"
     shared.mkdir()
     shared.chmod(0o777)  # without the sticky bit: whoever comes may rename
     prize = inputs / f"prize {name}"
     prize.write_text("root's own")
     prize.chmod(0o600)
-    target = shared / "out"
+    target = shared / output_name(name)
     made = predictable(target)
     plant(shared, made, prize)
     before = tree_of(shared, made)
-    arguments = [part.format(out=target) for part in WRITING[name].split()]
     for more in ([], ["--overwrite"]):
-        done = CliRunner().invoke(cli, [*arguments, *more])
+        done = CliRunner().invoke(cli, [*arguments(name, target), *more])
         assert done.exit_code == 0, (done.output, done.exception)
         assert prize.read_text() == "root's own"
         assert tree_of(shared, made) == before
-        assert set(os.listdir(shared)) == {*made, "out"}
+        assert set(os.listdir(shared)) == {*made, target.name}
         for path in [target, *target.rglob("*")]:
             facts = path.lstat()
             assert facts.st_uid == 0, path

@@ -73,6 +73,13 @@ def flat_is_whole(folder: Path) -> None:
             read_flat(folder / "out.idx", Tokenizer.load(folder / "tok"), Path(place) / "store")
 
 
+def trove_is_whole(folder: Path) -> None:
+    """The same, in datatrove's format."""
+    if (folder / "out.ds.index").exists():
+        with tempfile.TemporaryDirectory() as place:
+            read_flat(folder / "out.ds", Tokenizer.load(folder / "tok"), Path(place) / "store")
+
+
 AB = ("ab", "plain.txt", "--flops", "1e8", "--batch-ids", "64", "--seeds", "1", "--d-model", "8", "--n-layers", "1", "--n-heads", "1", "--d-ff", "8",
       "--max-len", "8", "--threads", "1", "--svg", "out.svg", "--sizes")  # fmt: skip
 LEARN = ("learn", "plain.txt", "-o", "out", "--overwrite", "--vocab-size")
@@ -138,6 +145,10 @@ SCENARIOS = [
     Scenario(
         "flat file with an index", ("call", "write flat", "ids", "out", "megatron"), encoded,
         ("call", "write flat", "older-ids", "out", "megatron"), flat_is_whole,
+    ),
+    Scenario(
+        "flat file of datatrove", ("call", "write flat", "ids", "out", "datatrove"), encoded,
+        ("call", "write flat", "older-ids", "out", "datatrove"), trove_is_whole,
     ),
     Scenario(
         "from a flat file", ("call", "read flat", "flat.idx", "out", "tok"), encoded,

@@ -18,7 +18,7 @@ from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.cli import cli
 from bpe_transformer.errors import BpeTransformerError
 from bpe_transformer.io import atomic_directory
-from bpe_transformer.io.json_files import MAX_BYTES
+from bpe_transformer.io.json_files import ENTRIES
 from bpe_transformer.io.npy_files import map_npy
 
 pytestmark = [
@@ -60,7 +60,7 @@ def refused(folder: Path, read: Callable[[], object]) -> None:
         read()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 3 * MAX_BYTES >> 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 3 * ENTRIES.bytes >> 10
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -73,8 +73,8 @@ def facts(numbers: Tokenizer, low_lower: Tokenizer, pairs: list[tuple[str, str]]
 def _views_of_training() -> dict[str, list[Any]]:
     """Of runs and of models, by hand."""
     points = ((1.0, 5.5), (2.0, 4.25))
-    logged = RunCurve("a", 2, 3.5, points, points[1:], points[1], 99.5, 0.01, 1 << 20)
-    bare = RunCurve("b", 1, None, points[:1], (), None, None, None, None)
+    logged = RunCurve("a", 2, 3.5, points, points[1:], points[1], 1.5, 99.5, 0.01, 1 << 20)
+    bare = RunCurve("b", 1, None, points[:1], (), None, None, None, None, None)
     trained = TrainedToken(3, b"low", 9, 1.5, 0.75, "trained", 4, 2.5, 1.25, -3.0)
     unseen = TrainedToken(4, b"\xeb", 0, 0.5, None, "never seen", 0, None, None, None)
     states = {"trained": 1, "under-trained": 0, "never seen": 1}

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bpe_transformer.errors import CorpusError
+from bpe_transformer.io import parquet_files
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
 
 
@@ -42,6 +43,38 @@ def test_damage_is_named_wherever_it_shows(rows: Path) -> None:
     rows.write_bytes(b"PAR1")
     with pytest.raises(CorpusError, match="cut off or damaged, write it anew"), open_parquet(rows):
         pass
+
+
+def test_few_rows_are_read_at_a_time_where_a_small_file_holds_a_long_text_many_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 kB may hold 20 MB of text 20,000 times; a thousand rows at a time were 20 GB."""
+    monkeypatch.setattr(parquet_files, "BATCH_BYTES", 1_000_000)
+    long, number = "low " * 25_000, 300
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0, 1] * number, pa.int32()), pa.array([long, "x"]))
+    for codec, version in (("zstd", "1.0"), ("none", "2.0")):
+        path = tmp_path / f"bomb-{codec}.parquet"
+        table = pa.table({"text": repeated, "n": list(range(2 * number))})
+        pq.write_table(table, path, compression=codec, data_page_version=version, store_schema=False)
+        with open_parquet(path) as file:
+            batches = [
+                (batch.num_rows, batch.column(0).nbytes) for batch in parquet_batches(path, file, 1000, ["text"])
+            ]
+        assert sum(rows for rows, _ in batches) == 2 * number
+        assert max(size for _, size in batches) <= 1_000_000
+        assert max(rows for rows, _ in batches) == 9  # of 100,000 bytes, if all were the long one
+        with open_parquet(path) as file:  # its numbers are no texts
+            assert [batch.num_rows for batch in parquet_batches(path, file, 1000, ["n"])] == [600]
+
+
+def test_texts_that_no_dictionary_holds_are_read_as_many_at_a_time_as_asked(tmp_path: Path) -> None:
+    path = tmp_path / "plain.parquet"
+    pq.write_table(pa.table({"text": [f"{i} " * 1000 for i in range(2000)]}), path, use_dictionary=False)
+    with open_parquet(path) as file:
+        assert [batch.num_rows for batch in parquet_batches(path, file, 1000)] == [1000, 1000]
+    pq.write_table(pa.table({"text": ["low", None, "lower"] * 400}), path)
+    with open_parquet(path) as file:
+        assert [batch.num_rows for batch in parquet_batches(path, file, 1000)] == [1000, 200]
 
 
 def test_one_long_text_that_a_small_file_holds_many_times_is_told(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 
+from bpe_transformer import Tokenizer
+from bpe_transformer.data import TaskColumns, TokenStore
 from bpe_transformer.training import PRESETS, Settings
 from bpe_transformer.training.config.fitting import (
     Fitted,
     TrainingData,
+    first_trial,
     fit_training,
     fit_vocabulary,
+    ids_per_second,
     planned_steps,
     preset_fields,
     steps_an_epoch,
 )
+from bpe_transformer.training.speed import seconds_per_step
 
 PAIRS = TrainingData(num_rows=2_000, num_bytes=270_000, num_ids=32_000)
 SHAKESPEARE = TrainingData(num_rows=1, num_bytes=1_000_000, num_ids=330_000, ids_per_second=12_000)
@@ -74,6 +80,27 @@ def test_what_is_given_holds_and_the_rest_follows_from_it() -> None:
     found = fitted(Settings().override({"max_tokens": 200}), PAIRS, "max_tokens", "dropout", "label_smoothing")
     assert not {"max_tokens", "dropout", "label_smoothing"} & set(found)
     assert found["warmup"] > fitted(Settings(), PAIRS)["warmup"]  # of more steps
+
+
+def test_a_short_run_has_a_short_warmup() -> None:
+    found = {found.name: found for found in fit_training(Settings().override({"steps": 6}), PAIRS)}
+    assert (found["warmup"].value, found["warmup"].why) == (1, "a quarter of about 6 steps")
+
+
+def test_a_run_by_the_clock_is_planned_by_the_steps_that_it_takes(
+    lines: TokenStore, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace was estimated from matrix products, up to twenty times too fast for small models."""
+    clock = count(step=0.1)  # read before and after a step
+    monkeypatch.setattr("bpe_transformer.training.speed.perf_counter", lambda: next(clock))
+    shape = {"d_model": 8, "n_heads": 2, "d_ff": 8, "n_layers": 1, "max_len": 16}
+    settings = language_model(minutes=1.0, **shape)
+    trial = first_trial(settings)
+    assert trial.training.max_tokens == 512
+    seconds = seconds_per_step(trial, lines, tokenizer, TaskColumns("language-model", ("text",)))
+    assert seconds == pytest.approx(0.1)
+    data = TrainingData(240, 5_000, lines.num_ids, ids_per_second(trial, lines.num_ids, seconds))
+    assert planned_steps(trial, data) == pytest.approx(0.9 * 60 / 0.1, rel=0.01)
 
 
 def test_noam_keeps_its_warmup() -> None:

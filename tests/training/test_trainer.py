@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -19,7 +20,9 @@ from bpe_transformer.data import TokenStore
 from bpe_transformer.errors import CheckpointError, DigestMismatchError
 from bpe_transformer.evaluation import exact_match
 from bpe_transformer.inference import load_text_generator, load_translator
+from bpe_transformer.inspection.curves import run_curves
 from bpe_transformer.training import Progress, RunResult, Settings, train_language_model, train_translation
+from bpe_transformer.training.loggers import read_metrics
 
 Train = Callable[..., RunResult]
 
@@ -55,6 +58,33 @@ def test_progress_tells_the_truth(copied: Any) -> None:
     assert sum(now.validation_loss is not None for now in seen) == 100 == len(outcome.history)
     assert seen[-1].loss < seen[0].loss / 10
     assert all(now.ids_per_second > 0 for now in seen)
+
+
+def test_the_validation_that_chooses_the_weights_is_logged(train: Train, tmp_path: Path) -> None:
+    outcome = train(tmp_path / "run", steps=11, eval_steps=4, average_last=3)
+    lines = read_metrics(tmp_path / "run")
+    checked = [line for line in lines if "validation_loss" in line]
+    assert [(line["step"], line.get("weights")) for line in checked] == [
+        *[(4, None), (8, None), (11, None)],
+        (11, "average of the last 3"),
+    ]
+    assert outcome.validation_loss == min(line["validation_loss"] for line in checked)
+    (curve,) = run_curves([tmp_path / "run"]).runs
+    assert curve.best is not None
+    assert curve.best[1] == outcome.validation_loss
+
+
+def test_a_language_model_logs_bits_a_byte(
+    lines: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path: Path
+) -> None:
+    quick = settings.override({"family": "gpt", "steps": 2, "eval_tokens": 10**6})
+    outcome = train_language_model(lines, lines, tokenizer, settings=quick, directory=tmp_path / "run", column="src")
+    size = lines.ledger.kept.bytes
+    predicted = lines.num_ids  # every id and the end of every document
+    assert outcome.validation_loss is not None
+    assert outcome.validation_bits_per_byte == pytest.approx(outcome.validation_loss * predicted / size / math.log(2))
+    (curve,) = run_curves([tmp_path / "run"]).runs
+    assert curve.best_bits_per_byte == pytest.approx(outcome.validation_bits_per_byte)
 
 
 def test_a_translator_keeps_order_lines_and_batches_apart(copied: Any, copies: Any) -> None:

@@ -26,6 +26,7 @@ from bpe_transformer.io.text_files import without_end
 from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
+_MOST_TIMES = 1_000  # as much text as a Parquet file has bytes is told
 _HEADER_ROWS = 20  # that a header is compared with
 _PARAGRAPH_BYTES = 64 << 10  # about this many characters are one row at most
 
@@ -239,10 +240,17 @@ def parquet_reader(paths: Sequence[Path], columns: Sequence[str] | None) -> Read
                 if not pa.schema(fields).equals(schema):
                     raise CorpusError(f"{path} has other columns or types than {paths[0]}; make them alike")
                 names = list(dict.fromkeys(file.schema_arrow.names)) if columns is None else list(columns)
+                size = 0
                 for batch in parquet_batches(path, file, BATCH_ROWS, names):
                     kept = [batch.column(place) for place in _chosen(batch.schema, fields)]
-                    recorder.keep(sum(map(_text_bytes, kept)), batch.num_rows)
+                    num_bytes = sum(map(_text_bytes, kept))
+                    recorder.keep(num_bytes, batch.num_rows)
+                    size += num_bytes
                     yield pa.RecordBatch.from_arrays(kept, schema=schema)
+                if size > _MOST_TIMES * path.stat().st_size:
+                    recorder.note(
+                        f"{path}: {path.stat().st_size:,} bytes that hold {size:,} bytes of text, the same again and again"
+                    )
 
     return read
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from datasets import Dataset, config
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import Node, atomic_file, read_facts, recover_directory
+from bpe_transformer.io import ENTRIES, Node, atomic_file, read_facts, recover_directory
 from bpe_transformer.io.manifest import sha256_of
 from bpe_transformer.ledger import Stage, StageRecorder
 
@@ -67,7 +67,7 @@ def write_facts(path: Path, facts: Mapping[str, object]) -> None:
 
 def _checked_facts(path: Path) -> Node:
     """What `write_facts` wrote. Raises `FormatError` if it is damaged."""
-    content = read_facts(path)
+    content = read_facts(path, ENTRIES)
     facts = content.child("facts")
     if content.get("sha256", str) != _sum_of(facts.value):
         raise FormatError("its checksum is another")

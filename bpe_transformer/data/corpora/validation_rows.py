@@ -269,6 +269,26 @@ def _compared(
     return rows, (note,), recorder.stage("dedup")
 
 
+def count_rows_in(
+    rows: datasets.Dataset, columns: Sequence[str], others: datasets.Dataset, other_columns: Sequence[str]
+) -> int:
+    """How many of `rows` are also among `others`, compared by these columns in their order.
+
+    Where there are so few of the others that `load_with_validation` cuts the end off texts, a text that holds one of them, or
+    is part of one, counts too.
+    """
+    refuse_one_string(CorpusError, columns=columns, other_columns=other_columns)
+    if len(others) < _HELD_OUT_SHARE and len(columns) == 1:
+        whole = [text for text in others[other_columns[0]] if text]
+        texts = [(row or "").strip() for row in rows[columns[0]]]
+        return sum(any(text and (text in other or other.strip() in text) for other in whole) for text in texts)
+    wanted = np.concatenate([np.empty(0, np.uint64), *(hashes for hashes, _ in _hashed(rows, columns))])
+    found = np.zeros(len(wanted), dtype=np.bool_)
+    for hashes, _ in _hashed(others, other_columns):
+        found |= np.isin(wanted, hashes)
+    return int(found.sum())
+
+
 def _hashed(
     rows: datasets.Dataset, columns: Sequence[str]
 ) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bpe_transformer.data.prepared.mapped_files import MappedFiles
 from bpe_transformer.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ class DatasetRows:
     def batches(self, unit: int) -> Iterator[tuple[int, pa.Table]]:
         """(number of the first row, rows) for the batches of a unit."""
         stop = min((unit + 1) * self.unit_rows, self.num_rows)
+        mapped = MappedFiles(file["filename"] for file in self._dataset.cache_files)
         for start in range(unit * self.unit_rows, stop, self._batch_rows):
             yield start, self._dataset[start : min(start + self._batch_rows, stop)]
+            mapped.let_go()
 
 
 class StreamRows:

@@ -50,7 +50,7 @@ class LiveRun(View):
     ) -> LiveRun:
         """The run after another step."""
         train, every, validation = self.train, self.every, self.validation
-        if now.step % every == 0 or not train:
+        if now.weights is None and (now.step % every == 0 or not train):
             train = (*train, (float(now.step), now.loss))
         if len(train) > _KEPT:
             train, every = train[::2], every * 2

@@ -2,7 +2,8 @@
 
     rich.print(run_curves(["runs/a", "runs/b"], axis="minutes"))
 
-Losses are in nats per id, so they compare runs of one tokenizer only; `validation_bits_per_byte` compares any runs.
+Losses are in nats per token, so they compare runs of one tokenizer only; `validation_bits_per_byte`, which language models log,
+compares any runs.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class RunCurve(View):
     """The figures of one run.
 
     name: of its folder. train, validation: points (x, value) in the order of x, as many as were logged; for a metric
-    that is not the loss `validation` is empty. best: the least validation loss and its x. seconds: of the whole run so far.
+    that is not the loss `validation` is empty. best: the least validation loss and its x; best_bits_per_byte: the least of
+    those, which a language model logs. seconds: of the whole run so far.
     ids_per_second, data_wait: means over the logged steps, data_wait as a share of the time (0 to 1); None: not logged.
     peak_memory: bytes; None: not logged.
     """
@@ -40,6 +42,7 @@ class RunCurve(View):
     train: tuple[Point, ...]
     validation: tuple[Point, ...]
     best: Point | None
+    best_bits_per_byte: float | None
     ids_per_second: float | None
     data_wait: float | None
     peak_memory: int | None
@@ -117,6 +120,7 @@ def _curve(name: str, lines: Sequence[dict[str, Any]], metric: str, axis: Axis) 
         train=_points(lines, shown, axis),
         validation=validation if metric == LOSS else (),
         best=min(validation, key=lambda point: point[1], default=None),
+        best_bits_per_byte=min((y for _, y in _points(lines, "validation_bits_per_byte", axis)), default=None),
         ids_per_second=_mean(lines, "ids_per_second"),
         data_wait=_mean(lines, "data_wait"),
         peak_memory=max(map(int, memory), default=None),

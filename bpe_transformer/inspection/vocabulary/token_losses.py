@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def token_losses(
     model: Any,
     tokenizer: Tokenizer,
     info: CheckpointInfo,
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenLosses:
@@ -62,14 +62,15 @@ def _predictions(
     model: Any,
     tokenizer: Tokenizer,
     info: CheckpointInfo,
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     device: torch.device,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """States (N, C) and the ids to be predicted from them (N,)."""
     special = SpecialIds.of(tokenizer)
+    encoded = [_encoded(tokenizer, row, info.settings.model.max_len) for row in rows]
     done = 0
-    for batch in _batches([_encoded(tokenizer, row, info.settings.model.max_len) for row in rows]):
+    for batch in _batches(encoded):
         if info.task == "translation":
             src = _padded([[*row[0], special.eos] for row in batch], special.pad).to(device)
             tgt = _padded([[special.bos, *row[1], special.eos] for row in batch], special.pad).to(device)
@@ -83,7 +84,7 @@ def _predictions(
             yield from _hidden(model, tokenizer, ids, special)
         done += len(batch)
         if progress is not None:
-            progress(min(done, len(rows)), len(rows))
+            progress(min(done, len(encoded)), len(encoded))
 
 
 def _hidden(model: Any, tokenizer: Tokenizer, ids: Tensor, special: SpecialIds) -> Iterator[tuple[Tensor, Tensor]]:

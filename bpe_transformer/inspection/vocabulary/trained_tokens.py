@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -32,6 +33,7 @@ TokenSort = Literal["undertrained", "loss", "pays", "costs", "seen", "id"]
 TOKEN_SORTS: tuple[TokenSort, ...] = get_args(TokenSort)
 _LEAST_REFERENCE = 5  # never-seen ids that say what an untrained vector looks like
 _QUANTILE = 0.95  # of these, nearer than which to their mean a vector counts as untrained
+_BATCH = 1024  # rows encoded at a time
 _FEW = 0.02  # of all ids that are called under-trained where too few were never seen
 
 
@@ -84,9 +86,9 @@ class TrainedTokens(View):
 
 def trained_tokens(
     run: str | os.PathLike[str],
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     *,
-    seen_in: Sequence[Sequence[str]],
+    seen_in: Iterable[Sequence[str]],
     sort: TokenSort = "undertrained",
     limit: int | None = 20,
     progress: Callable[[int, int], None] | None = None,
@@ -144,10 +146,11 @@ def trained_tokens(
     )
 
 
-def _seen(tokenizer: Tokenizer, rows: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+def _seen(tokenizer: Tokenizer, rows: Iterable[Sequence[str]]) -> NDArray[np.int64]:
     seen = np.zeros(tokenizer.vocab_size, np.int64)
-    for column in zip(*rows, strict=True):
-        encoded = tokenizer.encode_batch(list(column), disallowed_special=())
+    left = iter(rows)
+    while batch := list(islice(left, _BATCH)):
+        encoded = tokenizer.encode_batch([text for row in batch for text in row], disallowed_special=())
         seen += np.bincount(encoded.ids, minlength=tokenizer.vocab_size)
     return seen
 

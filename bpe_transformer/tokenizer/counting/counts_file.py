@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError, FormatError, InvalidUtf8Error
 from bpe_transformer.io import atomic_file, open_bytes, parse_facts
+from bpe_transformer.io.parquet_files import rows_within
 from bpe_transformer.tokenizer.encoding.inputs import Chunk, arrow_chunk
 
 if TYPE_CHECKING:
@@ -143,12 +144,12 @@ def _facts(path: object, entry: bytes) -> dict[str, Any]:
     return dict(facts.value)
 
 
-def _columns(path: object, file: pq.ParquetFile) -> Iterator[Columns]:
+def _columns(path: str | os.PathLike[str], file: pq.ParquetFile) -> Iterator[Columns]:
     import pyarrow as pa
 
     with file:
         try:
-            for batch in file.iter_batches(_ROW_GROUP):
+            for batch in file.iter_batches(rows_within(path, file, _ROW_GROUP)):
                 yield arrow_chunk(batch.column(0)), batch.column(1).cast(pa.uint64()).to_numpy()
         except (pa.ArrowException, OSError, ValueError) as problem:
             raise FormatError(f"{path} is damaged ({_short(problem)}); count anew") from problem

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import Node, damage_named, read_facts, shown
+from bpe_transformer.io import ENTRIES, Node, damage_named, read_facts, shown
 from bpe_transformer.ledger import Ledger
 from bpe_transformer.tokenizer.store.shards import ANEW, LAYOUTS, Layout, ShardFacts, shard_files
 
@@ -73,7 +73,7 @@ class StoreFacts:
         path = Path(folder) / STORE
         try:
             with damage_named(path, ANEW):
-                data = read_facts(path)
+                data = read_facts(path, ENTRIES)
                 version = data.number("version")
         except FileNotFoundError:
             raise FormatError(missing_message(folder)) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
-from bpe_transformer.io import read_limited, shown
+from bpe_transformer.io import ENTRIES, SETTINGS, read_limited, read_within, shown
 from bpe_transformer.lazy_numpy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
@@ -165,7 +165,7 @@ def read(folder: Path) -> Neighbours:
             flags[text] = found
     if (folder / CHAT_TEMPLATE_FILE).is_file():
         try:
-            others["chat_template"] = read_limited(folder / CHAT_TEMPLATE_FILE).decode()
+            others["chat_template"] = read_limited(folder / CHAT_TEMPLATE_FILE, SETTINGS.bytes).decode()
         except ValueError as problem:
             raise FormatError(
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
@@ -222,9 +222,10 @@ def _agrees(id: str, token: object, tokens: Mapping[str, int]) -> bool:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(read_limited(path))
+        data = json.loads(read_within(path, ENTRIES))
     except (ValueError, RecursionError) as problem:
-        raise FormatError(f"it cannot be read ({problem}); correct the file or remove it") from None
+        said = str(problem).removesuffix("; check the file")
+        raise FormatError(f"it cannot be read ({said}); correct the file or remove it") from None
     if not isinstance(data, dict):
         raise FormatError("it holds no object; correct the file or remove it")
     return data

@@ -161,7 +161,7 @@ class MergeTrace(Sequence[MergeStep]):
         try:
             # unlike read_table, imports no pandas
             source = os.fspath(path) if content is None else pa.BufferReader(content)
-            table = pq.ParquetFile(source, page_checksum_verification=True).read()
+            table = pq.ParquetFile(source, page_checksum_verification=True).read([*COLUMN_TYPES])
             metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             # facts that a trace of an earlier release lacks were 0 or False in its run
             facts: dict[str, Any] = {name: int(metadata[name]) for name in _REQUIRED}

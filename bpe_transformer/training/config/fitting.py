@@ -25,6 +25,7 @@ _LEAST_BATCH, _MOST_BATCH = 512, 4096  # ids
 _LEAST_VOCABULARY, _MOST_VOCABULARY = 500, 32_000
 _PER_ROOT = 3.0  # ids of vocabulary for each root of a byte
 _FILLED = 0.95  # of a batch of pairs that is not padding
+_TRAINING_SHARE = 0.9  # of the time; the rest is for validations and saving
 _LEAST_WARMUP, _MOST_WARMUP = 10, 2000
 
 
@@ -33,7 +34,7 @@ class TrainingData:
     """What the fit depends on.
 
     num_rows, num_bytes: of the training texts, all columns that are read. num_ids: of the longer side in an epoch, once there
-    is a tokenizer. ids_per_second: how fast this machine trains, about; known only where the clock ends the run.
+    is a tokenizer. ids_per_second: how fast this machine trains; known only where the clock ends the run.
     """
 
     num_rows: int
@@ -115,6 +116,18 @@ def steps_an_epoch(settings: Settings, num_ids: int) -> int:
     return max(1, math.ceil(num_ids / (training.max_tokens * training.accumulate * filled)))
 
 
+def first_trial(settings: Settings, fixed: Collection[str] = ()) -> Settings:
+    """The settings with the smallest batch, unless that is given: what the speed is measured with before there are others."""
+    if "max_tokens" in fixed:
+        return settings
+    return settings.override({"max_tokens": max(_LEAST_BATCH, settings.model.max_len)})
+
+
+def ids_per_second(settings: Settings, num_ids: int, seconds_per_step: float) -> float:
+    """How many ids a run gets through in a second, its validations included, if a step of these settings takes so long."""
+    return _TRAINING_SHARE * num_ids / (steps_an_epoch(settings, num_ids) * seconds_per_step)
+
+
 def planned_steps(settings: Settings, data: TrainingData) -> int | None:
     """Optimizer steps of the whole run, about; None where only the clock ends it and the speed is not known."""
     training = settings.training
@@ -150,8 +163,10 @@ def _fit_pace(settings: Settings, data: TrainingData, steps: int, fit: Any) -> N
     """Warm-up and validations of a run of `steps` steps."""
     assert data.num_ids is not None
     if settings.training.schedule != "noam":  # whose peak depends on it
-        warmup = min(max(steps // WARMUP_SHARE, _LEAST_WARMUP), _MOST_WARMUP)
-        fit("warmup", _rounded(warmup), f"one in {WARMUP_SHARE} of about {times(steps, 'step')}")
+        warmup, why = min(max(steps // WARMUP_SHARE, _LEAST_WARMUP), _MOST_WARMUP), f"one in {WARMUP_SHARE}"
+        if warmup > steps // 4:
+            warmup, why = max(steps // 4, 1), "a quarter"
+        fit("warmup", _rounded(warmup), f"{why} of about {times(steps, 'step')}")
     an_epoch = steps_an_epoch(settings, data.num_ids)
     epochs = steps / an_epoch
     pace = 0 if VALIDATIONS / 4 <= epochs <= VALIDATIONS * 2 else min(_rounded(max(steps / VALIDATIONS, 10)), steps)

@@ -21,7 +21,8 @@ class RunMetrics(Callback):
 
     The figures: train_loss and validation_loss (nats per token), lr, gradient_norm, ids_per_second, tokens, epoch, share of the
     run, seconds, data_wait (share of the time spent waiting for batches), memory_bytes (resident, on a GPU what its
-    tensors take at most), and what a validation adds.
+    tensors take at most), and what a validation adds: of a language model validation_bits_per_byte. At the end of a run the
+    average of its last weights is validated too; that line has the last step again, and says so in `weights`.
 
     Args:
         names: of loggers beside JSON lines.
@@ -49,6 +50,9 @@ class RunMetrics(Callback):
         if now.validation_loss is not None:
             figures |= self._more()
         self._loggers.log(figures, now.step)
+
+    def on_final_validation(self, now: Progress, model: nn.Module) -> None:
+        self.on_step(now, model)
 
     def on_end(self, result: RunResult | None) -> None:
         if self._loggers is not None:

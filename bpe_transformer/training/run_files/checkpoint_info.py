@@ -25,7 +25,7 @@ class CheckpointInfo:
         columns: of the corpus: source and target, the text, or text and label.
         corpus: its name, for people.
         settings: the family, its options, and how it was trained and decodes.
-        result: figures of the training run (steps, epochs, seconds, validation_loss in nats per id, …).
+        result: figures of the training run (steps, epochs, seconds, validation_loss in nats per token, …).
         labels: of a classifier, in the order of its outputs; empty for every other model.
         ledgers: of the rows to train and to validate on: what was kept and lost of their text.
         foreign: of a model that was imported: its class, and the fields of its files that have no option here.

@@ -66,10 +66,12 @@ def _figures(info: CheckpointInfo) -> list[str]:
     result = info.result
     if not result:
         return ["None are known: the model was not trained by this library."]
-    unit = "a label" if info.labels else "an id"
+    unit = "a label" if info.labels else "a token"
     lines = []
     if isinstance(loss := result.get("validation_loss"), (int, float)):
         lines.append(f"- validation loss: {loss:.4f} nats {unit}")
+    if isinstance(bits := result.get("validation_bits_per_byte"), (int, float)):
+        lines.append(f"- validation: {bits:.4f} bits a byte")
     if isinstance(accuracy := result.get("validation_accuracy"), (int, float)):
         lines.append(f"- validation accuracy: {100 * accuracy:.1f} %")
     named = (("steps", "steps"), ("epochs", "epochs"), ("weights", "weights"))

@@ -87,8 +87,8 @@ class Course:
             ramp = min(1.0, share / _LONGEST_WARMUP)
             if ramp == 1.0:
                 self.notes.append(
-                    f"warmup={self.warmup} is longer than half of the run, and was shortened to {step}, "
-                    "so that the learning rate reaches its peak"
+                    f"a warm-up of {self.warmup:,} steps would take more than half of the run, which takes about "
+                    f"{round(step / share):,} at its pace; it ended after {step:,}, so that the learning rate reaches its peak"
                 )
         if state.warmup is None and ramp >= 1.0:
             state.warmup, state.warmup_share = step, share

@@ -33,8 +33,8 @@ from bpe_transformer.training.trainer.faults import device_memory_named, non_fin
 from bpe_transformer.training.trainer.interrupts import Interrupts
 from bpe_transformer.training.trainer.means import RunningMeans
 from bpe_transformer.training.trainer.saving import RunFile
-from bpe_transformer.training.trainer.step import StepFigures, TrainingStep
-from bpe_transformer.training.trainer.validation import Validation, validate
+from bpe_transformer.training.trainer.step import TrainingStep
+from bpe_transformer.training.trainer.validation import Validation, mean_bytes, validate
 
 
 class Trainer:
@@ -88,7 +88,8 @@ class Trainer:
         )
         self._batches: Iterator[Any] | None = None
         self._began = self._saved = self._validated = time.monotonic()
-        self._lr = 0.0
+        self._lr = self._norm = 0.0
+        self._bytes_per_token: float | None = None  # of what a language model is validated on
         self._freed = FreedMemory()
         self._snapshots = SnapshotKeeper(directory, training.snapshots)
 
@@ -142,14 +143,14 @@ class Trainer:
         while (ended_by := self.course.over(state, out_of_time=out_of_time)) is None:
             self._tell_notes()
             self._lr = self.course.learning_rate(state, self._seconds())
-            figures = self._step()
+            self._step()
             self._keep_snapshot()  # before the run is saved, so that none is missing where it goes on
             epoch_is_over = state.batch == 0
             validation = self._validate() if self.course.validates(state, epoch_is_over, late=late) else None
             if training.save_steps and state.step % training.save_steps == 0 and validation is None:
                 self._save()
             try:
-                self._report(figures, validation, state.epoch + (not epoch_is_over))
+                self.callbacks.on_step(self._progress(validation), self.model)
             except KeyboardInterrupt:
                 interrupts.end(signal.SIGINT)
             stop, save, out_of_time, late = self._agree(interrupts)
@@ -172,7 +173,7 @@ class Trainer:
         late = bool(training.eval_minutes and unseen >= 60 * training.eval_minutes)
         return self.engine.processes.any([interrupts.stop is not None, save, over, late], self.engine.device)
 
-    def _step(self) -> StepFigures:
+    def _step(self) -> None:
         """One step, and the state moved on by it."""
         training, state, engine = self.settings.training, self.state, self.engine
         started = time.monotonic()
@@ -180,6 +181,7 @@ class Trainer:
         waited = time.monotonic() - started
         engine.seed(training.seed, state.step)
         figures = self.step.run(batches, self._lr)
+        self._norm = figures.norm
         if not figures.is_finite:
             if not training.skip_bad_steps:
                 self._keep_finite_state()
@@ -197,7 +199,6 @@ class Trainer:
             if self.average is not None:
                 self.average.update(self.named, state.step)
             self.means.add(figures.loss, figures.count, time.monotonic() - started, waited)
-        return figures
 
     def _next_batches(self) -> list[Any]:
         """The batches of the next step; the last one of an epoch may have fewer."""
@@ -218,11 +219,12 @@ class Trainer:
         while self.course.notes:
             self.callbacks.on_note(self.course.notes.pop(0))
 
-    def _report(self, figures: StepFigures, validation: Validation | None, epoch: int) -> None:
+    def _progress(self, validation: Validation | None, weights: str | None = None) -> Progress:
+        """How the run stands. weights: what the validation was of, if not the weights of the step."""
         state, seconds = self.state, self._seconds()
-        now = Progress(
+        return Progress(
             step=state.step,
-            epoch=epoch,
+            epoch=state.epoch + (state.batch > 0),
             epochs=self.settings.training.epochs,
             share=self.course.share(state, seconds),
             loss=self.means.loss,
@@ -233,11 +235,12 @@ class Trainer:
             validation_accuracy=None if validation is None else validation.accuracy,
             score=None if validation is None else validation.score,
             tokens=state.tokens,
-            gradient_norm=figures.norm,
+            validation_bits_per_byte=None if validation is None else validation.bits_per_byte,
+            weights=weights,
+            gradient_norm=self._norm,
             data_share=self.means.waiting,
             skipped=state.skipped,
         )
-        self.callbacks.on_step(now, self.model)
 
     def _keep_snapshot(self) -> None:
         """Keeps the weights, or their average if there is one, where a moment for it has come."""
@@ -252,7 +255,10 @@ class Trainer:
 
     def evaluate(self) -> Validation:
         """The figures of the weights on the validation set."""
-        return validate(self.objective, self.task.validation, self.engine, self.model, self.score)
+        source = self.task.validation
+        if self._bytes_per_token is None and self.info.task == "language-model":
+            self._bytes_per_token = mean_bytes(source, self.tokenizer)
+        return validate(self.objective, source, self.engine, self.model, self.score, self._bytes_per_token)
 
     def _validate(self) -> Validation:
         """Scores the weights, or their average if there is one, and keeps them; what is best becomes the checkpoint."""
@@ -302,12 +308,13 @@ class Trainer:
         """Validates the end of the run and the average of the last snapshots; the better one stays."""
         state = self.state
         if not state.history or state.history[-1]["step"] != state.step:
-            self._validate()
+            self.callbacks.on_final_validation(self._progress(self._validate()), self.model)
         if len(state.snapshots) > 1 and not state.finished:
-            mean = mean_of([self.file.snapshots[step] for step in state.snapshots])
+            mean, name = mean_of([self.file.snapshots[step] for step in state.snapshots]), "average of the last"
             with self.file.weights(mean):
                 found = self.evaluate()
-            self._keep_best(found, mean, f"average of the last {len(state.snapshots)}")
+                self.callbacks.on_final_validation(self._progress(found, f"{name} {len(state.snapshots)}"), self.model)
+            self._keep_best(found, mean, f"{name} {len(state.snapshots)}")
         if not state.finished:
             state.finished = True
             self._save()
@@ -323,6 +330,7 @@ class Trainer:
             epochs=state.epoch,
             seconds=time.monotonic() - self._began,
             validation_loss=state.best.get("validation_loss"),
+            validation_bits_per_byte=state.best.get("validation_bits_per_byte"),
             chosen=str(state.best.get("weights", "no step yet")),
             history=tuple(state.history),
             signal=None if finished else number or signal.SIGINT,

@@ -10,17 +10,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from bpe_transformer.data import BatchSource
+from bpe_transformer.data import BatchSource, PackedBatch
+from bpe_transformer.data.batches.batch import IGNORED
+from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.engine import Engine
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures of a validation. loss: nats per token (or per label); accuracy: of labels, score: of decoded rows, 0 to 1."""
+    """Figures of a validation.
+
+    loss: nats per token (or per label). accuracy: of labels, score: of decoded rows, 0 to 1. bits_per_byte: of a language
+    model, by the bytes of the tokens that it predicted, which compares under any tokenizer.
+    """
 
     loss: float
     accuracy: float | None = None
     score: float | None = None
+    bits_per_byte: float | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -39,6 +46,8 @@ class Validation:
             facts["validation_accuracy"] = self.accuracy
         if self.score is not None:
             facts["score"] = self.score
+        if self.bits_per_byte is not None and self.is_finite:
+            facts["validation_bits_per_byte"] = self.bits_per_byte
         return facts
 
 
@@ -48,8 +57,12 @@ def validate(
     engine: Engine,
     model: nn.Module,
     score: Callable[[nn.Module], float] | None,
+    bytes_per_token: float | None = None,
 ) -> Validation:
-    """The plain loss over all batches of `source`, each process a share of them, and the score of the model."""
+    """The plain loss over all batches of `source`, each process a share of them, and the score of the model.
+
+    bytes_per_token: of the source, as `mean_bytes` gives them; None: bits per byte are not asked for.
+    """
     objective.eval()
     processes = engine.processes
     total, count, right, labels = 0.0, 0, 0, 0
@@ -66,4 +79,20 @@ def validate(
     if score is not None:
         model.eval()
         scored = processes.share(score(model) if processes.is_first else None)
-    return Validation(total / max(count, 1), right / labels if labels else None, scored)
+    loss = total / max(count, 1)
+    bits = None if bytes_per_token is None else loss / math.log(2) / bytes_per_token
+    return Validation(loss, right / labels if labels else None, scored, bits)
+
+
+def mean_bytes(source: BatchSource[PackedBatch], tokenizer: Tokenizer) -> float | None:
+    """The mean bytes of the tokens that a language model predicts in the batches of `source`; None: they have no bytes.
+
+    Special tokens, which stand for no text, are predicted too and have none.
+    """
+    sizes = torch.tensor([len(token) for token in tokenizer.model.decoded_bytes])
+    sizes[list(tokenizer.special_tokens.values())] = 0
+    total = count = 0
+    for batch in source.batches(0):
+        targets = batch.targets[batch.targets != IGNORED]
+        total, count = total + int(sizes[targets].sum()), count + len(targets)
+    return total / count if total else None

@@ -61,6 +61,9 @@ class TrainingDisplay(Callback):
             self._live.update(render(self._run), refresh=True)
             self._drawn = time.monotonic()
 
+    def on_final_validation(self, now: Progress, model: nn.Module) -> None:
+        self.on_step(now, model)
+
     def on_note(self, message: str) -> None:
         self._console.print(f"note: {with_options(message)}", soft_wrap=True)
 
@@ -75,6 +78,9 @@ def validation_line(now: Progress) -> str:
     """What is said of a validation, in one line."""
     accuracy = "" if now.validation_accuracy is None else f"  accuracy {100 * now.validation_accuracy:.1f} %"
     score = "" if now.score is None else f"  score {100 * now.score:.1f}"
+    score += "" if now.validation_bits_per_byte is None else f"  {now.validation_bits_per_byte:.3f} bits a byte"
+    if now.weights is not None:
+        return f"{now.weights}  validation {now.validation_loss:.3f}{accuracy}{score}"
     return (
         f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  loss {now.loss:.3f}  "
         f"validation {now.validation_loss:.3f}{accuracy}{score}  {now.ids_per_second:,.0f} ids/s"

@@ -88,9 +88,9 @@ def train_prepared(
     quiet = not processes.is_first
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
+        data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
         if not quiet and (not resume or has_begun_only(run)):
             begin_run(run, chosen.settings)
-        data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
     initial = initial_weights(start, run, messages(), resume=resume)

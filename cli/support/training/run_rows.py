@@ -1,51 +1,101 @@
-"""The rows that a run was trained and validated on, read again for the commands that look at what training made of them."""
+"""The corpora that a run was trained on, and their rows: read again for the commands that look at what training made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
+from bpe_transformer.cli.support.options import is_typed
 from bpe_transformer.cli.support.training_options import CorpusChoice, TrainingCorpus, with_weight
+from bpe_transformer.errors import CorpusError
 
 if TYPE_CHECKING:
+    import datasets
+
+    from bpe_transformer.data.corpora.validation_rows import Splits
     from bpe_transformer.io import Errors
     from bpe_transformer.training import CheckpointInfo
 
-Texts = list[tuple[str, ...]]  # of one row, those that the model reads
+_BATCH = 1_000  # rows in memory
+
+
+class RowTexts:
+    """The texts that a model reads of some rows, of every corpus of a mixture; read from disk whenever they are gone through."""
+
+    def __init__(self, sides: Sequence[tuple[datasets.Dataset, tuple[str, ...]]]) -> None:
+        self._sides = tuple(sides)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows, _ in self._sides)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        for rows, columns in self._sides:
+            for batch in rows.select_columns(list(columns)).iter(_BATCH):
+                for values in zip(*(batch[column] for column in columns), strict=True):
+                    yield tuple(str(value or "") for value in values)
 
 
 class RunRows(NamedTuple):
-    """The texts of the training and of the validation rows, of every corpus of a mixture."""
+    """The texts of the training and of the validation rows."""
 
-    train: Texts
-    validation: Texts
+    train: RowTexts
+    validation: RowTexts
 
 
-def run_rows(run: str, info: CheckpointInfo, split: str, source_dir: str | None, errors: Errors) -> RunRows:
-    """The rows as `settings.toml` of the run says to read them; `split`, `source_dir` and `errors` where they are typed.
+@dataclass(frozen=True)
+class RunData:
+    """The corpora of a run, and how rows were held out of them. Its splits are read once."""
 
-    A run without that file was trained on the one corpus that its model names.
+    corpora: tuple[TrainingCorpus, ...]
+    validation: str | None
+    seed: int
+    dedup: bool
+    _read: dict[str, Splits] = field(default_factory=dict)
+
+    def splits(self, corpus: TrainingCorpus, more: Sequence[str] = ()) -> Splits:
+        """The rows of one of the corpora that the run was trained and validated on. more: columns to read besides."""
+        name = corpus.choice.corpus
+        if name not in self._read:
+            self._read[name] = corpus.splits(self.validation, self.seed, dedup=self.dedup, more=more)
+        return self._read[name]
+
+    def named(self, name: str) -> TrainingCorpus | None:
+        """The corpus of the run that `name` stands for; None: another one."""
+        return next((corpus for corpus in self.corpora if _is_same(corpus.choice.corpus, name)), None)
+
+    def rows(self) -> RunRows:
+        """The texts of all corpora."""
+        read = [(self.splits(corpus), corpus.columns.texts) for corpus in self.corpora]
+        return RunRows(
+            RowTexts([(splits.train, columns) for splits, columns in read]),
+            RowTexts([(splits.validation, columns) for splits, columns in read]),
+        )
+
+
+def run_data(run: str, info: CheckpointInfo, *, typed: dict[str, Any]) -> RunData:
+    """The corpora as `settings.toml` of the run says to read them; `typed` is what the command line says instead.
+
+    A run without that file was trained on the one corpus that its model names. Raises `CorpusError` where the corpora are
+    not there any more, or were rows of ids.
     """
-    said = _said_of_data(run)
-    if _is_typed("split"):
-        said["split"] = split
-    if source_dir is not None:
-        said["from"] = source_dir
-    if _is_typed("errors"):
-        said["errors"] = errors
+    from bpe_transformer.cli.support.training.prepared_stores import is_prepared
+
+    said: dict[str, Any] = {"split": "train", "errors": "strict", **_said_of_data(run), **typed}
     settings = info.settings
     task: Any = info.task if info.task in ("translation", "classification") else "language-model"
-    found = RunRows([], [])
+    found = []
     for name in said.get("corpus") or [info.corpus]:
+        if not name:
+            raise CorpusError(f"{run} does not say what it was trained on; name a corpus")
+        if is_prepared(name):
+            raise CorpusError(f"{run} was trained on the ids of {name}, which are no texts; name a corpus of texts")
         choice = CorpusChoice(
             corpus=with_weight(name)[0],
-            split=said.get("split", split),
+            split=said["split"],
+            errors=said["errors"],
             source_dir=said.get("from"),
-            errors=said.get("errors", errors),
             task=task,
             **{key: said.get(key) for key in ("src", "tgt", "column", "label", "documents")},
             recursive=said.get("recursive", False),
@@ -54,11 +104,34 @@ def run_rows(run: str, info: CheckpointInfo, split: str, source_dir: str | None,
         )
         choice = _with_columns(choice, info.columns, said)
         facts = choice.info()
-        corpus = TrainingCorpus(choice, facts, choice.columns(facts, settings.family))
-        splits = corpus.splits(said.get("validation"), settings.training.seed, dedup=said.get("dedup", False))
-        for kept, rows in zip(found, splits[:2], strict=True):
-            kept.extend(_texts(rows, corpus.columns.texts))
-    return found
+        found.append(TrainingCorpus(choice, facts, choice.columns(facts, settings.family)))
+    return RunData(tuple(found), said.get("validation"), settings.training.seed, said.get("dedup", False))
+
+
+def run_rows(run: str, info: CheckpointInfo, split: str, source_dir: str | None, errors: Errors) -> RunRows:
+    """The texts of a run; `split`, `source_dir` and `errors` count where they are typed."""
+    typed: dict[str, Any] = {"split": split} if is_typed("split") else {}
+    typed |= {} if source_dir is None else {"from": source_dir}
+    typed |= {"errors": errors} if is_typed("errors") else {}
+    return run_data(run, info, typed=typed).rows()
+
+
+def has_record(run: str) -> bool:
+    """Whether a run says how its data was read."""
+    from bpe_transformer.training.run_record import SETTINGS
+
+    return (Path(run) / SETTINGS).exists()
+
+
+def _is_same(name: str, other: str) -> bool:
+    """Whether two names of a corpus, or of parallel files, stand for the same."""
+    if name == other:
+        return True
+    paths = [[Path(part) for part in each.split(",")] for each in (name, other)]
+    if not all(path.exists() for each in paths for path in each):
+        return False
+    resolved = [[path.resolve() for path in each] for each in paths]
+    return resolved[0] == resolved[1]
 
 
 def _with_columns(choice: CorpusChoice, columns: Sequence[str], said: dict[str, Any]) -> CorpusChoice:
@@ -74,15 +147,4 @@ def _said_of_data(run: str) -> dict[str, Any]:
     from bpe_transformer.training.config.config_file import read_config_file
     from bpe_transformer.training.run_record import SETTINGS
 
-    path = Path(run) / SETTINGS
-    return dict(read_config_file(path).others) if path.exists() else {}
-
-
-def _is_typed(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
-
-
-def _texts(rows: Any, columns: tuple[str, ...]) -> Texts:
-    chosen = rows.select_columns(list(columns))
-    return [tuple(str(row[column] or "") for column in columns) for row in chosen]
+    return dict(read_config_file(Path(run) / SETTINGS).others) if has_record(run) else {}

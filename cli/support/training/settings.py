@@ -182,20 +182,40 @@ def fit_vocabulary_to(
 
 
 def fit_training_to(
-    chosen: ChosenSettings, data: TrainingData, rows: Rows, tokenizer: Tokenizer, *, alone: bool
+    chosen: ChosenSettings, data: TrainingData, rows: Rows, tokenizer: Tokenizer, columns: TaskColumns, *, alone: bool
 ) -> None:
     """Fits everything else, now that there are ids. alone: one process; several cannot each measure the speed."""
     from bpe_transformer.training.config.fitting import fit_training
     from bpe_transformer.training.run_record import stores_of
-    from bpe_transformer.training.speed import estimated_ids_per_second
 
     pairs = rows.task == "translation"
     lengths = [store.lengths for store in stores_of(rows)]
     ids = sum(int(each.max(axis=1).sum()) if pairs else int(each.sum()) for each in lengths)
+    data = replace(data, num_ids=ids)
     training = chosen.settings.training
-    by_clock = training.epochs is None and training.steps is None and training.tokens is None
-    speed = estimated_ids_per_second(chosen.settings, tokenizer.vocab_size) if by_clock and alone else None
-    chosen.fit(fit_training(chosen.settings, replace(data, num_ids=ids, ids_per_second=speed), chosen.given))
+    if alone and training.epochs is None and training.steps is None and training.tokens is None:
+        data = _with_speed(chosen, data, rows, tokenizer, columns)
+    chosen.fit(fit_training(chosen.settings, data, chosen.given))
+
+
+def _with_speed(
+    chosen: ChosenSettings, data: TrainingData, rows: Rows, tokenizer: Tokenizer, columns: TaskColumns
+) -> TrainingData:
+    """The data with the speed of this machine, measured with the smallest batch and then with the one that it asks for."""
+    from bpe_transformer.training.config.fitting import first_trial, fit_training, ids_per_second
+    from bpe_transformer.training.speed import seconds_per_step
+
+    assert data.num_ids is not None
+    trial = first_trial(chosen.settings, chosen.given)
+    for _ in range(2):
+        seconds = seconds_per_step(trial, rows, tokenizer, columns)
+        data = replace(data, ids_per_second=ids_per_second(trial, data.num_ids, seconds))
+        fitted = fit_training(chosen.settings, data, chosen.given)
+        found = chosen.settings.override({one.name: one.value for one in fitted})
+        if found.training.max_tokens == trial.training.max_tokens:
+            break
+        trial = found
+    return data
 
 
 def _num_bytes(rows: datasets.Dataset, columns: tuple[str, ...]) -> int:

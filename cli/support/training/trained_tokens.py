@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,7 +51,8 @@ def show_trained_tokens(
     from bpe_transformer.training import load_checkpoint_info
 
     info = load_checkpoint_info(run)
-    seen_in, measured = run_rows(run, info, split, source_dir, errors)
+    seen_in, held_out = run_rows(run, info, split, source_dir, errors)
+    measured: Iterable[tuple[str, ...]] = held_out
     if files or texts:
         if info.task == "translation":
             raise click.UsageError(

@@ -78,7 +78,7 @@ def test_what_cannot_be_drawn_is_refused(runs: tuple[Path, Path], tmp_path: Path
 def test_terminal(runs: tuple[Path, Path], width: int) -> None:
     picture = drawn(run_curves(runs), width)
     assert max(map(len, picture.splitlines())) <= width
-    for expected in ("loss (nats per id)", "A", "B", "first, validation", "second, training", "3.2500"):
+    for expected in ("loss (nats per token)", "A", "B", "first, validation", "second, training", "3.2500"):
         assert expected in picture
     assert any("⠀" < sign <= "⣿" for sign in picture)
 

@@ -12,7 +12,7 @@ from bpe_transformer.inspection.render.plots import Line, Plot, TerminalPlot
 from bpe_transformer.inspection.render.plots.line import MARKS
 from bpe_transformer.io.printable import printable
 
-Y_LABELS = {LOSS: "loss (nats per id)"}
+Y_LABELS = {LOSS: "loss (nats per token)"}
 
 
 def plot_of(curves: RunCurves) -> Plot:
@@ -54,6 +54,7 @@ def _columns(runs: tuple[RunCurve, ...], axis: str) -> list[Column]:
         Column("training", "right", [_last(run) for run in runs], 1),
         Column("best validation", "right", ["–" if run.best is None else f"{run.best[1]:.4f}" for run in runs]),
         Column(f"at {unit}", "right", ["–" if run.best is None else f"{run.best[0]:,.5g}" for run in runs], 3),
+        Column("bits/byte", "right", [_bits(run.best_bits_per_byte) for run in runs], 2),
         Column("ids/s", "right", [number(_rounded(run.ids_per_second)) for run in runs], 4),
         Column("data wait", "right", ["–" if run.data_wait is None else percent(run.data_wait) for run in runs], 6),
         Column("peak memory", "right", [_memory(run.peak_memory) for run in runs], 5),
@@ -63,6 +64,10 @@ def _columns(runs: tuple[RunCurve, ...], axis: str) -> list[Column]:
 
 def _last(run: RunCurve) -> str:
     return f"{run.train[-1][1]:.4f}" if run.train else "–"
+
+
+def _bits(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
 
 
 def _rounded(value: float | None) -> int | None:
