@@ -191,7 +191,9 @@ def test_attention_in_words_is_pythons(opened: Callable[..., Any], kind: str) ->
     model, _, tokenizer = load_checkpoint(folder)
     read, ids = page.evaluate("[page.part.row.memory?.ids, page.part.row.nodes.map((node) => node.id)]")
     with torch.inference_mode():
-        weights = model.attention(*(torch.tensor([row]) for row in ((ids,) if kind == "gpt" else (read, ids))))
+        weights = model.attention(  # type: ignore[operator]
+            *(torch.tensor([row]) for row in ((ids,) if kind == "gpt" else (read, ids)))
+        )
     last = (weights.decoder if kind == "gpt" else weights.cross)[-1, 0].mean(dim=0).numpy()
     ended = page.evaluate("page.part.ended") == "ended"
     row_ids = ids if kind == "gpt" else [*ids[1:], *([tokenizer.special_tokens["<eos>"]] if ended else [])]
