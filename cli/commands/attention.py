@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bpe_transformer.inference.attention_weights import AttentionKind
-    from bpe_transformer.inspection.attention import AttentionMap, AttentionOverTraining, Reading, Unit
+    from bpe_transformer.inspection.attention import AttendedText, AttentionMap, AttentionOverTraining, Reading, Unit
     from bpe_transformer.inspection.attention.methods import Choice, Method
 
 
@@ -47,6 +48,7 @@ Examples:
   bpe-transformer attention runs/language "the cat slept and it was old" --focus it
   bpe-transformer attention runs/numbers "three cats" --kind encoder --tokens --json
   bpe-transformer attention runs/numbers "three cats" --over-training --svg strip.svg
+  bpe-transformer attention runs/numbers "three cats" --html attention.html
 """
 )
 @click.argument("run", type=click.Path())
@@ -91,6 +93,12 @@ Examples:
     type=click.Path(dir_okay=False),
     help="Write the first map, or the strip of --over-training, to this file as well.",
 )
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write a page with every layer and head to this file as well.",
+)
 @overwrite_option
 @errors_option()
 @view_options
@@ -106,6 +114,7 @@ def command(
     focus: str | None,
     over_training: bool,
     svg: str | None,
+    html: str | None,
     overwrite: bool,
     errors: str,
     as_json: bool,
@@ -121,7 +130,7 @@ def command(
         raise click.UsageError(
             "--focus looks at the weights of all layers and heads; leave --layer, --head and --method out"
         )
-    pictures = _Pictures(svg, overwrite)
+    pictures = _Pictures(svg, html, overwrite)
     pictures.claim(focus=focus, over_training=over_training)
     source = (read_text(errors).rstrip("\n") if text is None else text).strip()
     console = None if as_json else output(width)
@@ -140,7 +149,7 @@ def command(
         focused = found.focus(focus, kind)
         return print_json(focused.as_dict()) if console is None else console.print(focused)
     maps = found.maps(reading)
-    pictures.write_maps(maps)
+    pictures.write_maps(maps, found, reading, run)
     if console is None:
         return print_json([view.as_dict() for view in maps])
     if found.is_cross(kind):
@@ -175,6 +184,7 @@ class _Pictures:
     """The files that pictures go to."""
 
     svg: str | None
+    html: str | None
     overwrite: bool
 
     def claim(self, *, focus: str | None, over_training: bool) -> None:
@@ -183,17 +193,25 @@ class _Pictures:
 
         if focus is not None and over_training:
             raise click.UsageError("--focus looks at one model; leave it or --over-training out")
-        if focus is not None and self.svg is not None:
-            raise click.UsageError("--svg draws maps, which --focus does not show; leave one of them out")
-        if self.svg is not None:
-            claim_output(self.svg)
+        if focus is not None and (self.svg is not None or self.html is not None):
+            name = "--svg" if self.svg is not None else "--html"
+            raise click.UsageError(f"{name} draws maps, which --focus does not show; leave one of them out")
+        if over_training and self.html is not None:
+            raise click.UsageError("--html shows one model; draw --over-training with --svg")
+        for path in (self.svg, self.html):
+            if path is not None:
+                claim_output(path)
 
-    def write_maps(self, maps: Sequence[AttentionMap]) -> None:
-        """The first map as SVG."""
+    def write_maps(self, maps: Sequence[AttentionMap], found: AttendedText, reading: Reading, run: str) -> None:
+        """The first map as SVG, and all of its kind as a page."""
         if self.svg is not None:
             from bpe_transformer.inspection.render.attention.svg import svg_attention
 
             self._write(self.svg, svg_attention(maps[0]))
+        if self.html is not None:
+            from bpe_transformer.inspection.html.attention_page import attention_page
+
+            self._write(self.html, attention_page(found, reading, title=Path(run).resolve().name))
 
     def write_training(self, view: AttentionOverTraining) -> None:
         """The strip as SVG."""

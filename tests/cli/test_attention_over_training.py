@@ -110,6 +110,7 @@ def test_what_cannot_be_shown(bpe: Run, fails: Callable[..., str], run: Path, tm
     message = fails("attention", tmp_path / "plain", "three cats", "--over-training")
     assert "has kept the weights of its last step only; train it with --snapshots 8" in message
     assert "not all" in fails("attention", run, "three", "--over-training", "--head", "all")
-    assert bpe("attention", run, "three", "--over-training", "--focus", "three").returncode == 2
+    for options in (["--focus", "three"], ["--html", tmp_path / "x.html"]):
+        assert bpe("attention", run, "three", "--over-training", *options).returncode == 2
     (run / "snapshots/step-4.safetensors").write_bytes(b"{}")
     assert "step-4.safetensors is damaged" in fails("attention", run, "three", "--over-training")

@@ -1,0 +1,108 @@
+"""`attention --html`: what the page shows is what the command computes, for every kind, method, layer and head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser
+
+from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.inspection.attention import AttentionReader, Reading
+from bpe_transformer.inspection.html.attention_page import attention_data, attention_page
+from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
+from bpe_transformer.training.checkpoint import build_model, weights_of
+
+TEXT, TARGET = "three </script><b>cats</b> \u202e[red]", "고양이 세 마리"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> AttentionReader:
+    """An untrained translator."""
+    counts = PretokenCounts.from_iterator(["three cats", "고양이 세 마리"])
+    tokenizer: Tokenizer = learn_bpe(counts, 280, special_tokens=["<pad>", "<s>", "</s>"])
+    options = {"family": "transformer", "d_model": 16, "n_heads": 2, "n_layers": 2, "d_ff": 16, "max_len": 128}
+    info = CheckpointInfo(
+        digest=tokenizer.digest,
+        vocab_size=tokenizer.vocab_size,
+        pad_id=tokenizer.special_tokens["<pad>"],
+        columns=("en", "ko"),
+        corpus="none",
+        settings=Settings.preset("tiny").override(options),
+    )
+    torch.manual_seed(0)
+    run = tmp_path_factory.mktemp("run") / "run"
+    save_checkpoint(run, weights_of(build_model(info)), info, tokenizer)
+    return AttentionReader.load(run)
+
+
+def test_the_data_are_the_maps_of_every_reading(reader: AttentionReader) -> None:
+    found = reader.attended(TEXT, TARGET)
+    data = attention_data(found, Reading("encoder", 1, "max", "norms"))
+    assert data["chosen"] == {"kind": "encoder", "method": "norms", "layer": 1, "head": "max"}
+    assert [kind["name"] for kind in data["kinds"]] == ["cross", "decoder", "encoder"]
+    for kind in data["kinds"]:
+        assert {name: np.shape(weights)[:2] for name, weights in kind["methods"].items()} == {
+            "weights": (2, 2),
+            "norms": (2, 2),
+            "rollout": (2, 1),
+        }
+        (view,) = found.maps(Reading(kind["name"], 2, 1))
+        np.testing.assert_allclose(kind["methods"]["weights"][1][0], view.weights[0], atol=1e-4)
+    assert (
+        "</script>"
+        not in attention_page(found, Reading(), title="<run>").partition('id="data">')[2].partition("</script>")[0]
+    )
+
+
+def test_in_a_browser(reader: AttentionReader, browser: Browser, tmp_path: Path) -> None:
+    found = reader.attended(TEXT, TARGET)
+    path = tmp_path / "attention.html"
+    path.write_text(attention_page(found, Reading(), title="<b>run</b>"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=20_000)
+
+    def shown() -> list[list[str]]:
+        cells: list[list[str]] = page.eval_on_selector_all(
+            "#matrix tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+        )
+        return cells
+
+    def check(reading: Reading) -> None:
+        (view,) = found.maps(reading)
+        cells = shown()
+        assert [row[0] for row in cells] == [name.decode() for name in view.tgt_tokens]
+        for row, weights in zip(cells, view.mean().weights[0], strict=True):
+            numbers = [int(cell.removesuffix(" %") or 0) for cell in row[1:]]
+            np.testing.assert_allclose(numbers, 100 * weights, atol=0.52)
+
+    assert page.inner_text("h1") == "<b>run</b>"
+    assert "⟨U+202E⟩" in page.inner_text("#lead")
+    assert [cell for cell in page.locator("#matrix thead th").all_inner_texts()][1] == "</script><b>cats</b>"
+    check(Reading("cross", 2))
+    page.select_option("select[name=head]", "2")
+    check(Reading("cross", 2, 2))
+    page.select_option("select[name=layer]", "max")
+    page.select_option("select[name=method]", "norms")
+    page.select_option("select[name=head]", "1")
+    check(Reading("cross", "max", 1, "norms"))
+    page.select_option("select[name=method]", "rollout")
+    page.select_option("select[name=layer]", "1")
+    check(Reading("cross", 1, "mean", "rollout"))
+    page.select_option("select[name=method]", "weights")
+    page.select_option("select[name=kind]", "encoder")
+    check(Reading("encoder", 1, "mean"))
+    page.focus("#lines button >> nth=1")
+    assert page.locator("#matrix tr.dim").count() == len(shown()) - 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert said == []
+    assert len([address for address in asked if not address.startswith("data:")]) == 1
+    page.close()
