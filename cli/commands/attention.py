@@ -97,7 +97,7 @@ Examples:
     "--html",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write a page with every layer and head to this file as well.",
+    help="Write a page in which kind, method, layer and head are chosen to this file as well.",
 )
 @overwrite_option
 @errors_option()
@@ -203,15 +203,15 @@ class _Pictures:
                 claim_output(path)
 
     def write_maps(self, maps: Sequence[AttentionMap], found: AttendedText, reading: Reading, run: str) -> None:
-        """The first map as SVG, and all of its kind as a page."""
+        """The first map as SVG, and every map of the model as a page."""
         if self.svg is not None:
             from bpe_transformer.inspection.render.attention.svg import svg_attention
 
             self._write(self.svg, svg_attention(maps[0]))
         if self.html is not None:
-            from bpe_transformer.inspection.html.attention_page import attention_page
+            from bpe_transformer.inspection.html import attention_page_html
 
-            self._write(self.html, attention_page(found, reading, title=Path(run).resolve().name))
+            self._write(self.html, attention_page_html(found, reading, title=Path(run).resolve().name))
 
     def write_training(self, view: AttentionOverTraining) -> None:
         """The strip as SVG."""

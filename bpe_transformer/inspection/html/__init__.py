@@ -1,5 +1,6 @@
-"""One HTML page that shows a vocabulary, and one in which a trained model runs: their data and assets, without a network."""
+"""HTML pages that need no network: a vocabulary, attention over a text, a trained model that runs; their data and assets."""
 
+from bpe_transformer.inspection.html.attention_page import attention_page_data, attention_page_html
 from bpe_transformer.inspection.html.js_patterns import JsPattern, translate
 from bpe_transformer.inspection.html.report import report_data, report_html, write_report
 from bpe_transformer.inspection.html.trained_model_page import (
@@ -13,6 +14,8 @@ from bpe_transformer.inspection.html.trained_model_page import (
 __all__ = [
     "JsPattern",
     "ModelPage",
+    "attention_page_data",
+    "attention_page_html",
     "holds_run",
     "model_page",
     "model_page_html",

@@ -2,72 +2,97 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import replace
 from html import escape
-from importlib import resources
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bpe_transformer.inspection.attention.attended import AttendedText
-from bpe_transformer.inspection.attention.methods import METHODS
+from bpe_transformer.inspection.attention.methods import METHODS, Choice, Method
 from bpe_transformer.inspection.attention.reading import Reading
 from bpe_transformer.inspection.attention.units import folding_remark
 from bpe_transformer.inspection.base.visible import visible
+from bpe_transformer.inspection.html.packing import asset, filled, pack, script_json, scripts
 from bpe_transformer.io.printable import printable
 
+if TYPE_CHECKING:
+    from bpe_transformer.inference.attention_weights import AttentionKind
+
 _METHOD_NAMES = {"weights": "weights", "norms": "weight times value norm", "rollout": "rollout"}
-_DIGITS = 4  # after the point
+_SCRIPTS = ("encoder.js", "attention/page.js")  # the first unpacks columns
+_WHOLE = 10_000  # the page keeps a weight as a whole number of this many parts
 
 
-def attention_page(attended: AttendedText, reading: Reading, *, title: str) -> str:
-    """The page; it opens with what `reading` names, and with the last layer where that says all of them."""
-    data = attention_data(attended, reading)
-    values = {
-        "title": escape(title),
-        "style": _asset("style.css") + _asset("attention/page.css"),
-        "colophon": escape(f"bpe-transformer {version('bpe-transformer')}"),
-        "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "script": _asset("attention/page.js"),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found.group(1)], _asset("attention/page.html"))
+def attention_page_html(attended: AttendedText, reading: Reading, *, title: str) -> str:
+    """The page; it opens with what `reading` names, and with the last layer where that says all of them.
+
+    Raises:
+        ConfigError: the model has no such kind, layer or head.
+    """
+    return filled(
+        "attention/page.html",
+        {
+            "title": escape(printable(title)),
+            "style": asset("style.css") + asset("attention/page.css"),
+            "colophon": escape(f"bpe-transformer {version('bpe-transformer')}"),
+            "data": script_json(attention_page_data(attended, reading)),
+            "script": scripts(_SCRIPTS),
+        },
+    )
 
 
-def attention_data(attended: AttendedText, reading: Reading) -> dict[str, Any]:
-    """What the page shows, as JSON values: of each kind its words, and by method the weights (layers, heads, T, S)."""
+def attention_page_data(attended: AttendedText, reading: Reading) -> dict[str, Any]:
+    """What the page shows, as JSON values: of each kind its words, and by method its maps as `Reading` defines them.
+
+    Raises:
+        ConfigError: the model has no such kind, layer or head.
+    """
+    attended.maps(reading)  # for the errors it raises
     weights = attended.weights
-    kinds = [_kind(attended, kind) for kind in weights.kinds]
     chosen = weights.kind_named(reading.kind)
-    layers = next(len(kind["methods"]["weights"]) for kind in kinds if kind["name"] == chosen)
-    layer = layers if reading.layer in (None, "all") else reading.layer
+    layer = len(getattr(weights, chosen)) if reading.layer in (None, "all") else reading.layer
     head = "mean" if reading.head == "all" or reading.method == "rollout" else reading.head
     return {
-        "kinds": kinds,
+        "kinds": [_kind(attended, kind) for kind in weights.kinds],
         "methods": _METHOD_NAMES,
+        "whole": _WHOLE,
         "chosen": {"kind": chosen, "method": reading.method, "layer": layer, "head": head},
         "folding": folding_remark(attended.unit),
         "lead": printable(attended.lead),
     }
 
 
-def _asset(name: str) -> str:
-    place = resources.files("bpe_transformer.inspection.html").joinpath("assets", *name.split("/"))
-    return place.read_text(encoding="utf-8")
-
-
-def _kind(attended: AttendedText, kind: Any) -> dict[str, Any]:
-    everything = Reading(kind, "all", "all")
-    methods = {}
-    for method in METHODS:
-        maps = attended.maps(replace(everything, method=method))
-        heads = 1 if method == "rollout" else len(maps) // len(getattr(attended.weights, kind))
-        rounded = [[[round(float(value), _DIGITS) for value in row] for row in view.weights[0]] for view in maps]
-        methods[method] = [rounded[first : first + heads] for first in range(0, len(rounded), heads)]
+def _kind(attended: AttendedText, kind: AttentionKind) -> dict[str, Any]:
+    (first,) = attended.maps(Reading(kind))
     return {
         "name": kind,
         "title": attended.weights.title(kind),
-        "columns": [visible(token) for token in maps[0].src_tokens],
-        "rows": [visible(token) for token in maps[0].tgt_tokens],
-        "methods": methods,
+        "columns": [visible(token) for token in first.src_tokens],
+        "rows": [visible(token) for token in first.tgt_tokens],
+        "methods": {method: _maps(attended, kind, method) for method in METHODS},
     }
+
+
+def _maps(attended: AttendedText, kind: AttentionKind, method: Method) -> dict[str, Any]:
+    """Every map of a kind and method, packed as (layers, heads, T, S).
+
+    Where there are several layers their mean and maximum follow them, and likewise the heads'. They are read as the
+    command reads them, between tokens: the maximum of maps that are folded already would be another one.
+    """
+    layers, heads = getattr(attended.weights, kind).shape[:2]
+    if method == "rollout":
+        heads = 1
+    blocks = []
+    for layer in _choices(layers):
+        over_heads = []
+        for head in _choices(heads):
+            found = np.stack([view.weights[0] for view in attended.maps(Reading(kind, layer, head, method))])
+            over_heads.append(found.reshape(layers if layer == "all" else 1, -1, *found.shape[1:]))
+        blocks.append(np.concatenate(over_heads, axis=1))
+    parts = np.rint(np.concatenate(blocks) * _WHOLE).astype(np.uint32)
+    return {"layers": layers, "heads": heads, "weights": pack(parts.reshape(-1))}
+
+
+def _choices(count: int) -> tuple[Choice, ...]:
+    return ("all",) if count == 1 else ("all", "mean", "max")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from playwright.sync_api import Browser
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.inspection.attention import AttentionReader, Reading
-from bpe_transformer.inspection.html.attention_page import attention_data, attention_page
+from bpe_transformer.cli.commands.attention import command
+from bpe_transformer.errors import ConfigError
+from bpe_transformer.inspection.attention import AttendedText, AttentionReader, Reading
+from bpe_transformer.inspection.attention.methods import METHODS, Choice
+from bpe_transformer.inspection.base.visible import visible
+from bpe_transformer.inspection.html import attention_page_data
 from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 
@@ -19,8 +26,8 @@ TEXT, TARGET = "three </script><b>cats</b> \u202e[red]", "고양이 세 마리"
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> AttentionReader:
-    """An untrained translator."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained translator, in a folder with a hostile name."""
     counts = PretokenCounts.from_iterator(["three cats", "고양이 세 마리"])
     tokenizer: Tokenizer = learn_bpe(counts, 280, special_tokens=["<pad>", "<s>", "</s>"])
     options = {"family": "transformer", "d_model": 16, "n_heads": 2, "n_layers": 2, "d_ff": 16, "max_len": 128}
@@ -33,34 +40,44 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> AttentionReader:
         settings=Settings.preset("tiny").override(options),
     )
     torch.manual_seed(0)
-    run = tmp_path_factory.mktemp("run") / "run"
-    save_checkpoint(run, weights_of(build_model(info)), info, tokenizer)
-    return AttentionReader.load(run)
+    folder = tmp_path_factory.mktemp("run") / "<b>run"
+    save_checkpoint(folder, weights_of(build_model(info)), info, tokenizer)
+    return folder
 
 
-def test_the_data_are_the_maps_of_every_reading(reader: AttentionReader) -> None:
-    found = reader.attended(TEXT, TARGET)
-    data = attention_data(found, Reading("encoder", 1, "max", "norms"))
+@pytest.fixture(scope="module")
+def found(run: Path) -> AttendedText:
+    return AttentionReader.load(run).attended(TEXT, TARGET)
+
+
+def test_the_data_are_the_maps_of_every_reading(found: AttendedText) -> None:
+    data = attention_page_data(found, Reading("encoder", 1, "max", "norms"))
     assert data["chosen"] == {"kind": "encoder", "method": "norms", "layer": 1, "head": "max"}
     assert [kind["name"] for kind in data["kinds"]] == ["cross", "decoder", "encoder"]
     for kind in data["kinds"]:
-        assert {name: np.shape(weights)[:2] for name, weights in kind["methods"].items()} == {
-            "weights": (2, 2),
-            "norms": (2, 2),
-            "rollout": (2, 1),
-        }
-        (view,) = found.maps(Reading(kind["name"], 2, 1))
-        np.testing.assert_allclose(kind["methods"]["weights"][1][0], view.weights[0], atol=1e-4)
-    assert (
-        "</script>"
-        not in attention_page(found, Reading(), title="<run>").partition('id="data">')[2].partition("</script>")[0]
-    )
+        for method in METHODS:
+            packed = kind["methods"][method]
+            assert (packed["layers"], packed["heads"]) == (2, 1 if method == "rollout" else 2)
+            heads: list[Choice] = ["mean"] if method == "rollout" else [1, 2, "mean", "max"]
+            layers: list[Choice] = [1, 2, "mean", "max"]
+            parts = np.frombuffer(zlib.decompress(base64.b64decode(packed["weights"]["data"])), np.uint8)
+            numbers = np.ascontiguousarray(parts.reshape(4, -1).T).view("<u4") / data["whole"]
+            expected = [
+                found.maps(Reading(kind["name"], layer, head, method))[0].weights for layer in layers for head in heads
+            ]
+            np.testing.assert_allclose(numbers.reshape(-1), np.ravel(expected), atol=1e-4)
 
 
-def test_in_a_browser(reader: AttentionReader, browser: Browser, tmp_path: Path) -> None:
-    found = reader.attended(TEXT, TARGET)
+def test_a_head_that_there_is_not(found: AttendedText) -> None:
+    with pytest.raises(ConfigError, match="there is no head 9"):
+        attention_page_data(found, Reading("cross", 1, 9))
+
+
+def test_in_a_browser(run: Path, found: AttendedText, browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "attention.html"
-    path.write_text(attention_page(found, Reading(), title="<b>run</b>"), encoding="utf-8")
+    result = CliRunner().invoke(command, [str(run), TEXT, "--target", TARGET, "--json", "--html", str(path)])
+    assert result.exit_code == 0, result.output
+    assert path.stat().st_size < 64_000
     page = browser.new_page(viewport={"width": 390, "height": 900})
     said: list[str] = []
     asked: list[str] = []
@@ -79,12 +96,12 @@ def test_in_a_browser(reader: AttentionReader, browser: Browser, tmp_path: Path)
     def check(reading: Reading) -> None:
         (view,) = found.maps(reading)
         cells = shown()
-        assert [row[0] for row in cells] == [name.decode() for name in view.tgt_tokens]
-        for row, weights in zip(cells, view.mean().weights[0], strict=True):
+        assert [row[0] for row in cells] == [visible(name) for name in view.tgt_tokens]
+        for row, weights in zip(cells, view.weights[0], strict=True):
             numbers = [int(cell.removesuffix(" %") or 0) for cell in row[1:]]
             np.testing.assert_allclose(numbers, 100 * weights, atol=0.52)
 
-    assert page.inner_text("h1") == "<b>run</b>"
+    assert page.inner_text("h1") == "<b>run"
     assert "⟨U+202E⟩" in page.inner_text("#lead")
     assert [cell for cell in page.locator("#matrix thead th").all_inner_texts()][1] == "</script><b>cats</b>"
     check(Reading("cross", 2))
@@ -100,6 +117,9 @@ def test_in_a_browser(reader: AttentionReader, browser: Browser, tmp_path: Path)
     page.select_option("select[name=method]", "weights")
     page.select_option("select[name=kind]", "encoder")
     check(Reading("encoder", 1, "mean"))
+    page.select_option("select[name=head]", "max")
+    page.select_option("select[name=layer]", "max")
+    check(Reading("encoder", "max", "max"))
     page.focus("#lines button >> nth=1")
     assert page.locator("#matrix tr.dim").count() == len(shown()) - 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

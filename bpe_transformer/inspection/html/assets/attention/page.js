@@ -13,11 +13,20 @@ class AttentionPage {
     return this.data.kinds.find((kind) => kind.name === this.chosen.kind);
   }
 
-  // (rows, columns) of what is chosen: one head of one layer, or a mean or maximum over heads, layers or both.
+  get maps() {
+    return this.kind.methods[this.chosen.method];
+  }
+
+  // (rows, columns) of what is chosen. Behind the maps of all layers, if there are several, come their mean and maximum; so it is with heads.
   get weights() {
-    const layers = this.kind.methods[this.chosen.method];
-    const over = (list, choice) => (choice === "mean" ? mean(list) : choice === "max" ? largest(list) : list[Math.min(choice, list.length) - 1]);
-    return over(layers.map((heads) => over(heads, heads.length === 1 ? 1 : this.chosen.head)), this.chosen.layer);
+    const { layers, heads, weights } = this.maps;
+    const place = (choice, count) => (count === 1 ? 0 : choice === "mean" ? count : choice === "max" ? count + 1 : choice - 1);
+    const map = place(this.chosen.layer, layers) * (heads === 1 ? 1 : heads + 2) + place(this.chosen.head, heads);
+    const columns = this.kind.columns.length;
+    return this.kind.rows.map((_, row) => {
+      const first = (map * this.kind.rows.length + row) * columns;
+      return Array.from(weights.subarray(first, first + columns), (parts) => parts / this.data.whole);
+    });
   }
 
   draw() {
@@ -30,15 +39,14 @@ class AttentionPage {
   }
 
   choices() {
-    const layers = this.kind.methods[this.chosen.method];
+    const { layers, heads } = this.maps;
     const numbers = (count) => Array.from({ length: count }, (_, place) => [place + 1, String(place + 1)]);
     const wholes = [["mean", "mean"], ["max", "maximum"]];
-    const heads = layers[0].length > 1 ? [...wholes, ...numbers(layers[0].length)] : [["mean", "all together"]];
     const lists = {
       kind: this.data.kinds.map((kind) => [kind.name, kind.title]),
       method: Object.keys(this.kind.methods).map((name) => [name, this.data.methods[name]]),
-      layer: [...numbers(layers.length), ...wholes],
-      head: heads,
+      layer: layers > 1 ? [...numbers(layers), ...wholes] : numbers(1),
+      head: heads > 1 ? [...wholes, ...numbers(heads)] : [["mean", this.chosen.method === "rollout" ? "all together" : "1"]],
     };
     const drawn = Object.entries(lists).map(([name, list]) => {
       const select = document.createElement("select");
@@ -55,9 +63,9 @@ class AttentionPage {
   choose(name, value) {
     this.chosen[name] = /^\d+$/.test(value) ? Number(value) : value;
     if (name === "kind") this.row = null;
-    const layers = this.kind.methods[this.chosen.method];
-    if (this.chosen.layer > layers.length) this.chosen.layer = layers.length;
-    if (layers[0].length === 1 || this.chosen.head > layers[0].length) this.chosen.head = "mean";
+    const { layers, heads } = this.maps;
+    if (this.chosen.layer > layers) this.chosen.layer = layers;
+    if (heads === 1 || this.chosen.head > heads) this.chosen.head = "mean";
     this.draw();
     document.querySelector(`select[name="${name}"]`).focus();
   }
@@ -126,16 +134,8 @@ class AttentionPage {
   }
 }
 
-const eachCell = (maps, join) => maps[0].map((row, r) => row.map((_, c) => join(maps.map((map) => map[r][c]))));
-const mean = (maps) => eachCell(maps, (values) => values.reduce((a, b) => a + b, 0) / values.length);
-
-// The largest of each cell, then each row divided by its sum, as the command does.
-const largest = (maps) =>
-  eachCell(maps, (values) => Math.max(...values)).map((row) => {
-    const sum = row.reduce((a, b) => a + b, 0) || 1;
-    return row.map((value) => value / sum);
-  });
-
-const page = new AttentionPage(JSON.parse(document.getElementById("data").textContent));
-addEventListener("resize", () => page.lines(page.weights));
-document.documentElement.dataset.ready = "";
+bpe.unpackAll(JSON.parse(document.getElementById("data").textContent)).then((data) => {
+  const page = new AttentionPage(data);
+  addEventListener("resize", () => page.lines(page.weights));
+  document.documentElement.dataset.ready = "";
+});
