@@ -23,7 +23,7 @@ COMMANDS = {
     "why": "Show where a token comes from, or why a text splits.",
     "tokens": "Show how a text is tokenized.",
     "sizes": "Measure a vocabulary at every size.",
-    "report": "Write a vocabulary, or a trained model that runs in it, as an HTML page.",
+    "report": "Write a vocabulary or a trained model as an HTML page.",
     "vocab": "Browse a vocabulary, and see what a corpus uses of it.",
     "prune": "Drop the tokens that a corpus never needs.",
     "compare": "Measure tokenizers on the same texts.",

@@ -18,6 +18,7 @@ from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
 from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joined_surrogates
 
 _JSON_LINES, _JSON_CHARACTERS = 1024, 1 << 20  # parsed at once
+_LONG_TEXT = 1 << 16  # bytes of a text that is not copied once more
 _JSON_SEPARATOR = "between two lines \ue000"
 _LONG_ROW = 1 << 18  # characters
 _QUOTES = re.compile('"+')
@@ -338,8 +339,10 @@ def _json_texts(
         data, starts, stops = found
         if len(starts):
             missing.clear()
+        view = memoryview(data)
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-            yield data[start:stop].decode()
+            # a slice of bytes is quicker, and a copy
+            yield data[start:stop].decode() if stop - start < _LONG_TEXT else str(view[start:stop], "utf-8")
     if missing and known:
         raise CorpusError(f"{file.path} has no column {', '.join(sorted(missing))}; its columns are {', '.join(known)}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,12 @@ def command(
     is_run = holds_run(source)
     _refuse_misplaced(source, is_run, words, weights, measured)
     claim_output(output)
-    write: Callable[..., dict[str, Any]] = _write_model if is_run else _write_vocabulary
-    facts = write(source, output, overwrite, title, words=words, weights=weights, measured=measured)
+    with replacing(output, overwrite=overwrite) as path:
+        facts = (
+            _write_model(source, path, title, weights)
+            if is_run
+            else _write_vocabulary(source, path, title, words, measured)
+        )
     size = Path(output).stat().st_size
     left_out = facts.pop("left_out")
     if as_json:
@@ -95,14 +98,7 @@ def _refuse_misplaced(
 
 
 def _write_vocabulary(
-    source: str,
-    output: str,
-    overwrite: bool,
-    title: str | None,
-    *,
-    words: str | None,
-    measured: MeasureOptions,
-    **_: Any,
+    source: str, path: Path, title: str | None, words: str | None, measured: MeasureOptions
 ) -> dict[str, Any]:
     from bpe_transformer.inspection.html.report import report_data, write_report
 
@@ -115,15 +111,12 @@ def _write_vocabulary(
             words=[word for part in (words or "").split(",") if (word := part.strip(" ").replace("·", " "))],
             sweep=sweep,
         )
-        with replacing(output, overwrite=overwrite) as path:
-            write_report(data, path)
+        write_report(data, path)
     left_out = [data[key] for key in ("no_playground", "no_trace", "no_sizes") if key in data]
     return {"shows": "vocabulary", "left_out": left_out}
 
 
-def _write_model(
-    source: str, output: str, overwrite: bool, title: str | None, *, weights: Any, **_: Any
-) -> dict[str, Any]:
+def _write_model(source: str, path: Path, title: str | None, weights: Any) -> dict[str, Any]:
     from bpe_transformer.cli.support.training_options import hide_library_bars, start_torch
 
     start_torch()
@@ -131,8 +124,7 @@ def _write_model(
     from bpe_transformer.inspection.html.trained_model_page import model_page, write_model_page
 
     page = model_page(source, title=title, weights=weights or "float16")
-    with replacing(output, overwrite=overwrite) as path:
-        write_model_page(page, path)
+    write_model_page(page, path)
     return {
         "shows": "model",
         "weights": page.weights.kind,

@@ -75,38 +75,44 @@ Examples:
 def command(
     name: str | None,
     minutes: float | None,
+    steps: int | None,
+    seed: int | None,
+    seeds: int | None,
+    lengths: tuple[int, ...] | None,
+    widths: tuple[int, ...] | None,
+    d_model: int | None,
+    n_layers: int | None,
+    lr: float | None,
+    pairs: int | None,
+    runs: tuple[str, ...],
     threads: int,
     svg: str | None,
     output: str | None,
     overwrite: bool,
     as_json: bool,
     width: int | None,
-    **given: Any,
 ) -> None:
     """Run the study NAME, or without a name list all studies.
 
     A study trains or measures small models on bundled corpora, prints a table and a plot, and says which figure of which
     paper it repeats. All its figures but times are a function of its settings and --seed.
     """
-    from bpe_transformer.studies.catalog import STUDIES, StudyList, study_named
+    from bpe_transformer.studies.catalog import study_named
 
-    chosen = {key: value for key, value in given.items() if value is not None and value != ()}
+    sizes = {"lengths": lengths, "widths": widths, "d_model": d_model, "n_layers": n_layers, "pairs": pairs}
+    given = {"steps": steps, "seed": seed, "seeds": seeds, "lr": lr, "runs": runs or None, **sizes}
+    chosen = {key: value for key, value in given.items() if value is not None}
     if name is None:
         if chosen or any(value is not None for value in (minutes, svg, output)):
             raise click.UsageError("name a study to go with these options; without any option the list is shown")
-        listed = StudyList(tuple(STUDIES.values()))
-        if as_json:
-            return print_json(listed.as_dict())
-        _console(width).print(listed)
-        return None
+        return _list(as_json, width)
     if minutes is not None and "steps" in chosen:
         raise click.UsageError("--minutes decides the steps; give one of --minutes and --steps")
     info = study_named(name)
     from bpe_transformer.cli.support.training_options import start_torch
 
-    for place in (svg, output):
-        if place is not None:
-            claim_output(place)
+    for place in filter(None, (svg, output)):
+        claim_output(place)
     if output is not None and name == "cost":  # times are never the same again
         refuse_existing(output, overwrite=overwrite)
     console = None if as_json else _console(width)
@@ -126,6 +132,16 @@ def command(
         print_json(found.as_dict())
     else:
         console.print(found)
+
+
+def _list(as_json: bool, width: int | None) -> None:
+    from bpe_transformer.studies.catalog import STUDIES, StudyList
+
+    listed = StudyList(tuple(STUDIES.values()))
+    if as_json:
+        print_json(listed.as_dict())
+    else:
+        _console(width).print(listed)
 
 
 def _console(width: int | None) -> Any:

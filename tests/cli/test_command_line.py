@@ -54,7 +54,7 @@ ARGUMENTS = {
 }
 # Messages about arguments that no command passes on, or that it checks itself.
 NOT_REACHED = re.compile(
-    r"^module |^method='norms' needs|^truncation_side=|^stride=7|^text 7 is (masked|null)|^add_7=True|prepare_classification|classifier_dropout=|head_dim="
+    r"^module |^method='norms' needs|^truncation_side=|^stride=7|^most=7|^weights=|^text 7 is (masked|null)|^add_7=True|prepare_classification|classifier_dropout=|head_dim="
 )
 PYTHON_SYNTAX = re.compile(r"(?<![\w/.\[-])[a-z]+(_[a-z]+)*=[^=\s]|\b[a-z]\w*\(\w*[=.)]|=(True|False|None)\b")
 
@@ -95,7 +95,10 @@ def test_one_option_has_one_meaning() -> None:
     seen: dict[str, tuple[object, ...]] = {}
     for name in COMMANDS:
         for option in options(name):
-            if (name, option.opts[-1]) == ("lesson", "--text"):  # one text, and numbers for one lesson
+            if (name, option.opts[-1]) in (
+                ("lesson", "--text"),
+                ("study", "--threads"),
+            ):  # numbers for one lesson; one thread
                 continue
             if option.opts[-1] in ("--errors", "--threads", "--overwrite", "--json", "--width", "--from", "--text"):
                 facts = (option.name, option.help.partition(",")[0] if option.help else "", option.default)

@@ -237,7 +237,7 @@ def test_long_lines_are_said_or_refused_with_their_row(
     assert process("train", parallel, "-o", run, *QUICK, "--epochs", "1", "--max-len", "32").returncode == 0
     done = bpe("translate", run, "--beam", "1", input=f"one\n{'one two ' * 20}\n".encode())
     assert done.returncode == 0
-    assert done.stderr.startswith(b"note: row 2 has ")
+    assert b"note: row 2 has " in done.stderr
     refused = bpe("translate", run, "--long", "refuse", input=f"one\n\n{'one two ' * 600}\n".encode())
     assert refused.returncode == 1
     assert refused.stdout.count(b"\n") == 3

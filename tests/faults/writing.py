@@ -25,7 +25,7 @@ WRITING = {
     "encode offsets": "encode tok one --format npy --offsets {out}",
     "prepare": "prepare a.en.txt,a.ko.txt --tokenizer tok --max-len 60 -o {out}",
     "prepare a flat file": "prepare plain.txt --tokenizer tok --format nanogpt -o {out}",
-    "study": "study cost --lengths 16,32 --widths 16 -o {out}",
+    "study": "study cost --lengths 16,32 --widths 16,32 -o {out}",
     "train": f"train a.en.txt,a.ko.txt --tokenizer tok {' '.join(MODEL)} --epochs 1 --threads 1 -o {{out}}",
 }
 

@@ -71,7 +71,7 @@ def test_a_given_translation_is_scored_as_the_search_scored_it(translator: Make,
         assert one.token == other.token
         assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
     assert best.finish in ("ended", "limit")
-    with pytest.raises(ConfigError, match="2 texts and 1 targets"):
+    with pytest.raises(ConfigError, match="2 texts and 1 target cannot be paired"):
         model.score(["a", "b"], ["c"])
     with pytest.raises(ConfigError, match="3 prefixes for 2 texts"):
         model.translate(["a", "b"], prefix=["x", "y", "z"])

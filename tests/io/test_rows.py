@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, JsonLimit, ReadStats, read_ahead, row_texts, rows
+from bpe_transformer.io.byte_files import BLOCK_BYTES
 
 SIZE = 4 << 20
 
@@ -84,7 +85,8 @@ def test_a_long_field_takes_little_more_than_its_size(
     tracemalloc.stop()
     assert texts[0] > SIZE // 4
     times = 3 if data.isascii() else 5  # CPython's decoder makes room for a wide character for each byte
-    assert peak < times * len(data) + (2 << 20), f"{peak / len(data):.1f} times the size of the file"
+    block = BLOCK_BYTES if name == "a.jsonl" else 0  # the core reads JSON lines by blocks of one size
+    assert peak < times * len(data) + block + (2 << 20), f"{peak / len(data):.1f} times the size of the file"
 
 
 def test_a_row_of_many_lines_that_is_too_long_is_refused(tmp_path: Path) -> None:

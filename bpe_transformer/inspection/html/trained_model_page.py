@@ -121,7 +121,7 @@ def model_page(run: str | os.PathLike[str], *, title: str | None = None, weights
     except PatternError as cause:
         raise ConfigError(
             f"{run} has no page: a browser cannot split text as its tokenizer does ({cause}); "
-            "learn one with another --pattern, or look at the model with attention and translate"
+            "learn one with another pattern, or look at the model with attention and translate"
         ) from None
     tokens["trace"] = None if tokenizer.trace is None else trace_columns(tokenizer.trace)
     packed = pack_weights(model.named_parameters(), weights)
