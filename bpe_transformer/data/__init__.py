@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.data.batches.batch import Batch, LabelledBatch, MaskedBatch, PackedBatch, TranslationBatch
@@ -121,14 +122,4 @@ __all__ = [
     "read_stage",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        home = _HOME[name]
-        module = import_module(home if home.startswith("bpe_transformer.") else f"bpe_transformer.data.{home}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'bpe_transformer.data' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

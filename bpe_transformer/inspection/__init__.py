@@ -9,11 +9,11 @@ question, and is loaded when one of its names is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.visible import visible
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.inspection.attention import Alignment, AttentionMap
@@ -212,14 +212,4 @@ __all__ = [
     "write_report",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _FOLDER_OF:
-        value: object = getattr(import_module(f"{__name__}.{_FOLDER_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _FOLDER_OF, __all__)

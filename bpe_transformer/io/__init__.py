@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 # named as the module that it is in, whose import would take its place
 from bpe_transformer.io.printable import printable
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.io.atomic import (
@@ -185,14 +185,4 @@ __all__ = [
     "write_manifest",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'bpe_transformer.io' has no attribute {name!r}")
-    value = getattr(import_module(f"bpe_transformer.io.{_HOME[name]}"), name)
-    globals()[name] = value  # found without this function the next time
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

@@ -5,8 +5,9 @@ Nothing here knows a tokenizer or a file. Names load on first use: configs, pres
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.models.config import (
@@ -86,12 +87,4 @@ __all__ = [
     "family_named",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.models.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'bpe_transformer.models' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer.counting.counter import PretokenCounter
@@ -43,14 +44,4 @@ __all__ = [
     "learn_superwords",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'bpe_transformer.tokenizer' has no attribute {name!r}")
-    value = getattr(import_module(f"bpe_transformer.tokenizer.{_HOME[name]}"), name)
-    globals()[name] = value  # found without this function the next time
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

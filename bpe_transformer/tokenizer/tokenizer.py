@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpe_transformer.errors import DecodingError, EncodingError
 from bpe_transformer.io import shown
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.codec import Codec, OffsetUnit
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings

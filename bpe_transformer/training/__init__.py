@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.training.callbacks import Callback, Progress, RunResult, RunStart
@@ -81,13 +82,4 @@ __all__ = [
     "train_translation",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        module = import_module(f"bpe_transformer.training.{_HOME[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'bpe_transformer.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

@@ -6,8 +6,9 @@ outputs are equal too.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.inference.export.ctranslate2_folder import export_ctranslate2
@@ -22,12 +23,4 @@ _HOME = {
 
 __all__ = ["Exported", "export_ctranslate2", "export_transformers"]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.inference.export.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'bpe_transformer.inference.export' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

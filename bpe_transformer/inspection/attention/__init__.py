@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.inspection.attention.attended import AttendedText, AttentionReader, attended_text
@@ -76,12 +77,4 @@ __all__ = [
     "read_attention",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

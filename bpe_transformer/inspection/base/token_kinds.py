@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,8 +5,9 @@ Nothing here imports either package: tensors and plain data in, tensors and plai
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.models.convert.converter import Converter, Foreign, Native, SpecialTokens
@@ -24,12 +25,4 @@ _HOME = {
 
 __all__ = ["Converter", "Foreign", "Native", "SpecialTokens", "converter_of", "converters_of", "native_from"]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.models.convert.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'bpe_transformer.models.convert' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.decoding import Decoder
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import check_dropout, encoding_error

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.errors import DecodingError
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.encoding.error_messages import id_out_of_range
 
 if TYPE_CHECKING:

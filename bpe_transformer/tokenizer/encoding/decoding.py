@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from bpe_transformer import _core
 from bpe_transformer.errors import DecodingError, IdOutOfRangeError
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.decode_stream import DecodeStream
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import id_array, id_out_of_range, not_utf8

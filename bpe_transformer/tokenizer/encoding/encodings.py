@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from bpe_transformer.errors import DecodingError, FormatError
 from bpe_transformer.io import one_line
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 
 if TYPE_CHECKING:
     import pyarrow as pa

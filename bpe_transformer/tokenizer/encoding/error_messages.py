@@ -8,7 +8,7 @@ from typing import Any
 
 from bpe_transformer import _core
 from bpe_transformer.errors import BpeTransformerError, DecodingError, EncodingError, SpecialTokenError
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpe_transformer.errors import EncodingError, SpecialTokenError, TruncationWarning
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 

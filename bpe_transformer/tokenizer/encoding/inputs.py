@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from bpe_transformer import _core
 from bpe_transformer.errors import EncodingError
 from bpe_transformer.io.utf8 import joined_surrogates
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 
 if TYPE_CHECKING:
     import pyarrow as pa

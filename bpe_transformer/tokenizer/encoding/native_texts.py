@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.splitting.alignment import is_normalized
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from bpe_transformer.errors import EncodingError
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.framing import Frame
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel

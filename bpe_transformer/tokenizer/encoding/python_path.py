@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from bpe_transformer import _core
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.special_tokens import Finder, Segment
 from bpe_transformer.tokenizer.splitting.alignment import Offsets

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from bpe_transformer.errors import CorpusError, LearningError, refuse_one_string
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.counting.counts import PretokenCounts
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.resizing.usage import token_usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bpe_transformer.errors import LearningError
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from bpe_transformer import _core
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 
 UNICODE_VERSION = _core.unicode_version  # of the tables of classes and of normalisation
 Normalization = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's forms

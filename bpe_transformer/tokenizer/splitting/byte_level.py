@@ -7,7 +7,7 @@ from functools import cache
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 
 
 def gpt2_byte_order() -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from bpe_transformer.errors import PatternError
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize, normalize_aligned
 from bpe_transformer.tokenizer.splitting.precompiled_charsmap import PrecompiledNormalizer

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.splitting.alignment import Aligned, align
 
 _ASCII = r"([\x00-\x7f]+(?<!\r)(?=[\x00-\x7f]|\z))"

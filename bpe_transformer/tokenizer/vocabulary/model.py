@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 from bpe_transformer import _core
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.pickling import UnmergedTokens, reduced
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpe_transformer.io.printable import times
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 

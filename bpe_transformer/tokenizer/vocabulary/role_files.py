@@ -13,7 +13,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import ENTRIES, SETTINGS, read_limited, read_within, shown
-from bpe_transformer.lazy_numpy import np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 

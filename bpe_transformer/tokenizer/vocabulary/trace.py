@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import one_line
-from bpe_transformer.lazy_numpy import NDArray, np
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.vocabulary.pickling import reduced
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bpe_transformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bpe_transformer.training.pretrained.carry_over import (
@@ -50,12 +51,4 @@ __all__ = [
     "starting_weights",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"bpe_transformer.training.pretrained.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'bpe_transformer.training.pretrained' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)
