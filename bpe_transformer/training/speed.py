@@ -8,7 +8,7 @@ from itertools import count, islice
 from time import perf_counter
 from typing import Any
 
-from bpe_transformer.data import BatchSource, SpecialIds, TaskColumns
+from bpe_transformer.data import BatchSource, TaskColumns
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
 from bpe_transformer.training.config import Settings
@@ -25,15 +25,7 @@ def seconds_per_step(settings: Settings, train: Rows, tokenizer: Tokenizer, colu
 
     At least one step is taken, however long it takes; only where that is a matter of seconds the first one counts.
     """
-    info = CheckpointInfo(
-        digest=tokenizer.digest,
-        vocab_size=tokenizer.vocab_size,
-        pad_id=SpecialIds.of(tokenizer).pad,
-        columns=columns.columns,
-        corpus="",
-        settings=settings,
-        labels=train.labels,
-    )
+    info = CheckpointInfo.of(tokenizer, columns.columns, settings, labels=train.labels)
     training = settings.training
     engine = Engine(device=training.device, precision=training.precision)
     task = task_of(build_model(info), train, train, settings, tokenizer, engine.dtype)

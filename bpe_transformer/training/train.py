@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 from torch import nn
 
-from bpe_transformer.data import SpecialIds, TaskColumns
+from bpe_transformer.data import TaskColumns
 from bpe_transformer.errors import ConfigError, DigestMismatchError
 from bpe_transformer.ledger import Ledger
 from bpe_transformer.models.registry import FAMILIES
@@ -225,13 +225,11 @@ def _info(
                 "prepare them again, or train with the tokenizer they belong to"
             )
     torch.manual_seed(settings.training.seed)  # of the initial weights
-    return CheckpointInfo(
-        digest=tokenizer.digest,
-        vocab_size=tokenizer.vocab_size,
-        pad_id=SpecialIds.of(tokenizer).pad,
-        columns=columns,
+    return CheckpointInfo.of(
+        tokenizer,
+        columns,
+        settings,
         corpus=options.get("corpus", ""),
-        settings=settings,
         labels=labels,
         ledgers=dict(zip(("training", "validation"), map(_ledger, prepared), strict=True)),
     )

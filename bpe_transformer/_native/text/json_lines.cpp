@@ -8,8 +8,6 @@ namespace bpe {
 
 namespace {
 
-constexpr size_t kMostKeys = 64;
-
 // Reads one line.
 class LineReader : private JsonReader {
  public:
@@ -21,7 +19,8 @@ class LineReader : private JsonReader {
     if (p_ == end_) return true;
     const size_t first = texts_.starts.size(), size = texts_.bytes.size();
     found_.assign(columns_.size(), {-1, -1});
-    if (object() && (skip_space(), p_ == end_) && add_columns()) return true;
+    if (object([&](std::string_view key) { return member(key); }) && (skip_space(), p_ == end_) && add_columns())
+      return true;
     texts_.starts.resize(first);
     texts_.stops.resize(first);
     texts_.bytes.resize(size);
@@ -33,28 +32,17 @@ class LineReader : private JsonReader {
     int64_t start, stop;
   };
 
-  // The object of the line, whose texts are kept.
-  bool object() {
-    if (!take('{')) return false;
-    if (take('}')) return true;
-    do {
-      std::string_view key;
-      if (!plain_key(key) || !take(':')) return false;
-      if (std::find(keys_.begin(), keys_.end(), key) != keys_.end() || keys_.size() == kMostKeys) return false;
-      keys_.push_back(key);
-      const auto column = std::find(columns_.begin(), columns_.end(), key);
-      const bool wanted = columns_.empty() || column != columns_.end();
-      if (!wanted || !next_is('"')) {
-        if (column != columns_.end() || !value(0)) return false;
-        continue;
-      }
-      const auto start = static_cast<int64_t>(texts_.bytes.size());
-      if (!string(&texts_.bytes)) return false;
-      const auto stop = static_cast<int64_t>(texts_.bytes.size());
-      if (columns_.empty()) add({start, stop});
-      else found_[static_cast<size_t>(column - columns_.begin())] = {start, stop};
-    } while (take(','));
-    return take('}');
+  // The value of a key, kept if it is a wanted text.
+  bool member(std::string_view key) {
+    const auto column = std::find(columns_.begin(), columns_.end(), key);
+    const bool wanted = columns_.empty() || column != columns_.end();
+    if (!wanted || !next_is('"')) return column == columns_.end() && value(0);
+    const auto start = static_cast<int64_t>(texts_.bytes.size());
+    if (!string(&texts_.bytes)) return false;
+    const auto stop = static_cast<int64_t>(texts_.bytes.size());
+    if (columns_.empty()) add({start, stop});
+    else found_[static_cast<size_t>(column - columns_.begin())] = {start, stop};
+    return true;
   }
 
   void add(Span span) {
@@ -70,7 +58,6 @@ class LineReader : private JsonReader {
 
   const std::vector<std::string>& columns_;
   JsonTexts& texts_;
-  std::vector<std::string_view> keys_;
   std::vector<Span> found_;  // of each column
 };
 

@@ -1,10 +1,12 @@
 // Reads JSON, strictly, in memory. What is unusual is not taken: a slower reader then says what is wrong with it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "text/append_utf8.hpp"
 
@@ -54,6 +56,23 @@ class JsonReader {
     if (p_ == end_ || *p_ != '"') return false;
     key = {begin, static_cast<size_t>(p_++ - begin)};
     return true;
+  }
+
+  // An object of at most 64 keys, all different and without escapes. `member` reads the value of each.
+  template <class Member>
+  bool object(Member member) {
+    constexpr size_t most_keys = 64;
+    keys_.clear();
+    if (!take('{')) return false;
+    if (take('}')) return true;
+    do {
+      std::string_view key;
+      if (!plain_key(key) || !take(':')) return false;
+      if (std::find(keys_.begin(), keys_.end(), key) != keys_.end() || keys_.size() == most_keys) return false;
+      keys_.push_back(key);
+      if (!member(key)) return false;
+    } while (take(','));
+    return take('}');
   }
 
   // A string, whose text is appended to `out` if there is one.
@@ -158,6 +177,8 @@ class JsonReader {
  private:
   static constexpr int kMostDepth = 32;
   static constexpr size_t kMostDigits = 300;
+
+  std::vector<std::string_view> keys_;  // of the object that is read
 };
 
 }  // namespace bpe

@@ -8,7 +8,7 @@ namespace bpe {
 
 namespace {
 
-constexpr size_t kMostKeys = 64, kMostWhole = 18, kMostFraction = 17;
+constexpr size_t kMostWhole = 18, kMostFraction = 17;
 
 class RowReader : private JsonReader {
  public:
@@ -19,7 +19,7 @@ class RowReader : private JsonReader {
     skip_space();
     if (p_ == end_) return true;
     values_.assign(columns_.size(), nullptr);
-    if (!object() || (skip_space(), p_ != end_)) return false;
+    if (!object([&](std::string_view key) { return member(key); }) || (skip_space(), p_ != end_)) return false;
     for (size_t i = 0; i < columns_.size(); ++i) {
       p_ = values_[i];
       if (p_ && !cell(columns_[i].kinds)) return false;
@@ -30,24 +30,16 @@ class RowReader : private JsonReader {
   }
 
  private:
-  // Finds the values of the columns; those that are null stay away.
-  bool object() {
-    if (!take('{')) return false;
-    if (take('}')) return true;
-    do {
-      std::string_view key;
-      if (!plain_key(key) || !take(':')) return false;
-      if (std::find(keys_.begin(), keys_.end(), key) != keys_.end() || keys_.size() == kMostKeys) return false;
-      keys_.push_back(key);
-      skip_space();
-      const char* const begin = p_;
-      if (!value(0)) return false;
-      const auto column =
-          std::find_if(columns_.begin(), columns_.end(), [&](const auto& one) { return one.name == key; });
-      if (column == columns_.end() && !pass_over_others_) return false;
-      if (column != columns_.end() && *begin != 'n') values_[static_cast<size_t>(column - columns_.begin())] = begin;
-    } while (take(','));
-    return take('}');
+  // Finds the value of a column; one that is null stays away.
+  bool member(std::string_view key) {
+    skip_space();
+    const char* const begin = p_;
+    if (!value(0)) return false;
+    const auto column =
+        std::find_if(columns_.begin(), columns_.end(), [&](const auto& one) { return one.name == key; });
+    if (column == columns_.end()) return pass_over_others_;
+    if (*begin != 'n') values_[static_cast<size_t>(column - columns_.begin())] = begin;
+    return true;
   }
 
   bool cell(uint8_t kinds) {
@@ -68,7 +60,6 @@ class RowReader : private JsonReader {
   const std::vector<JsonTableColumn>& columns_;
   const bool pass_over_others_;
   JsonTable& table_;
-  std::vector<std::string_view> keys_;
   std::vector<const char*> values_;  // where the value of each column begins, null if it has none
 };
 

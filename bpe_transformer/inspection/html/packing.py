@@ -51,8 +51,9 @@ def script_json(data: Any) -> str:
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """An asset with each {{name}} replaced; what is put in is not read again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match.group(1)], asset(template))
+    """An asset with each {{include FILE}} and {{name}} replaced; what is put in for a name is not read again."""
+    text = re.sub(r"\{\{include (\S+)\}\}\n", lambda match: asset(match.group(1)), asset(template))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match.group(1)], text)
 
 
 def scripts(names: tuple[str, ...]) -> str:

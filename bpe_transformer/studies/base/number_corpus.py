@@ -75,14 +75,8 @@ class NumberCorpus:
 
     def info(self, family: str, **options: Any) -> CheckpointInfo:
         """What a model of a family with these options is under this vocabulary. Raises `ConfigError` for a wrong option."""
-        return CheckpointInfo(
-            digest=self.tokenizer.digest,
-            vocab_size=self.tokenizer.vocab_size,
-            pad_id=self.special.pad,
-            columns=("en", "ko"),
-            corpus=NAME,
-            settings=Settings.preset("tiny").override({"family": family, "dropout": 0.0, **options}),
-        )
+        settings = Settings.preset("tiny").override({"family": family, "dropout": 0.0, **options})
+        return CheckpointInfo.of(self.tokenizer, ("en", "ko"), settings, corpus=NAME)
 
     def translator(self, model: nn.Module, info: CheckpointInfo) -> Translator:
         """The model with the vocabulary, to translate with."""

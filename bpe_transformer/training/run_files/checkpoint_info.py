@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bpe_transformer.data import SpecialIds
 from bpe_transformer.io import Node
 from bpe_transformer.ledger import Ledger
 from bpe_transformer.models.config import ModelConfig
 from bpe_transformer.models.registry import Family, family_named
+from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.old_formats import FORMAT, upgraded_info
 
@@ -43,6 +45,21 @@ class CheckpointInfo:
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     foreign: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+
+    @classmethod
+    def of(
+        cls, tokenizer: Tokenizer, columns: tuple[str, ...], settings: Settings, *, corpus: str = "", **others: Any
+    ) -> CheckpointInfo:
+        """What a model with these settings is under a tokenizer; `others` are further attributes."""
+        return cls(
+            digest=tokenizer.digest,
+            vocab_size=tokenizer.vocab_size,
+            pad_id=SpecialIds.of(tokenizer).pad,
+            columns=columns,
+            corpus=corpus,
+            settings=settings,
+            **others,
+        )
 
     @property
     def family(self) -> Family:

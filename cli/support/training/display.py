@@ -96,19 +96,10 @@ def sampler(
     settings: Settings,
 ) -> Sampler:
     """What writes samples of the first `count` rows with a text, of those that a run is validated on."""
-    from bpe_transformer.data import SpecialIds
     from bpe_transformer.inspection.curves import write_samples
     from bpe_transformer.training import CheckpointInfo
 
-    info = CheckpointInfo(
-        digest=tokenizer.digest,
-        vocab_size=tokenizer.vocab_size,
-        pad_id=SpecialIds.of(tokenizer).pad,
-        columns=columns.columns,
-        corpus="",
-        settings=settings,
-        labels=labels,
-    )
+    info = CheckpointInfo.of(tokenizer, columns.columns, settings, labels=labels)
     chosen: list[tuple[Any, ...]] = []
     for row in texts.select_columns(list(columns.columns)):
         if len(chosen) == count:

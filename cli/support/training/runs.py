@@ -31,7 +31,6 @@ def decoded_score(
         return None
     import numpy as np
 
-    from bpe_transformer.data import SpecialIds
     from bpe_transformer.data.batches import sample_within
     from bpe_transformer.evaluation import bleu, exact_match
     from bpe_transformer.inference import Translator
@@ -39,14 +38,7 @@ def decoded_score(
 
     shown = rows.select(sample_within(np.ones(len(rows), dtype=np.int64), training.eval_rows, training.seed))
     src, tgt = ([str(text or "") for text in shown[column]] for column in columns.columns)
-    info = CheckpointInfo(
-        digest=tokenizer.digest,
-        vocab_size=tokenizer.vocab_size,
-        pad_id=SpecialIds.of(tokenizer).pad,
-        columns=columns.columns,
-        corpus="",
-        settings=settings,
-    )
+    info = CheckpointInfo.of(tokenizer, columns.columns, settings)
 
     def score(model: Any) -> float:
         written = Translator(model, tokenizer, info).translate(src, beam=1)

@@ -78,14 +78,9 @@ def small_model(family: SmallFamily, steps: int) -> SmallModel:
     lines = [side for pair in texts for side in pair] if translates else texts
     tokenizer = learn_bpe(PretokenCounts.from_iterator(lines), vocab_size=_VOCAB_SIZE, special_tokens=list(_SPECIAL))
     heads = {"n_heads": 2, "d_ff": 64} if family in ("transformer", "gpt", "bert") else {}
-    info = CheckpointInfo(
-        digest=tokenizer.digest,
-        vocab_size=tokenizer.vocab_size,
-        pad_id=tokenizer.special_tokens["<pad>"],
-        columns=("en", "ko") if translates else ("text",),
-        corpus="numbers-en-ko" if translates else "sentences",
-        settings=Settings.preset("tiny").override({"family": family, **_OPTIONS, **heads}),
-    )
+    settings = Settings.preset("tiny").override({"family": family, **_OPTIONS, **heads})
+    columns, corpus = (("en", "ko"), "numbers-en-ko") if translates else (("text",), "sentences")
+    info = CheckpointInfo.of(tokenizer, columns, settings, corpus=corpus)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(SEED)
         model = build_model(info)
