@@ -78,7 +78,7 @@ STUDIES: dict[str, StudyInfo] = {
         StudyInfo(
             "warmup",
             "What does a Transformer need warm-up for?",
-            "Xiong et al. 2020, figure 2",
+            "Xiong et al. 2020, On Layer Normalization in the Transformer Architecture",
             4.0,
         ),
         StudyInfo(

@@ -133,6 +133,11 @@ class ExplainStudy(Result):
         """One of `others`."""
         return next(found for found in self.others if found.weights == weights)
 
+    @property
+    def compared(self) -> str:
+        """What the models are to each other."""
+        return "models" if self.settings.runs else "seeds"
+
     def answer(self) -> str:
         """Two sentences, composed from the figures."""
         return f"{_where(self)} {_whether_alone(self)}"
@@ -193,14 +198,13 @@ def _where(found: ExplainStudy) -> str:
 
 def _whether_alone(found: ExplainStudy) -> str:
     """The second sentence: whether other weights would do as well."""
-    adversarial = found.other(ADVERSARIAL)
-    few = adversarial.divergence < LARGEST_DIVERGENCE / 4
+    few = found.adversarial_divergence < LARGEST_DIVERGENCE / 4
     verdict = (
         "And hardly any other weights give the same output: those found"
         if few
         else "Yet these are not the only weights with that output: others that"
     )
-    seeds = "" if found.seed_divergence is None else f"; those of two seeds {found.seed_divergence:.2f}"
+    seeds = "" if found.seed_divergence is None else f"; those of two {found.compared} {found.seed_divergence:.2f}"
     without = ""
     if found.exact_uniform is not None:
         exact, uniform = f"{found.exact:.0%}", f"{found.exact_uniform:.0%}"
@@ -210,17 +214,17 @@ def _whether_alone(found: ExplainStudy) -> str:
             else f", and training with uniform weights does no worse ({uniform} exact, against {exact})"
         )
     return (
-        f"{verdict} are {adversarial.divergence:.2f} nats away on average (of 0.69 at most{seeds}) and change it by "
+        f"{verdict} are {found.adversarial_divergence:.2f} nats away on average (of 0.69 at most{seeds}) and change it by "
         f"{MOST_CHANGE} at most{without}."
     )
 
 
 def run_study(settings: Settings, progress: Progress = no_progress) -> ExplainStudy:
     """Trains the models, or takes those of the runs, and looks at their steps. Raises `ConfigError` for a run that does
-    not fit: not of family bahdanau, or not between English and Korean.
+    not fit: not of family bahdanau, not between English and Korean, or not in the direction of the first.
     """
     if settings.runs:
-        translators = [_of_run(run) for run in settings.runs]
+        translators = _of_runs(settings.runs)
         uniform: list[Translator] = []
         gold = gold_pairs("test", settings.pairs, reverse=translators[0].info.columns[0] == "ko")
         share = 0.0
@@ -346,6 +350,19 @@ def _test_pairs(count: int) -> list[Gold]:
         if found.example.kind in KINDS and len(found.example.en.split()) <= _MOST_WORDS
     )
     return list(islice(fitting, count))
+
+
+def _of_runs(runs: Sequence[str]) -> list[Translator]:
+    """The models of the runs, which all translate in one direction: they are looked at on the same pairs."""
+    found = [_of_run(run) for run in runs]
+    first = found[0].info.columns
+    for run, translator in zip(runs, found, strict=True):
+        if translator.info.columns != first:
+            raise ConfigError(
+                f"{run} translates {' to '.join(translator.info.columns)}, and {runs[0]} {' to '.join(first)}; "
+                "give runs of one direction"
+            )
+    return found
 
 
 def _of_run(run: str) -> Translator:

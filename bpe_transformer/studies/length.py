@@ -114,6 +114,7 @@ class LengthStudy(Result):
         """What the figures say: how far each model falls, and where attention gets ahead."""
         trained = self.longest_trained
         falls = "; ".join(f"{model} {_falls(self.of(model), trained.links)}" for model in MODELS)
+        known = " (the longest trained on)" if trained.links == self.settings.trained else ""
         ends = (self.of(FIXED)[0].words, trained.words, self.of(FIXED)[-1].words)
         ahead = "; ".join(
             f"{model} is ahead of the fixed vector at every length from {_words(where)}"
@@ -121,9 +122,7 @@ class LengthStudy(Result):
             else f"{model} is not ahead of the fixed vector at the longest"
             for model in MODELS[1:]
         )
-        return (
-            f"BLEU at {ends[0]:.0f}, {ends[1]:.0f} (the longest trained on) and {ends[2]:.0f} words: {falls}; {ahead}."
-        )
+        return f"BLEU at {ends[0]:.0f}, {ends[1]:.0f}{known} and {ends[2]:.0f} words: {falls}; {ahead}."
 
     def as_dict(self) -> dict[str, Any]:
         return {

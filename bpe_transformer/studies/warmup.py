@@ -51,7 +51,7 @@ class WarmupStudy(CurvesResult):
         parts = []
         for name, with_it, without in (("post-norm", POST, POST_WITHOUT), ("pre-norm", PRE, PRE_WITHOUT)):
             warm, cold = self.curve(with_it).last, self.curve(without).last
-            parts.append(f"{name} ends at {cold:.3f} nats an id without warm-up and at {warm:.3f} with it")
+            parts.append(f"{name} ends at {cold:.3f} nats a token without warm-up and at {warm:.3f} with it")
         post = self.curve(POST_WITHOUT).last - self.curve(POST).last
         pre = self.curve(PRE_WITHOUT).last - self.curve(PRE).last
         verdict = "the former needs it more" if post > pre else "the former does not need it more here"

@@ -113,25 +113,18 @@ def command(
 
     for place in filter(None, (svg, output)):
         claim_output(place)
-    if output is not None and name == "cost":  # times are never the same again
-        refuse_existing(output, overwrite=overwrite)
+        if name == "cost":  # times are never the same again
+            refuse_existing(place, overwrite=overwrite)
     console = None if as_json else _console(width)
     start_torch(threads, needed=TRAINING)
     settings = info.settings(**chosen)
     if minutes is not None:
         settings = settings.within(minutes)
     found = _run(info, settings)
-    if svg is not None:
-        write_picture(svg, _svg(found), overwrite=overwrite)
-        say(f"wrote {svg}")
-    if output is not None:
-        with replacing(output, overwrite=overwrite) as folder:
-            _keep(found, folder)
-        say(f"wrote {output}")
-    if console is None:
-        print_json(found.as_dict())
-    else:
-        console.print(found)
+    try:  # shown first: a file that is not replaced must not cost the result, nor a closed pipe the files
+        print_json(found.as_dict()) if console is None else console.print(found)
+    finally:
+        _write(found, svg, output, overwrite=overwrite)
 
 
 def _list(as_json: bool, width: int | None) -> None:
@@ -171,6 +164,17 @@ def _svg(found: Result) -> str:
     name = found.settings.STUDY
     drawn = import_module(f"bpe_transformer.studies.render.{name}")
     return svg_plot(drawn.plot_of(found), f"{name}: {found.facts()['question']}")
+
+
+def _write(found: Result, svg: str | None, output: str | None, *, overwrite: bool) -> None:
+    """What is kept beside the text."""
+    if svg is not None:
+        write_picture(svg, _svg(found), overwrite=overwrite)
+        say(f"wrote {svg}")
+    if output is not None:
+        with replacing(output, overwrite=overwrite) as folder:
+            _keep(found, folder)
+        say(f"wrote {output}")
 
 
 def _keep(found: Result, output: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,3 +200,32 @@ def test_what_does_not_fit_is_refused(tmp_path: Any) -> None:
         warmup.Settings(steps=0)
     with pytest.raises(ConfigError, match="must be at least 1 each"):
         gradient.Settings(lengths=(0, 4))
+
+
+@pytest.mark.parametrize("name", list(TINY))
+def test_minutes_are_met_where_a_part_of_the_work_stays(name: str) -> None:
+    """Whatever is lengthened, about so many minutes are expected, the part that does not shrink included."""
+    whole = type(TINY[name])()
+    least = replace(whole, **{whole.LENGTHENED: 1})
+    for share in (0.1, 0.5, 1.0, 3.0):
+        wanted = least.minutes + share * (whole.minutes - least.minutes)
+        chosen = whole.within(wanted)
+        more = replace(chosen, **{whole.LENGTHENED: getattr(chosen, whole.LENGTHENED) + 1})
+        assert chosen.minutes <= wanted * (1 + 1e-6) < more.minutes
+    assert whole.within(whole.minutes) == whole
+    assert whole.within(least.minutes / 2) == least
+    with pytest.raises(ConfigError, match="minutes=inf must be a number above 0"):
+        whole.within(math.inf)
+
+
+def test_minutes_have_nothing_to_shorten_where_runs_are_looked_at() -> None:
+    with pytest.raises(ConfigError, match="minutes has nothing to shorten or lengthen: the study explain"):
+        explain.Settings(runs=("a",)).within(1)
+
+
+def test_runs_of_two_directions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"a": ("en", "ko"), "b": ("en", "ko"), "c": ("ko", "en")}
+    monkeypatch.setattr(explain, "_of_run", lambda run: SimpleNamespace(info=SimpleNamespace(columns=columns[run])))
+    assert len(explain._of_runs(("a", "b"))) == 2
+    with pytest.raises(ConfigError, match="c translates ko to en, and a en to ko; give runs of one direction"):
+        explain.run_study(explain.Settings(runs=("a", "b", "c")))

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from bpe_transformer.cli.commands.study import command
 from bpe_transformer.errors import ConfigError
-from bpe_transformer.studies import cost
+from bpe_transformer.studies import cost, scaling
+from tests.studies import results
 
 COST = ("cost", "--lengths", "8,16", "--widths", "4,8")
 
@@ -62,6 +63,21 @@ def test_a_run_says_what_it_takes_and_keeps_its_data(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="--overwrite"):
         study(*COST, "-o", str(folder))
     assert json.loads(study(*COST, "-o", str(folder), "--overwrite", "--json").stdout)["settings"]["seed"] == 1
+
+
+def test_a_file_that_stays_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times are never the same again, so that study is refused before it starts; of another one the result is shown first."""
+    picture = tmp_path / "cost.svg"
+    picture.write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(cost, "run_study", lambda *_: pytest.fail("measured"))
+        with pytest.raises(FileExistsError, match="--overwrite"):
+            study(*COST, "--svg", str(picture))
+    monkeypatch.setattr(scaling, "run_study", lambda *_: results.scaling())
+    done = CliRunner().invoke(command, ["scaling", "--svg", str(picture), "--json"])
+    assert isinstance(done.exception, FileExistsError)
+    assert json.loads(done.stdout)["study"] == "scaling"
+    assert picture.read_text() == "mine"
 
 
 def test_minutes_decide_the_amount() -> None:

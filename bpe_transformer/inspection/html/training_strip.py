@@ -27,7 +27,7 @@ _LONGEST = 400  # characters of a row that is shown
 class TrainingStrip(View):
     """What a page shows of a training run; what is not known of it is None or empty, and `left_out` says why.
 
-    curve: losses in nats per id. samples: rows of the validation split, what the model writes for them, and what is right.
+    curve: losses in nats per token. samples: rows of the validation split, what the model writes for them, and what is right.
     moments: `AttentionOverTraining.as_dict()` of the first of these rows.
     """
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
+from bpe_transformer.errors import ConfigError
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.studies.catalog import STUDIES
@@ -44,9 +46,20 @@ class StudySettings(Checked):
         return STUDIES[self.STUDY].minutes * self.work / type(self)().work
 
     def within(self: _S, minutes: float) -> _S:
-        """The same with so much of what is lengthened as takes about `minutes`, 1 at least."""
-        now = getattr(self, self.LENGTHENED)
-        return replace(self, **{self.LENGTHENED: max(1, int(now * minutes / self.minutes))})
+        """The same with so much of what is lengthened as takes about `minutes`, 1 at least.
+
+        Raises `ConfigError` where what is lengthened takes no time: runs that are looked at are not trained.
+        """
+        if not 0 < minutes < math.inf:
+            raise ConfigError(f"minutes={minutes:g} must be a number above 0")
+        field = self.LENGTHENED
+        one, two = (replace(self, **{field: count}).minutes for count in (1, 2))  # a part of the work is always there
+        if two <= one:
+            raise ConfigError(
+                f"minutes has nothing to shorten or lengthen: the study {self.STUDY} takes as long with any {field} here; "
+                "leave minutes out, and give its other settings"
+            )
+        return replace(self, **{field: max(1, int(1 + (minutes - one) / (two - one) + 1e-6))})
 
 
 @dataclass(frozen=True, kw_only=True)

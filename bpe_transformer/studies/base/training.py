@@ -67,7 +67,7 @@ def train(
 
 @torch.no_grad()
 def loss_of(model: nn.Module, batches: list[Any]) -> float:
-    """Nats for each predicted id of a translator, over all batches together."""
+    """Nats for each predicted token of a translator, over all batches together."""
     objective = Seq2Seq(model).eval()
     found: list[LossSum] = [objective(batch) for batch in batches]
     return sum(float(loss.total) for loss in found) / max(1, sum(int(loss.count) for loss in found))

@@ -36,7 +36,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A variant's validation losses, nats an id, of each seed at every one of `steps`, from step 0.
+    """A variant's validation losses, nats a token, of each seed at every one of `steps`, from step 0.
 
     largest_weight: of a row of attention over the source, mean over rows, heads, layers and seeds: before the first step
     and after the last. skipped: steps whose loss or gradient was not finite.
@@ -71,7 +71,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvesResult(Result):
-    """Curves of variants, best last. unigram: nats an id when nothing but the frequency of ids is known."""
+    """Curves of variants, best last. unigram: nats a token when nothing but the frequency of ids is known."""
 
     curves: tuple[Curve, ...]
     unigram: float
@@ -201,7 +201,7 @@ def _largest_weight(model: Any, batch: TranslationBatch) -> float:
 
 
 def _unigram(corpus: NumberCorpus, tests: Sequence[TranslationBatch]) -> float:
-    """Cross-entropy of the test targets under the frequencies of the training targets, nats an id, each seen once more."""
+    """Cross-entropy of the test targets under the frequencies of the training targets, nats a token, each seen once more."""
     special = corpus.special
     rows = corpus.tokenizer.encode_batch([pair.ko for pair in corpus.train])
     counts = Counter(id for row in range(len(corpus.train)) for id in [*rows[row].tolist(), special.eos])

@@ -61,7 +61,7 @@ def _percent(share: float, error: float | None) -> str:
 
 def _note(found: ExplainStudy) -> str:
     models = f"{found.models} model{'' if found.models == 1 else 's'}, {found.settings.pairs} pairs"
-    seeds = "" if found.seed_divergence is None else f", of two seeds {found.seed_divergence:.3f}"
+    seeds = "" if found.seed_divergence is None else f", of two {found.compared} {found.seed_divergence:.3f}"
     uniform = "" if found.exact_uniform is None else f" (trained with uniform weights {percent(found.exact_uniform)})"
     return (
         f"{models}, {percent(found.exact)} translated exactly{uniform}, {percent(found.right)} of their ids right; right word: "

@@ -17,7 +17,7 @@ def curves_plot(found: CurvesResult) -> Plot:
     for place, curve in enumerate(found.curves):
         points = [(float(step), loss) for step, loss in zip(curve.steps, curve.losses, strict=True)]
         lines.append(Line(curve.name, points, points[1::3], letter=MARKS[place], color=place))
-    return Plot(lines, "step", "validation loss (nats per id)")
+    return Plot(lines, "step", "validation loss (nats per token)")
 
 
 def curves_drawn(found: CurvesResult) -> RenderableType:
@@ -36,7 +36,7 @@ def curves_drawn(found: CurvesResult) -> RenderableType:
     if any(curve.skipped for curve in curves):
         columns.append(Column("skipped", "right", [number(curve.skipped) for curve in curves]))
     note = (
-        f"losses in nats an id; {found.unigram:.3f} when only the frequency of ids is known, and half at: the first step "
+        f"losses in nats a token; {found.unigram:.3f} when only the frequency of ids is known, and half at: the first step "
         "looked at with half of that; weight: the largest of a row of attention over the source, first and at the end"
     )
     return laid_out(found, [Columns(columns)], curves_plot(found), f"{found.answer()}.", note)
