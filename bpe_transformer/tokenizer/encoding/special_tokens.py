@@ -76,7 +76,13 @@ def _hidden(names: Collection[str], taken: Collection[str]) -> set[str]:
     set()
     """
     first = {name[0] for name in names if name}
-    ends = {token[start:] for token in taken for start in range(1, len(token)) if token[start] in first}
+    longest = max(map(len, names), default=0)
+    ends = {
+        token[start:]
+        for token in taken
+        for start in range(max(1, len(token) - longest), len(token))  # a longer end begins none of the names
+        if token[start] in first
+    }
     together = "\0".join(taken)
     return {
         name

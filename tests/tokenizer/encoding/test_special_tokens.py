@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from tracemalloc import get_traced_memory, start, stop
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import SpecialTokenError
 from bpe_transformer.tokenizer.encoding.native_texts import overlapping
+from bpe_transformer.tokenizer.encoding.special_tokens import _hidden
 
 tiktoken = pytest.importorskip("tiktoken")
 
@@ -91,3 +93,27 @@ def test_tokens_that_can_overlap_others(some: list[str], others: list[str]) -> N
         )
 
     assert overlapping(some, others) == {one for one in some if any(overlaps(one, other) for other in others)}
+
+
+def test_a_long_added_token_costs_no_memory_for_each_of_its_ends() -> None:
+    taken = ["s" * 20_000 + "<"]
+    start()
+    try:
+        assert _hidden(["<s>", "</s>", "x"], taken) == {"<s>", "</s>"}
+        assert get_traced_memory()[1] < 1 << 20
+    finally:
+        stop()
+
+
+@given(st.lists(st.text("ab<", min_size=1, max_size=4)), st.lists(st.text("ab<", min_size=1, max_size=9)))
+def test_names_that_begin_inside_a_taken_token_are_hidden(names: list[str], taken: list[str]) -> None:
+    def begins_inside(name: str, token: str) -> bool:
+        ends = (token[at:] for at in range(1, len(token)))
+        return any(end.startswith(name) or name.startswith(end) for end in ends)
+
+    wanted = {
+        name
+        for name in names
+        if any(begins_inside(name, token) or (name in token and name != token) for token in taken)
+    }
+    assert _hidden(names, taken) == wanted
