@@ -16,10 +16,8 @@ _POOL_BATCHES = 200
 PIECE_ROWS = 1 << 20  # lengths are gone through so many rows at a time, so that nothing else is held for every row
 
 
-def sample_within(sizes: npt.NDArray[np.integer[Any]], limit: int | None, seed: int) -> Numbers:
-    """The numbers, ascending, of as many rows or windows as `limit` ids allow, drawn by the seed; at least one, None: all."""
-    if limit is None:
-        return np.arange(len(sizes), dtype=np.uint32 if len(sizes) <= 1 << 32 else np.int64)
+def sample_within(sizes: npt.NDArray[np.integer[Any]], limit: int, seed: int) -> Numbers:
+    """The numbers, ascending, of as many rows or windows as `limit` ids allow, drawn by the seed; at least one."""
     order = shuffled(len(sizes), seed)
     return np.sort(order[: max(1, int(np.searchsorted(sizes[order].cumsum(dtype=np.int64), limit, "right")))])
 

@@ -64,15 +64,16 @@ class WindowBatches(PlannedSource[AnyBatch]):
         return pack(self._pack, self._rows.row_starts, self._length)
 
     def _plan(self, epoch: int) -> Sequence[Numbers]:
-        sizes = self._packing.sizes
-        drawn = sample_within(sizes, self._limit, self._seed)
+        sizes, drawn = self._packing.sizes, None
+        if self._limit is not None:
+            drawn = sample_within(sizes, self._limit, self._seed)
+            sizes = sizes[drawn]
         if self._pack == "none":
-            bound = max(self._max_tokens, int(sizes[drawn].max()))
-            buckets = LengthBuckets(sizes[drawn], max_tokens=bound, seed=self._seed, shuffle=self._shuffle)
-            batches = buckets.batches(epoch)
-            return batches if self._limit is None else [drawn[numbers] for numbers in batches]
-        order = drawn[shuffled(len(drawn), self._seed, epoch)] if self._shuffle else drawn
-        return Slices(order, max(1, self._max_tokens // self._length))
+            bound = max(self._max_tokens, int(sizes.max()))
+            batches = LengthBuckets(sizes, max_tokens=bound, seed=self._seed, shuffle=self._shuffle).batches(epoch)
+            return batches if drawn is None else [drawn[numbers] for numbers in batches]
+        order = shuffled(len(sizes), self._seed, epoch) if self._shuffle else np.arange(len(sizes))
+        return Slices(order if drawn is None else drawn[order], max(1, self._max_tokens // self._length))
 
     def _windows(self, numbers: Numbers) -> _Windows:
         """The windows of these numbers, padded to the fullest of them."""
