@@ -50,8 +50,8 @@ def scored_rows(
     recorder = StageRecorder()
     kept, numbers = [], []
     for number, values in enumerate(zip(*table, strict=True), 1):
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in (values[place] for place in sized))
-        if all(values):
+        size = sum(len(values[place].encode("utf-8", "surrogatepass")) for place in sized)
+        if all(value and not value.isspace() for value in values[: len(columns)]) and all(values):
             kept.append(values)
             numbers.append(number)
             recorder.keep(size)
@@ -62,11 +62,11 @@ def scored_rows(
 
 
 def text_column(rows: datasets.Dataset, column: str) -> list[str]:
-    """The texts of a column; null and blank ones are empty. Raises `CorpusError`, with the row, for what is no text."""
+    """The texts of a column; null is an empty one. Raises `CorpusError`, with the row, for what is no text."""
     texts = []
     for number, value in enumerate(rows[column], 1):
         if value is not None and not isinstance(value, str):
             kind = "a list" if isinstance(value, list) else type(value).__name__
             raise CorpusError(f"row {number:,} of column {column!r} is {kind}, not a text; give a column of texts")
-        texts.append(value if value and value.strip() else "")
+        texts.append(value or "")
     return texts

@@ -12,7 +12,7 @@ import datasets
 import pytest
 
 from bpe_transformer.errors import ConfigError, CorpusError
-from bpe_transformer.evaluation import evaluate_language_model, evaluate_translator
+from bpe_transformer.evaluation import evaluate_language_model, evaluate_translator, scored_rows
 from bpe_transformer.inference import TextGenerator, TextLikelihood, Translator
 
 
@@ -83,3 +83,11 @@ def test_what_cannot_be_scored() -> None:
         evaluate_language_model(READER, ROWS)
     with pytest.raises(CorpusError, match="holds no text to score"):
         evaluate_language_model(READER, datasets.Dataset.from_dict({"text": [" "]}))
+
+
+def test_rows_that_are_left_out_count_the_bytes_that_were_read() -> None:
+    rows = datasets.Dataset.from_dict({"src": ["a", " \n", None], "tgt": ["bc", "de", "f"], "kind": ["x", "y", " "]})
+    found = scored_rows(rows, ("src", "tgt"), label="kind")
+    assert (found.rows, found.numbers) == ((("a", "bc", "x"),), (1,))
+    (stage,) = found.ledger.stages
+    assert (stage.kept.bytes, stage.dropped["missing or blank"].bytes) == (3, 2 + 2 + 1)
