@@ -10,7 +10,9 @@
 
 namespace bpe {
 
-// A table with open addressing, at most half full. The bytes of the tokens have to outlive it.
+// A table with open addressing, at most half full. The bytes of the tokens have to outlive it. Its hash has no seed,
+// so that tokens may be chosen to meet in it: what would lie more than kMostProbes slots away is not
+// added, and the caller leaves the file to a table of another kind.
 class TokenTable {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -22,19 +24,25 @@ class TokenTable {
     tokens_.reserve(most_tokens);
   }
 
-  // Gives a token the next number; false if it has one already.
+  // Gives a token the next number; false if it has one already, or too many others lie in its way.
   bool add(std::string_view token) {
     const uint64_t hash = hash_of(token);
-    Slot& slot = slots_[place(hash, token)];
-    if (slot.number != kNone) return false;
-    slot = {static_cast<uint32_t>(hash), static_cast<uint32_t>(tokens_.size())};
+    const size_t at = place(hash, token);
+    if (at == kNowhere || slots_[at].number != kNone) return false;
+    slots_[at] = {static_cast<uint32_t>(hash), static_cast<uint32_t>(tokens_.size())};
     tokens_.push_back(token);
     return true;
   }
   // The number of a token, or kNone.
-  uint32_t find(std::string_view token) const { return slots_[place(hash_of(token), token)].number; }
+  uint32_t find(std::string_view token) const {
+    const size_t at = place(hash_of(token), token);
+    return at == kNowhere ? kNone : slots_[at].number;
+  }
 
  private:
+  static constexpr size_t kMostProbes = 512;  // half full, chains of 100 are rare
+  static constexpr size_t kNowhere = SIZE_MAX;
+
   struct Slot {
     uint32_t tag, number;  // the lower half of the hash
   };
@@ -52,13 +60,16 @@ class TokenTable {
     std::memcpy(&word, p, left);
     return ShortKey::mix(hash, word);
   }
-  // The slot of a token, or the free one where it would be.
+  // The slot of a token, or the free one where it would be, or kNowhere.
   size_t place(uint64_t hash, std::string_view token) const {
     const size_t last = slots_.size() - 1;
-    for (size_t at = static_cast<size_t>(hash >> 32) & last;; at = (at + 1) & last) {
+    const size_t home = static_cast<size_t>(hash >> 32);
+    for (size_t probe = 0; probe < kMostProbes; ++probe) {
+      const size_t at = (home + probe) & last;
       const Slot& slot = slots_[at];
       if (slot.number == kNone || (slot.tag == static_cast<uint32_t>(hash) && tokens_[slot.number] == token)) return at;
     }
+    return kNowhere;
   }
 
   std::vector<Slot> slots_;

@@ -128,3 +128,21 @@ def test_a_trace_without_a_manifest_is_checked_at_once(tmp_path: Path) -> None:
     (tmp_path / "trace.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(FormatError, match="not a merge trace"):
         Tokenizer.load(tmp_path)
+
+
+def test_tokens_that_are_chosen_to_meet_in_the_core_s_table_are_left_to_the_slower_reader() -> None:
+    """With 700 names the table has 2,048 slots; all of these belong into 64 of them."""
+
+    def slot(name: str) -> int:
+        product = (len(name) ^ 0x9E3779B97F4A7C15) * (int.from_bytes(name.encode(), "little") ^ 0xD6E8FEB86659FD93)
+        return ((product ^ product >> 64) >> 32) & 2047
+
+    def document(names: list[str]) -> str:
+        model = {"type": "BPE", "vocab": {name: id for id, name in enumerate(names)}, "merges": []}
+        return json.dumps({"version": "1.0", "pre_tokenizer": {"type": "WhitespaceSplit"}, "model": model})
+
+    tried = [f"{number:x}" for number in range(40_000)]
+    ordinary, chosen = document(tried[:700]), document([name for name in tried if slot(name) < 64][:700])
+    assert tokenizer_json.read_vocabulary(ordinary.encode()) is not None
+    assert tokenizer_json.read_vocabulary(chosen.encode()) is None
+    assert len(tokenizer_json.from_json(parse_json(chosen)).tokens) == 700
