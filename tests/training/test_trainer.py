@@ -23,6 +23,8 @@ from bpe_transformer.inference import load_text_generator, load_translator
 from bpe_transformer.inspection.curves import run_curves
 from bpe_transformer.training import Progress, RunResult, Settings, train_language_model, train_translation
 from bpe_transformer.training.loggers import read_metrics
+from bpe_transformer.training.state import snapshot_steps
+from bpe_transformer.training.trainer import trainer
 
 Train = Callable[..., RunResult]
 
@@ -310,3 +312,24 @@ def test_bfloat16_trains_too(train: Train, tmp_path: Path) -> None:
     outcome = train(tmp_path / "run", precision="bfloat16", epochs=6)
     assert outcome.history[-1]["validation_loss"] < outcome.history[0]["validation_loss"]
     assert load_file(tmp_path / "run" / "model.safetensors")["encoder_norm.weight"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("end", [{"minutes": 5e-3}, {"patience": 1, "lr": 1e-9}])
+def test_the_end_of_a_run_is_kept_whatever_ends_it(end: dict[str, Any], train: Train, tmp_path: Path) -> None:
+    options = {"snapshots": 2, "average_last": 1, "eval_steps": 1, "epochs": 500, **end}
+    outcome = train(tmp_path / "run", **options)
+    assert outcome.ended_by == next(iter(end))
+    assert outcome.steps < 1000
+    assert set(snapshot_steps(tmp_path / "run")) == {0, outcome.steps}
+    train(tmp_path / "run", resume=True, **options)
+    assert set(snapshot_steps(tmp_path / "run")) == {0, outcome.steps}
+
+
+def test_what_the_tokens_of_a_validation_are_worth_is_counted_once(
+    lines: TokenStore, tokenizer: Tokenizer, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Any] = []
+    monkeypatch.setattr(trainer, "mean_bytes", lambda *given: counted.append(given))
+    quick = settings.override({"family": "gpt", "steps": 3, "eval_steps": 1, "eval_tokens": 100})
+    train_language_model(lines, lines, tokenizer, settings=quick, directory=tmp_path / "run", column="src")
+    assert len(counted) == 1

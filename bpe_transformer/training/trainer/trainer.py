@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,6 @@ class Trainer:
         self._batches: Iterator[Any] | None = None
         self._began = self._saved = self._validated = time.monotonic()
         self._lr = self._norm = 0.0
-        self._bytes_per_token: float | None = None  # of what a language model is validated on
         self._freed = FreedMemory()
         self._snapshots = SnapshotKeeper(directory, training.snapshots)
 
@@ -159,6 +159,7 @@ class Trainer:
             if save:
                 interrupts.save = False
                 self._save()
+        self._keep_snapshot(is_end=True)  # the clock may have run out in a validation, or patience ended the run
         if ended_by == "minutes" and (cut := self.course.cut_short(state, self._lr)):
             self.callbacks.on_note(cut)
         return ended_by
@@ -242,11 +243,14 @@ class Trainer:
             skipped=state.skipped,
         )
 
-    def _keep_snapshot(self) -> None:
-        """Keeps the weights, or their average if there is one, where a moment for it has come."""
+    def _keep_snapshot(self, *, is_end: bool = False) -> None:
+        """Keeps the weights, or their average if there is one, where a moment for it has come.
+
+        is_end: the run is over, whatever its share, and its end is such a moment.
+        """
         if not self.settings.training.snapshots:
             return
-        share = self.course.share(self.state, self._seconds())
+        share = 1.0 if is_end else self.course.share(self.state, self._seconds())
         if self._snapshots.is_due(share):
             with self.file.averaged_weights():
                 weights = self.file.whole_weights()
@@ -256,9 +260,13 @@ class Trainer:
     def evaluate(self) -> Validation:
         """The figures of the weights on the validation set."""
         source = self.task.validation
-        if self._bytes_per_token is None and self.info.task == "language-model":
-            self._bytes_per_token = mean_bytes(source, self.tokenizer)
         return validate(self.objective, source, self.engine, self.model, self.score, self._bytes_per_token)
+
+    @cached_property
+    def _bytes_per_token(self) -> float | None:
+        """Of what a language model is validated on; None where that has no bytes, and for other models."""
+        is_language_model = self.info.task == "language-model"
+        return mean_bytes(self.task.validation, self.tokenizer) if is_language_model else None
 
     def _validate(self) -> Validation:
         """Scores the weights, or their average if there is one, and keeps them; what is best becomes the checkpoint."""
