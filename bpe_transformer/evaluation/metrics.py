@@ -133,7 +133,7 @@ def exact_match(hypotheses: str | Sequence[str], references: str | Sequence[str]
 
 
 def perplexity(negative_log_likelihood: float, num_ids: int) -> float:
-    """exp of the mean negative log-likelihood (nats) an id; comparable only under one tokenizer."""
+    """exp of the mean negative log-likelihood (nats) a token; comparable only under one tokenizer."""
     return math.exp(negative_log_likelihood / num_ids)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bpe_transformer.cli.support.console import output, print_json, progress, say
+from bpe_transformer.cli.support.console import output as console_of
+from bpe_transformer.cli.support.console import print_json, progress, say
 from bpe_transformer.cli.support.numbers import WholeNumbers
 from bpe_transformer.cli.support.options import output_option, overwrite_option, view_options, whole_number
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing, write_picture
@@ -115,7 +116,7 @@ def command(
         claim_output(place)
         if name == "cost":  # times are never the same again
             refuse_existing(place, overwrite=overwrite)
-    console = None if as_json else _console(width)
+    console = None if as_json else console_of(width)
     start_torch(threads, needed=TRAINING)
     settings = info.settings(**chosen)
     if minutes is not None:
@@ -134,11 +135,7 @@ def _list(as_json: bool, width: int | None) -> None:
     if as_json:
         print_json(listed.as_dict())
     else:
-        _console(width).print(listed)
-
-
-def _console(width: int | None) -> Any:
-    return output(width)
+        console_of(width).print(listed)
 
 
 def _run(info: StudyInfo, settings: StudySettings) -> Result:

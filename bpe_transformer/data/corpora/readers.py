@@ -26,7 +26,7 @@ from bpe_transformer.io.text_files import without_end
 from bpe_transformer.ledger import StageRecorder
 
 Reader = Callable[[StageRecorder], Iterator[pa.RecordBatch]]
-_MOST_TIMES = 1_000  # as much text as a Parquet file has bytes is told
+_NOTED_RATIO = 1_000  # a file that holds more than so many times its own bytes of text is noted
 _HEADER_ROWS = 20  # that a header is compared with
 _PARAGRAPH_BYTES = 64 << 10  # about this many characters are one row at most
 
@@ -247,7 +247,7 @@ def parquet_reader(paths: Sequence[Path], columns: Sequence[str] | None) -> Read
                     recorder.keep(num_bytes, batch.num_rows)
                     size += num_bytes
                     yield pa.RecordBatch.from_arrays(kept, schema=schema)
-                if size > _MOST_TIMES * path.stat().st_size:
+                if size > _NOTED_RATIO * path.stat().st_size:
                     recorder.note(
                         f"{path}: {path.stat().st_size:,} bytes that hold {size:,} bytes of text, the same again and again"
                     )

@@ -178,7 +178,7 @@ def _held_out(
 ) -> tuple[datasets.Dataset, datasets.Dataset, str]:
     if documents and len(rows) < _HELD_OUT_SHARE:
         train, held_out = _cut(rows, column)
-        texts = "text" if len(rows) == 1 else f"{times(len(rows), 'text')}"
+        texts = "text" if len(rows) == 1 else times(len(rows), "text")
         return train, held_out, f"validation: the last twentieth of the {texts}, held out"
     train, held_out = hold_out(rows, seed=seed, label=label)
     how = f"drawn with seed {seed}" + ("" if label is None else f", in every {label} alike")

@@ -24,7 +24,7 @@ class RunningMeans:
 
     @property
     def loss(self) -> float:
-        """Nats an id."""
+        """Nats a token."""
         return self._loss / max(self._ids, 1.0)
 
     @property

@@ -30,7 +30,7 @@ def prepared_facts(path: str) -> tuple[CorpusInfo, TaskColumns, dict[str, Any]]:
     columns = columns_of(store)
     info = CorpusInfo(
         name=path, description="prepared rows", kind="parallel" if columns.task == "translation" else "text",
-        columns=columns.columns, splits=("train",), licence="unknown", size=f"{times(store.num_ids, 'id')}",
+        columns=columns.columns, splits=("train",), licence="unknown", size=times(store.num_ids, "id"),
         source=path, text_columns=columns.columns, checksum="unknown",
     )  # fmt: skip
     most = store.facts.source.get("max_len")
