@@ -1,7 +1,7 @@
 """Parquet files from elsewhere: damage raises one error with the file, wherever in it the damage shows.
 
 A text that a dictionary holds once may stand in any number of rows, so that a file of 2 kB holds 400 GB. As many rows are
-read at a time as stay within `BATCH_BYTES` even if each of them is as long as its dictionary.
+read at a time as stay within `BATCH_BYTES` even if each of them holds the longest entry of its dictionary.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.json_files import one_line
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 128 << 20
 _DICTIONARY_PAGE = 2  # of PageType in the format's parquet.thrift
+_READ_DICTIONARY = 4 << 20  # bytes; writers begin no new entry after 1 MiB
 
 
 @contextmanager
@@ -65,38 +66,91 @@ def rows_within(
 
 
 def _longest_value(path: str | os.PathLike[str], file: pq.ParquetFile, columns: Sequence[str] | None) -> int:
-    """The most bytes that repeated values of one row can have: the size of the largest dictionary, of each column, added up."""
+    """The most bytes that repeated values of one row can have: the longest that a dictionary holds, of each column, added up.
+
+    A row of lists has as many values as there are on average in its group of rows.
+    """
     facts = file.metadata
-    sizes: dict[str, int] = {}
+    sizes: dict[int, int] = {}
     with open(path, "rb") as raw:
         for group in range(facts.num_row_groups):
+            rows = max(1, facts.row_group(group).num_rows)
             for place in range(facts.num_columns):
-                chunk = facts.row_group(group).column(place)
-                name = chunk.path_in_schema
-                chosen = columns is None or name.partition(".")[0] in columns
-                if (
-                    chosen
-                    and chunk.physical_type == "BYTE_ARRAY"
-                    and any("DICTIONARY" in how for how in chunk.encodings)
-                ):
-                    sizes[name] = max(sizes.get(name, 0), _dictionary_bytes(raw, chunk))
+                chunk, column = facts.row_group(group).column(place), file.schema.column(place)
+                if columns is not None and not any(_is_within(column.path, name) for name in columns):
+                    continue
+                if not any("DICTIONARY" in how for how in chunk.encodings):
+                    continue
+                if chunk.physical_type == "BYTE_ARRAY":
+                    longest = _longest_entry(raw, chunk)
+                elif chunk.physical_type == "FIXED_LEN_BYTE_ARRAY":
+                    longest = column.length
+                else:
+                    continue
+                values = -(-chunk.num_values // rows) if column.max_repetition_level else 1
+                sizes[place] = max(sizes.get(place, 0), values * longest)
     return sum(sizes.values())
 
 
-def _dictionary_bytes(raw: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
-    """The size of the dictionary that begins a column chunk, decompressed, by the header of its page.
+def _is_within(path: str, name: str) -> bool:
+    """Whether a column of the file belongs to that of the table; the name of either may have dots.
 
-    The header is in Thrift's compact protocol: its first two fields are the page's type and its size, each a byte that
-    names the field and a number in zigzag notation. Where it says something else, the size of the whole chunk bounds it.
+    >>> _is_within("a.b", "a.b"), _is_within("a.list.element", "a"), _is_within("ab", "a")
+    (True, True, False)
     """
-    raw.seek(chunk.dictionary_page_offset or chunk.data_page_offset)
-    header = raw.read(16)
-    kind, place = _zigzag(header, 1)
-    size, _ = _zigzag(header, place + 1)
-    fields = header[:1] + header[place : place + 1]
-    if fields != b"\x15\x15" or kind != _DICTIONARY_PAGE or size < 0:
+    return path == name or path.startswith(f"{name}.")
+
+
+def _longest_entry(raw: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
+    """The bytes of the longest entry in the dictionary that begins a column chunk, or what bounds them.
+
+    A dictionary of more than `_READ_DICTIONARY` bytes counts whole. Where there is none to be read, the size of the chunk
+    bounds it.
+    """
+    import pyarrow as pa
+
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    raw.seek(start)
+    try:
+        fields, end = _fields(raw.read(256), 0)
+        kind, size, compressed = (int(fields[number]) for number in (1, 2, 3))
+    except (IndexError, KeyError, ValueError, TypeError):
         return int(chunk.total_uncompressed_size)
-    return size
+    if kind != _DICTIONARY_PAGE or size < 0 or compressed < 0:
+        return int(chunk.total_uncompressed_size)
+    if max(size, compressed) > _READ_DICTIONARY:
+        return size
+    raw.seek(start + end)
+    data = raw.read(compressed)
+    codec = chunk.compression.lower()
+    if codec != "uncompressed":
+        try:
+            data = pa.decompress(data, size, "lz4_raw" if codec == "lz4" else codec, asbytes=True)
+        except (pa.ArrowException, OSError, ValueError):  # it is damaged, or Arrow reads what this does not
+            return size
+    longest = place = 0
+    while place + 4 <= len(data):
+        length = int.from_bytes(data[place : place + 4], "little")
+        longest, place = max(longest, length), place + 4 + length
+    return longest if place == len(data) == size else size
+
+
+def _fields(data: bytes, place: int) -> tuple[dict[int, Any], int]:
+    """The whole numbers and structures of a structure in Thrift's compact protocol, by number of field, and the place after it.
+
+    Raises `ValueError` for fields of other types, and `IndexError` where it goes on after `data`.
+    """
+    found: dict[int, Any] = {}
+    number = 0
+    while (byte := data[place]) != 0:
+        number, kind, place = number + (byte >> 4), byte & 15, place + 1
+        if byte < 16 or kind not in (1, 2, 5, 6, 12):
+            raise ValueError(f"a field of type {kind}")
+        if kind == 12:
+            found[number], place = _fields(data, place)
+        elif kind > 2:  # not a truth value, which its type tells
+            found[number], place = _zigzag(data, place)
+    return found, place + 1
 
 
 def _zigzag(data: bytes, place: int) -> tuple[int, int]:

@@ -62,7 +62,7 @@ def test_few_rows_are_read_at_a_time_where_a_small_file_holds_a_long_text_many_t
             ]
         assert sum(rows for rows, _ in batches) == 2 * number
         assert max(size for _, size in batches) <= 1_000_000
-        assert max(rows for rows, _ in batches) == 9  # of 100,000 bytes, if all were the long one
+        assert max(rows for rows, _ in batches) == 10  # of 100,000 bytes, if all were the long one
         with open_parquet(path) as file:  # its numbers are no texts
             assert [batch.num_rows for batch in parquet_batches(path, file, 1000, ["n"])] == [600]
 
@@ -75,6 +75,44 @@ def test_texts_that_no_dictionary_holds_are_read_as_many_at_a_time_as_asked(tmp_
     pq.write_table(pa.table({"text": ["low", None, "lower"] * 400}), path)
     with open_parquet(path) as file:
         assert [batch.num_rows for batch in parquet_batches(path, file, 1000)] == [1000, 200]
+
+
+def rows_at_a_time(path: Path, column: pa.Array, name: str = "text", columns: list[str] | None = None) -> int:
+    """The most rows that are read of a file with this one column."""
+    pq.write_table(pa.table({name: column}), path, store_schema=False)
+    with open_parquet(path) as file:
+        batches = list(parquet_batches(path, file, 1000, columns))
+    assert pa.concat_arrays([batch.column(0) for batch in batches]).cast(column.type).equals(column)
+    return max(batch.num_rows for batch in batches)
+
+
+@pytest.mark.parametrize("kind", ["dots", "lists", "fixed", "structures"])
+def test_columns_of_every_kind_that_repeat_a_long_value_are_read_few_rows_at_a_time(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_files, "BATCH_BYTES", 1_000_000)
+    long, path = "low " * 2500, tmp_path / "rows.parquet"
+    texts = pa.array([long, "x"] * 500)
+    if kind == "dots":
+        assert rows_at_a_time(path, texts, "a.b", ["a.b"]) == 100
+    elif kind == "lists":
+        assert rows_at_a_time(path, pa.array([[long] * 10] * 200), columns=["text"]) == 10
+        assert rows_at_a_time(path, pa.array([["low", "x"] * 10] * 200)) == 200
+    elif kind == "fixed":
+        assert rows_at_a_time(path, pa.array([long.encode()] * 500, pa.binary(len(long)))) == 100
+    else:
+        rows = pa.StructArray.from_arrays([texts, pa.array(range(1000))], ["a", "b"])
+        assert rows_at_a_time(path, rows, columns=["text"]) == 100
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
+def test_ordinary_dictionaries_leave_batches_as_long_as_asked(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    texts = [f"line {number} of a corpus that says little" for number in range(20_000)]
+    pq.write_table(pa.table({"text": texts}), path, compression=codec)
+    with open_parquet(path) as file:
+        assert file.metadata.row_group(0).column(0).total_uncompressed_size > 500_000
+        assert parquet_files.rows_within(path, file, 10**9) == (128 << 20) // len(texts[-1])
 
 
 def test_one_long_text_that_a_small_file_holds_many_times_is_told(
