@@ -13,7 +13,7 @@ from bpe_transformer.inspection.attention.methods import METHODS, Choice, Method
 from bpe_transformer.inspection.attention.reading import Reading
 from bpe_transformer.inspection.attention.units import folding_remark
 from bpe_transformer.inspection.base.visible import visible
-from bpe_transformer.inspection.html.packing import asset, filled, pack, script_json, scripts
+from bpe_transformer.inspection.html.packing import asset, filled, heading, pack, script_json, scripts
 from bpe_transformer.io.printable import printable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def attention_page_html(attended: AttendedText, reading: Reading, *, title: str)
     return filled(
         "attention/page.html",
         {
-            "title": escape(printable(title)),
+            "title": heading(title),
             "style": asset("style.css") + asset("attention/page.css"),
             "colophon": escape(f"bpe-transformer {version('bpe-transformer')}"),
             "data": script_json(attention_page_data(attended, reading)),

@@ -8,12 +8,14 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
+from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpe_transformer.io.atomic import atomic_file
+from bpe_transformer.io.printable import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +48,14 @@ def asset(name: str) -> str:
 
 
 def script_json(data: Any) -> str:
-    """JSON that may stand in a script element: no text in it can end the element."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that may stand in a script element: no text in it can end the element, and lone surrogates are escaped."""
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def heading(title: str) -> str:
+    """A title as text of a page: a name of a stranger's folder turns no line around and is no element."""
+    return escape(printable(title))
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from bpe_transformer.inspection.html.packing import (
     charts_library,
     deflated,
     filled,
+    heading,
     pack,
     script_json,
     scripts,
@@ -86,12 +87,10 @@ def write_report(data: dict[str, Any], path: str | os.PathLike[str]) -> None:
 
 def report_html(data: dict[str, Any]) -> str:
     """The page of `report_data`."""
-    from html import escape
-
     return filled(
         "page.html",
         {
-            "title": escape(data["title"]),
+            "title": heading(data["title"]),
             "style": asset("vendor/uPlot.min.css") + asset("style.css"),
             "data": script_json(data),
             "uplot": charts_library(),

@@ -23,6 +23,7 @@ from bpe_transformer.inspection.html.packing import (
     asset,
     charts_library,
     filled,
+    heading,
     script_json,
     scripts,
     write_page,
@@ -128,7 +129,7 @@ def model_page(run: str | os.PathLike[str], *, title: str | None = None, weights
     strip = training_strip(run, model, tokenizer, info)
     return ModelPage(
         title=title or Path(run).resolve().name,
-        facts=_facts(info, packed),
+        facts=_facts(info, packed, strip.loss_unit),
         model=facts,
         tokens=tokens,
         weights=packed,
@@ -146,12 +147,10 @@ def write_model_page(page: ModelPage, path: str | os.PathLike[str]) -> None:
 
 def model_page_html(page: ModelPage) -> str:
     """The page as one text."""
-    from html import escape
-
     return filled(
         "model.html",
         {
-            "title": escape(page.title),
+            "title": heading(page.title),
             "style": asset("vendor/uPlot.min.css") + asset("style.css") + asset("model/model.css"),
             "data": script_json(page.as_dict()),
             "weights": page.weights.data,
@@ -189,7 +188,7 @@ def model_facts(model: Any, info: CheckpointInfo, tokenizer: Tokenizer) -> dict[
         "labels": list(info.labels),
         "columns": list(info.columns),
         "decoding": asdict(decoding),
-        "special": {**{name: getattr(special, name) for name in ("pad", "bos", "eos", "first", "last")}},
+        "special": {name: getattr(special, name) for name in ("pad", "bos", "eos", "first", "last")},
         "mask": None if mask is None or mask not in known else {"text": mask, "id": known[mask]},
         "special_ids": sorted(tokenizer.special_tokens.values()),
         "missing": list(ids_without_token(tokenizer, info.vocab_size)),
@@ -197,7 +196,7 @@ def model_facts(model: Any, info: CheckpointInfo, tokenizer: Tokenizer) -> dict[
     }
 
 
-def _facts(info: CheckpointInfo, weights: PackedWeights) -> tuple[tuple[str, str, bool], ...]:
+def _facts(info: CheckpointInfo, weights: PackedWeights, loss_unit: str) -> tuple[tuple[str, str, bool], ...]:
     model = info.settings.model
     rows = [
         ("model", info.kind, False),
@@ -213,7 +212,7 @@ def _facts(info: CheckpointInfo, weights: PackedWeights) -> tuple[tuple[str, str
         rows.append(("trained on", info.corpus, True))
     loss = info.result.get("validation_loss")
     if isinstance(loss, (int, float)):
-        rows.append(("validation loss", f"{loss:.3f} nats", False))
+        rows.append(("validation loss", f"{loss:.3f} {loss_unit}", False))
     held = "float16" if weights.kind == "float16" else "int8 (rounded: figures differ from Python's)"
     rows.append(("weights in this page", f"{held}, {_size(len(weights.data))}", True))
     return tuple(rows)

@@ -27,7 +27,7 @@ _LONGEST = 400  # characters of a row that is shown
 class TrainingStrip(View):
     """What a page shows of a training run; what is not known of it is None or empty, and `left_out` says why.
 
-    curve: losses in nats per token. samples: rows of the validation split, what the model writes for them, and what is right.
+    curve: losses in `loss_unit`. samples: rows of the validation split, what the model writes for them, and what is right.
     moments: `AttentionOverTraining.as_dict()` of the first of these rows.
     """
 
@@ -35,6 +35,7 @@ class TrainingStrip(View):
     samples: tuple[RunSample, ...]
     moments: dict[str, Any] | None
     left_out: tuple[str, ...]
+    loss_unit: str
 
     def as_dict(self) -> dict[str, Any]:
         curve: dict[str, Any] | None = None
@@ -48,6 +49,7 @@ class TrainingStrip(View):
             }
         return {
             "curve": curve,
+            "loss_unit": self.loss_unit,
             "samples": [sample.as_dict() for sample in self.samples],
             "moments": self.moments,
             "left_out": list(self.left_out),
@@ -78,7 +80,13 @@ def training_strip(
             f"No samples are shown: the rows of {info.corpus or 'its corpus'} are not part of this package."
         )
     moments, reason = _moments(run, info, samples)
-    return TrainingStrip(curve, tuple(samples), moments, tuple([*left_out, reason] if reason else left_out))
+    return TrainingStrip(
+        curve,
+        tuple(samples),
+        moments,
+        tuple([*left_out, reason] if reason else left_out),
+        "nats per label" if info.labels else "nats per token",
+    )
 
 
 def _validation_rows(info: CheckpointInfo, most: int = SAMPLES) -> list[tuple[Any, ...]]:

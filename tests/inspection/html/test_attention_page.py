@@ -18,7 +18,7 @@ from bpe_transformer.errors import ConfigError
 from bpe_transformer.inspection.attention import AttendedText, AttentionReader, Reading
 from bpe_transformer.inspection.attention.methods import METHODS, Choice
 from bpe_transformer.inspection.base.visible import visible
-from bpe_transformer.inspection.html import attention_page_data
+from bpe_transformer.inspection.html import attention_page_data, attention_page_html
 from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 
@@ -66,6 +66,11 @@ def test_the_data_are_the_maps_of_every_reading(found: AttendedText) -> None:
                 found.maps(Reading(kind["name"], layer, head, method))[0].weights for layer in layers for head in heads
             ]
             np.testing.assert_allclose(numbers.reshape(-1), np.ravel(expected), atol=1e-4)
+
+
+def test_a_title_turns_no_line_around(found: AttendedText) -> None:
+    page = attention_page_html(found, Reading("cross", 1, 1), title="<b>\x1b\u202e")
+    assert "<title>&lt;b&gt;⟨U+001B⟩⟨U+202E⟩</title>" in page
 
 
 def test_a_head_that_there_is_not(found: AttendedText) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -162,12 +163,59 @@ def test_gaps_are_filled_as_python_fills_them(opened: Callable[..., Any]) -> Non
     candidates = filler.candidates(text, limit=3).masks
     shown = [page.locator("#answer-list > div").nth(gap).locator(".name").all_inner_texts()[:3] for gap in (0, 1)]
     assert shown == [[visible(one.token) for one in gap] for gap in candidates]
-    page.locator("#answer-list .candidate").first.click()
+    page.locator("#answer-list .candidate").first.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "tokens"
     assert page.locator("#text").input_value().count("<mask>") == 1
     page.locator("#tokens .t").first.click()
-    page.get_by_role("button", name="Hide this token").click()
+    page.get_by_role("button", name="Hide this token").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "inspector"
     assert page.locator("#text").input_value().startswith("<mask>")
     assert watched.said == []
+
+
+def test_a_character_outside_the_alphabet_stays_named(opened: Callable[..., Any]) -> None:
+    """The model is writing when it is typed: neither the end of that nor another setting takes the note away."""
+    page = opened("transformer")[1].page
+    _type(page, TEXTS[1])
+    page.evaluate(
+        """() => {
+          const { vocabulary } = page;
+          const ids = vocabulary.ids;
+          vocabulary.ids = function (text, ...more) {
+            if (text.includes("☃")) throw new bpe.UnknownCharacter("☃");
+            return ids.call(this, text, ...more);
+          };
+          page.text.value = "Three cats";
+          page.update();
+          page.text.value = "Three ☃";
+          page.update();
+        }"""
+    )
+    note = page.locator("#problem")
+    _mode(page, "Most probable")
+    page.get_by_role("button", name="Start over").click()
+    assert "“☃” (U+2603) is not in this vocabulary" in note.inner_text()
+    page.locator("#text").fill("")
+    assert note.is_hidden()
+
+
+def test_an_attention_without_rows_or_weights_marks_nothing(opened: Callable[..., Any]) -> None:
+    page = opened("transformer")[1].page
+    _type(page, TEXTS[1])
+    assert page.locator("#columns .strong").count() >= 1
+    found = page.evaluate(
+        """() => {
+          const { attention } = page;
+          Object.assign(attention, { rows: { names: [] }, weights: [] });
+          view.get("rows").replaceChildren();
+          attention.point(0);
+          const found = [document.querySelectorAll("#columns .strong").length, view.get("rows").getAttribute("aria-activedescendant")];
+          attention.draw();
+          return [...found, view.get("rows").getAttribute("aria-activedescendant")];
+        }"""
+    )
+    assert found[:2] == [0, None]
+    assert found[2].startswith("row-")
 
 
 def test_labels_are_as_probable_as_in_python(opened: Callable[..., Any]) -> None:
@@ -252,6 +300,12 @@ def test_keys_reach_everything_and_controls_have_names(opened: Callable[..., Any
              !control.labels?.length && !control.textContent.trim() && !control.getAttribute("aria-label")).map((c) => c.outerHTML)"""
     )
     assert unnamed == []
+    page.locator("#written").focus()
+    page.keyboard.press("Home")
+    page.locator("#inspector .candidate").nth(1).focus()
+    page.keyboard.press("Enter")  # the button is replaced by others
+    page.wait_for_function("() => document.documentElement.dataset.written === String(page.part.turn)")
+    assert page.evaluate("document.activeElement.id") == "inspector"
 
 
 def test_hostile_names_and_texts_stay_text(opened: Callable[..., Any]) -> None:
@@ -277,7 +331,10 @@ def test_narrow_screens_do_not_scroll_sideways(opened: Callable[..., Any], kind:
 def test_training_is_shown(opened: Callable[..., Any]) -> None:
     page = opened("transformer")[1].page
     assert page.locator("#loss-chart canvas").count() == 1
-    assert "from 4.00 to 1.667 nats" in (page.locator("#loss-chart").get_attribute("aria-label") or "")
+    assert "from 4.00 to 1.667 nats per token." in (page.locator("#loss-chart").get_attribute("aria-label") or "")
+    assert "Losses are in nats per token" in page.locator("#training-lead").inner_text()
+    labelling = opened("classifier")[1].page
+    assert "Losses are in nats per label" in labelling.locator("#training-lead").inner_text()
     assert "No samples are shown" in page.locator("#training-lead").inner_text()
     expect(page.locator("#moments .moment")).to_have_count(0)
 
@@ -307,6 +364,7 @@ def test_the_page_holds_all_it_needs_and_says_what(saved: Callable[..., Path]) -
     folder = saved("lstm")
     whole, small = (model_page(folder, weights=kind) for kind in WEIGHT_KINDS)
     page = model_page_html(whole)
+    assert "<title>⟨U+202E⟩</title>" in model_page_html(dataclasses.replace(small, title="\u202e"))
     assert "{{" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert page.count("</script>") == 4
     assert whole.weights.parameters == small.weights.parameters

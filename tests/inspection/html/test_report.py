@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
-from bpe_transformer.inspection.html.packing import pack
+from bpe_transformer.inspection.html.packing import pack, write_page
 from bpe_transformer.inspection.html.report import (
     report_data,
     report_html,
@@ -55,6 +55,9 @@ def test_the_page_holds_all_it_needs(korean: Tokenizer) -> None:
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert data is not None
     assert json.loads(data[1])["title"] == "<b>&'s"
+    stranger = report_html(report_data(korean, title="a\x1b\u202eb\udcff"))  # of a folder, say, whose name is no UTF-8
+    assert "<title>a⟨U+001B⟩⟨U+202E⟩b⟨ff⟩</title>" in stranger
+    assert "\\udcff" in stranger.encode().decode()
 
 
 def test_text_that_looks_like_the_page_does_no_harm(korean: Tokenizer) -> None:
@@ -101,7 +104,7 @@ def test_the_old_report_stays_if_writing_fails(korean: Tokenizer, tmp_path: Path
     path = tmp_path / "report.html"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):
-        write_report(report_data(korean, title="half a character \ud800"), path)
+        write_page("half a character \ud800", path)
     assert path.read_text() == "old"
     write_report(report_data(korean, title="new"), path)
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

@@ -4,7 +4,6 @@ class AttentionPage {
   constructor(data) {
     this.data = data;
     this.chosen = { ...data.chosen };
-    this.row = null; // the row that is looked at alone
     document.getElementById("lead").textContent = data.lead;
     this.draw();
   }
@@ -62,7 +61,6 @@ class AttentionPage {
 
   choose(name, value) {
     this.chosen[name] = /^\d+$/.test(value) ? Number(value) : value;
-    if (name === "kind") this.row = null;
     const { layers, heads } = this.maps;
     if (this.chosen.layer > layers) this.chosen.layer = layers;
     if (heads === 1 || this.chosen.head > heads) this.chosen.head = "mean";
@@ -70,8 +68,8 @@ class AttentionPage {
     document.querySelector(`select[name="${name}"]`).focus();
   }
 
+  // Dims all rows but one; null: none.
   look(row) {
-    this.row = row;
     document.querySelectorAll("[data-row]").forEach((part) => part.classList.toggle("dim", row !== null && Number(part.dataset.row) !== row));
   }
 

@@ -144,14 +144,15 @@ class AttentionView {
       option.classList.toggle("at", i === row);
       option.setAttribute("aria-selected", String(i === row));
     });
-    view.get("rows").setAttribute("aria-activedescendant", `row-${row}`);
+    if (options.length) view.get("rows").setAttribute("aria-activedescendant", `row-${row}`);
+    else view.get("rows").removeAttribute("aria-activedescendant");
     [...(view.get("matrix").tBodies[0]?.rows ?? [])].forEach((line, i) => line.classList.toggle("at", i === row));
     const weights = Array.from(this.columns.names, (_, i) => this.weights[row]?.[i] ?? 0);
     const largest = Math.max(...weights);
     view.get("columns").replaceChildren(...this.columns.names.map((name, i) => view.element("span",
-      { class: weights[i] === largest ? "w strong" : "w", style: `--weight:${weights[i].toFixed(3)}` },
+      { class: largest > 0 && weights[i] === largest ? "w strong" : "w", style: `--weight:${weights[i].toFixed(3)}` },
       name, weights[i] >= 0.05 ? view.element("small", {}, weights[i].toFixed(2)) : null)));
     const best = weights.indexOf(largest);
-    view.get("map-readout").textContent = this.rows.names.length ? `${this.rows.names[row]} looks most at ${this.columns.names[best]}: ${view.percent(largest)} of its attention` : "";
+    view.get("map-readout").textContent = this.rows.names.length && largest > 0 ? `${this.rows.names[row]} looks most at ${this.columns.names[best]}: ${view.percent(largest)} of its attention` : "";
   }
 }

@@ -70,9 +70,11 @@ class ModelPage {
     if (none) view.get("attention-body").hidden = true;
   }
 
-  // Encodes what is typed, and hands it to the model. On a character outside the alphabet a note says which it was.
+  // Encodes what is typed, and hands it to the model. On a character outside the alphabet a note says which it was, and
+  // stays until the text can be read.
   update() {
     const began = performance.now();
+    this.unread = "";
     try {
       const ids = this.vocabulary.ids(this.text.value, this.part.encoding ?? {});
       this.list.show(ids);
@@ -83,21 +85,32 @@ class ModelPage {
     } catch (error) {
       if (!(error instanceof bpe.UnknownCharacter)) throw error;
       const code = error.character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-      this.say(`“${error.character}” (U+${code}) is not in this vocabulary’s alphabet, so the model cannot read the text.`);
+      this.unread = `“${error.character}” (U+${code}) is not in this vocabulary’s alphabet, so the model cannot read the text.`;
+      this.part.stop?.();
+      this.say("");
     }
     this.spent = performance.now() - began; // milliseconds of the last key
   }
 
-  say(text) {
+  // A note of a part; that the text cannot be read goes before it.
+  say(note) {
     const problem = view.get("problem");
+    const text = this.unread || note;
     problem.hidden = !text;
     problem.textContent = text;
   }
 
+  // Shows other parts in the inspector: if one of its buttons was in focus, the keyboard goes on there, not at the top.
+  inspect(...parts) {
+    const held = this.inspector.contains(document.activeElement);
+    this.inspector.replaceChildren(...parts);
+    if (held) this.inspector.focus({ preventScroll: true });
+  }
+
   inspectRead(place) {
     const id = this.list.ids[place];
-    if (id === undefined) return this.inspector.replaceChildren(view.element("p", { class: "empty" }, "Type something, then point at a token."));
-    this.inspector.replaceChildren(...this.part.why(place), ...this.tokenFacts.describe(id));
+    if (id === undefined) return this.inspect(view.element("p", { class: "empty" }, "Type something, then point at a token."));
+    this.inspect(...this.part.why(place), ...this.tokenFacts.describe(id));
   }
 
   // The text of ids, without special tokens.
@@ -121,7 +134,7 @@ class ModelPage {
   accent() {
     if (!this.accentColour) {
       const probe = view.element("canvas", { width: 1, height: 1 }).getContext("2d");
-      probe.fillStyle = this.training?.colour("accent") ?? Plots.prototype.colour("accent");
+      probe.fillStyle = Plots.prototype.colour("accent");
       probe.fillRect(0, 0, 1, 1);
       this.accentColour = [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
     }

@@ -52,6 +52,7 @@ class Filling {
     for (const id of ids) id === mask.id ? runs.push([]) : runs.at(-1).push(id);
     this.page.text.value = runs.map((run) => this.page.decode(run)).join(mask.text);
     this.page.update();
+    if (document.activeElement === document.body) this.page.list.box.focus({ preventScroll: true }); // its button is gone
   }
 
   why(place) {

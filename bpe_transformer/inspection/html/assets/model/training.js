@@ -9,7 +9,7 @@ class Training extends Plots {
     const said = [];
     if (curve) {
       const minutes = curve.seconds === null ? "" : ` in ${(curve.seconds / 60).toFixed(1)} minutes`;
-      said.push(`${view.times(curve.steps, "step")}${minutes}. Losses are in nats per token, training loss as it went, validation loss on rows that it has not trained on.`);
+      said.push(`${view.times(curve.steps, "step")}${minutes}. Losses are in ${this.data.loss_unit}, training loss as it went, validation loss on rows that it has not trained on.`);
       view.get("loss-chart").hidden = false;
     }
     view.get("training-lead").textContent = [...said, ...left_out].join(" ");
@@ -35,12 +35,12 @@ class Training extends Plots {
     const wide = Math.max(...values) > 30 * Math.min(...values);
     const end = validation.at(-1) ?? train.at(-1) ?? [0, NaN];
     box.setAttribute("role", "img");
-    box.setAttribute("aria-label", `The loss falls from ${(train[0] ?? [0, NaN])[1].toFixed(2)} to ${end[1].toFixed(3)} nats.`);
+    box.setAttribute("aria-label", `The loss falls from ${(train[0] ?? [0, NaN])[1].toFixed(2)} to ${end[1].toFixed(3)} ${this.data.loss_unit}.`);
     const series = (label, colour, more) => ({ label, stroke: this.colour(colour), width: 2, spanGaps: true, points: { show: false }, value: (_, value) => (value === null || value === undefined ? "–" : value.toFixed(3)), ...more });
     this.plot(box, 240, {
       scales: { x: { time: false }, y: wide ? { distr: 3 } : {} },
       legend: { show: true, live: true },
-      axes: [{ label: "step", values: (_, values) => values.map((value) => (value === null ? "" : view.short(value))) }, { label: "nats per token", size: 58, values: (_, values) => values.map((value) => (value === null ? "" : view.short(value))) }],
+      axes: [{ label: "step", values: (_, values) => values.map((value) => (value === null ? "" : view.short(value))) }, { label: this.data.loss_unit, size: 58, values: (_, values) => values.map((value) => (value === null ? "" : view.short(value))) }],
       series: [{ label: "step", value: (_, value) => (value === null ? "–" : view.number(Math.round(value))) }, series("training", "series0"), series("validation", "series1", { points: { show: true, size: 6 } })],
       hooks: {},
     }, [xs, ...ys]);

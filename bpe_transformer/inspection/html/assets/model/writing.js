@@ -104,6 +104,12 @@ class Writing {
     return old.slice(0, same);
   }
 
+  // The text cannot be read: what was being written for the last one ends here.
+  stop() {
+    this.turn++;
+    document.documentElement.dataset.written = String(this.turn);
+  }
+
   longest(length) {
     const { decoding, options } = this.facts;
     const most = Math.floor(Math.min(length * decoding.max_len_ratio + decoding.max_len_extra, 16 * options.max_len));
@@ -121,7 +127,6 @@ class Writing {
     this.row = row;
     this.ended = null; // "ended" by itself, or at the "limit"
     this.search = null;
-    this.forced = row === this.root ? 0 : this.written.length;
   }
 
   get written() {
@@ -133,9 +138,8 @@ class Writing {
   }
 
   async run() {
-    if (this.over) return this.draw();
     const turn = this.turn;
-    const began = performance.now();
+    if (this.over) this.draw();
     let count = 0;
     let spent = 0;
     while (!this.over && turn === this.turn) {
@@ -146,8 +150,9 @@ class Writing {
       spent += performance.now() - now;
       await new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(() => resolve())));
     }
-    if (turn === this.turn) this.pace = { count, each: spent / Math.max(count, 1), whole: performance.now() - began };
-    if (turn === this.turn) this.settle();
+    if (turn !== this.turn) return;
+    if (count) this.pace = { each: spent / count };
+    this.settle();
   }
 
   once() {
@@ -201,7 +206,6 @@ class Writing {
   instead(place, id) {
     this.restart(this.beginning(place));
     this.take(id);
-    this.forced = this.written.length;
     this.run();
     this.list.inspect(Math.min(place, this.list.ids.length - 1));
   }
@@ -239,7 +243,6 @@ class Writing {
       view.element("td", { class: "number" }, nats(logProbability, 3)),
       view.element("td", { class: "number" }, nats(score, 3))));
     view.get("beam-table").tBodies[0].replaceChildren(...lines);
-    view.get("beam-hint").textContent = "∎ has ended. The score is the log-probability (nats) divided by ((5 + length) / 6) to the power of the length penalty; the best one that has ended is taken.";
   }
 
   // After the last step for now: what takes longer to draw.
@@ -260,11 +263,11 @@ class Writing {
   inspectWritten(place) {
     const { page } = this;
     const id = this.shown[place];
-    if (id === undefined) return page.inspector.replaceChildren(view.element("p", { class: "empty" }, "Nothing is written yet."));
+    if (id === undefined) return page.inspect(view.element("p", { class: "empty" }, "Nothing is written yet."));
     page.list.leave();
     const node = this.row.nodes[this.row.from - 1 + place];
     node.logSoftmax ??= nn.logSoftmax(page.model.logits(node));
-    page.inspector.replaceChildren(
+    page.inspect(
       ...page.predictions.why(node.logSoftmax, id, (other) => this.instead(place, other), new Set(this.facts.missing)),
       ...this.looked(node, this.row.from - 1 + place),
       view.element("h3", {}, "Why this token"),
