@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.reading import Reading
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
-    from bpe_transformer.data.corpora.validation_rows import count_rows_in, hold_out, load_with_validation
+    from bpe_transformer.data.corpora.validation_rows import KnownRows, hold_out, load_with_validation
     from bpe_transformer.data.counting.pretoken_counts import count_corpus
     from bpe_transformer.data.prepared.prepare import (
         PrepareOptions,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer.store import TokenStore
 
 _HOME = {
+    "KnownRows": "corpora.validation_rows",
     "SPECIAL_TOKENS": "special_ids",
     "TASKS": "prepared.task_columns",
     "Amount": "bpe_transformer.ledger",
@@ -63,7 +64,6 @@ _HOME = {
     "columns_of": "prepared.prepared_splits",
     "corpus_info": "corpora.load",
     "count_corpus": "counting.pretoken_counts",
-    "count_rows_in": "corpora.validation_rows",
     "hold_out": "corpora.validation_rows",
     "list_corpora": "corpora.recipes",
     "load_corpus": "corpora.load",
@@ -85,6 +85,7 @@ __all__ = [
     "BatchSource",
     "CorpusInfo",
     "FlatRows",
+    "KnownRows",
     "LabelledBatch",
     "LabelledBatches",
     "Ledger",
@@ -108,7 +109,6 @@ __all__ = [
     "columns_of",
     "corpus_info",
     "count_corpus",
-    "count_rows_in",
     "hold_out",
     "list_corpora",
     "load_corpus",

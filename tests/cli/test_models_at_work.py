@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from importlib.resources import files
@@ -13,8 +14,9 @@ import pytest
 import torch
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.cli.support.training.scored_splits import ScoredCorpora
 from bpe_transformer.inference import load_translator
-from bpe_transformer.training import CheckpointInfo, Settings, save_checkpoint
+from bpe_transformer.training import CheckpointInfo, Settings, load_checkpoint_info, save_checkpoint
 from bpe_transformer.training.checkpoint import build_model, weights_of
 
 Run = Callable[..., Any]
@@ -223,3 +225,21 @@ def test_evaluate_counts_and_refuses_rows(
     blank.write_text(json.dumps({"en": " ", "ko": "x", "text": " "}) + "\n")
     assert "no row has text in 'en' and 'ko'" in fails("evaluate", run("transformer"), blank, "--split", "train")
     assert "holds no text to score" in fails("evaluate", run("gpt"), blank, "--split", "train")
+
+
+def test_further_references_are_read_of_every_split_and_change_no_training_rows(
+    run: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("en,ko,more\n" + "".join(f"{n},{n},{n % 7}\n" for n in range(40)))
+    folder = run("transformer")
+    for names in itertools.permutations(("train[:3]", "validation")):
+        scored = ScoredCorpora(
+            str(folder), load_checkpoint_info(folder), None, names, {"corpus": [str(table)]}, None, ("more",)
+        )
+        splits = {split.name: split for split in scored.splits()}
+        assert all(split.rows.column_names == ["en", "ko", "more"] for split in splits.values())
+        assert len(splits["validation"].rows) == 2
+        assert splits["validation"].num_trained_on == 0
+        held_out = set(splits["validation"].rows["en"]) & {"0", "1", "2"}
+        assert splits["train[:3]"].num_trained_on == 3 - len(held_out)

@@ -7,7 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from bpe_transformer.data import Reading, hold_out, load_with_validation
+from bpe_transformer.data import KnownRows, Reading, hold_out, load_with_validation
 from bpe_transformer.errors import CorpusError
 
 
@@ -106,3 +106,26 @@ def test_duplicates_are_told_and_dropped_with_an_account(tmp_path: Path) -> None
     (tmp_path / "dev.txt").write_text("a\nb\nc\nd\n")
     with pytest.raises(CorpusError, match="dedup leaves none"):
         load_with_validation(str(tmp_path), dedup=True)
+
+
+def test_columns_that_are_only_read_do_not_decide_which_rows_are_the_same(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("en,ko,more\n" + "".join(f"{n % 30},{n % 30},{n}\n" for n in range(60)))
+    plain = load_with_validation(str(table), columns=("en", "ko"), dedup=True)
+    more = load_with_validation(str(table), columns=("en", "ko"), also=("more", "ko"), dedup=True)
+    assert more.train.column_names == ["en", "ko", "more"]
+    assert more.train.select_columns(["en", "ko"])[:] == plain.train[:]
+    assert more.notes == plain.notes
+    assert len(plain.train) < 30
+
+
+def test_rows_are_found_among_known_ones(tmp_path: Path) -> None:
+    known = KnownRows(datasets.Dataset.from_dict({"en": [*"abcdefghijklmnopqrstuvwxyz"]}), ("en",))
+    rows = datasets.Dataset.from_dict({"text": ["a", "b", "b", "ä", None, "ab"]})
+    assert known.count(rows, ("text",)) == 3
+    assert known.count(rows.select([3, 4]), ("text",)) == 0
+    few = KnownRows(datasets.Dataset.from_dict({"text": [" one two three\n", None, ""]}), ("text",))
+    rows = datasets.Dataset.from_dict({"text": ["two", "one two three, four", "five", " ", None]})
+    assert few.count(rows, ("text",)) == 2
+    with pytest.raises(CorpusError, match="columns='text'"):
+        few.count(rows, "text")

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from bpe_transformer.data.corpora.reading import Reading
     from bpe_transformer.data.corpora.recipes import CorpusInfo, list_corpora
     from bpe_transformer.data.corpora.table_cache import read_stage
-    from bpe_transformer.data.corpora.validation_rows import count_rows_in, hold_out, load_with_validation
+    from bpe_transformer.data.corpora.validation_rows import KnownRows, hold_out, load_with_validation
 
 _HOME = {
     "CorpusInfo": "recipes",
+    "KnownRows": "validation_rows",
     "Reading": "reading",
     "corpus_info": "load",
-    "count_rows_in": "validation_rows",
     "hold_out": "validation_rows",
     "list_corpora": "recipes",
     "load_corpus": "load",
@@ -27,9 +27,9 @@ _HOME = {
 
 __all__ = [
     "CorpusInfo",
+    "KnownRows",
     "Reading",
     "corpus_info",
-    "count_rows_in",
     "hold_out",
     "list_corpora",
     "load_corpus",

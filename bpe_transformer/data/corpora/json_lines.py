@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS
-from bpe_transformer.data.corpora.table_cache import BATCH_ROWS
+from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, text_sizes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, Errors, json_rows
 from bpe_transformer.io.line_blocks import LineBlock, line_blocks
@@ -149,7 +148,7 @@ def json_batches(
             for name, kind in schema:
                 values = [_value(row.get(name), kind) for _, row in chunk]
                 arrays.append(_array(block.path, name, values, kind, [number for number, _ in chunk], errors, recorder))
-            recorder.keep(sum(map(_text_bytes, arrays)), len(chunk))
+            recorder.keep(sum(int(text_sizes(column).sum()) for column in arrays), len(chunk))
             yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(schema))
 
 
@@ -177,14 +176,8 @@ def _core_batches(
             rows.take(pa.array(np.arange(place, len(rows), len(schema)))).cast(kind)
             for place, (_, kind) in enumerate(schema)
         ]
-        recorder.keep(sum(map(_text_bytes, arrays)), len(arrays[0]))
+        recorder.keep(sum(int(text_sizes(column).sum()) for column in arrays), len(arrays[0]))
         yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(schema))
-
-
-def _text_bytes(array: pa.Array) -> int:
-    if not pa.types.is_string(array.type):
-        return 0
-    return int(pc.sum(pc.binary_length(array)).as_py() or 0)
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

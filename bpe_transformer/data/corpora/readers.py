@@ -12,12 +12,11 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bpe_transformer.data.corpora.column_roles import looks_like_a_row
 from bpe_transformer.data.corpora.json_lines import json_batches, scan
 from bpe_transformer.data.corpora.reading import AS_IS, Documents, Reading
-from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder
+from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, BatchBuilder, text_sizes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import Errors, column_positions, csv_rows, decode_utf8, open_bytes, read_lines
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
@@ -243,7 +242,7 @@ def parquet_reader(paths: Sequence[Path], columns: Sequence[str] | None) -> Read
                 size = 0
                 for batch in parquet_batches(path, file, BATCH_ROWS, names):
                     kept = [batch.column(place) for place in _chosen(batch.schema, fields)]
-                    num_bytes = sum(map(_text_bytes, kept))
+                    num_bytes = sum(int(text_sizes(column).sum()) for column in kept)
                     recorder.keep(num_bytes, batch.num_rows)
                     size += num_bytes
                     yield pa.RecordBatch.from_arrays(kept, schema=schema)
@@ -294,7 +293,3 @@ def _is_unreadable(kind: pa.DataType) -> bool:
 
 def _is_string(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _text_bytes(column: pa.Array) -> int:
-    return (pc.sum(pc.binary_length(column)).as_py() or 0) if _is_string(column.type) else 0

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, config
 
 from bpe_transformer.errors import FormatError
@@ -23,6 +26,17 @@ from bpe_transformer.ledger import Stage, StageRecorder
 _VERSION = 3  # raise it when a reader changes what it makes of the same input
 BATCH_ROWS = 2_000
 BATCH_BYTES = 16 << 20
+
+
+def text_sizes(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """(N,) UTF-8 bytes of each text of a column; zeros for null, and for a column of anything else.
+
+    >>> text_sizes(pa.array(["low", None, "새"])).tolist(), text_sizes(pa.array([1, 2])).tolist()
+    ([3, 0, 3], [0, 0])
+    """
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return np.zeros(len(column), dtype=np.int64)
+    return np.asarray(pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def cache_folder() -> Path:

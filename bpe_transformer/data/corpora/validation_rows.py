@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bpe_transformer.data.corpora import local_files
 from bpe_transformer.data.corpora.load import corpus_info, load_corpus, parse_split, rows_of_share
 from bpe_transformer.data.corpora.reading import AS_IS, Reading
-from bpe_transformer.data.corpora.table_cache import read_notes, read_stage
+from bpe_transformer.data.corpora.table_cache import read_notes, read_stage, text_sizes
 from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import DEFAULT_ERRORS, Errors
 from bpe_transformer.io.printable import times
@@ -48,6 +48,7 @@ def load_with_validation(
     errors: Errors = DEFAULT_ERRORS,
     reading: Reading = AS_IS,
     columns: Sequence[str] | None = None,
+    also: Sequence[str] = (),
     label: str | None = None,
     documents: bool = False,
     seed: int = 1,
@@ -60,6 +61,7 @@ def load_with_validation(
 
     Args:
         columns: what the task reads; rows that agree in them are the same.
+        also: columns to read besides, which do not decide that.
         label: hold out the same share of every label.
         documents: the rows are documents of a language model: of fewer than 20 the end of each is held out.
         dedup: drop training rows that are also validation rows, or repeat an earlier one.
@@ -67,11 +69,11 @@ def load_with_validation(
     Raises:
         CorpusError: as `load_corpus` does; also when there are too few rows to hold any out, or none is left to train on.
     """
-
-    refuse_one_string(CorpusError, columns=columns)
+    refuse_one_string(CorpusError, columns=columns, also=also)
+    wanted = None if columns is None else tuple(dict.fromkeys((*columns, *also)))
 
     def load(name: str, split: str) -> datasets.Dataset:
-        rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=columns)
+        rows = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading, columns=wanted)
         _note(rows, read, stages)
         return rows
 
@@ -79,15 +81,13 @@ def load_with_validation(
     stages: dict[str, Stage] = {}  # of what was read
     base, _ = parse_split(split)
     known = corpus_info(name, base, errors=errors, reading=reading).splits
-    if validation is None and "validation" in known:
-        validation = "validation"
+    validation = validation or ("validation" if "validation" in known else None)
     if validation is None:
-        rows = load(name, split)
-        if len(rows) < 2 and not documents:
-            few = f"{name} has {times(len(rows), 'row')}, too few to hold one out"
+        whole = load(name, split)
+        if len(whole) < 2 and not documents:
+            few = f"{name} has {times(len(whole), 'row')}, too few to hold one out"
             raise CorpusError(f"{few}; name rows to validate on with validation=…")
-        whole = rows
-        train, held_out, note = _held_out(rows, (columns or ("text",))[0], label, seed, documents=documents)
+        train, held_out, note = _held_out(whole, (columns or ("text",))[0], label, seed, documents=documents)
     elif _is_file(validation, known):
         train, held_out = whole, _ = load(name, split), load(validation, "train")
         note = f"validation: {len(held_out):,} rows of {validation}"
@@ -147,15 +147,7 @@ def _num_bytes(rows: datasets.Dataset, columns: Sequence[str]) -> int:
 
 def _sizes(batch: pa.Table, columns: Sequence[str]) -> npt.NDArray[np.int64]:
     """(N,) bytes of each row's texts."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    sizes = np.zeros(batch.num_rows, dtype=np.int64)
-    for name in columns:
-        kind = batch.schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            sizes += pc.fill_null(pc.binary_length(batch[name]), 0).to_numpy()
-    return sizes
+    return sum((text_sizes(batch[name]) for name in columns), np.zeros(batch.num_rows, dtype=np.int64))
 
 
 def _is_file(validation: str, splits: Sequence[str]) -> bool:
@@ -233,9 +225,7 @@ def _compared(
     """The training rows, without the duplicates if `dedup`, what there is to say of them, and the account of those dropped."""
     if not columns:
         return train, (), None
-    others = np.unique(
-        np.concatenate([np.empty(0, np.uint64), *(hashes for hashes, _ in _hashed(validation, columns))])
-    )
+    others = _distinct(validation, columns)
     if not dedup:
         number = sum(int(np.isin(hashes, others).sum()) for hashes, _ in _hashed(train, columns))
         if not number:
@@ -269,24 +259,36 @@ def _compared(
     return rows, (note,), recorder.stage("dedup")
 
 
-def count_rows_in(
-    rows: datasets.Dataset, columns: Sequence[str], others: datasets.Dataset, other_columns: Sequence[str]
-) -> int:
-    """How many of `rows` are also among `others`, compared by these columns in their order.
+class KnownRows:
+    """Rows to find others among, compared by `columns` in their order.
 
-    Where there are so few of the others that `load_with_validation` cuts the end off texts, a text that holds one of them, or
-    is part of one, counts too.
+    Where there are so few of them that `load_with_validation` cuts the end off texts, a text that holds one of them, or is
+    part of one, counts too.
     """
-    refuse_one_string(CorpusError, columns=columns, other_columns=other_columns)
-    if len(others) < _HELD_OUT_SHARE and len(columns) == 1:
-        whole = [text for text in others[other_columns[0]] if text]
-        texts = [(row or "").strip() for row in rows[columns[0]]]
-        return sum(any(text and (text in other or other.strip() in text) for other in whole) for text in texts)
-    wanted = np.concatenate([np.empty(0, np.uint64), *(hashes for hashes, _ in _hashed(rows, columns))])
-    found = np.zeros(len(wanted), dtype=np.bool_)
-    for hashes, _ in _hashed(others, other_columns):
-        found |= np.isin(wanted, hashes)
-    return int(found.sum())
+
+    def __init__(self, rows: datasets.Dataset, columns: Sequence[str]) -> None:
+        refuse_one_string(CorpusError, columns=columns)
+        self._texts: list[tuple[str, str]] | None = None  # each as it is, and without white space around it
+        self._hashes = np.empty(0, np.uint64)
+        if len(rows) < _HELD_OUT_SHARE and len(columns) == 1:
+            self._texts = [(text, text.strip()) for text in rows[columns[0]] if text]
+        else:
+            self._hashes = _distinct(rows, columns)
+
+    def count(self, rows: datasets.Dataset, columns: Sequence[str]) -> int:
+        """How many of `rows` are among them."""
+        refuse_one_string(CorpusError, columns=columns)
+        if self._texts is not None and len(columns) == 1:
+            texts = [(row or "").strip() for row in rows[columns[0]]]
+            return sum(
+                any(text and (text in whole or inside in text) for whole, inside in self._texts) for text in texts
+            )
+        return sum(int(np.isin(hashes, self._hashes).sum()) for hashes, _ in _hashed(rows, columns))
+
+
+def _distinct(rows: datasets.Dataset, columns: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """The hashes of the rows, ascending, each once."""
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *(hashes for hashes, _ in _hashed(rows, columns))]))
 
 
 def _hashed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ from bpe_transformer.errors import CorpusError
 if TYPE_CHECKING:
     import datasets
 
-    from bpe_transformer.data.corpora.validation_rows import Splits
+    from bpe_transformer.data.corpora.validation_rows import KnownRows, Splits
     from bpe_transformer.io import Errors
     from bpe_transformer.training import CheckpointInfo
 
@@ -46,20 +47,33 @@ class RunRows(NamedTuple):
 
 @dataclass(frozen=True)
 class RunData:
-    """The corpora of a run, and how rows were held out of them. Its splits are read once."""
+    """The corpora of a run, and how rows were held out of them.
+
+    Its splits are read once, and again where they need more columns.
+    """
 
     corpora: tuple[TrainingCorpus, ...]
     validation: str | None
     seed: int
     dedup: bool
-    _read: dict[str, Splits] = field(default_factory=dict)
+    _read: dict[tuple[str, tuple[str, ...]], Splits] = field(default_factory=dict)
 
     def splits(self, corpus: TrainingCorpus, more: Sequence[str] = ()) -> Splits:
         """The rows of one of the corpora that the run was trained and validated on. more: columns to read besides."""
-        name = corpus.choice.corpus
-        if name not in self._read:
-            self._read[name] = corpus.splits(self.validation, self.seed, dedup=self.dedup, more=more)
-        return self._read[name]
+        corpus_name = corpus.choice.corpus
+        for (name, read), splits in self._read.items():
+            if name == corpus_name and set(more) <= set(read):
+                return splits
+        key = (corpus_name, tuple(more))
+        self._read[key] = corpus.splits(self.validation, self.seed, dedup=self.dedup, more=more)
+        return self._read[key]
+
+    @cached_property
+    def trained(self) -> tuple[KnownRows, ...]:
+        """The training rows of each corpus, to find other rows among them."""
+        from bpe_transformer.data import KnownRows
+
+        return tuple(KnownRows(self.splits(corpus).train, corpus.columns.texts) for corpus in self.corpora)
 
     def named(self, name: str) -> TrainingCorpus | None:
         """The corpus of the run that `name` stands for; None: another one."""

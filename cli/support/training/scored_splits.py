@@ -114,14 +114,12 @@ class ScoredCorpora:
             yield ScoredSplit(title + split, info, rows, self._num_trained_on(rows, data))
 
     def _num_trained_on(self, rows: datasets.Dataset, data: RunData | None) -> int | None:
-        from bpe_transformer.data import count_rows_in
-
         texts = self.model.columns[:1] if self.model.task == "classification" else self.model.columns
         if data is None or not set(texts) <= set(rows.column_names):
             return None
         try:
-            trained = [(data.splits(corpus).train, corpus.columns.texts) for corpus in data.corpora]
+            trained = data.trained
         except (CorpusError, OSError) as problem:
             say(f"note: whether these rows were trained on is not known: {problem}")
             return None
-        return min(len(rows), sum(count_rows_in(rows, texts, *others) for others in trained))
+        return min(len(rows), sum(known.count(rows, texts) for known in trained))
