@@ -55,7 +55,7 @@ STUDIES: dict[str, StudyInfo] = {
             "length",
             "Does a long sentence get lost in one vector?",
             "Cho et al. 2014, On the Properties of Neural Machine Translation, figure 4; Bahdanau et al. 2015, figure 2",
-            6.0,
+            8.0,
         ),
         StudyInfo(
             "gradient",
@@ -73,19 +73,19 @@ STUDIES: dict[str, StudyInfo] = {
             "explain",
             "Can attention weights explain an output?",
             "Jain and Wallace 2019, table 2 and figures 2, 6 and 7; Wiegreffe and Pinter 2019, table 2 and section 3",
-            4.0,
+            3.4,
         ),
         StudyInfo(
             "warmup",
             "What does a Transformer need warm-up for?",
-            "Xiong et al. 2020, On Layer Normalization in the Transformer Architecture",
-            4.0,
+            "Xiong et al. 2020, On Layer Normalization in the Transformer Architecture, figure 2",
+            1.3,
         ),
         StudyInfo(
             "scaling",
             "Why are dot products divided by the root of d_k?",
             "Vaswani et al. 2017, section 3.2.1 (its footnote 4; the paper has no figure of it)",
-            4.0,
+            0.9,
         ),
     )
 }  # fmt: skip

@@ -57,7 +57,7 @@ class Settings(StudySettings):
     runs: tuple[str, ...] = option((), unit="folders", meaning="runs to look at; none: models are trained here")
     pairs: int = option(48, unit="pairs", meaning="of the test split, to look at", low=1)
     d_model: int = option(64, unit="features", meaning="width of a model that is trained here", low=1)
-    steps: int = option(500, unit="steps", meaning="of each training", low=1)
+    steps: int = option(1200, unit="steps", meaning="of each training", low=1)
     batch: int = option(32, unit="pairs", meaning="pairs of a training step", low=1)
     lr: float = option(3e-3, unit="per step", meaning="peak learning rate", low=0)
     search: int = option(150, unit="steps", meaning="of the search for other weights with an equal output", low=1)

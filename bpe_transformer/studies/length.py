@@ -38,12 +38,12 @@ class Settings(StudySettings):
 
     STUDY: ClassVar[str] = "length"
 
-    lengths: tuple[int, ...] = option((1, 2, 3, 4, 6, 8, 10, 12), unit="links", meaning="chains to test")
-    trained: int = option(6, unit="links", meaning="of the longest chain trained on", low=1)
+    lengths: tuple[int, ...] = option((1, 2, 3, 4, 5, 6, 8), unit="links", meaning="chains to test")
+    trained: int = option(4, unit="links", meaning="of the longest chain trained on", low=1)
     d_model: int = option(
         64, unit="features", meaning="width of the Transformer, a multiple of 4; the others follow", low=4
     )
-    steps: int = option(1000, unit="steps", meaning="of each training", low=1)
+    steps: int = option(2400, unit="steps", meaning="of each training", low=1)
     batch: int = option(96, unit="links", meaning="of the chains of a training step", low=1)
     lr: float = option(3e-3, unit="per step", meaning="peak learning rate", low=0)
     tests: int = option(60, unit="chains", meaning="to translate at each length", low=1)

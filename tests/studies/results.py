@@ -29,7 +29,10 @@ def length() -> LengthStudy:
     )
     sizes = dict.fromkeys(MODELS, 120_000)
     return LengthStudy(
-        settings=LengthSettings(lengths=(1, 4, 10)), points=points, parameters=sizes, widths=dict.fromkeys(MODELS, 64)
+        settings=LengthSettings(trained=6, lengths=(1, 4, 10)),
+        points=points,
+        parameters=sizes,
+        widths=dict.fromkeys(MODELS, 64),
     )
 
 
