@@ -100,7 +100,7 @@ def splitting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return as_dataclass(
         SplittingOptions,
         "splitting",
-        option("--pattern", metavar="NAME|REGEX", help="Such as cl100k, gpt2, o200k, whitespace. [that of counts, else cl100k]"),
+        option("--pattern", metavar="NAME|REGEX", help="Such as o200k, cl100k, gpt2, whitespace. [that of counts, else o200k]"),
         option("--normalization", type=forms, help="Unicode form of all text. [none]"),
         option("--protect", multiple=True, metavar="TEXT", help="Never split or merge across this text; repeatable."),
         option("--protect-regex", multiple=True, metavar="REGEX", help="The same for every match; repeatable."),

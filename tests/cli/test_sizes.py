@@ -33,7 +33,7 @@ def test_ladder_of_a_text(bpe: Callable[..., Any], byte_tokenizer: Path, text: P
 
 
 def test_a_counts_file_is_measured_as_its_texts_are(bpe: Callable[..., Any], byte_tokenizer: Path, text: Path) -> None:
-    PretokenCounts.from_files([text], "cl100k").save(text.with_name("counts.parquet"))
+    PretokenCounts.from_files([text]).save(text.with_name("counts.parquet"))
     done = bpe("sizes", byte_tokenizer, "--file", text.with_name("counts.parquet"), "--file", text, "--json")
     assert done.returncode == 0, done.stderr.decode()
     counted, read = json.loads(done.stdout)["corpora"]

@@ -134,7 +134,7 @@ def test_ids_that_are_none(mixed: Tokenizer, ids: list[int]) -> None:
 
 
 def test_ids_out_of_range_are_named(mixed: Tokenizer) -> None:
-    with pytest.raises(DecodingError, match="id 999 at position 1 is out of range; this vocabulary has ids 0 to 401"):
+    with pytest.raises(DecodingError, match="id 999 at position 1 is out of range; this vocabulary has ids 0 to 402"):
         mixed.decode([0, 999])
     with pytest.raises(DecodingError, match="id -1 is out of range"):
         mixed.token_bytes(-1)
@@ -161,7 +161,7 @@ def test_names_of_tokens(mixed: Tokenizer) -> None:
 
 def test_repr_tells_what_it_is(mixed: Tokenizer) -> None:
     assert repr(mixed).startswith(
-        "Tokenizer(vocab_size=402, merges=143, unit='byte', pattern='cl100k', special_tokens=['<pad>'"
+        "Tokenizer(vocab_size=403, merges=144, unit='byte', pattern='o200k', special_tokens=['<pad>'"
     )
 
 

@@ -144,7 +144,7 @@ def count_corpus(
     each value of a text column is one.
 
     Args:
-        pattern: None takes that of the counts among `names` (words such as `low-lower` are counts), else cl100k.
+        pattern: None takes that of the counts among `names` (words such as `low-lower` are counts), else o200k.
         columns: count these instead of all that hold text; a text file has none.
         weights: one for each name; `temperature` instead takes them from the sizes, see `PretokenCounts.mix`.
         max_memory: see `PretokenCounter`.

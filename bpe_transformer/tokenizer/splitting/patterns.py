@@ -51,7 +51,7 @@ PATTERNS: dict[str, str] = {
     "metaspace": "[ \u2581]+[^ \u2581]*|[^ \u2581]+",
     "none": r"(?s:.+)",
 }
-DEFAULT_PATTERN = "cl100k"
+DEFAULT_PATTERN = "o200k"  # which keeps combining marks with their letters, so that words of Hindi and Thai stay whole
 _INTERVAL = re.compile(r"\{(\d{1,9})?,?(\d{1,9})?\}")
 _MAX_REPEATS = 100_000
 _CACHED_CHARACTERS = 24  # longer texts are not likely to come again

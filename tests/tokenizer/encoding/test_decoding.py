@@ -56,12 +56,12 @@ def test_a_stream_tells_what_is_wrong(mixed: Tokenizer) -> None:
     stream.push(mixed.encode("low"))
     with pytest.raises(DecodingError, match="byte 0xff after 3 bytes .* errors="):
         stream.push(255)
-    with pytest.raises(DecodingError, match="id 402 is out of range"):
-        mixed.decode_stream().push([402])
+    with pytest.raises(DecodingError, match="id 403 is out of range"):
+        mixed.decode_stream().push([403])
     for none in ("a", b"a", 1.5, None):
         with pytest.raises(DecodingError, match=f"ids is {type(none).__name__}; give an id"):
             mixed.decode_stream().push(none)  # type: ignore[arg-type]
-    with pytest.raises(DecodingError, match="1.5 is not an id; give whole numbers from 0 to 401"):
+    with pytest.raises(DecodingError, match="1.5 is not an id; give whole numbers from 0 to 402"):
         mixed.decode_stream().push([97, 1.5])  # type: ignore[list-item]
     assert list(mixed.decode_stream(np.array(row) for row in (97, [98], [99, 100]))) == ["a", "b", "cd"]  # type: ignore[misc]
     half = mixed.decode_stream(errors="strict")
@@ -106,7 +106,7 @@ def test_lists_of_other_integers(mixed: Tokenizer) -> None:
     assert mixed.decode(np.array(ids, np.int8 if max(ids) < 128 else np.int16)) == "low 한국어"
 
 
-@pytest.mark.parametrize("row", [[402], [-1], [2**70], [1.5], ["a"], [[1]], [True], np.array([0.5]), None])
+@pytest.mark.parametrize("row", [[403], [-1], [2**70], [1.5], ["a"], [[1]], [True], np.array([0.5]), None])
 def test_rows_that_are_no_ids_are_named(mixed: Tokenizer, row: list[int]) -> None:
     with pytest.raises(DecodingError, match="row 1: "):
         mixed.decode_batch([[1], row])

@@ -51,7 +51,7 @@ def test_truncating_below_the_base_or_above_the_top(mixed: Tokenizer) -> None:
     ):
         mixed.truncate(258)
     assert mixed.truncate(259).merges == []
-    with pytest.raises(LearningError, match=r"more than this vocabulary's 402; go on learning .*base=tokenizer"):
+    with pytest.raises(LearningError, match=r"more than this vocabulary's 403; go on learning .*base=tokenizer"):
         mixed.truncate(501)
 
 

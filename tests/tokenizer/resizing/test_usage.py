@@ -86,7 +86,7 @@ def test_many_words_on_several_threads(mixed: Tokenizer) -> None:
 
 
 def test_other_pattern_is_refused(mixed: Tokenizer) -> None:
-    with pytest.raises(LearningError, match="'whitespace'.*'cl100k'"):
+    with pytest.raises(LearningError, match="'whitespace'.*'o200k'"):
         token_usage(mixed.codec, PretokenCounts.from_words({"a": 1}, pattern="whitespace"))
 
 
