@@ -15,6 +15,7 @@ from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.optimizers import build_optimizer
 from bpe_transformer.training.tasks import Rows, task_of
+from bpe_transformer.training.trainer.faults import device_memory_named
 from bpe_transformer.training.trainer.step import TrainingStep
 
 _MOST_STEPS, _MOST_SECONDS = 6, 1.0  # whichever comes first; the first step, which takes longest, is left out
@@ -29,11 +30,12 @@ def seconds_per_step(settings: Settings, train: Rows, tokenizer: Tokenizer, colu
     training = settings.training
     engine = Engine(device=training.device, precision=training.precision)
     task = task_of(build_model(info), train, train, settings, tokenizer, engine.dtype)
-    objective = engine.prepare(task.objective)
+    with device_memory_named(settings):
+        objective = engine.prepare(task.objective)
     named = dict(task.objective.named_parameters())
     step = TrainingStep(objective, engine, build_optimizer(named, training), named, training)
     times: list[float] = []
-    with closing(_batches(task.train)) as batches:
+    with device_memory_named(settings), closing(_batches(task.train)) as batches:
         while len(times) <= _MOST_STEPS and sum(times) < _MOST_SECONDS:
             taken = list(islice(batches, training.accumulate))
             began = perf_counter()

@@ -24,6 +24,7 @@ from bpe_transformer.training.pretrained.carry_over import InitialWeights
 from bpe_transformer.training.run_record import RunRecord, data_facts, stores_of
 from bpe_transformer.training.tasks import Rows, Task, classification_task, language_model_task, translation_task
 from bpe_transformer.training.trainer import Trainer
+from bpe_transformer.training.trainer.faults import device_memory_named
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -185,16 +186,17 @@ def _run(
     if not any(isinstance(callback, RunRecord) for callback in callbacks):
         corpus, split = options.get("corpus", ""), options.get("split", "")
         callbacks.append(RunRecord(data_facts(*rows, corpus=corpus, columns=info.columns, split=split)))
-    trainer = Trainer(
-        task,
-        engine,
-        info,
-        tokenizer,
-        Path(directory),
-        data={"split": options.get("split", ""), "validation split": options.get("validation_split", "")},
-        callbacks=callbacks,
-        score=options.get("score"),
-    )
+    with device_memory_named(info.settings):  # the weights move there
+        trainer = Trainer(
+            task,
+            engine,
+            info,
+            tokenizer,
+            Path(directory),
+            data={"split": options.get("split", ""), "validation split": options.get("validation_split", "")},
+            callbacks=callbacks,
+            score=options.get("score"),
+        )
     return trainer.run(resume=options.get("resume", False))
 
 

@@ -53,6 +53,8 @@ _CAUSES = {
 
 _OUT_OF_MEMORY = (
     "can't allocate memory",  # PyTorch
+    "CUDA out of memory",
+    "MPS backend out of memory",
     "failed to map segment from shared object",  # the loader of libraries
     "cannot allocate memory",
     "can't start new thread",  # Python

@@ -88,8 +88,8 @@ def with_options(message: str) -> str:
         rf"\b[a-z_]+=(?:{_VALUE}) \((--[^()]+)\)", r"\1", message
     )  # both are named: errors="…" (--errors …)
     message = re.sub(r"(--[a-z-]+(?: [A-Z]+)?) \([a-z_]+=(?:[^()]|\([^()]*\))*\)", r"\1", message)
-    message = re.sub(rf"(?<![\w./=-])([a-z]+(?:_[a-z]+)*)=({_VALUE})", _assignment, message)
-    return re.sub(r"(?<![\w./'\"-])([a-z]+(?:_[a-z]+)+)(?![\w./'\"(=-])", _bare, message)
+    message = re.sub(rf"(?<![\w./=-])([a-z]+(?:_[a-z0-9]+)*)=({_VALUE})", _assignment, message)
+    return re.sub(r"(?<![\w./'\"-])([a-z]+(?:_[a-z0-9]+)+)(?![\w./'\"(=-])", _bare, message)
 
 
 def _assignment(found: re.Match[str]) -> str:

@@ -33,3 +33,9 @@ class OptimizerConfig(Checked):
         low=0,
         below=1,
     )
+
+    def contradictions(self) -> list[str]:
+        found = super().contradictions()
+        if self.adam_eps == 0 and self.optimizer in ("adamw", "adam", "muon"):
+            found.append("adam_eps=0 divides by zero wherever a gradient is 0; 1e-8 is usual")
+        return found

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import torch
 
+from bpe_transformer.errors import FormatError
+from bpe_transformer.io import Node, shown
+
 
 def product_dtype(precision: str, device: torch.device | None = None, *, shapes_repeat: bool = True) -> torch.dtype:
     """The dtype for a setting: "float32", "bfloat16", "float16", or "auto": bfloat16 where it is faster.
@@ -34,3 +37,24 @@ def _has_bfloat16(device: torch.device) -> bool:
         return "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
+
+
+def load_scaler_state(scaler: torch.amp.GradScaler, saved: Node) -> None:
+    """Gives a scaler the state that another one's `state_dict` was. Raises `FormatError` for what is no such state."""
+    own = scaler.state_dict()
+    if saved.value.keys() != own.keys():
+        raise FormatError(f"{saved.place} is {shown(saved.value)}, not the state of a scaler of gradients")
+    if not own:
+        return
+    saved.number("_growth_tracker", high=saved.number("growth_interval", low=1, high=1 << 31))
+    for name in ("growth_factor", "backoff_factor"):
+        if saved.value[name] != own[name]:
+            raise FormatError(f"{saved.place}.{name} is {shown(saved.value[name])}, not {own[name]}")
+    scale = saved.value["scale"]
+    if (
+        not isinstance(scale, (int, float))
+        or isinstance(scale, bool)
+        or not 0 < scale <= torch.finfo(torch.float32).max
+    ):
+        raise FormatError(f"{saved.place}.scale is {shown(scale)}, not a number above 0")
+    scaler.load_state_dict(saved.value)

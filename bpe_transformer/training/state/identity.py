@@ -15,6 +15,7 @@ FREE = (
     *("patience", "save_steps", "save_minutes", "snapshots", "skip_bad_steps"),
     *("device", "compile", "shard", "activation_checkpointing"),
 )
+_MOST_TOLD = 10  # differences
 
 
 def run_identity(info: CheckpointInfo, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,10 @@ def check_same_run(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None
     derived = ("training data ", "validation data ")
     changed = [name for name in changed if not (name.startswith(derived) and name.split(" ")[-1] in changed)]
     if changed:
-        said = "; ".join(f"{name} was {_short(saved.get(name))}, now {_short(current.get(name))}" for name in changed)
+        told = [
+            f"{name} was {_short(saved.get(name))}, now {_short(current.get(name))}" for name in changed[:_MOST_TOLD]
+        ]
+        said = "; ".join(told) + (f"; and {len(changed) - len(told)} others" if len(changed) > len(told) else "")
         raise CheckpointError(
             f"the run cannot be resumed with other settings or data: {said}; leave them as they were "
             "(when it ends and saves, device, compile and the number of processes may change), "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, shown
 
-_FIGURES = ("train_loss", "validation_loss", "validation_accuracy", "score")
+_FIGURES = ("train_loss", "validation_loss", "validation_accuracy", "validation_bits_per_byte", "score")
+_LARGEST = sys.float_info.max
 
 
 @dataclass
@@ -56,34 +58,71 @@ class RunState:
         """The state that was saved. Raises `FormatError` that names the place."""
         names = ("step", "epoch", "batch", "tokens", "skipped", "since_best")
         counters = {name: data.number(name, high=1 << 62) for name in names}
-        history = [dict(entry.value) for entry in data.children("history")]
-        for index, entry in enumerate(history):
-            if not _is_validation(entry):
-                raise FormatError(f"history[{index}] is {shown(entry)}, not figures of a validation")
-        figure, warmup = data.value.get("best_figure"), data.value.get("warmup")
-        if warmup is not None and (type(warmup) is not int or warmup < 0):
-            raise FormatError(f"warmup is {shown(warmup)}, not a number of steps")
+        step = counters["step"]
+        history = [_validation(entry, step) for entry in data.children("history")]
+        if counters["since_best"] > len(history) or counters["skipped"] > step:
+            raise FormatError("since_best or skipped counts more than there was")
+        warmup = None if data.value.get("warmup") is None else data.number("warmup", high=step)
+        share = _number(data, "warmup_share", low=0.0)
+        if share > 1:
+            raise FormatError(f"warmup_share is {share}, not a share of the run")
+        best = data.child("best")
         return cls(
             **counters,
-            seconds=_number(data.value.get("seconds"), "seconds"),
-            best=dict(data.child("best").value),
-            best_figure=None if figure is None else _number(figure, "best_figure"),
-            snapshots=list(data.numbers("snapshots")),
+            seconds=_number(data, "seconds", low=0.0),
+            best=_best(best, step) if best.value else {},
+            best_figure=None if data.value.get("best_figure") is None else _number(data, "best_figure"),
+            snapshots=list(data.numbers("snapshots", high=step)),
             history=history,
-            means=[_number(number, "means") for number in list(data.value.get("means", ()))[:4]],
+            means=_means(data),
             warmup=warmup,
-            warmup_share=_number(data.value.get("warmup_share"), "warmup_share"),
+            warmup_share=share,
             finished=bool(data.get("finished", bool)),
         )
 
 
-def _is_validation(entry: dict[str, Any]) -> bool:
-    counted = all(type(entry.get(name)) is int for name in ("step", "epoch"))
-    figures = [entry[name] for name in _FIGURES if entry.get(name) is not None]
-    return counted and "validation_loss" in entry and all(isinstance(figure, (int, float)) for figure in figures)
+def _validation(entry: Node, step: int) -> dict[str, Any]:
+    """One of the history: the figures of a validation."""
+    entry.number("step", high=step)
+    entry.number("epoch", high=step)
+    if "validation_loss" not in entry.value:
+        raise FormatError(f"{entry.place}.validation_loss is missing")
+    return _checked_figures(entry, ("step", "epoch"))
 
 
-def _number(value: object, name: str) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise FormatError(f"{name} is {shown(value)}, not a number")
+def _best(entry: Node, step: int) -> dict[str, Any]:
+    """What `config.json` says of the best weights."""
+    entry.number("steps", high=step)
+    entry.number("epochs", high=step)
+    entry.get("weights", str)
+    _number(entry, "seconds", low=0.0)
+    return _checked_figures(entry, ("steps", "epochs", "weights", "seconds"))
+
+
+def _checked_figures(entry: Node, others: tuple[str, ...]) -> dict[str, Any]:
+    """The entry, all of whose values are finite figures or none, but for `others`, which are checked already."""
+    for name, value in entry.value.items():
+        if name in others:
+            continue
+        if name not in _FIGURES:
+            raise FormatError(f"{entry.place} holds {shown(name)}, which is no figure of a validation")
+        if value is not None:
+            _number(entry, name)
+    return dict(entry.value)
+
+
+def _means(data: Node) -> list[float]:
+    found = data.get("means", list)
+    if len(found) not in (0, 4):
+        raise FormatError(f"means has {len(found)} numbers, not 4")
+    means = Node({str(index): value for index, value in enumerate(found)}, "means")
+    return [_number(means, name) for name in means.value]
+
+
+def _number(data: Node, name: str, low: float = -_LARGEST) -> float:
+    """A finite number, from `low` on."""
+    value = data.value.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= _LARGEST:
+        place = f"{data.place}.{name}" if data.place else name
+        raise FormatError(f"{place} is {shown(value)}, not a number" + (" from 0 on" if low == 0 else ""))
     return float(value)

@@ -40,12 +40,14 @@ def _kept(state: RunState, path: Path) -> str:
 def _remedy(settings: Settings) -> str:
     training = settings.training
     clip = "" if training.clip_norm else " and clip_norm=1.0"
+    if (training.lr or 0.0) * training.weight_decay >= 1:
+        return f"start again with a lower weight_decay than {training.weight_decay:g}, which times lr takes weights away whole"
     return f"start again with a lower lr than {training.lr or 0:g}{clip}" if training.lr else f"raise warmup{clip}"
 
 
 @contextmanager
-def device_memory_named(settings: Settings, state: RunState) -> Iterator[None]:
-    """Turns the error of a GPU whose memory ran out into one that says what to lower."""
+def device_memory_named(settings: Settings, state: RunState | None = None) -> Iterator[None]:
+    """Turns the error of a GPU whose memory ran out into one that says what to lower. state: of the run, once it has begun."""
     try:
         yield
     except torch.OutOfMemoryError as problem:
@@ -56,6 +58,5 @@ def device_memory_named(settings: Settings, state: RunState) -> Iterator[None]:
             options.append("add activation_checkpointing=True")
         if training.precision == "float32":
             options.append("choose precision='bfloat16'")
-        raise TrainingError(
-            f"the memory of the device ran out at step {state.step + 1} ({said}); {', '.join(options)}"
-        ) from problem
+        place = "before the first step" if state is None else f"at step {state.step + 1}"
+        raise TrainingError(f"the memory of the device ran out {place} ({said}); {', '.join(options)}") from problem

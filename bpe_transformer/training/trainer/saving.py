@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from bpe_transformer.data import BatchSource
 from bpe_transformer.errors import CheckpointError, FormatError
-from bpe_transformer.io import Node, damage_named, sync_tree
+from bpe_transformer.io import Node, damage_named, shown, sync_tree
 from bpe_transformer.training.averaging import WeightAverage
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
+from bpe_transformer.training.engine.precision import load_scaler_state
 from bpe_transformer.training.engine.sharding import copy_into, divided_like, load_shards, save_shards, whole
 from bpe_transformer.training.optimizers import STATE_SHAPES, Optimizer, load_optimizer_tensors, optimizer_tensors
 from bpe_transformer.training.state import RunState, check_same_run, load_state, save_state
@@ -137,21 +139,20 @@ class RunFile:
             state = RunState.from_node(Node(facts).child("state"))
             _check_position(state, train)
             if facts.get("shards"):
-                self._shards = str(facts["shards"])
-                tensors |= self._load_shards(Node(facts).child("in_shards").value)
+                self._shards = _shards_name(Node(facts).get("shards", str))
+                tensors |= self._load_shards(Node(facts).child("in_shards"))
             self._load(tensors, state)
-            self._engine.scaler.load_state_dict(facts["scaler"])
+            load_scaler_state(self._engine.scaler, Node(facts).child("scaler"))
         return state
 
-    def _load_shards(self, shapes: Mapping[str, Any]) -> Weights:
+    def _load_shards(self, shapes: Node) -> Weights:
         """The tensors of the folder, divided among the processes of this run."""
         found: Weights = {}
-        for name, shape in shapes.items():
-            parameter = self._named.get(_parameter_name(name))
-            if parameter is not None and tuple(shape) == tuple(parameter.shape):
-                found[name] = torch.zeros_like(parameter.detach())
-            else:
-                found[name] = torch.zeros(tuple(shape))
+        for name in shapes.value:
+            parameter, shape = self._named.get(_parameter_name(name)), shapes.numbers(name)
+            if parameter is None or shape not in ((), tuple(parameter.shape)):
+                raise FormatError(f"{name} of shape {shape} does not fit the model")
+            found[name] = torch.zeros_like(parameter.detach()) if shape else torch.zeros(())
         folder = self.path.parent / SHARDS / str(self._shards)
         if not folder.is_dir():
             raise FormatError(f"{folder} is missing")
@@ -202,8 +203,16 @@ def _parameter_name(name: str) -> str:
     kind, _, rest = name.partition(".")
     if kind == "optimizer":
         key, _, rest = rest.partition(".")
-        assert key in STATE_SHAPES
+        if key not in STATE_SHAPES:
+            raise FormatError(f"{shown(name)} is no state of an optimizer")
     return rest
+
+
+def _shards_name(name: str) -> str:
+    """The name of the folder of a state, which is not to lead elsewhere."""
+    if re.fullmatch(r"step-\d+(-again)?", name) is None:
+        raise FormatError(f"shards is {shown(name)}, not the name of a folder of weights")
+    return name
 
 
 def _check_position(state: RunState, train: BatchSource[Any]) -> None:

@@ -126,9 +126,10 @@ class Trainer:
         )
         result = None
         try:
-            with Interrupts() as interrupts, device_memory_named(self.settings, self.state):
-                ended_by = self._train(interrupts)
-            result = self._finish(ended_by) if ended_by else self._stopped(interrupts.stop)
+            with device_memory_named(self.settings, self.state):
+                with Interrupts() as interrupts:
+                    ended_by = self._train(interrupts)
+                result = self._finish(ended_by) if ended_by else self._stopped(interrupts.stop)
             return result
         finally:
             self.callbacks.on_end(result)

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,11 @@ def trainer_of(
     rows: list[list[int]] | None = None,
     callbacks: Sequence[Callback] = (),
     score: Callable[[torch.nn.Module], float] | None = None,
-    corpus: str = "tiny",
+    data: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    wrap: Callable[[torch.nn.Module], torch.nn.Module] = lambda objective: objective,
 ) -> Trainer:
-    """A trainer of a tiny run."""
+    """A trainer of a tiny run. data, facts: of the corpus and of the checkpoint, in place of the usual ones."""
     torch.set_num_threads(1)
     settings = settings or settings_of(kind)
     training = settings.training
@@ -143,11 +146,13 @@ def trainer_of(
         columns={"translation": ("src", "tgt"), "recurrent": ("src", "tgt"), "labels": ("text", "label")}.get(
             kind, ("text",)
         ),
-        corpus=corpus,
+        corpus="tiny",
         settings=settings,
         labels=("even", "odd") if kind == "labels" else (),
     )
+    info = replace(info, **(facts or {}))
     task = task_of(kind, settings, info, rows or rows_of(24))
+    task = replace(task, objective=wrap(task.objective))
     engine = Engine(
         device="cpu",
         precision=training.precision,
@@ -155,7 +160,7 @@ def trainer_of(
         shard=training.shard,
         activation_checkpointing=training.activation_checkpointing,
     )
-    return Trainer(task, engine, info, TOKENIZER, directory, callbacks=callbacks, score=score, data={"split": "train"})
+    return Trainer(task, engine, info, TOKENIZER, directory, callbacks=callbacks, score=score, data={"split": "train", **(data or {})})
 
 
 class StepLog(Callback):
