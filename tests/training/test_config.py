@@ -76,6 +76,11 @@ def test_contradictions_are_problems() -> None:
     with pytest.raises(ConfigError, match=r"lr=0.001 has no effect with schedule='noam'"):
         Settings.preset("transformer-base").override({"lr": 1e-3})
     assert Settings.preset("transformer-base").override({"lr": 1e-3, "schedule": "inverse-sqrt"}).training.lr == 1e-3
+    assert Settings().override({"schedule": "noam"}).training.lr is None
+    with pytest.raises(ConfigError, match="or leave lr out"):
+        Settings().override({"schedule": "noam", "lr": 2e-3})
+    with pytest.raises(ConfigError, match="or leave lr out"):
+        Settings.preset("small").override({"schedule": "noam"})
     with pytest.raises(ConfigError, match="minutes=0 leaves no time"):
         Settings.preset("tiny").override({"minutes": 0})
     with pytest.raises(ConfigError, match="preset='huge' is unknown; choose one of tiny"):

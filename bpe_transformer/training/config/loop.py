@@ -46,7 +46,7 @@ class LoopConfig(Checked):
     snapshots: int = option(
         0, unit="moments", meaning="keep the weights of so many, to look at attention over training; 0: none", low=0
     )
-    seed: int = option(1, unit="number", meaning="of weights, order, masks and dropout", low=0)
+    seed: int = option(1, unit="number", meaning="of weights, order, masks and dropout", low=0, below=1 << 63)
 
     def contradictions(self) -> list[str]:
         found = super().contradictions()

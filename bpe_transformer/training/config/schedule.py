@@ -26,8 +26,8 @@ class ScheduleConfig(Checked):
         found = super().contradictions()
         if self.schedule == "noam" and self.lr is not None:
             found.append(
-                f"lr={self.lr} has no effect with schedule='noam', whose peak is (d_model x warmup)^-0.5; "
-                "choose schedule='inverse-sqrt' or lr none"
+                f"lr={self.lr} has no effect with schedule='noam', whose peak follows from the width of the model and warmup; "
+                "choose schedule='inverse-sqrt', or leave lr out"
             )
         if self.schedule == "noam" and self.warmup < 1:
             found.append(f"warmup={self.warmup} must be at least 1 for schedule='noam'")

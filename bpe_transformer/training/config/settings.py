@@ -85,6 +85,7 @@ class Settings:
         """These settings with fields replaced, later layers last; a key is a field name, `-` or `_` alike.
 
         What ends a run belongs together: a layer that gives epochs, steps, tokens or minutes replaces all of them.
+        With `schedule="noam"`, whose peak follows from the model, the default of `lr` is none.
         With another `family`, the model options that both have are kept and the others are the new one's defaults.
         Raises `ConfigError` that lists every unknown key, wrong type and value out of range.
         """
@@ -94,6 +95,8 @@ class Settings:
             if any(given.get(name) is not None for name in ENDS):
                 values |= dict.fromkeys(ENDS)
             values |= given
+        if values.get("schedule") == "noam" and self.training.lr == TrainingConfig().lr:
+            values.setdefault("lr", None)  # nobody has chosen one, and noam has a peak of its own
         family = family_named(values.pop("family", self.family))
         model = self.model
         if type(model) is not family.options:
