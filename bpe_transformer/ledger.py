@@ -17,7 +17,7 @@ _MAX_PLACES = 3  # of one reason
 HELD_OUT = "held out for validation"
 ALSO_VALIDATION, REPEATED = "also a validation row", "repeats an earlier row"  # with --dedup
 # what says nothing: rows dropped for it are no loss, and neither are the bytes that only divide rows
-WITHOUT_CONTENT = ("blank line", "empty", "line breaks", "byte order mark")
+WITHOUT_CONTENT = ("blank line", "empty", "empty file", "no docstring", "line breaks", "byte order mark")
 _NO_LOSS = (*WITHOUT_CONTENT, HELD_OUT, ALSO_VALIDATION, REPEATED)  # or what was asked for
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer import __version__
+from bpe_transformer.cli.support.help_pages import HelpContext
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -55,6 +56,8 @@ class LazyGroup(click.Group):
     A name may be two words or hold a hyphen; its module has an underscore there. One is appended to a keyword of Python.
     """
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -65,6 +68,7 @@ class LazyGroup(click.Group):
             f"bpe_transformer.cli.commands.{re.sub('[ -]', '_', cmd_name)}{'_' * iskeyword(cmd_name)}"
         )
         command: click.Command = module.command
+        command.context_class = HelpContext
         return command
 
     def resolve_command(
@@ -101,10 +105,10 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Arguments mean the same everywhere:
-  TOKENIZER  a folder that learn wrote, or a file in any format that import reads;
-             FILE:PATTERN for ranks (.tiktoken), which do not hold their pattern
-  CORPUS     a name that corpora lists, a file (.txt, .jsonl, .csv, .tsv, .parquet,
-             also .gz and .zst), a folder of files, or - for standard input
+  TOKENIZER  a folder that learn wrote, or a file in a format import reads;
+             FILE:PATTERN for ranks (.tiktoken), which lack their pattern
+  CORPUS     a name that corpora lists, a file (.txt, .jsonl, .csv, .tsv,
+             .parquet, also .gz and .zst), a folder, or - for standard input
   --text     is a text itself; --file names a file of it
 
 \b
@@ -112,7 +116,7 @@ Example:
   bpe-transformer learn python-stdlib -o tok --vocab-size 8000
 
 \b
-Completion with the Tab key, in ~/.bashrc (zsh: zsh_source, fish: fish_source):
+Completion with the Tab key, in ~/.bashrc (also zsh_source, fish_source):
   eval "$(_BPE_TRANSFORMER_COMPLETE=bash_source bpe-transformer)"
 """,
 )

@@ -21,6 +21,8 @@ from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.objective import MaskedLM
 
+_SPACES = (b" ", "\u2581".encode())  # U+2581 is the space of SentencePiece
+
 
 class MaskedScore(NamedTuple):
     """How a model fills hidden ids: their negative log-likelihood in nats, how many it had right, and of how many."""
@@ -47,6 +49,13 @@ class FilledText(NamedTuple):
 
     text: str
     masks: tuple[tuple[FilledMask, ...], ...]
+
+
+class _Gaps(NamedTuple):
+    """The ids of a text with mask tokens, and by the place of a mask token the id of the space that stood before it."""
+
+    ids: list[int]
+    spaces: dict[int, int]
 
 
 class MaskFiller:
@@ -103,10 +112,10 @@ class MaskFiller:
             raise ConfigError(f"{limit} candidates a gap were asked for; ask for at least 1")
         given = text_list(texts)
         numbers = row_numbers or range(1, len(given) + 1)
-        rows = [self._masked(row, text) for row, text in zip(numbers, given, strict=True)]
+        rows = [self._without_spaces(self._masked(row, text)) for row, text in zip(numbers, given, strict=True)]
         found: list[FilledText | None] = [None] * len(rows)
-        for batch in length_batches([len(ids) for ids in rows], self.info.settings.decoding.batch_tokens):
-            logits = self.model(pad([rows[row] for row in batch], self.special.pad).to(self.device)).float()
+        for batch in length_batches([len(row.ids) for row in rows], self.info.settings.decoding.batch_tokens):
+            logits = self.model(pad([rows[row].ids for row in batch], self.special.pad).to(self.device)).float()
             for row, one in zip(batch, logits, strict=True):
                 found[row] = self._filled(rows[row], one, limit)
         results = [one for one in found if one is not None]
@@ -122,21 +131,34 @@ class MaskFiller:
             )
         return ids
 
-    def _filled(self, ids: list[int], logits: torch.Tensor, limit: int) -> FilledText:
-        """logits (T, V) of ids (T,), padding after them"""
-        places = [place for place, id in enumerate(ids) if id == self._objective.mask_id]
+    def _without_spaces(self, ids: Sequence[int]) -> _Gaps:
+        """A text's ids without a space that is a token by itself before a gap: in training, the token hidden there holds it."""
+        tokens, mask = self.tokenizer.model.tokens, self._objective.mask_id
+        kept, spaces = [], {}
+        for place, id in enumerate(ids):
+            if tokens[id] in _SPACES and ids[place + 1 : place + 2] == [mask]:
+                spaces[len(kept)] = id
+            else:
+                kept.append(id)
+        return _Gaps(kept, spaces)
+
+    def _filled(self, text: _Gaps, logits: torch.Tensor, limit: int) -> FilledText:
+        """logits (T, V) of the ids (T,), padding after them"""
+        places = [place for place, id in enumerate(text.ids) if id == self._objective.mask_id]
         chosen = logits[places]
         chosen[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text
         chosen[:, self.missing] = float("-inf")
         best = chosen.softmax(dim=-1).topk(min(limit, chosen.size(-1)), dim=-1)
         masks = []
-        filled = list(ids)
+        filled = [[id] for id in text.ids]
         for place, values, tokens in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
-            filled[place] = tokens[0]
+            space = text.spaces.get(place)
+            has_space = space is None or self.tokenizer.model.tokens[tokens[0]].startswith(_SPACES)
+            filled[place] = [tokens[0]] if has_space else [space, tokens[0]]
             masks.append(
                 tuple(FilledMask(self.tokenizer.model.tokens[id], p) for id, p in zip(tokens, values, strict=True))
             )
-        return FilledText(self.tokenizer.decode(filled[1:]), tuple(masks))
+        return FilledText(self.tokenizer.decode([id for ids in filled[1:] for id in ids]), tuple(masks))
 
     @torch.inference_mode()
     def score(self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> MaskedScore:

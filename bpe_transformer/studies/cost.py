@@ -18,7 +18,7 @@ from bpe_transformer.models.layers import RecurrentStack
 from bpe_transformer.models.layers.attention import attend, fused_attend
 from bpe_transformer.studies.base.measured import cpu_seconds, peak_bytes
 from bpe_transformer.studies.base.statistics import crossing, fitted_exponent
-from bpe_transformer.studies.base.study import Progress, Result, StudySettings, check_whole, no_progress
+from bpe_transformer.studies.base.study import Progress, Result, StudySettings, faults_of_sizes, no_progress
 from bpe_transformer.studies.base.training import seeded
 from bpe_transformer.training.engine import keep_freed_memory
 
@@ -41,7 +41,7 @@ class Settings(StudySettings):
 
     def contradictions(self) -> list[str]:
         found = super().contradictions()
-        return found + check_whole("lengths", self.lengths, 1, 2) + check_whole("widths", self.widths, 1, 2)
+        return found + faults_of_sizes("lengths", self.lengths, 1, 2) + faults_of_sizes("widths", self.widths, 1, 2)
 
     @property
     def work(self) -> float:

@@ -20,7 +20,7 @@ from bpe_transformer.models.checked import option
 from bpe_transformer.models.registry import family_named
 from bpe_transformer.studies.base.recall import Recall
 from bpe_transformer.studies.base.statistics import factor_per_step
-from bpe_transformer.studies.base.study import Progress, Result, StudySettings, check_whole, no_progress
+from bpe_transformer.studies.base.study import Progress, Result, StudySettings, faults_of_sizes, no_progress
 from bpe_transformer.studies.base.training import generator, seeded, train, warm_cosine
 
 # by name: the family, and its options beside the width
@@ -50,7 +50,7 @@ class Settings(StudySettings):
     seeds: int = option(1, unit="trainings", meaning="of each model", low=1)
 
     def contradictions(self) -> list[str]:
-        return super().contradictions() + check_whole("lengths", self.lengths, 1, 2)
+        return super().contradictions() + faults_of_sizes("lengths", self.lengths, 1, 2)
 
     @property
     def work(self) -> float:

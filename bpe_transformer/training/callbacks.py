@@ -59,7 +59,7 @@ class RunResult:
     directory: Path
     finished: bool
     steps: int
-    epochs: int
+    epochs: int  # that are over
     seconds: float
     validation_loss: float | None
     chosen: str  # which weights were kept, such as "step 1200" or "average of the last 3"
@@ -67,6 +67,7 @@ class RunResult:
     signal: int | None = None  # that stopped it
     validation_bits_per_byte: float | None = None  # of a language model
     ended_by: str = "epochs"  # the setting that ended it, "patience" among them, or "signal"
+    epoch_share: float = 0.0  # of the epoch after these, 0 to 1
 
 
 class Callback:

@@ -38,10 +38,12 @@ from bpe_transformer.training.run_files import (
 from bpe_transformer.training.run_files import (
     CheckpointInfo as CheckpointInfo,  # it belongs to this module for everybody who loads checkpoints
 )
+from bpe_transformer.training.run_files.file_names import CONFIG as CONFIG
+from bpe_transformer.training.run_files.file_names import STATE
+from bpe_transformer.training.run_files.file_names import WEIGHTS as WEIGHTS
 from bpe_transformer.training.tensor_files import write_tensors
 from bpe_transformer.training.weights_header import check_fits, read_header
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _RESTORE = "train again or restore it"
 
 
@@ -160,6 +162,11 @@ def load_checkpoint_info(directory: str | os.PathLike[str]) -> CheckpointInfo:
             check_format(data, path)
             return CheckpointInfo.from_dict(data)
     except FileNotFoundError:
+        if Path(directory, STATE).is_file():
+            raise CheckpointError(
+                f"{directory} holds a run that was stopped before its first validation, so there is no model yet; go on with "
+                "train, resume=True and this folder"
+            ) from None
         raise CheckpointError(
             f"{directory} holds no trained model ({CONFIG} is missing); make one with train"
         ) from None

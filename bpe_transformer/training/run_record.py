@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bpe_transformer.io import atomic_file
+from bpe_transformer.errors import FormatError
+from bpe_transformer.io import atomic_file, read_facts
 from bpe_transformer.training.callbacks import Callback, RunStart
 from bpe_transformer.training.config.config_file import DataValue, settings_toml
 
@@ -44,7 +45,7 @@ class RunRecord(Callback):
         self.facts, self.notes, self.data = dict(facts), dict(notes or {}), dict(data or {})
 
     def on_start(self, start: RunStart) -> None:
-        if start.step and (start.directory / RECORD).exists():
+        if start.step and _is_record(start.directory / RECORD):
             return
         record = {
             **self.facts,
@@ -85,6 +86,15 @@ def machine() -> dict[str, Any]:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         facts["memory"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return facts
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is there and holds an object; one that is damaged is written anew."""
+    try:
+        read_facts(path)
+    except (OSError, FormatError):
+        return False
+    return True
 
 
 def _processor() -> str:

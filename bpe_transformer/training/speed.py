@@ -18,13 +18,14 @@ from bpe_transformer.training.tasks import Rows, task_of
 from bpe_transformer.training.trainer.faults import device_memory_named
 from bpe_transformer.training.trainer.step import TrainingStep
 
-_MOST_STEPS, _MOST_SECONDS = 6, 1.0  # whichever comes first; the first step, which takes longest, is left out
+# steps that count, and seconds for them and for one before them, which takes longest; whichever comes first
+_MOST_STEPS, _MOST_SECONDS = 6, 1.0
 
 
 def seconds_per_step(settings: Settings, train: Rows, tokenizer: Tokenizer, columns: TaskColumns) -> float:
     """The time of an optimizer step with these settings; its model is thrown away, and is not compiled.
 
-    At least one step is taken, however long it takes; only where that is a matter of seconds the first one counts.
+    At least one step is taken, however long it takes. Where that alone takes all the time, it is the one that counts.
     """
     info = CheckpointInfo.of(tokenizer, columns.columns, settings, labels=train.labels)
     training = settings.training

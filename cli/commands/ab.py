@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bpe_transformer.cli.support.console import output, print_json, progress, reporter, say, say_ledger, tell
-from bpe_transformer.cli.support.numbers import WholeNumbers
 from bpe_transformer.cli.support.options import (
+    WholeNumbers,
     errors_option,
     overwrite_option,
     source_dir_option,

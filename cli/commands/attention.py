@@ -85,7 +85,7 @@ Examples:
 @click.option(
     "--over-training",
     is_flag=True,
-    help="The same sentence at several moments of a run (train --snapshots).",
+    help="The same sentence at several moments of a run (train --snapshots); --svg draws them.",
 )
 @click.option(
     "--svg",
@@ -97,7 +97,7 @@ Examples:
     "--html",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write a page in which kind, method, layer and head are chosen to this file as well.",
+    help="Write a page in which kind, method, layer and head are chosen to this file as well; not with --over-training.",
 )
 @overwrite_option
 @errors_option()
@@ -197,7 +197,9 @@ class _Pictures:
             name = "--svg" if self.svg is not None else "--html"
             raise click.UsageError(f"{name} draws maps, which --focus does not show; leave one of them out")
         if over_training and self.html is not None:
-            raise click.UsageError("--html shows one model; draw --over-training with --svg")
+            raise click.UsageError(
+                "--html shows the model at its end; draw --over-training with --svg, or leave it out"
+            )
         for path in (self.svg, self.html):
             if path is not None:
                 claim_output(path)

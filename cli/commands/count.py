@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import click
 
@@ -35,10 +35,7 @@ from bpe_transformer.cli.support.options import (
 )
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing
 from bpe_transformer.io.printable import printable, times
-from bpe_transformer.ledger import Ledger, StageRecorder
-
-if TYPE_CHECKING:
-    from bpe_transformer.data.counting.token_counts import TokenCount
+from bpe_transformer.ledger import Ledger
 
 
 @click.command(
@@ -145,7 +142,12 @@ def _count_on_cluster(
     )
     with progress() as display:
         facts = count_on_cluster(
-            corpora, output, how, cluster=cluster, progress=reporter(display, "counting", unit="bytes")
+            corpora,
+            output,
+            how,
+            cluster=cluster,
+            progress=reporter(display, "counting", unit="bytes"),
+            fail_above=counting.fail_above,
         )
     if as_json:
         print_json({"output": output, **facts})
@@ -187,23 +189,16 @@ def _count_tokens(
             )
             done += source.num_bytes
     whole = sum(counts, TokenCount("total", 0, 0, 0))
+    read = Ledger((whole.read(),))
+    read.check(counting.fail_above)
     if as_json:
         print_json([asdict(count) for count in counts])
-        return _say_read(whole)
+        return say_ledger(read)
     if len(counts) > 1:
         counts.append(whole)
     width = len(str(counts[-1].tokens))
     write_data("".join(f"{count.tokens:>{width}} {printable(count.name)}\n" for count in counts).encode())
-    _say_read(whole)
-
-
-def _say_read(count: TokenCount) -> None:
-    recorder = StageRecorder()
-    recorder.keep(count.bytes, count.documents)
-    if count.missing:
-        recorder.drop("missing", 0, count.missing)
-    recorder.replace(count.replaced)
-    say_ledger(Ledger((recorder.stage("read"),)))
+    say_ledger(read)
 
 
 def _check_token_options(splitting: SplittingOptions, counting: CountingOptions) -> None:

@@ -69,7 +69,12 @@ Examples:
 @click.option("--bleu-tokenizer", metavar="NAME", help="As sacreBLEU names them. [that of the target language]")
 @beam_options
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="List so many exact misses."
+    "--limit",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="With --metric exact-match: list so many misses.",
 )
 @threads_option
 @json_option
@@ -124,8 +129,10 @@ def command(
     else:
         console = output()
         for split, score in scores:
-            for line in (f"{split.name}  {_line(score)}", *_misses(score, limit)):
+            for line in (f"{split.name}  {_line(score)}", *_signatures(score), *_misses(score, limit)):
                 console.print(line, soft_wrap=True)
+        if is_typed("limit") and not any(_has_misses(score) for _, score in scores):
+            say("note: --limit lists misses of --metric exact-match, and nothing was scored by that here")
     for split, score in scores:
         say_ledger(score.ledger, f"{split.name}, ")
         if split.num_trained_on:
@@ -187,7 +194,7 @@ def _line(score: Score) -> str:
     if score.misses is None:
         return (
             f"BLEU {score.score:.2f}  chrF {score.chrf:.2f}  {times(score.num_rows, 'row')}"
-            f"{_left_out(score, 'source or reference')}  {score.signature}  {score.chrf_signature}"
+            f"{_left_out(score, 'source or reference')}"
         )
     matches = score.num_rows - len(score.misses)
     left_out = _left_out(score, "source or reference")
@@ -196,6 +203,21 @@ def _line(score: Score) -> str:
 
 def _left_out(score: Score, what: str) -> str:
     return f"  {score.num_left_out:,} without {what} left out" if score.num_left_out else ""
+
+
+def _signatures(score: Score) -> list[str]:
+    """What sacreBLEU writes of how BLEU and chrF were computed, a line each."""
+    from bpe_transformer.evaluation import TranslationScore
+
+    if not isinstance(score, TranslationScore) or score.misses is not None:
+        return []
+    return [f"  BLEU signature: {score.signature}", f"  chrF signature: {score.chrf_signature}"]
+
+
+def _has_misses(score: Score) -> bool:
+    from bpe_transformer.evaluation import TranslationScore
+
+    return isinstance(score, TranslationScore) and score.misses is not None
 
 
 def _misses(score: Score, limit: int) -> list[str]:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter, say, say_peak_memory, show_ledger, tell
+from bpe_transformer.cli.support.console import (
+    messages,
+    progress,
+    reporter,
+    say,
+    say_peak_memory,
+    show_ledger,
+    tell,
+    tell_when_interrupted,
+)
 from bpe_transformer.cli.support.options import (
     cluster_option,
     fail_above_option,
@@ -86,6 +95,7 @@ def command(
     files "a.en.txt,a.ko.txt"; or it holds ids already: flat files (.bin, .idx, .ds), or for --format a prepared folder.
     Task, columns and --max-len are chosen as train chooses them. A run that was stopped goes on when it is started again.
     """
+    tell_when_interrupted(lambda: "the same command goes on where it stopped")
     if not is_url(output):
         claim_output(output)
     elif flat is not None or is_flat(choice.corpus):

@@ -11,6 +11,7 @@ from bpe_transformer.cli.support.console import messages, print_json, progress
 from bpe_transformer.cli.support.measure_options import MeasureOptions, measure, measure_options
 from bpe_transformer.cli.support.options import json_option, output_option, overwrite_option
 from bpe_transformer.cli.support.outputs import claim_output, replacing
+from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.cli.support.tokenizer_files import open_tokenizer
 from bpe_transformer.io.printable import times
 
@@ -71,7 +72,7 @@ def command(
             else _write_vocabulary(source, path, title, words, measured)
         )
     size = Path(output).stat().st_size
-    left_out = facts.pop("left_out")
+    left_out = [with_options(reason) for reason in facts.pop("left_out")]
     if as_json:
         print_json({"output": output, "bytes": size, **facts, "left_out": left_out})
         return

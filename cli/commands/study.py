@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bpe_transformer.cli.support.console import output as console_of
 from bpe_transformer.cli.support.console import print_json, progress, say
-from bpe_transformer.cli.support.numbers import WholeNumbers
-from bpe_transformer.cli.support.options import output_option, overwrite_option, view_options, whole_number
+from bpe_transformer.cli.support.options import (
+    WholeNumbers,
+    output_option,
+    overwrite_option,
+    view_options,
+    whole_number,
+)
 from bpe_transformer.cli.support.outputs import claim_output, refuse_existing, replacing, write_picture
 from bpe_transformer.cli.support.process import TRAINING
-from bpe_transformer.io.printable import printable_json
+from bpe_transformer.io.printable import printable_json, times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,14 +124,25 @@ def command(
             refuse_existing(place, overwrite=overwrite)
     console = None if as_json else console_of(width)
     start_torch(threads, needed=TRAINING)
+    _check_settings(info, chosen)
     settings = info.settings(**chosen)
     if minutes is not None:
-        settings = settings.within(minutes)
+        settings = settings.lasting(minutes)
     found = _run(info, settings)
     try:  # shown first: a file that is not replaced must not cost the result, nor a closed pipe the files
         print_json(found.as_dict()) if console is None else console.print(found)
     finally:
         _write(found, svg, output, overwrite=overwrite)
+
+
+def _check_settings(info: StudyInfo, chosen: Mapping[str, Any]) -> None:
+    """Raises `click.UsageError` for a setting that the study does not have, and names the options that it does."""
+    known = info.module().Settings.names()
+    unknown = next((name for name in chosen if name not in known), None)
+    if unknown is not None:
+        options = {str(option.name): option.opts[0] for option in click.get_current_context().command.params}
+        taken = ", ".join(options[name] for name in options if name in known)
+        raise click.UsageError(f"the study {info.name} has no {options[unknown]}; its settings are {taken}")
 
 
 def _list(as_json: bool, width: int | None) -> None:
@@ -140,7 +157,7 @@ def _list(as_json: bool, width: int | None) -> None:
 
 def _run(info: StudyInfo, settings: StudySettings) -> Result:
     """Says what it takes, runs the study with its progress, and says what it took."""
-    say(f"{info.name}: {info.question} About {_amount(settings.minutes)}; repeats {info.repeats}")
+    say(f"{info.name}: {info.question} Takes about {_amount(settings.minutes)}; repeats {info.repeats}")
     began = time.process_time()
     with progress() as bars:
         task = bars.add_task(info.name, total=100)
@@ -152,7 +169,14 @@ def _run(info: StudyInfo, settings: StudySettings) -> Result:
 
 
 def _amount(minutes: float) -> str:
-    return f"{60 * minutes:.0f} CPU seconds" if minutes < 1 else f"{minutes:.1f} CPU minutes"
+    """
+    >>> _amount(0.001), _amount(0.5), _amount(1.5)
+    ('less than a CPU second', '30 CPU seconds', '1.5 CPU minutes')
+    """
+    seconds = round(60 * minutes)
+    if seconds < 60:
+        return times(seconds, "CPU second") if seconds else "less than a CPU second"
+    return f"{minutes:.1f} CPU minutes"
 
 
 def _svg(found: Result) -> str:

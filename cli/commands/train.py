@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bpe_transformer.cli.support.console import messages, progress, reporter
+from bpe_transformer.cli.support.console import messages, progress, reporter, tell_when_interrupted
 from bpe_transformer.cli.support.options import (
     fail_above_option,
     output_option,
@@ -169,6 +169,7 @@ def command(
         raise click.UsageError("missing option -o / --output; give -o DIR, the folder of the run")
     check_options(tokenizer, preset, settings, resume=resume, overwrite=overwrite)
     run = None if print_config and not resume else Path(str(output))
+    tell_when_interrupted(partial(_how_to_go_on, run))
     start_torch(threads, needed=TRAINING)
     hide_library_bars()
     processes, start = start_processes(), load_start(from_run)
@@ -197,6 +198,15 @@ def command(
         return chosen.print_config()
     chosen.announce(console)
     _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
+
+
+def _how_to_go_on(run: Path | None) -> str:
+    """What to do after Ctrl-C before the first step."""
+    from bpe_transformer.training.run_files.file_names import STATE
+
+    if run is None or not (run / STATE).is_file():
+        return "nothing half-written was left"
+    return f"{run} holds the beginning of a run; go on with the same command and --resume"
 
 
 def _refuse_samples(samples: int | None, prepared: str) -> None:
@@ -330,8 +340,7 @@ def _family(
 
 def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
     """Takes the folder for this command, and refuses what cannot be begun or resumed in it."""
-    from bpe_transformer.training.checkpoint import CONFIG
-    from bpe_transformer.training.state import STATE
+    from bpe_transformer.training.run_files.file_names import CONFIG, STATE
 
     claim_output(run)
     if resume and not (run / STATE).exists():
@@ -415,15 +424,30 @@ def _tokenizer(
 
 
 def _show_result(console: Console, result: RunResult, output: str) -> None:
-    unit = "label" if any("validation_accuracy" in entry for entry in result.history) else "token"
-    loss = "none yet" if result.validation_loss is None else f"{result.validation_loss:.3f} nats per {unit}"
-    if result.validation_bits_per_byte is not None:
-        loss += f" ({result.validation_bits_per_byte:.3f} bits a byte)"
-    figures = f"{times(result.steps, 'step')}, {times(result.epochs, 'epoch')}, {result.seconds / 60:.1f} min"
-    figures += f", validation loss {loss}"
+    figures = f"{times(result.steps, 'step')}, {_epochs(result)}, {result.seconds / 60:.1f} min"
+    loss = _loss(result)
     if result.finished:
         figures += "; it no longer got better (--patience)" if result.ended_by == "patience" else ""
-        console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}", soft_wrap=True)
+        whose = "no validation yet" if loss is None else f"validation loss {loss}"
+        console.print(f"trained: {figures}; {output} holds the weights of {result.chosen}: {whose}", soft_wrap=True)
     else:
-        console.print(f"stopped: {figures}; go on with the same command and --resume", soft_wrap=True)
+        best = "no validation yet" if loss is None else f"best validation loss {loss}, of {result.chosen}"
+        console.print(f"stopped: {figures}, {best}; go on with the same command and --resume", soft_wrap=True)
         sys.exit(128 + (result.signal or signal.SIGINT))
+
+
+def _loss(result: RunResult) -> str | None:
+    """The validation loss of the best weights; None: there was no validation."""
+    if result.validation_loss is None:
+        return None
+    unit = "label" if any("validation_accuracy" in entry for entry in result.history) else "token"
+    bits = result.validation_bits_per_byte
+    return f"{result.validation_loss:.3f} nats per {unit}" + ("" if bits is None else f" ({bits:.3f} bits a byte)")
+
+
+def _epochs(result: RunResult) -> str:
+    """How often the corpus was gone through, with the share of the last time."""
+    if not result.epoch_share:
+        return times(result.epochs, "epoch")
+    passes = result.epochs + result.epoch_share
+    return f"{passes:.2f} epochs" if passes >= 0.095 else f"{passes:.1g} epochs"

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   bpe-transformer why tok return
-  bpe-transformer why tok "·self"                as the views write a space; " self" is the same
+  bpe-transformer why tok "·self"         · is a space, as the views write it
   bpe-transformer why tok --rank 100
   bpe-transformer why tok "세 마리"
-  bpe-transformer why tok --text return          the text, though it is also a token
+  bpe-transformer why tok --text return   the text, though it is also a token
   head -c 300 notes.txt | bpe-transformer why tok --file - --all
 """
 )

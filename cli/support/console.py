@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bpe_transformer.ledger import Ledger
 
 LEAST_WIDTH = 30  # columns that a picture needs
+_FIGURES = 46  # columns for the amount, the times and a short bar beside the description of a task
+_told: list[Callable[[], str]] = []  # what the command that runs says when Ctrl-C ends it, the last one
 
 
 class ReaderLeft(Exception):
@@ -75,6 +77,7 @@ def run(command: click.Command) -> None:
 
     if sys.stdout is None:  # `>&-`: output would go to the first file that is opened
         sys.exit("error: standard output is closed; send it somewhere, such as /dev/null")
+    _told[:] = [lambda: "nothing half-written was left"]
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # read when `datasets` is imported; ours are drawn
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without Hangul gets \\uXXXX, not a traceback
@@ -92,7 +95,7 @@ def run(command: click.Command) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted: nothing half-written was left")
+        say(f"interrupted: {_told[-1]()}")
         sys.exit(130)
     except Exception as problem:
         if is_out_of_memory(problem):
@@ -103,6 +106,11 @@ def run(command: click.Command) -> None:
             raise
         print_error(failure_message(problem))
         sys.exit(1)
+
+
+def tell_when_interrupted(what: Callable[[], str]) -> None:
+    """Makes the last line of this command, where Ctrl-C ends it from here on, say `what`: how to go on."""
+    _told.append(what)
 
 
 def messages(width: int | None = None) -> Console:
@@ -182,6 +190,7 @@ def progress() -> Iterator[Progress]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
     from rich.text import Text
 
     class Amount(ProgressColumn):
@@ -204,12 +213,12 @@ def progress() -> Iterator[Progress]:
                 super().stop()
 
     console = messages()
+    room = max(10, console.width - _FIGURES)
+    described = Column(no_wrap=True, overflow="ellipsis", max_width=room)
     display = ProgressOfWork(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        Amount(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=described),
+        BarColumn(bar_width=None, table_column=Column(max_width=40)),
+        *(kind(table_column=Column(no_wrap=True)) for kind in (Amount, TimeElapsedColumn, TimeRemainingColumn)),
         console=console,
         disable=not console.is_terminal,
     )

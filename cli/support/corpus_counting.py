@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from bpe_transformer.cli.support.console import progress, reporter, say, say_led
 from bpe_transformer.cli.support.counting_options import CountingOptions
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.io.printable import times
-from bpe_transformer.ledger import Ledger, StageRecorder
+from bpe_transformer.ledger import Ledger
 
 if TYPE_CHECKING:
     from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer
@@ -99,6 +99,7 @@ class CorpusCounting:
                     progress=report,
                     weighted=self._weighted,
                 )
+            read_ledger(map(asdict, counter.sources)).check(self.options.fail_above)
             yield
         except KeyboardInterrupt:
             self._report_interruption(counter, share, keep_as)
@@ -245,12 +246,13 @@ def counted_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def read_ledger(sources: Iterable[Mapping[str, Any]]) -> Ledger:
+    """What was read of the sources of counts, given as JSON: rows and bytes in, what was dropped, replaced characters."""
+    from bpe_transformer.tokenizer.counting.facts import CountSource, read_stage_of
+
+    return Ledger((read_stage_of(CountSource(**source) for source in sources),))
+
+
 def say_counted(sources: Iterable[Mapping[str, Any]]) -> None:
-    """Says what was read of the sources of counts, in a line: rows and bytes in, missing values, replaced characters."""
-    recorder = StageRecorder()
-    for source in sources:
-        recorder.keep(source["num_bytes"], source["num_documents"])
-        if source["missing"]:
-            recorder.drop("missing", 0, source["missing"], source["missing_places"])
-        recorder.replace(source["replaced"])
-    say_ledger(Ledger((recorder.stage("read"),)))
+    """Says in a line what was read of the sources of counts."""
+    say_ledger(read_ledger(sources))

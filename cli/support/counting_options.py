@@ -12,6 +12,7 @@ import click
 
 from bpe_transformer.cli.support.options import (
     errors_option,
+    fail_above_option,
     source_dir_option,
     split_option,
     threads_option,
@@ -44,6 +45,7 @@ class CountingOptions:
     errors: Errors
     recursive: bool
     keep_partial: bool
+    fail_above: float | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def counting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         errors_option(),
         option("--recursive", is_flag=True, help="Read the subfolders of a folder too."),
         option("--keep-partial", is_flag=True, help="On Ctrl-C, keep what was reached."),
+        fail_above_option,
     )(command)  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
+from rich.cells import cell_len
 
 import bpe_transformer
 import bpe_transformer.cli
@@ -74,6 +76,12 @@ def test_every_command_has_an_example(name: str) -> None:
     epilog = command(name).epilog or ""
     assert re.search(rf"Examples?:\s+.*bpe-transformer {name}\b", epilog, re.S)
     assert command(name).help
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_into_80_columns(name: str) -> None:
+    shown = CliRunner().invoke(cli, [*name.split(), "--help"], terminal_width=80).output
+    assert [line for line in shown.splitlines() if cell_len(line) > 80] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -166,6 +166,10 @@ def test_gaps_are_filled(bpe: Run, run: Callable[..., Path], fails: Callable[...
     best = bpe("fill-mask", model, "three <mask>", "--best", "2").stdout.decode().splitlines()
     assert [line.split("\t")[0] for line in best if "\t" in line][-2:] == ["1", "1"]
     assert "row 2 has no <mask>" in fails("fill-mask", model, "a <mask>", "b")
+    # one space where one was written, whether the token in the gap has one or not
+    (texts,) = zip(*[(row["filled"],) for row in found if row["masks"]], strict=True)
+    assert texts[0].startswith("three ")
+    assert "  " not in texts[0] + texts[1]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+
+from bpe_transformer.inspection.html.trained_model_page import holds_run
 
 
 def test_writes_one_file(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:
@@ -33,6 +36,22 @@ def test_json_says_what_was_left_out(bpe: Callable[..., Any], byte_tokenizer: Pa
         "No trace was saved with this tokenizer",
         "No size was measured: this tokenizer came without a trace",
     ]
+
+
+def test_a_damaged_run_is_no_vocabulary(fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(byte_tokenizer, run)
+    (run / "model.safetensors").write_bytes(b"weights")
+    for content in ("{", "[1]", "{}"):
+        (run / "config.json").write_text(content, encoding="utf-8")
+        assert "config.json" in fails("report", run, "-o", tmp_path / "page.html")
+    (run / "config.json").unlink()
+    assert "holds no trained model (config.json is missing)" in fails("report", run, "-o", tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+    # a model of transformers with its tokenizer
+    (run / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
+    (run / "tokenizer.manifest.json").unlink(missing_ok=True)
+    assert not holds_run(run)
 
 
 def test_texts_are_measured(bpe: Callable[..., Any], byte_tokenizer: Path, tmp_path: Path) -> None:

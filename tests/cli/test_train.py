@@ -75,9 +75,15 @@ def test_translate_answers_line_by_line(bpe: Run, trained: Path) -> None:
 
 def test_evaluate_prints_score_and_signature(bpe: Run, trained: Path, parallel: str) -> None:
     done = bpe("evaluate", trained, parallel, "--split", "train[:30]", "--split", "train[30:50]")
-    first, second = done.stdout.decode().splitlines()
-    assert first.startswith("train[:30]  BLEU 100.00  chrF 100.00  30 rows  nrefs:1|case:mixed")
-    assert "tok:13a" in second
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "train[:30]  BLEU 100.00  chrF 100.00  30 rows"
+    assert lines[1].startswith("  BLEU signature: nrefs:1|case:mixed")
+    assert "tok:13a" in lines[1]
+    assert lines[2].startswith("  chrF signature: nrefs:1|case:mixed")
+    assert lines[3].startswith("train[30:50]  BLEU")
+    assert max(map(len, lines)) < 100
+    limited = bpe("evaluate", trained, parallel, "--split", "train[:3]", "--limit", "1")
+    assert b"--limit lists misses of --metric exact-match" in limited.stderr
     (result,) = json.loads(bpe("evaluate", trained, parallel, "--split", "train[:9]", "--json").stdout)
     assert (result["score"], result["rows"], result["metric"]) == (pytest.approx(100), 9, "bleu")
     assert len(result["outputs"]) == 9
@@ -87,7 +93,7 @@ def test_evaluate_scores_what_training_held_out(bpe: Run, trained: Path, paralle
     for arguments in ((), (parallel,), (parallel, "--split", "validation")):
         done = bpe("evaluate", trained, *arguments)
         assert done.stdout.startswith(b"validation  BLEU"), done.stderr.decode()
-        assert b"  7 rows  " in done.stdout
+        assert b"  7 rows\n" in done.stdout
         assert b"validation: 7 of 144 rows held out, drawn with seed 1" in done.stderr
         # every pair is there four times
         assert b"validation: 7 of 7 rows are also training rows of the model" in done.stderr
@@ -178,6 +184,31 @@ def test_a_stopped_run_is_not_begun_anew_unasked(fails: Run, parallel: str, tmp_
     assert "holds a run that was stopped; go on with --resume" in fails(
         "train", parallel, "-o", tmp_path / "run", *QUICK
     )
+
+
+def test_ctrl_c_before_the_first_step_says_how_to_go_on(
+    bpe: Run, fails: Run, parallel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bpe_transformer.cli.support.training_options import Mixing
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(Mixing, "prepared", stop)
+    done = bpe("train", parallel, "-o", run, *QUICK, "--epochs", "1")
+    assert done.returncode == 130
+    last = done.stderr.decode().splitlines()[-1]
+    assert last == f"interrupted: {run} holds the beginning of a run; go on with the same command and --resume"
+    # what other commands say of it
+    for command in (["translate", run, "one"], ["evaluate", run], ["report", run, "-o", tmp_path / "page.html"]):
+        assert "was stopped before its first validation, so there is no model yet; go on with train, --resume" in fails(
+            *command
+        )
+    assert not (tmp_path / "page.html").exists()
+    monkeypatch.undo()
+    done = bpe("train", parallel, "-o", run, *QUICK, "--resume", "--steps", "1")
+    assert "trained: 1 step, 0.0" in done.stderr.decode()
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(

@@ -209,18 +209,18 @@ def test_minutes_are_met_where_a_part_of_the_work_stays(name: str) -> None:
     least = replace(whole, **{whole.LENGTHENED: 1})
     for share in (0.1, 0.5, 1.0, 3.0):
         wanted = least.minutes + share * (whole.minutes - least.minutes)
-        chosen = whole.within(wanted)
+        chosen = whole.lasting(wanted)
         more = replace(chosen, **{whole.LENGTHENED: getattr(chosen, whole.LENGTHENED) + 1})
         assert chosen.minutes <= wanted * (1 + 1e-6) < more.minutes
-    assert whole.within(whole.minutes) == whole
-    assert whole.within(least.minutes / 2) == least
+    assert whole.lasting(whole.minutes) == whole
+    assert whole.lasting(least.minutes / 2) == least
     with pytest.raises(ConfigError, match="minutes=inf must be a number above 0"):
-        whole.within(math.inf)
+        whole.lasting(math.inf)
 
 
 def test_minutes_have_nothing_to_shorten_where_runs_are_looked_at() -> None:
     with pytest.raises(ConfigError, match="minutes has nothing to shorten or lengthen: the study explain"):
-        explain.Settings(runs=("a",)).within(1)
+        explain.Settings(runs=("a",)).lasting(1)
 
 
 def test_runs_of_two_directions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_minutes_follow_the_work() -> None:
         settings = STUDIES[name].settings()
         twice = STUDIES[name].settings(steps=2 * settings.steps)
         assert settings.minutes < twice.minutes <= 2 * settings.minutes
-        half = settings.within(settings.minutes / 2)
+        half = settings.lasting(settings.minutes / 2)
         assert half.minutes <= settings.minutes
         assert half.steps < settings.steps
     with pytest.raises(ConfigError, match="the study cost has no steps; its settings are lengths, widths"):

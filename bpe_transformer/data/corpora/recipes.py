@@ -20,6 +20,7 @@ else:
     import tomli as tomllib
 
 Kind = Literal["words", "text", "parallel", "labelled"]
+_ALIKE = 0.7  # of two names, by difflib, of which one may be meant by the other
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def find_recipe(name: str) -> Recipe:
     recipes = all_recipes()
     if name in recipes:
         return recipes[name]
-    close = get_close_matches(name.lower(), recipes, n=3, cutoff=0.5)
+    typed = name.lower()
+    begun = [known for known in recipes if len(typed) > 2 and known.startswith(typed)]
+    close = begun or get_close_matches(typed, recipes, n=3, cutoff=_ALIKE)
     hint = f"did you mean {' or '.join(close)}?" if close else f"listed are {', '.join(recipes)}"
     raise CorpusError(f"no corpus is named {name!r}, and no file or folder is; {hint}")
 

@@ -22,8 +22,10 @@ from bpe_transformer.data.corpora import local_files
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, ByteFile, Errors, atomic_file, file_format, lock_output
 from bpe_transformer.io.workspaces import remove_workspace, resumable_workspace
+from bpe_transformer.ledger import Ledger
 from bpe_transformer.tokenizer import PretokenCounter, Pretokenizer
 from bpe_transformer.tokenizer.counting import counts_file
+from bpe_transformer.tokenizer.counting.facts import CountFacts, read_stage_of
 from bpe_transformer.tokenizer.files.source_files import (
     UNIT_BYTES,
     Piece,
@@ -63,11 +65,13 @@ def count_on_cluster(
     *,
     cluster: str,
     progress: Progress | None = None,
+    fail_above: float | None = None,
 ) -> dict[str, Any]:
     """Counts files and folders on the Ray cluster at the address `cluster` to the file of counts `out`; returns its facts.
 
     Paths and `out` may be URLs; all machines of the cluster have to reach them. Where each line is a document, large files
-    that are not compressed are counted in pieces. The counts are those of one machine.
+    that are not compressed are counted in pieces. The counts are those of one machine. Raises `DataLossError`, and writes
+    nothing, if a larger share than `fail_above` (0 to 1) was lost in reading.
     """
     sources = find_tables_and_texts(paths)
     units = _units(sources, options)
@@ -83,7 +87,7 @@ def count_on_cluster(
             if progress is not None:
                 progress(done, total)
         last = _add_all(len(units), place, options, cluster)
-        return _take(place, last, out)
+        return _take(place, last, out, fail_above)
 
 
 def _units(sources: Sequence[Source], options: ClusterCounting) -> list[list[Piece]]:
@@ -174,11 +178,12 @@ def _fetched(place: str, name: str, folder: Path) -> Path:
     return folder / name
 
 
-def _take(place: str, name: str, out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Puts the last sum at `out`; returns its facts."""
+def _take(place: str, name: str, out: str | os.PathLike[str], fail_above: float | None) -> dict[str, Any]:
+    """Puts the last sum at `out`; returns its facts. Raises `DataLossError` before that."""
     with tempfile.TemporaryDirectory() as folder:
         file = _fetched(place, name, Path(folder))
         facts, _ = counts_file.read(file)
+        Ledger((read_stage_of(CountFacts.from_json(facts).sources),)).check(fail_above)
         if is_url(out):
             parent, _, last = os.fspath(out).rpartition("/")
             deliver(file, parent, last)

@@ -13,6 +13,7 @@ from bpe_transformer.data.corpora.reading import Reading
 from bpe_transformer.data.corpora.recipes import all_recipes
 from bpe_transformer.errors import CorpusError, refuse_one_string
 from bpe_transformer.io import Errors
+from bpe_transformer.ledger import Stage
 from bpe_transformer.tokenizer import PretokenCounter, PretokenCounts, Pretokenizer
 from bpe_transformer.tokenizer.counting.counts_file import is_counts_file
 from bpe_transformer.tokenizer.counting.weights import Weight
@@ -36,6 +37,7 @@ class CountInput:
     counts: PretokenCounts | Path | None = None
     stream: BinaryIO | None = None  # of text, of unknown size
     note: str | None = None  # what its folder holds besides
+    read: Stage | None = None  # what was dropped when the dataset was read
 
     @property
     def pretokenizer(self) -> Pretokenizer | None:
@@ -55,6 +57,7 @@ class CountInput:
             counter.add_stream(self.stream, name=self.name, documents=documents, errors=errors, report=report)
         if self.dataset is not None:
             counter.add_dataset(self.dataset, self.columns, name=self.name, report=report)
+            counter.sources[-1] = counter.sources[-1].after(self.read)
         done = 0
 
         def within(here: int) -> None:
@@ -177,6 +180,7 @@ def _input(
         if corpus.columns is None:
             return replace(_local(name, corpus.files, chosen), note=local_files.unread_note(corpus))
     from bpe_transformer.data.corpora.load import corpus_info, load_corpus, text_columns  # these load datasets
+    from bpe_transformer.data.corpora.table_cache import read_stage
 
     dataset = load_corpus(name, split, source_dir=source_dir, errors=errors, reading=reading)
     info = corpus_info(name, split.partition("[")[0], errors=errors, reading=reading)
@@ -192,7 +196,7 @@ def _input(
         rows = dataset.to_dict()
         words = {word: int(count) for word, count in zip(rows["word"], rows["count"], strict=True)}
         return CountInput(name, size, counts=PretokenCounts.from_words(words))
-    return CountInput(name, size, dataset=dataset, columns=used)
+    return CountInput(name, size, dataset=dataset, columns=used, read=read_stage(dataset))
 
 
 def _local(name: str, files: tuple[Path, ...], columns: tuple[str, ...] | None) -> CountInput:

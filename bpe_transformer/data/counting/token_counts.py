@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,9 @@ from bpe_transformer.data.counting.pretoken_counts import CountInput
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import DEFAULT_ERRORS, ByteFile, Errors, ReadStats, row_texts
 from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
+from bpe_transformer.ledger import Stage
 from bpe_transformer.tokenizer import Tokenizer
+from bpe_transformer.tokenizer.counting.facts import CountSource, read_stage_of
 from bpe_transformer.tokenizer.files.file_texts import FileTexts, NamedStream, Readable
 
 _ROWS = 1_000
@@ -26,7 +28,8 @@ _ROWS = 1_000
 class TokenCount:
     """The size of one corpus: its documents (files, lines or values of text columns), bytes of UTF-8, and tokens.
 
-    missing: values that were null. replaced: places where U+FFFD replaced invalid bytes.
+    missing: values that were null. replaced: places where U+FFFD replaced invalid bytes. dropped: (rows, bytes) that were left
+    out when the corpus was read, by the reason.
     """
 
     name: str
@@ -35,9 +38,27 @@ class TokenCount:
     tokens: int
     missing: int = 0
     replaced: int = 0
+    dropped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __add__(self, other: TokenCount) -> TokenCount:
-        return TokenCount(self.name, *(a + b for a, b in zip(astuple(self)[1:], astuple(other)[1:], strict=True)))
+        dropped = dict(self.dropped)
+        for reason, (rows, size) in other.dropped.items():
+            before = dropped.get(reason, (0, 0))
+            dropped[reason] = (before[0] + rows, before[1] + size)
+        return TokenCount(
+            self.name,
+            self.documents + other.documents,
+            self.bytes + other.bytes,
+            self.tokens + other.tokens,
+            self.missing + other.missing,
+            self.replaced + other.replaced,
+            dropped,
+        )
+
+    def read(self) -> Stage:
+        """What was read, and what was dropped or replaced."""
+        source = CountSource(self.name, self.documents, self.bytes, self.missing, self.replaced, dropped=self.dropped)
+        return read_stage_of([source])
 
 
 def count_tokens(
@@ -65,6 +86,8 @@ def count_tokens(
             for batch in corpus.dataset.select_columns(column).with_format("arrow").iter(_ROWS):
                 count.add_column(batch[column])
                 report(count.sum.bytes)
+        known = CountSource(corpus.name, 0, 0).after(corpus.read)
+        count.sum += TokenCount("", 0, 0, 0, 0, known.replaced, known.dropped)
     before = 0
     for path in corpus.files:
         start = before

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
 Unit = Literal["words", "chars", "tokens"]
-FOLDING = "columns of a unit's tokens are summed, their rows averaged"
 UNIT_NOUNS: dict[Unit, str] = {"words": "word", "chars": "character", "tokens": "token"}
 _CHARACTER = regex.compile(r"\X")  # with its combining marks (Unicode Standard Annex 29)
 
@@ -51,7 +50,10 @@ class Units:
 
 def folding_remark(unit: Unit) -> str:
     """How tokens are folded to this unit, for people; empty where they are not."""
-    return "" if unit == "tokens" else f"tokens are folded to {UNIT_NOUNS[unit]}s: {FOLDING}"
+    if unit == "tokens":
+        return ""
+    noun = UNIT_NOUNS[unit]
+    return f"tokens are folded to {noun}s: where a {noun} has several, their columns are summed and their rows averaged"
 
 
 def fold(tokenizer: Tokenizer, ids: Sequence[int], tokens: Sequence[bytes], unit: Unit = "words") -> Units:

@@ -31,8 +31,9 @@ class RunSample(View):
 class LiveRun(View):
     """A run in the middle of it; `after` gives the one of a step later.
 
-    train, validation: (step, loss), nats per token. every: each how many steps a training loss is kept. now: None before the
-    first step. memory_bytes: that the process holds; None: not known. samples: of the last validation.
+    train, validation: (step, loss), nats per token. average: whose weights the last validation was of where they were not
+    those of a step, such as "average of the last 3", and its loss. every: each how many steps a training loss is kept. now: None
+    before the first step. memory_bytes: that the process holds; None: not known. samples: of the last validation.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LiveRun(View):
     memory_bytes: int | None = None
     train: tuple[Point, ...] = ()
     validation: tuple[Point, ...] = ()
+    average: tuple[str, float] | None = None
     samples: tuple[RunSample, ...] = ()
     notes: tuple[str, ...] = ()
     every: int = 1
@@ -54,10 +56,13 @@ class LiveRun(View):
             train = (*train, (float(now.step), now.loss))
         if len(train) > _KEPT:
             train, every = train[::2], every * 2
-        if now.validation_loss is not None:
+        average = self.average
+        if now.validation_loss is not None and now.weights is not None:
+            average = now.weights, now.validation_loss
+        elif now.validation_loss is not None:
             validation = (*validation, (float(now.step), now.validation_loss))
         shown = self.samples if samples is None else tuple(samples)
-        changes = {"train": train, "every": every, "validation": validation, "samples": shown}
+        changes = {"train": train, "every": every, "validation": validation, "average": average, "samples": shown}
         return replace(self, now=now, memory_bytes=memory_bytes, **changes)  # type: ignore[arg-type]
 
     @property

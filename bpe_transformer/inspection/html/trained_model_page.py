@@ -92,13 +92,23 @@ class ModelPage(View):
 
 
 def holds_run(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a model that `train` wrote; one of transformers names its settings otherwise."""
-    from bpe_transformer.io import read_facts
+    """Whether a folder holds a run of `train`, damaged or stopped before it had a model included.
 
+    A model of transformers is none: its config.json names a type.
+    """
+    from bpe_transformer.io import read_facts
+    from bpe_transformer.training.run_files.file_names import STATE, WEIGHTS
+
+    folder = Path(path)
     try:
-        return "settings" in read_facts(Path(path) / "config.json").value
+        config = read_facts(folder / "config.json").value
+        if "settings" in config:
+            return True
+        if "model_type" in config or "architectures" in config:
+            return False
     except (OSError, FormatError, AttributeError, TypeError):
-        return False
+        pass
+    return any((folder / name).is_file() for name in (WEIGHTS, STATE))
 
 
 def model_page(run: str | os.PathLike[str], *, title: str | None = None, weights: WeightKind = "float16") -> ModelPage:

@@ -45,7 +45,7 @@ class StudySettings(Checked):
         """CPU minutes that this is expected to take."""
         return STUDIES[self.STUDY].minutes * self.work / type(self)().work
 
-    def within(self: _S, minutes: float) -> _S:
+    def lasting(self: _S, minutes: float) -> _S:
         """The same with so much of what is lengthened as takes about `minutes`, 1 at least.
 
         Raises `ConfigError` where what is lengthened takes no time: runs that are looked at are not trained.
@@ -53,7 +53,8 @@ class StudySettings(Checked):
         if not 0 < minutes < math.inf:
             raise ConfigError(f"minutes={minutes:g} must be a number above 0")
         field = self.LENGTHENED
-        one, two = (replace(self, **{field: count}).minutes for count in (1, 2))  # a part of the work is always there
+        # the first of them comes with the work that does not depend on their number
+        one, two = (replace(self, **{field: count}).minutes for count in (1, 2))
         if two <= one:
             raise ConfigError(
                 f"minutes has nothing to shorten or lengthen: the study {self.STUDY} takes as long with any {field} here; "
@@ -83,11 +84,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def check_whole(name: str, values: tuple[int, ...], least: int, fewest: int = 1) -> list[str]:
-    """What is wrong with a setting that is several whole numbers, ascending."""
+def faults_of_sizes(name: str, values: tuple[int, ...], least: int, fewest: int = 1) -> list[str]:
+    """What is wrong with a setting that is several sizes, in ascending order: too few, one below `least`, another order."""
     shown = ",".join(map(str, values))
     if len(values) < fewest:
-        return [f"{name}={shown} are {len(values)} values; give {fewest} at least"]
+        are = "is one size" if len(values) == 1 else f"are {len(values)} sizes"
+        return [f"{name}={shown} {are}; give {fewest} at least"]
     if any(value < least for value in values):
         return [f"{name}={shown} must be at least {least} each"]
     if list(values) != sorted(set(values)):

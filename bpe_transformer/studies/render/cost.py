@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.console import RenderableType
 
@@ -10,6 +11,7 @@ from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.render.elements import Column, Columns, number
 from bpe_transformer.inspection.render.plots import Line, Plot
 from bpe_transformer.inspection.render.plots.line import MARKS
+from bpe_transformer.io.printable import times
 from bpe_transformer.studies.cost import FITTED, LAYERS, CostStudy, Exponents, Measurement
 from bpe_transformer.studies.render.base.result import laid_out
 
@@ -43,11 +45,19 @@ def _(found: CostStudy) -> RenderableType:
     tables = [exponents, *(_sizes(found, size) for size in ("length", "width"))]
     settings = found.settings
     note = (
-        f"exponents of forward / backward, fitted through the {FITTED} largest sizes, by length n at d = {settings.width} and by "
-        f"width d at n = {settings.length}; steps, path: sequential operations and longest path at n = {longest:,} by the "
-        f"paper's table; CPU time of forward and backward of {settings.batch} rows, and the memory held at most"
+        f"exponents of forward / backward, by length n at d = {settings.width} fitted through {_fitted(settings.lengths)}, by "
+        f"width d at n = {settings.length} through {_fitted(settings.widths)}; steps, path: sequential operations and longest "
+        f"path at n = {longest:,} by the paper's table; CPU time of forward and backward of {times(settings.batch, 'row')}, and "
+        "the memory held at most"
     )
     return laid_out(found, tables, plot_of(found), found.answer(), note)
+
+
+def _fitted(sizes: Sequence[int]) -> str:
+    """Through which of the sizes exponents are fitted."""
+    if len(sizes) > FITTED:
+        return f"the {FITTED} largest"
+    return "both" if len(sizes) == 2 else f"all {len(sizes)}"
 
 
 def _times(found: Exponents) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError, LearningError, PatternError
 from bpe_transformer.io import Node, one_line, shown
 from bpe_transformer.io.json_files import DAMAGE
+from bpe_transformer.ledger import Stage, StageRecorder
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 
 
@@ -20,6 +21,8 @@ class CountSource:
     `missing` values were null, and U+FFFD replaced invalid bytes at `replaced` places. `complete` is False if counting was
     cut short; `stopped_at` is then the byte of a text file up to which it was counted: the bytes from there on, counted
     separately, add up to the counts of the whole file. `missing_places` says where the first missing values are.
+    `dropped` are the (rows, bytes) that never reached the counter, by the reason for which they were dropped when a corpus was
+    read.
     """
 
     name: str
@@ -31,6 +34,27 @@ class CountSource:
     complete: bool = True
     stopped_at: int | None = None
     missing_places: tuple[str, ...] = ()
+    dropped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def after(self, read: Stage | None) -> CountSource:
+        """With what was dropped and replaced when the rows that were counted were read; None: nothing is known of that."""
+        if read is None:
+            return self
+        dropped = {reason: (amount.examples, amount.bytes) for reason, amount in read.dropped.items()}
+        return replace(self, dropped=dropped, replaced=self.replaced + read.replaced)
+
+
+def read_stage_of(sources: Iterable[CountSource]) -> Stage:
+    """What was read of all sources together, and what was dropped or replaced."""
+    recorder = StageRecorder()
+    for source in sources:
+        recorder.keep(source.num_bytes, source.num_documents)
+        for reason, (rows, size) in source.dropped.items():
+            recorder.drop(reason, size, rows)
+        if source.missing:
+            recorder.drop("missing", 0, source.missing, source.missing_places)
+        recorder.replace(source.replaced)
+    return recorder.stage("read")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +160,16 @@ def _source(data: Node) -> CountSource:
         complete=data.get("complete", bool, True),
         stopped_at=data.number("stopped_at", default=None),
         missing_places=data.texts("missing_places") if "missing_places" in data.value else (),
+        dropped=_dropped(data),
     )
+
+
+def _dropped(data: Node) -> dict[str, tuple[int, int]]:
+    found = data.optional("dropped")
+    amounts = {} if found is None else {reason: found.numbers(reason) for reason in found.value}
+    if any(len(amount) != 2 for amount in amounts.values()):
+        raise FormatError(f"{data.place}.dropped holds something else than (rows, bytes)")
+    return {reason: (amount[0], amount[1]) for reason, amount in amounts.items()}
 
 
 def _pretokenizer(data: Node) -> Pretokenizer:

@@ -111,7 +111,8 @@ def load(
         if verify:
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
     except FormatError as cause:
-        raise FormatError(f"{file}: {cause}" if str(file) not in str(cause) else str(cause)) from cause
+        said = str(cause) if str(file) in str(cause) else f"{file}: {cause}"
+        raise FormatError(said if ";" in said else f"{said}; get the file anew, or name another") from cause
     except BpeTransformerError as cause:  # such as a pattern that does not compile
         raise FormatError(f"{file}: {cause}") from cause
     trace = file.with_name(TRACE_FILE)

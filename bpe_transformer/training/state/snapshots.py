@@ -1,7 +1,7 @@
 """Weights kept along a run, a file for each moment, to look at afterwards: what the model was while it learned.
 
-A model changes most at the beginning, so the shares of the run at which they are kept double: of four, the first step and
-1/4, 1/2 and all of the run.
+A model changes most at the beginning, so the shares of the run at which they are kept double: of four, 0 (step 0, before
+anything is learned), 1/4, 1/2 and 1, the end.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from bpe_transformer.errors import CheckpointError, ConfigError, FormatError
 from bpe_transformer.io import atomic_file, damage_named, parse_facts
 from bpe_transformer.training.checkpoint import check_format, read_tensors
 from bpe_transformer.training.config import Settings
+from bpe_transformer.training.run_files.file_names import STATE
 from bpe_transformer.training.tensor_files import checksum, write_tensors
 
-STATE = "training.safetensors"
 SHARDS = "shards"  # a folder of what several processes hold, one folder a state in it
 SNAPSHOTS = "snapshots"  # a folder of weights kept along the run
 RESTART = "start the run again without resume=True"

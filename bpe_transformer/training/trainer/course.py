@@ -50,11 +50,14 @@ class Course:
         if training.tokens is not None:
             shares.append(state.tokens / training.tokens)
         if training.epochs is not None:
-            within = state.batch / self._train.num_batches(state.epoch) if state.batch else 0.0
-            shares.append((state.epoch + within) / training.epochs)
+            shares.append((state.epoch + self.epoch_share(state)) / training.epochs)
         if self.by_clock and training.minutes is not None:
             shares.append(seconds / (60 * training.minutes))
         return min(1.0, max(shares))
+
+    def epoch_share(self, state: RunState) -> float:
+        """The share of the epoch that is going on, 0 to 1."""
+        return state.batch / self._train.num_batches(state.epoch) if state.batch else 0.0
 
     def over(self, state: RunState, *, out_of_time: bool) -> str | None:
         """The setting that ends the run now; None: it goes on."""

@@ -344,6 +344,7 @@ class Trainer:
             history=tuple(state.history),
             signal=None if finished else number or signal.SIGINT,
             ended_by=ended_by,
+            epoch_share=self.course.epoch_share(state),
         )
 
     def _export(self) -> None:

@@ -55,6 +55,15 @@ def test_picture(run: LiveRun, width: int) -> None:
     assert any("⠀" < sign <= "⣿" for sign in picture)
 
 
+def test_the_validation_of_an_average_is_told_apart(run: LiveRun) -> None:
+    live = run.after(progress(1000, validation_loss=3.9, weights="average of the last 3"))
+    assert live.validation == run.validation  # an average belongs to no step
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        console.print(live)
+    assert "validation 4.000   validation, average of the last 3 3.900" in captured.get()
+
+
 def test_before_the_first_step() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as captured:

@@ -14,6 +14,7 @@ from bpe_transformer.inspection.attention.word_alignment import (
 from bpe_transformer.inspection.base.view import draws
 from bpe_transformer.inspection.base.visible import in_view
 from bpe_transformer.inspection.render.elements import LABEL, STRONG, Column, Columns, Flow, percent
+from bpe_transformer.io.printable import times
 
 
 @draws
@@ -46,11 +47,11 @@ def _(errors: AlignmentErrors) -> RenderableType:
         ]
     )
     return Group(
-        Text(f"{errors.corpus}: alignment error on {errors.choosing} validation pairs, best first", LABEL),
+        Text(f"{errors.corpus}: alignment error on {times(errors.choosing, 'validation pair')}, best first", LABEL),
         table,
         Text(),
         Text.assemble(
-            f"on {errors.testing} test pairs the first one has an error rate of ",
+            f"on {times(errors.testing, 'test pair')} the best of these ({_words(test.reading)}) has an error rate of ",
             (percent(test.error_rate), STRONG),
             f" (precision {percent(test.precision)}, recall {percent(test.recall)})",
         ),

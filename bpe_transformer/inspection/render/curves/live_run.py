@@ -28,6 +28,9 @@ def _(run: LiveRun) -> RenderableType:
     figures += [("loss", f"{now.loss:.3f}")]
     if run.validation:
         figures += [("validation", f"{run.validation[-1][1]:.3f}")]
+    if run.average is not None:
+        weights, loss = run.average
+        figures += [(f"validation, {weights}", f"{loss:.3f}")]
     figures += [("lr", f"{now.lr:.2g}"), ("ids/s", f"{now.ids_per_second:,.0f}")]
     if run.memory_bytes is not None:
         figures += [("memory", decimal(run.memory_bytes))]

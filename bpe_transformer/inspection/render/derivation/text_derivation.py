@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -144,13 +145,17 @@ def _merges(pretoken: PretokenDerivation) -> Table:
 
 def _boundaries(boundaries: Sequence[TokenBoundary]) -> Iterator[RenderableType]:
     """A line for each boundary; several without any merge across them are listed together."""
-    without = [boundary for boundary in boundaries if boundary.cause == "no merge"]
-    for boundary in boundaries:
-        if boundary.cause != "no merge" or len(without) == 1:
-            yield _boundary(boundary)
+    without = Counter(_sides(boundary) for boundary in boundaries if boundary.cause == "no merge")
+    lines = [_boundary(boundary) for boundary in boundaries if boundary.cause != "no merge" or len(without) == 1]
+    often = Counter(line.plain for line in lines)
+    for line in {line.plain: line for line in lines}.values():
+        yield line.append(f" ({often[line.plain]} times)" if often[line.plain] > 1 else "")
     if len(without) > 1:
-        yield Text(f"{len(without)} borders without any merge of what stands or stood there:")
-        yield Flow(Text(_sides(boundary), STRONG) for boundary in without)
+        yield Text(f"{without.total()} borders without any merge of what stands or stood there:")
+        yield Flow(
+            Text.assemble((sides, STRONG), f" ({number} times)" if number > 1 else "")
+            for sides, number in without.items()
+        )
 
 
 def _sides(boundary: TokenBoundary) -> str:
