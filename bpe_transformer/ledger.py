@@ -267,6 +267,11 @@ class StageRecorder:
         if self._num_notes <= _MAX_NOTES:
             self._notes.append(text)
 
+    def note_replaced(self, text: str, characters: int) -> None:
+        """Notes that so many U+FFFD took the place of what no text may hold."""
+        self.replace(characters)
+        self.note(text)
+
     def _place(self, reason: str, places: Iterable[str]) -> None:
         known = self._places.setdefault(reason, [])
         if len(known) < _MAX_PLACES:

@@ -295,8 +295,8 @@ def row_texts(
     lines and bytes of a .jsonl file were read before, in which every column occurred.
     """
 
-    def note(_: str) -> None:
-        stats.replaced += 1
+    def note(_: str, characters: int) -> None:
+        stats.replaced += characters
 
     path = file.path
     if file_format(path) == ".jsonl":
@@ -388,5 +388,6 @@ def _whole(text: str, path: Path, number: int, column: str, errors: Errors, note
         place = f"{path}, line {number:,}: {column} has the lone surrogate U+{ord(text[cause.start]):04X}"
     if errors == "strict":
         raise CorpusError(f"{place}, which UTF-8 cannot hold; correct it, or go on with {REPLACE_REMEDY}")
-    note(f"{place}, replaced by U+FFFD")
-    return joined_surrogates(text, "replace")
+    whole = joined_surrogates(text, "replace")
+    note(f"{place}, replaced by U+FFFD", whole.count("\ufffd") - text.count("\ufffd"))
+    return whole

@@ -136,4 +136,4 @@ def split_documents(blocks: Iterable[Any], separator: bytes, path: Path) -> Iter
 
 
 def _decode_strict(data: bytes, path: Path, offset: int) -> str:
-    return decode_utf8(data, path, offset, "strict", lambda _: None)
+    return decode_utf8(data, path, offset, "strict", lambda *_: None)

@@ -18,12 +18,15 @@ Errors = Literal["strict", "replace"]  # for bytes that are not UTF-8: refuse th
 ErrorsOrKeep = Literal["strict", "replace", "keep"]  # "keep" encodes the bytes as they are
 DEFAULT_ERRORS: Errors = "strict"
 _MOST_PLACES = 3
-Note = Callable[[str], None]  # is called with a message about bytes that were replaced
+_REPLACED = "\ufffd"
+Note = Callable[
+    [str, int], None
+]  # is called with a message about what was replaced, and how many U+FFFD took its place
 
 
 @dataclass
 class ReadStats:
-    """What reading skipped or changed: values that were missing, and places where U+FFFD replaced invalid bytes.
+    """What reading skipped or changed: values that were missing, and how many U+FFFD took the place of invalid bytes.
 
     `position` is the byte of the decompressed text up to which it was counted, where that is known. `places` says where the
     first missing values are, `rows` how many rows of a table were read.
@@ -82,8 +85,10 @@ def decode_utf8(data: bytes, path: object, offset: int, errors: Errors, note: No
         position = offset + problem.start
         if errors == "strict":
             raise InvalidUtf8Error(invalid_utf8_message(path, data[problem.start], position)) from None
-        note(f"{path}: invalid UTF-8 from byte {position} on replaced by U+FFFD")
-        return data.decode(errors="replace")
+        text = data.decode(errors="replace")
+        number = text.count(_REPLACED) - data.count(_REPLACED.encode())  # those that the data itself holds left out
+        note(f"{path}: invalid UTF-8 from byte {position} on replaced by U+FFFD", number)
+        return text
 
 
 REPLACE_REMEDY = 'errors="replace", which puts U+FFFD in its place'

@@ -174,7 +174,8 @@ def test_training_starts_from_a_run_on_prepared_rows_and_resumes(
     assert prepare("y.en.txt,y.ko.txt", "-o", "y").returncode == 0
 
     def train(*arguments: str) -> str:
-        done = bpe("train", "y", "--validation", "y", "--schedule", "constant", "--max-tokens", "60", *arguments)
+        fixed = ("--schedule", "constant", "--max-tokens", "60", "--warmup", "1", "--eval-steps", "2")
+        done = bpe("train", "y", "--validation", "y", *fixed, *arguments)
         assert done.returncode == 0, done.stderr.decode()
         message: str = done.stderr.decode()
         return message
@@ -186,3 +187,23 @@ def test_training_starts_from_a_run_on_prepared_rows_and_resumes(
     said = train("-o", "halves", "--from-run", "first", "--steps", "4", "--resume")
     assert "starting from" not in said  # it goes on from weights of its own
     assert (home / "halves/model.safetensors").read_bytes() == (home / "whole/model.safetensors").read_bytes()
+
+
+def test_prepared_rows_are_accounted_for_and_settings_fitted_as_for_their_text(
+    home: Path, prepare: Prepare, bpe: Callable[..., Any]
+) -> None:
+    (home / "z.txt").write_text("\n\n".join(f"one two {'three ' * (row % 5)}" for row in range(200)))
+    assert prepare("z.txt", "-o", "z").returncode == 0
+    shape = ("--d-model=8", "--n-layers=1", "--n-heads=2", "--d-ff=8", "--max-len=16", "--threads=1", "--steps=40")
+    fitted = []
+    for corpus in ("z", "z.txt"):
+        done = bpe("train", corpus, "-o", f"of-{corpus}", "--tokenizer", "tok", *shape)
+        assert done.returncode == 0, done.stderr.decode()
+        said = done.stderr.decode()
+        stage = next(line for line in said.splitlines() if line.startswith("training, split: "))
+        assert "200 rows" in stage
+        assert "10 rows of" in stage
+        assert stage.endswith("dropped: held out for validation")
+        fitted.append([line for line in said.splitlines() if line.startswith("  --")])
+    assert fitted[0] == fitted[1]
+    assert any(line.startswith("  --warmup 10") for line in fitted[0])

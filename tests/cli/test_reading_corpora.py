@@ -90,7 +90,9 @@ def test_errors_and_unread_files(tokenizer: str, tmp_path: Path) -> None:
     result = train(str(folder), tokenizer, tmp_path, "--errors", "replace")
     assert result.exit_code == 0, result.output
     assert "holds scan.pdf besides, which is not read" in result.output
-    assert "replaced by U+FFFD" in result.output
+    assert "6 characters replaced by U+FFFD" in result.output
+    lossy = train(str(folder), tokenizer, tmp_path, "--errors", "replace", "--fail-above", "0.1%")
+    assert isinstance(lossy.exception, DataLossError)
 
 
 def test_a_table_without_a_header_is_told_and_named(tokenizer: str, tmp_path: Path) -> None:

@@ -107,6 +107,15 @@ def test_invalid_utf8_is_placed_and_can_be_replaced(tmp_path: Path) -> None:
     stage = read_stage(dataset)
     assert stage is not None
     assert "byte 8" in stage.notes[0]
+    for table, content in (("y.csv", b"text,n\nbro\xffken,1\n"), ("y.jsonl", b'{"text": "bro\xffken", "n": 1}\n')):
+        name = write(tmp_path / table, content)
+        with pytest.raises(InvalidUtf8Error, match=rf"{table}.*is not UTF-8"):
+            load_corpus(name)
+        rows = load_corpus(name, errors="replace")
+        assert rows["text"][:] == ["bro\ufffdken"]
+        stage = read_stage(rows)
+        assert stage is not None
+        assert stage.replaced == 1
 
 
 @pytest.mark.parametrize(
@@ -176,6 +185,9 @@ def test_line_ends_in_quotes_stay_and_byte_order_marks_go(tmp_path: Path) -> Non
     assert "byte order mark" in stage.notes[0]
     pair = load_corpus(write(tmp_path / "a.en", "\ufeffone\n") + "," + write(tmp_path / "a.de", "eins\n"))
     assert pair[0] == {"en": "one", "de": "eins"}
+    stage = read_stage(pair)
+    assert stage is not None
+    assert "byte order mark" in stage.notes[0]
 
 
 def test_documents_are_lines_paragraphs_or_files(tmp_path: Path) -> None:

@@ -36,14 +36,16 @@ def ids_of(batch: PackedBatch) -> list[int]:
 @given(
     sizes=st.lists(st.integers(5, 40), min_size=2, max_size=3),
     weights=st.lists(st.floats(0.3, 1.0), min_size=3, max_size=3),
+    packs=st.lists(st.sampled_from(["none", "concat", "best-fit"]), min_size=3, max_size=3),
     epoch=st.integers(0, 3),
     data=st.data(),
 )
 def test_a_mixture_goes_on_at_any_place(
-    sizes: list[int], weights: list[float], epoch: int, data: st.DataObject
+    sizes: list[int], weights: list[float], packs: list[str], epoch: int, data: st.DataObject
 ) -> None:
     def mixture() -> MixedBatches[PackedBatch]:
-        sources = [windows(1_000 * number, size) for number, size in enumerate(sizes, 1)]
+        each = zip(sizes, packs, strict=False)
+        sources = [windows(1_000 * number, size, pack=pack) for number, (size, pack) in enumerate(each, 1)]
         return MixedBatches(sources, weights[: len(sizes)])
 
     mixed = mixture()

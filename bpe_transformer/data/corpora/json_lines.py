@@ -63,7 +63,7 @@ def scan(paths: Sequence[Path], errors: Errors) -> dict[str, JsonColumn]:
         path, known = block.path, _known(columns)
         if known is not None and block.lines and _core.json_table(block.lines, known, False) is not None:
             continue  # it has no other keys, and no other kinds of value
-        rows = json_rows(block.as_file(), errors, lambda _: None, begin=block.begin)
+        rows = json_rows(block.as_file(), errors, lambda *_: None, begin=block.begin)
         while chunk := list(islice(rows, BATCH_ROWS)):
             nested: dict[str, list[Any]] = {}
             for number, row in chunk:
@@ -142,7 +142,7 @@ def json_batches(
         if found is not None:
             yield from _core_batches(found, schema, recorder)
             continue
-        rows = json_rows(block.as_file(), errors, recorder.note, begin=block.begin)
+        rows = json_rows(block.as_file(), errors, recorder.note_replaced, begin=block.begin)
         while chunk := list(islice(rows, BATCH_ROWS)):
             arrays = []
             for name, kind in schema:
@@ -206,8 +206,10 @@ def _array(
                     f"{path}, line {lines[place]:,}: {name} has the lone surrogate U+{ord(found):04X}, which no text may "
                     f"hold; correct it, or go on with {REPLACE_REMEDY}"
                 )
-            recorder.note(f"{path}, line {lines[place]:,}: lone surrogate in {name} replaced by U+FFFD")
-            values[place] = joined_surrogates(value, "replace")
+            whole = joined_surrogates(value, "replace")
+            said = f"{path}, line {lines[place]:,}: lone surrogate in {name} replaced by U+FFFD"
+            recorder.note_replaced(said, whole.count("\ufffd") - value.count("\ufffd"))
+            values[place] = whole
     try:
         return pa.array(values, type=kind)
     except UnicodeEncodeError:

@@ -64,18 +64,18 @@ def text_reader(paths: Sequence[Path], documents: Documents, errors: Errors, col
 
 
 def _lines(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
-    return read_lines(path, errors, recorder.note, skip_bom=True)
+    return read_lines(path, errors, recorder.note_replaced, skip_bom=True)
 
 
 def _whole(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
     with open_bytes(path) as stream:
-        yield decode_utf8(stream.read(), path, 0, errors, recorder.note).removeprefix("\ufeff")
+        yield decode_utf8(stream.read(), path, 0, errors, recorder.note_replaced).removeprefix("\ufeff")
 
 
 def _paragraphs(path: Path, errors: Errors, recorder: StageRecorder) -> Iterator[str]:
     lines: list[str] = []
     size = 0
-    for line in read_lines(path, errors, recorder.note, skip_bom=True, keep_ends=True):
+    for line in read_lines(path, errors, recorder.note_replaced, skip_bom=True, keep_ends=True):
         if lines and (line.isspace() or size >= _PARAGRAPH_BYTES):
             text = "".join(lines)
             yield without_end(text) if line.isspace() else text
@@ -98,7 +98,7 @@ def document_reader(path: Path, column: str, errors: Errors, span: tuple[float, 
 
     def read(recorder: StageRecorder) -> Iterator[pa.RecordBatch]:
         with open_bytes(path) as stream:
-            text = decode_utf8(stream.read(), path, 0, errors, recorder.note)
+            text = decode_utf8(stream.read(), path, 0, errors, recorder.note_replaced)
         text = text[int(span[0] * len(text)) : int(span[1] * len(text))]
         recorder.keep(num_bytes(text))
         batch = BatchBuilder(text_schema([column]))
@@ -114,7 +114,7 @@ def parallel_reader(paths: Mapping[str, Path], errors: Errors) -> Reader:
         batch = BatchBuilder(text_schema(list(paths)))
         for path in paths.values():
             _note_bom(path, recorder)
-        sides = [read_lines(path, errors, recorder.note, skip_bom=True) for path in paths.values()]
+        sides = [read_lines(path, errors, recorder.note_replaced, skip_bom=True) for path in paths.values()]
         for row in zip_longest(*sides):
             if None in row:
                 raise CorpusError(_lengths_differ(list(paths.values())))
@@ -151,7 +151,7 @@ def table_reader(
         batch: BatchBuilder | None = None
         expected = list(columns) if columns is not None else None
         for path in paths:
-            rows = csv_rows(path, errors, recorder.note)
+            rows = csv_rows(path, errors, recorder.note_replaced)
             header, rows = _header(path, rows, reading, recorder)
             expected = header if expected is None else expected
             places = column_positions(path, header, expected)

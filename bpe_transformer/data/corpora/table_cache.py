@@ -23,7 +23,7 @@ from bpe_transformer.io import ENTRIES, Node, atomic_file, read_facts, recover_d
 from bpe_transformer.io.manifest import sha256_of
 from bpe_transformer.ledger import Stage, StageRecorder
 
-_VERSION = 3  # raise it when a reader changes what it makes of the same input
+_VERSION = 4  # raise it when a reader changes what it makes of the same input
 BATCH_ROWS = 2_000
 BATCH_BYTES = 16 << 20
 

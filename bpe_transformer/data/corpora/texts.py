@@ -33,7 +33,7 @@ def file_texts(
     elif is_plain_text(path.with_suffix("") if compression(path) else path):
         with open_bytes(path) as stream:
             data = stream.read()
-        text = decode_utf8(data, path, 0, errors, lambda _: None)
+        text = decode_utf8(data, path, 0, errors, lambda *_: None)
         stats.replaced += replaced_characters(data, text)
         yield text
     else:

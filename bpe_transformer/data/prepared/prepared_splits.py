@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from bpe_transformer.data.prepared.task_columns import TaskColumns
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.printable import times
+from bpe_transformer.ledger import HELD_OUT, Ledger, StageRecorder
 from bpe_transformer.tokenizer.store import TokenStore
 
 if TYPE_CHECKING:
@@ -57,8 +59,28 @@ def load_stores(
         )
     number = max(1, min(_MOST_HELD_OUT, len(store) // _HELD_OUT_SHARE))
     drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(store), number, replace=False)
+    train, held_out = store.without(drawn), store.select(np.sort(drawn))
+    _account_for(train, held_out, tokenizer)
     return (
-        store.without(drawn),
-        store.select(np.sort(drawn)),
+        train,
+        held_out,
         f"validation: {number:,} of {times(len(store), 'row')}, drawn by seed {seed} and taken out of the training rows",
     )
+
+
+def _account_for(train: TokenStore, held_out: TokenStore, tokenizer: Tokenizer) -> None:
+    """Adds to the ledgers of both what was taken out of the training rows; its bytes are those of its tokens."""
+    sizes = np.array([len(token) for token in tokenizer.model.decoded_bytes], np.int64)
+    sizes[list(tokenizer.special_tokens.values())] = 0
+    taken = sum(
+        int(sizes[row].sum()) for column in held_out.columns for rows in held_out.blocks(column) for row in rows
+    )
+    taken = min(taken, train.ledger.kept.bytes)  # flat files of ids do not know their bytes
+    recorder = StageRecorder()
+    recorder.keep(train.ledger.kept.bytes - taken, len(train))
+    recorder.drop(HELD_OUT, taken, len(held_out))
+    kept = StageRecorder()
+    kept.keep(taken, len(held_out))
+    for store, stage in ((train, recorder.stage("split")), (held_out, kept.stage("split"))):
+        ledger = store.ledger.with_stage(stage) if store is train else Ledger((stage,))
+        store.facts = replace(store.facts, ledger=ledger)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.cli.support.console import messages, say_ledger, tell
 from bpe_transformer.cli.support.training.prepared_stores import prepared_folder
-from bpe_transformer.cli.support.training.settings import ChosenSettings, chosen_settings, resumed_settings
+from bpe_transformer.cli.support.training.settings import (
+    ChosenSettings,
+    chosen_settings,
+    fit_prepared,
+    resumed_settings,
+)
 from bpe_transformer.cli.support.training.start import continued, initial_weights
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.printable import times
@@ -89,10 +94,15 @@ def train_prepared(
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
-        if not quiet and (not resume or has_begun_only(run)):
-            begin_run(run, chosen.settings)
+        fresh = not resume or has_begun_only(run)
+        if not quiet and fresh:
+            begin_run(run, chosen.settings, given=chosen.given)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
+    if fresh:
+        fit_prepared(chosen, data[0], data[2], columns, alone=not processes.are_several)
+    if not quiet:
+        chosen.announce(messages())
     initial = initial_weights(start, run, messages(), resume=resume)
     return train_model(
         *data,

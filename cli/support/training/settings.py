@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bpe_transformer import Tokenizer
-    from bpe_transformer.data import CorpusInfo, TaskColumns
+    from bpe_transformer.data import CorpusInfo, TaskColumns, TokenStore
     from bpe_transformer.training import Settings
     from bpe_transformer.training.config.config_file import ConfigFile
     from bpe_transformer.training.config.fitting import Fitted, TrainingData
@@ -216,6 +216,15 @@ def _with_speed(
             break
         trial = found
     return data
+
+
+def fit_prepared(
+    chosen: ChosenSettings, rows: TokenStore, tokenizer: Tokenizer, columns: TaskColumns, *, alone: bool
+) -> None:
+    """Fits everything but the vocabulary to prepared rows, whose texts are not there: by their number, bytes and ids."""
+    from bpe_transformer.training.config.fitting import TrainingData
+
+    fit_training_to(chosen, TrainingData(len(rows), rows.ledger.kept.bytes), rows, tokenizer, columns, alone=alone)
 
 
 def _num_bytes(rows: datasets.Dataset, columns: tuple[str, ...]) -> int:

@@ -113,13 +113,14 @@ def task_of(kind: str, settings: Settings, info: CheckpointInfo, rows: list[list
 
 
 def _mixture(rows: FlatRows, windows: dict[str, Any]) -> MixedBatches[Any]:
-    """Windows of these rows, and of others that are segmented anew in every epoch and packed otherwise."""
+    """Windows of these rows, of others that are segmented anew in every epoch, and of single rows: each packed otherwise."""
     texts = TOKENIZER.encode_batch(["lowlowernewest", "widestlow", "newest"] * 3).tolist()
     plain = FlatRows.of([[*ids, SPECIAL.eos] for ids in texts])
     resampled = ResampledRows(plain, TOKENIZER, framed=(0, 1), dropout=0.3, seed=2)
     other = {**windows, "pack": "concat", "seed": 2}
     changing = EpochBatches(lambda epoch: PackedBatches(resampled.at(epoch), **other), resampled.facts)
-    return MixedBatches([PackedBatches(rows, **windows), changing], (0.6, 0.4))
+    alone = PackedBatches(plain, **{**windows, "pack": "none", "seed": 3})
+    return MixedBatches([PackedBatches(rows, **windows), changing, alone], (0.5, 0.3, 0.2))
 
 
 def trainer_of(
