@@ -21,7 +21,7 @@ from bpe_transformer.training.checkpoint import CheckpointInfo, load_checkpoint
 from bpe_transformer.training.objectives.masking import Masking
 from bpe_transformer.training.objectives.objective import MaskedLM
 
-_SPACES = (b" ", "\u2581".encode())  # U+2581 is the space of SentencePiece
+_SPACES = (b" ", "\u2581".encode())  # as tokens by themselves; U+2581 is the space of SentencePiece
 
 
 class MaskedScore(NamedTuple):
@@ -49,13 +49,6 @@ class FilledText(NamedTuple):
 
     text: str
     masks: tuple[tuple[FilledMask, ...], ...]
-
-
-class _Gaps(NamedTuple):
-    """The ids of a text with mask tokens, and by the place of a mask token the id of the space that stood before it."""
-
-    ids: list[int]
-    spaces: dict[int, int]
 
 
 class MaskFiller:
@@ -112,10 +105,10 @@ class MaskFiller:
             raise ConfigError(f"{limit} candidates a gap were asked for; ask for at least 1")
         given = text_list(texts)
         numbers = row_numbers or range(1, len(given) + 1)
-        rows = [self._without_spaces(self._masked(row, text)) for row, text in zip(numbers, given, strict=True)]
+        rows = [self._masked(row, text) for row, text in zip(numbers, given, strict=True)]
         found: list[FilledText | None] = [None] * len(rows)
-        for batch in length_batches([len(row.ids) for row in rows], self.info.settings.decoding.batch_tokens):
-            logits = self.model(pad([rows[row].ids for row in batch], self.special.pad).to(self.device)).float()
+        for batch in length_batches([len(ids) for ids in rows], self.info.settings.decoding.batch_tokens):
+            logits = self.model(pad([rows[row] for row in batch], self.special.pad).to(self.device)).float()
             for row, one in zip(batch, logits, strict=True):
                 found[row] = self._filled(rows[row], one, limit)
         results = [one for one in found if one is not None]
@@ -131,34 +124,25 @@ class MaskFiller:
             )
         return ids
 
-    def _without_spaces(self, ids: Sequence[int]) -> _Gaps:
-        """A text's ids without a space that is a token by itself before a gap: in training, the token hidden there holds it."""
-        tokens, mask = self.tokenizer.model.tokens, self._objective.mask_id
-        kept, spaces = [], {}
-        for place, id in enumerate(ids):
-            if tokens[id] in _SPACES and ids[place + 1 : place + 2] == [mask]:
-                spaces[len(kept)] = id
-            else:
-                kept.append(id)
-        return _Gaps(kept, spaces)
-
-    def _filled(self, text: _Gaps, logits: torch.Tensor, limit: int) -> FilledText:
-        """logits (T, V) of the ids (T,), padding after them"""
-        places = [place for place, id in enumerate(text.ids) if id == self._objective.mask_id]
+    def _filled(self, ids: list[int], logits: torch.Tensor, limit: int) -> FilledText:
+        """logits (T, V) of ids (T,), padding after them"""
+        places = [place for place, id in enumerate(ids) if id == self._objective.mask_id]
         chosen = logits[places]
         chosen[:, self._objective.special.to(self.device)] = float("-inf")  # a gap is filled with text
         chosen[:, self.missing] = float("-inf")
         best = chosen.softmax(dim=-1).topk(min(limit, chosen.size(-1)), dim=-1)
-        masks = []
-        filled = [[id] for id in text.ids]
+        masks, tokens_of = [], self.tokenizer.model.tokens
+        filled = list(ids)
+        doubled: set[int] = set()  # places of spaces before gaps whose tokens begin with one
         for place, values, tokens in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
-            space = text.spaces.get(place)
-            has_space = space is None or self.tokenizer.model.tokens[tokens[0]].startswith(_SPACES)
-            filled[place] = [tokens[0]] if has_space else [space, tokens[0]]
-            masks.append(
-                tuple(FilledMask(self.tokenizer.model.tokens[id], p) for id, p in zip(tokens, values, strict=True))
-            )
-        return FilledText(self.tokenizer.decode([id for ids in filled[1:] for id in ids]), tuple(masks))
+            filled[place] = tokens[0]
+            if tokens_of[ids[place - 1]] in _SPACES and tokens_of[tokens[0]].startswith(_SPACES):
+                doubled.add(place - 1)
+            masks.append(tuple(FilledMask(tokens_of[id], p) for id, p in zip(tokens, values, strict=True)))
+        return FilledText(
+            self.tokenizer.decode([id for place, id in enumerate(filled) if place and place not in doubled]),
+            tuple(masks),
+        )
 
     @torch.inference_mode()
     def score(self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> MaskedScore:

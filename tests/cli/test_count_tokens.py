@@ -37,7 +37,14 @@ def test_files_of_every_kind(bpe: Run, byte_tokenizer: Path, loaded: Tokenizer, 
         for number, name in zip([whole, whole, parts, parts, 2 * whole + 2 * parts], [*files, "total"], strict=True)
     ]
     facts = json.loads(bpe("count", "--tokenizer", byte_tokenizer, "--documents", "line", "--json", files[0]).stdout)
-    counted = {"documents": 90, "bytes": len(TEXT.encode()), "tokens": parts, "missing": 0, "replaced": 0}
+    counted = {
+        "documents": 90,
+        "bytes": len(TEXT.encode()),
+        "tokens": parts,
+        "missing": 0,
+        "replaced": 0,
+        "dropped": {},
+    }
     assert facts == [{"name": str(files[0]), **counted}]
     size = f"{4 * len(TEXT.encode()) - 2 * len(rows):,} bytes"
     assert (

@@ -45,19 +45,19 @@ def _(found: CostStudy) -> RenderableType:
     tables = [exponents, *(_sizes(found, size) for size in ("length", "width"))]
     settings = found.settings
     note = (
-        f"exponents of forward / backward, by length n at d = {settings.width} fitted through {_fitted(settings.lengths)}, by "
-        f"width d at n = {settings.length} through {_fitted(settings.widths)}; steps, path: sequential operations and longest "
-        f"path at n = {longest:,} by the paper's table; CPU time of forward and backward of {times(settings.batch, 'row')}, and "
-        "the memory held at most"
+        f"exponents of forward / backward, by length n at d = {settings.width}, fitted through "
+        f"{_fitted(settings.lengths, 'lengths')}, and by width d at n = {settings.length}, through "
+        f"{_fitted(settings.widths, 'widths')}; steps, path: sequential operations and longest path at n = {longest:,} by the "
+        f"paper's table; CPU time of forward and backward of {times(settings.batch, 'row')}, and the memory held at most"
     )
     return laid_out(found, tables, plot_of(found), found.answer(), note)
 
 
-def _fitted(sizes: Sequence[int]) -> str:
+def _fitted(sizes: Sequence[int], noun: str) -> str:
     """Through which of the sizes exponents are fitted."""
     if len(sizes) > FITTED:
-        return f"the {FITTED} largest"
-    return "both" if len(sizes) == 2 else f"all {len(sizes)}"
+        return f"the {FITTED} largest {noun}"
+    return f"both {noun}" if len(sizes) == 2 else f"all {len(sizes)} {noun}"
 
 
 def _times(found: Exponents) -> str:
