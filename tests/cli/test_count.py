@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, Tokenizer, learn_bpe
+from bpe_transformer.corpora import python_stdlib
 
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -254,3 +255,37 @@ def test_the_share_of_an_interrupted_count_is_that_of_the_bytes(
     packed = bpe("count", tmp_path / "a.txt.gz", tmp_path / "b.txt", "-o", tmp_path / "c.parquet")
     assert b"interrupted after 300 bytes (" in packed.stderr
     assert b"% of its files were read)" in packed.stderr
+
+
+def test_what_was_dropped_when_a_corpus_was_read_is_told_and_can_fail(
+    bpe: Run, fails: Callable[..., str], byte_tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    for name, source in {"a": '"""Three cats."""\n', "b": "x = 1\n", "c": "def (\n"}.items():
+        (library / f"{name}.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(python_stdlib, "root", lambda: library)
+    monkeypatch.setattr(python_stdlib, "split_of", lambda _: "train")
+    monkeypatch.setattr(python_stdlib, "files", lambda: ["a.py", "b.py", "c.py"])
+    words = tmp_path / "words.parquet"
+    account = (
+        "read: 3 rows, 17 bytes in, 1 row, 11 bytes kept; 1 row of 0 bytes dropped: no docstring; "
+        "1 row of 6 bytes dropped: does not parse"
+    )
+    counted = bpe("count", "python-docstrings", "-o", words, "--json")
+    assert counted.stderr.decode().splitlines()[-1] == account
+    (source,) = json.loads(counted.stdout)["sources"]
+    assert source["dropped"] == {"no docstring": [1, 0], "does not parse": [1, 6]}
+    learned = bpe("learn", words, "-o", tmp_path / "tok", "--vocab-size", "260")  # the counts know it
+    assert learned.stderr.decode().splitlines()[-1] == account
+    of_tokens = bpe("count", "python-docstrings", "--tokenizer", byte_tokenizer)
+    assert of_tokens.stderr.decode().splitlines()[-1] == account
+    for command in (
+        ("count", "python-docstrings", "-o", tmp_path / "no"),
+        ("count", "python-docstrings", "--tokenizer", byte_tokenizer),
+        ("learn", "python-docstrings", "-o", tmp_path / "no", "--vocab-size", "300"),
+    ):
+        assert "the stage 'read' lost 35.294% of its data, more than the 1.000% that --fail-above" in fails(
+            *command, "--fail-above", "1%"
+        )
+        assert not (tmp_path / "no").exists()

@@ -122,3 +122,13 @@ def test_the_command_lists_the_formats_without_loading_them() -> None:
     from bpe_transformer.tokenizer.formats import FORMATS
 
     assert tuple(FORMATS) == _FORMATS
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", "null", "{}", '{"model": 3}', '{"model": {"type": "BPE"}}', "{", '{"version": "9"}']
+)
+def test_every_refusal_of_a_file_names_it_and_a_remedy(fails: Callable[..., str], tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    said = fails("tokens", tmp_path, "--text", "low")
+    assert "tokenizer.json" in said
+    assert "; " in said

@@ -171,6 +171,8 @@ def test_wikitext_loads_from_a_folder_without_a_checksum(tmp_path: Path) -> None
     [
         ("low-lowre", "train", "did you mean low-lower"),
         ("qqqq", "train", "listed are low-lower"),
+        ("wiki-lower-xyz", "train", "listed are low-lower"),  # far from all
+        ("python", "train", "did you mean python-docstring-modules or python-docstrings or python-stdlib?"),
         ("numbers-en-ko", "dev", "choose one of train, validation, test"),
         ("numbers-en-ko", "train[", "write it like"),
         ("numbers-en-ko", "test[a:b]", "test"),

@@ -12,7 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
+from bpe_transformer.cli import cli
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.inspection.render.plots import svg_plot
 from bpe_transformer.studies.base.study import Result
@@ -104,6 +106,12 @@ def test_minutes_follow_the_work() -> None:
         STUDIES["length"].settings(lengths=(4, 2))
     with pytest.raises(ConfigError, match="give 2 at least"):
         STUDIES["cost"].settings(lengths=(4,))
+
+
+def test_an_option_that_a_study_lacks_is_answered_with_those_it_has() -> None:
+    shown = CliRunner().invoke(cli, ["study", "cost", "--steps", "3"])
+    assert shown.exit_code == 2
+    assert "the study cost has no --steps; its settings are --seed, --lengths, --widths\n" in shown.output
 
 
 def test_answers_follow_the_figures() -> None:
