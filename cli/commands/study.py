@@ -124,7 +124,7 @@ def command(
             refuse_existing(place, overwrite=overwrite)
     console = None if as_json else console_of(width)
     start_torch(threads, needed=TRAINING)
-    _check_settings(info, chosen)
+    _check_settings(info, given)
     settings = info.settings(**chosen)
     if minutes is not None:
         settings = settings.lasting(minutes)
@@ -135,13 +135,16 @@ def command(
         _write(found, svg, output, overwrite=overwrite)
 
 
-def _check_settings(info: StudyInfo, chosen: Mapping[str, Any]) -> None:
-    """Raises `click.UsageError` for a setting that the study does not have, and names the options that it does."""
+def _check_settings(info: StudyInfo, given: Mapping[str, Any]) -> None:
+    """Raises `click.UsageError` for a setting that the study does not have, and names the options that it does.
+
+    given: all settings that are options here, None for those that were left out.
+    """
     known = info.module().Settings.names()
-    unknown = next((name for name in chosen if name not in known), None)
+    unknown = next((name for name, value in given.items() if value is not None and name not in known), None)
     if unknown is not None:
         options = {str(option.name): option.opts[0] for option in click.get_current_context().command.params}
-        taken = ", ".join(options[name] for name in options if name in known)
+        taken = ", ".join(options[name] for name in options if name in given and name in known)
         raise click.UsageError(f"the study {info.name} has no {options[unknown]}; its settings are {taken}")
 
 
