@@ -169,7 +169,6 @@ def command(
         raise click.UsageError("missing option -o / --output; give -o DIR, the folder of the run")
     check_options(tokenizer, preset, settings, resume=resume, overwrite=overwrite)
     run = None if print_config and not resume else Path(str(output))
-    tell_when_interrupted(partial(_how_to_go_on, run))
     start_torch(threads, needed=TRAINING)
     hide_library_bars()
     processes, start = start_processes(), load_start(from_run)
@@ -200,11 +199,11 @@ def command(
     _train(watched, str(output), mixing, data, chosen, start, console, resume=resume)
 
 
-def _how_to_go_on(run: Path | None) -> str:
+def _how_to_go_on(run: Path) -> str:
     """What to do after Ctrl-C before the first step."""
     from bpe_transformer.training.run_files.file_names import STATE
 
-    if run is None or not (run / STATE).is_file():
+    if not (run / STATE).is_file():
         return "nothing half-written was left"
     return f"{run} holds the beginning of a run; go on with the same command and --resume"
 
@@ -343,6 +342,7 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
     from bpe_transformer.training.run_files.file_names import CONFIG, STATE
 
     claim_output(run)
+    tell_when_interrupted(partial(_how_to_go_on, run))
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
     if not resume and not overwrite and (run / STATE).exists() and not (run / CONFIG).exists():
