@@ -95,7 +95,7 @@ size_t sample_many(const Merger& merger, uint32_t* id, uint32_t n, Dropout& drop
 // merges are drawn from the best on until one is kept, which chooses the same merge with the same probability; those
 // that were dropped on the way are possible again in the next step. If no merge of a word is dropped, as in most words,
 // its ids are those of ordinary encoding, which the cache has.
-void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out) {
+static void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out) {
   const Alphabet& alphabet = encoder.alphabet();
   const std::string_view word = alphabet.word_of(pretoken);
   const size_t from = out.size();
@@ -122,7 +122,7 @@ void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout&
   out.resize(from + left);
 }
 
-void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out) {
+static void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out) {
   const uint8_t* const end = text.data + text.size;
   const auto pretoken_of = [](const uint8_t* from, const uint8_t* to) {
     return std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
@@ -176,10 +176,10 @@ EncodedBatch sample_batch(const Encoder& encoder, const Pattern& pattern, const 
       Dropout dropout(probability, seed, i);
       dropout.workspace = std::move(workspace);
       for_text(i, [&] {
-        encoder.specials().for_each_segment(
-            texts[i], policies,
-            [&](Text segment, size_t, size_t) { sample_plain(encoder, pattern, segment, dropout, ids); },
-            [&](size_t token, size_t) { ids.push_back(encoder.specials()[token].id); });
+        encoder.stages().for_each_segment(
+            texts[i], policies, false,
+            [&](Text segment, const TextStages::Source&) { sample_plain(encoder, pattern, segment, dropout, ids); },
+            [&](uint32_t id, size_t, size_t) { ids.push_back(id); });
       });
       workspace = std::move(dropout.workspace);
       batch.row_starts[i + 1] = static_cast<int64_t>(ids.size());

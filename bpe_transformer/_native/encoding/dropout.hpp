@@ -74,11 +74,7 @@ class Dropout {
   bool drop_ahead_ = false;  // and whether one is dropped after them
 };
 
-// Append the ids of a pre-token and of plain text. Need dropout.workspace.words. Words that are a token as a whole are
-// merged like others.
-void sample_pretoken(const Encoder& encoder, std::string_view pretoken, Dropout& dropout, IdBuffer& out);
-void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out);
-// The ids of texts; text number i has stream i of the seed.
+// The ids of texts; text number i has stream i of the seed. Words that are a token as a whole are merged like others.
 EncodedBatch sample_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
                           const std::vector<SpecialPolicy>& policies, double probability, uint64_t seed,
                           int num_threads);

@@ -9,13 +9,11 @@
 
 namespace bpe {
 
-Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
-                 const std::vector<SpecialToken>& whole_words, PrefixSpace prefix)
-    : merger_(std::move(alphabet), merges),
-      alphabet_(merger_.alphabet()),
-      specials_(std::move(specials), prefix, !alphabet_.bytes) {
+Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, TextStages stages,
+                 const std::vector<WholeWord>& whole_words)
+    : merger_(std::move(alphabet), merges), alphabet_(merger_.alphabet()), stages_(std::move(stages)) {
   whole_words_.reserve(whole_words.size());
-  for (const SpecialToken& token : whole_words) {
+  for (const WholeWord& token : whole_words) {
     if (whole_words_.emplace(token.bytes, token.id).second && !token.bytes.empty() &&
         token.bytes.size() <= ShortKey::kMaxBytes)
       short_tokens_.push_back({ShortKey::of(token.bytes, 0), token.id});
@@ -269,9 +267,10 @@ void Encoder::encode_plain(const Pattern& pattern, Text text, WordCache& cache, 
 
 void Encoder::encode(const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
                      IdBuffer& out) const {
-  specials_.for_each_segment(
-      text, policies, [&](Text segment, size_t, size_t) { encode_plain(pattern, segment, cache, out); },
-      [&](size_t token, size_t) { out.push_back(specials_[token].id); });
+  stages_.for_each_segment(
+      text, policies, false,
+      [&](Text segment, const TextStages::Source&) { encode_plain(pattern, segment, cache, out); },
+      [&](uint32_t id, size_t, size_t) { out.push_back(id); });
 }
 
 Encoder::BorrowedCache::BorrowedCache(const Encoder& encoder) : encoder_(encoder), cache_(encoder.idle_caches_.take()) {

@@ -12,7 +12,7 @@
 
 #include "base/pool.hpp"
 #include "encoding/errors.hpp"
-#include "encoding/special_tokens.hpp"
+#include "encoding/text_stages.hpp"
 #include "encoding/word_cache.hpp"
 #include "merging/alphabet.hpp"
 #include "merging/merger.hpp"
@@ -26,14 +26,20 @@ struct BytesHash {
   size_t operator()(std::string_view bytes) const { return std::hash<std::string_view>{}(bytes); }
 };
 
+// A pre-token with an id of its own.
+struct WholeWord {
+  std::string bytes;
+  uint32_t id;
+};
+
 // May be used by several threads at once, each with a cache of its own.
 class Encoder {
  public:
   // A pre-token that is one of `whole_words` takes its id; all others are merged.
-  Encoder(Alphabet alphabet, const std::vector<Merge>& merges, std::vector<SpecialToken> specials,
-          const std::vector<SpecialToken>& whole_words, PrefixSpace prefix);
+  Encoder(Alphabet alphabet, const std::vector<Merge>& merges, TextStages stages,
+          const std::vector<WholeWord>& whole_words);
 
-  // Appends the ids of one text, with special tokens treated by `policies`, one for each special token.
+  // Appends the ids of one text, with special and added tokens treated by `policies`, one for each of them.
   void encode(const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,
               IdBuffer& out) const;
   // Appends the ids of text in which no special token is looked for, and which gets no prefix space.
@@ -62,7 +68,7 @@ class Encoder {
   // What other ways of encoding (spans, dropout) build on.
   const Alphabet& alphabet() const { return alphabet_; }
   const Merger& merger() const { return merger_; }
-  const SpecialTokens& specials() const { return specials_; }
+  const TextStages& stages() const { return stages_; }
   bool has_whole_words() const { return !whole_words_.empty(); }
   // `cause`, thrown for the pre-token of `text` that begins at `at`, with its place in the text.
   UnknownInText in_text(const UnknownCharacter& cause, Text text, const uint8_t* at) const;
@@ -82,7 +88,7 @@ class Encoder {
   const Alphabet& alphabet_;
   std::unordered_map<std::string, uint32_t, BytesHash, std::equal_to<>> whole_words_;
   std::vector<Merger::Token> short_tokens_;  // short words that are known to be one token
-  SpecialTokens specials_;
+  TextStages stages_;
   mutable Pool<WordCache> idle_caches_;
   std::atomic<size_t> cache_bytes_{WordCache::kDefaultBytes};
 };

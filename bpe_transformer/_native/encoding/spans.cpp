@@ -39,8 +39,7 @@ bool add_spans(const Alphabet& alphabet, Text text, const uint32_t* widths, cons
   return at == text.size;
 }
 
-}  // namespace
-
+// Appends the ids and spans of one pre-token, which begins at byte `start`.
 void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t start, const uint32_t* widths,
                     WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
   const std::string_view word = encoder.alphabet().word_of(pretoken);
@@ -68,6 +67,7 @@ void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t s
   }
 }
 
+// The same for text in which no special token is looked for, and which gets no prefix space.
 void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, const uint32_t* widths, WordCache& cache,
                  IdBuffer& out, std::vector<int64_t>& spans) {
   const Alphabet& alphabet = encoder.alphabet();
@@ -88,20 +88,19 @@ void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, cons
   });
 }
 
+}  // namespace
+
 void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
-  const SpecialTokens& specials = encoder.specials();
-  const auto plain = [&](Text segment, size_t start, size_t shift) {
+  const auto plain = [&](Text segment, const TextStages::Source& source) {
     size_t i = spans.size();
     plain_spans(encoder, pattern, segment, widths, cache, out, spans);
-    const auto shifted = static_cast<int64_t>(shift);
-    if (start || shift)
-      for (; i < spans.size(); ++i) spans[i] = static_cast<int64_t>(start) + std::max(spans[i] - shifted, int64_t{0});
+    if (source.is_text()) return;
+    for (; i < spans.size(); i += 2) source.map(spans[i], spans[i + 1]);
   };
-  specials.for_each_segment(text, policies, plain, [&](size_t token, size_t at) {
-    out.push_back(specials[token].id);
-    const auto start = static_cast<int64_t>(at);
-    spans.insert(spans.end(), {start, start + static_cast<int64_t>(specials[token].bytes.size())});
+  encoder.stages().for_each_segment(text, policies, true, plain, [&](uint32_t id, size_t start, size_t end) {
+    out.push_back(id);
+    spans.insert(spans.end(), {static_cast<int64_t>(start), static_cast<int64_t>(end)});
   });
 }
 

@@ -13,12 +13,6 @@ namespace bpe {
 // none.
 void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);
-// The same for text in which no special token is looked for, and which gets no prefix space.
-void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, const uint32_t* widths, WordCache& cache,
-                 IdBuffer& out, std::vector<int64_t>& spans);
-// The same for one pre-token, which begins at byte `start`.
-void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t start, const uint32_t* widths,
-                    WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans);
 
 // Text i has ids[row_starts[i]] to ids[row_starts[i + 1]], two numbers of `spans` for each id, and lengths[i] bytes or
 // characters.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/interruption.hpp"
+#include "text/graphemes.hpp"
 #include "text/unicode.hpp"
 
 namespace bpe {
@@ -135,6 +136,45 @@ const Charsmap::Node* Charsmap::longest(const uint8_t* p, const uint8_t* end, si
     if (node->is_end) found = node, length = i + 1;
   }
   return found;
+}
+
+// The shortest entry at p, null if there is none.
+const Charsmap::Node* Charsmap::shortest(const uint8_t* p, const uint8_t* end) const {
+  const Node* node = nodes_.data();
+  for (; p < end && (node = child(*node, *p)); ++p)
+    if (node->is_end) return node;
+  return nullptr;
+}
+
+std::string Charsmap::by_graphemes(Text text, Alignment* alignment) const {
+  constexpr ptrdiff_t kLong = 6;  // bytes
+  const uint8_t* const end = text.data + text.size;
+  Output output{text.data, false, alignment, {}};
+  output.out.reserve(text.size);
+  const uint8_t* from = text.data;  // what is before is written
+  const auto replace = [&](const uint8_t* p, const uint8_t* to, const Node& found) {
+    const auto& [key, replacement] = entries_[found.entry];
+    if (replacement == std::string_view(reinterpret_cast<const char*>(p), static_cast<size_t>(to - p))) return;
+    output.same(from, p);
+    output.replaced(p, to, replacement);
+    from = to;
+  };
+  size_t steps = 0;
+  for (const uint8_t *p = text.data, *after; p < end; p = after) {
+    if (++steps % 4096 == 0) pass_checkpoint();
+    after = grapheme_end(p, end);
+    const Node* const whole = after - p < kLong ? shortest(p, after) : nullptr;
+    if (whole) {
+      replace(p, after, *whole);
+      continue;
+    }
+    for (const uint8_t *c = p, *next; c < after; c = next) {
+      next = c + unicode::decode(c, after).length;
+      if (const Node* const found = shortest(c, next)) replace(c, next, *found);
+    }
+  }
+  output.same(from, end);
+  return std::move(output.out);
 }
 
 std::string Charsmap::normalized(Text text, Alignment* alignment) const {

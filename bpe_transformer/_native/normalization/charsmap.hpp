@@ -21,6 +21,9 @@ class Charsmap {
 
   // A byte of a replacement comes from all of the string, other bytes from themselves.
   std::string normalized(Text text, Alignment* alignment = nullptr) const;
+  // As the `tokenizers` package does with such a map: every grapheme becomes what the shortest string at its start
+  // does. One of six bytes or more, or without a string at its start, is taken character by character.
+  std::string by_graphemes(Text text, Alignment* alignment = nullptr) const;
 
  private:
   // The trie of the strings: children of a node follow each other, in the order of their bytes.
@@ -38,6 +41,7 @@ class Charsmap {
   void list_children(Node& node);
   const Node* child(const Node& node, uint8_t byte) const;
   const Node* longest(const uint8_t* p, const uint8_t* end, size_t& length) const;
+  const Node* shortest(const uint8_t* p, const uint8_t* end) const;
 
   // By code point: whether it is an entry, and whether it is the second character of one.
   static constexpr uint8_t kAlone = 1, kSecond = 2;

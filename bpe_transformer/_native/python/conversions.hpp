@@ -23,15 +23,30 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 
-// A pattern, from its number or a CompiledPattern, which lives as long as the call.
+namespace bpe {
+
+// A split by a function of Python's.
+struct PythonSplit {
+  CustomSplit split;
+  bool keeps_all;
+};
+
+}  // namespace bpe
+
+// A pattern, from its number, a CompiledPattern or a CustomPattern, which live as long as the call.
 template <>
 struct nanobind::detail::type_caster<bpe::Pattern> {
-  NB_TYPE_CASTER(bpe::Pattern, const_name("int | CompiledPattern"))
+  NB_TYPE_CASTER(bpe::Pattern, const_name("int | CompiledPattern | CustomPattern"))
   bool from_python(handle object, uint8_t, cleanup_list*) noexcept {
     int number = 0;
     if (nb::try_cast(object, number, false)) {
       value = {static_cast<bpe::Pattern::Name>(number)};
       return number >= 0 && number < bpe::Pattern::kCompiled;
+    }
+    const bpe::PythonSplit* python = nullptr;
+    if (nb::try_cast(object, python, false) && python) {
+      value = {bpe::Pattern::kCustom, nullptr, python->keeps_all, &python->split};
+      return true;
     }
     const bpe::compiled::SplitSequence* sequence = nullptr;
     if (!nb::try_cast(object, sequence, false) || !sequence) return false;

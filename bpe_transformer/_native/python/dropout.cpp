@@ -5,7 +5,6 @@
 
 namespace {
 
-using bpe::Dropout;
 using bpe::Encoder;
 
 // The ids of one text, which has stream 0.
@@ -17,23 +16,6 @@ nb::list sample(const Encoder& self, const bpe::Pattern& pattern, nb::handle obj
   bpe::EncodedBatch batch;
   work_on(texts[0], kLongText, [&] { batch = bpe::sample_batch(self, pattern, texts, by_token, dropout, seed, 1); });
   return to_list(batch.ids);
-}
-
-nb::list sample_plain(const Encoder& self, const bpe::Pattern& pattern, const nb::bytes& object, Dropout& dropout) {
-  Encoder::BorrowedCache cache(self);
-  dropout.workspace.words = &*cache;
-  bpe::IdBuffer ids;
-  bpe::sample_plain(self, pattern, text_of(object), dropout, ids);
-  return to_list(ids);
-}
-
-nb::list sample_pretokens(const Encoder& self, const nb::list& pretokens, Dropout& dropout) {
-  Encoder::BorrowedCache cache(self);
-  dropout.workspace.words = &*cache;
-  bpe::IdBuffer ids;
-  encode_each(pretokens,
-              [&](std::string_view pretoken, size_t) { bpe::sample_pretoken(self, pretoken, dropout, ids); });
-  return to_list(ids);
 }
 
 // (ids, row starts)
@@ -61,11 +43,8 @@ nb::tuple sample_rows(const Encoder& self, const bpe::Pattern& pattern, const nb
 
 }  // namespace
 
-void bind_dropout(nb::module_& m, EncoderClass& encoder) {
-  nb::class_<Dropout>(m, "Dropout").def(nb::init<double, uint64_t, uint64_t>(), "probability"_a, "seed"_a, "stream"_a);
+void bind_dropout(EncoderClass& encoder) {
   encoder.def("sample", &sample, "pattern"_a, "text"_a, "policies"_a, "dropout"_a, "seed"_a)
-      .def("sample_plain", &sample_plain, "pattern"_a, "text"_a, "dropout"_a)
-      .def("sample_pretokens", &sample_pretokens, "pretokens"_a, "dropout"_a)
       .def("sample_batch", &sample_batch, "pattern"_a, "texts"_a, "policies"_a, "dropout"_a, "seed"_a, "num_threads"_a)
       .def("sample_rows", &sample_rows, "pattern"_a, "chunks"_a, "policies"_a, "dropout"_a, "seed"_a, "num_threads"_a);
 }

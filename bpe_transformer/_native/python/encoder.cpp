@@ -10,19 +10,30 @@ namespace {
 
 using bpe::Encoder;
 
-std::vector<bpe::SpecialToken> to_tokens(const nb::list& pairs) {
-  std::vector<bpe::SpecialToken> tokens;
-  tokens.reserve(pairs.size());
-  for (const nb::handle pair : pairs) tokens.push_back({to_string(pair[0]), nb::cast<uint32_t>(pair[1])});
+std::vector<bpe::WholeWord> to_words(const nb::list& pairs) {
+  std::vector<bpe::WholeWord> words;
+  words.reserve(pairs.size());
+  for (const nb::handle pair : pairs) words.push_back({to_string(pair[0]), nb::cast<uint32_t>(pair[1])});
+  return words;
+}
+
+// From (bytes, id, flags, bytes in normalised text).
+std::vector<bpe::SoughtToken> to_tokens(const nb::list& tuples) {
+  std::vector<bpe::SoughtToken> tokens;
+  tokens.reserve(tuples.size());
+  for (const nb::handle token : tuples)
+    tokens.push_back(
+        {to_string(token[0]), to_string(token[3]), nb::cast<uint32_t>(token[1]), nb::cast<uint8_t>(token[2])});
   return tokens;
 }
 
 void init(Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& left, const Input<uint32_t>& right,
-          const Input<uint32_t>& merged_ids, const nb::list& specials, const nb::list& whole_words, int prefix) {
+          const Input<uint32_t>& merged_ids, const nb::list& tokens, const nb::list& whole_words, int prefix,
+          const nb::bytes& space_mark, const bpe::Normalizer* normalizer) {
   std::vector<bpe::Merge> merges(left.size());
   for (size_t i = 0; i < merges.size(); ++i) merges[i] = {left.data()[i], right.data()[i], merged_ids.data()[i]};
-  new (self)
-      Encoder(alphabet, merges, to_tokens(specials), to_tokens(whole_words), static_cast<bpe::PrefixSpace>(prefix));
+  bpe::TextStages stages(to_tokens(tokens), static_cast<bpe::PrefixSpace>(prefix), to_string(space_mark), normalizer);
+  new (self) Encoder(alphabet, merges, std::move(stages), to_words(whole_words));
 }
 
 nb::list encode(const Encoder& self, const bpe::Pattern& pattern, nb::handle object, const nb::bytes& policies) {
@@ -37,15 +48,20 @@ nb::list encode(const Encoder& self, const bpe::Pattern& pattern, nb::handle obj
   return to_list(ids);
 }
 
-nb::list encode_plain(const Encoder& self, const bpe::Pattern& pattern, const nb::bytes& object) {
-  bpe::IdBuffer ids;
-  {
-    const bpe::Text text = text_of(object);
-    const LongCall call(text.size);
-    Encoder::BorrowedCache cache(self);
-    self.encode_plain(pattern, text, *cache, ids);
-  }
-  return to_list(ids);
+// (pre-token, None) and (bytes of a special or added token, id), in the order of the text.
+nb::list pretokens(const Encoder& self, const bpe::Pattern& pattern, nb::handle object, const nb::bytes& policies) {
+  nb::list found;
+  const bpe::Text text = text_of(object);
+  const auto plain = [&](bpe::Text segment, const bpe::TextStages::Source&) {
+    const uint8_t* const end = segment.data + segment.size;
+    bpe::each_pretoken(pattern, segment.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+      found.append(nb::make_tuple(nb::bytes(from, static_cast<size_t>(to - from)), nb::none()));
+    });
+  };
+  self.stages().for_each_segment(text, to_policies(policies), false, plain, [&](uint32_t id, size_t start, size_t end) {
+    found.append(nb::make_tuple(nb::bytes(text.data + start, end - start), id));
+  });
+  return found;
 }
 
 nb::list encode_pretokens(const Encoder& self, const nb::list& pretokens) {
@@ -98,15 +114,15 @@ void bind_encoder(nb::module_& m) {
   m.attr("FORBID") = static_cast<int>(bpe::SpecialPolicy::kForbid);
   EncoderClass encoder(m, "Encoder");
   encoder
-      .def("__init__", &init, "alphabet"_a, "left"_a, "right"_a, "merged_ids"_a, "specials"_a, "whole_words"_a,
-           "prefix"_a)
+      .def("__init__", &init, "alphabet"_a, "left"_a, "right"_a, "merged_ids"_a, "tokens"_a, "whole_words"_a,
+           "prefix"_a, "space_mark"_a, "normalizer"_a.none(), nb::keep_alive<1, 10>())
       .def_prop_rw("cache_bytes", &Encoder::cache_bytes, &Encoder::set_cache_bytes)
       .def("encode", &encode, "pattern"_a, "text"_a, "policies"_a)
-      .def("encode_plain", &encode_plain, "pattern"_a, "text"_a)
+      .def("pretokens", &pretokens, "pattern"_a, "text"_a, "policies"_a)
       .def("encode_pretokens", &encode_pretokens, "pretokens"_a)
       .def("encode_batch", &encode_batch, "pattern"_a, "texts"_a, "policies"_a, "num_threads"_a)
       .def("encode_rows", &encode_rows, "pattern"_a, "chunks"_a, "policies"_a, "num_threads"_a)
       .def("token_usage", &token_usage, "words"_a, "extents"_a, "num_threads"_a);
   bind_spans(encoder);
-  bind_dropout(m, encoder);
+  bind_dropout(encoder);
 }

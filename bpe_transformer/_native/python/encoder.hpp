@@ -11,7 +11,7 @@ using EncoderClass = nb::class_<bpe::Encoder>;
 
 // Each adds the methods of one way of encoding; in the file of its name.
 void bind_spans(EncoderClass& encoder);
-void bind_dropout(nb::module_& m, EncoderClass& encoder);
+void bind_dropout(EncoderClass& encoder);
 
 // The policies of all special tokens, from one byte each.
 inline std::vector<bpe::SpecialPolicy> to_policies(const nb::bytes& policies) {

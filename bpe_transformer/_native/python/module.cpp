@@ -6,6 +6,7 @@
 #include "counting/parallel_counter.hpp"
 #include "encoding/decoder.hpp"
 #include "encoding/errors.hpp"
+#include "normalization/normalizer.hpp"
 #include "python/conversions.hpp"
 
 namespace {
@@ -22,12 +23,13 @@ nb::object new_exception(nb::module_& m, const char* name) {
 }  // namespace
 
 void bind_exceptions(nb::module_& m) {
-  static nb::object forbidden, unknown, bad_id, invalid, too_long;
+  static nb::object forbidden, unknown, bad_id, invalid, too_long, grows;
   forbidden = new_exception(m, "ForbiddenSpecial");
   unknown = new_exception(m, "UnknownCharacter");
   bad_id = new_exception(m, "BadId");
   invalid = new_exception(m, "InvalidUtf8");
   too_long = new_exception(m, "WordTooLong");
+  grows = new_exception(m, "TextGrows");
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
     try {
       std::rethrow_exception(p);
@@ -42,6 +44,8 @@ void bind_exceptions(nb::module_& m) {
     } catch (const bpe::WordTooLong& problem) {
       const int64_t text = problem.text == bpe::WordTooLong::kNoText ? -1 : static_cast<int64_t>(problem.text);
       PyErr_SetObject(too_long.ptr(), nb::make_tuple(text, problem.position, problem.size).ptr());
+    } catch (const bpe::TextGrows& problem) {
+      PyErr_SetObject(grows.ptr(), nb::make_tuple(problem.most).ptr());
     } catch (const std::system_error& problem) {
       PyErr_SetObject(PyExc_OSError, nb::make_tuple(problem.code().value(), problem.what()).ptr());
     }

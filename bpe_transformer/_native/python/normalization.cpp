@@ -1,9 +1,14 @@
-// Unicode's forms and SentencePiece's normalisation for Python.
+// Normalisation for Python: Unicode's forms, SentencePiece's map, and sequences of steps.
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <functional>
+#include <stdexcept>
+#include <utility>
 
 #include "normalization/charsmap.hpp"
-#include "normalization/forms.hpp"
 #include "normalization/normalization_tables.hpp"
+#include "normalization/normalizer.hpp"
 #include "python/conversions.hpp"
 #include "text/unicode.hpp"
 
@@ -51,25 +56,66 @@ void make_charsmap(bpe::Charsmap* self, const nb::list& entries, bool squeeze) {
   new (self) bpe::Charsmap(std::move(pairs), squeeze);
 }
 
-nb::bytes normalize_by_map(const bpe::Charsmap& self, const nb::bytes& object) {
-  std::string changed;
+// The matches that a function of Python's gives: a flat list of starts and ends.
+bpe::FindMatches matches_of(nb::callable function) {
+  return
+      [function = std::move(function)](bpe::Text text, const std::function<void(const bpe::compiled::Match&)>& found) {
+        std::vector<size_t> places;
+        {
+          const nb::gil_scoped_acquire acquired;
+          places = nb::cast<std::vector<size_t>>(function(nb::bytes(text.data, text.size)));
+        }
+        size_t done = 0;
+        for (size_t i = 0; i + 1 < places.size(); i += 2) {
+          if (places[i] < done || places[i + 1] < places[i] || places[i + 1] > text.size)
+            throw std::runtime_error("matches do not follow each other");
+          done = places[i + 1];
+          found({text.data + places[i], text.data + places[i + 1]});
+        }
+      };
+}
+
+bpe::Step to_step(const nb::tuple& step) {
+  const std::string_view kind = view_of(step[0]);
+  if (kind == "form") return bpe::form_step(static_cast<Form>(nb::cast<int>(step[1])));
+  if (kind == "lowercase") return bpe::lowercase_step();
+  if (kind == "prepend") return bpe::prepend_step(to_string(step[1]));
+  if (kind == "charsmap") return bpe::charsmap_step(*nb::cast<const bpe::Charsmap*>(step[1]));
+  if (kind == "graphemes") return bpe::graphemes_step(*nb::cast<const bpe::Charsmap*>(step[1]));
+  const bpe::compiled::SplitSequence* compiled = nullptr;
+  if (nb::try_cast(step[1], compiled, false) && compiled)
+    return bpe::replace_step(bpe::matches_of(compiled->stages()[0].automaton), to_string(step[2]));
+  return bpe::replace_step(matches_of(nb::cast<nb::callable>(step[1])), to_string(step[2]));
+}
+
+// `steps` has to live as long: the maps and compiled patterns in it are not copied.
+void make_normalizer(bpe::Normalizer* self, const nb::tuple& steps) {
+  std::vector<bpe::Step> all;
+  for (const nb::handle step : steps) all.push_back(to_step(nb::cast<nb::tuple>(step)));
+  new (self) bpe::Normalizer(std::move(all));
+}
+
+nb::bytes normalize_by_steps(const bpe::Normalizer& self, const nb::bytes& object) {
+  std::string buffer;
+  bpe::Text changed{};
   {
     const bpe::Text text = text_of(object);
     const LongCall call(text.size);
-    changed = self.normalized(text);
+    changed = self.normalized(text, buffer);
   }
-  return to_bytes(changed);
+  return nb::bytes(changed.data, changed.size);
 }
 
-nb::tuple normalize_by_map_aligned(const bpe::Charsmap& self, const nb::bytes& object) {
-  std::string changed;
+nb::tuple normalize_by_steps_aligned(const bpe::Normalizer& self, const nb::bytes& object) {
+  std::string buffer;
+  bpe::Text changed{};
   bpe::Alignment alignment;
   {
     const bpe::Text text = text_of(object);
     const LongCall call(text.size);
-    changed = self.normalized(text, &alignment);
+    changed = self.normalized(text, buffer, &alignment);
   }
-  return aligned(changed, std::move(alignment));
+  return aligned({reinterpret_cast<const char*>(changed.data), changed.size}, std::move(alignment));
 }
 
 }  // namespace
@@ -83,8 +129,9 @@ void bind_normalization(nb::module_& m) {
   m.def(
       "begins_segment", [](int form, uint32_t c) { return bpe::begins_segment(static_cast<Form>(form), c); }, "form"_a,
       "code_point"_a);
-  nb::class_<bpe::Charsmap>(m, "Charsmap")
-      .def("__init__", &make_charsmap, "entries"_a, "squeeze"_a)
-      .def("normalize", &normalize_by_map, "text"_a)
-      .def("normalize_aligned", &normalize_by_map_aligned, "text"_a);
+  nb::class_<bpe::Charsmap>(m, "Charsmap").def("__init__", &make_charsmap, "entries"_a, "squeeze"_a);
+  nb::class_<bpe::Normalizer>(m, "Normalizer")
+      .def("__init__", &make_normalizer, "steps"_a, nb::keep_alive<1, 2>())
+      .def("normalize", &normalize_by_steps, "text"_a)
+      .def("normalize_aligned", &normalize_by_steps_aligned, "text"_a);
 }

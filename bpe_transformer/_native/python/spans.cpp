@@ -25,29 +25,6 @@ nb::tuple encode_spans(const Encoder& self, const bpe::Pattern& pattern, nb::han
   return nb::make_tuple(to_list(ids), to_array(std::move(spans)), length);
 }
 
-nb::tuple plain_spans(const Encoder& self, const bpe::Pattern& pattern, const nb::bytes& object,
-                      const Input<uint32_t>& widths) {
-  bpe::IdBuffer ids;
-  std::vector<int64_t> spans;
-  {
-    const bpe::Text text = text_of(object);
-    const LongCall call(text.size);
-    Encoder::BorrowedCache cache(self);
-    bpe::plain_spans(self, pattern, text, widths.data(), *cache, ids, spans);
-  }
-  return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
-}
-
-nb::tuple pretoken_spans(const Encoder& self, const nb::list& pretokens, const Input<uint32_t>& widths) {
-  Encoder::BorrowedCache cache(self);
-  bpe::IdBuffer ids;
-  std::vector<int64_t> spans;
-  encode_each(pretokens, [&](std::string_view pretoken, size_t position) {
-    bpe::pretoken_spans(self, pretoken, static_cast<int64_t>(position), widths.data(), *cache, ids, spans);
-  });
-  return nb::make_tuple(to_list(ids), to_array(std::move(spans)));
-}
-
 // (ids, row starts, spans, lengths)
 nb::tuple spans_of_texts(const Encoder& self, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts,
                          const nb::bytes& policies, const Input<uint32_t>& widths, bool characters, int num_threads) {
@@ -76,8 +53,6 @@ nb::tuple spans_rows(const Encoder& self, const bpe::Pattern& pattern, const nb:
 
 void bind_spans(EncoderClass& encoder) {
   encoder.def("encode_spans", &encode_spans, "pattern"_a, "text"_a, "policies"_a, "widths"_a, "characters"_a)
-      .def("plain_spans", &plain_spans, "pattern"_a, "text"_a, "widths"_a)
-      .def("pretoken_spans", &pretoken_spans, "pretokens"_a, "widths"_a)
       .def("spans_batch", &spans_batch, "pattern"_a, "texts"_a, "policies"_a, "widths"_a, "characters"_a,
            "num_threads"_a)
       .def("spans_rows", &spans_rows, "pattern"_a, "chunks"_a, "policies"_a, "widths"_a, "characters"_a,

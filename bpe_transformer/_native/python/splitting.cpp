@@ -3,6 +3,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <utility>
 
 #include "python/conversions.hpp"
 #include "simd/simd.hpp"
@@ -56,6 +58,29 @@ void compile(bpe::compiled::SplitSequence* self, const nb::sequence& stages) {
   new (self) bpe::compiled::SplitSequence(std::move(sequence));
 }
 
+// `function` gives lists of the spans of a text: start, end, whether it is a pre-token, start, … `rest` splits those
+// that are not.
+void init_custom(bpe::PythonSplit* self, nb::callable function, const bpe::Pattern& rest, bool keeps_all) {
+  bpe::CustomSplit split;
+  split.rest = rest;
+  split.split = [function = std::move(function), keeps_all](bpe::Text text, const bpe::CustomSplit::Found& found) {
+    const nb::gil_scoped_acquire acquired;
+    size_t done = 0;
+    for (const nb::handle list : function(nb::bytes(text.data, text.size))) {
+      const auto spans = nb::cast<std::vector<size_t>>(list);
+      const nb::gil_scoped_release released;
+      for (size_t i = 0; i + 2 < spans.size(); i += 3) {
+        if (spans[i] < done || spans[i + 1] < spans[i] || spans[i + 1] > text.size || (keeps_all && spans[i] != done))
+          throw std::runtime_error("a split gives spans that do not follow each other");
+        done = spans[i + 1];
+        found(spans[i], spans[i + 1], spans[i + 2] != 0);
+      }
+    }
+    if (keeps_all && done != text.size) throw std::runtime_error("a split drops text");
+  };
+  new (self) bpe::PythonSplit{std::move(split), keeps_all};
+}
+
 // For each stage, a code point of each of its classes.
 std::vector<std::vector<uint32_t>> samples(const bpe::compiled::SplitSequence& self) {
   std::vector<std::vector<uint32_t>> all;
@@ -92,6 +117,8 @@ void bind_splitting(nb::module_& m) {
       .def_prop_ro("samples", &samples)
       .def_prop_ro("num_states", &num_states)
       .def_prop_ro("can_cut", &bpe::compiled::SplitSequence::can_cut);
+  nb::class_<bpe::PythonSplit>(m, "CustomPattern")
+      .def("__init__", &init_custom, "function"_a, "rest"_a, "keeps_all"_a, nb::keep_alive<1, 3>());
   m.def("split", &split, "pattern"_a, "text"_a);
   m.def("next_cut", &next_cut, "pattern"_a, "text"_a, "start"_a);
   m.def("last_cut", &last_cut, "pattern"_a, "text"_a, "end"_a);

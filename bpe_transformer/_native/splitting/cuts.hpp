@@ -25,7 +25,8 @@ inline bool is_cut(const Pattern& pattern, const unicode::Symbol& before, const 
     case Pattern::kWhitespace: return (after.classes & kSpace) != 0;
     case Pattern::kMetaspace: return after.code_point == ' ' && before.code_point != 0x2581;
     case Pattern::kNone:
-    case Pattern::kCompiled: return false;
+    case Pattern::kCompiled:
+    case Pattern::kCustom: return false;
     case Pattern::kGpt2:
     case Pattern::kCl100k:
     case Pattern::kLlama3:

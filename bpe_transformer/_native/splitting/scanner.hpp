@@ -3,9 +3,11 @@
 // (grammar.hpp).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "base/interruption.hpp"
 #include "splitting/bit_planes.hpp"
@@ -92,6 +94,29 @@ class Splitter<Compiled> {
   const uint8_t* starts_[kBlock];
 };
 
+// The grammar of the caller's split.
+struct Custom {};
+
+template <>
+class Splitter<Custom> {
+ public:
+  static constexpr size_t kBlock = 384;
+
+  Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*, const uint8_t* end);
+
+  size_t next(const uint8_t** ends) {
+    given_ = at_;
+    at_ = std::min(given_ + kBlock, pretokens_.size());
+    for (size_t i = given_; i < at_; ++i) ends[i - given_] = pretokens_[i].second;
+    return at_ - given_;
+  }
+  const uint8_t* start(size_t i) const { return pretokens_[given_ + i].first; }
+
+ private:
+  std::vector<std::pair<const uint8_t*, const uint8_t*>> pretokens_;
+  size_t given_ = 0, at_ = 0;
+};
+
 // Calls emit(start, end) for each.
 template <class Grammar, class Emit>
 inline void each(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
@@ -101,7 +126,7 @@ inline void each(const Pattern& pattern, const uint8_t* begin, const uint8_t* st
   while (const size_t n = splitter.next(ends)) {
     pass_checkpoint();
     for (size_t i = 0; i < n; from = ends[i++]) {
-      if constexpr (std::is_same_v<Grammar, Compiled>)
+      if constexpr (requires { splitter.start(i); })
         if (!pattern.keeps_all) from = splitter.start(i);
       emit(from, ends[i]);
     }
@@ -123,6 +148,7 @@ inline void with_grammar(const Pattern& pattern, Use&& use) {
     case Pattern::kMetaspace: return use.template operator()<scan::VectorMetaspace>();
     case Pattern::kNone: return use.template operator()<scan::VectorNone>();
     case Pattern::kCompiled: return use.template operator()<scan::Compiled>();
+    case Pattern::kCustom: return use.template operator()<scan::Custom>();
   }
 }
 
@@ -132,6 +158,16 @@ template <class Emit>
 inline void each_pretoken(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end,
                           Emit&& emit) {
   with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(pattern, begin, stop, end, emit); });
+}
+
+inline scan::Splitter<scan::Custom>::Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*,
+                                              const uint8_t* end) {
+  const CustomSplit& custom = *pattern.custom;
+  const auto add = [&](const uint8_t* from, const uint8_t* to) { pretokens_.emplace_back(from, to); };
+  custom.split({begin, static_cast<size_t>(end - begin)}, [&](size_t start, size_t stop, bool is_done) {
+    if (is_done) add(begin + start, begin + stop);
+    else each_pretoken(custom.rest, begin + start, begin + stop, begin + stop, add);
+  });
 }
 
 }  // namespace bpe

@@ -14,11 +14,9 @@ from bpe_transformer.tokenizer.encoding.encodings import Encodings
 from bpe_transformer.tokenizer.encoding.error_messages import check_dropout, encoding_error
 from bpe_transformer.tokenizer.encoding.framing import Frame, warn_of_cuts
 from bpe_transformer.tokenizer.encoding.inputs import Rows, Texts, spans_with_halves, texts_of, without_halves
-from bpe_transformer.tokenizer.encoding.native_texts import NativeTexts, blanked, merge_rows
-from bpe_transformer.tokenizer.encoding.python_path import PythonEncoder, text_bytes
-from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, SpecialNames, refuse
+from bpe_transformer.tokenizer.encoding.special_tokens import NONE, Policies, SpecialNames, refuse, sought_tokens
+from bpe_transformer.tokenizer.splitting import normalizers
 from bpe_transformer.tokenizer.splitting.alignment import Offsets
-from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner
 from bpe_transformer.tokenizer.threads import thread_count
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, PrefixSpace
 
@@ -28,29 +26,26 @@ OffsetUnit = Literal["byte", "char"]
 class Codec:
     """Encodes and decodes with a model; `Tokenizer` has the same methods and documents them.
 
-    Text goes to the native core where it can: the split pattern has a native scanner, and the text needs no normalisation
-    and holds no token with flags. Other texts go through `PythonEncoder`.
+    A text goes through the stages of the native core in the order of the model: special and added tokens with their flags,
+    normalisation, the space before a text, splits, merging. What the core cannot do itself is a stage that calls Python.
     """
 
     def __init__(self, model: BpeModel) -> None:
         self.model = model
-        split = model.pretokenizer
-        # the native core cannot do these: a prefix space where some bytes have no token, and other normalisations
-        python_only = model.lacks_bytes and model.prefix_space.endswith("_if_none")
-        python_only |= split.normalizer is not None and split.normalization is None
-        # the scanner for texts that are normalised and hold no token with flags, and the one for all texts
-        self._native_texts_scanner = None if python_only else split.normalized_scanner
-        self.scanner = None if model.token_flags or split.normalization else self._native_texts_scanner
-        # special tokens, then added tokens: the order of `policy`
-        tokens = [
-            (token.encode(), id) for kind in (model.special_tokens, model.added_tokens) for token, id in kind.items()
-        ]
-        prefix = get_args(PrefixSpace).index(model.prefix_space)
+        self.splitter = model.pretokenizer.splitter
+        normalizer = model.pretokenizer.normalizer
         self.encoder = _core.Encoder(
-            model.alphabet(), model.left, model.right, model.merged_ids, tokens, model.whole_tokens(), prefix
+            model.alphabet(),
+            model.left,
+            model.right,
+            model.merged_ids,
+            sought_tokens(model),  # in the order of `policy`
+            model.whole_tokens(),
+            get_args(PrefixSpace).index(model.prefix_space),
+            (model.space_mark or " ").encode(),
+            None if normalizer is None else normalizer.core,
         )
         self.decoder = Decoder(model)
-        self._python_encoder = PythonEncoder(model, self.encoder, tokens)
         self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
         policy, sought = self._policies.of(NONE, "all")
         self._nothing_allowed = None if sought else policy
@@ -79,13 +74,9 @@ class Codec:
             policy = self.policy(allowed_special, disallowed_special, (text,))
         try:
             if dropout:
-                ids = self._sample(text, policy, dropout, seed)
-            elif self.scanner is not None:  # by far the most calls, so without the detour below
-                ids = self.encoder.encode(self.scanner, text, policy)
-            elif (scanner := self._scanner_for((text,))) is not None:
-                ids = self.encoder.encode(scanner, text, policy)
+                ids = self.encoder.sample(self.splitter, text, policy, *check_dropout(dropout, seed))
             else:
-                ids = self._python_encoder.encode(text_bytes(text), policy)
+                ids = self.encoder.encode(self.splitter, text, policy)
         except (ValueError, TypeError) as cause:
             if (joined := without_halves((text,))) is not None:
                 options = (allowed_special, disallowed_special, add_bos, add_eos, max_len, dropout, seed)
@@ -114,13 +105,8 @@ class Codec:
         policy = self.policy(allowed_special, disallowed_special, (text,))
         in_characters = _in_characters(unit)
         try:
-            if (scanner := self._scanner_for((text,))) is not None:
-                ids, flat, length = self.encoder.encode_spans(scanner, text, policy, self.model.widths, in_characters)
-                spans = flat.reshape(-1, 2)
-            else:
-                data = text_bytes(text)
-                ids, spans = self._python_encoder.encode_spans(data, policy, self.model.widths)
-                length = _core.spans_to_characters(data, spans) if in_characters else len(data)
+            ids, flat, length = self.encoder.encode_spans(self.splitter, text, policy, self.model.widths, in_characters)
+            spans = flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             if (joined := without_halves((text,))) is not None:
                 options = (allowed_special, disallowed_special, add_bos, add_eos, max_len)
@@ -140,7 +126,14 @@ class Codec:
     ) -> Iterator[tuple[bytes, int | None]]:
         """(pre-token, None) and (special or added token, id), in the order of the text, as `encode` finds them."""
         policy = self.policy(allowed_special, disallowed_special, (text,))
-        return self._python_encoder.pretokens(text_bytes(text), policy)
+        try:
+            found = self.encoder.pretokens(self.splitter, text, policy)
+        except (ValueError, TypeError) as cause:
+            if (joined := without_halves((text,))) is not None:
+                return self.pretokens(joined[0], allowed_special, disallowed_special)
+            self._fail(cause, (text,))
+        tokens = self.model.tokens
+        return ((word if id is None else tokens[id], id) for word, id in found)
 
     def encode_pretokens(self, pretokens: Sequence[bytes]) -> list[int]:
         """The ids of pre-tokens, one after another; they are not split further."""
@@ -153,7 +146,7 @@ class Codec:
     @cached_property
     def _encoder_without_merges(self) -> _core.Encoder:
         no_merges = np.empty(0, np.uint32)
-        return _core.Encoder(self.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0)
+        return _core.Encoder(self.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0, b" ", None)
 
     # --- many texts ----------------------------------------------------------------------------------------------------
 
@@ -198,15 +191,12 @@ class Codec:
         policy = self.policy(allowed_special, disallowed_special, batch)
         widths, in_characters = self.model.widths, _in_characters(unit)
         try:
-            if (scanner := self._scanner_for(batch)) is None:
-                encodings, spans, lengths = self._python_encoder.spans_batch(batch, policy, widths, in_characters)
+            core_options = (policy, widths, in_characters, thread_count(num_threads))
+            if isinstance(batch, Rows):
+                ids, row_starts, flat, lengths = self.encoder.spans_rows(self.splitter, batch.chunks, *core_options)
             else:
-                core_options = (policy, widths, in_characters, thread_count(num_threads))
-                if isinstance(batch, Rows):
-                    ids, row_starts, flat, lengths = self.encoder.spans_rows(scanner, batch.chunks, *core_options)
-                else:
-                    ids, row_starts, flat, lengths = self.encoder.spans_batch(scanner, batch, *core_options)
-                encodings, spans = Encodings.unchecked(ids, row_starts), flat.reshape(-1, 2)
+                ids, row_starts, flat, lengths = self.encoder.spans_batch(self.splitter, batch, *core_options)
+            encodings, spans = Encodings.unchecked(ids, row_starts), flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             if (joined := without_halves(batch)) is not None:
                 options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len)
@@ -253,21 +243,17 @@ class Codec:
 
     @property
     def stages(self) -> dict[str, str]:
-        """The stages of encoding in order, each with what does it: the core, or Python, and why."""
+        """The stages of encoding in order, each with what does it: the core, or Python called back, and why."""
         split, flagged = self.model.pretokenizer, self.model.token_flags
         stages: dict[str, str] = {}
         if self.model.special_tokens or self.model.added_tokens:
-            stages["tokens in text"] = (
-                f"by Python in texts that hold one of {len(flagged)} with flags, else by the core"
-                if flagged
-                else "by the core"
-            )
+            stages["tokens in text"] = f"by the core, {len(flagged)} of them with flags" if flagged else "by the core"
         if split.normalization:
-            stages["normalisation"] = f"to {split.normalization} by the core; texts that are normalised already skip it"
+            stages["normalisation"] = f"to {split.normalization} by the core"
         elif split.rewriting:
-            stages["normalisation"] = (
-                f"{', '.join(step[0] for step in split.rewriting)} by Python, Unicode's forms by the core"
-            )
+            stages["normalisation"] = f"{', '.join(step[0] for step in split.rewriting)} by the core"
+            if by_python := normalizers.by_python(split.rewriting):
+                stages["normalisation"] += f", which finds the matches of {', '.join(by_python)} with the regex package"
         elif split.normalizer is not None:
             stages["normalisation"] = "SentencePiece's, by the core"
         return stages | {"split": split.way, "merging": "by the core"}
@@ -284,46 +270,18 @@ class Codec:
             refuse(sought, texts)
         return policy
 
-    def _scanner_for(self, texts: Sequence[object]) -> Scanner | None:
-        """The native scanner; None where a text may hold a token with flags, or has to be normalised."""
-        if self.scanner is not None or self._native_texts_scanner is None:
-            return self.scanner
-        return None if self._native_texts.rejected(texts) else self._native_texts_scanner
-
-    @cached_property
-    def _native_texts(self) -> NativeTexts:
-        return NativeTexts(self.model)
-
-    def _sample(self, text: str | bytes, policy: bytes, dropout: float, seed: int | None) -> list[int]:
-        probability, seed = check_dropout(dropout, seed)
-        if self.scanner is None:
-            return self._python_encoder.encode(text_bytes(text), policy, _core.Dropout(probability, seed, 0))
-        return self.encoder.sample(self.scanner, text, policy, probability, seed)
-
     def _encode_rows(
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None
     ) -> Encodings:
-        native, draw = self.encoder, check_dropout(dropout, seed) if dropout else (0.0, 0)
-        scanner = self.scanner
-        if scanner is None and self._native_texts_scanner is not None and not dropout:
-            rejected = self._native_texts.rejected(texts)
-            if rejected and len(rejected) < len(texts) and isinstance(texts, tuple):
-                rows = self._python_encoder.encode_some(texts, rejected, policy)
-                others = tuple(blanked(texts, rejected))
-                encodings = Encodings.unchecked(
-                    *native.encode_batch(self._native_texts_scanner, others, policy, num_threads)
-                )
-                return merge_rows(encodings, rejected, rows)
-            scanner = None if rejected else self._native_texts_scanner
-        if scanner is None:
-            return self._python_encoder.encode_batch(texts, policy, *draw)
-        if isinstance(texts, Rows):
-            if dropout:
-                return Encodings.unchecked(*native.sample_rows(scanner, texts.chunks, policy, *draw, num_threads))
-            return Encodings.unchecked(*native.encode_rows(scanner, texts.chunks, policy, num_threads))
+        native, splitter = self.encoder, self.splitter
         if dropout:
-            return Encodings.unchecked(*native.sample_batch(scanner, texts, policy, *draw, num_threads))
-        return Encodings.unchecked(*native.encode_batch(scanner, texts, policy, num_threads))
+            draw = check_dropout(dropout, seed)
+            if isinstance(texts, Rows):
+                return Encodings.unchecked(*native.sample_rows(splitter, texts.chunks, policy, *draw, num_threads))
+            return Encodings.unchecked(*native.sample_batch(splitter, texts, policy, *draw, num_threads))
+        if isinstance(texts, Rows):
+            return Encodings.unchecked(*native.encode_rows(splitter, texts.chunks, policy, num_threads))
+        return Encodings.unchecked(*native.encode_batch(splitter, texts, policy, num_threads))
 
     def _fail(self, cause: Exception, texts: Sequence[object]) -> NoReturn:
         raise encoding_error(cause, texts, self.model) or cause from None

@@ -9,6 +9,7 @@ from typing import Any
 from bpe_transformer import _core
 from bpe_transformer.errors import BpeTransformerError, DecodingError, EncodingError, SpecialTokenError
 from bpe_transformer.lazy import NDArray, np
+from bpe_transformer.tokenizer.splitting.normalizers import grown
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 
@@ -22,6 +23,8 @@ def encoding_error(cause: Exception, texts: Sequence[object], model: BpeModel) -
             f"which is not allowed; to get its id, pass allowed_special={{{token!r}}}; "
             "to encode it as plain text, pass disallowed_special=() or a set without it"
         )
+    if isinstance(cause, _core.TextGrows):
+        return grown(cause)
     if isinstance(cause, _core.UnknownCharacter):
         code_point, index, position = cause.args
         where = f"byte {position}" if len(texts) == 1 else f"byte {position} of text {index}"

@@ -1,23 +1,19 @@
-"""Special tokens in text: which are allowed (tiktoken's rules), and where they occur (flags of the `tokenizers` package)."""
+"""Special tokens in text: which are allowed (tiktoken's rules), and with which flags the core finds them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from bpe_transformer import _core
 from bpe_transformer.errors import SpecialTokenError
-
-if TYPE_CHECKING:
-    import regex
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 SpecialNames = Collection[str] | Literal["all"]
 NONE: frozenset[str] = frozenset()
 # The first two strip white space before or after a token. "single_word" finds a token only between word boundaries,
-# "normalized" finds the normalised token in normalised text.
+# "normalized" finds the normalised token in normalised text. By bit, as in the core's SoughtToken.
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
-Segment = tuple[int, bytes, int | None, int]  # (start, text, index of the token after it or None, end of that token)
 
 
 def named(option: str, names: SpecialNames) -> SpecialNames:
@@ -40,7 +36,7 @@ class Policies:
     def __init__(self, names: Mapping[str, int], added: Collection[str], flagged: Collection[str]) -> None:
         self._names = names
         self._added = added
-        self._flagged = flagged  # tokens with flags, which `Finder` finds
+        self._flagged = flagged  # tokens with flags
         self._cached: dict[tuple[SpecialNames, SpecialNames], tuple[bytes, frozenset[str]]] = {}
 
     def of(self, allowed: SpecialNames, disallowed: SpecialNames) -> tuple[bytes, frozenset[str]]:
@@ -105,94 +101,39 @@ def refuse(names: Collection[str], texts: Sequence[object]) -> None:
             )
 
 
-class Finder:
-    """Finds special and added tokens in text, by their flags: the leftmost first, and the longest of those that begin there.
+def sought_tokens(model: BpeModel) -> list[tuple[bytes, int, int, bytes]]:
+    """(bytes, id, flags, bytes in normalised text) of special and then added tokens, for the core."""
+    tokens = []
+    for name, id in (*model.special_tokens.items(), *model.added_tokens.items()):
+        flags = model.token_flags.get(name, ())
+        bits = sum(1 << bit for bit, flag in enumerate(FLAGS) if flag in flags)
+        tokens.append((name.encode(), id, bits, _normalized(model, name).encode() if "normalized" in flags else b""))
+    return tokens
 
-    `tokens` are (bytes, id) pairs, `indices` those to search for, and `flags` the `FLAGS` of a token by its index. If
-    `space_mark` is given, it and a space match each other, in tokens and in text.
+
+def _normalized(model: BpeModel, token: str) -> str:
+    """A token in normalised text, in which SentencePiece's are sought as they are."""
+    split = model.pretokenizer
+    if split.charsmap is not None or split.squeeze_spaces:
+        return token
+    text = split.normalize(token)
+    return " " + text if model.prefix_space == "always" else text
+
+
+def overlapping(some: Collection[str], others: Collection[str]) -> set[str]:
+    """Those of `some` tokens of which a match can overlap a match of one of the `others` in a text.
+
+    >>> sorted(overlapping(["<a>", "bc", "x<", "lower"], ["<b>", "abcd", "low"]))
+    ['bc', 'lower', 'x<']
     """
-
-    def __init__(
-        self,
-        tokens: Sequence[tuple[bytes, int]],
-        indices: Collection[int],
-        flags: Mapping[int, Collection[str]],
-        space_mark: str | None = None,
-    ) -> None:
-        self._tokens = [token for token, _ in tokens]
-        self._longest_first = sorted(indices, key=lambda index: -len(self._tokens[index]))
-        self._flags = flags
-        self._space_mark = space_mark
-        self._compiled: dict[bytes, regex.Pattern[bytes] | None] = {}  # by policy
-
-    def split(self, data: bytes, policy: bytes) -> Iterator[Segment]:
-        """The segments of `data` between tokens, in order. Tokens that `policy` makes plain text are not searched for.
-
-        Raises `ForbiddenSpecial`.
-        """
-        start = 0
-        pattern = self._compiled[policy] if policy in self._compiled else self._compile(policy)
-        if pattern is not None:
-            for match in pattern.finditer(data):
-                index = int(str(match.lastgroup)[1:])
-                begin, end = match.span()
-                flags = self._flags.get(index, ())
-                if "single_word" in flags and self._in_word(data, begin, end):
-                    continue
-                if policy[index] == _core.FORBID:
-                    raise _core.ForbiddenSpecial(index, 0, begin)
-                if "lstrip" in flags:
-                    begin -= self._spaces(self._patterns[0], data, start, begin, before=True)
-                if "rstrip" in flags:
-                    end += self._spaces(self._patterns[1], data, end, len(data), before=False)
-                yield start, data[start:begin], index, end
-                start = end
-        yield start, data[start:], None, len(data)
-
-    def _compile(self, policy: bytes) -> regex.Pattern[bytes] | None:
-        searched = [index for index in self._longest_first if policy[index] != _core.PLAIN]
-        pattern: regex.Pattern[bytes] | None = None
-        if searched:
-            import regex
-
-            pattern = regex.compile(b"|".join(b"(?P<t%d>%s)" % (n, self._expression(n)) for n in searched))
-        if len(self._compiled) < 16:
-            self._compiled[policy] = pattern
-        return pattern
-
-    def _expression(self, index: int) -> bytes:
-        import regex
-
-        escaped: bytes = regex.escape(self._tokens[index])
-        if self._space_mark is None:
-            return escaped
-        either = b"(?: |%s)" % self._space_mark.encode()
-        for space in (regex.escape(b" "), self._space_mark.encode()):
-            escaped = escaped.replace(space, b"\0")
-        return escaped.replace(b"\0", either)
-
-    def _in_word(self, data: bytes, begin: int, end: int) -> bool:
-        """Whether a word character stands right before `begin` or right after `end`."""
-        before, after = data[max(begin - 4, 0) : begin], data[end : end + 4]  # a character has up to four bytes
-        return bool(self._match(self._patterns[2], before) or self._match(self._patterns[3], after))
-
-    def _spaces(self, pattern: regex.Pattern[str], data: bytes, begin: int, end: int, *, before: bool) -> int:
-        """The number of bytes of white space before `end` or after `begin`, counted in a window that grows as needed."""
-        size = 64
-        while True:
-            window = data[max(begin, end - size) : end] if before else data[begin : min(end, begin + size)]
-            found = len(self._match(pattern, window))
-            if found + 3 < len(window) or len(window) < size:  # the window may cut a character
-                return found
-            size *= 4
-
-    @cached_property
-    def _patterns(self) -> list[regex.Pattern[str]]:
-        import regex
-
-        return [regex.compile(expression) for expression in (r"\s+\z", r"\A\s+", r"\w\z", r"\A\w")]
-
-    @staticmethod
-    def _match(pattern: regex.Pattern[str], data: bytes) -> bytes:
-        found = pattern.search(data.decode("utf-8", "surrogateescape"))
-        return b"" if found is None else found.group().encode("utf-8", "surrogateescape")
+    whole, all_others, sizes = frozenset(others), "\0".join(others), set(map(len, others))
+    longest, longest_other = max(map(len, some), default=0), max(sizes, default=0)
+    starts = {other[:n] for other in others for n in range(1, min(len(other), longest))}
+    ends = {other[-n:] for other in others for n in range(1, min(len(other), longest))}
+    return {
+        token
+        for token in some
+        if token in all_others
+        or any(token[-n:] in starts or token[:n] in ends for n in range(1, min(len(token), longest_other)))
+        or any(token[i : i + size] in whole for size in sizes for i in range(len(token) - size + 1))
+    }

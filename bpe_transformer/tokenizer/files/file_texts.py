@@ -104,7 +104,8 @@ class FileTexts:
         self._errors = errors
         model = codec.model
         # documents are cut only where the native scanner can tell that both sides split as they do in the whole
-        scanner = codec.scanner if model.prefix_space == "never" else None
+        in_steps = model.prefix_space == "never" and not model.token_flags
+        scanner = model.pretokenizer.scanner if in_steps else None
         self._pattern = scanner if scanner is None or can_cut(scanner) else None
         ordinary = not allowed_special and not disallowed_special
         sought = {*model.added_tokens} if ordinary else {*model.added_tokens, *model.special_tokens}

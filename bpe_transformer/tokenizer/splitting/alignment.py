@@ -69,6 +69,21 @@ def normalize_aligned(form: Normalization, text: str) -> Aligned:
     return normalized.decode("utf-8", "surrogateescape"), starts, ends
 
 
+def byte_places(text: str, places: list[int]) -> list[int]:
+    """Places in characters of `text` as places in its UTF-8; a character that stands for a byte (PEP 383) is that byte.
+
+    >>> byte_places("a\u00e9b", [0, 1, 2, 3])
+    [0, 1, 3, 4]
+    """
+    if text.isascii():
+        return places
+    code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    sizes = 1 + (code_points >= 0x80).astype(np.int64) + (code_points >= 0x800) + (code_points >= 0x10000)
+    sizes[(code_points >= 0xDC80) & (code_points < 0xDD00)] = 1
+    found: list[int] = np.concatenate([[0], np.cumsum(sizes)])[places].tolist()
+    return found
+
+
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 

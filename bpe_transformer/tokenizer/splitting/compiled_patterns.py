@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from bpe_transformer import _core
 from bpe_transformer.errors import PatternError
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.time_limit import is_simple
+from bpe_transformer.tokenizer.splitting.alignment import byte_places
+from bpe_transformer.tokenizer.splitting.time_limit import find_matches, is_simple
 
-Scanner = int | _core.CompiledPattern  # a number of `_core.PATTERNS`, or a compiled pattern
+# a number of `_core.PATTERNS`, a compiled pattern, or one that calls Python back
+Scanner = int | _core.CompiledPattern | _core.CustomPattern
 KEEPS = ("all", "matches", "between")  # what a split leaves of the text: matches, the text between them, or both
 _NUM_TEXTS, _TEXT_LENGTH = 50, 24
 _EXPONENTIAL_LENGTH = 10  # of the texts for an expression that may take time exponential in it
@@ -35,7 +38,7 @@ class Stage(NamedTuple):
 
 def can_cut(scanner: Scanner) -> bool:
     """Whether there are texts that can be cut, such that both sides split as they do in the whole."""
-    return isinstance(scanner, int) or scanner.can_cut
+    return isinstance(scanner, int) or (isinstance(scanner, _core.CompiledPattern) and scanner.can_cut)
 
 
 def compile_splits(
@@ -61,6 +64,35 @@ def compile_splits(
         if not same:
             return None, f"by the regex package: the core would split {text!r} otherwise"
     return compiled, f"by the core, compiled to {compiled.num_states} states"
+
+
+@lru_cache(maxsize=64)
+def matcher_of(expression: str) -> _core.CompiledPattern | Callable[[bytes], list[int]]:
+    """What finds the matches of an expression for a step of normalisation: the core, or `regex` where the core cannot.
+
+    Both are compared on texts of characters that the expression tells apart.
+    """
+    by_python = _matches_by_python(expression)
+    try:
+        compiled = _core.CompiledPattern([(expression, patterns.holds_sets(expression), 0, False)])
+        one, other = (_core.Normalizer((("replace", matcher, b"<>"),)) for matcher in (compiled, by_python))
+        same = all(
+            one.normalize(text.encode()) == other.normalize(text.encode())
+            for text in _texts(compiled, is_simple(expression))
+        )
+    except (_core.UnsupportedPattern, UnicodeEncodeError, PatternError):
+        return by_python
+    return compiled if same else by_python
+
+
+def _matches_by_python(expression: str) -> Callable[[bytes], list[int]]:
+    def matches(data: bytes) -> list[int]:
+        """The starts and ends of all matches, one after another."""
+        text = data.decode("utf-8", "surrogateescape")
+        found = find_matches(patterns.compiled_expression(expression), text)
+        return byte_places(text, [place for match in found for place in match.span()])
+
+    return matches
 
 
 def _texts(compiled: _core.CompiledPattern, simple: bool) -> Iterable[str]:

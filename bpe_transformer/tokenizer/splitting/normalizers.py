@@ -8,18 +8,17 @@ taken literally; ("prepend", content), unless the text is empty; ("nmt",); ("ber
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any
 
+from bpe_transformer import _core
 from bpe_transformer.errors import PatternError
-from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.splitting.alignment import Aligned, Normalization, align, normalize, normalize_aligned
-from bpe_transformer.tokenizer.splitting.precompiled_charsmap import PrecompiledNormalizer
-from bpe_transformer.tokenizer.splitting.time_limit import find_matches
+from bpe_transformer.tokenizer.splitting.alignment import Aligned
+from bpe_transformer.tokenizer.splitting.compiled_patterns import matcher_of
+from bpe_transformer.tokenizer.splitting.precompiled_charsmap import entries_of
 
 Step = tuple[str, ...]
-_MAX_GROWTH = 1000
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _ARGUMENTS = dict.fromkeys((*_FORMS, "lowercase", "nmt"), 0) | {"prepend": 1, "bert": 1, "precompiled": 1, "replace": 2}
 _NMT: list[Step] = [
@@ -41,16 +40,34 @@ _BERT: dict[str, list[Step]] = {
 }
 
 
-class Normalizer(Protocol):
-    """An object that normalises text and can align the result with its source."""
+class Normalizer:
+    """A normaliser of the native core: a sequence of steps that also tells where every byte comes from.
+
+    Bytes that are not UTF-8, and lone surrogates, stay as they are.
+    """
+
+    def __init__(self, steps: tuple[tuple[Any, ...], ...]) -> None:
+        self.core = _core.Normalizer(steps)
 
     def normalize(self, text: str) -> str:
-        """The normalised text."""
-        ...
+        """The normalised text. Raises `PatternError` if a step makes it a thousand times as long."""
+        try:
+            return self.core.normalize(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        except _core.TextGrows as cause:
+            raise grown(cause) from None
 
     def aligned(self, text: str) -> Aligned:
-        """The normalised text, aligned with its source."""
-        ...
+        """The normalised text, aligned with its source. Raises `PatternError` as `normalize` does."""
+        try:
+            normalized, starts, ends = self.core.normalize_aligned(text.encode("utf-8", "surrogateescape"))
+        except _core.TextGrows as cause:
+            raise grown(cause) from None
+        return normalized.decode("utf-8", "surrogateescape"), starts, ends
+
+
+def grown(cause: Exception) -> PatternError:
+    """The error for a text of which normalisation makes too much, from the core's."""
+    return PatternError(f"normalisation made more than {cause.args[0]} bytes of a text; leave steps of it out")
 
 
 def check(steps: Sequence[Step]) -> None:
@@ -64,105 +81,63 @@ def check(steps: Sequence[Step]) -> None:
             raise PatternError(f"{min(unknown)!r} is not a setting of bert; choose from {', '.join(_BERT)}")
 
 
-class NormalizerSequence:
-    """A normalizer that applies several steps in order.
+class NormalizerSequence(Normalizer):
+    """A normaliser that applies several steps in order.
 
     >>> NormalizerSequence([("NFC",), ("replace", r"\\s+", " "), ("lowercase",)]).normalize("A  B")
     'a b'
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = [_normalizer(basic) for step in steps for basic in _basic_steps(step)]
-
-    def normalize(self, text: str) -> str:
-        """The normalised text. Raises `PatternError` if a step makes it a thousand times as long."""
-        most = _MAX_GROWTH * (len(text) + 1)
-        for step in self._steps:
-            text = step.normalize(text)
-            if len(text) > most:
-                raise PatternError(f"normalisation made more than {most} characters of a text; leave steps of it out")
-        return text
-
-    def aligned(self, text: str) -> Aligned:
-        starts = np.arange(len(text.encode("utf-8", "surrogateescape")), dtype=np.int64)
-        ends = starts + 1
-        for step in self._steps:
-            before = np.append(starts, ends[-1:])  # and the end of the text, for what a step appends
-            text, first, last = step.aligned(text)
-            if not len(before):
-                before = np.zeros(1, np.int64)
-            starts, ends = before[first], np.where(last > first, np.append(ends, 0)[last - 1], before[first])
-        return text, starts, ends
+        super().__init__(tuple(_core_step(basic) for step in steps for basic in basic_steps(step)))
 
 
-class FormNormalizer:
-    """A normalizer to one of Unicode's normalization forms."""
+class CharsmapNormalizer(Normalizer):
+    """Normalises as a SentencePiece model with this `charsmap` and, if `squeeze`, "remove_extra_whitespaces" does.
 
-    def __init__(self, form: Normalization) -> None:
-        self._form = form
+    The strings of `unchanged` are not normalised.
 
-    def normalize(self, text: str) -> str:
-        return normalize(self._form, text)
+    >>> CharsmapNormalizer(None, True).normalize("  a   b ")
+    'a b'
+    """
 
-    def aligned(self, text: str) -> Aligned:
-        return normalize_aligned(self._form, text)
-
-
-class _Lowercase:
-    def normalize(self, text: str) -> str:
-        return text.replace("Σ", "σ").lower()  # without Python's rule for the end of a word
-
-    def aligned(self, text: str) -> Aligned:
-        return align([(character, self.normalize(character)) for character in text])
+    def __init__(self, charsmap: str | None, squeeze: bool, unchanged: Sequence[str] = ()) -> None:
+        entries = {} if charsmap is None else entries_of(charsmap)
+        kept = tuple(unchanged)  # they win over longer entries that begin with them
+        self.entries = {key: text for key, text in entries.items() if not key.startswith(kept)}
+        self.entries |= {key: key for key in kept}
+        super().__init__((("charsmap", _core_map(self.entries, squeeze)),))
 
 
-class _Replace:
-    def __init__(self, expression: str, content: str) -> None:
-        self._pattern = patterns.compiled_expression(expression)
-        self._content = content
-
-    def normalize(self, text: str) -> str:
-        replaced: list[str] = []
-        end = 0
-        for start, stop in self._matches(text):
-            replaced += text[end:start], self._content
-            end = stop
-        return "".join([*replaced, text[end:]])
-
-    def aligned(self, text: str) -> Aligned:
-        return align(self._replacements(text))
-
-    def _matches(self, text: str) -> Iterator[tuple[int, int]]:
-        end = 0
-        for match in find_matches(self._pattern, text) if text else ():
-            start, stop = match.span()
-            if start != stop or start != end or not end:  # an empty match right after a match does not count
-                yield start, stop
-                end = stop
-
-    def _replacements(self, text: str) -> Iterator[tuple[str, str]]:
-        end = 0
-        for start, stop in self._matches(text):
-            yield text[end:start], text[end:start]
-            yield text[start:stop], self._content
-            end = stop
-        yield text[end:], text[end:]
-
-
-def _basic_steps(step: Step) -> list[Step]:
+def basic_steps(step: Step) -> list[Step]:
     """The basic steps that a step stands for."""
     if step[0] == "nmt":
         return _NMT
     if step[0] == "bert":
         return [basic for name in step[1].split() for basic in _BERT[name]]
-    return [("replace", r"\A(?=[\s\S])", step[1])] if step[0] == "prepend" else [step]
+    return [step]
 
 
-def _normalizer(step: Step) -> Normalizer:
-    if step[0] == "lowercase":
-        return _Lowercase()
-    if step[0] == "replace":
-        return _Replace(*step[1:])
-    if step[0] == "precompiled":
-        return PrecompiledNormalizer(step[1])
-    return FormNormalizer(step[0])  # type: ignore[arg-type]
+def _core_step(step: Step) -> tuple[Any, ...]:
+    """A basic step for the core: one of its own, or one that finds matches with `regex` where it cannot compile them."""
+    kind, *arguments = step
+    if kind == "lowercase":
+        return ("lowercase",)
+    if kind == "prepend":
+        return ("prepend", arguments[0].encode("utf-8", "surrogatepass"))
+    if kind == "replace":
+        expression, content = arguments
+        return ("replace", matcher_of(expression), content.encode("utf-8", "surrogatepass"))
+    if kind == "precompiled":
+        return ("graphemes", _core_map(entries_of(arguments[0]), False))
+    return ("form", _core.FORMS.index(kind))
+
+
+def by_python(steps: Sequence[Step]) -> list[str]:
+    """The expressions whose matches the core cannot find by itself."""
+    basics = [basic for step in steps for basic in basic_steps(step) if basic[0] == "replace"]
+    return [expression for _, expression, _ in basics if callable(matcher_of(expression))]
+
+
+def _core_map(entries: dict[str, str], squeeze: bool) -> _core.Charsmap:
+    return _core.Charsmap([(key.encode(), text.encode()) for key, text in entries.items()], squeeze)

@@ -1,4 +1,4 @@
-"""SentencePiece's normalisation: a compiled map from strings to their replacements, and runs of spaces squeezed to one.
+"""SentencePiece's compiled map from strings to their replacements.
 
 The map is a double-array trie (darts-clone) over UTF-8 whose values are positions in a block of texts, each ended by a zero
 byte: `normalizer.cc` of google/sentencepiece writes and reads it. At every position the longest entry is taken.
@@ -8,95 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
-from functools import cached_property
 
-from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.lazy import NDArray, np
-from bpe_transformer.tokenizer.splitting.alignment import Aligned, align
 
-_ASCII = r"([\x00-\x7f]+(?<!\r)(?=[\x00-\x7f]|\z))"
 # SentencePiece's own rules need 12, some 40, and 300,000
 _MAX_KEY_BYTES, _MAX_TEXT_BYTES, _MAX_NODES = 64, 1000, 1 << 20
 
 
-class CharsmapNormalizer:
-    """Normalises as a SentencePiece model with this `charsmap` and, if `squeeze`, "remove_extra_whitespaces" does.
-
-    The strings of `unchanged` are not normalised.
-
-    >>> CharsmapNormalizer(None, True).normalize("  a   b ")
-    'a b'
-    """
-
-    def __init__(self, charsmap: str | None, squeeze: bool, unchanged: Sequence[str] = ()) -> None:
-        entries = {} if charsmap is None else _entries(charsmap)
-        kept = tuple(unchanged)  # they win over longer entries that begin with them
-        self.entries = {key: text for key, text in entries.items() if not key.startswith(kept)}
-        self.entries |= {key: key for key in kept}
-        self._map = _core.Charsmap([(key.encode(), text.encode()) for key, text in self.entries.items()], squeeze)
-
-    def normalize(self, text: str) -> str:
-        return self._map.normalize(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
-
-    def aligned(self, text: str) -> Aligned:
-        """The normalised text, aligned with its source."""
-        normalized, starts, ends = self._map.normalize_aligned(text.encode("utf-8", "surrogateescape"))
-        return normalized.decode("utf-8", "surrogateescape"), starts, ends
-
-
-class PrecompiledNormalizer:
-    """Normalises with a charsmap as the `tokenizers` package does: every grapheme by the shortest entry at its start.
-
-    A grapheme of six bytes or more, or with no entry at its start, is normalised character by character.
-    """
-
-    def __init__(self, charsmap: str) -> None:
-        self._entries = _entries(charsmap)
-        self._first = frozenset(key[0] for key in self._entries)
-        self._max_key = max(map(len, self._entries), default=0)
-
-    def normalize(self, text: str) -> str:
-        if self._first.isdisjoint(text):
-            return text
-        import regex
-
-        replaced: list[str] = []
-        for segment in regex.splititer(_ASCII, text):  # no grapheme is in two segments
-            if segment.isascii() and "\r\n" not in segment:
-                replaced.append(segment.translate(self._ascii))
-            else:
-                replaced += [replacement for _, replacement in self._replacements(segment)]
-        return "".join(replaced)
-
-    @cached_property
-    def _ascii(self) -> dict[int, str]:
-        return {code: text for code in range(128) if (text := self._shortest(chr(code))) is not None}
-
-    def aligned(self, text: str) -> Aligned:
-        return align(self._replacements(text))
-
-    def _replacements(self, text: str) -> Iterator[tuple[str, str]]:
-        import regex
-
-        for grapheme in regex.findall(r"\X", text):
-            is_short = len(grapheme.encode("utf-8", "surrogatepass")) < 6
-            if is_short and (replacement := self._shortest(grapheme)) is not None:
-                yield grapheme, replacement
-                continue
-            for char in grapheme:
-                replacement = self._shortest(char)
-                yield char, char if replacement is None else replacement
-
-    def _shortest(self, text: str) -> str | None:
-        for size in range(1, min(len(text), self._max_key) + 1):
-            if (replacement := self._entries.get(text[:size])) is not None:
-                return replacement
-        return None
-
-
-def _entries(charsmap: str) -> dict[str, str]:
+def entries_of(charsmap: str) -> dict[str, str]:
     """The strings of the map with their replacements. Raises `FormatError` for a damaged map."""
     try:
         data = base64.b64decode(charsmap, validate=True)

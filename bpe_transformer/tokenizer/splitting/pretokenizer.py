@@ -8,17 +8,18 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
+from bpe_transformer import _core
 from bpe_transformer.errors import PatternError, refuse_one_string
 from bpe_transformer.tokenizer.splitting import normalizers, patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization
 from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
 from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, Stage, compile_splits
-from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
 from bpe_transformer.tokenizer.splitting.time_limit import find_matches
 
 if TYPE_CHECKING:
     import regex
 
+_SOME = 1 << 16  # numbers
 _ESCAPED = re.compile(r"\\(\W)")
 
 
@@ -109,6 +110,12 @@ class Pretokenizer:
         return None if self.byte_splits else scanner_of((), (), self.pattern)[0]
 
     @property
+    def splitter(self) -> Scanner:
+        """What splits normalised text in the core, which calls Python back for what it cannot split by itself."""
+        native = self.normalized_scanner
+        return custom_pattern(self.protected, self.before, self.pattern, self.byte_splits) if native is None else native
+
+    @property
     def way(self) -> str:
         """How normalised text is split: by a scanner of the core, a compiled one, or `regex`, and why."""
         if self.byte_splits:
@@ -128,15 +135,15 @@ class Pretokenizer:
     def normalizer(self) -> normalizers.Normalizer | None:
         """The normalizer, None if text is not normalised. Raises `FormatError` for a damaged `charsmap`."""
         if self.normalization is not None:
-            return normalizers.FormNormalizer(self.normalization)
+            return normalizers.NormalizerSequence([(self.normalization,)])
         if self.rewriting:
             return normalizers.NormalizerSequence(self.rewriting)
         return self.charsmap_normalizer if self.charsmap is not None or self.squeeze_spaces else None
 
     @cached_property
-    def charsmap_normalizer(self) -> CharsmapNormalizer:
+    def charsmap_normalizer(self) -> normalizers.CharsmapNormalizer:
         """SentencePiece's normalizer. Raises `FormatError` for a damaged `charsmap`."""
-        return CharsmapNormalizer(self.charsmap, self.squeeze_spaces, self.unchanged)
+        return normalizers.CharsmapNormalizer(self.charsmap, self.squeeze_spaces, self.unchanged)
 
     def spans(self, text: str) -> Iterator[tuple[str, bool]]:
         """(span, whether it is protected) for the spans of normalised `text`, none empty; `pattern` splits unprotected ones."""
@@ -172,6 +179,22 @@ class Pretokenizer:
                 yield span
             else:
                 yield from self.split_span(span)
+
+    def byte_spans(self, text: str, by_pattern: bool = True) -> Iterator[tuple[int, int, bool]]:
+        """(start, end, whether it is a pre-token) of the spans of normalised `text`, in bytes; all are, `by_pattern`."""
+        done = at = 0  # in characters, in bytes
+        for start, span, protected in self.placed_spans(text):
+            at += len(text[done:start].encode("utf-8", "surrogateescape"))
+            done = start + len(span)
+            is_whole = protected or not by_pattern
+            for word in (span,) if is_whole else patterns.split(self.pattern, span):
+                encoded = word.encode("utf-8", "surrogateescape")
+                if self.byte_splits and not protected:
+                    for first, name in patterns.split_by_chain(self.byte_splits, name_of(encoded)):
+                        yield at + first, at + first + len(name), True
+                else:
+                    yield at, at + len(encoded), protected or by_pattern
+                at += len(encoded)
 
     def split_span(self, span: str) -> Iterator[str]:
         """The pre-tokens of an unprotected span. Where a character is cut, its bytes are lone surrogates (PEP 383)."""
@@ -262,6 +285,29 @@ def scanner_of(protected: tuple[str, ...], before: tuple[str, ...], pattern: str
     stages = [Stage(any_of(protected), finishes=True)] if protected else []
     stages += [Stage.of(split) for split in (*before, pattern) if split != "none"]
     return compile_splits(stages, Pretokenizer(pattern, protected=protected, before=before).split)
+
+
+@lru_cache(maxsize=64)
+def custom_pattern(
+    protected: tuple[str, ...], before: tuple[str, ...], pattern: str, byte_splits: tuple[str, ...]
+) -> _core.CustomPattern:
+    """A pattern by which the core splits with `regex`; it splits what no other expression does by `pattern` if it can."""
+    split = Pretokenizer(pattern, protected=protected, before=before, byte_splits=byte_splits)
+    rest = split.pattern_scanner
+
+    def spans(data: bytes) -> Iterator[list[int]]:
+        """The start and end in bytes of every span, each with whether it is a pre-token; some at a time."""
+        text = data.decode("utf-8", "surrogateescape")
+        found: list[int] = []
+        for start, stop, is_done in split.byte_spans(text, by_pattern=rest is None):
+            found += start, stop, int(is_done)
+            if len(found) >= _SOME:
+                yield found
+                found = []
+        yield found
+
+    keeps_all = split.keeps_all and not any(map(patterns.drops, byte_splits))
+    return _core.CustomPattern(spans, 0 if rest is None else rest, keeps_all)
 
 
 @lru_cache(maxsize=1 << 16)

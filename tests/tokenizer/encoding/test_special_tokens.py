@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import SpecialTokenError
-from bpe_transformer.tokenizer.encoding.native_texts import overlapping
-from bpe_transformer.tokenizer.encoding.special_tokens import _hidden
+from bpe_transformer.tokenizer.encoding.special_tokens import _hidden, overlapping
 
 tiktoken = pytest.importorskip("tiktoken")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bpe_transformer import Tokenizer
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
-from bpe_transformer.tokenizer.splitting.precompiled_charsmap import CharsmapNormalizer
+from bpe_transformer.tokenizer.splitting.normalizers import CharsmapNormalizer
 
 spm = pytest.importorskip("sentencepiece")
 

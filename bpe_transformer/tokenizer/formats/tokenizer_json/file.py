@@ -19,8 +19,7 @@ import numpy as np
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
-from bpe_transformer.tokenizer.encoding.native_texts import overlapping
-from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
+from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS, overlapping
 from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
 from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template
