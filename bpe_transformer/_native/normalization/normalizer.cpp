@@ -138,10 +138,10 @@ class ReplaceStep final : public NormalizationStep {
   bool apply(Text text, std::string& out, Alignment* alignment) const override {
     Output output(text, out, alignment);
     const uint8_t* last = text.data;
-    matches_(text, [&](const compiled::Match& match) {
-      if (match.from == match.to && match.from == last && last != text.data) return;
-      output.replace(match.from, match.to, content_);
-      last = match.to;
+    matches_(text, [&](const uint8_t* from, const uint8_t* to) {
+      if (from == to && from == last && last != text.data) return;
+      output.replace(from, to, content_);
+      last = to;
     });
     return output.finish();
   }
@@ -187,19 +187,6 @@ Step charsmap_step(const Charsmap& map) { return std::make_unique<CharsmapStep>(
 Step graphemes_step(const Charsmap& map) { return std::make_unique<CharsmapStep>(map, true); }
 Step replace_step(FindMatches matches, std::string content) {
   return std::make_unique<ReplaceStep>(std::move(matches), std::move(content));
-}
-
-FindMatches matches_of(const compiled::Automaton& automaton) {
-  return [&automaton](Text text, const std::function<void(const compiled::Match&)>& found) {
-    const uint8_t* const end = text.data + text.size;
-    compiled::Match match{end, end};
-    const uint8_t* at = text.data;
-    for (bool advance = false; automaton.find(text.data, at, end, advance, match); at = match.to) {
-      pass_checkpoint();
-      advance = match.from == match.to;
-      found(match);
-    }
-  };
 }
 
 Text Normalizer::normalized(Text text, std::string& buffer, Alignment* alignment) const {

@@ -14,7 +14,6 @@
 #include "normalization/alignment.hpp"
 #include "normalization/charsmap.hpp"
 #include "normalization/forms.hpp"
-#include "splitting/compiled/automaton.hpp"
 #include "text/text.hpp"
 
 namespace bpe {
@@ -37,8 +36,9 @@ class NormalizationStep {
 };
 
 using Step = std::unique_ptr<const NormalizationStep>;
-// Calls found(match) for each match in a text, one after another.
-using FindMatches = std::function<void(Text text, const std::function<void(const compiled::Match&)>& found)>;
+// Calls found(from, to) for each match in a text, one after another.
+using FoundMatch = std::function<void(const uint8_t* from, const uint8_t* to)>;
+using FindMatches = std::function<void(Text text, const FoundMatch& found)>;
 
 Step form_step(Form form);
 // Each character on its own in lower case.
@@ -47,8 +47,6 @@ Step lowercase_step();
 Step prepend_step(std::string content);
 // Each match is replaced. An empty one right after another does not count.
 Step replace_step(FindMatches matches, std::string content);
-// The matches of an expression, which has to outlive this.
-FindMatches matches_of(const compiled::Automaton& automaton);
 // SentencePiece's normalisation, and that of the `tokenizers` package with the same map: Charsmap::by_graphemes.
 // The map has to outlive the step.
 Step charsmap_step(const Charsmap& map);

@@ -16,7 +16,6 @@ from functools import lru_cache
 from itertools import accumulate
 
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
-from bpe_transformer.tokenizer.learning.reference import merge_pair
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Normalization, begins_segment, normalize
 from bpe_transformer.tokenizer.splitting.normalizers import Step, basic_steps
@@ -320,3 +319,21 @@ def base_symbols(model: BpeModel, word: bytes) -> list[Id]:
             found.append((model.special_tokens[model.unk_token or ""], at, stop))
         at, after_unknown = stop, is_unknown
     return found
+
+
+def merge_pair(word: Sequence[int], pair: tuple[int, int], new_id: int) -> tuple[int, ...]:
+    """`word` with every `pair`, from the left, replaced by `new_id`.
+
+    >>> merge_pair((1, 1, 1), (1, 1), 2)
+    (2, 1)
+    """
+    merged: list[int] = []
+    position = 0
+    while position < len(word):
+        if tuple(word[position : position + 2]) == pair:
+            merged.append(new_id)
+            position += 2
+        else:
+            merged.append(word[position])
+            position += 1
+    return tuple(merged)

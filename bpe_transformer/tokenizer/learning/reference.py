@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from bpe_transformer.tokenizer.encoding.reference import merge_pair
 from bpe_transformer.tokenizer.vocabulary.trace import MergeStep
 
 Pair = tuple[int, int]
@@ -27,24 +28,6 @@ def pair_counts(words: Mapping[Word, int]) -> Counter[Pair]:
         for pair in zip(word, word[1:], strict=False):
             counts[pair] += count
     return counts
-
-
-def merge_pair(word: Sequence[int], pair: Pair, new_id: int) -> Word:
-    """`word` with every `pair`, from the left, replaced by `new_id`.
-
-    >>> merge_pair((1, 1, 1), (1, 1), 2)
-    (2, 1)
-    """
-    merged: list[int] = []
-    position = 0
-    while position < len(word):
-        if tuple(word[position : position + 2]) == pair:
-            merged.append(new_id)
-            position += 2
-        else:
-            merged.append(word[position])
-            position += 1
-    return tuple(merged)
 
 
 def ranking(counts: Mapping[Pair, int]) -> list[Pair]:
