@@ -58,21 +58,20 @@ void make_charsmap(bpe::Charsmap* self, const nb::list& entries, bool squeeze) {
 
 // The matches that a function of Python's gives: a flat list of starts and ends.
 bpe::FindMatches matches_of(nb::callable function) {
-  return
-      [function = std::move(function)](bpe::Text text, const std::function<void(const bpe::compiled::Match&)>& found) {
-        std::vector<size_t> places;
-        {
-          const nb::gil_scoped_acquire acquired;
-          places = nb::cast<std::vector<size_t>>(function(nb::bytes(text.data, text.size)));
-        }
-        size_t done = 0;
-        for (size_t i = 0; i + 1 < places.size(); i += 2) {
-          if (places[i] < done || places[i + 1] < places[i] || places[i + 1] > text.size)
-            throw std::runtime_error("matches do not follow each other");
-          done = places[i + 1];
-          found(text.data + places[i], text.data + places[i + 1]);
-        }
-      };
+  return [function = std::move(function)](bpe::Text text, const bpe::FoundMatch& found) {
+    std::vector<size_t> places;
+    {
+      const nb::gil_scoped_acquire acquired;
+      places = nb::cast<std::vector<size_t>>(function(nb::bytes(text.data, text.size)));
+    }
+    size_t done = 0;
+    for (size_t i = 0; i + 1 < places.size(); i += 2) {
+      if (places[i] < done || places[i + 1] < places[i] || places[i + 1] > text.size)
+        throw std::runtime_error("matches do not follow each other");
+      done = places[i + 1];
+      found(text.data + places[i], text.data + places[i + 1]);
+    }
+  };
 }
 
 // The matches of a compiled expression, which has to live as long.
