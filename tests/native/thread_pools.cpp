@@ -154,6 +154,11 @@ void encode(const bpe::Encoder& encoder, const std::vector<bpe::Text>& texts, co
   });
 }
 
+bpe::TextStages stages() {
+  const std::vector<bpe::SoughtToken> tokens{{.bytes = "<s>", .sought = "", .id = 4000}};
+  return {tokens, bpe::PrefixSpace::kNever, " ", nullptr};
+}
+
 }  // namespace
 
 int main() {
@@ -166,10 +171,10 @@ int main() {
   count(texts, words);
   std::vector<std::string> tokens = byte_tokens();
   const std::vector<bpe::Merge> merges = learn(words, nullptr, tokens, 500);
-  const bpe::Encoder learned(byte_alphabet(), merges, {{"<s>", 4000}}, {}, bpe::PrefixSpace::kNever);
+  const bpe::Encoder learned(byte_alphabet(), merges, stages(), {});
   encode(learned, texts, words, tokens);
   // a new encoder has neither caches nor claims; the first calls come from several threads
-  bpe::Encoder fresh(byte_alphabet(), merges, {{"<s>", 4000}}, {}, bpe::PrefixSpace::kNever);
+  bpe::Encoder fresh(byte_alphabet(), merges, stages(), {});
   fresh.set_cache_bytes(size_t{1} << 20);
   at_once({[&] { bpe::encode_batch(fresh, kPattern, texts, kPolicies, kThreads); },
            [&] { bpe::encode_batch(fresh, kPattern, texts, kPolicies, kThreads); },
