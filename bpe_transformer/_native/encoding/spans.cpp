@@ -93,10 +93,9 @@ void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, cons
 void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
                   const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
   const auto plain = [&](Text segment, const TextStages::Source& source) {
-    size_t i = spans.size();
+    const size_t from = spans.size();
     plain_spans(encoder, pattern, segment, widths, cache, out, spans);
-    if (source.is_text()) return;
-    for (; i < spans.size(); i += 2) source.map(spans[i], spans[i + 1]);
+    if (!source.is_text()) source.map(spans.data() + from, spans.data() + spans.size());
   };
   encoder.stages().for_each_segment(text, policies, true, plain, [&](uint32_t id, size_t start, size_t end) {
     out.push_back(id);

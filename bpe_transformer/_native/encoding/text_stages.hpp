@@ -2,6 +2,7 @@
 // them is normalised, tokens with the flag "normalized" are found in that, and a space is put before what is left.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -36,7 +37,16 @@ class TextStages {
 
     // Whether the segment's bytes are those of the text, from the same place on.
     bool is_text() const { return !start && !offset && !before && !prefix && !alignment; }
-    // From bytes of the segment to bytes of the text.
+    // From places in the segment to places in the text, in pairs from `spans` on.
+    void map(int64_t* spans, const int64_t* end) const {
+      if (alignment) {
+        for (; spans < end; spans += 2) map(spans[0], spans[1]);
+        return;
+      }
+      const auto first = static_cast<int64_t>(start + (prefix ? offset : 0));
+      const auto shift = static_cast<int64_t>(start + offset) - static_cast<int64_t>(before + prefix);
+      for (; spans < end; ++spans) *spans = std::max(*spans + shift, first);
+    }
     void map(int64_t& first, int64_t& last) const {
       const size_t end = place(static_cast<size_t>(last)), from = place(static_cast<size_t>(first));
       const bool is_empty = first == last || (prefix && last == 1) || (before && end <= 1);

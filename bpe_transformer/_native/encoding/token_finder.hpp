@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ class TokenFinder {
 
   // Whether there is one to look for.
   bool seeks(const std::vector<SpecialPolicy>& policies) const {
+    const size_t n = policies.size();  // often all are plain; the first, then each like the one before it
+    if (!n || (policies[0] == SpecialPolicy::kPlain && !std::memcmp(&policies[0], &policies[0] + 1, n - 1)))
+      return false;
     return std::any_of(indices_.begin(), indices_.end(),
                        [&](uint32_t i) { return policies[i] != SpecialPolicy::kPlain; });
   }

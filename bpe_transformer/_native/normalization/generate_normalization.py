@@ -54,7 +54,7 @@ def lower(character: str) -> str:
     name = unicodedata.name(character, "").replace(" CAPITAL ", " SMALL ")
     if unicodedata.category(character) != "Lu" or " SMALL " not in name:
         return character
-    return unicodedata.lookup(name)
+    return str(unicodedata.lookup(name))
 
 
 def lower_case() -> list[int]:
