@@ -141,8 +141,10 @@ const Charsmap::Node* Charsmap::longest(const uint8_t* p, const uint8_t* end, si
 // The shortest entry at p, null if there is none.
 const Charsmap::Node* Charsmap::shortest(const uint8_t* p, const uint8_t* end) const {
   const Node* node = nodes_.data();
-  for (; p < end && (node = child(*node, *p)); ++p)
-    if (node->is_end) return node;
+  for (; p < end && node; ++p) {
+    node = child(*node, *p);
+    if (node && node->is_end) return node;
+  }
   return nullptr;
 }
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, _core, learn_bpe
 from bpe_transformer.errors import EncodingError
-from bpe_transformer.tokenizer.learning import reference
+from bpe_transformer.tokenizer.encoding import reference
 
 Merges = list[tuple[int, int, int]]
 CL100K, NONE = 1, 7  # patterns: of cl100k_base, and the one that splits nothing

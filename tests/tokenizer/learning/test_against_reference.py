@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounts, Tokenizer, _core, learn_bpe
+from bpe_transformer.tokenizer.encoding.reference import merge_pair
 from bpe_transformer.tokenizer.learning import reference
 from bpe_transformer.tokenizer.splitting import patterns
 
@@ -145,7 +146,7 @@ def test_going_on_with_other_counts(words: dict[str, int], merges: int, kind: di
     for word, count in other.items():
         ids = tuple(base_ids(tok, word))
         for pair, new_id in made.items():
-            ids = reference.merge_pair(ids, pair, new_id)
+            ids = merge_pair(ids, pair, new_id)
         corpus.append((ids, count))
     first_id = base.vocab_size if tok.trace is None else tok.trace.first_merge_id
     expected = list(reference.learn(corpus, first_merge_id=first_id, max_merges=1000, allowed=rule(tok)))
