@@ -22,7 +22,9 @@ class ModelOptions(Checked):
     """What every family has."""
 
     d_model: int = option(128, unit="features", meaning="width of every layer", low=1)
-    n_layers: int = option(2, unit="layers", meaning="layers in the decoder, and as many in an encoder", low=1)
+    n_layers: int = option(
+        2, unit="layers", meaning="layers in the decoder, and as many in an encoder", low=1, below=10_001
+    )
     max_len: int = option(128, unit="ids", meaning="longest sequence trained on", low=2)
     dropout: float = option(0.1, unit="probability", meaning="dropout on embeddings and sublayers", low=0, below=0.999)
     tie_embeddings: bool = option(True, unit="yes or no", meaning="one matrix for source, target and output")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from bpe_transformer.studies.trial import MODEL, IdStream, TrialSettings, flops_
 from bpe_transformer.studies.trial import Trial as Training
 from bpe_transformer.tokenizer import Tokenizer
 
-_TRIED = 3  # steps by which the speed is judged, after one that warms up
+_TRIED, _TRIED_SECONDS = 10, 1.5  # steps by which the speed is judged, after one that warms up; whichever comes first
+_FORWARD = 0.4  # of a training step's time, which its ids take where they are only scored
 _LEAST_STEPS = 20
 VALIDATION_BYTES = 300_000  # that are read at most; a tenth of them would already do
 Progress = Callable[[float, str], None]  # (share of the work that is over, what is being done)
@@ -119,15 +121,16 @@ def train_side_by_side(
 ) -> SideBySide:
     """Trains a decoder-only Transformer from `model` with each of `tokenizers` and each of `seeds`.
 
-    Every training has the same number of floating-point operations: `flops`, or, when that is None, as many as make all
-    trainings together last about `minutes` on this machine, judged by a few steps of each. With `flops` the result is a
-    function of its arguments (on one machine, with one number of threads); by the clock it depends on how busy the machine is.
+    Every training has the same number of floating-point operations: `flops`, or, when that is None, as many as make the call
+    last about `minutes` on this machine, encoding and validations included, judged by a few steps of each. With `flops` the
+    result is a function of its arguments (on one machine, with one number of threads); by the clock it depends on how busy the
+    machine is.
     Of the validation texts at most `VALIDATION_BYTES` are read.
 
     Raises `ConfigError` without a tokenizer or seed, or with a budget for fewer than 20 steps, and `CorpusError` without text.
     """
     refuse_one_string(train=train, validation=validation)
-    settings = settings or TrialSettings()
+    began, settings = time.monotonic(), settings or TrialSettings()
     if not tokenizers or not seeds:
         raise ConfigError(f"{len(tokenizers)} tokenizers and {len(seeds)} seeds leave nothing to compare; give some")
     held_out = _shortened(validation, VALIDATION_BYTES)
@@ -135,7 +138,11 @@ def train_side_by_side(
     checks = {name: IdStream.of(tokenizer, held_out, check=True) for name, tokenizer in tokenizers.items()}
     if flops is None:
         progress(0.0, "measuring the speed")
-        flops = _affordable(60.0 * minutes / len(seeds), streams.values(), model, settings)
+        speeds = {name: _seconds_per_step(stream, model, settings) for name, stream in streams.items()}
+        validations = sum(_FORWARD * speeds[name] * len(checks[name].ids) / settings.batch_ids for name in speeds)
+        spent = time.monotonic() - began + len(seeds) * validations
+        left = max(60.0 * minutes - spent, 30.0 * minutes)  # half of it goes into training in any case
+        flops = _affordable(left / len(seeds), streams, speeds, model, settings)
     steps = {name: _steps(flops, stream, model, settings) for name, stream in streams.items()}
     done: dict[str, list[_Outcome]] = {name: [] for name in tokenizers}
     trainings = [(seed, name) for seed in seeds for name in tokenizers]
@@ -175,12 +182,15 @@ class _Outcome(NamedTuple):
 
 
 def _affordable(
-    seconds: float, streams: Iterable[IdStream], model: TransformerOptions, settings: TrialSettings
+    seconds: float,
+    streams: Mapping[str, IdStream],
+    speeds: Mapping[str, float],
+    model: TransformerOptions,
+    settings: TrialSettings,
 ) -> float:
-    """The operations with which one training on each of `streams` together takes `seconds`."""
+    """The operations with which one training on each of `streams` together takes `seconds`. speeds: seconds a step."""
     return seconds / sum(
-        _seconds_per_step(stream, model, settings) / flops_per_step(stream.vocab_size, model, settings.batch_ids)
-        for stream in streams
+        speeds[name] / flops_per_step(stream.vocab_size, model, settings.batch_ids) for name, stream in streams.items()
     )
 
 
@@ -197,7 +207,10 @@ def _steps(flops: float, stream: IdStream, model: TransformerOptions, settings: 
 def _seconds_per_step(stream: IdStream, model: TransformerOptions, settings: TrialSettings) -> float:
     training = Training(stream, 0, model, settings)
     training.train(1)
-    return min(training.train(1) for _ in range(_TRIED))
+    times = [training.train(1)]
+    while len(times) < _TRIED and sum(times) < _TRIED_SECONDS:
+        times.append(training.train(1))
+    return statistics.fmean(times)
 
 
 def _shortened(texts: Sequence[str], most: int) -> list[str]:

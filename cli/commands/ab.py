@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ Examples:
     default=4.0,
     show_default=True,
     metavar="M",
-    help="Train so long in all, about.",
+    help="Take so long in all, about: reading, learning, trainings and validations.",
 )
 @click.option(
     "--flops",
@@ -112,12 +113,12 @@ def command(
     All read the same bytes and have the same compute. --sizes learns one vocabulary and takes it at every size. The
     standard error over seeds says whether a difference is one.
     """
+    began = time.monotonic()
     _refuse_nothing(tokenizers, sizes)
     if svg is not None:
         claim_output(svg)
     console = None if as_json else output(width)
     start_torch(threads, needed=TRAINING)
-    hide_library_bars()
     from bpe_transformer.studies import MODEL, TrialSettings, train_side_by_side
 
     model = replace(MODEL, **settings)  # type: ignore[arg-type]  # of these types, or refused by name
@@ -131,7 +132,7 @@ def command(
             named,
             train,
             held_out,
-            minutes=minutes,
+            minutes=max(minutes - (time.monotonic() - began) / 60, minutes / 2),
             flops=flops,
             seeds=range(1, seeds + 1),
             model=model,
@@ -160,6 +161,7 @@ def _texts(
     from bpe_transformer.data import choose_columns, corpus_info, load_with_validation
     from bpe_transformer.evaluation import scored_rows
 
+    hide_library_bars()
     info = corpus_info(corpus, split.partition("[")[0], errors=errors)
     (column,) = choose_columns(info, task="language-model", column=column).columns
     rows = load_with_validation(

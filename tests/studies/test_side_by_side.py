@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import ConfigError, CorpusError, LearningError
-from bpe_transformer.studies import SideBySide, TrialSettings, learn_sizes, train_side_by_side
+from bpe_transformer.studies import SideBySide, TrialSettings, learn_sizes, side_by_side, train_side_by_side
 from bpe_transformer.studies.side_by_side import VALIDATION_BYTES, Trial, _shortened
 from bpe_transformer.studies.trial import MODEL, IdStream, flops_per_step
 from bpe_transformer.studies.trial import Trial as Training
@@ -88,15 +89,43 @@ def test_flops_by_hand() -> None:
     assert flops_per_step(100, SMALL, 10) == 10 * (6 * (100 * 16 + layer + 16) + 12 * 16 * 16)
 
 
-def test_minutes_become_compute(texts: list[str]) -> None:
+def test_minutes_become_compute(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "_seconds_per_step", lambda *_: 0.005)
     shares: list[float] = []
     result = train_side_by_side(
         learn_sizes(texts, [260]), texts, texts[:2], minutes=0.01, seeds=(1,), model=SMALL, settings=SETTINGS,
         progress=lambda share, _: shares.append(share),
     )  # fmt: skip
-    assert result.trials[0].steps >= 20
+    assert 60 <= result.trials[0].steps <= 120
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize(("minutes", "spent"), [(4.0, 0.0), (4.0, 30.0), (1.0, 50.0)])
+def test_minutes_hold_everything(
+    texts: list[str], minutes: float, spent: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All six trainings together with their validations, and what came before them; half of it is trained in any case."""
+    speeds = {258: 0.03, 271: 0.05, 281: 0.07}  # seconds a step, by the ids and the separator
+    monkeypatch.setattr(side_by_side, "_seconds_per_step", lambda stream, *_: speeds[stream.vocab_size])
+    clock = iter([100.0, 100.0 + spent])
+    monkeypatch.setattr(side_by_side, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    steps: dict[int, list[int]] = {}
+
+    def train(self: Training, number: int, report: object = None) -> float:
+        steps.setdefault(self.stream.vocab_size, []).append(number)
+        return 0.0
+
+    monkeypatch.setattr(Training, "train", train)
+    tokenizers = learn_sizes(texts, [257, 270, 280])
+    train_side_by_side(tokenizers, texts, texts[:4], minutes=minutes, seeds=(1, 2), model=SMALL, settings=SETTINGS)
+    assert [len(each) for each in steps.values()] == [2, 2, 2]
+    trained = sum(sum(each) * speeds[ids] for ids, each in steps.items())
+    scored = 2 * sum(
+        0.4 * speeds[tokenizer.vocab_size + 1] * len(IdStream.of(tokenizer, texts[:4]).ids) / 128
+        for tokenizer in tokenizers.values()
+    )
+    assert trained == pytest.approx(max(60 * minutes - spent - scored, 30 * minutes), abs=6 * 0.07)
 
 
 def test_a_vocabulary_that_cannot_give_the_text_back_is_named(texts: list[str]) -> None:

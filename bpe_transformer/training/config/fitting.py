@@ -18,7 +18,8 @@ from bpe_transformer.training.config.settings import Settings, TrainingConfig
 STEPS_AN_EPOCH = (
     200  # that a batch aims at: enough noise in small corpora, enough ids to keep the processor busy in large ones
 )
-STEPS_BY_CLOCK = 400  # that a run which the clock ends should at least take
+STEPS_BY_CLOCK = 1000  # that a run which the clock ends should at least take
+_PASSES_AS_NEW = 4.0  # over a text, of which each teaches nearly as much as a new text would (Muennighoff et al. 2023)
 VALIDATIONS = 20  # in a run
 WARMUP_SHARE = 16  # of the steps, one in so many: between nanoGPT's 1 in 50 and Vaswani et al.'s 1 in 25 to 1 in 8
 _LEAST_BATCH, _MOST_BATCH = 512, 4096  # ids
@@ -34,13 +35,15 @@ class TrainingData:
     """What the fit depends on.
 
     num_rows, num_bytes: of the training texts, all columns that are read. num_ids: of the longer side in an epoch, once there
-    is a tokenizer. ids_per_second: how fast this machine trains; known only where the clock ends the run.
+    is a tokenizer. ids_per_second: how fast this machine trains; known only where the clock ends the run. task: of the rows,
+    which a family may be trained for besides its own; empty: its own.
     """
 
     num_rows: int
     num_bytes: int
     num_ids: int | None = None
     ids_per_second: float | None = None
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,17 @@ def fit_training(settings: Settings, data: TrainingData, fixed: Collection[str] 
             found.append(Fitted(name, value, why))
             settings = settings.override({name: value})
 
+    if _follows_clock(settings, data):
+        fit("precision", "auto", "the clock ends the run, and bfloat16 takes more steps where the processor has it")
     batch, why = _batch(settings, data)
     fit("max_tokens", batch, why)
     steps = planned_steps(settings, data)
     if settings.task != "translation":
-        fit("label_smoothing", 0.0, f"a {settings.task.replace('-', ' ')} is to give probabilities as they are")
+        kind = settings.task.replace("-", " ") if _is_language_model(settings, data) else "classifier"
+        fit("label_smoothing", 0.0, f"a {kind} is to give probabilities as they are")
     passes = None if steps is None else steps / steps_an_epoch(settings, data.num_ids)
-    if passes is not None and settings.task != "translation" and passes <= 1.05:
-        fit("dropout", 0.0, "every text is seen once, so nothing can be learned by heart")
+    if passes is not None and _is_language_model(settings, data) and passes <= _PASSES_AS_NEW:
+        fit("dropout", 0.0, f"what is read {_times(passes)} is not learned by heart")
     if settings.task == "translation" and data.num_bytes < 10_000_000 and (passes is None or passes > 5):
         fit("dropout", 0.2, f"{times(data.num_bytes, 'byte')}, read many times, are soon learned by heart")
     if steps is not None:
@@ -116,11 +122,12 @@ def steps_an_epoch(settings: Settings, num_ids: int) -> int:
     return max(1, math.ceil(num_ids / (training.max_tokens * training.accumulate * filled)))
 
 
-def first_trial(settings: Settings, fixed: Collection[str] = ()) -> Settings:
+def first_trial(settings: Settings, data: TrainingData, fixed: Collection[str] = ()) -> Settings:
     """The settings with the smallest batch, unless that is given: what the speed is measured with before there are others."""
-    if "max_tokens" in fixed:
-        return settings
-    return settings.override({"max_tokens": max(_LEAST_BATCH, settings.model.max_len)})
+    trial: dict[str, Any] = {"max_tokens": max(_LEAST_BATCH, settings.model.max_len)}
+    if _follows_clock(settings, data):
+        trial["precision"] = "auto"
+    return settings.override({name: value for name, value in trial.items() if name not in fixed})
 
 
 def ids_per_second(settings: Settings, num_ids: int, seconds_per_step: float) -> float:
@@ -145,6 +152,21 @@ def planned_steps(settings: Settings, data: TrainingData) -> int | None:
     return max(1, round(min(ends))) if ends else None
 
 
+def _is_language_model(settings: Settings, data: TrainingData) -> bool:
+    return settings.task.endswith("language-model") and data.task != "classification"
+
+
+def _follows_clock(settings: Settings, data: TrainingData) -> bool:
+    """Whether nothing but the clock ends a language model's run, whose result depends on the machine anyway."""
+    training = settings.training
+    counted = (training.epochs, training.steps, training.tokens)
+    return _is_language_model(settings, data) and counted == (None, None, None)
+
+
+def _times(passes: float) -> str:
+    return "once" if passes <= 1.05 else f"{passes:.1f} times"
+
+
 def _batch(settings: Settings, data: TrainingData) -> tuple[int, str]:
     assert data.num_ids is not None
     training = settings.training
@@ -154,7 +176,7 @@ def _batch(settings: Settings, data: TrainingData) -> tuple[int, str]:
         by_clock = 60.0 * training.minutes * data.ids_per_second / STEPS_BY_CLOCK
         if by_clock < largest:
             largest = by_clock
-            why = f"{training.minutes:g} minutes are to be at least {times(STEPS_BY_CLOCK, 'step')}"
+            why = f"at least {times(STEPS_BY_CLOCK, 'step')} in {training.minutes:g} min"
     power = int(2 ** round(math.log2(max(largest, 1.0))))
     return max(_LEAST_BATCH, min(_MOST_BATCH, power), settings.model.max_len), why
 

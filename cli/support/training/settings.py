@@ -191,7 +191,7 @@ def fit_training_to(
     pairs = rows.task == "translation"
     lengths = [store.lengths for store in stores_of(rows)]
     ids = sum(int(each.max(axis=1).sum()) if pairs else int(each.sum()) for each in lengths)
-    data = replace(data, num_ids=ids)
+    data = replace(data, num_ids=ids, task=rows.task)
     training = chosen.settings.training
     if alone and training.epochs is None and training.steps is None and training.tokens is None:
         data = _with_speed(chosen, data, rows, tokenizer, columns)
@@ -206,7 +206,7 @@ def _with_speed(
     from bpe_transformer.training.speed import seconds_per_step
 
     assert data.num_ids is not None
-    trial = first_trial(chosen.settings, chosen.given)
+    trial = first_trial(chosen.settings, data, chosen.given)
     for _ in range(2):
         seconds = seconds_per_step(trial, rows, tokenizer, columns)
         data = replace(data, ids_per_second=ids_per_second(trial, data.num_ids, seconds))
