@@ -138,11 +138,7 @@ def train_side_by_side(
     checks = {name: IdStream.of(tokenizer, held_out, check=True) for name, tokenizer in tokenizers.items()}
     if flops is None:
         progress(0.0, "measuring the speed")
-        speeds = {name: _seconds_per_step(stream, model, settings) for name, stream in streams.items()}
-        validations = sum(_FORWARD * speeds[name] * len(checks[name].ids) / settings.batch_ids for name in speeds)
-        spent = time.monotonic() - began + len(seeds) * validations
-        left = max(60.0 * minutes - spent, 30.0 * minutes)  # half of it goes into training in any case
-        flops = _affordable(left / len(seeds), streams, speeds, model, settings)
+        flops = _affordable(60.0 * minutes, began, len(seeds), streams, checks, model, settings)
     steps = {name: _steps(flops, stream, model, settings) for name, stream in streams.items()}
     done: dict[str, list[_Outcome]] = {name: [] for name in tokenizers}
     trainings = [(seed, name) for seed in seeds for name in tokenizers]
@@ -183,15 +179,24 @@ class _Outcome(NamedTuple):
 
 def _affordable(
     seconds: float,
+    began: float,
+    seeds: int,
     streams: Mapping[str, IdStream],
-    speeds: Mapping[str, float],
+    checks: Mapping[str, IdStream],
     model: TransformerOptions,
     settings: TrialSettings,
 ) -> float:
-    """The operations with which one training on each of `streams` together takes `seconds`. speeds: seconds a step."""
-    return seconds / sum(
+    """The operations of each training with which all of them and their validations are over `seconds` after `began`.
+
+    Where what came before has taken most of these, half of them go into training nevertheless.
+    """
+    speeds = {name: _seconds_per_step(stream, model, settings) for name, stream in streams.items()}
+    scoring = sum(_FORWARD * speeds[name] * len(checks[name].ids) / settings.batch_ids for name in speeds)
+    spent = time.monotonic() - began + seeds * scoring
+    an_operation = sum(
         speeds[name] / flops_per_step(stream.vocab_size, model, settings.batch_ids) for name, stream in streams.items()
     )
+    return max(seconds - spent, seconds / 2) / seeds / an_operation
 
 
 def _steps(flops: float, stream: IdStream, model: TransformerOptions, settings: TrialSettings) -> int:
