@@ -81,3 +81,14 @@ def test_an_ordinary_block_is_taken_by_the_core() -> None:
     assert _core.json_table(lines, columns[:2], False) is None
     assert _core.json_table(lines, columns[:2], True) is not None
     assert _core.json_table(b'{"text": 1}', [(b"text", 1)], True) is None
+
+
+def test_few_rows_are_objects_at_once_where_they_are_long(tmp_path: Path) -> None:
+    """Also behind a line that is longer than a block, from which on the file is read in lines."""
+    row = json.dumps({"text": "low", "parts": ["x" * 10_000] * 60})
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join([row] * 4 + [json.dumps({"text": "y" * (9 << 20), "parts": []})] + [row] * 8))
+    recorder = StageRecorder()
+    batches = list(json_lines.json_batches([path], json_lines.scan([path], "strict"), "strict", recorder))
+    assert max(batch.num_rows for batch in batches) <= 4
+    assert recorder.stage("read").kept.examples == sum(batch.num_rows for batch in batches) == 13

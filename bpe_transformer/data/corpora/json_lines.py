@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, text_sizes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, Errors, json_rows
 from bpe_transformer.io.line_blocks import LineBlock, line_blocks
-from bpe_transformer.io.utf8 import REPLACE_REMEDY, joined_surrogates
+from bpe_transformer.io.utf8 import REPLACE_REMEDY, Note, joined_surrogates
 from bpe_transformer.ledger import StageRecorder
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _SAMPLE_CHARACTERS = 200
+_CHUNK_BYTES = 1 << 20  # of lines whose rows are objects at the same time
 Place = tuple[str, int]  # a file and a line in it
 
 
@@ -63,8 +63,7 @@ def scan(paths: Sequence[Path], errors: Errors) -> dict[str, JsonColumn]:
         path, known = block.path, _known(columns)
         if known is not None and block.lines and _core.json_table(block.lines, known, False) is not None:
             continue  # it has no other keys, and no other kinds of value
-        rows = json_rows(block.as_file(), errors, lambda *_: None, begin=block.begin)
-        while chunk := list(islice(rows, BATCH_ROWS)):
+        for chunk in _chunks(block, errors, lambda *_: None):
             nested: dict[str, list[Any]] = {}
             for number, row in chunk:
                 for key, value in row.items():
@@ -86,6 +85,20 @@ def _blocks(paths: Sequence[Path]) -> Iterator[LineBlock]:
     for path in paths:
         with ByteFile(path) as file:
             yield from line_blocks(file)
+
+
+def _chunks(block: LineBlock, errors: Errors, note: Note) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """The numbered rows of a block, some at a time: as Python's objects, nested lists take twenty times their size."""
+    file = block.as_file()
+    chunk: list[tuple[int, dict[str, Any]]] = []
+    begin = file.position
+    for row in json_rows(file, errors, note, begin=block.begin):
+        chunk.append(row)
+        if len(chunk) == BATCH_ROWS or file.position - begin >= _CHUNK_BYTES:
+            yield chunk
+            chunk, begin = [], file.position
+    if chunk:
+        yield chunk
 
 
 # the kinds of value that the core knows, by the names that `_kind` gives them
@@ -142,8 +155,7 @@ def json_batches(
         if found is not None:
             yield from _core_batches(found, schema, recorder)
             continue
-        rows = json_rows(block.as_file(), errors, recorder.note_replaced, begin=block.begin)
-        while chunk := list(islice(rows, BATCH_ROWS)):
+        for chunk in _chunks(block, errors, recorder.note_replaced):
             arrays = []
             for name, kind in schema:
                 values = [_value(row.get(name), kind) for _, row in chunk]
