@@ -113,6 +113,14 @@ def tell_when_interrupted(what: Callable[[], str]) -> None:
     _told.append(what)
 
 
+@contextmanager
+def interrupted_saying(what: Callable[[], str]) -> Iterator[None]:
+    """`tell_when_interrupted` for a block."""
+    _told.append(what)
+    yield
+    _told.pop()  # not after Ctrl-C, when the last line is still to be written
+
+
 def messages(width: int | None = None) -> Console:
     """The console for everything that is not data: standard error."""
     return _console(width, to_stderr=True)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpe_transformer.cli.support.console import progress, reporter, say, say_ledger, stdin_bytes
+from bpe_transformer.cli.support.console import (
+    interrupted_saying,
+    progress,
+    reporter,
+    say,
+    say_ledger,
+    stdin_bytes,
+)
 from bpe_transformer.cli.support.counting_options import CountingOptions
 from bpe_transformer.cli.support.python_names import with_options
 from bpe_transformer.io.printable import times
@@ -50,7 +57,8 @@ class CorpusCounting:
         if weights is not None and options.temperature is not None:
             raise click.UsageError("--temperature takes the weights from the sizes; give no weights of your own")
         with _spooled_stdin(twice and "-" in names) as spooled:
-            inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
+            with interrupted_saying(lambda: "the corpora were still being read; nothing was counted or written"):
+                inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
             for note in [one.note for one in inputs if one.note]:
                 say(with_options(note))
             yield cls(names, weights, options, inputs, pretokenizer)
@@ -129,15 +137,22 @@ class CorpusCounting:
         documents = times(counter.num_documents, "whole document")
         reached = f"interrupted after {times(counter.num_bytes, 'byte')}{of}, {documents}"
         if keep_as is None or not counter.num_bytes or counter.is_finished:
-            what = "nothing was written" + (
-                "" if self.options.keep_partial else "; --keep-partial keeps what was reached"
-            )
-            say(f"{reached}; {what}")
+            say(f"{reached}; nothing was written{self._why_nothing(counter)}")
             return
         facts = self.save(counter, keep_as)
         say(f"{reached}; kept as {keep_as}, marked partial")
         for line in _how_to_continue(facts, keep_as):
             say(line)
+
+    def _why_nothing(self, counter: PretokenCounter) -> str:
+        """Why nothing is kept of an interrupted count."""
+        if not self.options.keep_partial:
+            return "; --keep-partial keeps what was reached"
+        if counter.is_finished:
+            return ": counting was over, and its result was on its way; run the command again"
+        if not counter.num_bytes:
+            return ", since no whole document was counted; run the command again"
+        return ": of counts across spaces --keep-partial keeps nothing"
 
     def _reached(self, counter: PretokenCounter, share: float) -> str:
         """How much of the input was counted; where its files hold other bytes than their texts, how much of them was read."""

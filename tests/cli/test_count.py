@@ -15,6 +15,7 @@ import pytest
 
 from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, Tokenizer, learn_bpe
 from bpe_transformer.corpora import python_stdlib
+from bpe_transformer.data.counting import pretoken_counts
 
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -289,3 +290,25 @@ def test_what_was_dropped_when_a_corpus_was_read_is_told_and_can_fail(
             *command, "--fail-above", "1%"
         )
         assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((), "nothing was written; --keep-partial keeps what was reached"),
+        (("--keep-partial",), "nothing was written, since no whole document was counted; run the command again"),
+    ],
+)
+def test_ctrl_c_while_counting_says_why_nothing_is_kept(
+    bpe: Run, corpora: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, why: str
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place, said in (("add_inputs", why), ("count_inputs", "nothing was counted or written")):
+        with monkeypatch.context() as patched:
+            patched.setattr(pretoken_counts, place, stop)
+            done = bpe("count", corpora[0], "-o", tmp_path / "words.parquet", *options)
+        assert done.returncode == 130
+        assert done.stderr.decode().splitlines()[-1].endswith(said)
+        assert not (tmp_path / "words.parquet").exists()
