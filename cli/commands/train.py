@@ -176,11 +176,11 @@ def command(
         _check_run(run, resume=resume, overwrite=overwrite)
     family = _family(run if resume else None, preset, named_settings(settings), start)
     watched = _Watched(" ".join(corpora), choice.split, validation, loggers, samples)
-    if run is not None and len(corpora) == 1 and is_prepared(corpora[0]):
+    if len(corpora) == 1 and is_prepared(corpora[0]):
         _refuse_samples(samples, corpora[0])
-        how = (tokenizer, validation, preset, family, settings, start, processes, fail_above)
+        how = (tokenizer, validation, preset, family, settings, start, processes, fail_above, print_config)
         result = train_prepared(corpora[0], run, *how, partial(_watch_prepared, watched), resume=resume)
-        return _show_result(messages(), result, str(output))
+        return None if result is None else _show_result(messages(), result, str(output))
     mixed, weights = _corpora(choice, corpora, family)
     if run and resume:
         chosen = resumed_settings(run, settings)

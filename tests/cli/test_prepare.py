@@ -207,3 +207,6 @@ def test_prepared_rows_are_accounted_for_and_settings_fitted_as_for_their_text(
         fitted.append([line.partition("  (")[0] for line in said.splitlines() if line.startswith("  --")])
     assert fitted[0] == fitted[1]
     assert "  --warmup 10" in fitted[0]
+    printed = bpe("train", "z", "--tokenizer", "tok", *shape, "--print-config")
+    assert printed.returncode == 0, printed.stderr.decode()
+    assert "warmup = 10" in printed.stdout.decode()

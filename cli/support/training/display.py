@@ -53,13 +53,23 @@ class TrainingDisplay(Callback):
         samples = list(self._sampler(model)) if checked and self._sampler is not None else None
         self._run = self._run.after(now, memory_bytes() if self._live else None, samples)
         if checked:
-            self._console.print(validation_line(now), soft_wrap=True)
+            self._say_validation(validation_figures(now))
             if self._live is None:
                 for sample in samples or ():
                     self._console.print(sample)
         if self._live is not None and (checked or time.monotonic() - self._drawn > _PAUSE):
             self._live.update(render(self._run), refresh=True)
             self._drawn = time.monotonic()
+
+    def _say_validation(self, figures: list[str]) -> None:
+        """A line; on a terminal broken between figures where it is too long."""
+        if not self._console.is_terminal:
+            return self._console.print("  ".join(figures), soft_wrap=True)
+        from rich.text import Text
+
+        from bpe_transformer.inspection.render.elements import Flow
+
+        return self._console.print(Flow(map(Text, figures), gap="  "))
 
     def on_final_validation(self, now: Progress, model: nn.Module) -> None:
         self.on_step(now, model)
@@ -74,17 +84,16 @@ class TrainingDisplay(Callback):
             self._live = None
 
 
-def validation_line(now: Progress) -> str:
-    """What is said of a validation, in one line."""
-    accuracy = "" if now.validation_accuracy is None else f"  accuracy {100 * now.validation_accuracy:.1f} %"
-    score = "" if now.score is None else f"  score {100 * now.score:.1f}"
-    score += "" if now.validation_bits_per_byte is None else f"  {now.validation_bits_per_byte:.3f} bits a byte"
+def validation_figures(now: Progress) -> list[str]:
+    """What is said of a validation: a name and a figure each."""
+    figures = [f"validation {now.validation_loss:.3f}"]
+    figures += [] if now.validation_accuracy is None else [f"accuracy {100 * now.validation_accuracy:.1f} %"]
+    figures += [] if now.score is None else [f"score {100 * now.score:.1f}"]
+    figures += [] if now.validation_bits_per_byte is None else [f"{now.validation_bits_per_byte:.3f} bits a byte"]
     if now.weights is not None:
-        return f"{now.weights}  validation {now.validation_loss:.3f}{accuracy}{score}"
-    return (
-        f"step {now.step:,}  epoch {now.epoch}  {now.seconds / 60:.1f} min  loss {now.loss:.3f}  "
-        f"validation {now.validation_loss:.3f}{accuracy}{score}  {now.ids_per_second:,.0f} ids/s"
-    )
+        return [now.weights, *figures]
+    run = [f"step {now.step:,}", f"epoch {now.epoch}", f"{now.seconds / 60:.1f} min", f"loss {now.loss:.3f}"]
+    return [*run, *figures, f"{now.ids_per_second:,.0f} ids/s"]
 
 
 def sampler(

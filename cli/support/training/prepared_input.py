@@ -61,7 +61,7 @@ def prepared_rows(
 
 def train_prepared(
     path: str,
-    run: Path,
+    run: Path | None,
     tokenizer: str | None,
     validation: str | None,
     preset: str | None,
@@ -70,11 +70,15 @@ def train_prepared(
     start: Pretrained | None,
     processes: Processes,
     fail_above: float | None,
+    print_config: bool,
     watch: Callable[[TokenStore, TokenStore, Tokenizer, TaskColumns, ChosenSettings], Sequence[Callback]],
     *,
     resume: bool,
-) -> RunResult:
-    """Trains on rows that prepare, or encode --file, has written. watch: what receives the figures of the run."""
+) -> RunResult | None:
+    """Trains on rows that prepare, or encode --file, has written. watch: what receives the figures of the run.
+
+    print_config: the settings are printed instead; `run` may then be None.
+    """
     from bpe_transformer.tokenizer.store import StoreFacts
     from bpe_transformer.training import train_model
     from bpe_transformer.training.engine import find_device
@@ -85,22 +89,24 @@ def train_prepared(
     validation = None if validation is None else prepared_folder(validation, given)
     info, columns, asked = prepared_facts(folder)
     StoreFacts.read(folder).ledger.check(fail_above)
-    if resume:
+    if run and resume:
         chosen = resumed_settings(run, settings)
     else:
         fresh = chosen_settings(info, columns, preset, family, {**(asked if start is None else {}), **settings})
         chosen = continued(fresh, start, settings)
-    quiet = not processes.is_first
+    quiet = print_config or not processes.is_first
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
-        fresh = not resume or has_begun_only(run)
-        if not quiet and fresh:
+        fresh = run is None or not resume or has_begun_only(run)
+        if run is not None and fresh and not quiet:
             begin_run(run, chosen.settings, given=chosen.given)
     if not quiet:
         say_ledger(data[0].ledger, "training, ")
     if fresh:
         fit_prepared(chosen, data[0], data[2], columns, alone=not processes.are_several)
+    if run is None or print_config:
+        return chosen.print_config()
     if not quiet:
         chosen.announce(messages())
     initial = initial_weights(start, run, messages(), resume=resume)
