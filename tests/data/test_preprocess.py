@@ -18,6 +18,7 @@ from bpe_transformer.data import (
     Stage,
     TokenStore,
     load_corpus,
+    prepare_classification,
     prepare_language_model,
     prepare_translation,
 )
@@ -203,3 +204,39 @@ def test_missing_values_count_as_empty(tokenizer: Tokenizer, tmp_path: Path) -> 
     prepared = prepare_language_model(rows, tokenizer, cache_dir=tmp_path)
     assert np.array_equal(prepared.lengths, [[len(tokenizer.encode("one")) + 1]])
     assert prepared.ledger.dropped == Amount(1, 0)
+
+
+def test_a_streamed_dataset_gives_the_same_rows_and_goes_on(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    texts = [None if row % 50 == 7 else f"one {row} two" for row in range(3_300)]
+    rows = datasets.Dataset.from_dict({"text": texts, "other": texts[::-1], "label": [row % 2 for row in range(3_300)]})
+    stream = rows.to_iterable_dataset(num_shards=3)
+    whole = prepare_language_model(rows, tokenizer, out=tmp_path / "whole")
+
+    def stop(done: int, _: int) -> None:
+        if done > 2_000:
+            raise KeyboardInterrupt
+
+    how: dict[str, Any] = {"out": tmp_path / "streamed", "unit_bytes": 10_000}
+    with pytest.raises(KeyboardInterrupt):
+        prepare_language_model(stream, tokenizer, **how, progress=stop)
+    reached: list[int] = []
+    streamed = prepare_language_model(stream, tokenizer, **how, progress=lambda done, _: reached.append(done))
+    assert reached[0] > 1_000  # the shards of the first call are there
+    assert len(streamed.facts.shards) > 1
+    assert streamed.tolist() == whole.tolist()
+    assert streamed.ledger == whole.ledger
+    pairs = [
+        prepare_translation(source, tokenizer, src="text", tgt="other", max_len=20, out=tmp_path / f"pairs-{number}")
+        for number, source in enumerate((rows, stream))
+    ]
+    assert [pairs[0].tolist(column) for column in pairs[0].columns] == [
+        pairs[1].tolist(column) for column in pairs[1].columns
+    ]
+    with pytest.raises(CorpusError, match=r"a streamed dataset has no place in the cache; name a folder .* with out="):
+        prepare_language_model(stream, tokenizer)
+    labelled: dict[str, Any] = {"column": "text", "label": "label", "max_len": 20, "out": tmp_path / "labels"}
+    with pytest.raises(CorpusError, match="labels in 'label' of a streamed dataset are not known before its end"):
+        prepare_classification(stream, tokenizer, **labelled)
+    for splits in (datasets.DatasetDict(train=rows), datasets.IterableDatasetDict(train=stream)):
+        with pytest.raises(CorpusError, match="of several splits; give one of them: train"):
+            prepare_classification(splits, tokenizer, **labelled)

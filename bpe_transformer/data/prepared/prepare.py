@@ -175,6 +175,7 @@ def _encoder(
 ) -> tuple[RowEncoder, npt.NDArray[np.int64] | None]:
     """What encodes the rows for a task, and for classification the number of each row's label."""
     refuse_one_string(CorpusError, labels=labels)
+    _check_kind(dataset, columns)
     special = SpecialIds.of(tokenizer)
     if columns.task == "language-model":
         return RowEncoder(tokenizer, {"ids": Framing(columns.columns[0], None, special.eos)}, None), None
@@ -189,6 +190,20 @@ def _encoder(
     names = tuple(labels) or label_names(texts, label)
     framed = {"ids": Framing(column, special.first, special.last)}
     return RowEncoder(tokenizer, framed, max_len, truncate=True, label=label, labels=names), label_ids(texts, names)
+
+
+def _check_kind(dataset: Any, columns: TaskColumns) -> None:
+    """Raises `CorpusError` for several splits at once, and for a stream whose labels are not known beforehand."""
+    import datasets
+
+    if isinstance(dataset, dict):  # DatasetDict and IterableDatasetDict
+        raise CorpusError(
+            f"this is a {type(dataset).__name__} of several splits; give one of them: {', '.join(dataset)}"
+        )
+    if columns.task == "classification" and isinstance(dataset, datasets.IterableDataset):
+        raise CorpusError(
+            f"the labels in {columns.columns[1]!r} of a streamed dataset are not known before its end; load it without streaming"
+        )
 
 
 def _prepare(
@@ -232,10 +247,6 @@ def _rows(
 
     if isinstance(dataset, datasets.IterableDataset):
         return StreamRows(dataset, encoder.columns, unit_bytes)
-    if isinstance(dataset, dict):  # DatasetDict and IterableDatasetDict
-        raise CorpusError(
-            f"this is a {type(dataset).__name__} of several splits; give one of them: {', '.join(dataset)}"
-        )
     return DatasetRows(dataset, encoder.columns, unit_bytes, labels)
 
 
