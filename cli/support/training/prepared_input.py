@@ -56,6 +56,7 @@ def prepared_rows(
     train, held_out, note = load_stores(path, tokenizer, validation, seed=settings.training.seed)
     if not quiet:
         tell([note])
+        say_ledger(train.ledger, "training, ")
     return train, held_out, tokenizer
 
 
@@ -101,8 +102,6 @@ def train_prepared(
         fresh = run is None or not resume or has_begun_only(run)
         if run is not None and fresh and not quiet:
             begin_run(run, chosen.settings, given=chosen.given)
-    if not quiet:
-        say_ledger(data[0].ledger, "training, ")
     if fresh:
         fit_prepared(chosen, data[0], data[2], columns, alone=not processes.are_several)
     if run is None or print_config:
