@@ -76,10 +76,13 @@ def _form_of(source: str, output: str) -> str | None:
         return found
     from bpe_transformer.errors import CheckpointError
     from bpe_transformer.training import load_checkpoint_info
+    from bpe_transformer.training.run_files.file_names import STATE
 
     try:
         load_checkpoint_info(source)
     except (CheckpointError, OSError):
+        if Path(source, STATE).is_file():  # a run that was stopped before it had a model
+            raise
         return None
     return "transformers"
 

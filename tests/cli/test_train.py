@@ -202,7 +202,8 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(
     last = done.stderr.decode().splitlines()[-1]
     assert last == f"interrupted: {run} holds the beginning of a run; go on with the same command and --resume"
     # what other commands say of it
-    for command in (["translate", run, "one"], ["evaluate", run], ["report", run, "-o", tmp_path / "page.html"]):
+    commands = (["translate", run, "one"], ["evaluate", run], ["export", run, tmp_path / "hf"])
+    for command in (*commands, ["report", run, "-o", tmp_path / "page.html"]):
         assert "was stopped before its first validation, so there is no model yet; go on with train, --resume" in fails(
             *command
         )
