@@ -18,6 +18,7 @@ from bpe_transformer.errors import ConfigError, refuse_one_string
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.io.printable import times
 from bpe_transformer.models.config import TransformerOptions
+from bpe_transformer.studies.base.statistics import standard_error
 from bpe_transformer.studies.trial import MODEL, IdStream, TrialSettings, flops_per_step
 from bpe_transformer.studies.trial import Trial as Training
 from bpe_transformer.tokenizer import Tokenizer
@@ -56,9 +57,8 @@ class Trial(View):
 
     @property
     def standard_error(self) -> float | None:
-        """Of the mean over seeds, s / √n; None: one seed."""
-        seeds = len(self.bits_per_byte)
-        return statistics.stdev(self.bits_per_byte) / math.sqrt(seeds) if seeds > 1 else None
+        """Of the mean over seeds; None: one seed."""
+        return standard_error(self.bits_per_byte)
 
     def as_dict(self) -> dict[str, Any]:
         return {

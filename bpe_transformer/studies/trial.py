@@ -16,10 +16,10 @@ from bpe_transformer.errors import CorpusError
 from bpe_transformer.models.checked import Checked, option
 from bpe_transformer.models.config import TransformerConfig, TransformerOptions
 from bpe_transformer.models.decoder_only import LanguageModel
+from bpe_transformer.studies.base.training import warm_cosine
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.objectives import CausalLM
-from bpe_transformer.training.schedules import cosine
 
 MODEL = TransformerOptions(
     d_model=128, n_layers=4, n_heads=4, d_ff=512, max_len=128, dropout=0.0, positions="rope", norm="rmsnorm",
@@ -104,11 +104,10 @@ class Trial:
         """Takes `steps` steps of a schedule that ends with them; returns the seconds. `report` hears of steps done."""
         began = time.perf_counter()
         self.objective.train()
-        warmup = max(1, steps // 10)
+        rate = warm_cosine(steps, self.settings.lr, max(1, steps // 10))
         for step in range(1, steps + 1):
-            lr = self.settings.lr * min(1.0, step / warmup) * cosine(max(0, step - warmup) / max(1, steps - warmup))
             for group in self.optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = rate(step)
             batch = self.engine.move(_predicted(self._batch(step - 1)))
             with self.engine.autocast():
                 loss = self.objective(batch)
