@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from bpe_transformer.errors import TrainingError
+from bpe_transformer.errors import ConfigError, TrainingError
+from bpe_transformer.io.printable import times
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.state import RunState
 from bpe_transformer.training.trainer.step import StepFigures
@@ -30,6 +31,26 @@ def non_finite_validation(settings: Settings, state: RunState, found: Validation
         f"the validation after step {state.step} (epoch {state.epoch + 1}) is not finite: loss {found.loss:g}; "
         f"{_kept(state, path)}; {_remedy(settings)}"
     )
+
+
+def nothing_finite(settings: Settings, state: RunState) -> TrainingError:
+    """The error of a run that left out its bad steps and came to its end without a validation that is finite."""
+    return TrainingError(
+        f"the run came to its end without a finite validation, so that there is no model: {state.skipped:,} of "
+        f"{times(state.step, 'step')} were not finite and left out; {_remedy(settings)}"
+    )
+
+
+def unfit_metric(settings: Settings, task: str, *, decodes: bool) -> ConfigError | None:
+    """The error of a figure for `patience_metric` that this task does not have. decodes: whether there are rows to decode."""
+    metric = settings.training.patience_metric
+    if metric in ("bleu", "exact-match") and not decodes:
+        lacks = "rows to decode, and there are none"
+    elif metric == "accuracy" and task != "classification":
+        lacks = "labels, and there are none"
+    else:
+        return None
+    return ConfigError(f"patience_metric={metric!r} needs {lacks} for this task; choose patience_metric='loss'")
 
 
 def _kept(state: RunState, path: Path) -> str:

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from bpe_transformer.errors import CheckpointError, ConfigError
+from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io import lock_output
+from bpe_transformer.io.printable import times
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.averaging import WeightAverage, mean_of
 from bpe_transformer.training.callbacks import Callback, CallbackGroup, Progress, RunResult, RunStart
@@ -30,7 +31,13 @@ from bpe_transformer.training.optimizers import build_optimizer
 from bpe_transformer.training.state import STATE, RunState, SnapshotKeeper, begin_run, run_identity
 from bpe_transformer.training.tasks import Task
 from bpe_transformer.training.trainer.course import Course
-from bpe_transformer.training.trainer.faults import device_memory_named, non_finite_step, non_finite_validation
+from bpe_transformer.training.trainer.faults import (
+    device_memory_named,
+    non_finite_step,
+    non_finite_validation,
+    nothing_finite,
+    unfit_metric,
+)
 from bpe_transformer.training.trainer.interrupts import Interrupts
 from bpe_transformer.training.trainer.means import RunningMeans
 from bpe_transformer.training.trainer.saving import RunFile
@@ -62,11 +69,8 @@ class Trainer:
         self.info, self.tokenizer, self.directory = info, tokenizer, directory
         self.settings = info.settings
         training = self.settings.training
-        if training.patience_metric in ("bleu", "exact-match") and score is None:
-            raise ConfigError(
-                f"patience_metric={training.patience_metric!r} needs rows to decode, and there are none for this task; "
-                "choose patience_metric='loss'"
-            )
+        if unfit := unfit_metric(self.settings, info.task, decodes=score is not None):
+            raise unfit
         self.callbacks = CallbackGroup(callbacks if engine.processes.is_first else ())
         self.score = score
         self.state = RunState()
@@ -324,6 +328,10 @@ class Trainer:
                 found = self.evaluate()
                 self.callbacks.on_final_validation(self._progress(found, f"{name} {len(state.snapshots)}"), self.model)
             self._keep_best(found, mean, f"{name} {len(state.snapshots)}")
+        if not state.best:
+            raise nothing_finite(self.settings, state)
+        if state.skipped:
+            self.callbacks.on_note(f"{state.skipped:,} of {times(state.step, 'step')} were not finite and left out")
         if not state.finished:
             state.finished = True
             self._save()

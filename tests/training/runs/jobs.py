@@ -107,7 +107,9 @@ def task_of(kind: str, settings: Settings, info: CheckpointInfo, rows: list[list
         )
         return Task(objective, *(MaskedBatches(flat, shuffle=shuffle, **windows) for shuffle in (True, False)))
     if kind == "mixture":
-        return Task(CausalLM(model), BackgroundBatches(_mixture(flat, windows)), PackedBatches(flat, shuffle=False, **windows))
+        return Task(
+            CausalLM(model), BackgroundBatches(_mixture(flat, windows)), PackedBatches(flat, shuffle=False, **windows)
+        )
     packed = [PackedBatches(flat, shuffle=shuffle, **windows) for shuffle in (True, False)]
     return Task(CausalLM(model, label_smoothing=smoothing, r_drop=training.r_drop), *packed)
 
@@ -161,7 +163,16 @@ def trainer_of(
         shard=training.shard,
         activation_checkpointing=training.activation_checkpointing,
     )
-    return Trainer(task, engine, info, TOKENIZER, directory, callbacks=callbacks, score=score, data={"split": "train", **(data or {})})
+    return Trainer(
+        task,
+        engine,
+        info,
+        TOKENIZER,
+        directory,
+        callbacks=callbacks,
+        score=score,
+        data={"split": "train", **(data or {})},
+    )
 
 
 class StepLog(Callback):

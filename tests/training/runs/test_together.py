@@ -26,7 +26,13 @@ PLAIN: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("kind", "precision"),
-    [("translation", "float32"), ("language model", "float32"), ("masked", "float32"), ("labels", "float32"), ("labels", "float16")],
+    [
+        ("translation", "float32"),
+        ("language model", "float32"),
+        ("masked", "float32"),
+        ("labels", "float32"),
+        ("labels", "float16"),
+    ],
 )
 def test_accumulated_batches_are_the_step_of_one_large_batch(kind: str, precision: str, tmp_path: Path) -> None:
     # batches of different lengths: the mean over ids is not the mean of the batches' means
@@ -133,14 +139,32 @@ def test_one_process_needs_no_group() -> None:
     assert torch.equal(alone.sum(torch.ones(2)), torch.ones(2))
 
 
+def kept_bytes(module: torch.nn.Module, batch: Any) -> int:
+    """Bytes of the tensors that a forward pass keeps for the backward one, weights apart."""
+    weights = {value.data_ptr() for value in module.parameters()}
+    sizes: dict[int, int] = {}
+
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        if value.data_ptr() not in weights:
+            sizes[value.data_ptr()] = value.numel() * value.element_size()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        module(batch)
+    return sum(sizes.values())
+
+
 @pytest.mark.parametrize("kind", ["translation", "language model", "labels"])
 def test_activation_checkpointing_changes_memory_and_no_number(kind: str, tmp_path: Path) -> None:
-    results = []
+    results, kept = [], []
     for name, checkpointed in (("plain", False), ("checkpointed", True)):
-        settings = settings_of(kind, activation_checkpointing=checkpointed, steps=3, n_layers=2)
-        trainer_of(kind, tmp_path / name, settings).run(resume=False)
+        settings = settings_of(kind, activation_checkpointing=checkpointed, steps=3, n_layers=4)
+        trainer = trainer_of(kind, tmp_path / name, settings)
+        kept.append(kept_bytes(trainer.objective.train(), next(iter(trainer.task.train.batches(0)))))
+        trainer.run(resume=False)
         results.append(load_file(tmp_path / name / "model.safetensors"))
     assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+    assert kept[1] < kept[0] / 3
 
 
 def test_r_drop_is_the_mean_of_two_masks_and_their_divergence() -> None:
