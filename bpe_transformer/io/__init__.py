@@ -45,12 +45,13 @@ if TYPE_CHECKING:
         read_within,
         shown,
     )
+    from bpe_transformer.io.json_lines import JsonTexts, json_rows
     from bpe_transformer.io.locks import lock_output
     from bpe_transformer.io.manifest import MANIFEST, check_files, check_manifest, write_manifest
     from bpe_transformer.io.printable import code_point, printable_json, printable_layout
     from bpe_transformer.io.processes import end_with_parent
     from bpe_transformer.io.reading_ahead import read_ahead
-    from bpe_transformer.io.rows import column_positions, csv_rows, json_rows, row_texts
+    from bpe_transformer.io.rows import CsvTexts, column_positions, csv_rows, row_texts
     from bpe_transformer.io.text_files import MAX_ROW_BYTES, normalize_blocks, read_lines, split_documents
     from bpe_transformer.io.utf8 import (
         DEFAULT_ERRORS,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "CsvTexts": "rows",
     "BLOCK_BYTES": "byte_files",
     "ByteFile": "byte_files",
     "COMPRESSIONS": "byte_files",
@@ -75,6 +77,7 @@ _HOME = {
     "FORMATS": "byte_files",
     "MANIFEST": "manifest",
     "JsonLimit": "json_files",
+    "JsonTexts": "json_lines",
     "MAX_ROW_BYTES": "text_files",
     "Node": "json_files",
     "ReadStats": "utf8",
@@ -99,7 +102,7 @@ _HOME = {
     "file_format": "byte_files",
     "garbage_collection_paused": "json_files",
     "invalid_utf8_message": "utf8",
-    "json_rows": "rows",
+    "json_rows": "json_lines",
     "lock_output": "locks",
     "normalize_blocks": "text_files",
     "one_line": "json_files",
@@ -136,9 +139,11 @@ __all__ = [
     "TABLE_FORMATS",
     "TEXT_FORMATS",
     "ByteFile",
+    "CsvTexts",
     "Errors",
     "ErrorsOrKeep",
     "JsonLimit",
+    "JsonTexts",
     "Node",
     "ReadStats",
     "atomic_directory",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io.json_files import one_line
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BATCH_BYTES = 128 << 20
+_MOST_ROWS = 1 << 16  # at a time
 _DICTIONARY_PAGE = 2  # of PageType in the format's parquet.thrift
 _READ_DICTIONARY = 4 << 20  # bytes; writers begin no new entry after 1 MiB
 
@@ -58,11 +60,53 @@ def parquet_batches(
         yield batch
 
 
+def parquet_tables(
+    path: str | os.PathLike[str], file: pq.ParquetFile, size: int, columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    """The rows of an open file as tables of little more than `size` bytes, or than `parquet_batches` gives at a time.
+
+    A batch may have few rows for the sake of one long entry of a dictionary; each would cost as much as a table does.
+    """
+
+    held: list[pa.RecordBatch] = []
+    held_bytes = 0
+    for batch in parquet_batches(path, file, _rows_of_bytes(file, size, columns), columns):
+        held.append(batch)
+        held_bytes += batch.nbytes
+        del batch
+        if held_bytes >= size:
+            yield _one_table(held)
+            held_bytes = 0
+    if held:
+        yield _one_table(held)
+
+
+def _one_table(batches: list[pa.RecordBatch]) -> pa.Table:
+    """The rows of batches, which are let go, each column in one array where there is room."""
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(batches)
+    is_one = len(batches) == 1
+    batches.clear()
+    return table if is_one else table.combine_chunks()
+
+
 def rows_within(
     path: str | os.PathLike[str], file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None
 ) -> int:
     """How many rows of an open file to read at a time, at most `rows`, to stay within `BATCH_BYTES`."""
     return min(rows, max(1, BATCH_BYTES // max(1, _longest_value(path, file, columns))))
+
+
+def _rows_of_bytes(file: pq.ParquetFile, size: int, columns: Sequence[str]) -> int:
+    """How many rows of an open file take about `size` bytes in the group of rows where they are longest on average."""
+    facts, average = file.metadata, size / _MOST_ROWS
+    for group in range(facts.num_row_groups):
+        some = facts.row_group(group)
+        chunks = (some.column(place) for place in range(facts.num_columns))
+        held = sum(chunk.total_uncompressed_size for chunk in chunks if _is_wanted(chunk.path_in_schema, columns))
+        average = max(average, held / max(1, some.num_rows))
+    return max(1, int(size / average))
 
 
 def _longest_value(path: str | os.PathLike[str], file: pq.ParquetFile, columns: Sequence[str] | None) -> int:
@@ -77,7 +121,7 @@ def _longest_value(path: str | os.PathLike[str], file: pq.ParquetFile, columns: 
             rows = max(1, facts.row_group(group).num_rows)
             for place in range(facts.num_columns):
                 chunk, column = facts.row_group(group).column(place), file.schema.column(place)
-                if columns is not None and not any(_is_within(column.path, name) for name in columns):
+                if not _is_wanted(column.path, columns):
                     continue
                 if not any("DICTIONARY" in how for how in chunk.encodings):
                     continue
@@ -90,6 +134,10 @@ def _longest_value(path: str | os.PathLike[str], file: pq.ParquetFile, columns: 
                 values = -(-chunk.num_values // rows) if column.max_repetition_level else 1
                 sizes[place] = max(sizes.get(place, 0), values * longest)
     return sum(sizes.values())
+
+
+def _is_wanted(path: str, columns: Sequence[str] | None) -> bool:
+    return columns is None or any(_is_within(path, name) for name in columns)
 
 
 def _is_within(path: str, name: str) -> bool:
@@ -128,11 +176,8 @@ def _longest_entry(raw: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
             data = pa.decompress(data, size, "lz4_raw" if codec == "lz4" else codec, asbytes=True)
         except (pa.ArrowException, OSError, ValueError):  # it is damaged, or Arrow reads what this does not
             return size
-    longest = place = 0
-    while place + 4 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "little")
-        longest, place = max(longest, length), place + 4 + length
-    return longest if place == len(data) == size else size
+    longest = _core.longest_entry(data)
+    return size if longest is None or len(data) != size else longest
 
 
 def _fields(data: bytes, place: int) -> tuple[dict[int, Any], int]:

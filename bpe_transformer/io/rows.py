@@ -1,59 +1,62 @@
-"""Rows of .jsonl, .csv and .tsv files, and the texts in their columns."""
+"""Rows of .csv and .tsv files, and the texts in the columns of tables."""
 
 from __future__ import annotations
 
 import csv
-import json
+import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
 from bpe_transformer import _core
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.byte_files import BLOCK_BYTES, ByteFile, file_format, path_of
-from bpe_transformer.io.json_files import ENTRIES
-from bpe_transformer.io.line_blocks import line_blocks
+from bpe_transformer.io.byte_files import BLOCK_BYTES, ByteFile, Rejoined, file_format, path_of
+from bpe_transformer.io.json_lines import JsonTexts
 from bpe_transformer.io.text_files import MAX_ROW_BYTES, read_lines
-from bpe_transformer.io.utf8 import REPLACE_REMEDY, Errors, Note, ReadStats, joined_surrogates
+from bpe_transformer.io.utf8 import Errors, Note, ReadStats
 
-_JSON_LINES, _JSON_CHARACTERS = 1024, 1 << 20  # parsed at once
-_LONG_TEXT = 1 << 16  # bytes of a text that is not copied once more
-_JSON_SEPARATOR = "between two lines \ue000"
 _LONG_ROW = 1 << 18  # characters
 _QUOTES = re.compile('"+')
 
 
 def csv_rows(
-    file: Path | ByteFile, errors: Errors, note: Note, max_bytes: int = MAX_ROW_BYTES
+    file: Path | ByteFile,
+    errors: Errors,
+    note: Note,
+    max_bytes: int = MAX_ROW_BYTES,
+    begin: tuple[int, int] = (0, 0),
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number (from 1) and fields of every row of a .csv (quoted as in RFC 4180) or .tsv (never quoted) file.
 
     Empty lines are skipped. Raises `CorpusError` with the line for a field that is not quoted right, a line of more than
-    `max_bytes`, or a row of more characters.
+    `max_bytes`, or a row of more characters. `begin`: the lines and bytes of the file that were read before.
     """
     path = path_of(file)
     if file_format(path) == ".tsv":
-        number = 0
-        for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes):
-            number += 1  # noqa: SIM113  # enumerate would keep the line
+        number = begin[0]
+        for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes, begin=begin):
+            number += 1  # enumerate would keep the line
             if line:
                 fields = line.split("\t")
                 del line
                 yield number, fields
         return
     # with the ends of lines, which may be part of a quoted field
-    text = read_lines(file, errors, note, skip_bom=True, keep_ends=True, max_bytes=max_bytes)
-    yield from _quoted_rows(text, path, max_bytes)
+    text = read_lines(file, errors, note, skip_bom=True, keep_ends=True, max_bytes=max_bytes, begin=begin)
+    yield from _quoted_rows(text, path, max_bytes, begin[0])
 
 
-def _quoted_rows(lines: Iterator[str], path: Path, max_characters: int) -> Iterator[tuple[int, list[str]]]:
+def _quoted_rows(
+    lines: Iterator[str], path: Path, max_characters: int, number: int = 0
+) -> Iterator[tuple[int, list[str]]]:
     """The number of the last line and the fields of every row of lines with their ends.
 
-    The csv module takes eight bytes for each character of a field; rows that are long do not go through it.
+    The csv module takes eight bytes for each character of a field; rows that are long do not go through it. `number`: of
+    the lines before those that the reader gets.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONG_ROW + 1))  # the default refuses documents over 128 kB
-    number = 0  # of lines before those that the reader gets
     while True:
         kept: list[str] = []
         reader = csv.reader(_until_long(lines, kept, min(_LONG_ROW, max_characters)), strict=True)
@@ -174,93 +177,6 @@ def _end(line: str) -> int:
     return stop
 
 
-def json_rows(
-    file: Path | ByteFile,
-    errors: Errors,
-    note: Note,
-    max_bytes: int = MAX_ROW_BYTES,
-    begin: tuple[int, int] = (0, 0),
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number (from 1) and object of every line that is not blank. Raises `CorpusError` with the line."""
-    numbered: list[tuple[int, str]] = []
-    number, size = begin[0], 0
-    for line in read_lines(file, errors, note, skip_bom=True, max_bytes=max_bytes, begin=begin):
-        number += 1
-        if not line or line.isspace():
-            continue
-        if len(line) > _JSON_CHARACTERS and _has_many_values(line):
-            raise CorpusError(
-                f"{path_of(file)}, line {number}: more than {ENTRIES.values:,} values in one row, which would take twenty "
-                "times its memory; cut its lists up, or leave them out"
-            )
-        numbered.append((number, line))
-        size += len(line)
-        if len(numbered) >= _JSON_LINES or size >= _JSON_CHARACTERS:
-            del line  # or it would be held while its object is used
-            yield from _json_objects(path_of(file), numbered)
-            numbered, size = [], 0
-    yield from _json_objects(path_of(file), numbered)
-
-
-def _json_objects(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of numbered lines. They are parsed at once, which is faster; a separator keeps one line one value."""
-    if len(numbered) == 1:  # a long one, of which there shall be no copy
-        number, line = numbered.pop()
-        row = _json_object(path, number, line)
-        del line
-        yield number, row
-        return
-    try:
-        rows = json.loads("[" + f',\n"{_JSON_SEPARATOR}",\n'.join(line for _, line in numbered) + "]")
-    except (ValueError, RecursionError):
-        rows = []
-    if len(rows) == 2 * len(numbered) - 1 and all(separator == _JSON_SEPARATOR for separator in rows[1::2]):
-        rows = rows[::2]
-        if all(isinstance(row, dict) for row in rows):
-            yield from ((number, row) for (number, _), row in zip(numbered, rows, strict=True))
-            return
-    for number, line in numbered:
-        yield number, _json_object(path, number, line)
-
-
-def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as problem:
-        raise CorpusError(f"{path}, line {number}: not JSON ({problem}); a .jsonl file has one object a line") from None
-    if not isinstance(row, dict):
-        raise CorpusError(
-            f"{path}, line {number}: a {type(row).__name__}, not an object; a .jsonl file has one object a line"
-        )
-    return row
-
-
-def _has_many_values(line: str) -> bool:
-    """Whether a line of JSON has more values than a row may have; commas and brackets within its texts are none."""
-    if sum(map(line.count, ",[{")) <= ENTRIES.values:
-        return False
-    found = begin = 0
-    while found <= ENTRIES.values and begin < len(line):
-        quote = line.find('"', begin)
-        quote = len(line) if quote < 0 else quote
-        found += sum(line.count(mark, begin, quote) for mark in ",[{")
-        begin = _text_end(line, quote + 1)
-    return found > ENTRIES.values
-
-
-def _text_end(line: str, begin: int) -> int:
-    """The place after the text of JSON whose first character is at `begin`."""
-    place = begin
-    while (place := line.find('"', place)) >= 0:
-        first = place
-        while line[first - 1] == "\\":
-            first -= 1
-        place += 1
-        if (place - first) % 2:  # an even number of backslashes before the quotation mark
-            return place
-    return len(line)
-
-
 def column_positions(path: Path, header: Sequence[str], columns: Sequence[str] | None) -> list[int]:
     """The positions of `columns`, or of all, in a header. Raises `CorpusError` for one that is missing or occurs twice."""
     positions = {name: position for position, name in enumerate(header)}
@@ -287,107 +203,111 @@ def row_texts(
     errors: Errors,
     stats: ReadStats,
     max_bytes: int = MAX_ROW_BYTES,
-    begin: tuple[int, int] = (0, 0),
 ) -> Iterator[str]:
     """The texts in `columns` of a .jsonl, .csv or .tsv file, row by row; None takes every value that is a text.
 
-    A value that is missing or null is counted in `stats`; one that is not a text raises `CorpusError`. `begin` says how many
-    lines and bytes of a .jsonl file were read before, in which every column occurred.
+    A value that is missing or null is counted in `stats`; one that is not a text raises `CorpusError`.
+    """
+    if file_format(file.path) != ".jsonl":
+        yield from CsvTexts(file, columns, errors, stats, max_bytes).rest()
+        return
+    reader = JsonTexts(columns, errors, stats, max_bytes)
+    with closing(reader.blocks(file)) as blocks:
+        for block in blocks:
+            yield from reader.texts(block)
+    reader.check_columns(file.path)
+
+
+class CsvTexts:
+    """The texts in `columns` of a .csv or .tsv file: of its plain rows by a reader of the core, of all others by `rest`.
+
+    `header` and `positions`, of the columns in it, are there with the first of the `blocks`.
     """
 
-    def note(_: str, characters: int) -> None:
-        stats.replaced += characters
+    def __init__(
+        self,
+        file: ByteFile,
+        columns: Sequence[str] | None,
+        errors: Errors,
+        stats: ReadStats,
+        max_bytes: int = MAX_ROW_BYTES,
+    ) -> None:
+        self.header: list[str] | None = None
+        self.positions: list[int] = []
+        self._file, self._columns, self._errors, self._stats = file, columns, errors, stats
+        self._max_bytes = max_bytes
+        self._begin = (0, 0)  # lines and bytes that were taken
+        self._taken = (0, True)
 
-    path = file.path
-    if file_format(path) == ".jsonl":
-        yield from _json_texts(file, columns, errors, stats, note, max_bytes, begin)
-        return
-    rows = csv_rows(file, errors, note, max_bytes)
-    header = next(rows, (0, None))[1]
-    if header is None:
-        raise CorpusError(f"{path} is empty; a table starts with a line of column names")
-    positions = column_positions(path, header, columns)
-    for number, row in rows:
-        if len(row) != len(header):
-            raise CorpusError(
-                f"{path}, line {number}: {len(row)} fields where the header has {len(header)}; "
-                "correct the line or the separator"
-            )
-        for position in positions:
-            yield row[position]
+    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[tuple[memoryview, bool]]:
+        """Stretches of the file after its header that begin with a row, and whether each is the last one.
 
+        After each, `take` is told how many bytes of it were read. Where `rest` is to read on, they end before the file does.
+        """
+        buffer = bytearray(min(size, self._max_bytes))
+        view, source = memoryview(buffer), self._file
+        held = source.readinto(view)
+        is_last = held < len(buffer)
+        start = self._take_header(view[:held], is_last)
+        while start is not None:
+            self._taken = (0, False)
+            yield view[start:held], is_last
+            taken, is_plain = self._taken
+            stop = start + taken
+            self._begin = (self._begin[0] + _core.count_line_ends(buffer, start, stop), self._begin[1] + taken)
+            if is_last and stop == held:
+                self._file = ByteFile(source.path, cast(BinaryIO, io.BytesIO()))
+                return
+            start, kept = stop, held - stop
+            if is_last or not is_plain or kept == len(buffer):
+                break
+            view[:kept] = view[stop:held]
+            held = kept + source.readinto(view[kept:])
+            start, is_last = 0, held < len(buffer)
+        rest = cast(BinaryIO, Rejoined(bytes(view[start or 0 : held]), source))
+        self._file = ByteFile(source.path, rest)
 
-def _json_texts(
-    file: ByteFile,
-    columns: Sequence[str] | None,
-    errors: Errors,
-    stats: ReadStats,
-    note: Note,
-    max_bytes: int,
-    begin: tuple[int, int],
-) -> Iterator[str]:
-    missing = set() if begin[0] else set(columns or ())  # columns that no row has had so far
-    known: dict[str, None] = {}
-    names = [name.encode("utf-8", "surrogatepass") for name in columns or ()]
-    for block in line_blocks(file, begin, min(max_bytes, BLOCK_BYTES)):
-        plain = block.lines and (columns is None or names) and len(set(names)) == len(names)
-        found = _core.json_texts(block.lines, names) if plain else None
-        if found is None:
-            rows = json_rows(block.as_file(), errors, note, max_bytes, block.begin)
-            yield from _texts_of_rows(rows, block.path, columns, missing, known, errors, stats, note)
-            continue
-        data, starts, stops = found
-        if len(starts):
-            missing.clear()
-        view = memoryview(data)
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-            # a slice of bytes is quicker, and a copy
-            yield data[start:stop].decode() if stop - start < _LONG_TEXT else str(view[start:stop], "utf-8")
-    if missing and known:
-        raise CorpusError(f"{file.path} has no column {', '.join(sorted(missing))}; its columns are {', '.join(known)}")
+    def take(self, size: int, is_plain: bool) -> None:
+        """Notes how many bytes of the last block were read, and whether the row after them is plain."""
+        self._taken = (size, is_plain)
 
-
-def _texts_of_rows(
-    rows: Iterator[tuple[int, dict[str, Any]]],
-    path: Path,
-    columns: Sequence[str] | None,
-    missing: set[str],
-    known: dict[str, None],
-    errors: Errors,
-    stats: ReadStats,
-    note: Note,
-) -> Iterator[str]:
-    """The texts of numbered rows. Columns that a row has leave `missing`; its keys are added to `known` until all have."""
-    for number, row in rows:
-        if columns is None:
-            for column, value in row.items():
-                if isinstance(value, str):
-                    yield value if value.isascii() else _whole(value, path, number, column, errors, note)
-            continue
-        if missing:
-            known.update(dict.fromkeys(row))
-            missing.difference_update(row)
-        for column in columns:
-            value = row.get(column)
-            if value is None:
-                stats.note_missing(1, [f"{path}, line {number}"])
-            elif isinstance(value, str):
-                yield value if value.isascii() else _whole(value, path, number, column, errors, note)
-            else:
+    def rest(self) -> Iterator[str]:
+        """The texts of all rows that were not taken, or the error for one."""
+        path = self._file.path
+        rows = csv_rows(self._file, self._errors, self._note, self._max_bytes, self._begin)
+        if self.header is None:
+            self._set_header(next(rows, (0, None))[1])
+        header = self.header or []
+        for number, row in rows:
+            if len(row) != len(header):
                 raise CorpusError(
-                    f"{path}, line {number}: {column} is {value!r:.60}, not a text; name a column of texts"
+                    f"{path}, line {number}: {len(row)} fields where the header has {len(header)}; "
+                    "correct the line or the separator"
                 )
+            for position in self.positions:
+                yield row[position]
 
+    def _take_header(self, data: memoryview, is_last: bool) -> int | None:
+        """The bytes of the header that begins a file; None where `rest` is to read it, since it is damaged or very long."""
+        head = ByteFile(self._file.path, cast(BinaryIO, io.BytesIO(data)))
+        try:
+            number, header = next(csv_rows(head, "strict", self._note, self._max_bytes), (0, None))
+        except CorpusError:
+            return None
+        end, stop = 0, bytes(data[:_LONG_ROW])
+        for _ in range(number):
+            end = stop.find(b"\n", end) + 1
+            if not end:
+                return None
+        self._set_header(header)
+        self._begin = (number, end)
+        return end
 
-def _whole(text: str, path: Path, number: int, column: str, errors: Errors, note: Note) -> str:
-    """The text with U+FFFD for lone surrogates, which only an escape such as "\\ud800" can spell; an error if strict."""
-    try:
-        text.encode()
-        return text
-    except UnicodeEncodeError as cause:
-        place = f"{path}, line {number:,}: {column} has the lone surrogate U+{ord(text[cause.start]):04X}"
-    if errors == "strict":
-        raise CorpusError(f"{place}, which UTF-8 cannot hold; correct it, or go on with {REPLACE_REMEDY}")
-    whole = joined_surrogates(text, "replace")
-    note(f"{place}, replaced by U+FFFD", whole.count("\ufffd") - text.count("\ufffd"))
-    return whole
+    def _set_header(self, header: list[str] | None) -> None:
+        path = self._file.path
+        if header is None:
+            raise CorpusError(f"{path} is empty; a table starts with a line of column names")
+        self.header, self.positions = header, column_positions(path, header, self._columns)
+
+    def _note(self, _: str, characters: int) -> None:
+        self._stats.replaced += characters

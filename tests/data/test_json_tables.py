@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bpe_transformer import _core
 from bpe_transformer.data.corpora import json_lines
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io.line_blocks import line_blocks
+from bpe_transformer.io.json_lines import line_blocks
 from bpe_transformer.ledger import StageRecorder
 
 TEXTS = st.sampled_from(["low", "최고의 영화", "", "a\nb", 'quo"ted', "\u2028", "😀"]) | st.text(max_size=6)

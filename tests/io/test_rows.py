@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import ByteFile, JsonLimit, ReadStats, read_ahead, row_texts, rows
+from bpe_transformer.io import ByteFile, JsonLimit, ReadStats, json_lines, read_ahead, row_texts, rows
 from bpe_transformer.io.byte_files import BLOCK_BYTES
 
 SIZE = 4 << 20
@@ -114,11 +114,11 @@ def test_a_row_of_very_many_values_is_refused_and_commas_in_texts_are_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list of empty lists takes twenty times its size, whether its column is read or not."""
-    monkeypatch.setattr(rows, "ENTRIES", JsonLimit(1 << 20, 1000))
-    monkeypatch.setattr(rows, "_JSON_CHARACTERS", 100)
+    monkeypatch.setattr(json_lines, "ENTRIES", JsonLimit(1 << 20, 1000))
+    monkeypatch.setattr(json_lines, "_JSON_CHARACTERS", 100)
     path, texts = tmp_path / "a.jsonl", ['a,"b",[\\', 'c\\\\,d"' * 300, ",[{" * 2000]
     path.write_text("".join(json.dumps({"text": text, "n": [1, 2]}) + "\n" for text in texts))
-    assert [row["text"] for _, row in rows.json_rows(path, "strict", print)] == texts
+    assert [row["text"] for _, row in json_lines.json_rows(path, "strict", print)] == texts
     path.write_text(json.dumps({"text": "x"}) + "\n" + json.dumps({"text": "y", "nested": [[]] * 600}) + "\n")
     with pytest.raises(CorpusError, match=r"a\.jsonl, line 2: more than 1,000 values in one row.*; cut its lists up"):
-        list(rows.json_rows(path, "strict", print))
+        list(json_lines.json_rows(path, "strict", print))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -13,24 +14,48 @@ namespace bpe {
 namespace {
 
 constexpr size_t kChunkBytes = 1 << 18;  // of a text that one thread takes at a time
+constexpr size_t kTextBytes = 16;        // that a text costs besides its bytes
+constexpr size_t kSlack = 16;            // of a stream's buffer, see TextMemory
 constexpr size_t kFoldWords = 1 << 17;   // in another thread's table before it is merged into the first
 constexpr size_t kLeastTable = 1 << 16;
 
-// A stretch of a text that can be split into pre-tokens by itself.
-struct Chunk {
-  Text bytes;
-  size_t text;
-  size_t position;
+// What one thread takes at a time: whole texts, or a stretch of one text that can be split into pre-tokens by itself.
+struct Portion {
+  size_t first, last;  // of the texts
+  Text stretch;        // of the first text, if `last` is `first`
+  size_t position;     // of the stretch
 };
 
-void cut(std::vector<Chunk>& chunks, const Pattern& pattern, const Text& text, size_t number) {
+void cut(std::vector<Portion>& portions, const Pattern& pattern, const Text& text, size_t number) {
   const uint8_t* const end = text.data + text.size;
   for (const uint8_t* begin = text.data; begin < end;) {
     const uint8_t* const to =
         static_cast<size_t>(end - begin) > kChunkBytes ? next_cut(pattern, begin + kChunkBytes, end) : end;
-    chunks.push_back({{begin, static_cast<size_t>(to - begin)}, number, static_cast<size_t>(begin - text.data)});
+    portions.push_back(
+        {number, number, {begin, static_cast<size_t>(to - begin)}, static_cast<size_t>(begin - text.data)});
     begin = to;
   }
+}
+
+std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>& texts) {
+  std::vector<Portion> portions;
+  size_t first = 0, bytes = 0;
+  const auto end_portion = [&](size_t last) {
+    if (first < last) portions.push_back({first, last, {}, 0});
+    first = last;
+    bytes = 0;
+  };
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].size > kChunkBytes) {
+      end_portion(i);
+      cut(portions, pattern, texts[i], i);
+      first = i + 1;
+    } else if ((bytes += texts[i].size + kTextBytes) >= kChunkBytes) {
+      end_portion(i + 1);
+    }
+  }
+  end_portion(texts.size());
+  return portions;
 }
 
 // The number of bytes at the end that begin an incomplete character.
@@ -53,45 +78,43 @@ ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t t
     for (WordCounts& table : tables_) table.spill_to(sink, std::max(kLeastTable, table_bytes / tables_.size() / 2));
 }
 
-void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>& texts) {
-  std::vector<Chunk> chunks;
-  for (size_t i = 0; i < texts.size(); ++i) cut(chunks, pattern, texts[i], i);
-  std::vector<size_t> ends;  // of the groups of chunks that one thread takes at a time
-  size_t bytes = 0;
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    bytes += chunks[i].bytes.size;
-    if (bytes < kChunkBytes && i + 1 < chunks.size()) continue;
-    ends.push_back(i + 1);
-    bytes = 0;
-  }
+void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory) {
+  const std::vector<Portion> portions = portions_of(pattern, texts);
   std::mutex guard;
   std::optional<InvalidUtf8> invalid;  // the first one
   std::optional<WordTooLong> too_long;
+  const auto count = [&](WordCounts& counts, const Text* first, const Text* last, size_t number, size_t position) {
+    for (const Text* text = first; text < last && !memory.is_utf8; ++text) {
+      const size_t valid = unicode::valid_prefix(text->data, text->size);
+      if (valid == text->size) continue;
+      InvalidUtf8 here{number + static_cast<size_t>(text - first), position + valid, text->data[valid]};
+      const std::lock_guard lock(guard);
+      if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position)) invalid = here;
+      return;
+    }
+    try {
+      counts.count_texts(pattern, first, last, memory.slack);
+    } catch (WordTooLong& here) {
+      const auto* const data = reinterpret_cast<const uint8_t*>(here.data);
+      const Text* const text = std::find_if(first, last, [&](const Text& one) {
+        return !std::less<>()(data, one.data) && std::less<>()(data, one.data + one.size);
+      });
+      here.text = number + static_cast<size_t>(text - first);
+      here.position = position + static_cast<size_t>(data - text->data);
+      const std::lock_guard lock(guard);
+      if (!too_long || std::pair(here.text, here.position) < std::pair(too_long->text, too_long->position))
+        too_long = here;
+    }
+  };
   std::atomic<size_t> next{0};
-  run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(ends.size(), 1))), [&](int thread) {
+  run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(portions.size(), 1))), [&](int thread) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
-    for (size_t i; (i = next.fetch_add(1)) < ends.size();) {
-      for (size_t at = i == 0 ? 0 : ends[i - 1]; at < ends[i]; ++at) {
-        const Chunk& chunk = chunks[at];
-        const uint8_t* const begin = chunk.bytes.data;
-        const size_t valid = unicode::valid_prefix(begin, chunk.bytes.size);
-        if (valid < chunk.bytes.size) {
-          InvalidUtf8 here{chunk.text, chunk.position + valid, begin[valid]};
-          const std::lock_guard lock(guard);
-          if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position))
-            invalid = here;
-          continue;
-        }
-        try {
-          counts.count_text(pattern, begin, begin + chunk.bytes.size, begin + chunk.bytes.size);
-        } catch (WordTooLong& here) {
-          here.text = chunk.text;
-          here.position = chunk.position + static_cast<size_t>(reinterpret_cast<const uint8_t*>(here.data) - begin);
-          const std::lock_guard lock(guard);
-          if (!too_long || std::pair(here.text, here.position) < std::pair(too_long->text, too_long->position))
-            too_long = here;
-        }
-      }
+    for (size_t i; (i = next.fetch_add(1)) < portions.size();) {
+      const Portion& portion = portions[i];
+      if (portion.first == portion.last)
+        count(counts, &portion.stretch, &portion.stretch + 1, portion.first, portion.position);
+      else
+        count(counts, &texts[portion.first], &texts[portion.first] + (portion.last - portion.first), portion.first, 0);
     }
   });
   if (invalid) throw *invalid;
@@ -129,6 +152,8 @@ void ParallelCounter::spill() {
 }
 
 void DocumentStream::add(Text block) {
+  const size_t wanted = buffer_.size() + block.size + kSlack;
+  if (buffer_.capacity() < wanted) buffer_.reserve(wanted + wanted / 8);
   buffer_.insert(buffer_.end(), block.data, block.data + block.size);
   count(false);
   check_uncut();
@@ -154,9 +179,8 @@ Text DocumentStream::without_return(const uint8_t* begin, const uint8_t* end) co
   return {begin, static_cast<size_t>(end - begin)};
 }
 
-size_t DocumentStream::find_cut(const uint8_t* begin) {
+size_t DocumentStream::find_cut(const uint8_t* begin, const uint8_t* end) {
   const uint8_t* const data = buffer_.data();
-  const uint8_t* const end = data + buffer_.size();
   // the end may hold half a separator or half a character
   const size_t open = std::max(separator_.empty() ? 0 : separator_.size() - 1, incomplete(begin, end));
   const uint8_t* to = end - std::min(open, static_cast<size_t>(end - begin));
@@ -170,9 +194,11 @@ size_t DocumentStream::find_cut(const uint8_t* begin) {
 
 void DocumentStream::count(bool finished) {
   std::vector<Text> texts;
+  const size_t size = buffer_.size();
+  buffer_.resize(size + kSlack);
   const uint8_t* const data = buffer_.data();
-  const uint8_t* const end = data + buffer_.size();
-  const std::string_view all(reinterpret_cast<const char*>(data), buffer_.size());
+  const uint8_t* const end = data + size;
+  const std::string_view all(reinterpret_cast<const char*>(data), size);
   const uint8_t* begin = data;  // of the document that is not complete
   uint64_t documents = 0;
   bool begun = begun_;
@@ -184,21 +210,21 @@ void DocumentStream::count(bool finished) {
       ++documents;
       begun = false;
     }
-    searched_ = std::max(searched_, buffer_.size() - std::min(buffer_.size(), separator_.size() - 1));
+    searched_ = std::max(searched_, size - std::min(size, separator_.size() - 1));
   }
-  size_t counted = buffer_.size();
+  size_t counted = size;
   if (finished) {
     texts.push_back({begin, static_cast<size_t>(end - begin)});  // a line that has no end keeps its "\r"
     if (begin < end || begun || separator_.empty()) ++documents;
   } else {
-    counted = find_cut(begin);
+    counted = find_cut(begin, end);
     if (data + counted > begin) {
       texts.push_back({begin, static_cast<size_t>(data + counted - begin)});
       begun = true;
     }
   }
   try {
-    counting_.add_texts(pattern_, texts);
+    counting_.add_texts(pattern_, texts, {kSlack, false});
   } catch (InvalidUtf8& invalid) {
     invalid.position += base_ + static_cast<size_t>(texts[invalid.text].data - data);
     throw;
@@ -212,6 +238,7 @@ void DocumentStream::count(bool finished) {
   for (const Text& text : texts) counting_.bytes += text.size;
   begun_ = begun;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(counted));
+  buffer_.resize(size - counted);
   searched_ -= std::min(searched_, counted);
   uncut_ -= std::min(uncut_, counted);
 }

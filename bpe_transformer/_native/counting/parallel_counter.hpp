@@ -21,6 +21,12 @@ struct InvalidUtf8 : std::runtime_error {
   uint8_t byte;
 };
 
+// What is known of the memory that texts lie in.
+struct TextMemory {
+  size_t slack = 0;      // bytes after each text that may be read
+  bool is_utf8 = false;  // that all of it is was looked at before
+};
+
 // Word counts with one table for each thread. The counts do not depend on how texts are divided among threads.
 class ParallelCounter {
  public:
@@ -30,7 +36,7 @@ class ParallelCounter {
 
   // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, or WordTooLong for the first
   // that holds such a word; some of it may be counted.
-  void add_texts(const Pattern& pattern, const std::vector<Text>& texts);
+  void add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory = {});
   void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
     Dropped none;
@@ -40,6 +46,7 @@ class ParallelCounter {
   WordCounts take();  // the counts of all tables, in one; words that were written to the sink stay there
   void spill();       // writes all tables to the sink
   size_t longest_word() const { return longest_word_; }
+  int num_threads() const { return static_cast<int>(tables_.size()); }
 
   uint64_t documents = 0, bytes = 0;  // so far; kept up by the callers that add texts
 
@@ -68,7 +75,8 @@ class DocumentStream {
  private:
   void count(bool finished);
   void check_uncut() const;
-  size_t find_cut(const uint8_t* begin);  // the last cut of the document that begins there, else its beginning
+  // The last cut of the document that begins there, else its beginning.
+  size_t find_cut(const uint8_t* begin, const uint8_t* end);
   Text without_return(const uint8_t* begin, const uint8_t* end) const;
 
   ParallelCounter& counting_;

@@ -187,12 +187,18 @@ bool WordCounts::saturated() const {
   return any;
 }
 
-void WordCounts::count_text(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end) {
+void WordCounts::count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack) {
   PrefetchQueue queue(*this);
-  each_pretoken(pattern, begin, stop, end, [&](const uint8_t* from, const uint8_t* to) {
-    const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-    if (word.size() <= ShortKey::kMaxBytes) queue.add(ShortKey::of(word, static_cast<size_t>(end - from)), 1);
-    else add_long(word, 1);
+  with_grammar(pattern, [&]<class Grammar>() {
+    for (const Text* text = first; text < last; ++text) {
+      const uint8_t* const end = text->data + text->size;
+      scan::each<Grammar>(pattern, text->data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+        const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+        if (word.size() <= ShortKey::kMaxBytes)
+          queue.add(ShortKey::of(word, static_cast<size_t>(end - from) + slack), 1);
+        else add_long(word, 1);
+      });
+    }
   });
   queue.flush();
 }

@@ -58,7 +58,8 @@ class WordCounts {
   size_t word_bytes() const;  // of all distinct words
   size_t limit() const { return limit_; }
 
-  void count_text(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end);
+  // Counts the pre-tokens of texts. After each there are at least `slack` bytes that may be read.
+  void count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack);
 
   size_t size() const { return used_ + long_used_; }
   uint64_t total() const;

@@ -44,20 +44,54 @@ nb::object utf32_to_utf8(const CodePoints& rows) {
   return nb::make_tuple(to_array(std::move(texts->bytes)), to_array(std::move(texts->row_starts)));
 }
 
-// (bytes, starts, stops) of the texts in whole lines of JSON objects, or None; see text/json_lines.hpp.
+// (bytes, starts, stops, lines of missing values, whether a row has each column) of the texts in whole lines of JSON
+// objects, or None; see text/json_lines.hpp.
 nb::object json_texts(nb::handle object, const nb::list& columns) {
   const Buffer buffer(object);
   std::vector<std::string> names;
   for (const std::string_view name : views_of(columns)) names.emplace_back(name);
-  bpe::JsonTexts texts;
+  const std::unique_ptr<uint8_t[]> memory(new uint8_t[buffer.size() + 1]);
+  bpe::RowTexts texts(memory.get());
+  std::vector<int64_t> starts, stops;
+  bool found = false;
   {
     const nb::gil_scoped_release release;
-    const bool valid = bpe::unicode::valid_prefix(buffer.data(), buffer.size()) == buffer.size();
     const std::string_view lines(reinterpret_cast<const char*>(buffer.data()), buffer.size());
-    if (!valid || !bpe::read_json_texts(lines, names, texts)) texts.starts.assign(1, -1);
+    found = bpe::unicode::valid_prefix(buffer.data(), buffer.size()) == buffer.size() &&
+            bpe::read_json_texts(lines, names, texts);
+    for (const bpe::Text& text : texts.texts) {
+      starts.push_back(text.data - memory.get());
+      stops.push_back(starts.back() + static_cast<int64_t>(text.size));
+    }
   }
-  if (texts.starts.size() == 1 && texts.starts[0] < 0) return nb::none();
-  return nb::make_tuple(to_bytes(texts.bytes), to_array(std::move(texts.starts)), to_array(std::move(texts.stops)));
+  if (!found) return nb::none();
+  return nb::make_tuple(nb::bytes(memory.get(), static_cast<size_t>(texts.end - memory.get())),
+                        to_array(std::move(starts)), to_array(std::move(stops)), to_array(std::move(texts.missing)),
+                        to_array(std::move(texts.found)));
+}
+
+// The most bytes of an entry among entries that each follow their size, of four bytes; None if they do not fill the
+// buffer.
+nb::object longest_entry(nb::handle object) {
+  const Buffer buffer(object);
+  size_t longest = 0, place = 0;
+  while (buffer.size() - place >= 4) {
+    const uint8_t* const p = buffer.data() + place;
+    const size_t size = p[0] | p[1] << 8 | p[2] << 16 | size_t{p[3]} << 24;
+    if (buffer.size() - place - 4 < size) return nb::none();
+    longest = std::max(longest, size);
+    place += 4 + size;
+  }
+  return place == buffer.size() ? nb::cast(longest) : nb::none();
+}
+
+// How many bytes of buffer[start:stop] end a line.
+size_t count_line_ends(nb::handle object, size_t start, size_t stop) {
+  const Buffer buffer(object);
+  const nb::gil_scoped_release release;
+  stop = std::min(stop, buffer.size());
+  start = std::min(start, stop);
+  return static_cast<size_t>(std::count(buffer.data() + start, buffer.data() + stop, uint8_t{'\n'}));
 }
 
 // (bytes, ends, present) of the cells in whole lines of JSON objects, or None; see text/json_table.hpp. A column is
@@ -110,6 +144,8 @@ void bind_text(nb::module_& m) {
   m.def("valid_prefix", &valid_prefix, "buffer"_a, "start"_a, "stop"_a);
   m.def("spans_to_characters", &spans_to_characters, "text"_a, "spans"_a);
   m.def("utf32_to_utf8", &utf32_to_utf8, "rows"_a);
+  m.def("longest_entry", &longest_entry, "entries"_a);
+  m.def("count_line_ends", &count_line_ends, "buffer"_a, "start"_a, "stop"_a);
   m.def("json_texts", &json_texts, "lines"_a, "columns"_a);
   m.def("json_table", &json_table, "lines"_a, "columns"_a, "pass_over_others"_a);
   m.def("lines_of_ids", &lines_of_ids, "ids"_a, "row_starts"_a, "json"_a);

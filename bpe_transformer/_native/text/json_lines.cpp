@@ -8,66 +8,62 @@ namespace bpe {
 
 namespace {
 
-// Reads one line.
+// Reads one line after another.
 class LineReader : private JsonReader {
  public:
-  LineReader(std::string_view line, const std::vector<std::string>& columns, JsonTexts& texts)
-      : JsonReader(line), columns_(columns), texts_(texts) {}
+  LineReader(const std::vector<std::string>& columns, RowTexts& texts)
+      : JsonReader({}), columns_(columns), texts_(texts), found_(columns.size()) {}
 
-  bool read() {
+  bool read(std::string_view line) {
+    begin(line);
     skip_space();
     if (p_ == end_) return true;
-    const size_t first = texts_.starts.size(), size = texts_.bytes.size();
-    found_.assign(columns_.size(), {-1, -1});
-    if (object([&](std::string_view key) { return member(key); }) && (skip_space(), p_ == end_) && add_columns())
-      return true;
-    texts_.starts.resize(first);
-    texts_.stops.resize(first);
-    texts_.bytes.resize(size);
-    return false;
-  }
-
- private:
-  struct Span {
-    int64_t start, stop;
-  };
-
-  // The value of a key, kept if it is a wanted text.
-  bool member(std::string_view key) {
-    const auto column = std::find(columns_.begin(), columns_.end(), key);
-    const bool wanted = columns_.empty() || column != columns_.end();
-    if (!wanted || !next_is('"')) return column == columns_.end() && value(0);
-    const auto start = static_cast<int64_t>(texts_.bytes.size());
-    if (!string(&texts_.bytes)) return false;
-    const auto stop = static_cast<int64_t>(texts_.bytes.size());
-    if (columns_.empty()) add({start, stop});
-    else found_[static_cast<size_t>(column - columns_.begin())] = {start, stop};
+    std::fill(found_.begin(), found_.end(), Text{nullptr, 0});
+    if (!object([&](std::string_view key) { return member(key); })) return false;
+    skip_space();
+    if (p_ != end_) return false;
+    for (const Text& text : found_) {
+      if (text.data) texts_.texts.push_back(text);
+      else texts_.missing.push_back(texts_.lines);
+    }
     return true;
   }
 
-  void add(Span span) {
-    texts_.starts.push_back(span.start);
-    texts_.stops.push_back(span.stop);
+ private:
+  // The value of a key, kept if it is a wanted text.
+  bool member(std::string_view key) {
+    if (columns_.empty()) {
+      if (!next_is('"')) return value(0);
+      Text text{};
+      if (!read_text(text)) return false;
+      texts_.texts.push_back(text);
+      return true;
+    }
+    const auto column = static_cast<size_t>(std::find(columns_.begin(), columns_.end(), key) - columns_.begin());
+    if (column == columns_.size()) return value(0);
+    texts_.found[column] = true;
+    return next_is('"') ? read_text(found_[column]) : next_is('n') && value(0);
   }
-  bool add_columns() {
-    for (const Span span : found_)
-      if (span.start < 0) return false;
-    for (const Span span : found_) add(span);
+  bool read_text(Text& text) {
+    const uint8_t* const start = texts_.end;
+    if (!string(&texts_)) return false;
+    text = {start, static_cast<size_t>(texts_.end - start)};
     return true;
   }
 
   const std::vector<std::string>& columns_;
-  JsonTexts& texts_;
-  std::vector<Span> found_;  // of each column
+  RowTexts& texts_;
+  std::vector<Text> found_;  // of each column
 };
 
 }  // namespace
 
-bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, JsonTexts& texts) {
-  texts.bytes.reserve(texts.bytes.size() + lines.size());
-  while (!lines.empty()) {
+bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, RowTexts& texts) {
+  texts.found.resize(columns.size());
+  LineReader reader(columns, texts);
+  for (; !lines.empty(); ++texts.lines) {
     const size_t end = std::min(lines.find('\n'), lines.size());
-    if (!LineReader(lines.substr(0, end), columns, texts).read()) return false;
+    if (!reader.read(lines.substr(0, end))) return false;
     lines.remove_prefix(std::min(end + 1, lines.size()));
   }
   return true;

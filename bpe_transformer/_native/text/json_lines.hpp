@@ -1,23 +1,17 @@
 // Lines of JSON objects: the texts in them, one line after another.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/row_texts.hpp"
+
 namespace bpe {
 
-// Texts one after another: text i is bytes[starts[i]:stops[i]].
-struct JsonTexts {
-  std::string bytes;
-  std::vector<int64_t> starts, stops;
-};
-
-// Appends the texts of whole lines of UTF-8, each an object of JSON or blank: the values of `columns` row by row, or
-// with no columns all values that are text. False for anything but that, such as a value that is missing or no text, a
-// key that occurs twice, or what is not JSON; a slower reader then says what is wrong. `texts` then holds what came
-// before.
-bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, JsonTexts& texts);
+// Reads the texts of whole lines of UTF-8, each an object of JSON or blank: the values of `columns` row by row, or with
+// no columns all values that are text. False for anything but that, such as a value that is no text, a key that occurs
+// twice, or what is not JSON; a slower reader then says what is wrong. `texts` then holds what came before.
+bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, RowTexts& texts);
 
 }  // namespace bpe

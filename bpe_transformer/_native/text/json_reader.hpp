@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -21,7 +23,10 @@ inline const char* end_of_plain(const char* p, const char* end) {
     std::memcpy(&word, p, 8);
     const uint64_t control = (word - ones * 0x20) & ~word & high;
     const uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\') | control;
-    if (found) break;  // the first of them is found byte by byte: carries may mark later ones wrongly
+    if (found == 0) continue;
+    if constexpr (std::endian::native == std::endian::little)  // carries mark none wrongly but those after the first
+      return p + (std::countr_zero(found) >> 3);
+    break;
   }
   while (p < end && *p != '"' && *p != '\\' && static_cast<uint8_t>(*p) >= 0x20) ++p;
   return p;
@@ -31,9 +36,13 @@ inline const char* end_of_plain(const char* p, const char* end) {
 // then.
 class JsonReader {
  public:
-  explicit JsonReader(std::string_view json) : p_(json.data()), end_(json.data() + json.size()) {}
+  explicit JsonReader(std::string_view json) { begin(json); }
 
  protected:
+  void begin(std::string_view json) {
+    p_ = json.data();
+    end_ = json.data() + json.size();
+  }
   void skip_space() {
     while (p_ < end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r' || *p_ == '\n')) ++p_;
   }
@@ -75,8 +84,11 @@ class JsonReader {
     return take('}');
   }
 
+  bool string(std::nullptr_t) { return string(static_cast<std::string*>(nullptr)); }
+
   // A string, whose text is appended to `out` if there is one.
-  bool string(std::string* out) {
+  template <class Bytes>
+  bool string(Bytes* out) {
     if (!take('"')) return false;
     while (true) {
       const char* const begin = p_;
@@ -88,7 +100,8 @@ class JsonReader {
     }
   }
 
-  bool escape(std::string* out) {
+  template <class Bytes>
+  bool escape(Bytes* out) {
     if (p_ == end_) return false;
     constexpr std::string_view names = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
     const char name = *p_++;
@@ -171,8 +184,8 @@ class JsonReader {
     return true;
   }
 
-  const char* p_;
-  const char* const end_;
+  const char* p_ = nullptr;
+  const char* end_ = nullptr;
 
  private:
   static constexpr int kMostDepth = 32;

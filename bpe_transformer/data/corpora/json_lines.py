@@ -16,7 +16,7 @@ from bpe_transformer.data.corpora.column_roles import SAMPLE_ROWS
 from bpe_transformer.data.corpora.table_cache import BATCH_ROWS, text_sizes
 from bpe_transformer.errors import CorpusError
 from bpe_transformer.io import ByteFile, Errors, json_rows
-from bpe_transformer.io.line_blocks import LineBlock, line_blocks
+from bpe_transformer.io.json_lines import LineBlock, line_blocks
 from bpe_transformer.io.utf8 import REPLACE_REMEDY, Note, joined_surrogates
 from bpe_transformer.ledger import StageRecorder
 

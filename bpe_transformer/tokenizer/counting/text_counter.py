@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpe_transformer import _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error, refuse_one_string
@@ -18,7 +17,9 @@ from bpe_transformer.io import (
     MAX_ROW_BYTES,
     TABLE_FORMATS,
     ByteFile,
+    CsvTexts,
     Errors,
+    JsonTexts,
     ReadStats,
     compression,
     encode_utf8,
@@ -30,8 +31,7 @@ from bpe_transformer.io import (
     row_texts,
     split_documents,
 )
-from bpe_transformer.io.byte_files import Rejoined
-from bpe_transformer.io.parquet_files import open_parquet, parquet_batches
+from bpe_transformer.io.parquet_files import open_parquet, parquet_tables
 from bpe_transformer.tokenizer.counting import counts_file
 from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
 from bpe_transformer.tokenizer.counting.spilling import MAX_WORD_BYTES, WordTables, parse_size
@@ -51,7 +51,8 @@ Report = Callable[[int], None]
 
 _BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
 _BATCH_PRETOKENS = 1 << 16  # that Python splits off at a time
-_BATCH_ROWS = 1024  # of a dataset or a Parquet file at a time
+_BATCH_ROWS = 1024  # of a dataset at a time
+_TABLE_BYTES = 2 << 20  # of a Parquet file at a time
 
 
 class TextCounter(WordTables):
@@ -109,51 +110,70 @@ class TextCounter(WordTables):
                 self._add_parquet(path, columns, stats, report)
             elif suffix in TABLE_FORMATS:
                 with ByteFile(path) as file:
-                    begin, rest = (0, 0), file
-                    if suffix == ".jsonl":
-                        begin, rest = self._add_json_lines(file, columns, report)
-                    rows = row_texts(rest, columns, errors, stats, self.max_row_bytes, begin)
-                    for batch in read_ahead(_batches(rows), size=lambda texts: len(texts[0])):
-                        self._add_batch(batch)
-                        if report:
-                            report(file.position)
+                    scanner = self.pretokenizer.scanner
+                    if suffix == ".jsonl" and scanner is not None:
+                        self._add_json_lines(file, scanner, columns, errors, stats, report)
+                    elif suffix != ".jsonl" and scanner is not None:
+                        self._add_csv(file, scanner, columns, errors, stats, report)
+                    else:
+                        rows = row_texts(file, columns, errors, stats, self.max_row_bytes)
+                        self._add_rows(rows, (lambda: report(file.position)) if report else None)
             else:
                 with ByteFile(path) as file:
                     self._add_text_file(file, documents, errors, stats, report)
 
     def _add_json_lines(
-        self, file: ByteFile, columns: Sequence[str] | None, report: Report | None
-    ) -> tuple[tuple[int, int], ByteFile]:
-        """Counts a .jsonl file by blocks of lines in the core, as far as all lines of a block are plain rows of texts.
+        self,
+        file: ByteFile,
+        scanner: Scanner,
+        columns: Sequence[str] | None,
+        errors: Errors,
+        stats: ReadStats,
+        report: Report | None,
+    ) -> None:
+        """Counts a .jsonl file by blocks of lines: in the core, or through Python where a line is not plain."""
+        reader = JsonTexts(columns, errors, stats, self.max_row_bytes)
+        names = reader.names
+        native = None if names is None else _core.JsonLineCounter(self._native, scanner, names)
+        with closing(reader.blocks(file, self._block)) as blocks:
+            for block in blocks:
+                is_read = native is not None and block.lines and native.read(block.lines)
+                if native and is_read and reader.take(block, native.found, native.missing):
+                    native.count()
+                else:
+                    self._add_rows(reader.parse(block))
+                if report:
+                    report(file.position)
+        reader.check_columns(file.path)
 
-        Returns (lines and bytes that were counted, the rest of the file), which is read more slowly: all of it where the core
-        does not split the texts alone, or where lines are to be shorter than a block.
-        """
-        scanner, names = self.pretokenizer.scanner, [name.encode() for name in dict.fromkeys(columns or ())]
-        line_count = position = held = 0  # held: bytes of a line that ends in the next block
-        if (
-            scanner is None
-            or self.max_row_bytes < self._block
-            or (columns is not None and len(names) != max(len(columns), 1))
-        ):
-            return (0, 0), file
-        buffer = bytearray(self._block)
-        view = memoryview(buffer)
-        while True:
-            size = held + file.readinto(view[held:])
-            is_last = size < len(buffer)
-            end = size if is_last else buffer.rfind(b"\n", 0, size) + 1
-            found = _core.json_texts(view[:end], names) if end else None
-            if found is None and size:
-                return (line_count, position), ByteFile(file.path, cast(BinaryIO, Rejoined(bytes(view[:size]), file)))
-            if found is not None and len(found[1]):
-                self._native.add_rows(scanner, [found])
-            line_count, position, held = line_count + buffer.count(b"\n", 0, end), position + end, size - end
-            if is_last:
-                return (max(line_count, 1), position), ByteFile(file.path, cast(BinaryIO, io.BytesIO()))
-            buffer[:held] = buffer[end:size]
+    def _add_csv(
+        self,
+        file: ByteFile,
+        scanner: Scanner,
+        columns: Sequence[str] | None,
+        errors: Errors,
+        stats: ReadStats,
+        report: Report | None,
+    ) -> None:
+        """Counts a .csv or .tsv file in the core, and through Python from the first row on that is not plain."""
+        reader, native = CsvTexts(file, columns, errors, stats, self.max_row_bytes), None
+        for data, is_last in reader.blocks(self._block):
+            if native is None and len(set(reader.positions)) == len(reader.positions):
+                is_tsv, width = file_format(file.path) == ".tsv", len(reader.header or ())
+                native = _core.CsvCounter(self._native, scanner, is_tsv, width, reader.positions)
+            if native is not None:
+                reader.take(*native.read(data, is_last))
+                native.count()
             if report:
                 report(file.position)
+        self._add_rows(reader.rest(), (lambda: report(file.position)) if report else None)
+
+    def _add_rows(self, texts: Iterator[str], report: Callable[[], None] | None = None) -> None:
+        """Counts the texts of rows, which are read ahead."""
+        for batch in read_ahead(_batches(texts), size=lambda texts: len(texts[0])):
+            self._add_batch(batch)
+            if report:
+                report()
 
     def add_stream(
         self,
@@ -329,22 +349,30 @@ class TextCounter(WordTables):
                 _check_columns(str(path), columns, names)
             chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
             done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
-            for batch in read_ahead(parquet_batches(path, file, _BATCH_ROWS, chosen)):
-                self._add_table(batch, chosen, stats)
-                done += batch.num_rows
+            for table in read_ahead(parquet_tables(path, file, min(_TABLE_BYTES, self._block), chosen)):
+                self._add_table(table, chosen, stats, are_utf8=True)
+                done += table.num_rows
                 if report:
                     report(size * done // rows)
 
-    def _add_table(self, table: pa.Table | pa.RecordBatch, columns: Sequence[str] | None, stats: ReadStats) -> None:
+    def _add_table(
+        self,
+        table: pa.Table | pa.RecordBatch,
+        columns: Sequence[str] | None,
+        stats: ReadStats,
+        *,
+        are_utf8: bool = False,
+    ) -> None:
+        """Counts columns of texts, all of UTF-8 if that was looked at before."""
         for name in _text_columns("the data", table.schema) if columns is None else columns:
             array = table.column(name)
             first = stats.rows
             for chunk in getattr(array, "chunks", [array]):
-                self._add_array(name, chunk, stats, first)
+                self._add_array(name, chunk, stats, first, are_utf8)
                 first += len(chunk)
         stats.rows += table.num_rows
 
-    def _add_array(self, name: str, array: pa.Array, stats: ReadStats, first_row: int) -> None:
+    def _add_array(self, name: str, array: pa.Array, stats: ReadStats, first_row: int, are_utf8: bool) -> None:
         import pyarrow as pa
 
         if array.null_count:
@@ -362,7 +390,7 @@ class TextCounter(WordTables):
             self._add_batch(tuple(array.to_pylist()))
             return
         try:
-            self._native.add_rows(scanner, [arrow_chunk(array)])
+            self._native.add_rows(scanner, [arrow_chunk(array)], are_utf8)
         except _core.InvalidUtf8 as problem:
             _, position, byte = problem.args
             raise InvalidUtf8Error(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounter, _core
 from bpe_transformer.errors import CorpusError
-from bpe_transformer.io import ByteFile, ReadStats, row_texts
+from bpe_transformer.io import ByteFile, ReadStats, read_ahead, row_texts
+from bpe_transformer.io.json_lines import line_blocks
 
 VALUES: Any = st.recursive(
     st.none()
@@ -30,8 +32,8 @@ ROWS = st.lists(
 )
 
 
-def texts_of(found: tuple[bytes, Any, Any]) -> list[str]:
-    data, starts, stops = found
+def texts_of(found: tuple[Any, ...]) -> list[str]:
+    data, starts, stops = found[:3]
     return [data[start:stop].decode() for start, stop in zip(starts, stops, strict=True)]
 
 
@@ -46,16 +48,17 @@ def test_texts_are_those_of_python(rows: list[dict[str, Any]], ascii_only: bool,
     lines = "".join(json.dumps(row, ensure_ascii=ascii_only) + end for row in rows)
     found = _core.json_texts(lines.encode(), [name.encode() for name in columns])
     plain = all("\\" not in json.dumps(key, ensure_ascii=ascii_only) for row in rows for key in row)
-    whole = all(isinstance(row.get(name), str) for row in rows for name in columns)
+    whole = all(isinstance(row.get(name), str | None) for row in rows for name in columns)
     if plain and whole:
         assert found is not None
     if found is not None:
         assert whole
-        wanted = [
-            [row[name] for name in columns] if columns else [v for v in row.values() if isinstance(v, str)]
-            for row in rows
-        ]
-        assert texts_of(found) == [text for row in wanted for text in row]
+        wanted = [[row.get(name) for name in columns] if columns else list(row.values()) for row in rows]
+        assert texts_of(found) == [text for row in wanted for text in row if isinstance(text, str)]
+        step = end.count("\n")
+        missing = [step * number for number, row in enumerate(rows) for name in columns if row.get(name) is None]
+        assert found[3].tolist() == missing
+        assert found[4].tolist() == [any(name in row for row in rows) for name in columns]
 
 
 @given(
@@ -71,17 +74,22 @@ def test_what_python_refuses_is_never_taken(line: str) -> None:
         assert texts_of(found) == [value for value in row.values() if isinstance(value, str)]
 
 
-def counted(path: Path, columns: list[str] | None, block: int) -> dict[bytes, int]:
-    counter = PretokenCounter("gpt2", 1)
+def counted(path: Path, columns: list[str] | None, block: int) -> PretokenCounter:
+    counter = PretokenCounter("gpt2", 2)
     counter._block = block
     counter.add_file(path, columns=columns)
-    assert counter.num_documents == len(list(slow(path, columns)))
-    return dict(counter.counts().items())
+    return counter
 
 
-def slow(path: Path, columns: list[str] | None) -> Iterator[str]:
-    with ByteFile(path) as file:
-        yield from row_texts(file, columns, "strict", ReadStats())
+def expected(path: Path, columns: list[str] | None) -> tuple[list[str], list[int]]:
+    """The texts of a file, and the lines of values that are missing, by Python's json."""
+    texts, missing = [], []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        row = json.loads(line) if line.strip() else {}
+        values = list(row.values()) if columns is None else [row.get(name) for name in columns if line.strip()]
+        texts += [value for value in values if isinstance(value, str)]
+        missing += [number for value in values if value is None and columns]
+    return texts, missing
 
 
 LINES = [
@@ -110,9 +118,40 @@ def test_files_are_counted_alike_whoever_reads_a_block(
     for end in ("\n", ""):
         path = tmp_path / "a.jsonl"
         path.write_text("\n".join(lines) + end, encoding="utf-8")
+        texts, missing = expected(path, columns)
+        with ByteFile(path) as file:
+            assert list(row_texts(file, columns, "strict", stats := ReadStats())) == texts
+        found = counted(path, columns, block)
+        source = found.sources[0]
+        assert (source.missing, stats.missing, found.num_documents) == (len(missing), len(missing), len(texts))
+        assert list(source.missing_places) == stats.places == [f"{path}, line {number}" for number in missing[:3]]
         counter = PretokenCounter("gpt2", 1)
-        counter.add_texts(slow(path, columns))
-        assert counted(path, columns, block) == dict(counter.counts().items())
+        counter.add_texts(texts)
+        assert dict(found.counts().items()) == dict(counter.counts().items())
+
+
+@pytest.mark.parametrize("block", [16, 40, 1 << 20])
+@pytest.mark.parametrize("first", [0, 2])
+def test_a_column_may_come_late_but_has_to_come(first: int, block: int, tmp_path: Path) -> None:
+    lines = ['{"text": "low"}'] * first + ['{"title": "new"}', "", '{"text": null}', '{"title": "newest"}']
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = counted(path, ["text", "title"], block)
+    assert (found.sources[0].missing, found.num_documents) == (4 + first, 2 + first)
+    with pytest.raises(CorpusError, match=r"a\.jsonl has no column body; its columns are "):
+        counted(path, ["text", "body"], block)
+
+
+def test_packed_lines_are_read_ahead_in_their_order(tmp_path: Path) -> None:
+    texts = [f"low{number} lower" * (number % 7) for number in range(500)]
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in texts).encode()))
+    counter = PretokenCounter("gpt2", 1)
+    counter.add_texts(texts)
+    with ByteFile(path) as file, closing(line_blocks(file, block=512, buffers=3)) as blocks:
+        lines = b"".join(bytes(block.lines) for block in read_ahead(blocks, depth=1))
+    assert lines == gzip.decompress(path.read_bytes())
+    assert dict(counted(path, ["text"], 512).counts().items()) == dict(counter.counts().items())
 
 
 @pytest.mark.parametrize(
