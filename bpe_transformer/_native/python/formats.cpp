@@ -81,22 +81,22 @@ nb::object read_pieces(const nb::bytes& file) {
 // The bytes that each name stands for by `byte_of`, which has the byte of every character or -1; None if a name has a
 // character that stands for no byte.
 nb::object tokens_of_names(const nb::list& names, const Input<int16_t>& byte_of) {
-  nb::list tokens;
-  std::string token;
+  std::string bytes;
+  std::vector<size_t> ends;
+  ends.reserve(names.size());
   for (const nb::handle name : names) {
     if (!PyUnicode_Check(name.ptr())) throw nb::type_error("a name is no text");
     const auto size = PyUnicode_GET_LENGTH(name.ptr());
     const int kind = static_cast<int>(PyUnicode_KIND(name.ptr()));
     const void* const data = PyUnicode_DATA(name.ptr());
-    token.clear();
     for (Py_ssize_t i = 0; i < size; ++i) {
       const Py_UCS4 code_point = PyUnicode_READ(kind, data, i);
       if (code_point >= byte_of.size() || byte_of.data()[code_point] < 0) return nb::none();
-      token.push_back(static_cast<char>(byte_of.data()[code_point]));
+      bytes.push_back(static_cast<char>(byte_of.data()[code_point]));
     }
-    tokens.append(to_bytes(token));
+    ends.push_back(bytes.size());
   }
-  return tokens;
+  return parts_of(bytes, ends, PyBytes_FromStringAndSize);
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
     # in normalised text every space is "▁": a piece with a space itself is kept from normalisation, and never found
     added = {text: id for text, id in by_kind[USER_DEFINED].items() if " " not in text}
-    space_inside = any_mark_inside([pieces.texts[id].decode() for id in merged_ids.tolist()])
+    space_inside = any_mark_inside([*map(bytes.decode, map(pieces.texts.__getitem__, merged_ids.tolist()))])
     control_names = {id: name for name, id in by_kind[CONTROL].items()}
     split = Pretokenizer("none" if space_inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
     defined = tuple(by_kind[USER_DEFINED])

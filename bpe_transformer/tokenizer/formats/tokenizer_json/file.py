@@ -11,10 +11,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
@@ -154,11 +156,24 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The ids by name and the merges of a file, (3, N), taken out of it; `rest` is the file with none of either."""
+    """The names, their ids and the merges of a file, (3, N), taken out of it; `rest` is the file with none of them."""
 
     rest: bytes
-    ids: dict[str, int]
+    names: list[str]
+    id_of_each: NDArray[np.uint32]
     merges: Columns
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The ids by name."""
+        return dict(zip(self.names, self.id_of_each.tolist(), strict=True))
+
+    def names_by_id(self, added: Mapping[str, int]) -> list[str] | None:
+        """The name of every id, if they stand in that order and the added tokens are among them; else None."""
+        size = len(self.names)
+        if any(not 0 <= id < size or self.names[id] != text for text, id in added.items()):
+            return None
+        return list(self.names) if np.array_equal(self.id_of_each, np.arange(size)) else None
 
     def pairs(self) -> list[list[str]]:
         """The merges as pairs of names."""
@@ -173,8 +188,7 @@ def read_vocabulary(data: bytes) -> Vocabulary | None:
         return None
     rest, names, ids, left, right, merged_ids, makes_twice = found
     merges = np.stack([left, right, merged_ids])
-    by_name = dict(zip(names, ids.tolist(), strict=True))
-    return Vocabulary(rest, by_name, without_repeats(merges, last_wins=True) if makes_twice else merges)
+    return Vocabulary(rest, names, ids, without_repeats(merges, last_wins=True) if makes_twice else merges)
 
 
 def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
@@ -192,17 +206,16 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None
     splitting = stages.read(root, end_of_word)
-    vocab: dict[str, Any] = body.get("vocab", dict) if vocabulary is None else vocabulary.ids
     specials, added, flags = _read_added(root)
-    names = _names_by_id(vocab, {**specials, **added})
+    names = _names_by_id(body, vocabulary, {**specials, **added})
     columns = _columns(body, vocabulary, end_of_word)
     by_byte = splitting.unit == "byte"
-    lacks_symbols = not by_byte or _lacks_bytes(vocab, end_of_word)
+    lacks_symbols = not by_byte or _lacks_bytes(body, vocabulary, end_of_word)
     unk = body.get("unk_token", str, "") or None
-    if unk is not None and (unk not in vocab.keys() | specials.keys() or not lacks_symbols):
+    if unk is not None and not (lacks_symbols and (unk in specials or unk in _ids_by_name(body, vocabulary))):
         unk = None  # every symbol has an id, or the token has none: an unknown character then raises an error
     if unk is not None and unk not in specials:
-        specials[unk] = vocab[unk]
+        specials[unk] = _ids_by_name(body, vocabulary)[unk]
     byte_fallback = body.get("byte_fallback", bool, False)
     if by_byte and byte_fallback and lacks_symbols:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
@@ -274,8 +287,16 @@ def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, t
     return specials, added, flags
 
 
-def _names_by_id(vocab: Mapping[str, Any], added: Mapping[str, int]) -> list[str]:
+def _ids_by_name(body: Node, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    found: dict[str, Any] = body.get("vocab", dict) if vocabulary is None else vocabulary.ids
+    return found
+
+
+def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, int]) -> list[str]:
     """The name of every id, empty for ids without a token."""
+    if vocabulary is not None and (in_order := vocabulary.names_by_id(added)) is not None:
+        return in_order
+    vocab = _ids_by_name(body, vocabulary)
     for text, id in added.items():
         if vocab.get(text, id) != id:
             raise FormatError(f"added token {text!r} has id {id}, but model.vocab gives it {vocab[text]}")
@@ -310,11 +331,13 @@ def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
     return [merge for merge in merges if not isinstance(merge, list) or end_of_word not in merge]
 
 
-def _lacks_bytes(vocab: Mapping[str, Any], end_of_word: str | None) -> bool:
+def _lacks_bytes(body: Node, vocabulary: Vocabulary | None, end_of_word: str | None) -> bool:
     names = set(byte_level.CHAR_OF_BYTE.values())
     if end_of_word is not None:
         names |= {name + end_of_word for name in names}
-    return not names <= vocab.keys()
+    if vocabulary is not None and names <= set(vocabulary.names[: 2 * len(names)]):
+        return False  # as in most: they come first
+    return not names <= _ids_by_name(body, vocabulary).keys()
 
 
 def _without_needless_normalized(
