@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -22,7 +22,7 @@ class HelpFormatter(click.HelpFormatter):
         written = "".join(self.buffer[start:])
         self.buffer[start:] = ["\n".join(broken_example(line, self.width) for line in written.split("\n"))]
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], *arguments: Any, **options: Any) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], *arguments: Any, **options: Any) -> None:
         room = self.width - self.current_indent
         margin = " " * (self.current_indent + _STEP)
         super().write_dl([(_broken_choices(name, room, margin), text) for name, text in rows], *arguments, **options)
