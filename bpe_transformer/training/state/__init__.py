@@ -1,10 +1,10 @@
 """The state of an unfinished run: what it is made of, the one file that holds it, and what a run has to agree in to go on."""
 
+from bpe_transformer.training.run_files.file_names import STATE
 from bpe_transformer.training.state.identity import check_same_run, run_identity
 from bpe_transformer.training.state.run_state import RunState
 from bpe_transformer.training.state.snapshots import SnapshotKeeper, load_snapshot, snapshot_steps
 from bpe_transformer.training.state.state_file import (
-    STATE,
     begin_run,
     forget_begun_run,
     given_settings,

@@ -17,7 +17,8 @@ from torch import Tensor
 from bpe_transformer.errors import CheckpointError
 from bpe_transformer.io import atomic_file
 from bpe_transformer.training.checkpoint import read_tensors
-from bpe_transformer.training.state.state_file import SNAPSHOTS, STATE
+from bpe_transformer.training.run_files.file_names import STATE
+from bpe_transformer.training.state.state_file import SNAPSHOTS
 from bpe_transformer.training.tensor_files import write_tensors
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")

@@ -99,13 +99,14 @@ def train_prepared(
     processes.connect(find_device(chosen.settings.training.device).type)
     with processes.first_alone():
         data = prepared_rows(folder, tokenizer, validation, chosen.settings, quiet=quiet)
-        fresh = run is None or not resume or has_begun_only(run)
-        if run is not None and fresh and not quiet:
+        begins = run is None or not resume or has_begun_only(run)
+        if run is not None and begins and not quiet:
             begin_run(run, chosen.settings, given=chosen.given)
-    if fresh:
+    if begins:
         fit_prepared(chosen, data[0], data[2], columns, alone=not processes.are_several)
     if run is None or print_config:
-        return chosen.print_config()
+        chosen.print_config()
+        return None
     if not quiet:
         chosen.announce(messages())
     initial = initial_weights(start, run, messages(), resume=resume)
