@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,12 @@ def _write_model(source: str, path: Path, title: str | None, weights: Any) -> di
     from bpe_transformer.inspection.html.trained_model_page import model_page, write_model_page
 
     page = model_page(source, title=title, weights=weights or "float16")
+    left_out = tuple(map(with_options, page.training.left_out))
+    page = replace(page, training=replace(page.training, left_out=left_out))
     write_model_page(page, path)
     return {
         "shows": "model",
         "weights": page.weights.kind,
         "parameters": page.weights.parameters,
-        "left_out": list(page.training.left_out),
+        "left_out": list(left_out),
     }

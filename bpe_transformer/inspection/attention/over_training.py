@@ -101,8 +101,7 @@ def attention_over_training(
     kept = sorted({*snapshot_steps(run), last})
     if len(kept) < 2:
         raise CheckpointError(
-            f"{run} has kept the weights of its last step only; train it with snapshots=8 (--snapshots 8) to look at its way "
-            "there"
+            f"{run} has kept the weights of its last step only; train it with snapshots=8 to look at its way there"
         )
     reader.attended(text, target, unit)  # refuses a text or a target before the search
     if isinstance(model, Translator) and target is None:
