@@ -50,9 +50,10 @@ std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>
       end_portion(i);
       cut(portions, pattern, texts[i], i);
       first = i + 1;
-    } else if ((bytes += texts[i].size + kTextBytes) >= kChunkBytes) {
-      end_portion(i + 1);
+      continue;
     }
+    bytes += texts[i].size + kTextBytes;
+    if (bytes >= kChunkBytes) end_portion(i + 1);
   }
   end_portion(texts.size());
   return portions;

@@ -43,6 +43,7 @@ bool JsonLineCounter::read(std::string_view lines) {
   make_room(lines.size());
   const std::vector<std::string_view> stretches = stretches_of(lines);
   std::vector<RowTexts> found;
+  found.reserve(stretches.size());
   for (const std::string_view stretch : stretches) found.emplace_back(memory_.data() + (stretch.data() - lines.data()));
   std::atomic<size_t> next{0};
   std::atomic<bool> all_read{true};

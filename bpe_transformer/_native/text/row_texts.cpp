@@ -49,7 +49,7 @@ class RowReader {
   }
 
  private:
-  enum Outcome { kRead, kIncomplete, kOdd };
+  enum Outcome : uint8_t { kRead, kIncomplete, kOdd };
   static constexpr size_t kNotWanted = SIZE_MAX;
 
   Outcome at_end() const { return is_last_ ? kOdd : kIncomplete; }
