@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/parallel.hpp"
 #include "splitting/cuts.hpp"
@@ -37,7 +38,8 @@ void cut(std::vector<Portion>& portions, const Pattern& pattern, const Text& tex
   }
 }
 
-std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>& texts) {
+// Texts that are to be normalised stay whole.
+std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>& texts, bool are_whole) {
   std::vector<Portion> portions;
   size_t first = 0, bytes = 0;
   const auto end_portion = [&](size_t last) {
@@ -46,7 +48,7 @@ std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>
     bytes = 0;
   };
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].size > kChunkBytes) {
+    if (!are_whole && texts[i].size > kChunkBytes) {
       end_portion(i);
       cut(portions, pattern, texts[i], i);
       first = i + 1;
@@ -72,15 +74,20 @@ size_t incomplete(const uint8_t* begin, const uint8_t* end) {
 
 }  // namespace
 
-ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word)
-    : sink_(sink), tables_(static_cast<size_t>(std::max(num_threads, 1))), longest_word_(longest_word) {
+ParallelCounter::ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word,
+                                 const Normalizer* normalizer)
+    : sink_(sink),
+      tables_(static_cast<size_t>(std::max(num_threads, 1))),
+      longest_word_(longest_word),
+      normalizer_(normalizer) {
   for (WordCounts& table : tables_) table.set_longest(longest_word);
   if (sink)
     for (WordCounts& table : tables_) table.spill_to(sink, std::max(kLeastTable, table_bytes / tables_.size() / 2));
 }
 
-void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory) {
-  const std::vector<Portion> portions = portions_of(pattern, texts);
+uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory) {
+  const Normalizer* const normalizer = memory.is_normalized ? nullptr : normalizer_;
+  const std::vector<Portion> portions = portions_of(pattern, texts, normalizer != nullptr);
   std::mutex guard;
   std::optional<InvalidUtf8> invalid;  // the first one
   std::optional<WordTooLong> too_long;
@@ -94,7 +101,7 @@ void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>&
       return;
     }
     try {
-      counts.count_texts(pattern, first, last, memory.slack);
+      counts.count_texts(pattern, first, last, normalizer ? 0 : memory.slack);
     } catch (WordTooLong& here) {
       const auto* const data = reinterpret_cast<const uint8_t*>(here.data);
       const Text* const text = std::find_if(first, last, [&](const Text& one) {
@@ -107,20 +114,38 @@ void ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Text>&
         too_long = here;
     }
   };
+  // Texts that were normalised, one after another.
+  const auto count_normalized = [&](WordCounts& counts, const Text* first, const Text* last, size_t number) {
+    std::string buffer;
+    uint64_t bytes = 0;
+    for (const Text* text = first; text < last; ++text, ++number) {
+      const bool is_valid = memory.is_utf8 || unicode::valid_prefix(text->data, text->size) == text->size;
+      const Text changed = is_valid ? normalizer->normalized(*text, buffer) : *text;  // refused by `count`
+      bytes += changed.size;
+      count(counts, &changed, &changed + 1, number, 0);
+    }
+    return bytes;
+  };
   std::atomic<size_t> next{0};
+  std::atomic<uint64_t> normalized_bytes{0};
   run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(portions.size(), 1))), [&](int thread) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
     for (size_t i; (i = next.fetch_add(1)) < portions.size();) {
       const Portion& portion = portions[i];
-      if (portion.first == portion.last)
+      const Text* const first = texts.data() + portion.first;
+      if (normalizer) normalized_bytes += count_normalized(counts, first, texts.data() + portion.last, portion.first);
+      else if (portion.first == portion.last)
         count(counts, &portion.stretch, &portion.stretch + 1, portion.first, portion.position);
-      else
-        count(counts, &texts[portion.first], &texts[portion.first] + (portion.last - portion.first), portion.first, 0);
+      else count(counts, first, texts.data() + portion.last, portion.first, 0);
     }
   });
   if (invalid) throw *invalid;
   if (too_long) throw *too_long;
   fold();
+  if (normalizer) return normalized_bytes;
+  uint64_t bytes = 0;
+  for (const Text& text : texts) bytes += text.size;
+  return bytes;
 }
 
 void ParallelCounter::fold() {
@@ -225,7 +250,7 @@ void DocumentStream::count(bool finished) {
     }
   }
   try {
-    counting_.add_texts(pattern_, texts, {kSlack, false});
+    counting_.bytes += counting_.add_texts(pattern_, texts, {kSlack, false, true});
   } catch (InvalidUtf8& invalid) {
     invalid.position += base_ + static_cast<size_t>(texts[invalid.text].data - data);
     throw;
@@ -236,7 +261,6 @@ void DocumentStream::count(bool finished) {
   }
   base_ += counted;
   counting_.documents += documents;
-  for (const Text& text : texts) counting_.bytes += text.size;
   begun_ = begun;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(counted));
   buffer_.resize(size - counted);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "counting/word_counts.hpp"
+#include "normalization/normalizer.hpp"
 #include "text/text.hpp"
 
 namespace bpe {
@@ -25,19 +26,22 @@ struct InvalidUtf8 : std::runtime_error {
 struct TextMemory {
   size_t slack = 0;      // bytes after each text that may be read
   bool is_utf8 = false;  // that all of it is was looked at before
+  bool is_normalized = false;
 };
 
 // Word counts with one table for each thread. The counts do not depend on how texts are divided among threads.
 class ParallelCounter {
  public:
   // With a sink, tables that would take more than `table_bytes` in all, with the memory to sort them, are written
-  // there. Words of more than `longest_word` bytes are refused: WordTooLong.
-  ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word = SIZE_MAX);
+  // there. Words of more than `longest_word` bytes are refused: WordTooLong. Texts are normalised unless `normalizer`
+  // is null; it has to outlive this.
+  ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word = SIZE_MAX,
+                  const Normalizer* normalizer = nullptr);
 
-  // Each text is split by itself. Throws InvalidUtf8 for the first text that is not UTF-8, or WordTooLong for the first
-  // that holds such a word; some of it may be counted.
-  void add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory = {});
-  void add_word(std::string_view word, uint64_t count) { tables_[0].add(word, count); }
+  // Each text is normalised and split by itself. Returns the bytes of normalised text. Throws InvalidUtf8 for the first
+  // text that is not UTF-8, WordTooLong for the first that holds such a word, with its place in normalised text, or
+  // TextGrows; some of it may be counted.
+  uint64_t add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory = {});
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
     Dropped none;
     tables_[0].add_words(words, counts, 0, none);
@@ -56,6 +60,7 @@ class ParallelCounter {
   WordCountsSink* sink_;
   std::vector<WordCounts> tables_;
   size_t longest_word_;
+  const Normalizer* normalizer_;
 };
 
 // The documents of one stream of bytes that arrives in blocks.

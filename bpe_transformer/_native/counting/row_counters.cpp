@@ -33,9 +33,8 @@ void RowTextCounter::make_room(size_t bytes) {
 }
 
 void RowTextCounter::count() {
-  counting_.add_texts(pattern_, texts_, {kSlack, true});
+  counting_.bytes += counting_.add_texts(pattern_, texts_, {kSlack, true});
   counting_.documents += texts_.size();
-  for (const Text& text : texts_) counting_.bytes += text.size;
   texts_.clear();
 }
 

@@ -14,9 +14,8 @@ using bpe::ParallelCounter;
 
 void add_documents(ParallelCounter& counter, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts,
                    bool are_utf8 = false) {
-  counter.add_texts(pattern, texts, {0, are_utf8});
+  counter.bytes += counter.add_texts(pattern, texts, {0, are_utf8});
   counter.documents += texts.size();
-  for (const bpe::Text& text : texts) counter.bytes += text.size;
 }
 
 // Each text is a document.
@@ -31,15 +30,6 @@ void add_rows(ParallelCounter& self, const bpe::Pattern& pattern, const nb::list
   const Rows rows(chunks);
   const nb::gil_scoped_release released;
   add_documents(self, pattern, rows.texts, are_utf8);
-}
-
-// Pre-tokens that Python has split; counts no document.
-void add_pretokens(ParallelCounter& self, const nb::list& pretokens) {
-  for (const nb::handle pretoken : pretokens) {
-    const std::string_view word = view_of(pretoken);
-    if (!word.empty()) self.add_word(word, 1);
-    self.bytes += word.size();
-  }
 }
 
 void add_words(ParallelCounter& self, const nb::list& chunks, const Input<uint64_t>& counts) {
@@ -131,15 +121,16 @@ void bind_parallel_counter(nb::module_& m) {
   nb::class_<ParallelCounter>(m, "ParallelCounter")
       .def(
           "__init__",
-          [](ParallelCounter* self, int num_threads, bpe::SortedRuns* runs, size_t table_bytes, size_t longest_word) {
-            new (self) ParallelCounter(num_threads, runs, table_bytes, longest_word);
+          [](ParallelCounter* self, int num_threads, bpe::SortedRuns* runs, size_t table_bytes, size_t longest_word,
+             const bpe::Normalizer* normalizer) {
+            new (self) ParallelCounter(num_threads, runs, table_bytes, longest_word, normalizer);
           },
-          "num_threads"_a, "runs"_a.none(), "table_bytes"_a, "longest_word"_a, nb::keep_alive<1, 3>())
+          "num_threads"_a, "runs"_a.none(), "table_bytes"_a, "longest_word"_a, "normalizer"_a.none(),
+          nb::keep_alive<1, 3>(), nb::keep_alive<1, 6>())
       .def_rw("documents", &ParallelCounter::documents)
       .def_rw("bytes", &ParallelCounter::bytes)
       .def("add_texts", &add_texts, "pattern"_a, "texts"_a)
       .def("add_rows", &add_rows, "pattern"_a, "chunks"_a, "are_utf8"_a)
-      .def("add_pretokens", &add_pretokens, "pretokens"_a)
       .def("add_words", &add_words, "chunks"_a, "counts"_a)
       // The counts since the last call, in one table; words that were written to runs stay there.
       .def(

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <functional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -97,12 +99,19 @@ class Splitter<Compiled> {
 // The grammar of the caller's split.
 struct Custom {};
 
+// Calls emit(start, end) for each pre-token of a custom pattern.
+using Emitted = std::function<void(const uint8_t* from, const uint8_t* to)>;
+void each_custom(const Pattern& pattern, const uint8_t* begin, const uint8_t* end, const Emitted& emit);
+
 template <>
 class Splitter<Custom> {
  public:
   static constexpr size_t kBlock = 384;
 
-  Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*, const uint8_t* end);
+  Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*, const uint8_t* end) {
+    each_custom(pattern, begin, end,
+                [&](const uint8_t* from, const uint8_t* to) { pretokens_.emplace_back(from, to); });
+  }
 
   size_t next(const uint8_t** ends) {
     given_ = at_;
@@ -120,6 +129,7 @@ class Splitter<Custom> {
 // Calls emit(start, end) for each.
 template <class Grammar, class Emit>
 inline void each(const Pattern& pattern, const uint8_t* begin, const uint8_t* stop, const uint8_t* end, Emit&& emit) {
+  if constexpr (std::is_same_v<Grammar, Custom>) return each_custom(pattern, begin, end, std::ref(emit));
   Splitter<Grammar> splitter(pattern, begin, stop, end);
   const uint8_t* ends[Splitter<Grammar>::kBlock];
   const uint8_t* from = begin;
@@ -160,13 +170,12 @@ inline void each_pretoken(const Pattern& pattern, const uint8_t* begin, const ui
   with_grammar(pattern, [&]<class Grammar>() { scan::each<Grammar>(pattern, begin, stop, end, emit); });
 }
 
-inline scan::Splitter<scan::Custom>::Splitter(const Pattern& pattern, const uint8_t* begin, const uint8_t*,
-                                              const uint8_t* end) {
+inline void scan::each_custom(const Pattern& pattern, const uint8_t* begin, const uint8_t* end, const Emitted& emit) {
   const CustomSplit& custom = *pattern.custom;
-  const auto add = [&](const uint8_t* from, const uint8_t* to) { pretokens_.emplace_back(from, to); };
   custom.split({begin, static_cast<size_t>(end - begin)}, [&](size_t start, size_t stop, bool is_done) {
-    if (is_done) add(begin + start, begin + stop);
-    else each_pretoken(custom.rest, begin + start, begin + stop, begin + stop, add);
+    if (!is_done) return each_pretoken(custom.rest, begin + start, begin + stop, begin + stop, emit);
+    pass_checkpoint();
+    emit(begin + start, begin + stop);
   });
 }
 

@@ -56,7 +56,8 @@ class WordTables:
             table_bytes = self.max_memory - min(5 * self._block, self.max_memory // 2)
             self._file = tempfile.TemporaryFile(dir=spill_dir, prefix="bpe-transformer-")  # noqa: SIM115
             self._runs = _core.SortedRuns(self._file.fileno())
-        self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes, self._longest_word)
+        normalizer = self.pretokenizer.native_normalizer
+        self._native = _core.ParallelCounter(num_threads, self._runs, table_bytes, self._longest_word, normalizer)
         self._groups: list[_Group] = []  # finished groups, without the one being counted
         self._dropped_before, self._saturated_before = (0, 0), False  # of counts that were added
 

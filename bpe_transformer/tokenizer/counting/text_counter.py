@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,7 +27,6 @@ from bpe_transformer.io import (
     normalize_blocks,
     read_ahead,
     replace_invalid,
-    row_texts,
     split_documents,
 )
 from bpe_transformer.io.parquet_files import open_parquet, parquet_tables
@@ -37,7 +35,8 @@ from bpe_transformer.tokenizer.counting.facts import CountFacts, CountSource
 from bpe_transformer.tokenizer.counting.spilling import MAX_WORD_BYTES, WordTables, parse_size
 from bpe_transformer.tokenizer.encoding.inputs import arrow_chunk
 from bpe_transformer.tokenizer.splitting.alignment import begins_segment
-from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, can_cut
+from bpe_transformer.tokenizer.splitting.compiled_patterns import can_cut
+from bpe_transformer.tokenizer.splitting.normalizers import grown
 from bpe_transformer.tokenizer.splitting.patterns import DEFAULT_PATTERN
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.threads import thread_count
@@ -50,7 +49,6 @@ PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
 
 _BATCH_TEXTS, _BATCH_CHARACTERS = 8192, 4 << 20
-_BATCH_PRETOKENS = 1 << 16  # that Python splits off at a time
 _BATCH_ROWS = 1024  # of a dataset at a time
 _TABLE_BYTES = 2 << 20  # of a Parquet file at a time
 
@@ -110,14 +108,8 @@ class TextCounter(WordTables):
                 self._add_parquet(path, columns, stats, report)
             elif suffix in TABLE_FORMATS:
                 with ByteFile(path) as file:
-                    scanner = self.pretokenizer.scanner
-                    if suffix == ".jsonl" and scanner is not None:
-                        self._add_json_lines(file, scanner, columns, errors, stats, report)
-                    elif suffix != ".jsonl" and scanner is not None:
-                        self._add_csv(file, scanner, columns, errors, stats, report)
-                    else:
-                        rows = row_texts(file, columns, errors, stats, self.max_row_bytes)
-                        self._add_rows(rows, (lambda: report(file.position)) if report else None)
+                    add_rows = self._add_json_lines if suffix == ".jsonl" else self._add_csv
+                    add_rows(file, columns, errors, stats, report)
             else:
                 with ByteFile(path) as file:
                     self._add_text_file(file, documents, errors, stats, report)
@@ -125,7 +117,6 @@ class TextCounter(WordTables):
     def _add_json_lines(
         self,
         file: ByteFile,
-        scanner: Scanner,
         columns: Sequence[str] | None,
         errors: Errors,
         stats: ReadStats,
@@ -134,7 +125,7 @@ class TextCounter(WordTables):
         """Counts a .jsonl file by blocks of lines: in the core, or through Python where a line is not plain."""
         reader = JsonTexts(columns, errors, stats, self.max_row_bytes)
         names = reader.names
-        native = None if names is None else _core.JsonLineCounter(self._native, scanner, names)
+        native = None if names is None else _core.JsonLineCounter(self._native, self.pretokenizer.splitter, names)
         with closing(reader.blocks(file, self._block)) as blocks:
             for block in blocks:
                 is_read = native is not None and block.lines and native.read(block.lines)
@@ -149,7 +140,6 @@ class TextCounter(WordTables):
     def _add_csv(
         self,
         file: ByteFile,
-        scanner: Scanner,
         columns: Sequence[str] | None,
         errors: Errors,
         stats: ReadStats,
@@ -160,7 +150,8 @@ class TextCounter(WordTables):
         for data, is_last in reader.blocks(self._block):
             if native is None and len(set(reader.positions)) == len(reader.positions):
                 is_tsv, width = file_format(file.path) == ".tsv", len(reader.header or ())
-                native = _core.CsvCounter(self._native, scanner, is_tsv, width, reader.positions)
+                splitter = self.pretokenizer.splitter
+                native = _core.CsvCounter(self._native, splitter, is_tsv, width, reader.positions)
             if native is not None:
                 reader.take(*native.read(data, is_last))
                 native.count()
@@ -238,6 +229,8 @@ class TextCounter(WordTables):
             document = self.num_documents - documents + max(text, 0) + 1
             place = f"byte {position:,}" + (f" of document {document:,}" if text >= 0 or document > 1 else "")
             raise self.word_too_long(f"{name}, {place}") from None
+        except _core.TextGrows as problem:
+            raise grown(problem) from None
         finally:
             counted = (self.num_documents - documents, self.num_bytes - size)
             stopped_at = None if complete else stats.position
@@ -254,48 +247,21 @@ class TextCounter(WordTables):
             )
 
     def _add_batch(self, texts: tuple[str, ...]) -> None:
+        """Counts texts, each a document; long ones in steps where they can be cut, so that Ctrl-C stops between two."""
         split = self.pretokenizer
-        scanner = split.normalized_scanner
-        if split.normalizer is not None or scanner is None:
-            texts = tuple(split.normalize(encode_utf8(text).decode()) for text in texts)
-        if scanner is None:
+        if max(map(len, texts), default=0) > _BATCH_CHARACTERS and can_cut(split.splitter):
             for text in texts:
-                self._add_with_python(text)
-            self._native.documents += len(texts)
-        else:
-            self._add_normalized(texts, scanner)
-
-    def _add_normalized(self, texts: tuple[str, ...], scanner: Scanner) -> None:
-        """Counts normalised texts that the core can split; long ones in steps, so that Ctrl-C stops between two."""
-        if max(map(len, texts), default=0) > _BATCH_CHARACTERS and can_cut(scanner):
-            for text in texts:
-                data = memoryview(encode_utf8(text))
-                stream = _core.DocumentStream(self._native, scanner, b"")
+                data = memoryview(split.normalize(encode_utf8(text).decode()).encode())
+                stream = _core.DocumentStream(self._native, split.splitter, b"")
                 for start in range(0, len(data), self._block):
                     stream.add(data[start : start + self._block])
                 stream.finish()
             return
         try:
-            self._native.add_texts(scanner, texts)
-        except (
-            UnicodeEncodeError
-        ):  # halves of a surrogate pair are their character, lone ones an error; nothing was counted
-            self._native.add_texts(scanner, tuple(encode_utf8(text).decode() for text in texts))
-
-    def _add_with_python(self, text: str) -> None:
-        """Counts the pre-tokens of a normalised text that the core cannot split alone; the text is not yet a document."""
-        split = self.pretokenizer
-        if split.pattern_scanner is None:
-            pretokens = split.split(text)
-            while batch := list(islice(pretokens, _BATCH_PRETOKENS)):
-                words = [word.encode("utf-8", "surrogateescape") for word in batch] if split.byte_splits else batch
-                self._native.add_pretokens(words)
-            return
-        documents, spans = self.num_documents, split.spans(text)
-        while some := list(islice(spans, _BATCH_PRETOKENS)):
-            self._native.add_pretokens([span for span, protected in some if protected])
-            self._add_normalized(tuple(span for span, protected in some if not protected), split.pattern_scanner)
-        self._native.documents = documents
+            self._native.add_texts(split.splitter, texts)
+        except UnicodeEncodeError:
+            # halves of a surrogate pair are their character, lone ones an error; nothing was counted
+            self._native.add_texts(split.splitter, tuple(encode_utf8(text).decode() for text in texts))
 
     def _add_text_file(
         self,
@@ -310,15 +276,13 @@ class TextCounter(WordTables):
             raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
         split = self.pretokenizer
         by_block = split.normalizer is None or split.normalization is not None
-        scanner = split.normalized_scanner if by_block else None
-        if scanner is not None and not can_cut(scanner):
-            scanner = None
         blocks: Iterator[Any] = file.blocks(self._block)
         if errors == "replace":
             blocks = replace_invalid(blocks, stats)
-        if scanner is None or (split.normalization and documents not in ("file", "line")):
-            for text in split_documents(blocks, separator, file.path):
-                self._add_batch((text,))
+        in_steps = by_block and can_cut(split.splitter)
+        if not in_steps or (split.normalization and documents not in ("file", "line")):
+            for batch in _batches(split_documents(blocks, separator, file.path)):
+                self._add_batch(batch)
                 if report:
                     report(file.position)
             return
@@ -327,7 +291,7 @@ class TextCounter(WordTables):
             blocks = normalize_blocks(blocks, split.normalize, begins, file.path)
         if compression(file.path) or split.normalization:
             blocks = read_ahead(bytes(block) for block in blocks)
-        stream = _core.DocumentStream(self._native, scanner, separator)
+        stream = _core.DocumentStream(self._native, split.splitter, separator)
         try:
             for block in blocks:
                 stream.add(block)
@@ -385,12 +349,8 @@ class TextCounter(WordTables):
             return
         if not _is_text(array.type):
             raise CorpusError(f"column {name} holds {array.type}, not text; name a column of texts")
-        scanner = self.pretokenizer.scanner
-        if scanner is None:
-            self._add_batch(tuple(array.to_pylist()))
-            return
         try:
-            self._native.add_rows(scanner, [arrow_chunk(array)], are_utf8)
+            self._native.add_rows(self.pretokenizer.splitter, [arrow_chunk(array)], are_utf8)
         except _core.InvalidUtf8 as problem:
             _, position, byte = problem.args
             raise InvalidUtf8Error(

@@ -33,7 +33,6 @@ class Codec:
     def __init__(self, model: BpeModel) -> None:
         self.model = model
         self.splitter = model.pretokenizer.splitter
-        normalizer = model.pretokenizer.normalizer
         self.encoder = _core.Encoder(
             model.alphabet(),
             model.left,
@@ -43,7 +42,7 @@ class Codec:
             model.whole_tokens(),
             get_args(PrefixSpace).index(model.prefix_space),
             (model.space_mark or " ").encode(),
-            None if normalizer is None else normalizer.core,
+            model.pretokenizer.native_normalizer,
         )
         self.decoder = Decoder(model)
         self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)

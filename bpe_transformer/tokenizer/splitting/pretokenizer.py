@@ -140,6 +140,11 @@ class Pretokenizer:
             return normalizers.NormalizerSequence(self.rewriting)
         return self.charsmap_normalizer if self.charsmap is not None or self.squeeze_spaces else None
 
+    @property
+    def native_normalizer(self) -> _core.Normalizer | None:
+        """The same in the core. Raises `FormatError` for a damaged `charsmap`."""
+        return None if self.normalizer is None else self.normalizer.core
+
     @cached_property
     def charsmap_normalizer(self) -> normalizers.CharsmapNormalizer:
         """SentencePiece's normalizer. Raises `FormatError` for a damaged `charsmap`."""
