@@ -219,6 +219,17 @@ inline void check_counts(const Rows& words, const Input<uint64_t>& counts) {
 // --- long calls
 // --------------------------------------------------------------------------------------------------------
 
+// Holds the GIL while one pre-token goes to Python: those of a custom pattern are given without it.
+class PatternsGil {
+ public:
+  explicit PatternsGil(const bpe::Pattern& pattern) {
+    if (pattern.name == bpe::Pattern::kCustom) held_.emplace();
+  }
+
+ private:
+  std::optional<nb::gil_scoped_acquire> held_;
+};
+
 // Releases the GIL while it lives. Python handles signals on its main thread alone; a call of that thread with much to
 // do looks for them from time to time, and throws what their handlers raise.
 class LongCall {

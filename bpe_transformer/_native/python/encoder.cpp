@@ -55,6 +55,7 @@ nb::list pretokens(const Encoder& self, const bpe::Pattern& pattern, nb::handle 
   const auto plain = [&](bpe::Text segment, const bpe::TextStages::Source&) {
     const uint8_t* const end = segment.data + segment.size;
     bpe::each_pretoken(pattern, segment.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+      const PatternsGil held(pattern);
       found.append(nb::make_tuple(nb::bytes(from, static_cast<size_t>(to - from)), nb::none()));
     });
   };

@@ -20,6 +20,7 @@ nb::list split(const bpe::Pattern& pattern, nb::handle object) {
   constexpr size_t kBetweenSignals = size_t{1} << 20;
   nb::list pretokens;
   bpe::each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+    const PatternsGil held(pattern);
     if (pretokens.size() % kBetweenSignals == kBetweenSignals - 1 && PyErr_CheckSignals() != 0)
       throw nb::python_error();
     pretokens.append(nb::bytes(from, static_cast<size_t>(to - from)));

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -75,13 +75,18 @@ def byte_places(text: str, places: list[int]) -> list[int]:
     >>> byte_places("a\u00e9b", [0, 1, 2, 3])
     [0, 1, 3, 4]
     """
+    return byte_places_in(text)(places)
+
+
+def byte_places_in(text: str) -> Callable[[list[int]], list[int]]:
+    """`byte_places` of one text, for some places after others."""
     if text.isascii():
-        return places
+        return list
     code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
     sizes = 1 + (code_points >= 0x80).astype(np.int64) + (code_points >= 0x800) + (code_points >= 0x10000)
     sizes[(code_points >= 0xDC80) & (code_points < 0xDD00)] = 1
-    found: list[int] = np.concatenate([[0], np.cumsum(sizes)])[places].tolist()
-    return found
+    byte_of = np.concatenate([[0], np.cumsum(sizes)])
+    return lambda places: byte_of[places].tolist()  # type: ignore[no-any-return]
 
 
 def _size(text: str) -> int:

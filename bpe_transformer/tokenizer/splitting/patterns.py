@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -241,12 +242,23 @@ def split(pattern: str, text: str) -> Iterator[str]:
     >>> list(split("gpt2", "low lower's"))
     ['low', ' lower', "'s"]
     """
+    return (text[start:end] for start, end in pairwise(borders(pattern, text)))
+
+
+def borders(pattern: str, text: str) -> Iterator[int]:
+    """Where the pre-tokens of `split` begin and end in `text`, each of which begins where the one before it ends.
+
+    >>> list(borders("gpt2", "low lower's"))
+    [0, 3, 9, 11]
+    """
+    yield 0
     end = 0
     for match in find_matches(compiled(pattern), text):
-        if match.start() > end:
-            yield text[end : match.start()]
-        if match.end() > match.start():
-            yield match.group()
-        end = match.end()
+        start, stop = match.span()
+        if start > end:
+            yield start
+        if stop > start:
+            yield stop
+        end = stop
     if end < len(text):
-        yield text[end:]
+        yield len(text)

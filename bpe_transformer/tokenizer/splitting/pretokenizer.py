@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, get_args
 
 from bpe_transformer import _core
 from bpe_transformer.errors import PatternError, refuse_one_string
 from bpe_transformer.tokenizer.splitting import normalizers, patterns
-from bpe_transformer.tokenizer.splitting.alignment import Normalization
+from bpe_transformer.tokenizer.splitting.alignment import Normalization, byte_places_in
 from bpe_transformer.tokenizer.splitting.byte_level import name_of, tokens_of
 from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, Stage, compile_splits
 from bpe_transformer.tokenizer.splitting.time_limit import find_matches
@@ -299,10 +300,18 @@ def custom_pattern(
     """A pattern by which the core splits with `regex`; it splits what no other expression does by `pattern` if it can."""
     split = Pretokenizer(pattern, protected=protected, before=before, byte_splits=byte_splits)
     rest = split.pattern_scanner
+    by_pattern_alone = not protected and not before and not byte_splits
 
     def spans(data: bytes) -> Iterator[list[int]]:
         """The start and end in bytes of every span, each with whether it is a pre-token; some at a time."""
         text = data.decode("utf-8", "surrogateescape")
+        if by_pattern_alone:
+            borders, in_bytes = patterns.borders(pattern, text), byte_places_in(text)
+            last = list(islice(borders, 1))
+            while some := list(islice(borders, _SOME)):
+                yield [n for start, stop in pairwise(in_bytes(last + some)) for n in (start, stop, 1)]
+                last = some[-1:]
+            return
         found: list[int] = []
         for start, stop, is_done in split.byte_spans(text, by_pattern=rest is None):
             found += start, stop, int(is_done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -115,6 +116,10 @@ def test_ids_and_offsets_are_those_of_the_reference(seed: int, models: list[BpeM
     encodings, offsets = tok.encode_offsets_batch(texts, num_threads=2, **disallowed)
     assert (encodings.tolist(), offsets.tolist()) == (ids, [place for row in spans for place in row])
     assert tok.count_batch(texts, **disallowed).tolist() == list(map(len, ids))
+    changed = [reference.normalized(model, reference.Sourced.of(text)).text for text in texts]
+    words = Counter(text.encode()[i:j] for text in changed for i, j, _ in model.pretokenizer.byte_spans(text))
+    counts = PretokenCounts.from_iterator(texts, model.pretokenizer, num_threads=3)
+    assert (dict(counts.items()), counts.num_bytes) == (words, sum(len(text.encode()) for text in changed)), about
     unmerged = replace(
         model, left=model.left[:0], right=model.right[:0], merged_ids=model.merged_ids[:0], ignore_merges=False
     )
