@@ -86,7 +86,7 @@ def byte_places_in(text: str) -> Callable[[list[int]], list[int]]:
     sizes = 1 + (code_points >= 0x80).astype(np.int64) + (code_points >= 0x800) + (code_points >= 0x10000)
     sizes[(code_points >= 0xDC80) & (code_points < 0xDD00)] = 1
     byte_of = np.concatenate([[0], np.cumsum(sizes)])
-    return lambda places: byte_of[places].tolist()  # type: ignore[no-any-return]
+    return lambda places: byte_of[places].tolist()
 
 
 def _size(text: str) -> int:
