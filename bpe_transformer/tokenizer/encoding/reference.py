@@ -102,6 +102,20 @@ def encode(
     return [*prefix, *ids, *((model.special_tokens[name], size, size) for name in after if add_eos)]
 
 
+def encode_pair(model: BpeModel, first: str, second: str, allowed: Collection[str] = ()) -> tuple[list[int], list[int]]:
+    """(ids, type ids) of two texts in one row: by the template of pairs, or each text with what encoding adds to it."""
+    texts = {name: [id for id, _, _ in encode(model, text, allowed)] for name, text in (("A", first), ("B", second))}
+    before, after = ([("token", name) for name in names] for names in model.bos_eos_tokens)
+    pieces = [(*piece, type_id) for type_id, text in enumerate("AB") for piece in (*before, ("text", text), *after)]
+    id_of = {**model.added_tokens, **model.special_tokens}
+    found = [
+        (id, type_id)
+        for kind, name, type_id in model.pair_template or pieces
+        for id in (texts[name] if kind == "text" else [id_of[name]])
+    ]
+    return [id for id, _ in found], [type_id for _, type_id in found]
+
+
 # --- special and added tokens ----------------------------------------------------------------------------------------------
 
 

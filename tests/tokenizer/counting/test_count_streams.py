@@ -28,7 +28,7 @@ def by_regex(split: Pretokenizer, texts: list[str]) -> dict[bytes, int]:
 
 
 def by_stream(pattern: str, data: bytes, block: int, separator: bytes = b"") -> tuple[dict[bytes, int], int]:
-    counting = _core.ParallelCounter(2, None, 0, 1 << 40)
+    counting = _core.ParallelCounter(2, None, 0, 1 << 40, None)
     number = patterns.scanner_number(pattern)
     assert number is not None
     stream = _core.DocumentStream(counting, number, separator)

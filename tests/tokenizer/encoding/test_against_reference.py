@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.tokenizer.encoding import reference
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS
+from bpe_transformer.tokenizer.formats.sentencepiece import parse
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -44,6 +47,8 @@ def models() -> list[BpeModel]:
         {"unit": "char", "unk_token": "<unk>"},
         {"unit": "char", "unk_token": "<unk>", "fuse_unk": True, "space_mark": "▁"},
         {"unit": "char", "unk_token": "<unk>", "end_of_word": "</w>"},
+        {"unit": "char", "byte_fallback": True},
+        {"unit": "char", "byte_fallback": True, "space_mark": "▁"},
     ]
     found = []
     for option in options:
@@ -55,22 +60,41 @@ def models() -> list[BpeModel]:
     return found
 
 
-def some_model(draw: random.Random, models: list[BpeModel]) -> BpeModel:
+@pytest.fixture(scope="module")
+def charsmap(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A map of SentencePiece's, with strings that begin others, become nothing, a space or several characters."""
+    spm = pytest.importorskip("sentencepiece")
+    rules = {"low": "x x", "lo": "L", "ab": " ", "\u0301": "", "e\u0301": "é", "ﬁ": "fi", "\t": " ", "국": "e\u0301"}
+    lines = [" ".join(f"{ord(c):X}" for c in key) + "\t" + " ".join(f"{ord(c):X}" for c in rules[key]) for key in rules]
+    file, model = tmp_path_factory.mktemp("rules") / "rules.tsv", io.BytesIO()
+    file.write_text("\n".join(lines) + "\n")
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter(["low lower newest"]), model_writer=model, vocab_size=16, model_type="bpe",
+        normalization_rule_tsv=str(file), minloglevel=2,
+    )  # fmt: skip
+    return base64.b64encode(parse(model.getvalue()).charsmap).decode()
+
+
+def some_model(draw: random.Random, models: list[BpeModel], charsmap: str) -> BpeModel:
     """A vocabulary with stages before its merges that are drawn at random."""
     model = draw.choice(models)
     facts: dict[str, Any] = {"pattern": draw.choice(PATTERNS)}
-    match draw.randrange(4):
+    match draw.randrange(5):
         case 0:
             facts["normalization"] = draw.choice(["NFC", "NFD", "NFKC", "NFKD"])
         case 1:
-            facts["rewriting"] = tuple(draw.choice(STEPS) for _ in range(draw.randint(1, 3)))
-        case 2 if draw.random() < 0.5:
-            facts |= {"squeeze_spaces": True, "unchanged": tuple(draw.sample([" x", "▁▁", "ab"], draw.randint(0, 2)))}
+            steps = [*STEPS, *[("precompiled", charsmap)] * 4]
+            facts["rewriting"] = tuple(draw.choice(steps) for _ in range(draw.randint(1, 3)))
+        case 2 | 3 if draw.random() < 0.6:
+            facts |= {"squeeze_spaces": True, "unchanged": tuple(draw.sample(["▁▁", "ab"], draw.randint(0, 2)))}
+            facts |= draw.choice([{}, {"charsmap": charsmap}, {"charsmap": charsmap, "squeeze_spaces": False}])
     if draw.random() < 0.3:
         facts["before"] = tuple(draw.choice(BEFORE) for _ in range(draw.randint(1, 2)))
     if draw.random() < 0.2:
         facts["protected"] = tuple(draw.sample(["low", r"\d+", r"(b)a\1"], draw.randint(1, 2)))
     added = draw.sample(TOKENS, draw.choice([0, 1, 2, 4]))
+    if "unchanged" in facts and " x" in added:
+        facts["unchanged"] += (" x",)
     first = len(model.tokens)
     flags = {
         name: tuple(flag for flag in FLAGS if draw.random() < 0.3)
@@ -92,9 +116,9 @@ def some_text(draw: random.Random) -> str:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_ids_and_offsets_are_those_of_the_reference(seed: int, models: list[BpeModel]) -> None:
+def test_ids_and_offsets_are_those_of_the_reference(seed: int, models: list[BpeModel], charsmap: str) -> None:
     draw = random.Random(seed)
-    model = some_model(draw, models)
+    model = some_model(draw, models, charsmap)
     tok = Tokenizer(model)
     texts = [some_text(draw) for _ in range(12)]
     allowed = draw.sample(["<s>", "</s>"], draw.randint(0, 2))
@@ -112,6 +136,11 @@ def test_ids_and_offsets_are_those_of_the_reference(seed: int, models: list[BpeM
         assert [id for row in again for id in row] == right, (text, about)
         framed = [id for id, _, _ in reference.encode(model, text, allowed, add_bos=True, add_eos=True)]
         assert tok.encode(text, add_bos=True, add_eos=True, **disallowed) == framed
+    if draw.random() < 0.5:
+        pieces = [("token", "<s>", 0), ("text", "A", 0), ("token", "</s>", 1), ("text", "B", 1)]
+        tok = Tokenizer(model := replace(model, pair_template=tuple(draw.sample(pieces, 4))))
+    for one, other in zip(texts, texts[1:], strict=False):
+        assert tok.encode_pair(one, other, **disallowed) == reference.encode_pair(model, one, other, allowed)
     assert tok.encode_batch(texts, 2, **disallowed).tolist() == ids
     encodings, offsets = tok.encode_offsets_batch(texts, num_threads=2, **disallowed)
     assert (encodings.tolist(), offsets.tolist()) == (ids, [place for row in spans for place in row])
