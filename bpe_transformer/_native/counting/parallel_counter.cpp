@@ -61,6 +61,12 @@ std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>
   return portions;
 }
 
+uint64_t bytes_of(const std::vector<Text>& texts) {
+  uint64_t bytes = 0;
+  for (const Text& text : texts) bytes += text.size;
+  return bytes;
+}
+
 // The number of bytes at the end that begin an incomplete character.
 size_t incomplete(const uint8_t* begin, const uint8_t* end) {
   for (size_t back = 1; back <= 3 && back <= static_cast<size_t>(end - begin); ++back) {
@@ -142,10 +148,7 @@ uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Te
   if (invalid) throw *invalid;
   if (too_long) throw *too_long;
   fold();
-  if (normalizer) return normalized_bytes;
-  uint64_t bytes = 0;
-  for (const Text& text : texts) bytes += text.size;
-  return bytes;
+  return normalizer ? normalized_bytes.load() : bytes_of(texts);
 }
 
 void ParallelCounter::fold() {
