@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import pytest
@@ -22,6 +22,7 @@ from bpe_transformer.cli.support.training.runs import decoded_score
 from bpe_transformer.data import TaskColumns
 from bpe_transformer.errors import ConfigError
 from bpe_transformer.inference import Translator
+from bpe_transformer.models.encoder_decoder import EncoderDecoder
 from bpe_transformer.training.callbacks import Callback, Progress
 from bpe_transformer.training.state import STATE, load_state
 from tests.training.runs.jobs import TOKENIZER, settings_of, trainer_of
@@ -124,7 +125,7 @@ def test_the_score_is_that_of_the_rows_that_are_drawn(tmp_path: Path) -> None:
     trainer = trainer_of("translation", tmp_path / "run", settings, score=lambda _: 0.0)
     src = ["lowlower", "newest", "widestlow", "lowerlowerlow", "lowwidestnewest", "newestnewest"]
     columns = TaskColumns("translation", ("src", "tgt"))
-    written = Translator(trainer.model.eval(), TOKENIZER, trainer.info).translate(src, beam=1)
+    written = Translator(cast(EncoderDecoder, trainer.model.eval()), TOKENIZER, trainer.info).translate(src, beam=1)
 
     def scored(tgt: list[str]) -> float:
         score = decoded_score(settings, columns, datasets.Dataset.from_dict({"src": src, "tgt": tgt}), TOKENIZER)

@@ -269,7 +269,7 @@ def test_the_scaler_of_float16_is_checked() -> None:
     scaler = Engine(device="cpu", precision="float16").scaler
     saved = scaler.state_dict()
     load_scaler_state(scaler, Node(saved, "scaler"))
-    wrong = {
+    wrong: dict[str, tuple[Any, ...]] = {
         "scale": (0, -1.0, 1e39, "x", None, True),
         "growth_factor": (1.0, "x", None),
         "backoff_factor": (2.0, [], None),
