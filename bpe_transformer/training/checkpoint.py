@@ -55,6 +55,26 @@ def build_model(info: CheckpointInfo) -> nn.Module:
     return info.family.build(info.config)
 
 
+def check_model_fits(info: CheckpointInfo, memory: int | None = None) -> None:
+    """`ConfigError` for a model whose weights alone are larger than the memory of this machine, before they are made.
+
+    memory: in bytes; None: of this machine, where the system tells.
+    """
+    if memory is None and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        with torch.device("meta"):  # shapes without memory
+            model = build_model(info)
+        size = sum(value.numel() * value.element_size() for value in (*model.parameters(), *model.buffers()))
+    except RuntimeError:  # a matrix whose size is no number of 64 bits
+        size = 1 << 63
+    if memory is not None and size > memory:
+        raise ConfigError(
+            f"the weights of this model take {size / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f} GB of memory; "
+            "lower d_model or n_layers, or what is as large"
+        )
+
+
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter once (tied ones under their first name), detached and copied to the CPU."""
     return {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from bpe_transformer.data import BatchSource, TaskColumns
 from bpe_transformer.tokenizer import Tokenizer
-from bpe_transformer.training.checkpoint import CheckpointInfo, build_model
+from bpe_transformer.training.checkpoint import CheckpointInfo, build_model, check_model_fits
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.optimizers import build_optimizer
@@ -28,6 +28,7 @@ def seconds_per_step(settings: Settings, train: Rows, tokenizer: Tokenizer, colu
     At least one step is taken, however long it takes. Where that alone takes all the time, it is the one that counts.
     """
     info = CheckpointInfo.of(tokenizer, columns.columns, settings, labels=train.labels)
+    check_model_fits(info)
     training = settings.training
     engine = Engine(device=training.device, precision=training.precision)
     task = task_of(build_model(info), train, train, settings, tokenizer, engine.dtype)

@@ -16,7 +16,7 @@ from bpe_transformer.ledger import Ledger
 from bpe_transformer.models.registry import FAMILIES
 from bpe_transformer.tokenizer import Tokenizer
 from bpe_transformer.training.callbacks import Callback, Progress, ProgressFunction, RunResult
-from bpe_transformer.training.checkpoint import CheckpointInfo, build_model, set_weights
+from bpe_transformer.training.checkpoint import CheckpointInfo, build_model, check_model_fits, set_weights
 from bpe_transformer.training.config import Settings
 from bpe_transformer.training.engine import Engine
 from bpe_transformer.training.loggers import RunMetrics
@@ -164,6 +164,7 @@ def _engine(settings: Settings, task: str) -> Engine:
 
 
 def _model(info: CheckpointInfo, tokenizer: Tokenizer, options: RunOptions) -> nn.Module:
+    check_model_fits(info)
     model, initial = build_model(info), options.get("initial")
     if initial is not None:  # a run that goes on replaces them by its own
         set_weights(model, initial(info, tokenizer), source="the run to start from")

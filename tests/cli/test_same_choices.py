@@ -124,9 +124,10 @@ def test_prepared_rows_are_trained_on(
     assert "validation: 2 of 40 rows, drawn by seed" in said
     info = load_checkpoint_info(tmp_path / "run")
     assert (info.task, info.columns) == ("language-model", ("text",))
-    kept = info.ledgers["training"].stages[-1].kept
-    assert kept.examples == 40
-    assert f"encode: kept 40 of {kept.bytes:,} bytes" in (tmp_path / "run" / "README.md").read_text()
+    kept = {stage.name: stage.kept for stage in info.ledgers["training"].stages}
+    assert kept["encode"].examples == 40
+    assert info.ledgers["training"].kept.examples == 38  # two are held out
+    assert f"encode: kept 40 of {kept['encode'].bytes:,} bytes" in (tmp_path / "run" / "README.md").read_text()
     bare = ("encode", byte_tokenizer, "--file", tmp_path / "texts.txt", "-o")
     assert bpe(*bare, tmp_path / "bare").returncode == 0
     train = ("train", tmp_path / "bare", "-o", tmp_path / "none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bpe_transformer.errors import CheckpointError
+from bpe_transformer.errors import CheckpointError, ConfigError
 from bpe_transformer.inference import load_text_generator, load_translator
 from bpe_transformer.training import load_checkpoint, load_run_settings
-from bpe_transformer.training.checkpoint import save_checkpoint, weights_of
+from bpe_transformer.training.checkpoint import check_model_fits, save_checkpoint, weights_of
 from bpe_transformer.training.state import STATE, load_state, save_state
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -116,6 +117,21 @@ def test_a_config_that_cannot_be_is_refused_before_anything_is_allocated(
     started = time.process_time()
     with pytest.raises(CheckpointError, match=problem):
         load_checkpoint(run)
+    assert time.process_time() - started < 5
+
+
+def test_a_model_that_no_memory_holds_is_refused_before_it_is_made() -> None:
+    info = load_checkpoint(GOLDEN / "format1-language")[1]
+    check_model_fits(info)
+    with pytest.raises(
+        ConfigError, match=r"the weights of this model take 0\.\d GB, and this machine has 0\.0 GB of memory; lower"
+    ):
+        check_model_fits(info, memory=1000)
+    started = time.process_time()
+    for changes in ({"d_model": 10**9}, {"d_ff": 10**12}, {"max_len": 10**12}):
+        huge = replace(info, settings=info.settings.override(changes))
+        with pytest.raises(ConfigError, match=r"take [\d,]{6,}\.\d GB, and this machine has"):
+            check_model_fits(huge)
     assert time.process_time() - started < 5
 
 

@@ -124,7 +124,9 @@ def test_a_compiled_run_ends_like_one_that_is_not(tmp_path: Path) -> None:
     for compile in (False, True):
         torch._dynamo.reset()
         directory = tmp_path / str(compile)
-        settings = settings_of("language model", dropout=0.0, compile=compile, steps=3, eval_steps=3)
+        # by SGD: Adam divides the gradient of a key's bias, which is but rounding, by its own size
+        plain: dict[str, Any] = {"optimizer": "sgd", "lr": 0.1, "dropout": 0.0, "steps": 3, "eval_steps": 3}
+        settings = settings_of("language model", compile=compile, **plain)
         result = trainer_of("language model", directory, settings).run(resume=False)
         found.append((result.validation_loss, load_file(directory / "model.safetensors")))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
