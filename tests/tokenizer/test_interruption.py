@@ -6,11 +6,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bpe_transformer import PretokenCounter, PretokenCounts, Tokenizer, learn_bpe
+from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from tests.conftest import TEXTS
 
 TEXT = "".join(TEXTS) * 40_000  # some 35 MB
@@ -52,6 +54,14 @@ def test_a_long_call_ends_on_ctrl_c(mixed: Tokenizer, name: str) -> None:
     used = time.process_time() - start
     assert used < max(0.6 * whole, whole / 10 + 0.15), f"{used:.2f} s of {whole:.2f} s"
     assert mixed.decode(mixed.encode(TEXTS[0])) == TEXTS[0]
+
+
+def test_ctrl_c_in_an_expression_that_python_matches_ends_all_threads(mixed: Tokenizer) -> None:
+    tok = Tokenizer(replace(mixed.model, pretokenizer=Pretokenizer(r"(?:(\w)\1|\w+|.)")))
+    text, started = TEXT[:2_000_000], time.process_time()
+    with interrupted_after(0.2), pytest.raises(KeyboardInterrupt):
+        tok.encode_batch([text, text], num_threads=2)
+    assert time.process_time() - started < 1
 
 
 def test_a_handler_that_raises_nothing_changes_nothing(mixed: Tokenizer) -> None:

@@ -219,6 +219,18 @@ inline void check_counts(const Rows& words, const Input<uint64_t>& counts) {
 // --- long calls
 // --------------------------------------------------------------------------------------------------------
 
+// Calls work() with the GIL; what Python raises, Ctrl-C among it, ends the call on its other threads too.
+template <class Work>
+void call_python(Work&& work) {
+  const nb::gil_scoped_acquire acquired;
+  try {
+    work();
+  } catch (const nb::python_error&) {
+    if (const bpe::Checkpoint* const here = bpe::Checkpoint::current()) here->call().has_ended = true;
+    throw;
+  }
+}
+
 // Holds the GIL while one pre-token goes to Python: those of a custom pattern are given without it.
 class PatternsGil {
  public:

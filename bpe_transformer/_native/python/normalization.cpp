@@ -60,10 +60,7 @@ void make_charsmap(bpe::Charsmap* self, const nb::list& entries, bool squeeze) {
 bpe::FindMatches matches_of(nb::callable function) {
   return [function = std::move(function)](bpe::Text text, const bpe::FoundMatch& found) {
     std::vector<size_t> places;
-    {
-      const nb::gil_scoped_acquire acquired;
-      places = nb::cast<std::vector<size_t>>(function(nb::bytes(text.data, text.size)));
-    }
+    call_python([&] { places = nb::cast<std::vector<size_t>>(function(nb::bytes(text.data, text.size))); });
     size_t done = 0;
     for (size_t i = 0; i + 1 < places.size(); i += 2) {
       if (places[i] < done || places[i + 1] < places[i] || places[i + 1] > text.size)

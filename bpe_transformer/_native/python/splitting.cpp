@@ -65,18 +65,19 @@ void init_custom(bpe::PythonSplit* self, nb::callable function, const bpe::Patte
   bpe::CustomSplit split;
   split.rest = rest;
   split.split = [function = std::move(function), keeps_all](bpe::Text text, const bpe::CustomSplit::Found& found) {
-    const nb::gil_scoped_acquire acquired;
     size_t done = 0;
-    for (const nb::handle list : function(nb::bytes(text.data, text.size))) {
-      const auto spans = nb::cast<std::vector<size_t>>(list);
-      const nb::gil_scoped_release released;
-      for (size_t i = 0; i + 2 < spans.size(); i += 3) {
-        if (spans[i] < done || spans[i + 1] < spans[i] || spans[i + 1] > text.size || (keeps_all && spans[i] != done))
-          throw std::runtime_error("a split gives spans that do not follow each other");
-        done = spans[i + 1];
-        found(spans[i], spans[i + 1], spans[i + 2] != 0);
+    call_python([&] {
+      for (const nb::handle list : function(nb::bytes(text.data, text.size))) {
+        const auto spans = nb::cast<std::vector<size_t>>(list);
+        const nb::gil_scoped_release released;
+        for (size_t i = 0; i + 2 < spans.size(); i += 3) {
+          if (spans[i] < done || spans[i + 1] < spans[i] || spans[i + 1] > text.size || (keeps_all && spans[i] != done))
+            throw std::runtime_error("a split gives spans that do not follow each other");
+          done = spans[i + 1];
+          found(spans[i], spans[i + 1], spans[i + 2] != 0);
+        }
       }
-    }
+    });
     if (keeps_all && done != text.size) throw std::runtime_error("a split drops text");
   };
   new (self) bpe::PythonSplit{std::move(split), keeps_all};
