@@ -114,7 +114,10 @@ def test_a_merge_with_all_that_is_known(low_lower: Tokenizer) -> None:
 
 def test_borders_that_no_merge_could_cross_stand_together(low_lower: Tokenizer) -> None:
     lines = drawn(derive_text(low_lower, "dddnew"))
-    assert lines[-6:-4] == ["  3 borders without any merge of what stands or stood there:", "  d ┊ d (2 times)   d ┊ new"]
+    assert lines[-6:-4] == [
+        "  3 borders without any merge of what stands or stood there:",
+        "  d ┊ d (2 times)   d ┊ new",
+    ]
 
 
 def test_merges_of_a_base_have_no_count(low_lower: Tokenizer) -> None:
