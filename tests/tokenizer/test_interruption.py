@@ -15,6 +15,7 @@ from bpe_transformer import PretokenCounter, PretokenCounts, Tokenizer, learn_bp
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from tests.conftest import TEXTS
 
+BY_REGEX = r"(?:(\w)\1|\w+|.)"  # a pattern that the core cannot compile
 TEXT = "".join(TEXTS) * 40_000  # some 35 MB
 
 CALLS: dict[str, Callable[[Tokenizer], object]] = {
@@ -57,7 +58,7 @@ def test_a_long_call_ends_on_ctrl_c(mixed: Tokenizer, name: str) -> None:
 
 
 def test_ctrl_c_in_an_expression_that_python_matches_ends_all_threads(mixed: Tokenizer) -> None:
-    tok = Tokenizer(replace(mixed.model, pretokenizer=Pretokenizer(r"(?:(\w)\1|\w+|.)")))
+    tok = Tokenizer(replace(mixed.model, pretokenizer=Pretokenizer(BY_REGEX)))
     text, started = TEXT[:2_000_000], time.process_time()
     with interrupted_after(0.2), pytest.raises(KeyboardInterrupt):
         tok.encode_batch([text, text], num_threads=2)
@@ -103,14 +104,16 @@ def test_the_learner_ends_on_ctrl_c() -> None:
     assert time.process_time() - start < max(0.6 * whole, whole / 10 + 0.4)
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.03, 0.08])
-def test_what_an_interrupted_count_holds_is_what_it_says(seconds: float, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text(" ".join(map(str, range(4_000_000))))
-    counter = PretokenCounter(num_threads=2)
+@pytest.mark.parametrize(("pattern", "seconds"), [("o200k", 0.01), ("o200k", 0.03), ("o200k", 0.08), (BY_REGEX, 0.08)])
+def test_what_an_interrupted_count_holds_is_what_it_says(pattern: str, seconds: float, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(
+        (" " if pattern == "o200k" else "\n").join(map(str, range(4_000_000 if pattern == "o200k" else 400_000)))
+    )
+    counter = PretokenCounter(pattern, num_threads=2)
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        counter.add_file(tmp_path / "a.txt")
+        counter.add_file(tmp_path / "a.txt", documents="line" if pattern == BY_REGEX else "file")
     except KeyboardInterrupt:
         pass
     finally:

@@ -61,10 +61,21 @@ std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>
   return portions;
 }
 
-uint64_t bytes_of(const std::vector<Text>& texts) {
-  uint64_t bytes = 0;
-  for (const Text& text : texts) bytes += text.size;
-  return bytes;
+// Calls use(text, number) for normalised texts; those that are not UTF-8 stay as they are.
+template <class Use>
+void each_normalized(const Normalizer& normalizer, bool are_utf8, const Text* first, const Text* last, Use&& use) {
+  std::string buffer;
+  for (const Text* text = first; text < last; ++text) {
+    const bool is_valid = are_utf8 || unicode::valid_prefix(text->data, text->size) == text->size;
+    const Text changed = is_valid ? normalizer.normalized(*text, buffer) : *text;
+    use(&changed, static_cast<size_t>(text - first));
+  }
+}
+
+// Of two problems that with the first place.
+template <class Problem>
+void keep_first(std::optional<Problem>& kept, const Problem& here) {
+  if (!kept || std::pair(here.text, here.position) < std::pair(kept->text, kept->position)) kept = here;
 }
 
 // The number of bytes at the end that begin an incomplete character.
@@ -97,17 +108,19 @@ uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Te
   std::mutex guard;
   std::optional<InvalidUtf8> invalid;  // the first one
   std::optional<WordTooLong> too_long;
+  std::atomic<size_t> next{0};
+  std::atomic<uint64_t> counted{0};  // bytes
   const auto count = [&](WordCounts& counts, const Text* first, const Text* last, size_t number, size_t position) {
     for (const Text* text = first; text < last && !memory.is_utf8; ++text) {
       const size_t valid = unicode::valid_prefix(text->data, text->size);
       if (valid == text->size) continue;
-      InvalidUtf8 here{number + static_cast<size_t>(text - first), position + valid, text->data[valid]};
       const std::lock_guard lock(guard);
-      if (!invalid || std::pair(here.text, here.position) < std::pair(invalid->text, invalid->position)) invalid = here;
-      return;
+      return keep_first(invalid, {number + static_cast<size_t>(text - first), position + valid, text->data[valid]});
     }
+    uint64_t bytes_here = 0;
     try {
-      counts.count_texts(pattern, first, last, normalizer ? 0 : memory.slack);
+      counts.count_texts(pattern, first, last, normalizer ? 0 : memory.slack, bytes_here);
+      counted += bytes_here;
     } catch (WordTooLong& here) {
       const auto* const data = reinterpret_cast<const uint8_t*>(here.data);
       const Text* const text = std::find_if(first, last, [&](const Text& one) {
@@ -116,39 +129,36 @@ uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Te
       here.text = number + static_cast<size_t>(text - first);
       here.position = position + static_cast<size_t>(data - text->data);
       const std::lock_guard lock(guard);
-      if (!too_long || std::pair(here.text, here.position) < std::pair(too_long->text, too_long->position))
-        too_long = here;
+      keep_first(too_long, here);
+    } catch (...) {
+      counted += bytes_here;
+      next = portions.size();
+      throw;
     }
   };
-  // Texts that were normalised, one after another.
-  const auto count_normalized = [&](WordCounts& counts, const Text* first, const Text* last, size_t number) {
-    std::string buffer;
-    uint64_t bytes = 0;
-    for (const Text* text = first; text < last; ++text, ++number) {
-      const bool is_valid = memory.is_utf8 || unicode::valid_prefix(text->data, text->size) == text->size;
-      const Text changed = is_valid ? normalizer->normalized(*text, buffer) : *text;  // refused by `count`
-      bytes += changed.size;
-      count(counts, &changed, &changed + 1, number, 0);
-    }
-    return bytes;
-  };
-  std::atomic<size_t> next{0};
-  std::atomic<uint64_t> normalized_bytes{0};
-  run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(portions.size(), 1))), [&](int thread) {
+  const auto count_portions = [&](int thread) {
     WordCounts& counts = tables_[static_cast<size_t>(thread)];
     for (size_t i; (i = next.fetch_add(1)) < portions.size();) {
       const Portion& portion = portions[i];
       const Text* const first = texts.data() + portion.first;
-      if (normalizer) normalized_bytes += count_normalized(counts, first, texts.data() + portion.last, portion.first);
+      if (normalizer)
+        each_normalized(*normalizer, memory.is_utf8, first, texts.data() + portion.last,
+                        [&](const Text* text, size_t i) { count(counts, text, text + 1, portion.first + i, 0); });
       else if (portion.first == portion.last)
         count(counts, &portion.stretch, &portion.stretch + 1, portion.first, portion.position);
       else count(counts, first, texts.data() + portion.last, portion.first, 0);
     }
-  });
+  };
+  try {
+    run_threads(static_cast<int>(std::min(tables_.size(), std::max<size_t>(portions.size(), 1))), count_portions);
+  } catch (...) {
+    bytes += counted;
+    throw;
+  }
   if (invalid) throw *invalid;
   if (too_long) throw *too_long;
   fold();
-  return normalizer ? normalized_bytes.load() : bytes_of(texts);
+  return counted;
 }
 
 void ParallelCounter::fold() {

@@ -40,7 +40,8 @@ class ParallelCounter {
 
   // Each text is normalised and split by itself. Returns the bytes of normalised text. Throws InvalidUtf8 for the first
   // text that is not UTF-8, WordTooLong for the first that holds such a word, with its place in normalised text, or
-  // TextGrows; some of it may be counted.
+  // TextGrows; some of it may be counted. What else a split or a normalisation throws, of the caller's too, ends all
+  // threads; then `bytes` are added here.
   uint64_t add_texts(const Pattern& pattern, const std::vector<Text>& texts, TextMemory memory = {});
   void add_words(const std::vector<Text>& words, const uint64_t* counts) {
     Dropped none;

@@ -187,19 +187,30 @@ bool WordCounts::saturated() const {
   return any;
 }
 
-void WordCounts::count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack) {
+void WordCounts::count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack,
+                             uint64_t& bytes) {
   PrefetchQueue queue(*this);
-  with_grammar(pattern, [&]<class Grammar>() {
-    for (const Text* text = first; text < last; ++text) {
-      const uint8_t* const end = text->data + text->size;
-      scan::each<Grammar>(pattern, text->data, end, end, [&](const uint8_t* from, const uint8_t* to) {
-        const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-        if (word.size() <= ShortKey::kMaxBytes)
-          queue.add(ShortKey::of(word, static_cast<size_t>(end - from) + slack), 1);
-        else add_long(word, 1);
-      });
-    }
-  });
+  uint64_t bytes_of_text = 0;  // that is not at its end
+  try {
+    with_grammar(pattern, [&]<class Grammar>() {
+      for (const Text* text = first; text < last; ++text) {
+        const uint8_t* const end = text->data + text->size;
+        scan::each<Grammar>(pattern, text->data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+          const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
+          if (word.size() <= ShortKey::kMaxBytes)
+            queue.add(ShortKey::of(word, static_cast<size_t>(end - from) + slack), 1);
+          else add_long(word, 1);
+          if constexpr (std::is_same_v<Grammar, scan::Custom>) bytes_of_text += word.size();
+        });
+        bytes += text->size;
+        bytes_of_text = 0;
+      }
+    });
+  } catch (...) {
+    queue.flush();
+    bytes += bytes_of_text;
+    throw;
+  }
   queue.flush();
 }
 

@@ -58,8 +58,9 @@ class WordCounts {
   size_t word_bytes() const;  // of all distinct words
   size_t limit() const { return limit_; }
 
-  // Counts the pre-tokens of texts. After each there are at least `slack` bytes that may be read.
-  void count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack);
+  // Counts the pre-tokens of texts, after each of which there are at least `slack` bytes that may be read, and adds to
+  // `bytes` what was counted, also if a split of the caller's throws.
+  void count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack, uint64_t& bytes);
 
   size_t size() const { return used_ + long_used_; }
   uint64_t total() const;
