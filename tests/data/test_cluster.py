@@ -53,7 +53,7 @@ def losing() -> Iterator[Losing]:
     assert min(calls for (calls,) in counts) > 3  # it was lost in the middle, each time
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_machine_lost_in_the_middle_changes_nothing(losing: Losing, tokenizer: Tokenizer, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(TEXT, newline="", encoding="utf-8")
