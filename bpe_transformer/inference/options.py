@@ -62,7 +62,7 @@ class GenerationOptions(Checked):
     repetition_penalty: float = option(
         1.0, unit="factor", meaning="makes ids that were written less probable; 1: none", low=0.01, below=100
     )
-    seed: int = option(0, unit="number", meaning="of the draws", low=0)
+    seed: int = option(0, unit="number", meaning="of the draws", low=0, below=1 << 63)
     long: str = option(
         "refuse",
         unit="kind",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -345,7 +346,8 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
     tell_when_interrupted(partial(_how_to_go_on, run))
     if resume and not (run / STATE).exists():
         raise CheckpointError(f"{run} holds no run to resume ({STATE} is missing); leave --resume out to start one")
-    if not resume and not overwrite and (run / STATE).exists() and not (run / CONFIG).exists():
+    stopped = (run / STATE).exists() and not (run / CONFIG).exists()
+    if not resume and not overwrite and stopped and not _has_no_step(run):
         raise CheckpointError(
             f"{run} holds a run that was stopped; go on with --resume, begin anew with --overwrite, or choose another -o"
         )
@@ -353,6 +355,15 @@ def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
         raise CheckpointError(
             f"{run} holds a model already; go on with --resume, replace it with --overwrite, or choose another -o"
         )
+
+
+def _has_no_step(run: Path) -> bool:
+    """Whether the run in the folder was ended before its first save, so that nothing is lost where it is begun anew."""
+    from bpe_transformer.training.state import has_begun_only
+
+    with suppress(CheckpointError):  # a damaged one is not replaced unasked
+        return has_begun_only(run)
+    return False
 
 
 def _data(

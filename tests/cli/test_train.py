@@ -213,6 +213,18 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(
     assert re.search(r"trained: 1 step, 0\.\d+ epochs, ", done.stderr.decode())
 
 
+def test_a_run_that_was_ended_before_its_first_save_starts_clean(bpe: Run, fails: Run, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("low lower lowest\n\nnewest widest\n\n" * 60)
+    command = ("train", tmp_path / "words.txt", "-o", tmp_path / "run", *QUICK, "--max-len", "16", "--steps", "1")
+    refused = bpe(*command, "--patience-metric", "bleu")
+    assert refused.returncode == 1
+    assert "needs rows to decode" in refused.stderr.decode()
+    assert (tmp_path / "run" / "training.safetensors").exists()
+    done = bpe(*command)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "holds a model already" in fails(*command)
+
+
 def test_bad_input_is_one_line_and_nothing_is_written(
     fails: Run, parallel: str, trained: Path, reader: Path, byte_tokenizer: Path, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ class StudySettings(Checked):
     STUDY: ClassVar[str]
     LENGTHENED: ClassVar[str] = "steps"  # the field that more minutes are spent on
 
-    seed: int = option(1, unit="number", meaning="that decides every draw", low=0)
+    seed: int = option(1, unit="number", meaning="that decides every draw", low=0, below=1 << 63)
 
     @classmethod
     def names(cls) -> list[str]:
