@@ -161,8 +161,7 @@ def test_torchrun_trains_what_one_process_trains(tmp_path: Path) -> None:
         "torch.distributed.run",
         "--nproc-per-node",
         "2",
-        "--master-port",
-        "0",
+        "--standalone",
         "-m",
         "bpe_transformer",
     ]
