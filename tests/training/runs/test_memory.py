@@ -25,6 +25,7 @@ finally:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_a_run_of_multi30ks_shape_stays_below_one_and_a_half_gigabytes(tmp_path: Path) -> None:
     """It took 3.6 GB: oneDNN kept a compiled product for each of hundreds of shapes, and freed memory was never given back."""
     draw = random.Random(1)
