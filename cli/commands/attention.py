@@ -53,7 +53,7 @@ Examples:
 )
 @click.argument("run", type=click.Path())
 @click.argument("text", required=False)
-@click.option("--target", metavar="TEXT", help="Translation to follow. [the model's own]")
+@click.option("--target", metavar="TEXT", help="Translation to follow. [what the model writes in greedy search]")
 @click.option(
     "--layer", type=NumberOrWord("mean", "max", "all"), metavar="N|mean|max|all", help="Layer, from 1. [the last]"
 )

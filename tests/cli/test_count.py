@@ -229,7 +229,7 @@ def test_what_a_folder_holds_besides_is_named_and_subfolders_are_read(bpe: Calla
     (folder / "b.pdf").write_bytes(b"%PDF")
     (folder / "sub" / "c.txt").write_bytes(b"th\xffree\n")
     done = bpe("count", folder, "-o", tmp_path / "counts.parquet")
-    assert "holds b.pdf, sub/ besides, which is not read; subfolders are read with --recursive" in done.stderr.decode()
+    assert "holds b.pdf, sub/ besides, which are not read; subfolders are read with --recursive" in done.stderr.decode()
     assert done.stderr.decode().endswith("read: 1 row, 8 bytes, all kept\n")
     done = bpe("count", folder, "-o", tmp_path / "all.parquet", "--recursive", "--errors", "replace")
     assert done.stderr.decode().endswith("read: 2 rows, 17 bytes, all kept; 1 character replaced by U+FFFD\n")

@@ -215,7 +215,7 @@ def test_what_a_folder_holds_besides_is_named(tmp_path: Path) -> None:
     assert load_corpus(str(tmp_path))["text"][:] == ["one\n"]
     note = unread_note(find(str(tmp_path)))
     assert note is not None
-    assert "holds scan.pdf, more/ besides, which is not read; subfolders are read with recursive=True" in note
+    assert "holds scan.pdf, more/ besides, which are not read; subfolders are read with recursive=True" in note
     deep = Reading(recursive=True)
     assert load_corpus(str(tmp_path), reading=deep)["text"][:] == ["one\n", "two\n"]
     assert find(str(tmp_path), reading=deep).unread == ("scan.pdf",)

@@ -222,7 +222,8 @@ def unread_note(corpus: LocalCorpus) -> str | None:
     more = len(corpus.unread) - _MOST_NAMED
     shown = ", ".join(corpus.unread[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
     remedy = "; subfolders are read with recursive=True" if any(name.endswith("/") for name in corpus.unread) else ""
-    return f"{corpus.name} holds {shown} besides, which is not read{remedy}"
+    verb = "is" if len(corpus.unread) == 1 else "are"
+    return f"{corpus.name} holds {shown} besides, which {verb} not read{remedy}"
 
 
 def _split_of(file: Path, folder: Path) -> str | None:

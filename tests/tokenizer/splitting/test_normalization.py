@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from bpe_transformer import PretokenCounts, Pretokenizer, _core, learn_bpe
 from bpe_transformer.cli import cli
+from bpe_transformer.tokenizer.encoding.reference import by_map
 from bpe_transformer.tokenizer.splitting import Normalization, normalizers
 from bpe_transformer.tokenizer.splitting.alignment import (
     align,
@@ -77,26 +78,6 @@ def test_bytes_that_are_not_utf8_stay_and_join_nothing() -> None:
     assert ends.tolist() == [3, 3, *range(4, 12)]
 
 
-def by_rules(entries: dict[str, str], squeeze: bool, text: str) -> tuple[str, list[int], list[int]]:
-    """The longest entry at every place, then spaces squeezed: SentencePiece's rules, one character after another."""
-    replaced: list[tuple[str, str]] = []
-    while text:
-        key = max((text[:n] for n in range(1, len(text) + 1) if text[:n] in entries), key=len, default=text[0])
-        replaced.append((key, entries.get(key, key)))
-        text = text[len(key) :]
-    after_space = True
-    for i, (source, by) in enumerate(replaced if squeeze else ()):
-        kept = by.lstrip(" ") if after_space else by
-        after_space = kept.endswith(" ") if kept else after_space
-        replaced[i] = source, kept
-    for i in range(len(replaced) - 1, -1, -1) if squeeze else ():
-        replaced[i] = replaced[i][0], replaced[i][1].rstrip(" ▁")
-        if replaced[i][1]:
-            break
-    result, starts, ends = align(replaced)
-    return result, starts.tolist(), ends.tolist()
-
-
 MAPS: Sequence[dict[str, str]] = (
     {},
     {"A": "a", "e\u0301": "é", "é": "é", "\u0301": "", "\u3000": " ", "\t": " ", "ﬁ": "fi", "한": "하 ", "abc": "  x"},
@@ -113,7 +94,10 @@ def test_maps_take_the_longest_entry_and_squeeze_spaces(entries: dict[str, str],
         text = "".join(draw.choice(["  ", *"  \tabcAéxe\u0301\u3000ﬁ한▁"]) for _ in range(draw.randrange(14)))
         normalized, starts, ends = normalizer.normalize_aligned(text.encode())
         assert normalizer.normalize(text.encode()) == normalized
-        assert (normalized.decode(), starts.tolist(), ends.tolist()) == by_rules(entries, squeeze, text), text
+        expected, begins, stops = align(by_map(entries, squeeze, (), text))
+        assert (normalized.decode(), starts.tolist(), ends.tolist()) == (expected, begins.tolist(), stops.tolist()), (
+            text
+        )
 
 
 def test_a_digest_stands_for_the_version_of_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
