@@ -62,6 +62,7 @@ LEVELS: dict[str, list[set[str]]] = {
 NATIVE_LEVELS = [
     {"base"},
     {"text"},
+    {"rows"},
     {"normalization"},
     {"simd"},
     {"attention"},

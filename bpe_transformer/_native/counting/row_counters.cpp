@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "base/parallel.hpp"
-#include "text/json_lines.hpp"
+#include "rows/json_lines.hpp"
 #include "text/unicode.hpp"
 
 namespace bpe {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "counting/parallel_counter.hpp"
-#include "text/row_texts.hpp"
+#include "rows/row_texts.hpp"
 
 namespace bpe {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "formats/token_table.hpp"
-#include "text/json_reader.hpp"
+#include "rows/json_reader.hpp"
 
 namespace bpe {
 

@@ -3,10 +3,10 @@
 #include <optional>
 
 #include "python/conversions.hpp"
+#include "rows/json_lines.hpp"
+#include "rows/json_table.hpp"
 #include "text/characters.hpp"
 #include "text/ids_text.hpp"
-#include "text/json_lines.hpp"
-#include "text/json_table.hpp"
 #include "text/unicode.hpp"
 #include "text/utf32_to_utf8.hpp"
 
@@ -45,7 +45,7 @@ nb::object utf32_to_utf8(const CodePoints& rows) {
 }
 
 // (bytes, starts, stops, lines of missing values, whether a row has each column) of the texts in whole lines of JSON
-// objects, or None; see text/json_lines.hpp.
+// objects, or None; see rows/json_lines.hpp.
 nb::object json_texts(nb::handle object, const nb::list& columns) {
   const Buffer buffer(object);
   std::vector<std::string> names;
@@ -94,7 +94,7 @@ size_t count_line_ends(nb::handle object, size_t start, size_t stop) {
   return static_cast<size_t>(std::count(buffer.data() + start, buffer.data() + stop, uint8_t{'\n'}));
 }
 
-// (bytes, ends, present) of the cells in whole lines of JSON objects, or None; see text/json_table.hpp. A column is
+// (bytes, ends, present) of the cells in whole lines of JSON objects, or None; see rows/json_table.hpp. A column is
 // (name, kinds).
 nb::object json_table(nb::handle object, const nb::list& columns, bool pass_over_others) {
   const Buffer buffer(object);

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "text/row_texts.hpp"
+#include "rows/row_texts.hpp"
 
 namespace bpe {
 

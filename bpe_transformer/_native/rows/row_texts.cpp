@@ -1,4 +1,4 @@
-#include "text/row_texts.hpp"
+#include "rows/row_texts.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,8 +1,8 @@
-#include "text/json_lines.hpp"
+#include "rows/json_lines.hpp"
 
 #include <algorithm>
 
-#include "text/json_reader.hpp"
+#include "rows/json_reader.hpp"
 
 namespace bpe {
 

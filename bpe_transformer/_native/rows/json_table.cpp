@@ -1,8 +1,8 @@
-#include "text/json_table.hpp"
+#include "rows/json_table.hpp"
 
 #include <algorithm>
 
-#include "text/json_reader.hpp"
+#include "rows/json_reader.hpp"
 
 namespace bpe {
 
