@@ -193,10 +193,10 @@ def _affordable(
     speeds = {name: _seconds_per_step(stream, model, settings) for name, stream in streams.items()}
     scoring = sum(_FORWARD * speeds[name] * len(checks[name].ids) / settings.batch_ids for name in speeds)
     spent = time.monotonic() - began + seeds * scoring
-    an_operation = sum(
+    seconds_per_operation = sum(
         speeds[name] / flops_per_step(stream.vocab_size, model, settings.batch_ids) for name, stream in streams.items()
     )
-    return max(seconds - spent, seconds / 2) / seeds / an_operation
+    return max(seconds - spent, seconds / 2) / seeds / seconds_per_operation
 
 
 def _steps(flops: float, stream: IdStream, model: TransformerOptions, settings: TrialSettings) -> int:
@@ -212,10 +212,10 @@ def _steps(flops: float, stream: IdStream, model: TransformerOptions, settings: 
 def _seconds_per_step(stream: IdStream, model: TransformerOptions, settings: TrialSettings) -> float:
     training = Training(stream, 0, model, settings)
     training.train(1)
-    times = [training.train(1)]
-    while len(times) < _TRIED and sum(times) < _TRIED_SECONDS:
-        times.append(training.train(1))
-    return statistics.fmean(times)
+    seconds = [training.train(1)]
+    while len(seconds) < _TRIED and sum(seconds) < _TRIED_SECONDS:
+        seconds.append(training.train(1))
+    return statistics.fmean(seconds)
 
 
 def _shortened(texts: Sequence[str], most: int) -> list[str]:

@@ -114,7 +114,7 @@ def tell_when_interrupted(what: Callable[[], str]) -> None:
 
 
 @contextmanager
-def interrupted_saying(what: Callable[[], str]) -> Iterator[None]:
+def telling_when_interrupted(what: Callable[[], str]) -> Iterator[None]:
     """`tell_when_interrupted` for a block."""
     _told.append(what)
     yield

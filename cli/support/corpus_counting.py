@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpe_transformer.cli.support.console import (
-    interrupted_saying,
     progress,
     reporter,
     say,
     say_ledger,
     stdin_bytes,
+    telling_when_interrupted,
 )
 from bpe_transformer.cli.support.counting_options import CountingOptions
 from bpe_transformer.cli.support.python_names import with_options
@@ -57,7 +57,7 @@ class CorpusCounting:
         if weights is not None and options.temperature is not None:
             raise click.UsageError("--temperature takes the weights from the sizes; give no weights of your own")
         with _spooled_stdin(twice and "-" in names) as spooled:
-            with interrupted_saying(lambda: "the corpora were still being read; nothing was counted or written"):
+            with telling_when_interrupted(lambda: "the corpora were still being read; nothing was counted or written"):
                 inputs = [one for name in names for one in _inputs(name, options, pretokenizer, spooled)]
             for note in [one.note for one in inputs if one.note]:
                 say(with_options(note))
