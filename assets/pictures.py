@@ -78,12 +78,13 @@ def command(path: Path, *arguments: str, columns: int = 80) -> None:
     original = _common.output
     # commands look it up when they are loaded, which is when they first run
     setattr(_common, "output", lambda width=None: console)  # noqa: B010
-    for module in [module for module in sys.modules if module.startswith("bpe_transformer.cli.commands.")]:
-        del sys.modules[module]
+    loaded = [module for module in sys.modules if module.startswith("bpe_transformer.cli.commands.")]
+    before = {module: sys.modules.pop(module) for module in loaded}
     try:
         cli.main(list(arguments), standalone_mode=False)
     finally:
         setattr(_common, "output", original)  # noqa: B010
+        sys.modules.update(before)
     save(console, path, shlex.join(["bpe-transformer", *arguments]))
 
 
