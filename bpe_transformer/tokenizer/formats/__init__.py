@@ -174,11 +174,10 @@ def _read(
     data = read_bytes(file)
     if (vocabulary := tokenizer_json.read_vocabulary(data)) is not None:
         return tokenizer_json, tokenizer_json.from_json(parse_json(vocabulary.rest), vocabulary)
-    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
-        raise FormatError(
-            "not JSON, nor another format of tokenizers; name a folder that learn wrote, or a tokenizer's file"
-        )
-    document = parse_json(as_text(data, file))
+    text = as_text(data, file)
+    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        raise FormatError("not JSON, nor another format of tokenizers; name a tokenizer's file or folder")
+    document = parse_json(text)
     for module in (tekken, ranks_json):
         if module.recognises_document(document):
             return module, module.from_json(document)
