@@ -73,7 +73,6 @@ struct Charsmap::Output {
 
 Charsmap::Charsmap(std::vector<std::pair<std::string, std::string>> entries, bool squeeze)
     : entries_(std::move(entries)), nodes_(1), direct_(1), flags_(0x110000, 0), squeeze_(squeeze) {
-  std::sort(entries_.begin(), entries_.end());
   build(0, 0, entries_.size(), 0);
   for (Node& node : nodes_) list_children(node);
   for (const auto& [key, text] : entries_) {

@@ -15,9 +15,11 @@ namespace bpe {
 
 class Charsmap {
  public:
-  // (string, replacement) pairs, all UTF-8; `squeeze`: no space at the start, after another space, or at the end, where
-  // U+2581 counts as one as well.
+  // (string, replacement) pairs, all UTF-8, in order; `squeeze`: no space at the start, after another space, or at the
+  // end, where U+2581 counts as one as well.
   Charsmap(std::vector<std::pair<std::string, std::string>> entries, bool squeeze);
+
+  const std::vector<std::pair<std::string, std::string>>& entries() const { return entries_; }
 
   // A byte of a replacement comes from all of the string, other bytes from themselves.
   std::string normalized(Text text, Alignment* alignment = nullptr) const;

@@ -1,14 +1,18 @@
 // Normalisation for Python: Unicode's forms, SentencePiece's map, and sequences of steps.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "normalization/charsmap.hpp"
 #include "normalization/normalization_tables.hpp"
 #include "normalization/normalizer.hpp"
+#include "normalization/precompiled_charsmap.hpp"
 #include "python/conversions.hpp"
 #include "text/unicode.hpp"
 
@@ -50,10 +54,24 @@ bool is_normalized(int form, nb::handle object) {
          std::string_view(reinterpret_cast<const char*>(text.data), text.size);
 }
 
-void make_charsmap(bpe::Charsmap* self, const nb::list& entries, bool squeeze) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  for (const nb::handle entry : entries) pairs.emplace_back(to_string(entry[0]), to_string(entry[1]));
-  new (self) bpe::Charsmap(std::move(pairs), squeeze);
+// A string of `kept` stays as it is, and wins over longer ones of `map` that begin with it.
+void make_charsmap(bpe::Charsmap* self, const std::optional<nb::bytes>& map, const nb::list& kept, bool squeeze) {
+  std::vector<std::pair<std::string, std::string>> entries, same;
+  if (map) entries = bpe::charsmap_entries(view_of(*map));
+  for (const nb::handle one : kept) same.emplace_back(to_string(one), to_string(one));
+  std::sort(same.begin(), same.end());
+  same.erase(std::unique(same.begin(), same.end()), same.end());
+  for (const auto& [key, text] : same)
+    std::erase_if(entries, [&](const auto& entry) { return entry.first.starts_with(key); });
+  const auto middle = entries.insert(entries.end(), same.begin(), same.end());
+  std::inplace_merge(entries.begin(), middle, entries.end());
+  new (self) bpe::Charsmap(std::move(entries), squeeze);
+}
+
+nb::list entries_of(const bpe::Charsmap& self) {
+  nb::list all;
+  for (const auto& [key, text] : self.entries()) all.append(nb::make_tuple(to_bytes(key), to_bytes(text)));
+  return all;
 }
 
 // The matches that a function of Python's gives: a flat list of starts and ends.
@@ -139,7 +157,10 @@ void bind_normalization(nb::module_& m) {
   m.def(
       "begins_segment", [](int form, uint32_t c) { return bpe::begins_segment(static_cast<Form>(form), c); }, "form"_a,
       "code_point"_a);
-  nb::class_<bpe::Charsmap>(m, "Charsmap").def("__init__", &make_charsmap, "entries"_a, "squeeze"_a);
+  nb::exception<bpe::DamagedCharsmap>(m, "DamagedCharsmap", PyExc_ValueError);
+  nb::class_<bpe::Charsmap>(m, "Charsmap")
+      .def("__init__", &make_charsmap, "map"_a.none(), "kept"_a, "squeeze"_a)
+      .def_prop_ro("entries", &entries_of);
   nb::class_<bpe::Normalizer>(m, "Normalizer")
       .def("__init__", &make_normalizer, "steps"_a, nb::keep_alive<1, 2>())
       .def("normalize", &normalize_by_steps, "text"_a)

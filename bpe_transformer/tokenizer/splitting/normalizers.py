@@ -9,14 +9,15 @@ taken literally; ("prepend", content), unless the text is empty; ("nmt",); ("ber
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from bpe_transformer import _core
-from bpe_transformer.errors import PatternError
+from bpe_transformer.errors import FormatError, PatternError
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.splitting.alignment import Aligned
 from bpe_transformer.tokenizer.splitting.compiled_patterns import matcher_of
-from bpe_transformer.tokenizer.splitting.precompiled_charsmap import entries_of
+from bpe_transformer.tokenizer.splitting.precompiled_charsmap import bytes_of
 
 Step = tuple[str, ...]
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
@@ -102,11 +103,13 @@ class CharsmapNormalizer(Normalizer):
     """
 
     def __init__(self, charsmap: str | None, squeeze: bool, unchanged: Sequence[str] = ()) -> None:
-        entries = {} if charsmap is None else entries_of(charsmap)
-        kept = tuple(unchanged)  # they win over longer entries that begin with them
-        self.entries = {key: text for key, text in entries.items() if not key.startswith(kept)}
-        self.entries |= {key: key for key in kept}
-        super().__init__((("charsmap", _core_map(self.entries, squeeze)),))
+        self._map = _core_map(charsmap, squeeze, tuple(unchanged))
+        super().__init__((("charsmap", self._map),))
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The strings that are replaced, or kept, with what stands for them."""
+        return {key.decode(): text.decode() for key, text in self._map.entries}
 
 
 def basic_steps(step: Step) -> list[Step]:
@@ -129,7 +132,7 @@ def _core_step(step: Step) -> tuple[Any, ...]:
         expression, content = arguments
         return ("replace", matcher_of(expression), content.encode("utf-8", "surrogatepass"))
     if kind == "precompiled":
-        return ("graphemes", _core_map(entries_of(arguments[0]), False))
+        return ("graphemes", _core_map(arguments[0]))
     return ("form", _core.FORMS.index(kind))
 
 
@@ -139,5 +142,10 @@ def by_python(steps: Sequence[Step]) -> list[str]:
     return [expression for _, expression, _ in basics if callable(matcher_of(expression))]
 
 
-def _core_map(entries: dict[str, str], squeeze: bool) -> _core.Charsmap:
-    return _core.Charsmap([(key.encode(), text.encode()) for key, text in entries.items()], squeeze)
+@lru_cache(maxsize=2)  # the largest take tens of MB
+def _core_map(charsmap: str | None, squeeze: bool = False, unchanged: tuple[str, ...] = ()) -> _core.Charsmap:
+    data = None if charsmap is None else bytes_of(charsmap)
+    try:
+        return _core.Charsmap(data, [text.encode() for text in unchanged], squeeze)
+    except _core.DamagedCharsmap as cause:
+        raise FormatError(f"precompiled_charsmap {cause}") from None

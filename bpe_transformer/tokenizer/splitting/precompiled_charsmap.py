@@ -1,7 +1,8 @@
 """SentencePiece's compiled map from strings to their replacements.
 
 The map is a double-array trie (darts-clone) over UTF-8 whose values are positions in a block of texts, each ended by a zero
-byte: `normalizer.cc` of google/sentencepiece writes and reads it. At every position the longest entry is taken.
+byte: `normalizer.cc` of google/sentencepiece writes and reads it. At every position the longest entry is taken. The core reads
+such maps; `entries_of` is what it is compared with.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from bpe_transformer.lazy import NDArray, np
 _MAX_KEY_BYTES, _MAX_TEXT_BYTES, _MAX_NODES = 64, 1000, 1 << 20
 
 
-def entries_of(charsmap: str) -> dict[str, str]:
-    """The strings of the map with their replacements. Raises `FormatError` for a damaged map."""
+def bytes_of(charsmap: str) -> bytes:
+    """The bytes of a map that is written in base64. Raises `FormatError`."""
     try:
-        data = base64.b64decode(charsmap, validate=True)
+        return base64.b64decode(charsmap, validate=True)
     except (binascii.Error, ValueError) as cause:
         raise FormatError(f"precompiled_charsmap is not base64: {cause}") from cause
+
+
+def entries_of(charsmap: str) -> dict[str, str]:
+    """The strings of the map with their replacements. Raises `FormatError` for a damaged map."""
+    data = bytes_of(charsmap)
     size = int.from_bytes(data[:4], "little")
     if len(data) < 4 or size % 4 or size < 1024 or 4 + size > len(data):
         raise FormatError(f"precompiled_charsmap claims a trie of {size} bytes, and {max(len(data) - 4, 0)} are there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Sequence
 from typing import get_args
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from bpe_transformer import PretokenCounts, Pretokenizer, _core, learn_bpe
 from bpe_transformer.cli import cli
+from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.encoding.reference import by_map
 from bpe_transformer.tokenizer.splitting import Normalization, normalizers
 from bpe_transformer.tokenizer.splitting.alignment import (
@@ -21,6 +23,8 @@ from bpe_transformer.tokenizer.splitting.alignment import (
     normalize,
     normalize_aligned,
 )
+from bpe_transformer.tokenizer.splitting.normalizers import CharsmapNormalizer
+from bpe_transformer.tokenizer.splitting.precompiled_charsmap import entries_of
 
 FORMS = get_args(Normalization)
 EVERYTHING = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -85,10 +89,65 @@ MAPS: Sequence[dict[str, str]] = (
 )
 
 
+def compiled_map(entries: dict[str, str]) -> bytes:
+    """The map as SentencePiece writes it: a double array of 1,024 units, and the texts."""
+    block, values = b"", {}
+    for key, text in entries.items():
+        values[key.encode()] = len(block)
+        block += text.encode() + b"\0"
+    units, free, bases = [0] * 1024, set(range(1, 1024)), set(range(1, 1024))
+
+    def place(unit: int, prefix: bytes) -> None:
+        below = [key for key in values if key.startswith(prefix)]
+        labels = {0} if prefix in values else set()
+        labels |= {key[len(prefix)] for key in below if len(key) > len(prefix)}
+        base = next(base for base in sorted(bases) if all(base ^ label in free for label in labels))
+        bases.remove(base)
+        units[unit] |= (unit ^ base) << 10 | (prefix in values) << 8
+        free.difference_update(base ^ label for label in labels)
+        for label in labels - {0}:
+            units[base ^ label] = label
+        if 0 in labels:
+            units[base] = 1 << 31 | values[prefix]
+        for label in labels - {0}:
+            place(base ^ label, prefix + bytes([label]))
+
+    place(0, b"")
+    return b"".join(unit.to_bytes(4, "little") for unit in (4 * len(units), *units)) + block
+
+
+@pytest.mark.parametrize("kept", [(), ("ab", "x", "한한"), ("a", "ab")])
+def test_maps_are_read_as_the_reference_reads_them(kept: tuple[str, ...]) -> None:
+    draw = random.Random(4)
+    for entries in MAPS:
+        data = compiled_map(entries)
+        assert entries_of(base64.b64encode(data).decode()) == entries
+        expected = {key: text for key, text in entries.items() if not key.startswith(kept)} | {key: key for key in kept}
+        normalizer = CharsmapNormalizer(base64.b64encode(data).decode(), False, kept)
+        assert list(normalizer.entries.items()) == sorted(expected.items(), key=lambda entry: entry[0].encode())
+        for _ in range(40):  # damaged anywhere
+            damaged = bytearray(data[: draw.choice((len(data), draw.randrange(len(data) + 1)))])
+            for _ in range(min(draw.choice((1, 3, 30)), len(damaged))):
+                damaged[draw.randrange(len(damaged))] = draw.choice((0, 1, 255, draw.randrange(256)))
+            found = outcomes(base64.b64encode(damaged).decode())
+            assert found[0] == found[1]
+
+
+def outcomes(charsmap: str) -> list[dict[str, str] | None]:
+    """What the core and the reference read, None for an error."""
+    found: list[dict[str, str] | None] = []
+    for read in (lambda: CharsmapNormalizer(charsmap, False).entries, lambda: entries_of(charsmap)):
+        try:
+            found.append(read())
+        except FormatError:
+            found.append(None)
+    return found
+
+
 @pytest.mark.parametrize("squeeze", [False, True])
 @pytest.mark.parametrize("entries", MAPS)
 def test_maps_take_the_longest_entry_and_squeeze_spaces(entries: dict[str, str], squeeze: bool) -> None:
-    charsmap = _core.Charsmap([(k.encode(), v.encode()) for k, v in entries.items()], squeeze)
+    charsmap = _core.Charsmap(compiled_map(entries), [], squeeze)
     draw, normalizer = random.Random(2), _core.Normalizer((("charsmap", charsmap),))
     for _ in range(800):
         text = "".join(draw.choice(["  ", *"  \tabcAéxe\u0301\u3000ﬁ한▁"]) for _ in range(draw.randrange(14)))
