@@ -36,7 +36,7 @@ def measure(path: Path, megabytes: int, vocab_size: int) -> None:
     import tiktoken
 
     data = path.read_bytes()[: megabytes * 1_000_000]
-    tok = learn_bpe(PretokenCounts.from_iterator([data.decode(errors="ignore")]), vocab_size)
+    tok = learn_bpe(PretokenCounts.from_iterator([data.decode(errors="ignore")], "cl100k"), vocab_size)
     table = dict(zip(tok.model.tokens, range(tok.vocab_size), strict=True))
     theirs = tiktoken.Encoding("ours", pat_str=PATTERNS["cl100k"], mergeable_ranks=table, special_tokens={})
     texts = [data[i : i + 4096].decode(errors="replace") for i in range(0, len(data), 4096)]

@@ -122,7 +122,7 @@ def learn(path: Path | None, vocab_size: int) -> tuple[str, Tokenizer, str]:
         text, name = "\n".join(load_corpus("python-stdlib")["text"]), "python-stdlib"
     else:
         text, name = path.read_text(encoding="utf-8"), path.name
-    return name, learn_bpe(PretokenCounts.from_iterator([text]), vocab_size), text
+    return name, learn_bpe(PretokenCounts.from_iterator([text], "cl100k"), vocab_size), text
 
 
 def measure(tok: Tokenizer, texts: list[str], rounds: int, folder: Path) -> None:
