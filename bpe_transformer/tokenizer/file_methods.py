@@ -132,16 +132,22 @@ class TokenizerFiles:
         *,
         alphabet: str | Iterable[str] = "",
         unk_token: str | None = "<unk>",
+        threshold: int | None = None,
     ) -> Self:
         """A tokenizer from subword-nmt's codes of version 0.2, which hold merges only.
 
         The alphabet is every character of the codes, of `vocabulary`, as `subword-nmt get-vocab` writes it, and of
         `alphabet`; all others become `unk_token`. Ids are the lines of `vocabulary`; without one, and for what it lacks,
         characters, `unk_token` and merges by rank follow each other. Raises `FormatError` with the line.
+
+        With `threshold`, text is cut as by `subword-nmt apply-bpe --vocabulary … --vocabulary-threshold …`: a token that
+        `vocabulary` lacks, or holds with a lower count, is split as it was merged until all of it is in the vocabulary, and
+        a character that is not becomes `unk_token`. Ids are the lines that are left, then `unk_token`. 0 takes all lines.
         """
         from bpe_transformer.tokenizer.formats import probe, subword_nmt
 
-        return cls(probe.accept(subword_nmt.read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token)))
+        model = subword_nmt.read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token, threshold=threshold)
+        return cls(probe.accept(model))
 
     @classmethod
     def from_sentencepiece(cls, path: Path) -> Self:

@@ -62,7 +62,7 @@ class Tokenizer(TokenizerFiles):
     @property
     def vocab_size(self) -> int:
         """The largest id + 1, special tokens included."""
-        return len(self.model.tokens)
+        return self.model.vocab_size
 
     @property
     def special_tokens(self) -> dict[str, int]:
@@ -116,9 +116,10 @@ class Tokenizer(TokenizerFiles):
 
     def token_bytes(self, id: int) -> bytes:
         """A token's bytes, with the end-of-word mark where it has one. Raises `DecodingError` for an id out of range, and
-        `KeyError` for one that has no token, as in some imported vocabularies.
+        `KeyError` for one that has no token, as in some imported vocabularies. Tokens that are undone (see
+        `BpeModel`) have ids from `vocab_size` on.
         """
-        if not 0 <= operator.index(id) < self.vocab_size:
+        if not 0 <= operator.index(id) < len(self.model.tokens):
             raise DecodingError(id_out_of_range(id, self.vocab_size))
         if not (token := self.model.tokens[id]):
             raise KeyError(id_out_of_range(id, self.vocab_size))

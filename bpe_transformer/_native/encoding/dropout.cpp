@@ -104,7 +104,8 @@ static void sample_pretoken(const Encoder& encoder, std::string_view pretoken, D
     symbols = 0;
     alphabet.each_symbol(word, [&](uint32_t, size_t, bool joins) { symbols += !joins; });
   }
-  if (!dropout.peek()) {
+  // Where ids are undone, how many there are does not say how many merges there were.
+  if (!encoder.merger().undoes() && !dropout.peek()) {
     encoder.encode_pretoken(pretoken, *dropout.workspace.words, out);
     if (encoder.has_whole_words() && out.size() - from == 1) {  // may not come from merging
       out.resize(from);
@@ -120,6 +121,7 @@ static void sample_pretoken(const Encoder& encoder, std::string_view pretoken, D
                           ? sample_few(encoder.merger(), ids, symbols, dropout)
                           : sample_many(encoder.merger(), ids, static_cast<uint32_t>(symbols), dropout);
   out.resize(from + left);
+  encoder.merger().undone().apply(out, from);
 }
 
 static void sample_plain(const Encoder& encoder, const Pattern& pattern, Text text, Dropout& dropout, IdBuffer& out) {

@@ -10,8 +10,8 @@
 namespace bpe {
 
 Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, TextStages stages,
-                 const std::vector<WholeWord>& whole_words)
-    : merger_(std::move(alphabet), merges), alphabet_(merger_.alphabet()), stages_(std::move(stages)) {
+                 const std::vector<WholeWord>& whole_words, Undone undone)
+    : merger_(std::move(alphabet), merges, std::move(undone)), alphabet_(merger_.alphabet()), stages_(std::move(stages)) {
   whole_words_.reserve(whole_words.size());
   for (const WholeWord& token : whole_words) {
     if (whole_words_.emplace(token.bytes, token.id).second && !token.bytes.empty() &&
@@ -199,7 +199,7 @@ void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, 
   scan::Splitter<Grammar> splitter(pattern, text.data, end, end);
   WordBlock<kBlock> words;
   words.borders[0] = text.data;
-  const bool may_be_bytes = alphabet_.bytes && whole_words_.empty();
+  const bool may_be_bytes = alphabet_.bytes && whole_words_.empty() && !merger_.undoes();
   bool mostly_bytes = false;
   Checkpoint* const checkpoint = Checkpoint::current();
   for (size_t n; (n = splitter.next(words.borders + 1)); words.borders[0] = words.borders[n]) {

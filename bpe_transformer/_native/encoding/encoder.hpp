@@ -35,9 +35,9 @@ struct WholeWord {
 // May be used by several threads at once, each with a cache of its own.
 class Encoder {
  public:
-  // A pre-token that is one of `whole_words` takes its id; all others are merged.
+  // A pre-token that is one of `whole_words` takes its id; all others are merged, and some ids then undone.
   Encoder(Alphabet alphabet, const std::vector<Merge>& merges, TextStages stages,
-          const std::vector<WholeWord>& whole_words);
+          const std::vector<WholeWord>& whole_words, Undone undone = {});
 
   // Appends the ids of one text, with special and added tokens treated by `policies`, one for each of them.
   void encode(const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies, WordCache& cache,

@@ -52,13 +52,14 @@ bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, si
 
 }  // namespace
 
-Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
+Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges, Undone undone)
     : alphabet_(std::move(alphabet)),
       num_ids_(size_t{most_id(merges, alphabet_)} + 1),
       ranks_(merges, static_cast<uint32_t>(num_ids_ - 1)),
       merged_ids_(merged_ids_of(merges)),
       borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
-      symbols_(alphabet_, ranks_, merged_ids_, merges, num_ids_, borders_.known()) {
+      symbols_(alphabet_, ranks_, merged_ids_, merges, num_ids_, borders_.known()),
+      undone_(std::move(undone)) {
   if (!alphabet_.bytes) return;
   for (size_t pair = 0; pair < byte_pairs_.size(); ++pair)
     byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;
@@ -69,7 +70,7 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges)
 // Encoding a token's bytes gives the token if that holds for its two halves, and nothing merges across their border
 // before the two merge.
 std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges) const {
-  if (!alphabet_.bytes || !borders_.known()) return {};
+  if (!alphabet_.bytes || !borders_.known() || undoes()) return {};
   struct Reached {
     bool reached = false;
     ShortKey bytes;  // if so
@@ -96,6 +97,12 @@ std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges
 // --- one word --------------------------------------------------------------------------------------------------------
 
 void Merger::encode(std::string_view word, IdBuffer& out) const {
+  const size_t from = out.size();
+  merge(word, out);
+  if (undoes()) undone_.apply(out, from);
+}
+
+void Merger::merge(std::string_view word, IdBuffer& out) const {
   constexpr size_t kMaybeShort = 4 * kShortWord;  // bytes
   const size_t from = out.size();
   if (word.size() <= kMaybeShort) {

@@ -14,12 +14,13 @@
 #include "merging/claims.hpp"
 #include "merging/ranks.hpp"
 #include "merging/symbols.hpp"
+#include "merging/undone.hpp"
 
 namespace bpe {
 
 class Merger {
  public:
-  Merger(Alphabet alphabet, const std::vector<Merge>& merges);
+  Merger(Alphabet alphabet, const std::vector<Merge>& merges, Undone undone = {});
   Merger(const Merger&) = delete;
   Merger& operator=(const Merger&) = delete;
   ~Merger() { delete claims_.load(); }
@@ -41,10 +42,15 @@ class Merger {
   };
   std::vector<Token> short_tokens(const std::vector<Merge>& merges) const;
 
+  // Whether ids are replaced when all merges of a word are done: see `undone`.
+  bool undoes() const { return !undone_.empty(); }
+  const Undone& undone() const { return undone_; }
+
   // Appends the ids of a word. Throws UnknownCharacter.
   void encode(std::string_view word, IdBuffer& out) const;
 
  private:
+  void merge(std::string_view word, IdBuffer& out) const;
   const Claims* claims_for(std::string_view word) const;
   void merge_by_queue(IdBuffer& ids, size_t from) const;
 
@@ -54,6 +60,7 @@ class Merger {
   const std::vector<uint32_t> merged_ids_;  // by rank
   const Borders borders_;                   // known if the merges are well ordered
   const Symbols symbols_;
+  const Undone undone_;
   std::bitset<65536> byte_pairs_;
   mutable std::atomic<const Claims*> claims_{nullptr};  // computed when they pay
   mutable std::atomic<size_t> long_bytes_{0};

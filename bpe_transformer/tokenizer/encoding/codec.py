@@ -43,6 +43,8 @@ class Codec:
             get_args(PrefixSpace).index(model.prefix_space),
             (model.space_mark or " ").encode(),
             model.pretokenizer.native_normalizer,
+            model.vocab_size,
+            [becomes for _, becomes in sorted(model.undone.items())],
         )
         self.decoder = Decoder(model)
         self._policies = Policies(model.special_tokens, model.added_tokens, model.token_flags)
@@ -255,7 +257,8 @@ class Codec:
                 stages["normalisation"] += f", which finds the matches of {', '.join(by_python)} with the regex package"
         elif split.normalizer is not None:
             stages["normalisation"] = "SentencePiece's, by the core"
-        return stages | {"split": split.way, "merging": "by the core"}
+        undone = f", which undoes {len(self.model.undone):,} tokens in the end" if self.model.undone else ""
+        return stages | {"split": split.way, "merging": f"by the core{undone}"}
 
     def policy(self, allowed: SpecialNames, disallowed: SpecialNames, texts: Sequence[object] = ()) -> bytes:
         """The native core's treatment of each special and added token, one byte each.

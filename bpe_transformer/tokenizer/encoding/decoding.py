@@ -24,7 +24,7 @@ class Decoder:
         self.model = model
         prefix = get_args(PrefixSpace).index(model.stripped_prefix)
         squeezes = model.pretokenizer.squeeze_spaces
-        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), prefix, squeezes)
+        self._decoder = _core.Decoder(model.decoded_bytes[: model.vocab_size], model.decoder_flags(), prefix, squeezes)
 
     def decode(
         self,
@@ -83,7 +83,7 @@ class Decoder:
             return self._decoder.join_rows(ids, row_starts, skip_special_tokens, end)
         except _core.BadId as cause:
             position = cause.args[0]
-            message = id_out_of_range(int(ids[position]), len(self.model.tokens), position)
+            message = id_out_of_range(int(ids[position]), self.model.vocab_size, position)
             raise IdOutOfRangeError(message, int(ids[position]), position) from None
 
     def decode_stream(
@@ -96,11 +96,11 @@ class Decoder:
         """Decodes ids in a form that the native core does not read, such as a list of NumPy's integers, or raises the error."""
         if isinstance(cause, UnicodeDecodeError):
             raise DecodingError(not_utf8(cause)) from cause
-        array = id_array(ids, len(self.model.tokens))
+        array = id_array(ids, self.model.vocab_size)
         try:
             return decode(array)
         except _core.BadId as bad:
             position = bad.args[0]
-            raise DecodingError(id_out_of_range(int(array[position]), len(self.model.tokens), position)) from None
+            raise DecodingError(id_out_of_range(int(array[position]), self.model.vocab_size, position)) from None
         except UnicodeDecodeError as problem:
             raise DecodingError(not_utf8(problem)) from problem

@@ -306,7 +306,20 @@ def encode_pretoken(model: BpeModel, pretoken: bytes) -> list[Id]:
             places.append((spans[at][0], spans[at + (id == -1)][1]))
             at += 1 + (id == -1)
         ids, spans = tuple(int(model.merged_ids[ranks[best]]) if id == -1 else id for id in merged), places
-    return [(id, start + first, start + last) for id, (first, last) in zip(ids, spans, strict=True)]
+    merged = [(id, start + first, start + last) for id, (first, last) in zip(ids, spans, strict=True)]
+    return [piece for one in merged for piece in undone(model, one, pretoken)]
+
+
+def undone(model: BpeModel, merged: Id, pretoken: bytes) -> list[Id]:
+    """What a token becomes in the end: itself, or tokens that share its symbols among them."""
+    id, start, stop = merged
+    pieces: list[Id] = []
+    for part in model.undone.get(id, ()):
+        symbols = int(model.widths[part])
+        end = start + len(pretoken[start:stop].decode()[:symbols].encode())
+        pieces.append((part, start, end))
+        start = end
+    return pieces or [merged]
 
 
 def base_symbols(model: BpeModel, word: bytes) -> list[Id]:

@@ -119,7 +119,7 @@ class FileUnits:
         }  # fmt: skip
         model, ends = codec.model, {_COLUMN: (self._frame.prefix_ids, self._frame.suffix_ids)}
         self.facts = StoreFacts(
-            model.digest, len(model.tokens), (_COLUMN,), (), Ledger(), ends, layout=options.format, source=plan
+            model.digest, model.vocab_size, (_COLUMN,), (), Ledger(), ends, layout=options.format, source=plan
         )
 
     @classmethod

@@ -68,7 +68,7 @@ class IdStream:
             return _npy_rows(self._stream, row_starts_path)
         if self.is_arrow:
             return _arrow_rows(self._stream)
-        return _line_rows(lines(self._stream), len(codec.model.tokens))
+        return _line_rows(lines(self._stream), codec.model.vocab_size)
 
 
 def decoded_rows(codec: Codec, rows: IdRows, *, skip_special: bool, whole: bool = False) -> bytes:
@@ -80,7 +80,7 @@ def decoded_rows(codec: Codec, rows: IdRows, *, skip_special: bool, whole: bool 
     try:
         return codec.decoder.decode_rows(rows.ids, starts, skip_special, b"" if whole else b"\n")
     except IdOutOfRangeError as cause:
-        raise _out_of_range(cause.id, rows.place(cause.position), len(codec.model.tokens)) from None
+        raise _out_of_range(cause.id, rows.place(cause.position), codec.model.vocab_size) from None
 
 
 def decoded_whole(codec: Codec, rows: Iterator[IdRows], *, skip_special: bool) -> Iterator[bytes]:

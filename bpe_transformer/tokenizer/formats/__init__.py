@@ -31,6 +31,7 @@ from bpe_transformer.tokenizer.formats import (
     tokenizer_json,
 )
 from bpe_transformer.tokenizer.formats.checks import as_text, read_bytes
+from bpe_transformer.tokenizer.formats.tokenizer_json import with_undone_merges
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -67,6 +68,8 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
 
 def _saved_as(model: BpeModel) -> tuple[ModuleType, str]:
     """The format of a saved tokenizer, and the name of its file: tokenizer.json wherever that holds it exactly."""
+    if model.undone:
+        return with_undone_merges, tokenizer_json.TOKENIZER_FILE
     split = model.pretokenizer
     squeezes_around_tokens = bool(model.added_tokens) and (split.squeeze_spaces or split.charsmap is not None)
     if model.prefix_space == "first" or split.unchanged or squeezes_around_tokens:

@@ -87,6 +87,7 @@ _FACTS: dict[str, Any] = {
     "bos_token": None,
     "eos_token": None,
     "template": None,
+    "undone": {},
 }
 _PRETOKENIZATION = {
     **{"normalization": None, "charsmap": None, "squeeze_spaces": False},

@@ -89,7 +89,7 @@ def verify(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> st
 
 def _verify_with_package(codec: Codec, module: ModuleType, path: str | os.PathLike[str]) -> str | None:
     package, agrees = _PACKAGES.get(module.NAME, (None, None))
-    if package is None or agrees is None or importlib.util.find_spec(package) is None:
+    if codec.model.undone or package is None or agrees is None or importlib.util.find_spec(package) is None:
         return None
     texts = _texts(codec, module)
     agrees(codec, path, dict(zip(texts, _ids(codec, module, texts), strict=True)))

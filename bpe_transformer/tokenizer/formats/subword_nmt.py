@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bpe_transformer.errors import FormatError
@@ -14,6 +15,7 @@ from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refus
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.undone_merges import check_undone, undone_ids
 
 NAME = "subword-nmt"
 END_OF_WORD = "</w>"
@@ -33,10 +35,20 @@ def read(
     alphabet: str | Iterable[str] = "",
     unk_token: str | None = "<unk>",
     special_tokens: Mapping[str, int] | None = None,
+    threshold: int | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_subword_nmt`."""
     place = Path(codes).name
     pairs = _pairs(read_text(codes), place)
+    if threshold is not None:
+        if vocabulary is None or isinstance(vocabulary, Mapping):
+            raise FormatError(f"threshold={threshold} is for the counts of a vocabulary; give its file as well")
+        if alphabet or unk_token is None:
+            raise FormatError(
+                "with a threshold only what the vocabulary holds has an id, and all else becomes unk_token; "
+                "leave alphabet out and give unk_token"
+            )
+        return _read_with_threshold(pairs, place, vocabulary, threshold, unk_token)
     listed = _vocabulary(vocabulary) if vocabulary is not None and not isinstance(vocabulary, Mapping) else vocabulary
     ids = dict(listed or {})
     specials = dict(special_tokens or {})
@@ -55,6 +67,12 @@ def read(
         if unk_token not in ids:
             raise FormatError(f"unk_token={unk_token!r} has no id")
         specials[unk_token] = ids[unk_token]
+    return _model(pairs, place, ids, specials, unk_token)
+
+
+def _model(
+    pairs: list[list[str]], place: str, ids: dict[str, int], specials: dict[str, int], unk_token: str | None
+) -> BpeModel:
     size = check_ids({**ids, **specials}, place)
     left, right, merged_ids = columns_of(pairs, ids, place, last_wins=False)
     names = [""] * size
@@ -82,6 +100,36 @@ def read(
     )
 
 
+def _read_with_threshold(
+    pairs: list[list[str]], place: str, vocabulary: str | os.PathLike[str], threshold: int, unk_token: str
+) -> BpeModel:
+    """The model of `subword-nmt apply-bpe --vocabulary FILE --vocabulary-threshold N`.
+
+    Ids: the lines of the vocabulary whose count reaches the threshold, `unk_token`, then the tokens that merges pass through
+    and that are undone in the end.
+    """
+    counts = _vocabulary_counts(vocabulary)
+    kept = [name for name, count in counts.items() if count >= threshold]
+    if not kept:
+        raise FormatError(
+            f"{Path(vocabulary).name}: no count reaches the threshold {threshold}; the highest is {max(counts.values())}"
+        )
+    ids = {name: id for id, name in enumerate(kept)}
+    symbols = dict.fromkeys(symbol for pair in pairs for symbol in (*pair, "".join(pair)))
+    if unk_token in ids or unk_token in symbols:
+        raise FormatError(f"{place} and its vocabulary have a token {unk_token!r} already; give another unk_token")
+    ids[unk_token] = len(kept)
+    ids |= {name: id for id, name in enumerate((name for name in symbols if name not in ids), len(ids))}
+    model = _model(pairs, place, ids, {unk_token: ids[unk_token]}, unk_token)
+    # of pairs that make the same token the first counts, of a pair that is there twice its last place, as in apply_bpe.py
+    pair_of = {
+        left + right: (left, right) for left, right in dict.fromkeys((left, right) for left, right in pairs[::-1])
+    }
+    model = replace(model, undone=undone_ids(ids, len(kept) + 1, pair_of, ids[unk_token]))
+    check_undone(model, place)
+    return model
+
+
 def _pairs(text: str, place: str) -> list[list[str]]:
     lines = text.rstrip("\n").split("\n")
     if lines[0].strip() != _HEADER:
@@ -99,21 +147,41 @@ def _pairs(text: str, place: str) -> list[list[str]]:
 
 
 def _vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
-    """The ids of tokens, by their lines in the output of `subword-nmt get-vocab`: a token and its count, separated by a space.
+    """The ids of tokens, by their lines."""
+    return {name: id for id, (name, _, _) in enumerate(_vocabulary_lines(path))}
 
-    A token that is not the end of a word ends with "@@".
+
+def _vocabulary_counts(path: str | os.PathLike[str]) -> dict[str, int]:
+    """The counts of tokens, in the order of their lines. Raises `FormatError` for a line without one."""
+    counts = {}
+    for number, (name, count, line) in enumerate(_vocabulary_lines(path), 1):
+        if not (count.isascii() and count.removeprefix("-").isdecimal()):
+            raise FormatError(
+                f"{Path(path).name}: line {number} is {line[:60]!r}, without a count to compare with the threshold; "
+                "give the output of subword-nmt get-vocab"
+            )
+        counts[name] = int(count)
+    return counts
+
+
+def _vocabulary_lines(path: str | os.PathLike[str]) -> list[tuple[str, str, str]]:
+    """(token, count, line) of the output of `subword-nmt get-vocab`: a token and its count, separated by a space.
+
+    A token that is not the end of a word ends with "@@". The count may be missing.
     """
     place = Path(path).name
-    ids: dict[str, int] = {}
+    lines: list[tuple[str, str, str]] = []
+    names: set[str] = set()
     for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), 1):
         parts = line.strip("\r\n ").split(" ")
         if len(parts) not in (1, 2) or not parts[0]:
             raise FormatError(f"{place}: line {number} is {line[:60]!r}, not a token and its count")
         name = parts[0].removesuffix(_JOINER) if parts[0].endswith(_JOINER) else parts[0] + END_OF_WORD
-        if not name or name in ids:
+        if not name or name in names:
             raise FormatError(f"{place}: line {number} has {parts[0]!r}, which is empty or occurs on an earlier line")
-        ids[name] = number - 1
-    return ids
+        names.add(name)
+        lines.append((name, parts[1] if len(parts) == 2 else "", line))
+    return lines
 
 
 def write(model: BpeModel, path: str | os.PathLike[str]) -> None:

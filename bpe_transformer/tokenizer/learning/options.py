@@ -11,6 +11,7 @@ from bpe_transformer.io.utf8 import encode_utf8
 from bpe_transformer.tokenizer.learning.alphabet import byte_tokens
 from bpe_transformer.tokenizer.splitting.byte_level import is_name, tokens_of
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Unit
+from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
 AlphabetOrder = Literal["byte", "gpt2"]
 _CHARACTERS_ONLY = ("end_of_word", "unk_token", "character_coverage", "required_characters", "byte_fallback")
@@ -125,6 +126,7 @@ class LearnKeywords(TypedDict, total=False):
 
 def inherited(options: LearnOptions, base: BpeModel) -> LearnOptions:
     """The options with those that a base vocabulary fixes set to its values. Raises `LearningError` for a contradiction."""
+    refuse_undone(base, LearningError, "learning cannot extend")
     fixed: dict[str, Any] = {"unit": base.unit, "end_of_word": base.end_of_word, "byte_fallback": base.byte_fallback}
     if base.unk_token is not None:
         fixed["unk_token"] = base.unk_token

@@ -13,6 +13,7 @@ from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.resizing.usage import token_usage
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.pruned_model import PrunedModel
+from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
 _BATCH = 1024  # texts encoded at a time
 
@@ -21,6 +22,7 @@ def prune(codec: Codec, corpus: PretokenCounts | Iterable[str]) -> PrunedModel:
     """See `Tokenizer.prune`."""
     refuse_one_string(CorpusError, corpus=corpus)
     model = codec.model
+    refuse_undone(model, LearningError, "prune cannot shrink")
     used = _usage(codec, corpus)
     # A used token needs its constituents, the tokens that it is merged from. A merge whose result is not needed is never
     # applied to the corpus, so removing it changes no ids.

@@ -8,12 +8,14 @@ from bpe_transformer.errors import LearningError
 from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
+from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
 
 def truncate(model: BpeModel, trace: MergeTrace | None, vocab_size: int) -> tuple[BpeModel, MergeTrace | None]:
     """The smaller vocabulary and its trace. See `Tokenizer.truncate`."""
-    if vocab_size == len(model.tokens):
+    if vocab_size == model.vocab_size:
         return model, trace
+    refuse_undone(model, LearningError, "truncate cannot shrink")
     if vocab_size > len(model.tokens):
         raise LearningError(
             f"vocab_size={vocab_size} is more than this vocabulary's {len(model.tokens)}; "

@@ -63,7 +63,7 @@ def token_usage(vocabulary: Codec | BpeModel, counts: PretokenCounts, num_thread
             f"the counts hold the character {chr(code_point)!r} (U+{code_point:04X}), which is not in this vocabulary's "
             'alphabet; learn it with unk_token="<unk>", on text that holds the character, or with unit="byte"'
         ) from None
-    return TokenUsage(used, in_words)
+    return TokenUsage(used[: model.vocab_size], in_words)
 
 
 def _extents(model: BpeModel) -> NDArray[np.uint32]:

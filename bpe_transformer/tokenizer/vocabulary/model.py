@@ -44,6 +44,8 @@ class BpeModel:
       padding, dropout) and its post-processor.
     - `pair_template`: the pieces of a row of two texts, each ("token", name, type id) or ("text", "A" or "B", type id); not in
       the digest either. None: each text with the tokens that encoding adds to it.
+    - `undone`: ids that become others when all merges of a pre-token are done (subword-nmt with a vocabulary: tokens that are
+      not in it). They are the last ids, which no text is encoded to, and are not counted in `vocab_size`.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all tokens that it adds before and
       after a text then, if there are several.
     """
@@ -71,6 +73,7 @@ class BpeModel:
     config_fields: Mapping[str, Any] = field(default_factory=dict)
     file_settings: Mapping[str, Any] = field(default_factory=dict)
     pair_template: tuple[tuple[str, str, int], ...] | None = None
+    undone: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         unmerged = UnmergedTokens.of(self.tokens, self.left, self.right, self.merged_ids)
@@ -80,6 +83,16 @@ class BpeModel:
     def pattern(self) -> str:
         """The split pattern, by name if it has one."""
         return self.pretokenizer.pattern
+
+    @property
+    def vocab_size(self) -> int:
+        """The largest id that a text may be encoded to, + 1."""
+        return len(self.tokens) - len(self.undone)
+
+    @property
+    def num_tokens(self) -> int:
+        """How many of the ids below `vocab_size` have a token."""
+        return sum(map(bool, self.tokens[: self.vocab_size]))
 
     @cached_property
     def id_of(self) -> dict[bytes, int]:
@@ -213,7 +226,10 @@ class BpeModel:
         return "first" if self.prefix_space.startswith("first") else "always"
 
     def decoder_flags(self) -> bytes:
-        """By id, flags for the native decoder: 1 special, 2 ends a word, 4 separates segments, 8 has a space of its own."""
+        """By id below `vocab_size`, flags for the native decoder.
+
+        1 special, 2 ends a word, 4 separates segments, 8 has a space of its own.
+        """
         flags = bytearray(len(self.tokens))
         by_flag = (
             (1, self.special_tokens.values()),
@@ -224,7 +240,7 @@ class BpeModel:
         for flag, ids in by_flag:
             for id in ids:
                 flags[id] |= flag
-        return bytes(flags)
+        return bytes(flags[: self.vocab_size])
 
     def _unmarked(self, token: bytes) -> bytes:
         return token.removesuffix((self.end_of_word or "").encode())
@@ -291,6 +307,8 @@ class BpeModel:
             facts["template"] = self.template
         if self.token_flags:
             facts["token_flags"] = {token: list(flags) for token, flags in sorted(self.token_flags.items())}
+        if self.undone:
+            facts["undone"] = [[id, list(becomes)] for id, becomes in sorted(self.undone.items())]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         sizes = {size: size.to_bytes(4, "little") for size in set(map(len, self.tokens))}
         digest.update(b"".join(chain.from_iterable((sizes[len(token)], token) for token in self.tokens)))

@@ -90,7 +90,7 @@ class Neighbours:
         special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
         tokens, merged = list(model.tokens), np.zeros(len(model.tokens), np.bool_)
         merged[model.merged_ids] = True
-        limit = 4 * len(tokens) + 65_536
+        limit = 4 * len(tokens) + 65_536 if not model.undone else -1  # undone ids are the last
         is_of_model = self.is_of(model)
         for is_special, named in ((True, self.special), (False, self.added)):
             for text, id in named.items():

@@ -24,7 +24,7 @@ from bpe_transformer.io import Node, parse_json
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS, overlapping
 from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
-from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template
+from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template, undone_merges
 from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
 from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, steps_of
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
@@ -248,11 +248,11 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     )
     _check_base(model, names)
     _check_flags(model)
-    return model
+    return undone_merges.with_undone(model, body, names)
 
 
 def _check_kind(body: Node) -> None:
-    if (kind := body.get("type", str, "BPE")) != "BPE":
+    if (kind := body.get("type", str, undone_merges.PLAIN)) not in (undone_merges.PLAIN, undone_merges.TYPE):
         raise FormatError(f"model.type is {kind!r}; only BPE vocabularies can be loaded")
     if prefix := body.get("continuing_subword_prefix", str, ""):
         raise FormatError(

@@ -22,7 +22,7 @@ _ROOT = {
 }
 _MODEL = {
     *("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback"),
-    *("ignore_merges", "vocab", "merges"),
+    *("ignore_merges", "vocab", "merges", "undone"),
 }
 _ADDED = {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}
 _BERT = {"clean_text", "handle_chinese_chars", "strip_accents", "lowercase"}
