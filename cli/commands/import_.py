@@ -29,6 +29,7 @@ Examples:
   bpe-transformer import my.tiktoken:o200k -o tok
   bpe-transformer import vocab.json merges.txt -o tok
   bpe-transformer import codes.txt vocabulary.txt -o tok
+  bpe-transformer import codes.txt vocabulary.txt --vocabulary-threshold 50 -o tok
   bpe-transformer import - -o - < tokenizer.model > tokenizer.json
   bpe-transformer import marian-model -o runs/marian --src en --tgt ko
 """
@@ -38,6 +39,12 @@ Examples:
 @overwrite_option
 @click.option("--pattern", metavar="NAME|REGEX", help="How ranks or merges split text, which they do not say.")
 @click.option("--special", multiple=True, metavar="TOKEN=ID", help="A special token of a file of ranks; repeatable.")
+@click.option(
+    "--vocabulary-threshold",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With subword-nmt's codes and vocabulary: split tokens whose count there is below N, as apply-bpe does.",
+)
 @tokenizer_option("Of a model, in place of the one in its folder.")
 @click.option("--src", metavar="COLUMN", help="A translator's source, as its corpora call it. [src]")
 @click.option("--tgt", metavar="COLUMN", help="A translator's target. [tgt]")
@@ -49,6 +56,7 @@ def command(
     overwrite: bool,
     pattern: str | None,
     special: tuple[str, ...],
+    vocabulary_threshold: int | None,
     tokenizer: str | None,
     src: str | None,
     tgt: str | None,
@@ -71,8 +79,10 @@ def command(
         claim_output(output)
     of_model = (tokenizer, src, tgt, column, label)
     if len(files) == 1 and Path(files[0]).is_dir() and _holds_model(files[0]):
-        if pattern or special:
-            raise click.UsageError("--pattern and --special are for tokenizers; name the file of the tokenizer")
+        if pattern or special or vocabulary_threshold is not None:
+            raise click.UsageError(
+                "--pattern, --special and --vocabulary-threshold are for tokenizers; name the file of the tokenizer"
+            )
         _import_model(files[0], output, of_model, overwrite=overwrite)
         return
     if any(of_model):
@@ -85,7 +95,8 @@ def command(
             raise click.UsageError("the pattern is given twice; give it as FILE:PATTERN or with --pattern")
         (pattern,), files = with_pattern, tuple(file for file, _ in named)
     with ExitStack() as opened:
-        learned = _read(tuple(opened.enter_context(named_file(file)) for file in files), pattern, _specials(special))
+        opened_files = tuple(opened.enter_context(named_file(file)) for file in files)
+        learned = _read(opened_files, pattern, _specials(special), vocabulary_threshold)
     if output == "-":
         with tempfile.TemporaryDirectory() as folder:
             learned.save(folder)
@@ -94,10 +105,11 @@ def command(
         save_tokenizer(learned, output, overwrite=overwrite)
     place = "to standard output" if output == "-" else _saved_file(output)
     model = learned.model
+    undone = f"; {times(len(model.undone), 'token')} undone in the end" if model.undone else ""
     say(
         f"read {times(len(model.left), 'merge')}, {len(model.special_tokens):,} special and "
         f"{times(len(model.added_tokens), 'added token')}; "
-        f"pattern {model.pretokenizer}; saved {place}: {times(learned.vocab_size, 'id')}",
+        f"pattern {model.pretokenizer}; saved {place}: {times(learned.vocab_size, 'id')}{undone}",
     )
 
 
@@ -147,8 +159,16 @@ def _import_model(folder: str, output: str, options: tuple[str | None, ...], *, 
         )
 
 
-def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int]) -> Tokenizer:
+def _read(
+    files: tuple[str, ...], pattern: str | None, specials: dict[str, int], threshold: int | None = None
+) -> Tokenizer:
     from bpe_transformer import Tokenizer
+
+    if threshold is not None and (len(files) != 2 or ".json" in map(_suffix, files)):
+        raise FormatError(
+            f"--vocabulary-threshold {threshold} is for subword-nmt's codes and their vocabulary; "
+            "give both files: import CODES VOCABULARY --vocabulary-threshold N"
+        )
 
     if len(files) == 1:
         return Tokenizer.from_file(files[0], verify=True, pattern=pattern, special_tokens=specials or None)
@@ -156,7 +176,7 @@ def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int])
         raise FormatError(
             f"{times(len(files), 'file')} are given; a tokenizer is in one, or in two as vocab.json and merges.txt"
         )
-    names = {Path(file).suffix: file for file in files}
+    names = {_suffix(file): file for file in files}
     if ".json" in names:
         vocab = names.pop(".json")
         return Tokenizer.from_gpt2(
@@ -164,7 +184,11 @@ def _read(files: tuple[str, ...], pattern: str | None, specials: dict[str, int])
         )
     if pattern or specials:
         raise FormatError("subword-nmt codes take neither --pattern nor --special; leave them out")
-    return Tokenizer.from_subword_nmt(files[0], files[1])
+    return Tokenizer.from_subword_nmt(files[0], files[1], threshold=threshold)
+
+
+def _suffix(file: str) -> str:
+    return Path(file).suffix
 
 
 def _specials(given: tuple[str, ...]) -> dict[str, int]:

@@ -36,8 +36,8 @@ class TokenKinds:
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
-        """The lowest rank that makes each id, `NO_RANK` if no merge does: shape (vocab_size,)."""
-        ranks = np.full(self.tokenizer.vocab_size, NO_RANK, np.int64)
+        """The lowest rank that makes each id, `NO_RANK` if no merge does; tokens that are undone have one as well."""
+        ranks = np.full(len(self.tokenizer.model.tokens), NO_RANK, np.int64)
         merged_ids = self.tokenizer.model.merged_ids
         ranks[merged_ids[::-1]] = np.arange(len(merged_ids))[::-1]  # of several ranks the lowest is written last
         return ranks
@@ -65,8 +65,9 @@ class TokenKinds:
 
     @cached_property
     def partial(self) -> NDArray[np.bool_]:
-        """Which ids stand for bytes that are not whole characters: shape (vocab_size,)."""
-        return np.fromiter(map(_is_partial, self.tokenizer.model.decoded_bytes), bool, self.tokenizer.vocab_size)
+        """Which ids stand for bytes that are not whole characters."""
+        decoded = self.tokenizer.model.decoded_bytes
+        return np.fromiter(map(_is_partial, decoded), bool, len(decoded))
 
     @property
     def unknown_id(self) -> int | None:

@@ -149,7 +149,7 @@ def compare(
 
 def _facts(name: str, tokenizer: Tokenizer) -> TokenizerFacts:
     model = tokenizer.model
-    return TokenizerFacts(name, tokenizer.digest, sum(map(bool, model.tokens)), model.unit, str(model.pretokenizer))
+    return TokenizerFacts(name, tokenizer.digest, model.num_tokens, model.unit, str(model.pretokenizer))
 
 
 def _scores(

@@ -21,6 +21,7 @@ from bpe_transformer.errors import LearningError
 from bpe_transformer.inspection.base import metrics
 from bpe_transformer.inspection.base.view import View
 from bpe_transformer.inspection.base.word_spans import word_spans
+from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,6 +164,8 @@ def cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
     from bpe_transformer.tokenizer import Tokenizer
 
     model = tokenizer.model
+    if vocab_size != tokenizer.vocab_size:
+        refuse_undone(model, LearningError, "no smaller size can be measured of")
     kept = len(model.left) - (tokenizer.vocab_size - vocab_size)
     try:
         return tokenizer.truncate(vocab_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakKeyDictionary
@@ -50,6 +50,8 @@ class MergeIndex:
         named = {*model.special_tokens.values(), *model.added_tokens.values()}
         self._ids_above = sum(id > last for id in named)
         in_order = not (self.merged_ids[1:] < self.merged_ids[:-1]).any()
+        self._undone = model.undone
+        in_order = in_order and not model.undone
         self._last_without_merge = (int(without_merge[-1]) if len(without_merge) else -1) if in_order else None
 
     @classmethod
@@ -144,6 +146,10 @@ class MergeIndex:
             yield state
 
     def encode(self, base: Sequence[int]) -> list[int]:
-        """The ids that `base` ends in after all merges that apply to it."""
+        """The ids that `base` ends in after all merges that apply to it, and after those that are undone."""
         *_, state = self.states(base, self.fire(base))
-        return [id for id, _ in state.values()]
+        return self.in_the_end(id for id, _ in state.values())
+
+    def in_the_end(self, ids: Iterable[int]) -> list[int]:
+        """What merged ids become where a vocabulary undoes merges: tokens that are in it."""
+        return [part for id in ids for part in self._undone.get(id, (id,))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpe_transformer.errors import EncodingError
@@ -22,7 +22,7 @@ from bpe_transformer.inspection.derivation.token_derivation import SmallestVocab
 if TYPE_CHECKING:
     from bpe_transformer.tokenizer import Tokenizer
 
-BoundaryCause = Literal["no merge", "taken", "split", "special"]
+BoundaryCause = Literal["no merge", "taken", "split", "special", "undone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,14 @@ class TokenBoundary(View):
     "no merge": the vocabulary has no merge of the two, nor of any tokens that met at this boundary before. "taken": it has
     merges of tokens that ended and began here before, but earlier merges took one of the two, see `missed`. "split": the
     two are of different pre-tokens, and no merge crosses those. "special": one of them is a special or added token.
+    "undone": they were merged, but the vocabulary does not have what they made, see `undone`.
     """
 
     ids: tuple[int, int]
     tokens: tuple[bytes, bytes]
     cause: BoundaryCause
     missed: tuple[MissedMerge, ...]  # in the order of the merges that prevented them
+    undone: bytes | None = None  # the token that was split here in the end
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -95,6 +97,7 @@ class TokenBoundary(View):
             "tokens": [token_dict(token) for token in self.tokens],
             "cause": self.cause,
             "missed": [merge.as_dict() for merge in self.missed],
+            "undone": None if self.undone is None else token_dict(self.undone),
         }
 
 
@@ -243,7 +246,8 @@ def _boundaries_inside(
     if pretoken.kind != "merged":
         return
     base_ids = pretoken.base_ids
-    places = sorted(set(range(1, len(base_ids))) - {firing.middle for firing in firings})
+    undone = _undone_boundaries(tokenizer, pretoken, firings)
+    places = sorted({*range(1, len(base_ids))} - {firing.middle for firing in firings} | {*undone})
     ended = {place: [_Neighbour(base_ids[place - 1])] for place in places}
     began = {place: [_Neighbour(base_ids[place])] for place in places}
     for number, firing in enumerate(firings):
@@ -252,10 +256,35 @@ def _boundaries_inside(
                 neighbours[-1].taken_at = number
                 neighbours.append(_Neighbour(firing.new_id, built_at=number))
     for place in places:
+        if place in undone:
+            yield undone[place]
+            continue
         missed = tuple(_missed_merges(tokenizer, place, ended[place], began[place], firings))
-        ids = ended[place][-1].id, began[place][-1].id
+        merges = MergeIndex.of(tokenizer)
+        ids = merges.in_the_end([ended[place][-1].id])[-1], merges.in_the_end([began[place][-1].id])[0]
         tokens = tokenizer.token_bytes(ids[0]), tokenizer.token_bytes(ids[1])
         yield TokenBoundary(ids, tokens, "taken" if missed else "no merge", missed)
+
+
+def _undone_boundaries(
+    tokenizer: Tokenizer, pretoken: EncodedPretoken, firings: Sequence[Firing]
+) -> dict[int, TokenBoundary]:
+    """By place, the boundaries inside tokens that were merged and then undone."""
+    model = tokenizer.model
+    if not model.undone:
+        return {}
+    merged = {place: id for place, id in enumerate(pretoken.base_ids)}
+    for firing in firings:
+        del merged[firing.middle]
+        merged[firing.start] = firing.new_id
+    found = {}
+    for place, id in merged.items():
+        becomes = model.undone.get(id, ())
+        for left, right in pairwise(becomes):
+            place += int(model.widths[left])
+            tokens = tokenizer.token_bytes(left), tokenizer.token_bytes(right)
+            found[place] = TokenBoundary((left, right), tokens, "undone", (), tokenizer.token_bytes(id))
+    return found
 
 
 def _missed_merges(

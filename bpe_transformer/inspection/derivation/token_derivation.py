@@ -94,11 +94,13 @@ class TokenDerivation(View):
     num_merges: int  # of the vocabulary
     digest: str  # of the tokenizer
     has_trace: bool  # False: ranks are known, counts are not
+    becomes: tuple[bytes, ...] = ()  # of a token that the vocabulary does not have: what it is split into in the end
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "token": token_dict(self.token),
+            "becomes": [token_dict(token) for token in self.becomes],
             "kind": self.kind,
             "tree": self.tree.as_dict() if self.tree else None,
             "reached": self.reached,
@@ -151,6 +153,7 @@ def derive_token(tokenizer: Tokenizer, id: int) -> TokenDerivation:
         num_merges=len(merges),
         digest=tokenizer.digest,
         has_trace=tokenizer.trace is not None,
+        becomes=tuple(map(tokenizer.token_bytes, tokenizer.model.undone.get(id, ()))),
     )
 
 

@@ -26,7 +26,7 @@ class WordDerivation(View):
     """The segmentations of one word: before any merge, then after each merge that changed it."""
 
     stages: tuple[Segmentation, ...]
-    ranks: tuple[int, ...]  # ranks[i] made stages[i + 1]
+    ranks: tuple[int, ...]  # ranks[i] made stages[i + 1]; one more stage follows where merges are undone
 
     def as_dict(self) -> dict[str, Any]:
         return {"ranks": list(self.ranks), "stages": [stage.as_dict() for stage in self.stages]}
@@ -62,6 +62,8 @@ def derive_word(word: str | bytes, tokenizer: Tokenizer) -> WordDerivation:
             continue  # the same merge at another place
         stages.append(segmentation_of(first.word, [id for id, _ in state.values()], tokenizer))
         ranks.append(merge.rank)
+    if (ids := tuple(merges.in_the_end(stages[-1].ids))) != stages[-1].ids:
+        stages.append(segmentation_of(first.word, ids, tokenizer))
     return WordDerivation(tuple(stages), tuple(ranks))
 
 

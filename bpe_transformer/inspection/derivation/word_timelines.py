@@ -88,7 +88,7 @@ def _stages(tokenizer: Tokenizer, pretoken: EncodedPretoken) -> dict[int, tuple[
     highest = -1  # a smaller vocabulary stops at the first merge that it lacks, even if a lower rank would follow
     for merge, state in zip((None, *fired), merges.states(pretoken.base_ids, fired), strict=True):
         highest = max(highest, merge.rank) if merge else -1
-        stages[highest] = tuple(id for id, _ in state.values())
+        stages[highest] = tuple(merges.in_the_end(id for id, _ in state.values()))
     if pretoken.kind == "whole":  # one token as soon as the first merge that makes it is there
         rank = merges.first_rank_of(pretoken.ids[0])
         known = -1 if rank is None else rank

@@ -131,6 +131,7 @@ def vocabulary(model: BpeModel) -> dict[str, Any]:
         "ignore_merges": model.ignore_merges,
         "space_mark": model.space_mark,
         "prefix_space": model.prefix_space,
+        "undone": [[id, list(becomes)] for id, becomes in model.undone.items()],
     }
 
 

@@ -118,7 +118,7 @@ def measure(
     unknown = kinds.unknown_id
     return Measurement(
         used=used,
-        vocab_size=sum(map(bool, tokenizer.model.tokens)),
+        vocab_size=tokenizer.model.num_tokens,
         num_bytes=num_bytes,
         num_chars=num_chars,
         num_words=num_words,

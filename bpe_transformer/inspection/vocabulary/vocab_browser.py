@@ -58,7 +58,8 @@ class VocabBrowser:
 
             measured = measure(tokenizer, text, progress=report)
             done += measured.num_bytes
-            self.used = measured.used if self.used is None else self.used + measured.used
+            used = np.pad(measured.used, (0, len(tokenizer.model.undone)))  # which no text is encoded to
+            self.used = used if self.used is None else self.used + used
 
     # --- facts of all tokens, by id --------------------------------------------------------------------------------------
 
@@ -85,7 +86,7 @@ class VocabBrowser:
         """How many merges build a longer token from each."""
         model = self.tokenizer.model
         pairs = np.concatenate([model.left, model.right[model.right != model.left]])
-        counts: NDArray[np.int64] = np.bincount(pairs, minlength=self.tokenizer.vocab_size)
+        counts: NDArray[np.int64] = np.bincount(pairs, minlength=len(model.tokens))
         return counts
 
     @cached_property
@@ -156,8 +157,8 @@ class VocabBrowser:
         )
 
     def pruning(self) -> Pruning | None:
-        """What pruning would save; None without a corpus."""
-        if self.used is None:
+        """What pruning would save; None without a corpus, and for a vocabulary that cannot be pruned."""
+        if self.used is None or self.tokenizer.model.undone:
             return None
         uses = Counter(self.corpus_use(id) for id in range(self.tokenizer.vocab_size))
         after = uses["used"] + uses["scaffold"] + uses["kept"]
@@ -205,7 +206,7 @@ class VocabBrowser:
         chosen.sort(key=self._key(sort), reverse=reverse)
         return VocabView(
             digest=self.tokenizer.digest,
-            num_tokens=sum(map(bool, self.tokenizer.model.tokens)),
+            num_tokens=self.tokenizer.model.num_tokens,
             by_kind=self._by_kind(),
             by_script=dict(Counter(script for script in self.scripts if script != EMPTY).most_common()),
             unreachable=dict(Counter(self.unreachable.values()).most_common()),
@@ -228,7 +229,7 @@ class VocabBrowser:
 
     def _having_text(self, prefix: str | None, contains: str | None) -> list[int]:
         """The ids whose token begins with `prefix` and holds `contains`, if these are given."""
-        chosen = [id for id, token in enumerate(self.tokenizer.model.tokens) if token]
+        chosen = [id for id, token in enumerate(self.tokenizer.model.tokens[: self.tokenizer.vocab_size]) if token]
         decoded = self.tokenizer.model.decoded_bytes
         if prefix is not None:
             prefixes = _readings(prefix)
@@ -243,7 +244,7 @@ class VocabBrowser:
 
     def _by_kind(self) -> dict[str, int]:
         model = self.tokenizer.model
-        kinds = Counter(self.kinds.kind(id) for id, token in enumerate(model.tokens) if token)
+        kinds = Counter(self.kinds.kind(id) for id, token in enumerate(model.tokens[: model.vocab_size]) if token)
         return dict(kinds.most_common())
 
     def _script(self, written: str) -> str:

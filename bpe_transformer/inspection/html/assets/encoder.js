@@ -170,6 +170,7 @@ bpe.Vocabulary = class {
     for (const [id, bytes] of [...this.base, ...fixed(facts.others)]) this.bytesOf.set(id, bytes);
     this.special = new Map(facts.special);
     this.added = new Map(facts.added);
+    this.undone = new Map(facts.undone);
     this.alphabet();
     this.finderCache = new Map();
   }
@@ -225,10 +226,15 @@ bpe.Vocabulary = class {
     let ids = this.cache.get(pretoken);
     if (ids === undefined) {
       if (this.cache.size > 100000) this.cache.clear();
-      ids = this.whole(pretoken) ?? this.merges.apply(this.baseIds(pretoken));
+      ids = this.whole(pretoken) ?? this.inTheEnd(this.merges.apply(this.baseIds(pretoken)));
       this.cache.set(pretoken, ids);
     }
     return ids;
+  }
+
+  // Tokens that are undone become those that the vocabulary has.
+  inTheEnd(ids) {
+    return this.undone.size ? Array.from(ids).flatMap((id) => this.undone.get(id) ?? [id]) : ids;
   }
 
   // With `ignore_merges`, the id of a pre-token that is a token as a whole.
@@ -319,7 +325,7 @@ bpe.Vocabulary = class {
 
   // One word, taken as one pre-token, after the first `merges` merges.
   segment(word, merges) {
-    return this.merges.apply(this.baseIds(word), merges);
+    return this.inTheEnd(this.merges.apply(this.baseIds(word), merges));
   }
 
   // The ranks of the merges that build a word, in the order in which they are applied.

@@ -112,7 +112,7 @@ def _result(pretoken: PretokenDerivation) -> Text:
         return Text("set apart before any merge")
     if pretoken.kind == "whole":
         return Text("a token as a whole: this tokenizer takes those without applying merges")
-    if not pretoken.firings:
+    if not pretoken.firings and pretoken.ids == pretoken.base_ids:
         return Text("no merge fires")
     return Text(SEPARATOR.join(map(in_view, pretoken.tokens)), overflow="fold")
 
@@ -173,6 +173,8 @@ def _boundary(boundary: TokenBoundary) -> Text:
         return text.append("one of them is a special or added token")
     if boundary.cause == "split":
         return text.append("the split pattern cuts here, and no merge crosses a pre-token")
+    if boundary.undone is not None:
+        return text.append(f"merged to {in_view(boundary.undone)}, which the vocabulary does not have: undone")
     text.append("there is no merge of the two")
     for missed in boundary.missed[:MAX_MISSED]:
         text.append("; ")

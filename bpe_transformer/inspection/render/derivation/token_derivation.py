@@ -48,6 +48,9 @@ def _about(derivation: TokenDerivation) -> Iterator[tuple[str, RenderableType]]:
     if not derivation.reached and derivation.kind in ("merged", "whole"):
         ends = spaced(derivation.ends_in)
         yield "not reached", Text.assemble("the merges make ", ends, " of its bytes, never this token", overflow="fold")
+    if derivation.becomes:
+        ends = spaced(derivation.becomes)
+        yield "undone", Text.assemble("the vocabulary does not have it: it becomes ", ends, overflow="fold")
     if derivation.smallest is not None:
         yield "smallest vocabulary", written_smallest(derivation.smallest)
     if derivation.num_uses:

@@ -24,6 +24,8 @@ def _stages(derivation: WordDerivation) -> list[tuple[str, RenderableType]]:
     for rank, before, after in zip(derivation.ranks, derivation.stages, derivation.stages[1:], strict=False):
         merged = next(token for id, token in zip(after.ids, after.tokens, strict=True) if id not in before.ids)
         lines.append((f"merge {rank + 1:,}", spaced(after.tokens, merged)))
+    if len(derivation.stages) > len(derivation.ranks) + 1:
+        lines.append(("undone", spaced(derivation.stages[-1].tokens)))
     return lines
 
 
