@@ -9,6 +9,7 @@ from typing import Any
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import other_kind, read_limited, shown
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
 _MAX_BYTES = 2 << 30  # of a file that holds a vocabulary
 
@@ -87,7 +88,6 @@ _FACTS: dict[str, Any] = {
     "bos_token": None,
     "eos_token": None,
     "template": None,
-    "undone": {},
 }
 _PRETOKENIZATION = {
     **{"normalization": None, "charsmap": None, "squeeze_spaces": False},
@@ -98,6 +98,7 @@ _PRETOKENIZATION = {
 def refuse_facts(model: BpeModel, form: str, holds: Iterable[str], remedy: str) -> None:
     """Raises `FormatError` for the first field that is set and that the format `form` cannot hold."""
     allowed = set(holds)
+    refuse_undone(model, FormatError, f"{form} cannot hold")
     for source, facts in ((model, _FACTS), (model.pretokenizer, _PRETOKENIZATION)):
         for name, default in facts.items():
             value = getattr(source, name, default)

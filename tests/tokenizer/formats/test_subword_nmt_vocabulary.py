@@ -188,7 +188,7 @@ def test_every_way_of_encoding_gives_those_ids(
         piece = tok.token_bytes(id).decode().removesuffix("</w>")
         assert stop - start == 1 if id == unknown else text[start:stop] == piece
     if unknown not in expected:
-        assert tok.decode(expected) == text
+        assert tok.decode(expected) == " ".join(text.split())
 
 
 def test_a_word_too_long_for_the_cache(read: Callable[[int], Tokenizer]) -> None:
@@ -301,12 +301,9 @@ def test_a_damaged_table_is_refused(tmp_path: Path, read: Callable[[int], Tokeni
 
 @pytest.mark.parametrize("form", ["tokenizer.json", "tiktoken", "gpt2", "sentencepiece", "subword-nmt", "nanochat"])
 def test_no_other_format_holds_it(tmp_path: Path, read: Callable[[int], Tokenizer], form: str) -> None:
-    with pytest.raises(FormatError, match=r"cannot hold (undone|unk_token|end_of_word|added)|unit|byte|char"):
+    with pytest.raises(FormatError, match="cannot hold a vocabulary of subword-nmt with a threshold, .* 16 tokens"):
         read(18).export(tmp_path / "out", form)
     assert list(tmp_path.iterdir()) == []
-    if form in ("tokenizer.json", "subword-nmt"):
-        with pytest.raises(FormatError, match=f"{form} cannot hold undone="):
-            read(18).export(tmp_path / "out", form)
 
 
 def test_what_cannot_be_done_with_it_is_refused_in_one_line(read: Callable[[int], Tokenizer]) -> None:
@@ -323,7 +320,7 @@ def test_what_cannot_be_done_with_it_is_refused_in_one_line(read: Callable[[int]
         with pytest.raises(BpeTransformerError) as problem:
             attempt()
         assert "\n" not in str(problem.value)
-        assert "undone" in str(problem.value) or "tiktoken" in str(problem.value)
+        assert "16 tokens are undone; import the codes without --vocabulary-threshold" in str(problem.value)
 
 
 @pytest.mark.parametrize(
