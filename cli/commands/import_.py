@@ -95,8 +95,8 @@ def command(
             raise click.UsageError("the pattern is given twice; give it as FILE:PATTERN or with --pattern")
         (pattern,), files = with_pattern, tuple(file for file, _ in named)
     with ExitStack() as opened:
-        opened_files = tuple(opened.enter_context(named_file(file)) for file in files)
-        learned = _read(opened_files, pattern, _specials(special), vocabulary_threshold)
+        files = tuple(opened.enter_context(named_file(file)) for file in files)
+        learned = _read(files, pattern, _specials(special), vocabulary_threshold)
     if output == "-":
         with tempfile.TemporaryDirectory() as folder:
             learned.save(folder)
@@ -104,12 +104,17 @@ def command(
     else:
         save_tokenizer(learned, output, overwrite=overwrite)
     place = "to standard output" if output == "-" else _saved_file(output)
+    say(_read_and_saved(learned, place))
+
+
+def _read_and_saved(learned: Tokenizer, place: Path | str) -> str:
+    """What a user is told of a tokenizer that was imported."""
     model = learned.model
     undone = f"; {times(len(model.undone), 'token')} undone in the end" if model.undone else ""
-    say(
+    return (
         f"read {times(len(model.left), 'merge')}, {len(model.special_tokens):,} special and "
         f"{times(len(model.added_tokens), 'added token')}; "
-        f"pattern {model.pretokenizer}; saved {place}: {times(learned.vocab_size, 'id')}{undone}",
+        f"pattern {model.pretokenizer}; saved {place}: {times(learned.vocab_size, 'id')}{undone}"
     )
 
 

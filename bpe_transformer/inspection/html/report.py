@@ -234,6 +234,8 @@ def sample_words(tokenizer: Tokenizer) -> list[str]:
 
 def _word(model: BpeModel, id: int) -> str | None:
     """The text of a token of letters, with or without a space before them; with end-of-word marks, of a whole word only."""
+    if id >= model.vocab_size:  # undone: no text is encoded to it
+        return None
     try:
         text = model.decoded_bytes[id].decode()
     except UnicodeDecodeError:

@@ -46,7 +46,7 @@ def unreachable(tokenizer: Tokenizer) -> dict[int, Obstacle]:
     kinds = TokenKinds(tokenizer)
     named = {*model.special_tokens.values(), *model.added_tokens.values()}
     decoded = model.decoded_bytes
-    ids = np.array([id for id, token in enumerate(decoded[: model.vocab_size]) if token and id not in named], np.int64)
+    ids = np.array([id for id, token in enumerate(decoded) if token and id not in named], np.int64)
     encoded = tokenizer.encode_batch([decoded[id] for id in ids.tolist()], disallowed_special=())
     alone = np.diff(encoded.row_starts) == 1
     alone[alone] = encoded.ids[encoded.row_starts[:-1][alone]] == ids[alone]

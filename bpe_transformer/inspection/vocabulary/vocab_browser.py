@@ -208,7 +208,7 @@ class VocabBrowser:
             digest=self.tokenizer.digest,
             num_tokens=self.tokenizer.model.num_tokens,
             by_kind=self._by_kind(),
-            by_script=dict(Counter(script for script in self.scripts[: self.tokenizer.vocab_size] if script != EMPTY).most_common()),
+            by_script=dict(Counter(script for script in self.scripts if script != EMPTY).most_common()),
             unreachable=dict(Counter(self.unreachable.values()).most_common()),
             corpus=self.corpus,
             pruning=self.pruning(),

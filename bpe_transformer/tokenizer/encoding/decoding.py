@@ -24,7 +24,7 @@ class Decoder:
         self.model = model
         prefix = get_args(PrefixSpace).index(model.stripped_prefix)
         squeezes = model.pretokenizer.squeeze_spaces
-        self._decoder = _core.Decoder(model.decoded_bytes[: model.vocab_size], model.decoder_flags(), prefix, squeezes)
+        self._decoder = _core.Decoder(model.decoded_bytes, model.decoder_flags(), prefix, squeezes)
 
     def decode(
         self,

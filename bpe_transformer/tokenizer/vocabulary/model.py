@@ -156,7 +156,7 @@ class BpeModel:
 
     @cached_property
     def decoded_bytes(self) -> list[bytes]:
-        """By id, the bytes that a token stands for in text: the end-of-word mark and the space mark stand for one space."""
+        """By id below `vocab_size`, the bytes that a token stands for in text: marks of a word's end or a space are one."""
         decoded = list(self.tokens)
         if self.end_of_word is not None:
             decoded = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(decoded)]
@@ -172,7 +172,7 @@ class BpeModel:
             decoded = spaced
         for byte, id in enumerate(self.fallback_ids):
             decoded[id] = bytes([byte])
-        return decoded
+        return decoded[: self.vocab_size]
 
     @cached_property
     def word_ends(self) -> frozenset[int]:
