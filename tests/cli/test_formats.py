@@ -56,6 +56,27 @@ def test_formats_of_two_files(bpe: Run, tmp_path: Path) -> None:
     assert Tokenizer.load(tmp_path / "back").digest == Tokenizer.load(tmp_path / "tok").digest
 
 
+def test_codes_with_a_vocabulary_and_a_threshold(bpe: Run, tmp_path: Path) -> None:
+    (tmp_path / "codes").write_text("#version: 0.2\nl o\nlo w\ne r</w>\nlow er</w>\n", encoding="utf-8")
+    (tmp_path / "words").write_text("low@@ 9\ner 7\nlower 2\n", encoding="utf-8")
+    given = (tmp_path / "codes", tmp_path / "words", "-o", tmp_path / "tok", "--vocabulary-threshold")
+    done = bpe("import", *given, "3")
+    assert done.returncode == 0, done.stderr
+    assert b"3 ids; 7 tokens undone in the end" in done.stderr
+    assert bpe("encode", tmp_path / "tok", input=b"lower low\n").stdout == b"0 1 2 2 2\n"
+    assert b"which undoes 7 tokens" in bpe("tokens", tmp_path / "tok", "lower", "--explain").stdout
+    assert b"undone" in bpe("why", tmp_path / "tok", "lower").stdout
+    for output in ("out.json", "out.codes"):
+        done = bpe("export", tmp_path / "tok", "-o", tmp_path / output)
+        assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+        assert b"import the codes without --vocabulary-threshold" in done.stderr
+    done = bpe("import", *given, "10", "--overwrite")
+    assert b"no count reaches the threshold 10; the highest is 9" in done.stderr
+    done = bpe("import", tmp_path / "tok", "-o", tmp_path / "no", "--vocabulary-threshold", "3")
+    assert b"give both files: import CODES VOCABULARY --vocabulary-threshold N" in done.stderr
+    assert b"codes.txt vocabulary.txt --vocabulary-threshold 50" in bpe("import", "--help").stdout
+
+
 def test_characters(bpe: Run, tmp_path: Path) -> None:
     counts = PretokenCounts.from_iterator([TEXT], "whitespace")
     learn_bpe(counts, 80, unit="char", end_of_word="</w>", unk_token="<unk>").save(tmp_path / "tok")

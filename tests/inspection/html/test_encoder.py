@@ -79,6 +79,17 @@ def _sentencepiece() -> Tokenizer:
         return Tokenizer.from_file(Path(folder) / "tokenizer.model")
 
 
+def _undone() -> Tokenizer:
+    """subword-nmt's codes with a vocabulary that has a third of the tokens that they make."""
+    tok = _learned("whitespace", unit="char", size=300, unk_token="<unk>", end_of_word="</w>")
+    names = [tok.token_bytes(id).decode() for id in range(3, tok.vocab_size, 3) if id not in tok.special_tokens.values()]
+    lines = [f"{name.removesuffix('</w>')} 1" if name.endswith("</w>") else f"{name}@@ 1" for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        tok.export(Path(folder) / "codes", "subword-nmt")
+        (Path(folder) / "vocabulary").write_text("\n".join(lines), encoding="utf-8")
+        return Tokenizer.from_subword_nmt(Path(folder) / "codes", Path(folder) / "vocabulary", threshold=1)
+
+
 _CHAR: dict[str, Any] = {"unit": "char", "size": 300}
 KINDS: dict[str, Callable[[], Tokenizer]] = {
     **{f"pattern {name}": partial(_learned, name) for name in PATTERNS},
@@ -106,6 +117,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     ),
     "sentencepiece": _sentencepiece,
     "only bytes": lambda: _learned(size=258),
+    "undone tokens": _undone,
 }  # fmt: skip
 _made: dict[str, Tokenizer] = {}
 
