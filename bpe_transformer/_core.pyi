@@ -208,8 +208,8 @@ class Encoder:
         prefix: int,
         space_mark: bytes,
         normalizer: Normalizer | None,
-        first_undone: int = 0,
-        undone: list[tuple[int, ...]] = ...,
+        first_undone: int,
+        undone: list[tuple[int, ...]],
     ) -> None: ...
     def encode(self, pattern: _Pattern, text: str | bytes, policies: bytes) -> list[int]: ...
     def pretokens(self, pattern: _Pattern, text: str | bytes, policies: bytes) -> list[tuple[bytes, int | None]]: ...

@@ -11,7 +11,9 @@ namespace bpe {
 
 Encoder::Encoder(Alphabet alphabet, const std::vector<Merge>& merges, TextStages stages,
                  const std::vector<WholeWord>& whole_words, Undone undone)
-    : merger_(std::move(alphabet), merges, std::move(undone)), alphabet_(merger_.alphabet()), stages_(std::move(stages)) {
+    : merger_(std::move(alphabet), merges, std::move(undone)),
+      alphabet_(merger_.alphabet()),
+      stages_(std::move(stages)) {
   whole_words_.reserve(whole_words.size());
   for (const WholeWord& token : whole_words) {
     if (whole_words_.emplace(token.bytes, token.id).second && !token.bytes.empty() &&

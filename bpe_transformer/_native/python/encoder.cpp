@@ -35,8 +35,8 @@ void init(Encoder* self, const bpe::Alphabet& alphabet, const Input<uint32_t>& l
   std::vector<bpe::Merge> merges(left.size());
   for (size_t i = 0; i < merges.size(); ++i) merges[i] = {left.data()[i], right.data()[i], merged_ids.data()[i]};
   bpe::TextStages stages(to_tokens(tokens), static_cast<bpe::PrefixSpace>(prefix), to_string(space_mark), normalizer);
-  new (self) Encoder(alphabet, merges, std::move(stages), to_words(whole_words),
-                     bpe::Undone(first_undone, std::move(undone)));
+  new (self)
+      Encoder(alphabet, merges, std::move(stages), to_words(whole_words), bpe::Undone(first_undone, std::move(undone)));
 }
 
 nb::list encode(const Encoder& self, const bpe::Pattern& pattern, nb::handle object, const nb::bytes& policies) {
@@ -119,8 +119,7 @@ void bind_encoder(nb::module_& m) {
   EncoderClass encoder(m, "Encoder");
   encoder
       .def("__init__", &init, "alphabet"_a, "left"_a, "right"_a, "merged_ids"_a, "tokens"_a, "whole_words"_a,
-           "prefix"_a, "space_mark"_a, "normalizer"_a.none(), "first_undone"_a = 0, "undone"_a = std::vector<std::vector<uint32_t>>{},
-           nb::keep_alive<1, 10>())
+           "prefix"_a, "space_mark"_a, "normalizer"_a.none(), "first_undone"_a, "undone"_a, nb::keep_alive<1, 10>())
       .def_prop_rw("cache_bytes", &Encoder::cache_bytes, &Encoder::set_cache_bytes)
       .def("encode", &encode, "pattern"_a, "text"_a, "policies"_a)
       .def("pretokens", &pretokens, "pattern"_a, "text"_a, "policies"_a)

@@ -147,7 +147,7 @@ class Codec:
     @cached_property
     def _encoder_without_merges(self) -> _core.Encoder:
         no_merges = np.empty(0, np.uint32)
-        return _core.Encoder(self.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0, b" ", None)
+        return _core.Encoder(self.model.alphabet(), no_merges, no_merges, no_merges, [], [], 0, b" ", None, 0, [])
 
     # --- many texts ----------------------------------------------------------------------------------------------------
 

@@ -306,8 +306,8 @@ def encode_pretoken(model: BpeModel, pretoken: bytes) -> list[Id]:
             places.append((spans[at][0], spans[at + (id == -1)][1]))
             at += 1 + (id == -1)
         ids, spans = tuple(int(model.merged_ids[ranks[best]]) if id == -1 else id for id in merged), places
-    merged = [(id, start + first, start + last) for id, (first, last) in zip(ids, spans, strict=True)]
-    return [piece for one in merged for piece in undone(model, one, pretoken)]
+    placed = [(id, start + first, start + last) for id, (first, last) in zip(ids, spans, strict=True)]
+    return [piece for one in placed for piece in undone(model, one, pretoken)]
 
 
 def undone(model: BpeModel, merged: Id, pretoken: bytes) -> list[Id]:

@@ -82,7 +82,9 @@ def _sentencepiece() -> Tokenizer:
 def _undone() -> Tokenizer:
     """subword-nmt's codes with a vocabulary that has a third of the tokens that they make."""
     tok = _learned("whitespace", unit="char", size=300, unk_token="<unk>", end_of_word="</w>")
-    names = [tok.token_bytes(id).decode() for id in range(3, tok.vocab_size, 3) if id not in tok.special_tokens.values()]
+    names = [
+        tok.token_bytes(id).decode() for id in range(3, tok.vocab_size, 3) if id not in tok.special_tokens.values()
+    ]
     lines = [f"{name.removesuffix('</w>')} 1" if name.endswith("</w>") else f"{name}@@ 1" for name in names]
     with tempfile.TemporaryDirectory() as folder:
         tok.export(Path(folder) / "codes", "subword-nmt")

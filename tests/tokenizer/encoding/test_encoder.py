@@ -23,7 +23,7 @@ _CHARACTERS = ["가", "각", "간", "관", "나", "é", "è", "ж", "a", "b", "c
 
 def encoder(merges: Merges) -> _core.Encoder:
     left, right, made = (np.array([m[i] for m in merges], np.uint32) for i in range(3))
-    return _core.Encoder(_core.Alphabet.of_bytes(list(range(256))), left, right, made, [], [], 0, b" ", None)
+    return _core.Encoder(_core.Alphabet.of_bytes(list(range(256))), left, right, made, [], [], 0, b" ", None, 0, [])
 
 
 def slowly(data: bytes, merges: Merges) -> list[int]:

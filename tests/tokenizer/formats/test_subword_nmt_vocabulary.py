@@ -8,6 +8,7 @@ import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -336,7 +337,7 @@ def test_what_cannot_be_done_with_it_is_refused_in_one_line(read: Callable[[int]
     ],
 )
 def test_hostile_vocabularies(
-    tmp_path: Path, files: tuple[Path, Path], vocabulary: str, options: dict[str, object], message: str
+    tmp_path: Path, files: tuple[Path, Path], vocabulary: str, options: dict[str, Any], message: str
 ) -> None:
     (tmp_path / "v.txt").write_text(vocabulary, encoding="utf-8")
     with pytest.raises(FormatError, match=message):
