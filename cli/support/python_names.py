@@ -17,6 +17,7 @@ _OTHER_OPTIONS = {
     "add_bos": "--bos",
     "add_eos": "--eos",
     "text": "--text",
+    "threshold": "--vocabulary-threshold",
 }
 _SAME_OPTIONS = """
 alphabet_order axis byte_fallback character_coverage documents end_of_word errors format kind max_len max_memory max_new min_count
@@ -65,6 +66,7 @@ _PHRASES = (
     (r"read it with PretokenCounts.load or add_counts", "name it as a corpus of learn or count"),
     (r"\bfail_above\b", "--fail-above"),
     (r"header=False", "--no-header"),
+    (r"read the codes without threshold", "import the codes without --vocabulary-threshold"),
     (r"name a folder for its ids with out=…", "name a folder for its ids with -o"),
     (r"use to_dataset\(\), or save it first", "save it first"),
     (r"convert it with save_pretrained\([^)]*\), where you trust it", "convert it to safetensors where you trust it"),

@@ -99,7 +99,7 @@ std::vector<Merger::Token> Merger::short_tokens(const std::vector<Merge>& merges
 void Merger::encode(std::string_view word, IdBuffer& out) const {
   const size_t from = out.size();
   merge(word, out);
-  if (undoes()) undone_.apply(out, from);
+  undone_.apply(out, from);
 }
 
 void Merger::merge(std::string_view word, IdBuffer& out) const {

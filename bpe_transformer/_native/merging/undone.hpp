@@ -19,11 +19,12 @@ class Undone {
   bool empty() const { return becomes_.empty(); }
   // Replaces ids in `out` from `from` on.
   void apply(IdBuffer& out, size_t from) const {
+    if (empty()) return;
     const auto is_undone = [&](uint32_t id) { return id >= first_ && id - first_ < becomes_.size(); };
     uint32_t* const begin = out.data() + from;
     uint32_t* const end = out.data() + out.size();
     uint32_t* const found = std::find_if(begin, end, is_undone);
-    if (empty() || found == end) return;
+    if (found == end) return;
     const std::vector<uint32_t> rest(found, end);
     out.resize(static_cast<size_t>(found - out.data()));
     for (const uint32_t id : rest) {

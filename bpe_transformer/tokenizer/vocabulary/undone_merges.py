@@ -61,5 +61,5 @@ def refuse_undone(model: BpeModel, error: Callable[[str], BpeTransformerError], 
     if model.undone:
         raise error(
             f"{what} a vocabulary of subword-nmt with a threshold, in which {len(model.undone):,} tokens are undone; "
-            "import the codes without --vocabulary-threshold"
+            "read the codes without threshold"
         )
