@@ -53,7 +53,7 @@ class TokenWalk {
   bool in_alphabet() const {
     const unicode::Symbol s = alphabet_.symbol_at(at_, end_);
     const auto& ids = alphabet_.marks_end && at_ + s.length == end_ ? alphabet_.last : alphabet_.inner;
-    return ids.contains(s.code_point);
+    return ids.of(s.code_point) != kNoId;
   }
 
   const Alphabet& alphabet_;

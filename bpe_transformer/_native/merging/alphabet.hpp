@@ -28,14 +28,40 @@ struct UnknownCharacter : std::runtime_error {
   size_t length;  // bytes
 };
 
+// The ids of code points or bytes, in pages of 256 that only those in use take.
+class SymbolIds {
+ public:
+  SymbolIds() = default;
+  explicit SymbolIds(const std::unordered_map<uint32_t, uint32_t>& ids) {
+    for (const auto& [symbol, id] : ids) {
+      if (symbol > 0x10FFFF) continue;
+      if (page_of_.size() <= symbol >> 8) page_of_.resize((symbol >> 8) + 1, kNoId);
+      uint32_t& page = page_of_[symbol >> 8];
+      if (page == kNoId) page = static_cast<uint32_t>(ids_.size()), ids_.resize(ids_.size() + 256, kNoId);
+      ids_[page + (symbol & 255)] = id;
+    }
+  }
+
+  // kNoId if it has none.
+  uint32_t of(uint32_t symbol) const {
+    if (symbol >> 8 >= page_of_.size() || page_of_[symbol >> 8] == kNoId) return kNoId;
+    return ids_[page_of_[symbol >> 8] + (symbol & 255)];
+  }
+  const std::vector<uint32_t>& all() const { return ids_; }  // with kNoId among them
+
+ private:
+  std::vector<uint32_t> page_of_;  // where a page of ids begins, or kNoId
+  std::vector<uint32_t> ids_;
+};
+
 // The base ids of a vocabulary, and how words are split into them.
 struct Alphabet {
-  bool bytes = true;                             // symbols are bytes, each with one id; else characters,
-  bool some_bytes = false;                       // or bytes that may have no id, or another one at the end of a word
-  bool marks_end = false;                        // the last symbol of a word has an id of its own
-  std::array<uint32_t, 256> id_of_byte{};        // if `bytes`, else
-  std::unordered_map<uint32_t, uint32_t> inner;  // code point, or byte → id
-  std::unordered_map<uint32_t, uint32_t> last;   // the same for the last symbol of a word, if marks_end
+  bool bytes = true;                       // symbols are bytes, each with one id; else characters,
+  bool some_bytes = false;                 // or bytes that may have no id, or another one at the end of a word
+  bool marks_end = false;                  // the last symbol of a word has an id of its own
+  std::array<uint32_t, 256> id_of_byte{};  // if `bytes`, else
+  SymbolIds inner;                         // of code points or bytes
+  SymbolIds last;                          // the same for the last symbol of a word, if marks_end
   uint32_t unknown = kNoId;
   std::vector<uint32_t> fallback;  // ids of the 256 bytes of characters that have no id, or empty
   bool fuse_unknown = false;       // neighbouring unknown characters become one <unk>
@@ -77,12 +103,11 @@ struct Alphabet {
     bool after_unknown = false;
     while (p < end) {
       const unicode::Symbol s = symbol_at(p, end);
-      const auto& map = marks_end && p + s.length == end ? last : inner;
-      const auto found = s.code_point == unicode::kInvalid ? map.end() : map.find(s.code_point);
+      const uint32_t id = (marks_end && p + s.length == end ? last : inner).of(s.code_point);
       const bool was_unknown = std::exchange(after_unknown, false);
       const size_t at = static_cast<size_t>(p - begin);
-      if (found != map.end()) {
-        emit(found->second, at + s.length, false);
+      if (id != kNoId) {
+        emit(id, at + s.length, false);
       } else if (!fallback.empty()) {
         for (uint32_t i = 0; i < s.length; ++i) emit(fallback[p[i]], at + i + 1, false);
       } else if (unknown != kNoId) {

@@ -27,8 +27,8 @@ uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   for (const Merge& merge : merges) add(merge.left), add(merge.right), add(merge.merged_id);
   for (const uint32_t id : alphabet.id_of_byte) add(id);
   for (const uint32_t id : alphabet.fallback) add(id);
-  for (const auto* map : {&alphabet.inner, &alphabet.last})
-    for (const auto& [code_point, id] : *map) add(id);
+  for (const auto* symbols : {&alphabet.inner, &alphabet.last})
+    for (const uint32_t id : symbols->all()) add(id);
   add(alphabet.unknown);
   return most;
 }
@@ -103,12 +103,14 @@ void Merger::encode(std::string_view word, IdBuffer& out) const {
 }
 
 void Merger::merge(std::string_view word, IdBuffer& out) const {
-  constexpr size_t kMaybeShort = 4 * kShortWord;  // bytes
+  constexpr size_t kMaybeShort = 4 * kOneWindow;  // bytes
   const size_t from = out.size();
   if (word.size() <= kMaybeShort) {
     symbols_.split(word, out);
     const size_t count = out.size() - from;
-    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, merged_ids_, out.data() + from, count));
+    uint32_t* const ids = out.data() + from;
+    if (count <= kShortWord) return out.resize(from + merge_short(ranks_, merged_ids_, ids, count));
+    if (count <= kOneWindow) return out.resize(from + merge_in_window(ranks_, merged_ids_, ids, count));
     out.resize(from);
   }
   out.reserve(word.size());  // at once; memory that is not used is never touched

@@ -1,15 +1,17 @@
-// Merges words of few symbols.
+// Merges words of up to a window of symbols.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "merging/merge_window.hpp"
 #include "merging/ranks.hpp"
+#include "simd/find_least.hpp"
 
 namespace bpe {
 
-inline constexpr size_t kShortWord = 24;  // symbols
+inline constexpr size_t kShortWord = 24, kOneWindow = 64;  // symbols
 
 // Merges up to kShortWord symbols in place; returns how many are left. Quadratic, and the fastest for ordinary words.
 inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& merged_ids, uint32_t* id, size_t n) {
@@ -28,6 +30,17 @@ inline size_t merge_short(const Ranks& all_ranks, const std::vector<uint32_t>& m
     if (best + 1 < n) ranks[best] = all_ranks.of(id[best], id[best + 1]);
   }
   return n;
+}
+
+// The same for up to kOneWindow symbols.
+inline size_t merge_in_window(const Ranks& ranks, const std::vector<uint32_t>& merged_ids, uint32_t* id, size_t n) {
+  MergeWindow<kOneWindow> window;
+  window.load(ranks, id, n);
+  const simd::FindLeast find = simd::find_least();
+  while (window.step(ranks, merged_ids, find)) {}
+  uint32_t* to = id;
+  for (size_t symbol = 0; symbol < n; symbol = window.next(symbol)) *to++ = window.id(symbol);
+  return static_cast<size_t>(to - id);
 }
 
 }  // namespace bpe

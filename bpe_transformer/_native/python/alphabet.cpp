@@ -21,27 +21,29 @@ Alphabet of_bytes(const std::vector<uint32_t>& id_of_byte) {
 }
 
 // `unknown`: the id of <unk>, negative if there is none.
-Alphabet of_symbols(IdOfSymbol inner, IdOfSymbol last, bool marks_end, int64_t unknown, bool fuse_unknown) {
+Alphabet of_symbols(const IdOfSymbol& inner, const IdOfSymbol& last, bool marks_end, int64_t unknown,
+                    bool fuse_unknown) {
   Alphabet alphabet;
   alphabet.bytes = false;
   alphabet.marks_end = marks_end;
-  alphabet.inner = std::move(inner);
-  alphabet.last = std::move(last);
+  alphabet.inner = bpe::SymbolIds(inner);
+  alphabet.last = bpe::SymbolIds(last);
   alphabet.unknown = unknown < 0 ? bpe::kNoId : static_cast<uint32_t>(unknown);
   alphabet.fuse_unknown = fuse_unknown;
   return alphabet;
 }
 
-Alphabet of_some_bytes(IdOfSymbol inner, IdOfSymbol last, bool marks_end, int64_t unknown, bool fuse_unknown) {
-  Alphabet alphabet = of_symbols(std::move(inner), std::move(last), marks_end, unknown, fuse_unknown);
+Alphabet of_some_bytes(const IdOfSymbol& inner, const IdOfSymbol& last, bool marks_end, int64_t unknown,
+                       bool fuse_unknown) {
+  Alphabet alphabet = of_symbols(inner, last, marks_end, unknown, fuse_unknown);
   alphabet.some_bytes = true;
   return alphabet;
 }
 
-Alphabet of_characters(IdOfSymbol inner, IdOfSymbol last, bool marks_end, int64_t unknown,
+Alphabet of_characters(const IdOfSymbol& inner, const IdOfSymbol& last, bool marks_end, int64_t unknown,
                        std::vector<uint32_t> fallback, bool fuse_unknown) {
   if (!fallback.empty() && fallback.size() != 256) throw nb::value_error("byte fallback takes 256 ids");
-  Alphabet alphabet = of_symbols(std::move(inner), std::move(last), marks_end, unknown, fuse_unknown);
+  Alphabet alphabet = of_symbols(inner, last, marks_end, unknown, fuse_unknown);
   alphabet.fallback = std::move(fallback);
   return alphabet;
 }
