@@ -48,13 +48,17 @@ size_t last_cut(const bpe::Pattern& pattern, const nb::bytes& object, size_t end
   return cut ? static_cast<size_t>(cut - text.data) : size_t{0};
 }
 
-// Stages are (expression, whether classes may hold classes, what is kept, whether matches are final).
+// Stages are (expression, whether classes may hold classes, what is kept, what matches are joined with, whether they
+// are final, whether they are found in names of bytes).
 void compile(bpe::compiled::SplitSequence* self, const nb::sequence& stages) {
   if (nb::len(stages) == 0) throw nb::value_error("there are no stages");
   bpe::compiled::SplitSequence sequence;  // nanobind does not destroy an object whose construction fails
   for (const nb::handle stage : stages)
     sequence.add(view_of(stage[0]), nb::cast<bool>(stage[1]),
-                 static_cast<bpe::compiled::Stage::Keeps>(nb::cast<int>(stage[2])), nb::cast<bool>(stage[3]));
+                 {.keeps = static_cast<bpe::compiled::Behavior::Keeps>(nb::cast<int>(stage[2])),
+                  .joins = static_cast<bpe::compiled::Behavior::Joins>(nb::cast<int>(stage[3])),
+                  .finishes = nb::cast<bool>(stage[4]),
+                  .of_names = nb::cast<bool>(stage[5])});
   sequence.finish();
   new (self) bpe::compiled::SplitSequence(std::move(sequence));
 }
@@ -83,10 +87,10 @@ void init_custom(bpe::PythonSplit* self, nb::callable function, const bpe::Patte
   new (self) bpe::PythonSplit{std::move(split), keeps_all};
 }
 
-// For each stage, a code point of each of its classes.
+// For each stage, code points that hold characters of all its classes.
 std::vector<std::vector<uint32_t>> samples(const bpe::compiled::SplitSequence& self) {
   std::vector<std::vector<uint32_t>> all;
-  for (const bpe::compiled::Stage& stage : self.stages()) all.push_back(stage.automaton.classes().samples());
+  for (const bpe::compiled::Stage& stage : self.stages()) all.push_back(stage.automaton.classes().text_samples());
   return all;
 }
 

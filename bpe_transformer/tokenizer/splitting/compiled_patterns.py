@@ -26,14 +26,27 @@ class Stage(NamedTuple):
     expression: str
     keeps: str = "all"
     finishes: bool = False  # its matches are pre-tokens, which no later split divides
+    of_names: bool = False  # it sees GPT-2's names of bytes
+    joins: str | None = None  # a key of `patterns.JOINED`, where matches join what is beside them
 
     @classmethod
-    def of(cls, pattern: str) -> Stage:
+    def of(cls, pattern: str, of_names: bool = False) -> Stage:
         """The split of a pattern, which drops what its groups `dropped` and `kept` say."""
         names = () if pattern in patterns.PATTERNS else patterns.compiled(pattern).groupindex.keys()
-        return cls(
-            patterns.expression(pattern), "matches" if "kept" in names else "between" if "dropped" in names else "all"
-        )
+        keeps = "matches" if "kept" in names else "between" if "dropped" in names else "all"
+        return cls(patterns.expression(pattern), keeps, of_names=of_names)
+
+    def by_matches(self) -> Stage:
+        """The same split, of an expression that joins matches to what is beside them, by these matches alone."""
+        joins, expression = patterns.joined_by(self.expression)
+        return self if joins is None else self._replace(expression=expression, joins=joins)
+
+    @property
+    def native(self) -> tuple[str, bool, int, int, bool, bool]:
+        """The stage for `_core.CompiledPattern`."""
+        joins = 0 if self.joins is None else 1 + list(patterns.JOINED).index(self.joins)
+        sets = patterns.holds_sets(self.expression)
+        return self.expression, sets, KEEPS.index(self.keeps), joins, self.finishes, self.of_names
 
 
 def can_cut(scanner: Scanner) -> bool:
@@ -51,19 +64,28 @@ def compile_splits(
     if not stages:
         return None, "by the regex package: nothing is split"
     try:
-        compiled = _core.CompiledPattern(
-            [(s.expression, patterns.holds_sets(s.expression), KEEPS.index(s.keeps), s.finishes) for s in stages]
-        )
+        compiled = _compiled(stages)
     except (_core.UnsupportedPattern, UnicodeEncodeError) as cause:
         return None, f"by the regex package: the core cannot compile {cause}"
     for text in _texts(compiled, all(is_simple(stage.expression) for stage in stages)):
         try:
-            same = _core.split(compiled, text) == [pretoken.encode() for pretoken in split(text)]
+            same = _core.split(compiled, text) == [word.encode("utf-8", "surrogateescape") for word in split(text)]
         except PatternError as cause:
             return None, f"by the regex package: {cause}"
         if not same:
             return None, f"by the regex package: the core would split {text!r} otherwise"
     return compiled, f"by the core, compiled to {compiled.num_states} states"
+
+
+def _compiled(stages: Sequence[Stage]) -> _core.CompiledPattern:
+    """The stages compiled as they are written, which is fastest, or else by their matches. Raises `UnsupportedPattern`."""
+    try:
+        return _core.CompiledPattern([stage.native for stage in stages])
+    except _core.UnsupportedPattern:
+        by_matches = [stage.by_matches() for stage in stages]
+        if by_matches == list(stages):
+            raise
+        return _core.CompiledPattern([stage.native for stage in by_matches])
 
 
 @lru_cache(maxsize=64)
@@ -74,7 +96,7 @@ def matcher_of(expression: str) -> _core.CompiledPattern | Callable[[bytes], lis
     """
     by_python = _matches_by_python(expression)
     try:
-        compiled = _core.CompiledPattern([(expression, patterns.holds_sets(expression), 0, False)])
+        compiled = _core.CompiledPattern([Stage(expression).native])
         one, other = (_core.Normalizer((("replace", matcher, b"<>"),)) for matcher in (compiled, by_python))
         same = all(
             one.normalize(text.encode()) == other.normalize(text.encode())

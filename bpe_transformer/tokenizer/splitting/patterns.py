@@ -185,6 +185,38 @@ def keeping(expression: str) -> str:
     return f"(?P<kept>{expression})"
 
 
+# expressions for the spans of splits that join a match to its neighbour; a match next to another match stays alone
+JOINED = {
+    "MergedWithPrevious": "{rest}*+{match}|{rest}++",
+    "MergedWithNext": "{match}{rest}*+|{rest}++",
+    "Contiguous": "{match}++|{rest}++",
+}
+
+
+def joining(joins: str, expression: str) -> str:
+    """The expression for the spans of a split whose matches join what is beside them, as `joins` (a key of `JOINED`) says.
+
+    >>> joining("Contiguous", "a|b")
+    '(?:a|b)++|(?:(?!a|b)[\\\\s\\\\S])++'
+    """
+    return JOINED[joins].format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])")
+
+
+def joined_by(pattern: str) -> tuple[str | None, str]:
+    """(the key of `JOINED`, the expression) of which `joining` gives a pattern; (None, the pattern) if there are none.
+
+    >>> joined_by(joining("MergedWithNext", "ab"))
+    ('MergedWithNext', 'ab')
+    """
+    for joins, template in JOINED.items():
+        times = template.count("{")
+        length, left = divmod(len(pattern) - len(joining(joins, "")), times)
+        end = len(pattern) - len(r")[\s\S])++")
+        if left == 0 and length > 0 and joining(joins, pattern[end - length : end]) == pattern:
+            return joins, pattern[end - length : end]
+    return None, pattern
+
+
 def drops(pattern: str) -> bool:
     """Whether a pattern drops some of the text.
 

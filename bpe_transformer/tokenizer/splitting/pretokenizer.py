@@ -103,12 +103,12 @@ class Pretokenizer:
     @property
     def normalized_scanner(self) -> Scanner | None:
         """The native scanner that splits normalised text; None if Python is needed."""
-        return None if self.byte_splits else scanner_of(self.protected, self.before, self.pattern)[0]
+        return scanner_of(self.protected, self.before, self.pattern, self.byte_splits)[0]
 
     @property
     def pattern_scanner(self) -> Scanner | None:
         """The native scanner for the unprotected spans of `spans`; None if Python is needed."""
-        return None if self.byte_splits else scanner_of((), (), self.pattern)[0]
+        return scanner_of((), (), self.pattern, self.byte_splits)[0]
 
     @property
     def splitter(self) -> Scanner:
@@ -119,9 +119,7 @@ class Pretokenizer:
     @property
     def way(self) -> str:
         """How normalised text is split: by a scanner of the core, a compiled one, or `regex`, and why."""
-        if self.byte_splits:
-            return "by the regex package: splits that match GPT-2's names of bytes are not compiled"
-        return scanner_of(self.protected, self.before, self.pattern)[1]
+        return scanner_of(self.protected, self.before, self.pattern, self.byte_splits)[1]
 
     @property
     def keeps_all(self) -> bool:
@@ -195,7 +193,7 @@ class Pretokenizer:
             is_whole = protected or not by_pattern
             for word in (span,) if is_whole else patterns.split(self.pattern, span):
                 encoded = word.encode("utf-8", "surrogateescape")
-                if self.byte_splits and not protected:
+                if self.byte_splits and not is_whole:
                     for first, name in patterns.split_by_chain(self.byte_splits, name_of(encoded)):
                         yield at + first, at + first + len(name), True
                 else:
@@ -283,14 +281,18 @@ class Pretokenizer:
 
 
 @lru_cache(maxsize=64)
-def scanner_of(protected: tuple[str, ...], before: tuple[str, ...], pattern: str) -> tuple[Scanner | None, str]:
+def scanner_of(
+    protected: tuple[str, ...], before: tuple[str, ...], pattern: str, byte_splits: tuple[str, ...] = ()
+) -> tuple[Scanner | None, str]:
     """(the native scanner of these settings, None if Python is needed; which way that is, in words)."""
-    number = None if protected or before else patterns.scanner_number(pattern)
+    number = None if protected or before or byte_splits else patterns.scanner_number(pattern)
     if number is not None:
         return number, "by the core's own scanner"
     stages = [Stage(any_of(protected), finishes=True)] if protected else []
     stages += [Stage.of(split) for split in (*before, pattern) if split != "none"]
-    return compile_splits(stages, Pretokenizer(pattern, protected=protected, before=before).split)
+    stages += [Stage.of(split, of_names=True) for split in byte_splits]
+    split = Pretokenizer(pattern, protected=protected, before=before, byte_splits=byte_splits).split
+    return compile_splits(stages, split)
 
 
 @lru_cache(maxsize=64)

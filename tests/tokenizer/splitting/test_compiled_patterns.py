@@ -11,7 +11,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Pretokenizer, _core, learn_bpe
 from bpe_transformer.tokenizer.splitting import patterns, pretokenizer
-from bpe_transformer.tokenizer.splitting.compiled_patterns import KEEPS, Scanner, Stage, compile_splits
+from bpe_transformer.tokenizer.splitting.compiled_patterns import Scanner, Stage, compile_splits
 
 DEEPSEEK = (
     r"\p{N}{1,3}",
@@ -46,10 +46,7 @@ SEQUENCES = {
 
 def compiled(chain: Sequence[str]) -> Scanner:
     """The core's own compilation, unchecked; also of patterns that have a hand-written scanner."""
-    stages = [Stage.of(pattern) for pattern in chain]
-    return _core.CompiledPattern(
-        [(s.expression, patterns.holds_sets(s.expression), KEEPS.index(s.keeps), s.finishes) for s in stages]
-    )
+    return _core.CompiledPattern([Stage.of(pattern).native for pattern in chain])
 
 
 def by_regex(chain: Sequence[str], text: str) -> list[bytes]:
@@ -144,6 +141,22 @@ def test_many_random_patterns_split_random_text_as_regex_does() -> None:
     assert check_random_patterns(2, 40_000) > 20_000
 
 
+def test_splits_of_bytes_are_cut_for_threads_where_both_sides_split_as_before() -> None:
+    draw, cuts = random.Random(6), 0
+    for joins in (None, *patterns.JOINED):
+        expression = r"\p{L}\p{L}?|[^\p{L}]" if joins is None else patterns.joining(joins, r"[^\p{L}]é?|\p{L}\p{L}")
+        scanner = Pretokenizer("gpt2", byte_splits=(expression,)).splitter
+        assert isinstance(scanner, _core.CompiledPattern)
+        for text in texts(draw, 60, 40):
+            data, cut = text.encode(), 0
+            while (cut := _core.next_cut(scanner, data, cut)) < len(data):
+                cuts += 1
+                sides = _core.split(scanner, data[:cut]) + _core.split(scanner, data[cut:])
+                assert sides == _core.split(scanner, data), (joins, text, cut)
+                cut += 1
+    assert cuts > 100
+
+
 def test_every_code_point_is_in_the_classes_of_regex() -> None:
     text = "".join(f"a{chr(c)}" for c in range(0x110000) if not 0xD800 <= c < 0xE000)
     chain = (r"\p{Lu}|\p{Nd}|\p{Po}|\p{Cn}|[a\s\p{Han}]|[\p{Greek}\p{Common}]+",)
@@ -222,8 +235,8 @@ def test_documents_are_cut_for_threads_only_where_both_sides_split_as_before() -
 
 def test_large_sets_are_read_in_one_go_and_many_sets_are_refused() -> None:
     letters = "".join(map(chr, range(0x4E00, 0x9E20, 2)))
-    assert _core.CompiledPattern([(f"[{letters}]+|a", False, 0, False)]).samples
+    assert _core.CompiledPattern([Stage(f"[{letters}]+|a").native]).samples
     with pytest.raises(_core.UnsupportedPattern, match="sets of characters"):
-        _core.CompiledPattern([("".join(map(chr, range(0x4E00, 0x5E00))), False, 0, False)])
+        _core.CompiledPattern([Stage("".join(map(chr, range(0x4E00, 0x5E00)))).native])
     with pytest.raises(ValueError, match="no stages"):
         _core.CompiledPattern([])

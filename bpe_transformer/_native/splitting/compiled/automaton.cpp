@@ -9,8 +9,8 @@
 
 namespace bpe::compiled {
 
-Automaton::Automaton(const Program& program)
-    : classes_(program), stride_(classes_.size() + 1), looks_back_(program.looks_back) {
+Automaton::Automaton(const Program& program, bool of_names)
+    : classes_(program, of_names), stride_(classes_.size() + 1), looks_back_(program.looks_back) {
   Determinizer(program, *this).run();
   mark_letters();
   find_beginnings();
@@ -82,6 +82,10 @@ void Automaton::find_beginnings() {
         if (to) begins[number] = true;
         if (to & kMatch) may_be_empty_ = true;
       }
+  if (classes_.of_names()) {
+    for (unsigned byte = 0; byte < 256; ++byte) may_begin_[byte] = begins[classes_.of_byte(static_cast<uint8_t>(byte))];
+    return;
+  }
   for (uint32_t byte = 0; byte < 0x80; ++byte) may_begin_[byte] = begins[classes_.of(byte)];
   may_begin_['\n'] |= begins[classes_.final_newline()];
   bool invalid = false;

@@ -22,7 +22,7 @@ struct Match {
 class Automaton {
  public:
   // Throws Unsupported for a pattern that needs too many states or classes.
-  explicit Automaton(const Program& program);
+  explicit Automaton(const Program& program, bool of_names = false);
 
   // Finds the first match in [at, end) of the text [begin, end); false if there is none. `advance`: not an empty one at
   // `at`.

@@ -4,6 +4,9 @@
 #include <map>
 #include <string>
 
+#include "splitting/compiled/byte_names.hpp"
+#include "text/append_utf8.hpp"
+
 namespace bpe::compiled {
 
 namespace {
@@ -13,7 +16,7 @@ constexpr size_t kMostClasses = 200;
 
 }  // namespace
 
-Classes::Classes(const Program& program) {
+Classes::Classes(const Program& program, bool of_names) : of_names_(of_names) {
   number(program);
   final_newline_ = newline();
   if (program.marks_final_newline) {
@@ -35,6 +38,10 @@ Classes::Classes(const Program& program) {
   for (const Instruction& one : program.instructions)
     if (one.op == Instruction::Op::kAfter && program.marks_final_newline)
       members_[one.set][final_newline_] = program.sets[one.set].final_newline;
+  if (of_names) {
+    for (unsigned byte = 0; byte < 256; ++byte) of_byte_[byte] = static_cast<uint8_t>(of(kByteNames.of[byte]));
+    return;
+  }
   for (unsigned byte = 0; byte < 256; ++byte)
     of_byte_[byte] = byte < 0x80 ? pages_[size_t{page_of_[0]} * kPage + byte] : kDecode;
   if (program.marks_final_newline) of_byte_['\n'] = kDecode;
@@ -97,8 +104,30 @@ uint32_t Classes::decoded_rarely(const uint8_t* p, const uint8_t* end, size_t& l
   return of(symbol.code_point == unicode::kInvalid ? 0xDC00u | *p : symbol.code_point);
 }
 
+std::pair<uint32_t, uint32_t> Classes::edges_of(uint32_t code_point) const {
+  std::string bytes;
+  append_utf8(code_point, bytes);
+  return {of_byte_[static_cast<uint8_t>(bytes.front())], of_byte_[static_cast<uint8_t>(bytes.back())]};
+}
+
+std::vector<uint32_t> Classes::text_samples() const {
+  if (!of_names_) return samples_;
+  std::vector<uint32_t> found;
+  std::vector<bool> has(size() + 1, false);
+  for (uint32_t byte = 0; byte < 0xF5; ++byte) {
+    if (has[of_byte_[byte]] || byte == 0xC0 || byte == 0xC1) continue;
+    has[of_byte_[byte]] = true;
+    if (byte < 0xC0) found.push_back(byte);  // after another byte where it is past ASCII
+    else if (byte < 0xE0) found.push_back((byte & 0x1F) << 6 | 0x29);
+    else if (byte < 0xF0) found.push_back((byte & 0x0F) << 12 | 0x923);
+    else found.push_back((byte & 0x07) << 18 | 0x1'0123);
+  }
+  return found;
+}
+
 uint32_t Classes::before(const uint8_t* begin, const uint8_t* p) const {
   if (p == begin) return edge();
+  if (of_names_) return of_byte_[p[-1]];
   const uint8_t* start = p - 1;
   while (start > begin && p - start < 4 && unicode::continues(*start)) --start;
   if (static_cast<size_t>(p - start) != unicode::decode(start, p).length) start = p - 1;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "splitting/compiled/program.hpp"
@@ -14,8 +15,8 @@ class Classes {
  public:
   static constexpr uint8_t kDecode = 0xFF;  // as the class of a byte: look at more of the text
 
-  // Throws Unsupported if there are too many.
-  explicit Classes(const Program& program);
+  // `of_names`: the characters of a text are GPT-2's names of its bytes. Throws Unsupported if there are too many.
+  Classes(const Program& program, bool of_names);
 
   // Classes are numbered from 0; `edge` stands for the start or the end of the text.
   uint32_t size() const { return static_cast<uint32_t>(samples_.size()); }
@@ -31,6 +32,13 @@ class Classes {
   uint32_t part(uint32_t number) const { return parts_[number]; }
   uint32_t num_parts() const { return num_parts_; }
   const std::vector<uint32_t>& samples() const { return samples_; }  // a code point of each class
+  // Code points of texts that hold a character of each class that a text can hold.
+  std::vector<uint32_t> text_samples() const;
+  // The classes of the first and the last character of a text that is one code point, no surrogate.
+  uint32_t first_of(uint32_t code_point) const { return of_names_ ? edges_of(code_point).first : of(code_point); }
+  uint32_t last_of(uint32_t code_point) const { return of_names_ ? edges_of(code_point).second : of(code_point); }
+  bool of_names() const { return of_names_; }
+  uint32_t of_byte(uint8_t byte) const { return of_byte_[byte]; }  // if of_names()
 
   // The class of the character at p, and its bytes. A byte that is not UTF-8 is a lone surrogate (PEP 383).
   uint32_t at(const uint8_t* p, const uint8_t* end, size_t& length) const {
@@ -53,9 +61,11 @@ class Classes {
     return decoded_rarely(p, end, length);
   }
   uint32_t decoded_rarely(const uint8_t* p, const uint8_t* end, size_t& length) const;
+  std::pair<uint32_t, uint32_t> edges_of(uint32_t code_point) const;
   void number(const Program& program);
   void fill_pages(const std::vector<uint32_t>& starts, const std::vector<uint8_t>& numbers);
 
+  const bool of_names_;
   std::array<uint8_t, 256> of_byte_{};
   std::vector<uint16_t> page_of_;
   std::vector<uint8_t> pages_;

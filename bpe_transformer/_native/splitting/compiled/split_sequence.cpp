@@ -5,11 +5,12 @@
 
 namespace bpe::compiled {
 
-void SplitSequence::add(std::string_view expression, bool has_nested_sets, Stage::Keeps keeps, bool finishes) {
-  if (stages_.size() == kMostStages) throw Unsupported("more than eight splits one after another");
+void SplitSequence::add(std::string_view expression, bool has_nested_sets, const Behavior& behavior) {
   Node pattern = parse(expression, has_nested_sets);
-  Automaton automaton((Program(pattern)));
-  stages_.push_back({std::move(pattern), std::move(automaton), keeps, finishes});
+  Automaton automaton(Program(pattern), behavior.of_names);
+  if (behavior.joins != Behavior::Joins::kNothing && automaton.may_be_empty())
+    throw Unsupported("empty matches that join the text beside them");
+  stages_.push_back({std::move(pattern), std::move(automaton), behavior});
 }
 
 namespace {
@@ -31,7 +32,7 @@ bool SplitSequence::is_alone(size_t stage, const CodePoints& taken) const {
   for (const CodePoints::Range& range : taken.ranges())
     for (uint32_t c = range.first; c <= range.last; ++c)
       if (!stages_[stage].automaton.begins_match(classes.of(c))) return false;
-  for (size_t later = stage + 1; later < stages_.size() && !stages_[stage].finishes; ++later)
+  for (size_t later = stage + 1; later < stages_.size() && !stages_[stage].does.finishes; ++later)
     if (!stages_[later].automaton.finds_nothing_in(taken)) return false;
   return true;
 }
@@ -45,6 +46,7 @@ std::vector<Part> SplitSequence::parts() const {
   CodePoints rest = CodePoints::all();
   for (size_t i = 0; i < stages_.size(); ++i) {
     const Program program(stages_[i].pattern);
+    if (stages_[i].does.of_names || stages_[i].does.joins != Stage::Joins::kNothing) return {};
     if (stages_[i].automaton.may_be_empty() || program.marks_final_newline || program.looks_back) return {};
     if (i + 1 == stages_.size()) break;
     const CodePoints taken = program.taken();
@@ -65,7 +67,7 @@ void SplitSequence::merge() {
   if (all.empty()) return;
   try {
     std::vector<Stage> merged;
-    merged.push_back({{}, Automaton(Program(all)), Stage::Keeps::kAll, false});
+    merged.push_back({{}, Automaton(Program(all)), {}});
     merged[0].stream.prepare(merged[0].automaton);
     if (merged[0].stream.is_ready()) stages_ = std::move(merged);
   } catch (const Unsupported&) {  // too many states: one after another, then
@@ -74,23 +76,25 @@ void SplitSequence::merge() {
 }
 
 void SplitSequence::finish() {
-  if (!keeps_all()) return;
+  if (!keeps_all() || stages_.empty()) return;
   if (stages_.size() > 1) merge();
-  else stages_[0].stream.prepare(stages_[0].automaton);
+  else if (stages_[0].does.joins == Stage::Joins::kNothing) stages_[0].stream.prepare(stages_[0].automaton);
 }
 
 bool SplitSequence::keeps_all() const {
-  return std::all_of(stages_.begin(), stages_.end(), [](const Stage& s) { return s.keeps == Stage::Keeps::kAll; });
+  return std::all_of(stages_.begin(), stages_.end(), [](const Stage& s) { return s.does.keeps == Stage::Keeps::kAll; });
 }
 
 bool SplitSequence::is_cut(uint32_t before, uint32_t after) const {
-  if (before > CodePoints::kLast || after > CodePoints::kLast) return false;
+  const auto is_character = [](uint32_t c) { return c <= CodePoints::kLast && (c < 0xD800 || c > 0xDFFF); };
+  if (!is_character(before) || !is_character(after)) return false;
   for (const Stage& stage : stages_) {
     const Classes& classes = stage.automaton.classes();
-    const uint32_t number = classes.of(after);
-    if (!stage.automaton.is_independent(classes.of(before), number)) return false;
-    // a text that is dropped may be cut anywhere
-    if (stage.keeps == Stage::Keeps::kMatches || stage.automaton.begins_match(number)) return true;
+    const uint32_t number = classes.first_of(after);
+    if (!stage.automaton.is_independent(classes.last_of(before), number)) return false;
+    if (stage.does.keeps == Stage::Keeps::kMatches) return true;  // a text that is dropped may be cut anywhere
+    const bool begins_span = stage.does.joins == Stage::Joins::kNothing || stage.does.joins == Stage::Joins::kTextAfter;
+    if (begins_span && stage.automaton.begins_match(number)) return true;
   }
   return false;
 }
@@ -98,7 +102,7 @@ bool SplitSequence::is_cut(uint32_t before, uint32_t after) const {
 bool SplitSequence::can_cut() const {
   std::vector<uint32_t> code_points;
   for (const Stage& stage : stages_) {
-    const std::vector<uint32_t>& samples = stage.automaton.classes().samples();
+    const std::vector<uint32_t> samples = stage.automaton.classes().text_samples();
     code_points.insert(code_points.end(), samples.begin(), samples.end());
   }
   for (const uint32_t before : code_points)
@@ -107,27 +111,34 @@ bool SplitSequence::can_cut() const {
   return false;
 }
 
+// Finds the next match, or the end of the text; false if there is none.
+bool SequenceSplitter::find(const Stage& stage, Cursor& cursor) {
+  cursor.has_match =
+      !cursor.done && stage.automaton.find(cursor.begin, cursor.at, cursor.end, cursor.advance, cursor.match);
+  if (!cursor.has_match) {
+    cursor.done = true;
+    cursor.match = {cursor.end, cursor.end};
+    return false;
+  }
+  cursor.at = cursor.match.to;
+  cursor.advance = cursor.match.from == cursor.match.to;
+  return true;
+}
+
 // The next span that a stage leaves of its text; false after the last.
-bool SequenceSplitter::take(const Stage& stage, Cursor& cursor, Match& span, bool& is_match) const {
+bool SequenceSplitter::take(const Stage& stage, Cursor& cursor, Match& span, bool& is_match) {
+  if (stage.does.joins != Stage::Joins::kNothing) return take_joined(stage, cursor, span);
   for (;;) {
     if (cursor.has_match) {
       cursor.has_match = false;
       cursor.from = cursor.match.to;
-      if (cursor.match.from == cursor.match.to || stage.keeps == Stage::Keeps::kBetween) continue;
+      if (cursor.match.from == cursor.match.to || stage.does.keeps == Stage::Keeps::kBetween) continue;
       span = cursor.match, is_match = true;
       return true;
     }
     const uint8_t* const from = cursor.from;
-    cursor.has_match =
-        !cursor.done && stage.automaton.find(cursor.begin, cursor.at, cursor.end, cursor.advance, cursor.match);
-    if (!cursor.has_match) {
-      cursor.done = true;
-      cursor.match.from = cursor.from = cursor.end;
-    } else {
-      cursor.at = cursor.match.to;
-      cursor.advance = cursor.match.from == cursor.match.to;
-    }
-    if (from < cursor.match.from && stage.keeps != Stage::Keeps::kMatches) {
+    if (!find(stage, cursor)) cursor.from = cursor.end;
+    if (from < cursor.match.from && stage.does.keeps != Stage::Keeps::kMatches) {
       span = {from, cursor.match.from}, is_match = false;
       return true;
     }
@@ -135,21 +146,42 @@ bool SequenceSplitter::take(const Stage& stage, Cursor& cursor, Match& span, boo
   }
 }
 
+// The same where matches, none of them empty, become one span with the text before or after them, or with each other.
+bool SequenceSplitter::take_joined(const Stage& stage, Cursor& cursor, Match& span) {
+  if (cursor.from == cursor.end) return false;
+  const uint8_t* const from = cursor.from;
+  if (!cursor.has_match) find(stage, cursor);  // the first match from here on
+  const uint8_t* to = cursor.match.from;       // the text before it, or
+  if (stage.does.joins == Stage::Joins::kTextBefore) {
+    to = cursor.match.to;  // the match, with that text
+    cursor.has_match = false;
+  } else if (from == to) {
+    to = cursor.match.to;  // the match, with what follows it
+    find(stage, cursor);
+    if (stage.does.joins == Stage::Joins::kTextAfter) to = cursor.match.from;
+    else
+      for (; cursor.has_match && cursor.match.from == to; find(stage, cursor)) to = cursor.match.to;
+  }
+  span = {from, to};
+  cursor.from = to;
+  return true;
+}
+
 size_t SequenceSplitter::next(size_t most, const uint8_t** starts, const uint8_t** ends) {
-  if (streams_) return stages_[0].stream.next(stages_[0].automaton, cursors_[0].end, most, ends, place_);
+  if (streams_) return stages_[0].stream.next(stages_[0].automaton, first_.end, most, ends, place_);
   size_t n = 0;
   Match span{nullptr, nullptr};
   while (n < most) {
     const Stage& stage = stages_[level_];
     bool is_match = false;
-    if (!take(stage, cursors_[level_], span, is_match)) {
+    if (!take(stage, cursor(level_), span, is_match)) {
       if (level_ == 0) return n;
       --level_;
-    } else if (level_ + 1 == stages_.size() || (is_match && stage.finishes)) {
+    } else if (level_ + 1 == stages_.size() || (is_match && stage.does.finishes)) {
       starts[n] = span.from;
       ends[n++] = span.to;
     } else {
-      cursors_[++level_] = Cursor(span.from, span.to);
+      cursor(++level_) = Cursor(span.from, span.to);
     }
   }
   return n;

@@ -1,7 +1,6 @@
 // Compiled patterns that split a text one after another: each splits what the one before it has left.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,22 +10,31 @@
 
 namespace bpe::compiled {
 
-struct Stage {
+// What a stage does with the matches of its pattern.
+struct Behavior {
   // What is left of a text: matches and the text between them, or only one of the two.
   enum class Keeps : uint8_t { kAll, kMatches, kBetween };
+  // What a match becomes one span with, where all is kept.
+  enum class Joins : uint8_t { kNothing, kTextBefore, kTextAfter, kMatches };
+  Keeps keeps = Keeps::kAll;
+  Joins joins = Joins::kNothing;
+  bool finishes = false;  // its matches are pre-tokens, which no later stage splits
+  bool of_names = false;  // it sees GPT-2's names of bytes
+};
+
+struct Stage {
+  using Keeps = Behavior::Keeps;
+  using Joins = Behavior::Joins;
   Node pattern;
   Automaton automaton;
-  Keeps keeps;
-  bool finishes;  // its matches are pre-tokens, which no later stage splits
+  Behavior does;
   Stream stream = Stream();
 };
 
 class SplitSequence {
  public:
-  static constexpr size_t kMostStages = 8;
-
   // Throws Unsupported.
-  void add(std::string_view expression, bool has_nested_sets, Stage::Keeps keeps, bool finishes);
+  void add(std::string_view expression, bool has_nested_sets, const Behavior& behavior);
   // After all are added: makes it fast.
   void finish();
 
@@ -49,8 +57,8 @@ class SplitSequence {
 class SequenceSplitter {
  public:
   SequenceSplitter(const SplitSequence& sequence, const uint8_t* begin, const uint8_t* end)
-      : stages_(sequence.stages()), streams_(stages_.size() == 1 && stages_[0].stream.is_ready()) {
-    cursors_[0] = Cursor(begin, end);
+      : stages_(sequence.stages()), streams_(stages_.size() == 1 && stages_[0].stream.is_ready()), first_(begin, end) {
+    if (stages_.size() > 1) later_.resize(stages_.size() - 1);
     place_ = Stream::Place(begin);
   }
 
@@ -69,12 +77,16 @@ class SequenceSplitter {
     Cursor() = default;
     Cursor(const uint8_t* begin, const uint8_t* end) : begin(begin), end(end), from(begin), at(begin) {}
   };
-  bool take(const Stage& stage, Cursor& cursor, Match& span, bool& is_match) const;
+  static bool find(const Stage& stage, Cursor& cursor);
+  static bool take(const Stage& stage, Cursor& cursor, Match& span, bool& is_match);
+  static bool take_joined(const Stage& stage, Cursor& cursor, Match& span);
+  Cursor& cursor(size_t level) { return level ? later_[level - 1] : first_; }
 
   const std::vector<Stage>& stages_;
   const bool streams_;
   Stream::Place place_{nullptr};
-  std::array<Cursor, SplitSequence::kMostStages> cursors_;
+  Cursor first_;               // of the first stage
+  std::vector<Cursor> later_;  // of those after it
   size_t level_ = 0;
 };
 

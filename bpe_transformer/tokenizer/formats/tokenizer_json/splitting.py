@@ -246,24 +246,17 @@ def _split_expression(step: Node, pattern: str, behavior: str, invert: bool) -> 
         if invert and pattern in patterns.PATTERNS:
             return pattern  # its matches cover all of the text
         return (patterns.keeping if invert else patterns.dropping)(expression)
-    if behavior not in _JOINED:
+    if behavior not in patterns.JOINED:
         raise FormatError(
-            f"{step.place}.behavior is {behavior!r}; choose one of Isolated, Removed, {', '.join(_JOINED)}"
+            f"{step.place}.behavior is {behavior!r}; choose one of Isolated, Removed, {', '.join(patterns.JOINED)}"
         )
     if oniguruma.may_match_nothing(expression):
         raise FormatError(
             f"{step.place}: {expression!r} may match empty text, which is only supported with Isolated or Removed"
         )
-    joined = _JOINED[_INVERTED.get(behavior, behavior) if invert else behavior]
-    return patterns.canonical(joined.format(match=f"(?:{expression})", rest=rf"(?:(?!{expression})[\s\S])"))
+    return patterns.canonical(patterns.joining(_INVERTED.get(behavior, behavior) if invert else behavior, expression))
 
 
-# expressions for the spans of splits that join a match to its neighbour; a match next to another match stays alone
-_JOINED = {
-    "MergedWithPrevious": "{rest}*+{match}|{rest}++",
-    "MergedWithNext": "{match}{rest}*+|{rest}++",
-    "Contiguous": "{match}++|{rest}++",
-}
 _INVERTED = {"MergedWithPrevious": "MergedWithNext", "MergedWithNext": "MergedWithPrevious"}
 _AT_WHITE_SPACE = patterns.dropping(r"\s+")
 
