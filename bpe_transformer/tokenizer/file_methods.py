@@ -88,10 +88,10 @@ class TokenizerFiles:
 
         Encodes as tiktoken does with these ranks; merges are recovered from them. Raises `FormatError`.
         """
-        from bpe_transformer.tokenizer.formats import probe
+        from bpe_transformer.tokenizer.formats.checks import accept
         from bpe_transformer.tokenizer.formats.ranks import model_of
 
-        return cls(probe.accept(model_of(ranks, Pretokenizer.of(pattern), special_tokens or {})))
+        return cls(accept(model_of(ranks, Pretokenizer.of(pattern), special_tokens or {})))
 
     @classmethod
     def from_tiktoken(
@@ -101,9 +101,10 @@ class TokenizerFiles:
 
         Those of openai's files are known by their names, `cl100k_base.tiktoken` and so on, if the number of ranks is theirs.
         """
-        from bpe_transformer.tokenizer.formats import probe, tiktoken
+        from bpe_transformer.tokenizer.formats import tiktoken
+        from bpe_transformer.tokenizer.formats.checks import accept
 
-        return cls(probe.accept(tiktoken.read(path, pattern, special_tokens)))
+        return cls(accept(tiktoken.read(path, pattern, special_tokens)))
 
     @classmethod
     def from_gpt2(
@@ -120,9 +121,10 @@ class TokenizerFiles:
         Names that are not base symbols and that no merge produces are special tokens, unless `special_tokens` says which are. The
         default pattern is "gpt2", CLIP's, or "whitespace". Raises `FormatError`.
         """
-        from bpe_transformer.tokenizer.formats import gpt2, probe
+        from bpe_transformer.tokenizer.formats import gpt2
+        from bpe_transformer.tokenizer.formats.checks import accept
 
-        return cls(probe.accept(gpt2.read(vocab, merges, pattern, special_tokens)))
+        return cls(accept(gpt2.read(vocab, merges, pattern, special_tokens)))
 
     @classmethod
     def from_subword_nmt(
@@ -144,10 +146,11 @@ class TokenizerFiles:
         `vocabulary` lacks, or holds with a lower count, is split as it was merged until all of it is in the vocabulary, and
         a character that is not becomes `unk_token`. Ids are the lines that are left, then `unk_token`. 0 takes all lines.
         """
-        from bpe_transformer.tokenizer.formats import probe, subword_nmt
+        from bpe_transformer.tokenizer.formats import subword_nmt
+        from bpe_transformer.tokenizer.formats.checks import accept
 
         model = subword_nmt.read(codes, vocabulary, alphabet=alphabet, unk_token=unk_token, threshold=threshold)
-        return cls(probe.accept(model))
+        return cls(accept(model))
 
     @classmethod
     def from_sentencepiece(cls, path: Path) -> Self:
@@ -156,9 +159,10 @@ class TokenizerFiles:
         Control pieces become special tokens, user-defined ones are found in every text. Raises `FormatError`, also for
         Unigram models.
         """
-        from bpe_transformer.tokenizer.formats import probe, sentencepiece
+        from bpe_transformer.tokenizer.formats import sentencepiece
+        from bpe_transformer.tokenizer.formats.checks import accept
 
-        return cls(probe.accept(sentencepiece.read(path)))
+        return cls(accept(sentencepiece.read(path)))
 
     def export(self, path: Path, format: str = "tokenizer.json") -> None:
         """Writes the vocabulary in a format of `bpe_transformer.tokenizer.formats.FORMATS`: a file, for "gpt2" a directory.

@@ -19,7 +19,6 @@ from typing import Any
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.tokenizer.formats import FORMATS  # noqa: F401  (all importers)
 from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
 from bpe_transformer.tokenizer.formats.tokenizer_json import dump
 

@@ -9,51 +9,57 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.io import garbage_collection_paused, parse_json
-from bpe_transformer.io.atomic import atomic_file, bound_directory
 from bpe_transformer.io.manifest import check_files, listed_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
-from bpe_transformer.tokenizer.formats import (
-    clip,
-    foreign_files,
-    gpt2,
-    nanochat,
-    probe,
-    ranks_json,
-    sentencepiece,
-    subword_nmt,
-    tekken,
-    tiktoken,
-    tokenizer_json,
-)
-from bpe_transformer.tokenizer.formats.checks import as_text, read_bytes
-from bpe_transformer.tokenizer.formats.tokenizer_json import with_undone_merges
+from bpe_transformer.tokenizer.formats import recognition
+from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, VOCAB_FILE, accept, as_text, read_bytes
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
-from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
+
+if TYPE_CHECKING:
+    from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
 __all__ = ["DIRECTORIES", "FORMATS", "OPTIONAL_FILES", "SAVED_FILES", "TRACE_FILE", "export", "load", "locate", "save"]
 
-_MODULES = (tokenizer_json, tiktoken, gpt2, sentencepiece, subword_nmt, nanochat)
-FORMATS: dict[str, ModuleType] = {module.NAME: module for module in _MODULES}
+# the modules of the formats that are written too, by their names; a module is imported when its format is met
+FORMATS = {
+    "tokenizer.json": "tokenizer_json",
+    "tiktoken": "tiktoken",
+    "gpt2": "gpt2",
+    "sentencepiece": "sentencepiece",
+    "subword-nmt": "subword_nmt",
+    "nanochat": "nanochat",
+}
 DIRECTORIES = {"gpt2"}  # formats of more than one file: written into a directory
-TRACE_FILE = "trace.parquet"
+TOKENIZER_FILE, TRACE_FILE = "tokenizer.json", "trace.parquet"
 MODEL_FILE = "tokenizer.model"  # SentencePiece's, for what tokenizer.json cannot hold
 # what may be saved with a tokenizer: from an older one, these go; tokenizer.json would win over a new tokenizer.model
-OPTIONAL_FILES = (tokenizer_json.TOKENIZER_FILE, TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)
+OPTIONAL_FILES = (TOKENIZER_FILE, TRACE_FILE, role_files.CONFIG_FILE, role_files.MAP_FILE)
 # what a directory may hold, in the order of preference
 _IN_DIRECTORY = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer.pkl", "tekken.json")
-SAVED_FILES = (tokenizer_json.TOKENIZER_FILE, MODEL_FILE)  # names under which `save` writes
+SAVED_FILES = (TOKENIZER_FILE, MODEL_FILE)  # names under which `save` writes
+_BY_HEAD: dict[str, Callable[[bytes], bool]] = {  # modules of what a file can only be by its first bytes
+    "clip": recognition.is_clip,
+    "nanochat": recognition.is_pickle,
+    "sentencepiece": recognition.is_sentencepiece,
+    "subword_nmt": recognition.is_subword_nmt,
+}
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
 
 def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[str]) -> None:
     """See `Tokenizer.save`."""
+    from bpe_transformer.io.atomic import bound_directory
+    from bpe_transformer.tokenizer.formats import probe, tokenizer_json
+
     model = codec.model
     module, name = _saved_as(model)
     with bound_directory(directory, drop=OPTIONAL_FILES) as folder:
@@ -68,20 +74,26 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
 
 def _saved_as(model: BpeModel) -> tuple[ModuleType, str]:
     """The format of a saved tokenizer, and the name of its file: tokenizer.json wherever that holds it exactly."""
+    from bpe_transformer.tokenizer.formats import sentencepiece, tokenizer_json
+    from bpe_transformer.tokenizer.formats.tokenizer_json import with_undone_merges
+
     if model.undone:
-        return with_undone_merges, tokenizer_json.TOKENIZER_FILE
+        return with_undone_merges, TOKENIZER_FILE
     split = model.pretokenizer
     squeezes_around_tokens = bool(model.added_tokens) and (split.squeeze_spaces or split.charsmap is not None)
     if model.prefix_space == "first" or split.unchanged or squeezes_around_tokens:
         return sentencepiece, MODEL_FILE
-    return tokenizer_json, tokenizer_json.TOKENIZER_FILE
+    return tokenizer_json, TOKENIZER_FILE
 
 
 def export(codec: Codec, path: str | os.PathLike[str], form: str) -> str | None:
     """See `Tokenizer.export`. Returns the package that gave equal ids, None if it is not installed."""
     if form not in FORMATS:
         raise FormatError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
-    module = FORMATS[form]
+    from bpe_transformer.io.atomic import atomic_file, bound_directory
+    from bpe_transformer.tokenizer.formats import probe
+
+    module = import_module(f"{__name__}.{FORMATS[form]}")
     with (bound_directory if form in DIRECTORIES else atomic_file)(path) as new:
         module.write(codec.model, new)
         return probe.verify(codec, module, new)
@@ -99,19 +111,25 @@ def load(
     """
     file = locate(Path(path))
     beside = {file.name}
-    if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
-        beside = {gpt2.VOCAB_FILE, gpt2.MERGES_FILE}
+    if file.name in (VOCAB_FILE, MERGES_FILE):
+        beside = {VOCAB_FILE, MERGES_FILE}
     elif file.name in SAVED_FILES and file.with_name(TRACE_FILE).is_file():
         beside.add(TRACE_FILE)  # not the roles' files, which transformers rewrites
     has_manifest = check_files(file.parent, beside)
     try:
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
-            if file.name in SAVED_FILES or module is tokenizer_json:
+            if file.name in SAVED_FILES or module.NAME == TOKENIZER_FILE:
                 neighbours = role_files.read(file.parent)
-                model = neighbours.over(tokenizer_json.with_facts(model, neighbours.fields))
-        codec = probe.accept(model)
+                if neighbours.fields:
+                    from bpe_transformer.tokenizer.formats import tokenizer_json
+
+                    model = tokenizer_json.with_facts(model, neighbours.fields)
+                model = neighbours.over(model)
+        codec = accept(model)
         if verify:
+            from bpe_transformer.tokenizer.formats import probe
+
             probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
     except FormatError as cause:
         said = str(cause) if str(file) in str(cause) else f"{file}: {cause}"
@@ -128,6 +146,8 @@ def load(
 
 def _trace(model: BpeModel, path: Path, content: bytes | None = None) -> MergeTrace:
     """The trace in a file, or in its content if that was read; it has to be that of the model. Raises `FormatError`."""
+    from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
+
     trace = MergeTrace.load(path, digest=model.digest, content=content)
     if problem := trace.problem_with(model.left, model.right, model.merged_ids, len(model.tokens)):
         raise FormatError(f"{path} is damaged: {problem}; delete it, or learn the tokenizer again")
@@ -162,21 +182,35 @@ def _read(
             f"{file} cannot be read: {cause.strerror}; give a tokenizer.json, a file of another known format, "
             "or the directory it is in"
         ) from cause
-    foreign_files.refuse(head, file.name)
-    given: dict[str, object] = {"pattern": pattern, "special_tokens": special_tokens}
+    recognition.refuse(head, file.name)
+    given: dict[str, Any] = {"pattern": pattern, "special_tokens": special_tokens}
     given = {name: value for name, value in given.items() if value is not None}
-    if tiktoken.recognises(head):
+    if recognition.is_ranks(head):
+        from bpe_transformer.tokenizer.formats import tiktoken
+
         return tiktoken, tiktoken.read(file, pattern, special_tokens)
-    if file.name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE):
-        return gpt2, gpt2.read(file.with_name(gpt2.VOCAB_FILE), file.with_name(gpt2.MERGES_FILE), **given)  # type: ignore[arg-type]
+    if file.name in (VOCAB_FILE, MERGES_FILE):
+        from bpe_transformer.tokenizer.formats import gpt2
+
+        return gpt2, gpt2.read(file.with_name(VOCAB_FILE), file.with_name(MERGES_FILE), **given)
     if given:
         raise FormatError(f"this format holds {' and '.join(given)} already; leave the argument out")
-    for module in (clip, nanochat, sentencepiece, subword_nmt):
-        if module.recognises(head):
+    for name, is_one in _BY_HEAD.items():
+        if is_one(head):
+            module = import_module(f"{__name__}.{name}")
             return module, module.read(file)
+    return _read_json(file)
+
+
+def _read_json(file: Path) -> tuple[ModuleType, BpeModel]:
+    """The format and the model of a JSON document."""
+    from bpe_transformer.tokenizer.formats import tokenizer_json
+
     data = read_bytes(file)
     if (vocabulary := tokenizer_json.read_vocabulary(data)) is not None:
         return tokenizer_json, tokenizer_json.from_json(parse_json(vocabulary.rest), vocabulary)
+    from bpe_transformer.tokenizer.formats import ranks_json, tekken
+
     text = as_text(data, file)
     if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         raise FormatError("not JSON, nor another format of tokenizers; name a tokenizer's file or folder")

@@ -8,10 +8,18 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import other_kind, read_limited, shown
+from bpe_transformer.tokenizer.encoding.codec import Codec
+from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
+VOCAB_FILE, MERGES_FILE = "vocab.json", "merges.txt"  # GPT-2's two
+PROBE_TEXT = (
+    "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
+    "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
+)
 _MAX_BYTES = 2 << 30  # of a file that holds a vocabulary
+_SECONDS = 2  # time limit for an expression from a file, which may backtrack without end
 
 
 def escaped(text: str) -> str:
@@ -45,6 +53,37 @@ def as_text(data: bytes, path: str | os.PathLike[str]) -> str:
         kind = other_kind(path)
         what = f"is no tokenizer: it is {kind}" if kind else f"is not UTF-8: byte {cause.start}"
         raise FormatError(f"{path} {what}; {'give the tokenizer' if kind else 'check the file'}") from cause
+
+
+def accept(model: BpeModel) -> Codec:
+    """A codec for a model that was read; a lossless one has to decode the probe text exactly. Raises `FormatError`."""
+    codec = Codec(model)
+    split = model.pretokenizer
+    for expression in split.expressions:
+        if expression not in patterns.PATTERNS.values():
+            _check_time(expression)
+    lossless = (model.unit == "byte" and not model.lacks_bytes and model.end_of_word is None) or (
+        model.byte_fallback and model.space_mark is not None
+    )
+    if not lossless or not split.keeps_all or model.token_flags or model.added_tokens:
+        return codec
+    text = split.normalize(PROBE_TEXT)
+    if model.space_mark is not None:
+        text = text.replace(model.space_mark, " ")
+    if codec.decoder.decode(codec.encode_ordinary(PROBE_TEXT)) != text:
+        raise FormatError("the vocabulary does not decode the probe text as it encoded it; check the file")
+    return codec
+
+
+def _check_time(expression: str) -> None:
+    """Raises `FormatError` for an expression that backtracks for long on the probe text."""
+    try:
+        for _ in patterns.compiled_expression(expression).finditer(PROBE_TEXT, timeout=_SECONDS):
+            pass
+    except TimeoutError:
+        raise FormatError(
+            f"the expression {expression!r} takes more than {_SECONDS} s for {len(PROBE_TEXT)} characters; simplify it"
+        ) from None
 
 
 def check_ids(names: Mapping[Any, Any], place: str) -> int:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from functools import partial
+from io import BufferedReader
+from itertools import islice
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import gpt2
@@ -16,38 +19,24 @@ from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "CLIP's merges"
-_HEADER = b'"bpe_simple_vocab_16e6.txt#version:'
 _SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 _NUM_MERGES = 48_894
 _GZIP = b"\x1f\x8b"
 _LONGEST_LINE = 1000  # bytes
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins with `head`, packed or not, is of this format."""
-    if head.startswith(_GZIP):
-        try:
-            head = zlib.decompressobj(31).decompress(head, len(_HEADER))
-        except zlib.error:
-            return False
-    return head.startswith(_HEADER)
-
-
 def read(path: str | os.PathLike[str]) -> BpeModel:
     """The model of the file's merges. Raises `FormatError` with the line."""
-    pairs: list[list[str]] = []
-    with gzip.open(path) if _is_packed(path) else open(path, "rb") as lines:
-        try:
-            for number in range(1, _NUM_MERGES + 2):
-                line = lines.readline(_LONGEST_LINE)
-                pair = line.decode().split()
-                if number > 1 and len(pair) != 2:
-                    raise FormatError(
-                        f"line {number} is {line[:60]!r}, not two names; the file has {_NUM_MERGES:,} merges"
-                    )
-                pairs += [pair] if number > 1 else []
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:
-            raise FormatError(f"the file is cut off or damaged ({cause}); get it anew") from cause
+    try:
+        with BufferedReader(gzip.open(path)) if _is_packed(path) else open(path, "rb") as file:  # type: ignore[arg-type]
+            lines = list(islice(iter(partial(file.readline, _LONGEST_LINE), b""), _NUM_MERGES + 1))
+        pairs = list(map(str.split, map(bytes.decode, lines[1:])))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:
+        raise FormatError(f"the file is cut off or damaged ({cause}); get it anew") from cause
+    if len(pairs) < _NUM_MERGES or set(map(len, pairs)) != {2}:
+        number = next((number for number, pair in enumerate(pairs, 2) if len(pair) != 2), len(lines) + 1)
+        line = lines[number - 1] if number <= len(lines) else b""
+        raise FormatError(f"line {number} is {line[:60]!r}, not two names; the file has {_NUM_MERGES:,} merges")
     symbols = [byte_level.CHAR_OF_BYTE[byte] for byte in byte_level.gpt2_byte_order()]
     names = [*symbols, *(name + gpt2.END_OF_WORD for name in symbols), *map("".join, pairs), *_SPECIAL]
     ids = {name: id for id, name in enumerate(names)}

@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import parse_json
-from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
+from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, VOCAB_FILE, check_ids, read_text, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level, patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
@@ -23,8 +24,6 @@ from bpe_transformer.tokenizer.vocabulary import role_files
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
 NAME = "gpt2"
-VOCAB_FILE = "vocab.json"
-MERGES_FILE = "merges.txt"
 _HEADER = "#version: 0.2"
 END_OF_WORD = "</w>"
 _UNKNOWN = ("<unk>", "[UNK]")
@@ -110,7 +109,7 @@ def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, b
     mark = END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
     if mark is None:
         return None, True
-    stand_ins = all(byte_level.is_name(side) for pair in pairs for side in pair)
+    stand_ins = byte_level.is_name("".join(chain.from_iterable(pairs)))
     return mark, stand_ins and ids.keys() >= set(byte_level.CHAR_OF_BYTE.values())
 
 

@@ -24,11 +24,6 @@ NAME = "nanochat"
 _CLASS = ("tiktoken.core", "Encoding")
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins with `head` can be a pickle of protocol 2 to 5."""
-    return len(head) > 2 and head[0] == 0x80 and head[1] in (2, 3, 4, 5)
-
-
 def read(path: str | os.PathLike[str]) -> BpeModel:
     """A model from a `tokenizer.pkl`. Raises `FormatError`."""
     state = parse(read_bytes(path))

@@ -10,41 +10,8 @@ from typing import Any
 
 from bpe_transformer.errors import EncodingError, FormatError
 from bpe_transformer.tokenizer.encoding.codec import Codec
-from bpe_transformer.tokenizer.formats import gpt2, tokenizer_json
+from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, PROBE_TEXT, VOCAB_FILE
 from bpe_transformer.tokenizer.splitting import patterns
-from bpe_transformer.tokenizer.vocabulary.model import BpeModel
-
-TEXT = (
-    "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
-    "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
-)
-
-_SECONDS = 2  # time limit for an expression from a file, which may backtrack without end
-
-
-def accept(model: BpeModel) -> Codec:
-    """A codec for a model that was read; a lossless one has to decode the probe text exactly. Raises `FormatError`."""
-    codec = Codec(model)
-    for expression in model.pretokenizer.expressions:
-        try:
-            for _ in patterns.compiled_expression(expression).finditer(TEXT, timeout=_SECONDS):
-                pass
-        except TimeoutError:
-            raise FormatError(
-                f"the expression {expression!r} takes more than {_SECONDS} s for {len(TEXT)} characters; simplify it"
-            ) from None
-    split = model.pretokenizer
-    lossless = (model.unit == "byte" and not model.lacks_bytes and model.end_of_word is None) or (
-        model.byte_fallback and model.space_mark is not None
-    )
-    if not lossless or not split.keeps_all or model.token_flags or model.added_tokens:
-        return codec
-    text = split.normalize(TEXT)
-    if model.space_mark is not None:
-        text = text.replace(model.space_mark, " ")
-    if codec.decoder.decode(codec.encode_ordinary(TEXT)) != text:
-        raise FormatError("the vocabulary does not decode the probe text as it encoded it; check the file")
-    return codec
 
 
 def equal(codec: Codec, foreign: Any, encode: Callable[[str], list[int]]) -> Any:
@@ -116,9 +83,9 @@ def probe_text(codec: Codec) -> str:
     """Text in many scripts; for a vocabulary that cannot encode all of it, what it can encode."""
     model = codec.model
     if model.unk_token is not None or model.byte_fallback or (model.unit == "byte" and not model.lacks_bytes):
-        return TEXT
+        return PROBE_TEXT
     if model.unit == "byte":
-        return "".join(character for character in TEXT if _is_known(codec, character))
+        return "".join(character for character in PROBE_TEXT if _is_known(codec, character))
     outside = {*model.special_tokens.values(), *model.added_tokens.values()}
     return b"".join(token for id, token in enumerate(model.decoded_bytes) if id not in outside).decode()
 
@@ -240,9 +207,11 @@ def _by_subword_nmt(codec: Codec, path: str | os.PathLike[str], expected: Mappin
 def _by_byte_level(codec: Codec, path: str | os.PathLike[str], expected: Mapping[str, list[int]]) -> None:
     import tokenizers
 
+    from bpe_transformer.tokenizer.formats import gpt2, tokenizer_json
+
     (text,) = expected
     model = codec.model
-    files = [os.path.join(path, name) for name in (gpt2.VOCAB_FILE, gpt2.MERGES_FILE)]
+    files = [os.path.join(path, name) for name in (VOCAB_FILE, MERGES_FILE)]
     if model.end_of_word is None:
         theirs = tokenizers.ByteLevelBPETokenizer(*files)
     else:

@@ -69,11 +69,6 @@ class _Contents:
     escape: bool = True
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins with `head` can be a model: its first field is a piece, which begins with its text."""
-    return len(head) > 3 and head[0] == 0x0A and head[2] == 0x0A
-
-
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 

@@ -23,11 +23,6 @@ _HEADER = "#version: 0.2"
 _JOINER = "@@"
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins with `head` can be codes; merges.txt of GPT-2 begins alike, without an end-of-word mark."""
-    return head.startswith(b"#version:") and END_OF_WORD.encode() in head
-
-
 def read(
     codes: str | os.PathLike[str],
     vocabulary: str | os.PathLike[str] | Mapping[str, int] | None = None,

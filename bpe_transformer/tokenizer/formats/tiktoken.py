@@ -72,12 +72,6 @@ _PUBLIC: dict[str, tuple[_Public, ...]] = {
 }
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins with `head` can only be of this format."""
-    first = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").split(b"\n", 1)[0].split()
-    return len(first) == 2 and first[1].isdigit() and _base64(first[0]) is not None
-
-
 def read(
     path: str | os.PathLike[str],
     pattern: str | Pretokenizer | None = None,

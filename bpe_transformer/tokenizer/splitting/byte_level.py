@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from bpe_transformer import _core
@@ -18,6 +18,7 @@ def gpt2_byte_order() -> list[int]:
 
 # itself for a byte that prints in Latin-1, else the next free code point from 256
 CHAR_OF_BYTE = {byte: chr(byte if i < 188 else 256 + i - 188) for i, byte in enumerate(gpt2_byte_order())}
+_CHARS = frozenset(CHAR_OF_BYTE.values())
 _BYTE_OF_CHAR = {ord(char): byte for byte, char in CHAR_OF_BYTE.items()}
 
 
@@ -68,6 +69,6 @@ def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: boo
         raise FormatError(f"{place}: a token holds U+{ord(cause.object[cause.start]):04X}, a lone surrogate") from None
 
 
-def is_name(name: Iterable[str]) -> bool:
+def is_name(name: str) -> bool:
     """Whether every character of `name` stands for a byte."""
-    return all(ord(char) in _BYTE_OF_CHAR for char in name)
+    return _CHARS.issuperset(name)

@@ -151,7 +151,7 @@ class BpeModel:
             return False
         sides = [{self.tokens[id] for id in self.base_ids if id not in self.word_ends and len(self.tokens[id]) == 1}]
         if self.end_of_word is not None:
-            sides.append({self._unmarked(self.tokens[id]) for id in self.word_ends if id in set(self.base_ids)})
+            sides.append({self._unmarked(self.tokens[id]) for id in self.word_ends.intersection(self.base_ids)})
         return any(len([token for token in side if len(token) == 1]) < 256 for side in sides)
 
     @cached_property

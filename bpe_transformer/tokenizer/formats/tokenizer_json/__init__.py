@@ -2,7 +2,6 @@
 
 from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
     NAME,
-    TOKENIZER_FILE,
     dump,
     from_json,
     normalizer_facts,
@@ -18,7 +17,6 @@ from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
 
 __all__ = [
     "NAME",
-    "TOKENIZER_FILE",
     "dump",
     "from_json",
     "normalizer_facts",

@@ -34,7 +34,6 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "tokenizer.json"
 _VERSION = "1.0"
-TOKENIZER_FILE = "tokenizer.json"
 # of tokenizer_config.json, what `as_transformers` passes on
 _CALL_SETTINGS = ("chat_template", "model_max_length", "padding_side", "truncation_side", "model_input_names")
 _HOLDS = {
