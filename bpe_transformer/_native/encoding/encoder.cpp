@@ -94,8 +94,29 @@ void Encoder::add_to_cache(std::string_view word, const uint32_t* ids, size_t co
 // Encodes a word that the cache does not hold.
 [[gnu::noinline]] void Encoder::encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const {
   const size_t from = out.size();
-  encode_uncached(word, out);
+  // Short words of byte alphabets come from patterns that cut them already.
+  const bool may_have_parts = whole_words_.empty() && (!alphabet_.bytes || word.size() > ShortKey::kMaxBytes);
+  const size_t stop = may_have_parts ? merger_.joins().part_end(word, 0) : word.size();
+  if (stop < word.size()) encode_parts(word, stop, cache, out);
+  else encode_uncached(word, out);
   add_to_cache(word, out.data() + from, out.size() - from, cache);
+}
+
+// Encodes a word whose first part ends at byte `stop` part by part: parts come more often than words.
+void Encoder::encode_parts(std::string_view word, size_t stop, WordCache& cache, IdBuffer& out) const {
+  for (size_t from = 0; from < word.size(); from = stop, stop = merger_.joins().part_end(word, from)) {
+    pass_checkpoint();
+    const std::string_view part = word.substr(from, stop - from);
+    const size_t begin = out.size();
+    if (find_cached(part, cache, out)) continue;
+    try {
+      encode_uncached(part, out);
+    } catch (UnknownCharacter& unknown) {
+      unknown.position += from;
+      throw;
+    }
+    add_to_cache(part, out.data() + begin, out.size() - begin, cache);
+  }
 }
 
 void Encoder::encode_pretoken(std::string_view pretoken, WordCache& cache, IdBuffer& out) const {

@@ -78,6 +78,7 @@ class Encoder {
   bool find_cached(std::string_view word, WordCache& cache, IdBuffer& out) const;
   void add_to_cache(std::string_view word, const uint32_t* ids, size_t count, WordCache& cache) const;
   void encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const;
+  void encode_parts(std::string_view word, size_t stop, WordCache& cache, IdBuffer& out) const;
   size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
   template <class Grammar>
   void encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;

@@ -47,7 +47,12 @@ class SymbolIds {
     if (symbol >> 8 >= page_of_.size() || page_of_[symbol >> 8] == kNoId) return kNoId;
     return ids_[page_of_[symbol >> 8] + (symbol & 255)];
   }
-  const std::vector<uint32_t>& all() const { return ids_; }  // with kNoId among them
+  // Calls use(id) for the ids of all symbols from `first` on.
+  template <class Use>
+  void each_from(uint32_t first, Use&& use) const {
+    for (auto symbol = first; symbol < page_of_.size() << 8; ++symbol)
+      if (const uint32_t id = of(symbol); id != kNoId) use(id);
+  }
 
  private:
   std::vector<uint32_t> page_of_;  // where a page of ids begins, or kNoId

@@ -27,8 +27,8 @@ uint32_t most_id(const std::vector<Merge>& merges, const Alphabet& alphabet) {
   for (const Merge& merge : merges) add(merge.left), add(merge.right), add(merge.merged_id);
   for (const uint32_t id : alphabet.id_of_byte) add(id);
   for (const uint32_t id : alphabet.fallback) add(id);
-  for (const auto* symbols : {&alphabet.inner, &alphabet.last})
-    for (const uint32_t id : symbols->all()) add(id);
+  alphabet.inner.each_from(0, add);
+  alphabet.last.each_from(0, add);
   add(alphabet.unknown);
   return most;
 }
@@ -58,6 +58,7 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges, Undone undon
       ranks_(merges, static_cast<uint32_t>(num_ids_ - 1)),
       merged_ids_(merged_ids_of(merges)),
       borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
+      joins_(alphabet_, merges, num_ids_),
       symbols_(alphabet_, ranks_, merged_ids_, merges, num_ids_, borders_.known()),
       undone_(std::move(undone)) {
   if (!alphabet_.bytes) return;

@@ -12,6 +12,7 @@
 #include "merging/alphabet.hpp"
 #include "merging/borders.hpp"
 #include "merging/claims.hpp"
+#include "merging/joins.hpp"
 #include "merging/ranks.hpp"
 #include "merging/symbols.hpp"
 #include "merging/undone.hpp"
@@ -33,6 +34,9 @@ class Merger {
 
   // Whether two bytes merge, if symbols are bytes.
   bool bytes_merge(uint8_t left, uint8_t right) const { return byte_pairs_[size_t{left} << 8 | right]; }
+
+  // Where words can be cut.
+  const Joins& joins() const { return joins_; }
 
   // The tokens of up to ShortKey::kMaxBytes bytes that encoding their own bytes gives, by rank; empty if the merges are
   // not well ordered.
@@ -59,6 +63,7 @@ class Merger {
   const Ranks ranks_;
   const std::vector<uint32_t> merged_ids_;  // by rank
   const Borders borders_;                   // known if the merges are well ordered
+  const Joins joins_;
   const Symbols symbols_;
   const Undone undone_;
   std::bitset<65536> byte_pairs_;
