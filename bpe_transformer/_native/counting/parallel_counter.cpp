@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kChunkBytes = 1 << 18;  // of a text that one thread takes at a time
 constexpr size_t kTextBytes = 16;        // that a text costs besides its bytes
-constexpr size_t kSlack = 16;            // of a stream's buffer, see TextMemory
+constexpr size_t kSlack = 16;            // of a stream's buffer, so that its last words are read as fast as others
 constexpr size_t kFoldWords = 1 << 17;   // in another thread's table before it is merged into the first
 constexpr size_t kLeastTable = 1 << 16;
 
@@ -59,6 +59,21 @@ std::vector<Portion> portions_of(const Pattern& pattern, const std::vector<Text>
   }
   end_portion(texts.size());
   return portions;
+}
+
+// Whether texts that lie one behind the other in one piece of memory are all UTF-8, which is found out at once: with
+// what lies between them, if that is little. False where it would have to be looked at each of them.
+bool all_utf8(const Text* first, const Text* last) {
+  constexpr ptrdiff_t kMostBetween = 16;
+  const uint8_t* end = first->data;
+  const uint8_t* const begin = first->data;
+  const uint8_t* const stop = last[-1].data + last[-1].size;
+  for (const Text* text = first; text < last; ++text) {
+    if (text->data < end || text->data - end > kMostBetween) return false;
+    end = text->data + text->size;
+    if (text->size && (unicode::continues(*text->data) || (end < stop && unicode::continues(*end)))) return false;
+  }
+  return unicode::valid_prefix(begin, static_cast<size_t>(stop - begin)) == static_cast<size_t>(stop - begin);
 }
 
 // Calls use(text, number) for normalised texts; those that are not UTF-8 stay as they are.
@@ -111,7 +126,8 @@ uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Te
   std::atomic<size_t> next{0};
   std::atomic<uint64_t> counted{0};  // bytes
   const auto count = [&](WordCounts& counts, const Text* first, const Text* last, size_t number, size_t position) {
-    for (const Text* text = first; text < last && !memory.is_utf8; ++text) {
+    const bool are_utf8 = memory.is_utf8 || (memory.end && all_utf8(first, last));
+    for (const Text* text = first; text < last && !are_utf8; ++text) {
       const size_t valid = unicode::valid_prefix(text->data, text->size);
       if (valid == text->size) continue;
       const std::lock_guard lock(guard);
@@ -119,7 +135,7 @@ uint64_t ParallelCounter::add_texts(const Pattern& pattern, const std::vector<Te
     }
     uint64_t bytes_here = 0;
     try {
-      counts.count_texts(pattern, first, last, normalizer ? 0 : memory.slack, bytes_here);
+      counts.count_texts(pattern, first, last, normalizer ? nullptr : memory.end, bytes_here);
       counted += bytes_here;
     } catch (WordTooLong& here) {
       const auto* const data = reinterpret_cast<const uint8_t*>(here.data);
@@ -242,7 +258,10 @@ void DocumentStream::count(bool finished) {
   uint64_t documents = 0;
   bool begun = begun_;
   if (!separator_.empty()) {
-    for (size_t at = searched_; (at = all.find(separator_, at)) != all.npos; searched_ = at) {
+    const auto find = [&](size_t at) {
+      return separator_.size() == 1 ? all.find(separator_[0], at) : all.find(separator_, at);
+    };
+    for (size_t at = searched_; (at = find(at)) != all.npos; searched_ = at) {
       texts.push_back(without_return(begin, data + at));
       at += separator_.size();
       begin = data + at;
@@ -263,7 +282,7 @@ void DocumentStream::count(bool finished) {
     }
   }
   try {
-    counting_.bytes += counting_.add_texts(pattern_, texts, {kSlack, false, true});
+    counting_.bytes += counting_.add_texts(pattern_, texts, {data + buffer_.size(), false, true});
   } catch (InvalidUtf8& invalid) {
     invalid.position += base_ + static_cast<size_t>(texts[invalid.text].data - data);
     throw;

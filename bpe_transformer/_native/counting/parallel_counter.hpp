@@ -24,8 +24,8 @@ struct InvalidUtf8 : std::runtime_error {
 
 // What is known of the memory that texts lie in.
 struct TextMemory {
-  size_t slack = 0;      // bytes after each text that may be read
-  bool is_utf8 = false;  // that all of it is was looked at before
+  const uint8_t* end = nullptr;  // of the piece that all of them lie in, null if there are several
+  bool is_utf8 = false;          // that all of it is was looked at before
   bool is_normalized = false;
 };
 
@@ -37,6 +37,8 @@ class ParallelCounter {
   // is null; it has to outlive this.
   ParallelCounter(int num_threads, WordCountsSink* sink, size_t table_bytes, size_t longest_word = SIZE_MAX,
                   const Normalizer* normalizer = nullptr);
+  ParallelCounter(const ParallelCounter&) = delete;
+  ParallelCounter& operator=(const ParallelCounter&) = delete;
 
   // Each text is normalised and split by itself. Returns the bytes of normalised text. Throws InvalidUtf8 for the first
   // text that is not UTF-8, WordTooLong for the first that holds such a word, with its place in normalised text, or

@@ -12,7 +12,7 @@ namespace bpe {
 namespace {
 
 constexpr size_t kStretchBytes = size_t{1} << 18;  // that one thread reads at a time
-constexpr size_t kSlack = 16;                      // after the texts, see TextMemory
+constexpr size_t kSlack = 64;                      // after the texts, which readers may write past
 constexpr size_t kMostIncomplete = 3;              // bytes of a character that ends in the next block
 
 std::vector<std::string_view> stretches_of(std::string_view lines) {
@@ -33,7 +33,7 @@ void RowTextCounter::make_room(size_t bytes) {
 }
 
 void RowTextCounter::count() {
-  counting_.bytes += counting_.add_texts(pattern_, texts_, {kSlack, true});
+  counting_.bytes += counting_.add_texts(pattern_, texts_, {memory_.data() + memory_.size(), true});
   counting_.documents += texts_.size();
   texts_.clear();
 }

@@ -2,33 +2,66 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
+#include <variant>
 
 namespace bpe {
 
-// Short words that wait for their slots to come from memory while the next words are read.
-class WordCounts::PrefetchQueue {
+// Short words on their way into the table: their slots come from memory while the next words are read.
+class WordCounts::ShortWords {
  public:
-  explicit PrefetchQueue(WordCounts& counts) : counts_(counts) {}
-  void add(ShortKey key, uint64_t count) {
-    const uint64_t hash = key.hash();
-    counts_.prefetch(hash);
-    words_[size_++] = {key, hash, count};
-    if (size_ == kWords) flush();
+  explicit ShortWords(WordCounts& counts) : counts_(counts) {}
+
+  void add(const ShortKey& key, uint64_t count) {
+    make_room(1);
+    note(key, count);
   }
+
+  // Counts words that follow one another from `from` on; `memory_end` is where what may be read ends. Returns where the
+  // last one ends.
+  const uint8_t* add_all(const uint8_t* from, const uint8_t* const* ends, size_t number, const uint8_t* memory_end) {
+    make_room(number);
+    for (size_t i = 0; i < number; from = ends[i++]) {
+      const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(ends[i] - from));
+      if (word.size() <= ShortKey::kMaxBytes) [[likely]]
+        note(ShortKey::of(word, static_cast<size_t>(memory_end - from)), 1);
+      else counts_.add_long(word, 1);
+    }
+    return from;
+  }
+
   void flush() {
-    for (size_t i = 0; i < size_; ++i) counts_.add_short(words_[i].key, words_[i].hash, words_[i].count);
+    const Word* const end = words_ + size_;
     size_ = 0;
+    for (const Word* word = words_; word < end; ++word) {
+      Slot& slot = counts_.slots_[word->hash & counts_.mask_];
+      if (slot.key == word->key) [[likely]]
+        slot.count = saturating_add(slot.count, word->count);
+      else counts_.add_short(word->key, word->hash, word->count);
+    }
   }
 
  private:
-  static constexpr size_t kWords = 32;
+  static constexpr size_t kWords = 512;
   struct Word {
     ShortKey key;
     uint64_t hash, count;
   };
+
+  void make_room(size_t number) {
+    if (size_ + number > kWords) flush();
+  }
+  void note(const ShortKey& key, uint64_t count) {
+    const uint64_t hash = key.hash();
+    const auto* const slot = reinterpret_cast<const char*>(counts_.slots_.data() + (hash & counts_.mask_));
+    __builtin_prefetch(slot, 1);
+    __builtin_prefetch(slot + sizeof(Slot) - 1, 1);  // a slot may lie in two lines of the cache
+    words_[size_++] = {key, hash, count};
+  }
+
   WordCounts& counts_;
-  Word words_[kWords];
   size_t size_ = 0;
+  Word words_[kWords];
 };
 
 uint64_t WordCounts::hash_long(std::string_view word) {
@@ -68,14 +101,20 @@ void WordCounts::grow() {
   if (!spills(slots_.size() * sizeof(Slot))) rehash(2 * slots_.size());
 }
 
+// Frequent words go first, so that they lie where they are looked for.
 void WordCounts::rehash(size_t size) {
-  std::vector<Slot> old(size);
+  constexpr uint64_t kFrequent = 16;
+  ZeroedArray<Slot, 64> old(size);
   old.swap(slots_);
-  for (const Slot& slot : old) {
-    if (slot.key.high == 0) continue;
-    size_t i = slot.key.hash();
-    while (slots_[i & (slots_.size() - 1)].key.high != 0) ++i;
-    slots_[i & (slots_.size() - 1)] = slot;
+  mask_ = size - 1;
+  for (const bool are_frequent : {true, false}) {
+    for (size_t number = 0; number < old.size(); ++number) {
+      const Slot& slot = old[number];
+      if (slot.key.high == 0 || (slot.count >= kFrequent) != are_frequent) continue;
+      size_t i = slot.key.hash();
+      while (slots_[i & mask_].key.high != 0) ++i;
+      slots_[i & mask_] = slot;
+    }
   }
 }
 
@@ -123,7 +162,7 @@ bool WordCounts::spills(size_t growth) {
 }
 
 void WordCounts::clear() {
-  std::fill(slots_.begin(), slots_.end(), Slot{});
+  std::fill(slots_.data(), slots_.data() + slots_.size(), Slot{});
   std::fill(long_slots_.begin(), long_slots_.end(), LongSlot{});
   blocks_.clear();
   used_ = long_used_ = block_bytes_ = 0;
@@ -147,10 +186,10 @@ size_t WordCounts::word_bytes() const {
 void WordCounts::merge(const WordCounts& other) {
   // words in one table's order would cluster at the beginning of a smaller table
   if (!sink_) reserve(std::max(used_, other.used_));
-  PrefetchQueue queue(*this);
-  for (const Slot& slot : other.slots_)
-    if (slot.key.high != 0) queue.add(slot.key, slot.count);
-  queue.flush();
+  ShortWords words(*this);
+  for (size_t i = 0; i < other.slots_.size(); ++i)
+    if (other.slots_[i].key.high != 0) words.add(other.slots_[i].key, other.slots_[i].count);
+  words.flush();
   for (const LongSlot& slot : other.long_slots_)
     if (slot.size) add_long(std::string_view(slot.data, slot.size), slot.count);
 }
@@ -187,31 +226,55 @@ bool WordCounts::saturated() const {
   return any;
 }
 
-void WordCounts::count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack,
+namespace {
+
+// Where the texts end that follow the first one closely in memory, as far as they can be looked at together.
+const uint8_t* end_of_run(const Text* text, const Text* last) {
+  constexpr ptrdiff_t kMostBetween = 64;  // bytes, that cost less to look at than to begin anew
+  const uint8_t* const most = text->data + BitPlanes::kBytes;
+  const uint8_t* end = text->data + text->size;
+  for (++text; text < last && end < most && text->data >= end && text->data - end <= kMostBetween; ++text)
+    end = text->data + text->size;
+  return end;
+}
+
+}  // namespace
+
+void WordCounts::count_texts(const Pattern& pattern, const Text* first, const Text* last, const uint8_t* memory_end,
                              uint64_t& bytes) {
-  PrefetchQueue queue(*this);
+  ShortWords words(*this);
   uint64_t bytes_of_text = 0;  // that is not at its end
   try {
     with_grammar(pattern, [&]<class Grammar>() {
+      constexpr bool is_vector = std::is_default_constructible_v<scan::Splitter<Grammar>>;
+      [[maybe_unused]] std::conditional_t<is_vector, scan::Splitter<Grammar>, std::monostate> splitter;
       for (const Text* text = first; text < last; ++text) {
         const uint8_t* const end = text->data + text->size;
-        scan::each<Grammar>(pattern, text->data, end, end, [&](const uint8_t* from, const uint8_t* to) {
-          const std::string_view word(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from));
-          if (word.size() <= ShortKey::kMaxBytes)
-            queue.add(ShortKey::of(word, static_cast<size_t>(end - from) + slack), 1);
-          else add_long(word, 1);
-          if constexpr (std::is_same_v<Grammar, scan::Custom>) bytes_of_text += word.size();
-        });
+        const uint8_t* const readable = memory_end ? memory_end : end;
+        if constexpr (is_vector) {
+          const uint8_t* ends[scan::Splitter<Grammar>::kBlock];
+          const uint8_t* from = text->data;
+          splitter.begin_text(from, end, [&] { return memory_end ? end_of_run(text, last) : end; });
+          while (const size_t number = splitter.next(ends)) {
+            pass_checkpoint();
+            from = words.add_all(from, ends, number, readable);
+          }
+        } else {
+          scan::each<Grammar>(pattern, text->data, end, end, [&](const uint8_t* from, const uint8_t* to) {
+            words.add_all(from, &to, 1, readable);
+            if constexpr (std::is_same_v<Grammar, scan::Custom>) bytes_of_text += static_cast<size_t>(to - from);
+          });
+        }
         bytes += text->size;
         bytes_of_text = 0;
       }
     });
   } catch (...) {
-    queue.flush();
+    words.flush();
     bytes += bytes_of_text;
     throw;
   }
-  queue.flush();
+  words.flush();
 }
 
 }  // namespace bpe

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/key.hpp"
+#include "base/memory.hpp"
 #include "counting/weight.hpp"
 #include "splitting/scanner.hpp"
 #include "text/text.hpp"
@@ -37,7 +38,7 @@ class WordCountsSink {
 // counting one touches a single cache line; longer ones are stored in an arena whose blocks never move.
 class WordCounts {
  public:
-  WordCounts() : slots_(kFirstSlots) {}
+  WordCounts() : slots_(kFirstSlots), mask_(kFirstSlots - 1) {}
 
   // `readable` bytes from word.data() on may be read.
   void add(std::string_view word, uint64_t count, size_t readable = 0) {
@@ -58,9 +59,10 @@ class WordCounts {
   size_t word_bytes() const;  // of all distinct words
   size_t limit() const { return limit_; }
 
-  // Counts the pre-tokens of texts, after each of which there are at least `slack` bytes that may be read, and adds to
-  // `bytes` what was counted, also if a split of the caller's throws.
-  void count_texts(const Pattern& pattern, const Text* first, const Text* last, size_t slack, uint64_t& bytes);
+  // Counts the pre-tokens of texts of UTF-8, and adds to `bytes` what was counted, also if a split of the caller's
+  // throws. Where all of them lie in one piece of memory, `memory_end` is its end, otherwise null.
+  void count_texts(const Pattern& pattern, const Text* first, const Text* last, const uint8_t* memory_end,
+                   uint64_t& bytes);
 
   size_t size() const { return used_ + long_used_; }
   uint64_t total() const;
@@ -69,14 +71,14 @@ class WordCounts {
   // Calls visit(word, count) in no particular order. The words stay valid until something is added.
   template <class Visit>
   void each(Visit&& visit) const {
-    for (const Slot& slot : slots_)
-      if (slot.key.high != 0) visit(slot.key.view(), slot.count);
+    for (size_t i = 0; i <= mask_; ++i)
+      if (slots_[i].key.high != 0) visit(slots_[i].key.view(), slots_[i].count);
     for (const LongSlot& slot : long_slots_)
       if (slot.size) visit(std::string_view(slot.data, slot.size), slot.count);
   }
 
  private:
-  class PrefetchQueue;
+  class ShortWords;
   static constexpr size_t kFirstSlots = 1024;
   static constexpr size_t kBlock = 1 << 20;
   static constexpr size_t kFirstLongSlots = 256;
@@ -96,7 +98,7 @@ class WordCounts {
   void add_short(ShortKey key, uint64_t count) { add_short(key, key.hash(), count); }
   void add_short(ShortKey key, uint64_t hash, uint64_t count) {
     for (size_t i = hash;; ++i) {
-      Slot& slot = slots_[i & (slots_.size() - 1)];
+      Slot& slot = slots_[i & mask_];
       if (slot.key == key) {
         slot.count = saturating_add(slot.count, count);
         return;
@@ -108,7 +110,6 @@ class WordCounts {
       }
     }
   }
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1); }
   void add_long(std::string_view word, uint64_t count);
   void grow();
   void grow_long();
@@ -117,7 +118,8 @@ class WordCounts {
   bool spills(size_t growth);
   const char* store(std::string_view word);
 
-  std::vector<Slot> slots_;
+  ZeroedArray<Slot, 64> slots_;
+  size_t mask_;  // one less than their number
   size_t used_ = 0;
   std::vector<LongSlot> long_slots_;
   size_t long_used_ = 0;

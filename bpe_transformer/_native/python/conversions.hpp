@@ -195,12 +195,17 @@ class Rows {
     }
   }
   std::vector<bpe::Text> texts;
+  // Where the buffer of all texts ends; null if there are several.
+  const uint8_t* memory_end() const {
+    return buffers_.size() == 1 ? buffers_[0]->data() + buffers_[0]->size() : nullptr;
+  }
 
  private:
   // Adds the texts buffer[starts[i]:stops[i]]. Throws if one is not inside the buffer.
   template <class Offset>
   void add(const Buffer& buffer, const Input<Offset>& starts, const Input<Offset>& stops) {
     if (starts.size() != stops.size()) throw nb::value_error("starts and stops are not equally many");
+    texts.reserve(texts.size() + starts.size());
     for (size_t i = 0; i < starts.size(); ++i) {
       const Offset start = starts.data()[i], stop = stops.data()[i];
       if (start < 0 || stop < start || static_cast<size_t>(stop) > buffer.size())

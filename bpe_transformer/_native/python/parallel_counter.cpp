@@ -13,8 +13,8 @@ using bpe::JsonLineCounter;
 using bpe::ParallelCounter;
 
 void add_documents(ParallelCounter& counter, const bpe::Pattern& pattern, const std::vector<bpe::Text>& texts,
-                   bool are_utf8 = false) {
-  counter.bytes += counter.add_texts(pattern, texts, {0, are_utf8});
+                   bpe::TextMemory memory = {}) {
+  counter.bytes += counter.add_texts(pattern, texts, memory);
   counter.documents += texts.size();
 }
 
@@ -29,7 +29,7 @@ void add_texts(ParallelCounter& self, const bpe::Pattern& pattern, const nb::tup
 void add_rows(ParallelCounter& self, const bpe::Pattern& pattern, const nb::list& chunks, bool are_utf8) {
   const Rows rows(chunks);
   const nb::gil_scoped_release released;
-  add_documents(self, pattern, rows.texts, are_utf8);
+  add_documents(self, pattern, rows.texts, {rows.memory_end(), are_utf8});
 }
 
 void add_words(ParallelCounter& self, const nb::list& chunks, const Input<uint64_t>& counts) {

@@ -29,8 +29,20 @@ class Splitter {
   static constexpr size_t kBlock =
       384;  // next() writes up to so many ends; those after the number that it returns have no meaning
 
+  Splitter() = default;  // of no text so far
   Splitter(const Pattern&, const uint8_t* begin, const uint8_t* stop, const uint8_t* end)
-      : p_(begin), stop_(stop), end_(end), base_(begin) {}
+      : p_(begin), stop_(stop), end_(end), run_end_(end), base_(begin) {}
+
+  // Goes on with the next of many texts that lie one behind the other in memory that holds bytes up to run_end(), which
+  // is called where the text is not within what was already looked at. They and those before them are UTF-8.
+  template <class RunEnd>
+  void begin_text(const uint8_t* begin, const uint8_t* end, RunEnd&& run_end) {
+    p_ = begin;
+    stop_ = end_ = end;
+    const bool is_known = begin >= base_ && end <= base_ + filled_;
+    if (!is_known) base_ = begin, filled_ = 0, run_end_ = run_end();
+    planes_.size = is_known ? static_cast<size_t>(end - base_) : 0;
+  }
 
   // Writes the ends of the next pre-tokens, each of which begins where the one before it ends; returns how many, 0
   // after the last.
@@ -43,8 +55,10 @@ class Splitter {
       }
       const uint8_t* const known = base_ + planes_.size;
       if (p_ >= known || (known - p_ < 64 && known != end_)) {
-        planes_.fill(p_, end_, Grammar::kCased);
+        planes_.fill(p_, run_end_, Grammar::kCased);
         base_ = p_;
+        filled_ = planes_.size;
+        planes_.size = std::min(filled_, static_cast<size_t>(end_ - p_));
       }
       uint64_t starts = Grammar::starts(ByteWindow(planes_, base_, p_, end_)) & ~uint64_t{1};
       if (starts == 0) {
@@ -69,10 +83,12 @@ class Splitter {
     return (starts & before) | lowest(after);
   }
 
-  const uint8_t* p_;
-  const uint8_t* const stop_;
-  const uint8_t* const end_;
-  const uint8_t* base_;  // the byte that the planes begin with
+  const uint8_t* p_ = nullptr;
+  const uint8_t* stop_ = nullptr;
+  const uint8_t* end_ = nullptr;
+  const uint8_t* run_end_ = nullptr;  // what follows the text up to here may be looked at with it
+  const uint8_t* base_ = nullptr;     // the byte that the planes begin with
+  size_t filled_ = 0;                 // bytes that they describe, those after the text included
   BitPlanes planes_;
 };
 

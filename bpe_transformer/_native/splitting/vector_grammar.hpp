@@ -1,7 +1,7 @@
 // The grammars of the split patterns, sixty-four bytes at a time: starts(w) sets a bit for each byte of the window at
 // which a pre-token begins; bit 0 is always set. Starts that depend on bytes outside the window are left out: the last
 // pre-token of a window is looked at again from its start, or by the scalar grammar of grammar.hpp, of which each
-// grammar here is a faster version.
+// grammar here is a faster version. Where the text ends within the window and nothing was left out, its end is set too.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,21 @@ struct ByteWindow {
   size_t word;
   unsigned shift;
   uint64_t valid;
+  uint64_t text_end;  // the bit after the text, if it ends within the window and no symbol of it is left out
 
   ByteWindow(const BitPlanes& planes, const uint8_t* base, const uint8_t* text, const uint8_t* end)
       : planes(planes), text(text), end(end) {
     const size_t at = static_cast<size_t>(text - base), left = planes.size - at;
     word = at >> 6;
     shift = at & 63;
-    valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+    text_end = left >= 64 ? 0 : uint64_t{1} << left;
+    valid = text_end - 1;
   }
   uint64_t of(const BitPlanes::Plane& plane) const {
     return ((plane[word] >> shift) | (plane[word + 1] << 1 << (63 - shift))) & valid;
   }
   // Cuts the window before the lowest bit of `mask`.
-  void before(uint64_t mask) { valid &= (mask & -mask) - 1; }
+  void before(uint64_t mask) { valid &= (mask & -mask) - 1, text_end = 0; }
   uint64_t top() const { return valid & ~(valid >> 1); }
 };
 
@@ -112,7 +114,8 @@ struct VectorGpt2 : Gpt2 {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t letter = w.of(w.planes.letter), number = w.of(w.planes.number), space = w.of(w.planes.space);
     const uint64_t others = w.valid & ~(letter | number | space), led = w.of(w.planes.blank) << 1;
-    uint64_t starts = space_starts(space, space, w.valid) | ((heads(letter) | heads(number) | heads(others)) & ~led);
+    uint64_t starts = space_starts(space, space, w.valid) |
+                      ((heads(letter) | heads(number) | heads(others)) & ~led) | w.text_end;
     uint64_t left = heads(others) & ~led & w.of(w.planes.apostrophe) & letter >> 1;
     for (; left; left &= left - 1)
       if (const unsigned n = contraction_at<false>(w, left))
@@ -127,7 +130,7 @@ struct VectorGpt4 : Gpt4<kDigits, kEndFirst> {
   static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const Gpt4Masks masks(w);
-    uint64_t starts = masks.starts<kDigits>(w.valid);
+    uint64_t starts = masks.starts<kDigits>(w.valid) | w.text_end;
     // letters right after a contraction are a new word
     uint64_t left = masks.free & masks.apostrophe & masks.letter >> 1 & masks.letter >> 2;
     for (; left; left &= left - 1)
@@ -144,7 +147,7 @@ struct VectorO200k : O200k {
                    one = upper ^ lower;
     if (const uint64_t mixed = (either & one << 1) | (one & either << 1)) w.before(mixed);
     const Gpt4Masks masks(w);
-    uint64_t starts = masks.starts<3>(w.valid) | (upper & ~either & (lower & ~either) << 1 & w.valid);
+    uint64_t starts = masks.starts<3>(w.valid) | (upper & ~either & (lower & ~either) << 1 & w.valid) | w.text_end;
     // one contraction belongs to the word before it
     uint64_t after = 0;  // the last one
     for (uint64_t left = masks.apostrophe & masks.letter << 1 & masks.letter >> 1; left; left &= left - 1) {
@@ -154,7 +157,7 @@ struct VectorO200k : O200k {
       after = bit << n;
       starts = (starts & ~(after - bit)) | (after & masks.letter);
     }
-    starts &= ~(masks.apostrophe & masks.letter << 1 & w.top());  // the rest is outside the window
+    if (!w.text_end) starts &= ~(masks.apostrophe & masks.letter << 1 & w.top());  // the rest is outside the window
     // newlines after punctuation may go on with a slash
     if (const uint64_t slash = masks.eaten << 1 & w.of(w.planes.slash)) starts &= lowest(slash) - 1;
     return starts & masks.limit;
@@ -166,7 +169,7 @@ struct VectorWhitespace : Whitespace {
   static uint64_t starts(ByteWindow w) {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t space = w.of(w.planes.space);
-    return space_starts(space, space, w.valid) | (heads(w.valid & ~space) & ~(w.of(w.planes.blank) << 1));
+    return space_starts(space, space, w.valid) | (heads(w.valid & ~space) & ~(w.of(w.planes.blank) << 1)) | w.text_end;
   }
 };
 
@@ -174,7 +177,7 @@ struct VectorMetaspace : Metaspace {
   static constexpr bool kCased = false, kWhole = false;
   static uint64_t starts(const ByteWindow& w) {
     const uint64_t block = w.of(w.planes.block);
-    return heads(w.of(w.planes.blank) | block | block << 1 | block << 2);
+    return heads(w.of(w.planes.blank) | block | block << 1 | block << 2) | w.text_end;
   }
 };
 
