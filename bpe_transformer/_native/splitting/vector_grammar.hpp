@@ -114,8 +114,8 @@ struct VectorGpt2 : Gpt2 {
     if (const uint64_t rare = w.of(w.planes.rare)) w.before(rare);
     const uint64_t letter = w.of(w.planes.letter), number = w.of(w.planes.number), space = w.of(w.planes.space);
     const uint64_t others = w.valid & ~(letter | number | space), led = w.of(w.planes.blank) << 1;
-    uint64_t starts = space_starts(space, space, w.valid) |
-                      ((heads(letter) | heads(number) | heads(others)) & ~led) | w.text_end;
+    uint64_t starts =
+        space_starts(space, space, w.valid) | ((heads(letter) | heads(number) | heads(others)) & ~led) | w.text_end;
     uint64_t left = heads(others) & ~led & w.of(w.planes.apostrophe) & letter >> 1;
     for (; left; left &= left - 1)
       if (const unsigned n = contraction_at<false>(w, left))
