@@ -139,48 +139,6 @@ BPE_FOR_AVX2 void Encoder::encode_words_avx2(const Pattern& pattern, Text text, 
   encode_words<Grammar>(pattern, text, cache, out, at);
 }
 
-namespace {
-
-// A block of words, with their keys in the cache.
-template <size_t kMax>
-struct WordBlock {
-  const uint8_t* borders[kMax + 1];
-  static constexpr uint64_t kIsLong = 1;  // as `high`, which neither a short word nor a free entry has
-  ShortKey keys[kMax];                    // of a longer word: its place in long_keys and kIsLong
-  LongKey long_keys[kMax];
-  uint64_t hashes[kMax], long_hashes[kMax];
-
-  std::string_view word(size_t i) const {
-    return {reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i])};
-  }
-  // Sets the keys of n words in a text that goes on to `end`, and prefetches their entries in the cache.
-  void look_up(size_t n, const uint8_t* end, const WordCache& cache) {
-    const auto places = cache.small.places();
-    const auto long_places = cache.large.places();
-    size_t num_long = 0;
-    for (size_t i = 0; i < n; ++i) {
-      const std::string_view word = this->word(i);
-      const auto readable = static_cast<size_t>(end - borders[i]);
-      if (word.size() <= ShortKey::kMaxBytes) [[likely]] {
-        keys[i] = ShortKey::of(word, readable);
-        hashes[i] = keys[i].hash();
-        __builtin_prefetch(&places.of(hashes[i]));
-      } else if (word.size() <= LongKey::kMaxBytes) {
-        const LongKey& key = long_keys[num_long] = LongKey::of(word, readable);
-        const uint64_t hash = long_hashes[num_long] = key.hash();
-        keys[i] = {num_long++, kIsLong};
-        hashes[i] = 0;
-        __builtin_prefetch(&long_places.of(hash));
-      } else {
-        keys[i] = {kMax, kIsLong};
-        hashes[i] = 0;
-      }
-    }
-  }
-};
-
-}  // namespace
-
 // Binary data makes very many words that never come again, and in most of them nothing merges: they are just their
 // bytes. Encodes n words without the cache, runs of such words at once; the number of words that do merge.
 [[gnu::noinline]] size_t Encoder::encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const {
@@ -216,11 +174,13 @@ struct WordBlock {
 template <class Grammar>
 void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out,
                            const uint8_t*& at) const {
-  constexpr size_t kBlock = scan::Splitter<Grammar>::kBlock;
+  constexpr size_t kBlock = WordBlock::kMax;
+  static_assert(scan::Splitter<Grammar>::kBlock == kBlock);
   constexpr size_t kIds = LongKey::kMaxBytes + IdArena::kStep;  // room for the ids of a word in the first two tables
   const uint8_t* const end = text.data + text.size;
   scan::Splitter<Grammar> splitter(pattern, text.data, end, end);
-  WordBlock<kBlock> words;
+  WordBlock words;
+  const LookUpWords look_up = look_up_words();
   words.borders[0] = text.data;
   const bool may_be_bytes = alphabet_.bytes && whole_words_.empty() && !merger_.undoes();
   bool mostly_bytes = false;
@@ -231,7 +191,7 @@ void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, 
       mostly_bytes = encode_mostly_bytes(words.borders, n, out) * 2 < n;
       continue;
     }
-    words.look_up(n, end, cache);
+    look_up(words, n, end, cache);
     out.reserve(n * kIds);
     uint32_t* to = out.data() + out.size();
     const auto take = [&](const auto* entry) { return entry && copy_ids(*entry, cache.arena, to); };

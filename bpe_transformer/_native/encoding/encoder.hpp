@@ -13,6 +13,7 @@
 #include "base/pool.hpp"
 #include "encoding/errors.hpp"
 #include "encoding/text_stages.hpp"
+#include "encoding/word_block.hpp"
 #include "encoding/word_cache.hpp"
 #include "merging/alphabet.hpp"
 #include "merging/merger.hpp"

@@ -16,6 +16,7 @@
 #include "splitting/compiled/split_sequence.hpp"
 #include "splitting/grammar.hpp"
 #include "splitting/pattern.hpp"
+#include "splitting/starts.hpp"
 #include "splitting/vector_grammar.hpp"
 
 namespace bpe {
@@ -68,10 +69,8 @@ class Splitter {
       if (stop_ - p_ < 64) starts = up_to_stop(starts);
       const uint8_t* const window = p_;
       p_ = window + (63 - __builtin_clzll(starts));
-      const uint8_t** to = ends + n;
+      list_(window, starts, ends + n);
       n += static_cast<size_t>(std::popcount(starts));
-      for (; starts; to += 8)  // eight at a time, so that the branch is easy to predict
-        for (int i = 0; i < 8; ++i, starts &= starts - 1) to[i] = window + __builtin_ctzll(starts | uint64_t{1} << 63);
     }
     return n;
   }
@@ -89,6 +88,7 @@ class Splitter {
   const uint8_t* run_end_ = nullptr;  // what follows the text up to here may be looked at with it
   const uint8_t* base_ = nullptr;     // the byte that the planes begin with
   size_t filled_ = 0;                 // bytes that they describe, those after the text included
+  ListStarts list_ = list_starts();
   BitPlanes planes_;
 };
 

@@ -1,0 +1,20 @@
+// Lists the places in a window of text where pre-tokens begin.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bpe::scan {
+
+// Writes the address of every byte of `window` whose bit in `starts` is set, in order, and perhaps some that have no
+// meaning after them: sixteen in all, or a multiple of eight. The most words in use have so many in 64 bytes, so that
+// no branch has to be predicted.
+using ListStarts = void (*)(const uint8_t* window, uint64_t starts, const uint8_t** to);
+
+void list_starts_plain(const uint8_t* window, uint64_t starts, const uint8_t** to);
+void list_starts_avx512(const uint8_t* window, uint64_t starts, const uint8_t** to);  // needs VBMI2
+
+// The fastest for the level in use on this processor.
+ListStarts list_starts();
+
+}  // namespace bpe::scan
