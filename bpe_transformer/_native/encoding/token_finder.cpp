@@ -94,17 +94,29 @@ bool TokenFinder::find_at(Text text, size_t at, const std::vector<SpecialPolicy>
   return false;
 }
 
+size_t TokenFinder::FirstBytes::next(size_t from) {
+  size_t first = text_.size;
+  for (size_t i = 0; i < bytes_.size(); ++i) {
+    if (!begun_ || next_[i] < from) {
+      const void* const hit = std::memchr(text_.data + from, bytes_[i], text_.size - from);
+      next_[i] = hit ? static_cast<size_t>(static_cast<const uint8_t*>(hit) - text_.data) : text_.size;
+    }
+    first = std::min(first, next_[i]);
+  }
+  begun_ = true;
+  return first;
+}
+
 // The first token at or after `from` whose policy is not kPlain, the longest one there; false if there is none.
-bool TokenFinder::find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, Occurrence& found) const {
-  const char* const data = reinterpret_cast<const char*>(text.data);
+bool TokenFinder::find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, FirstBytes& first_bytes,
+                       Occurrence& found) const {
   constexpr size_t kStep = size_t{1} << 20;  // bytes between two looks
   Checkpoint* const checkpoint = Checkpoint::current();
   for (size_t at = from; at < text.size; ++at) {
     if (at % kStep == 0 && checkpoint) checkpoint->look();
-    if (first_bytes_.size() == 1) {
-      const void* const hit = std::memchr(data + at, first_bytes_[0], text.size - at);
-      if (!hit) return false;
-      at = static_cast<size_t>(static_cast<const char*>(hit) - data);
+    if (first_bytes.are_few()) {
+      at = first_bytes.next(at);
+      if (at == text.size) return false;
     } else {
       const size_t last = std::min(text.size - 1, at | (kStep - 1));  // before the next look
       while (at < last && !begins_[text.data[at]]) ++at;

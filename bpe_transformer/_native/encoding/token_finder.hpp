@@ -49,7 +49,8 @@ class TokenFinder {
   void split(Text text, const std::vector<SpecialPolicy>& policies, Between&& between, Found&& found) const {
     size_t from = 0;
     Occurrence here{};
-    for (size_t at = 0; find(text, at, policies, here);) {
+    FirstBytes first_bytes(first_bytes_, text);
+    for (size_t at = 0; find(text, at, policies, first_bytes, here);) {
       at = here.end;
       if (here.flags & SoughtToken::kSingleWord && in_word(text, here.start, here.end)) continue;
       if (policies[here.token] == SpecialPolicy::kForbid) throw ForbiddenSpecial(here.token, here.start);
@@ -72,7 +73,22 @@ class TokenFinder {
     uint32_t token;
     uint8_t flags;
   };
-  bool find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, Occurrence& found) const;
+  // Where the next first byte of a token is, for few of them: what was searched once is not searched again.
+  class FirstBytes {
+   public:
+    FirstBytes(const std::string& bytes, Text text) : bytes_(bytes), text_(text) {}
+    bool are_few() const { return bytes_.size() <= kFew; }
+    size_t next(size_t from);  // text.size if there is none
+
+   private:
+    static constexpr size_t kFew = 4;
+    const std::string& bytes_;
+    const Text text_;
+    size_t next_[kFew] = {};  // of each; one before `from` is searched from there
+    bool begun_ = false;
+  };
+  bool find(Text text, size_t from, const std::vector<SpecialPolicy>& policies, FirstBytes& first_bytes,
+            Occurrence& found) const;
   bool find_at(Text text, size_t at, const std::vector<SpecialPolicy>& policies, Occurrence& found) const;
   size_t match(Text text, size_t at, const std::string& bytes) const;
   void add(const std::string& bytes, uint32_t token, uint8_t flags);
