@@ -222,7 +222,14 @@ class Encoder:
     ) -> tuple[_U32, _I64]: ...
     def token_usage(self, words: WordCounts, extents: _U32, num_threads: int) -> tuple[_U64, int]: ...
     def encode_spans(
-        self, pattern: _Pattern, text: str | bytes, policies: bytes, widths: _U32, characters: bool
+        self,
+        pattern: _Pattern,
+        text: str | bytes,
+        policies: bytes,
+        widths: _U32,
+        characters: bool,
+        trimming: bytes,
+        edges: _U32,
     ) -> tuple[list[int], _I64, int]: ...
     def spans_batch(
         self,
@@ -231,10 +238,20 @@ class Encoder:
         policies: bytes,
         widths: _U32,
         characters: bool,
+        trimming: bytes,
+        edges: _U32,
         num_threads: int,
     ) -> tuple[_U32, _I64, _I64, _I64]: ...
     def spans_rows(
-        self, pattern: _Pattern, chunks: list[_Chunk], policies: bytes, widths: _U32, characters: bool, num_threads: int
+        self,
+        pattern: _Pattern,
+        chunks: list[_Chunk],
+        policies: bytes,
+        widths: _U32,
+        characters: bool,
+        trimming: bytes,
+        edges: _U32,
+        num_threads: int,
     ) -> tuple[_U32, _I64, _I64, _I64]: ...
     def sample(self, pattern: _Pattern, text: str | bytes, policies: bytes, dropout: float, seed: int) -> list[int]: ...
     def sample_batch(

@@ -36,7 +36,7 @@ class Unknowns:
 
         weights: (T, S), row t is how ids[t] was written; the last of S is the end.
         """
-        _, offsets = self._tokenizer.encode_offsets(source, unit="char", disallowed_special=())
+        _, offsets = self._tokenizer.encode_offsets(source, unit="char", disallowed_special=(), trim=False)
         unknown = [place for place, id in enumerate(ids) if id in self.ids]
         spans = [offsets[int(weights[place, : len(offsets)].argmax())] for place in unknown]
         texts: Iterator[str] = (source[start:end].strip() for start, end in spans)

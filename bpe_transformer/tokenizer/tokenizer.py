@@ -287,6 +287,7 @@ class Tokenizer(TokenizerFiles):
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        trim: bool | None = None,
         errors: Errors = "strict",
     ) -> tuple[list[int], Offsets]:
         """The ids of a text, and where in it each token is, (T, 2): `text[start:end]`, in bytes of its UTF-8 or in characters.
@@ -295,6 +296,8 @@ class Tokenizer(TokenizerFiles):
         normalisation made of several characters stands for all of these. With `unit="char"` a token stands for every
         character of which it holds a byte, so neighbours may share one. White space that an end-of-word mark replaces
         belongs to no token; a token that stands for nothing in the text, such as `bos`, has an empty span.
+        With `trim`, white space at the ends of a token is left out of its span, as `tokenizers` does where a tokenizer.json
+        has `trim_offsets`; by default as the tokenizer.json says that was imported, and False for other vocabularies.
         >>> from bpe_transformer import PretokenCounts, learn_bpe
         >>> tok = learn_bpe(PretokenCounts.from_words({"low": 5, " low": 2}), vocab_size=259)
         >>> ids, offsets = tok.encode_offsets("숲 low", "char")
@@ -302,7 +305,7 @@ class Tokenizer(TokenizerFiles):
         ([236, 136, 178, 258], [[0, 1], [0, 1], [0, 1], [1, 5]])
         """
         return self.codec.encode_offsets(
-            replaced(text, errors), unit, allowed_special, disallowed_special, add_bos, add_eos, max_len
+            replaced(text, errors), unit, allowed_special, disallowed_special, add_bos, add_eos, max_len, trim
         )
 
     def encode_offsets_batch(
@@ -316,6 +319,7 @@ class Tokenizer(TokenizerFiles):
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        trim: bool | None = None,
         errors: Errors = "strict",
     ) -> tuple[Encodings, Offsets]:
         """The ids of many texts, and where in its text each token is, (T, 2), for all texts in one array: as `encode_offsets`.
@@ -332,6 +336,7 @@ class Tokenizer(TokenizerFiles):
             add_bos,
             add_eos,
             max_len,
+            trim,
         )
 
     def count(

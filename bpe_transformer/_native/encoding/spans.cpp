@@ -88,19 +88,39 @@ void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, cons
   });
 }
 
+// The bytes of the character at a place of a text; 0 at its end.
+int64_t character_at(Text text, size_t at) {
+  return at < text.size ? unicode::decode(text.data + at, text.data + text.size).length : 0;
+}
+
 }  // namespace
 
-void encode_spans(const Encoder& encoder, const Pattern& pattern, Text text, const std::vector<SpecialPolicy>& policies,
-                  const uint32_t* widths, WordCache& cache, IdBuffer& out, std::vector<int64_t>& spans) {
+int64_t encode_spans(const Encoder& encoder, const Pattern& pattern, Text text,
+                     const std::vector<SpecialPolicy>& policies, const SpanForm& form, WordCache& cache, IdBuffer& out,
+                     std::vector<int64_t>& spans) {
+  const size_t first = spans.size();
+  const bool trims = !form.trimming.empty();
+  std::vector<TokenEdges> edges;  // if they are trimmed
   const auto plain = [&](Text segment, const TextStages::Source& source) {
-    const size_t from = spans.size();
-    plain_spans(encoder, pattern, segment, widths, cache, out, spans);
+    const size_t from = spans.size(), from_id = out.size();
+    plain_spans(encoder, pattern, segment, form.widths, cache, out, spans);
     if (!source.is_text()) source.map(spans.data() + from, spans.data() + spans.size());
+    if (!trims) return;
+    for (size_t i = from_id; i < out.size(); ++i) edges.push_back(form.trimming.of(out.data()[i]));
+    // of a space that was put there, the package takes the character after it for the place
+    if ((source.before || source.prefix) && from < spans.size() && spans[from] == spans[from + 1])
+      spans[from + 1] += character_at(text, static_cast<size_t>(spans[from]));
   };
   encoder.stages().for_each_segment(text, policies, true, plain, [&](uint32_t id, size_t start, size_t end) {
     out.push_back(id);
     spans.insert(spans.end(), {static_cast<int64_t>(start), static_cast<int64_t>(end)});
+    if (trims) edges.push_back(TokenEdges::of({text.data + start, end - start}));
   });
+  int64_t* const of_text = spans.data() + first;
+  const int64_t length =
+      form.characters ? to_characters(text, of_text, (spans.size() - first) / 2) : static_cast<int64_t>(text.size);
+  if (trims) form.trimming.apply(text, edges, form.characters, of_text);
+  return length;
 }
 
 // --- batches ---------------------------------------------------------------------------------------------------------
@@ -118,8 +138,7 @@ void append(SpanBatch& all, const SpanBatch& shard) {
 }  // namespace
 
 SpanBatch encode_spans_batch(const Encoder& encoder, const Pattern& pattern, const std::vector<Text>& texts,
-                             const std::vector<SpecialPolicy>& policies, const uint32_t* widths, bool characters,
-                             int num_threads) {
+                             const std::vector<SpecialPolicy>& policies, const SpanForm& form, int num_threads) {
   constexpr size_t kShardBytes = size_t{1} << 20;
   const Shards shards(texts, num_threads > 1 ? kShardBytes : SIZE_MAX);
   size_t expected = 0;  // ids, of 4 bytes each; memory that is not used costs nothing
@@ -132,12 +151,11 @@ SpanBatch encode_spans_batch(const Encoder& encoder, const Pattern& pattern, con
     SpanBatch& batch = batches[shard];
     for (size_t i = shards.begin(shard); i < shards.end(shard); ++i) {
       pass_checkpoint();
-      const size_t from = batch.ids.size();
-      for_text(i, [&] { encode_spans(encoder, pattern, texts[i], policies, widths, cache, batch.ids, batch.spans); });
-      const size_t count = batch.ids.size() - from;
+      for_text(i, [&] {
+        batch.lengths.push_back(
+            encode_spans(encoder, pattern, texts[i], policies, form, cache, batch.ids, batch.spans));
+      });
       batch.row_starts.push_back(static_cast<int64_t>(batch.ids.size()));
-      batch.lengths.push_back(characters ? to_characters(texts[i], batch.spans.data() + 2 * from, count)
-                                         : static_cast<int64_t>(texts[i].size));
     }
   });
   if (batches.size() == 1) return std::move(batches[0]);

@@ -54,8 +54,10 @@ class TokenFinder {
       at = here.end;
       if (here.flags & SoughtToken::kSingleWord && in_word(text, here.start, here.end)) continue;
       if (policies[here.token] == SpecialPolicy::kForbid) throw ForbiddenSpecial(here.token, here.start);
-      if (here.flags & SoughtToken::kStripsLeft) here.start = without_spaces_before(text, from, here.start);
+      if (here.flags & SoughtToken::kStripsLeft)
+        here.start = std::max(without_spaces_before(text, from, here.start), from);
       if (here.flags & SoughtToken::kStripsRight) here.end = without_spaces_after(text, here.end);
+      if (here.start >= here.end) continue;  // white space that the token before took
       if (from < here.start) between(from, here.start);
       found(here.token, here.start, here.end);
       from = here.end;

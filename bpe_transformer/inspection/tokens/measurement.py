@@ -145,7 +145,7 @@ class SpanEncoder:
         """For each text its ids, and the byte at which each token begins and the one after its end: shape (tokens,) each."""
         if self.lengths is None:
             for text in texts:
-                found, places = self.tokenizer.encode_offsets(text, **self.specials)
+                found, places = self.tokenizer.encode_offsets(text, trim=False, **self.specials)
                 yield np.asarray(found, np.uint32), places[:, 0], places[:, 1]
             return
         for ids in self.tokenizer.encode_batch(texts, **self.specials):

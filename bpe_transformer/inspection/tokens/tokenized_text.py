@@ -102,7 +102,7 @@ def tokenize_text(
         EncodingError: `text` cannot be encoded.
     """
     policy: dict[str, Any] = {"allowed_special": allowed_special, "disallowed_special": disallowed_special}
-    ids, places = tokenizer.encode_offsets(text, **policy)
+    ids, places = tokenizer.encode_offsets(text, trim=False, **policy)
     raw = text.encode()
     kinds = TokenKinds(tokenizer)
     names = {id: name.encode() for name, id in tokenizer.special_tokens.items()}

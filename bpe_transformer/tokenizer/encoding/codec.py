@@ -101,16 +101,18 @@ class Codec:
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        trim: bool | None = None,
     ) -> tuple[list[int], Offsets]:
         """See `Tokenizer.encode_offsets`."""
         policy = self.policy(allowed_special, disallowed_special, (text,))
         in_characters = _in_characters(unit)
+        form = (self.model.widths, in_characters, *self._trimming(trim))
         try:
-            ids, flat, length = self.encoder.encode_spans(self.splitter, text, policy, self.model.widths, in_characters)
+            ids, flat, length = self.encoder.encode_spans(self.splitter, text, policy, *form)
             spans = flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             if (joined := without_halves((text,))) is not None:
-                options = (allowed_special, disallowed_special, add_bos, add_eos, max_len)
+                options = (allowed_special, disallowed_special, add_bos, add_eos, max_len, trim)
                 ids, spans = self.encode_offsets(joined[0], unit, *options)
                 return ids, spans_with_halves(spans, str(text)) if in_characters else spans
             self._fail(cause, (text,))
@@ -186,13 +188,15 @@ class Codec:
         add_bos: bool = False,
         add_eos: bool = False,
         max_len: int | None = None,
+        trim: bool | None = None,
     ) -> tuple[Encodings, Offsets]:
         """See `Tokenizer.encode_offsets_batch`."""
         batch = texts_of(texts)
         policy = self.policy(allowed_special, disallowed_special, batch)
-        widths, in_characters = self.model.widths, _in_characters(unit)
+        in_characters = _in_characters(unit)
         try:
-            core_options = (policy, widths, in_characters, thread_count(num_threads))
+            form = (self.model.widths, in_characters, *self._trimming(trim))
+            core_options = (policy, *form, thread_count(num_threads))
             if isinstance(batch, Rows):
                 ids, row_starts, flat, lengths = self.encoder.spans_rows(self.splitter, batch.chunks, *core_options)
             else:
@@ -200,7 +204,7 @@ class Codec:
             encodings, spans = Encodings.unchecked(ids, row_starts), flat.reshape(-1, 2)
         except (ValueError, TypeError) as cause:
             if (joined := without_halves(batch)) is not None:
-                options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len)
+                options = (num_threads, allowed_special, disallowed_special, add_bos, add_eos, max_len, trim)
                 encodings, spans = self.encode_offsets_batch(joined, unit, *options)
                 if in_characters:
                     for text, start, stop in zip(batch, encodings.row_starts, encodings.row_starts[1:], strict=False):
@@ -271,6 +275,11 @@ class Codec:
         if sought:
             refuse(sought, texts)
         return policy
+
+    def _trimming(self, trim: bool | None) -> tuple[bytes, NDArray[np.uint32]]:
+        """What the core needs to leave white space out of spans: the steps, and by id how much there is, (2 N,)."""
+        steps = self.model.offset_trims if trim is None else (self.model.offset_trims or (False,)) if trim else ()
+        return bytes(steps), self.model.white_space.ravel() if steps else self.model.widths[:0]
 
     def _encode_rows(
         self, texts: Rows | tuple[Any, ...], policy: bytes, num_threads: int, dropout: float, seed: int | None

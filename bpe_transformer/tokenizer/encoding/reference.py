@@ -148,6 +148,9 @@ def find_tokens(
             begin -= 1
         while "rstrip" in flags and stop < len(text) and matches(r"\s", text[stop]):
             stop += 1
+        begin = max(begin, start) if "lstrip" in flags else begin
+        if begin >= stop:
+            continue  # white space that the token before took
         if start < begin:
             yield start, begin, None
         yield begin, stop, token

@@ -75,13 +75,14 @@ def save(codec: Codec, trace: MergeTrace | None, directory: str | os.PathLike[st
 def _saved_as(model: BpeModel) -> tuple[ModuleType, str]:
     """The format of a saved tokenizer, and the name of its file: tokenizer.json wherever that holds it exactly."""
     from bpe_transformer.tokenizer.formats import sentencepiece, tokenizer_json
-    from bpe_transformer.tokenizer.formats.tokenizer_json import with_undone_merges
+    from bpe_transformer.tokenizer.formats.tokenizer_json import normalizers, with_undone_merges
 
     if model.undone:
         return with_undone_merges, TOKENIZER_FILE
     split = model.pretokenizer
     squeezes_around_tokens = bool(model.added_tokens) and (split.squeeze_spaces or split.charsmap is not None)
-    if model.prefix_space == "first" or split.unchanged or squeezes_around_tokens:
+    joins = normalizers.joins_line_ends(split)
+    if model.prefix_space == "first" or split.unchanged or squeezes_around_tokens or joins:
         return sentencepiece, MODEL_FILE
     return tokenizer_json, TOKENIZER_FILE
 

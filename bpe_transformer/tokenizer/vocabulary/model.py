@@ -17,6 +17,8 @@ from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 Unit = Literal["byte", "char"]
 PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_none"]
 Ids: TypeAlias = "NDArray[np.uint32]"
+# Unicode's White_Space, and "Ġ", by which the names of bytes write a space
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000Ġ" + "".join(map(chr, range(0x2000, 0x200B)))
 _FIRST_UNICODE = "18.0.0"  # the version of Unicode that digests stand for where they do not say one
 
 
@@ -41,9 +43,12 @@ class BpeModel:
     - `roles`: what special tokens are for, where it was set; `named_roles` adds those by convention. Not part of the digest.
     - `config_fields`: what else a tokenizer_config.json held, such as a chat template; written back, and not in the digest.
     - `file_settings`: what a tokenizer.json held besides, written back and not in the digest: settings of a call (truncation,
-      padding, dropout) and its post-processor.
+      padding, dropout), its stages as they are written there, and its post-processor.
     - `pair_template`: the pieces of a row of two texts, each ("token", name, type id) or ("text", "A" or "B", type id); not in
       the digest either. None: each text with the tokens that encoding adds to it.
+    - `offset_trims`: the steps of that post-processor that leave white space at the ends of a token out of its offsets
+      (`trim_offsets`), one after another; true for one that spares a single space at the start of a text, since the space
+      may have been put there (`add_prefix_space`). Not in the digest.
     - `undone`: ids that become others when all merges of a pre-token are done (subword-nmt with a vocabulary: tokens that are
       not in it). They are the last ids, which no text is encoded to, and are not counted in `vocab_size`.
     - `bos_token`, `eos_token`: special tokens that encoding adds on request; `template`: all tokens that it adds before and
@@ -74,6 +79,7 @@ class BpeModel:
     file_settings: Mapping[str, Any] = field(default_factory=dict)
     pair_template: tuple[tuple[str, str, int], ...] | None = None
     undone: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    offset_trims: tuple[bool, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         unmerged = UnmergedTokens.of(self.tokens, self.left, self.right, self.merged_ids)
@@ -101,10 +107,20 @@ class BpeModel:
 
     @cached_property
     def base_ids(self) -> list[int]:
-        """Ids of the base tokens, which no merge produces and which are neither special nor added."""
+        """Ids of the base tokens, which no merge produces and which are neither special nor added.
+
+        A special or added token that is a byte, such as "!", is a base token too if no other stands for that byte.
+        """
         is_base = np.ones(len(self.tokens), np.bool_)
         is_base[self.merged_ids] = False
-        is_base[[*self.special_tokens.values(), *self.added_tokens.values()]] = False
+        named = {*self.special_tokens.values(), *self.added_tokens.values()}
+        if self.unit == "byte":
+            bytes_named = {id for id in named if len(self.tokens[id]) == 1 and is_base[id]}
+            known = (
+                {self.tokens[id] for id in np.flatnonzero(is_base).tolist() if id not in named} if bytes_named else ()
+            )
+            named -= {id for id in bytes_named if self.tokens[id] not in known}
+        is_base[list(named)] = False
         return [id for id in np.flatnonzero(is_base).tolist() if self.tokens[id]]
 
     @cached_property
@@ -209,6 +225,19 @@ class BpeModel:
             token = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
             widths[id] = len(token) if self.unit == "byte" else len(token.decode("utf-8", "replace"))
         return widths
+
+    @cached_property
+    def white_space(self) -> Ids:
+        """By id, how many characters of white space the name of a token begins and ends with: shape (vocab_size, 2)."""
+        found = np.zeros((len(self.tokens), 2), np.uint32)
+        by_byte = {*range(len(self.tokens))} - self.separate_ids if self.unit == "byte" else frozenset[int]()
+        for id, token in enumerate(self.tokens):
+            if id in by_byte:  # of the names of bytes only that of a space is white space
+                found[id] = [len(token) - len(stripped) for stripped in (token.lstrip(b" "), token.rstrip(b" "))]
+            elif not token.isalnum():
+                name = token.decode("utf-8", "replace")
+                found[id] = [len(name) - len(stripped) for stripped in (name.lstrip(_SPACES), name.rstrip(_SPACES))]
+        return found
 
     @cached_property
     def verbatim_ids(self) -> frozenset[int]:

@@ -13,6 +13,9 @@ from bpe_transformer import Tokenizer
 from bpe_transformer.errors import FormatError
 
 tokenizers = pytest.importorskip("tokenizers")
+from tokenizers import AddedToken, models, pre_tokenizers  # noqa: E402
+from tokenizers import normalizers as package_normalizers  # noqa: E402
+
 from tests.tokenizer.formats import test_public_shapes as shapes  # noqa: E402
 
 BEHAVIORS = ["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
@@ -82,3 +85,67 @@ def test_ids_are_those_of_the_package_or_the_file_is_refused(seed: int, tmp_path
         assert ours.encode_offsets(text, allowed_special="all")[0] == ids
     ours.export(tmp_path / "again.json")
     assert Tokenizer.from_file(tmp_path / "again.json").digest == ours.digest
+
+
+# --- added tokens: which are bytes, which are white space, and all combinations of their flags ---------------------------------
+
+CONTENTS = ["low", "er", "lower", "LOW", "<m>", " of", "  ", " ", "\n", "w", "!", "!!", "ﬁ", "e\u0301"]
+ATOMS = [*CONTENTS, "ew", "s", "x", "_", "가", "\t", "\u3000", "é", "n"]
+
+
+def with_bytes(*, prefix: bool = False, normalizer: Any = None) -> Any:
+    """A tokenizer with a token for every byte and a few merges."""
+    names = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("l", "o"), ("lo", "w"), ("e", "r"), ("Ġ", "low"), ("Ġ", "Ġ"), ("!", "!"), ("e", "w")]
+    vocab = {name: id for id, name in enumerate([*names, *(left + right for left, right in merges)])}
+    made = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    if normalizer is not None:
+        made.normalizer = normalizer
+    return made
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_flags_of_added_tokens_in_all_combinations(seed: int, tmp_path: Path) -> None:
+    draw = random.Random(seed)
+    normalizer = draw.choice(
+        [None, None, package_normalizers.Lowercase(), package_normalizers.NFC(), package_normalizers.Replace(" ", "_")]
+    )
+    theirs = with_bytes(prefix=draw.random() < 0.3, normalizer=normalizer)
+    for content in draw.sample(CONTENTS, draw.randint(1, 4)):
+        flags = {flag: draw.random() < 0.4 for flag in ("lstrip", "rstrip", "single_word", "normalized")}
+        theirs.add_tokens([AddedToken(content, special=draw.random() < 0.3, **flags)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    try:
+        ours = Tokenizer.from_file(tmp_path, verify=True)
+    except FormatError as refusal:
+        assert "strips white space with which another token begins" in str(refusal)  # noqa: PT017
+        return
+    texts = ["".join(draw.choices(ATOMS, k=draw.randint(0, 8))) for _ in range(40)]
+    expected = [encoding.ids for encoding in theirs.encode_batch(texts, add_special_tokens=False)]
+    assert ours.encode_batch(texts, allowed_special="all").tolist() == expected
+
+
+def test_a_special_token_that_is_a_byte_is_one_of_the_alphabet(tmp_path: Path) -> None:
+    """Such as the "!" with which Stable Diffusion's CLIP pads."""
+    theirs = with_bytes()
+    theirs.add_special_tokens(["!"])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.from_file(tmp_path, verify=True)
+    assert ours.encode("low!!", allowed_special="all") == theirs.encode("low!!").ids
+    assert ours.encode("low!!", disallowed_special=()) == [ours.id_of("low"), ours.id_of("!!")]
+    assert ours.decode(ours.encode("x!x", disallowed_special=())) == "x!x"
+    ours.save(tmp_path / "again")
+    assert Tokenizer.load(tmp_path / "again").encode("x!", disallowed_special=()) == [
+        ours.id_of("x"),
+        ours.special_tokens["!"],
+    ]
+
+
+def test_a_token_that_is_the_name_of_a_byte_is_refused(tmp_path: Path) -> None:
+    theirs = with_bytes()
+    theirs.add_tokens(["é"])
+    assert theirs.encode("é").ids == theirs.encode("\u9e64").ids[:1], "that byte for the package"
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(FormatError, match="added token 'é' has the id of byte E9"):
+        Tokenizer.from_file(tmp_path)

@@ -76,6 +76,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "user defined, defaults": {"user_defined_symbols": ["<sep>"], "byte_fallback": True, "vocab_size": 450, "control_symbols": ["<cls>"]},
     "user defined, changed by normalisation": {"user_defined_symbols": ["The", "ﬁ", "▁new", "<sep>"], "normalization_rule_name": "nmt_nfkc_cf"},
     "user defined letters": {"user_defined_symbols": ["e", "th", "▁▁"], "normalization_rule_name": "identity", "remove_extra_whitespaces": False},
+    "spaces kept": {"remove_extra_whitespaces": False, "byte_fallback": True, "vocab_size": 500},  # "\r\n" is two spaces
     "short pieces": {"max_sentencepiece_length": 3, "split_by_unicode_script": False, "split_by_number": False},
     "other names": {"unk_id": 2, "bos_id": 0, "eos_id": -1, "pad_id": 1, "unk_piece": "[UNK]", "bos_piece": "[BOS]", "control_symbols": ["<cls>"]},
     "across spaces": {"split_by_whitespace": False, "normalization_rule_name": "identity"},

@@ -194,7 +194,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     theirs = KINDS[request.param]()
     file = tmp_path_factory.mktemp("kind") / "tokenizer.json"
     theirs.save(str(file))
-    return theirs, Tokenizer.from_file(file), file
+    return theirs, Tokenizer.from_file(file, verify=True), file
 
 
 def test_texts_have_the_ids_of_the_package(pair: tuple[Any, Tokenizer, Path]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,12 @@ from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_by
 from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
 from bpe_transformer.tokenizer.formats.tokenizer_json import known_keys, template, undone_merges
 from bpe_transformer.tokenizer.formats.tokenizer_json import splitting as stages
-from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import MARK_SPACES, SPACE_MARK, steps_of
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import (
+    MARK_SPACES,
+    SPACE_MARK,
+    joins_line_ends,
+    steps_of,
+)
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
 from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
@@ -36,6 +42,7 @@ NAME = "tokenizer.json"
 _VERSION = "1.0"
 # of tokenizer_config.json, what `as_transformers` passes on
 _CALL_SETTINGS = ("chat_template", "model_max_length", "padding_side", "truncation_side", "model_input_names")
+_STAGES = ("normalizer", "pre_tokenizer", "decoder")
 _HOLDS = {
     *("unk_token", "end_of_word", "added_tokens", "token_flags", "byte_fallback", "fuse_unk", "ignore_merges"),
     *("space_mark", "prefix_space", "bos_token", "eos_token", "template"),
@@ -69,6 +76,11 @@ def to_json(model: BpeModel) -> dict[str, Any]:
             "tokenizer.json cannot hold prefix_space='first', a space before the text but not after added tokens; "
             "export to sentencepiece"
         )
+    if joins_line_ends(model.pretokenizer):
+        raise FormatError(
+            "tokenizer.json cannot hold SentencePiece's normalizer without remove_extra_whitespaces: the tokenizers package "
+            "takes \\r\\n as one character; export to sentencepiece"
+        )
     names = token_names(model)
     vocab = {name: id for id, name in enumerate(names) if model.tokens[id]}
     if len(vocab) < sum(map(bool, model.tokens)):
@@ -76,7 +88,7 @@ def to_json(model: BpeModel) -> dict[str, Any]:
         raise FormatError(
             f"two ids have the token {twice!r}, which tokenizer.json cannot hold; choose another end_of_word"
         )
-    return {
+    document = {
         "version": _VERSION,
         "truncation": model.file_settings.get("truncation"),
         "padding": model.file_settings.get("padding"),
@@ -98,6 +110,27 @@ def to_json(model: BpeModel) -> dict[str, Any]:
             "merges": [[names[a], names[b]] for a, b in zip(model.left.tolist(), model.right.tolist(), strict=True)],
         },
     }
+    return document | _stages_as_read(model, document, names)
+
+
+def _stages_as_read(model: BpeModel, document: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The stages of the file that a model was read from, where they still say what the model does: they are written back."""
+    kept = {name: model.file_settings[name] for name in _STAGES if name in model.file_settings}
+    if not kept:
+        return {}
+    with suppress(FormatError):  # other tokens after pruning, or a model that was changed
+        splitting, flags = _read_splitting(Node({**document, **kept}), model.end_of_word)
+        split = splitting.pretokenizer([names[id] for id in model.merged_ids.tolist()], names, model.ignore_merges)
+        found = (splitting.unit, splitting.marks_spaces, splitting.prefix, split, flags)
+        if found == (
+            model.unit,
+            model.space_mark is not None,
+            model.prefix_space,
+            model.pretokenizer,
+            model.token_flags,
+        ):
+            return kept
+    return {}
 
 
 def token_names(model: BpeModel) -> list[str]:
@@ -204,11 +237,13 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     known_keys.check(document)
     _check_kind(body)
     end_of_word = body.get("end_of_word_suffix", str, "") or None
-    splitting = stages.read(root, end_of_word)
-    specials, added, flags = _read_added(root)
+    splitting, flags = _read_splitting(root, end_of_word)
+    specials, added, _ = _read_added(root)
     names = _names_by_id(body, vocabulary, {**specials, **added})
     columns = _columns(body, vocabulary, end_of_word)
     by_byte = splitting.unit == "byte"
+    if by_byte:
+        _check_names_of_bytes({**specials, **added}, _ids_by_name(body, vocabulary))
     lacks_symbols = not by_byte or _lacks_bytes(body, vocabulary, end_of_word)
     unk = body.get("unk_token", str, "") or None
     if unk is not None and not (lacks_symbols and (unk in specials or unk in _ids_by_name(body, vocabulary))):
@@ -220,7 +255,6 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
     merged = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
-    flags = _without_needless_normalized(flags, {**specials, **added}, splitting)
     prefix, suffix = template.read(root, {**added, **specials})
     model = BpeModel(
         unit=splitting.unit,
@@ -244,10 +278,18 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
         template=(prefix, suffix) if max(len(prefix), len(suffix)) > 1 else None,
         file_settings=_file_settings(root, body),
         pair_template=template.read_pair(root, {**added, **specials}),
+        offset_trims=template.read_trims(root),
     )
     _check_base(model, names)
     _check_flags(model)
     return undone_merges.with_undone(model, body, names)
+
+
+def _read_splitting(root: Node, end_of_word: str | None) -> tuple[Splitting, dict[str, tuple[str, ...]]]:
+    """The stages before merging, and the flags of the tokens that are found between them."""
+    splitting = stages.read(root, end_of_word)
+    specials, added, flags = _read_added(root)
+    return splitting, _without_needless_normalized(flags, {**specials, **added}, splitting)
 
 
 def _check_kind(body: Node) -> None:
@@ -264,7 +306,7 @@ def _check_kind(body: Node) -> None:
 
 def _file_settings(root: Node, body: Node) -> dict[str, Any]:
     """What is written back as it is."""
-    found = {name: root.value.get(name) for name in ("truncation", "padding", "post_processor")}
+    found = {name: root.value.get(name) for name in ("truncation", "padding", "post_processor", *_STAGES)}
     found["dropout"] = body.value.get("dropout")
     return {name: value for name, value in found.items() if value is not None}
 
@@ -284,6 +326,17 @@ def _read_added(root: Node) -> tuple[dict[str, int], dict[str, int], dict[str, t
         if found := tuple(flag for flag in FLAGS if node.get(flag, bool, False)):
             flags[text] = found
     return specials, added, flags
+
+
+def _check_names_of_bytes(tokens: Mapping[str, int], ids: Mapping[str, Any]) -> None:
+    """Raises `FormatError` for a token such as "é", which by its name is byte E9 to the package, of which no text is left."""
+    for text in tokens:
+        if not text.isascii() and byte_level.is_name(text) and len(text) == 1 and text in ids:
+            byte = byte_level.tokens_of([text])[0].hex().upper()
+            raise FormatError(
+                f"added token {text!r} has the id of byte {byte}, which has this name in model.vocab; "
+                "leave the token out of added_tokens, or give it an id and a name that no byte has"
+            )
 
 
 def _ids_by_name(body: Node, vocabulary: Vocabulary | None) -> dict[str, Any]:

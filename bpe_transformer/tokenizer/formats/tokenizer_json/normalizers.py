@@ -13,6 +13,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.formats.checks import escaped
 from bpe_transformer.tokenizer.formats.tokenizer_json import oniguruma
+from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
@@ -108,6 +109,13 @@ def steps_of(split: Pretokenizer) -> tuple[Step, ...]:
         charsmap: tuple[Step, ...] = (("precompiled", split.charsmap),) if split.charsmap is not None else ()
         return (*charsmap, *(_SQUEEZE if split.squeeze_spaces else ()))
     return split.rewriting if split.normalization is None else ((split.normalization,),)
+
+
+def joins_line_ends(split: Pretokenizer) -> bool:
+    """Whether Precompiled makes something else of "\\r\\n", one grapheme, than SentencePiece of its two characters."""
+    if split.charsmap is None or split.squeeze_spaces:
+        return False
+    return NormalizerSequence(steps_of(split)).normalize("\r\n") != split.normalize("\r\n")
 
 
 def _written(step: Step) -> dict[str, Any]:

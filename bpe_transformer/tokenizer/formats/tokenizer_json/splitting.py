@@ -179,7 +179,8 @@ def _read_byte_level(step: Node, found: Splitting) -> None:
         raise FormatError(f"{step.place} is ByteLevel after Metaspace, which is not supported; {_REMEDY}")
     if step.get("add_prefix_space", bool, True):
         if found.splits or found.prefix != "never":
-            raise FormatError(f"{step.place}.add_prefix_space is set after a split, which is not supported; {_REMEDY}")
+            after = "a split" if found.splits else "a space was put there"
+            raise FormatError(f"{step.place}.add_prefix_space is set after {after}, which is not supported; {_REMEDY}")
         found.prefix = "always_if_none"
     if step.get("use_regex", bool, True):
         found.splits.append("gpt2")

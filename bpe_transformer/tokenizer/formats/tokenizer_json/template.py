@@ -13,13 +13,26 @@ from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 Side = tuple[str, ...]
 
 
+def _steps(root: Node) -> list[Node]:
+    node = root.optional("post_processor")
+    return [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
+
+
+def read_trims(root: Node) -> tuple[bool, ...]:
+    """The steps that trim offsets (see `BpeModel.offset_trims`). Raises `FormatError`."""
+    trimming = [
+        step
+        for step in _steps(root)
+        if step.get("type", str) in ("ByteLevel", "RobertaProcessing") and step.get("trim_offsets", bool, True)
+    ]
+    return tuple(step.get("add_prefix_space", bool, True) for step in trimming)
+
+
 def read(root: Node, tokens: Mapping[str, int]) -> tuple[Side, Side]:
     """(tokens before a text, tokens after it), each a special or added token. Raises `FormatError`."""
-    node = root.optional("post_processor")
-    steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
     prefix: list[str] = []
     suffix: list[str] = []
-    for step in steps:
+    for step in _steps(root):
         kind = step.get("type", str)
         if kind == "ByteLevel":
             continue  # it changes offsets only
@@ -35,10 +48,8 @@ def read(root: Node, tokens: Mapping[str, int]) -> tuple[Side, Side]:
 
 def read_pair(root: Node, tokens: Mapping[str, int]) -> tuple[tuple[str, str, int], ...] | None:
     """The pieces of a row of two texts (see `BpeModel.pair_template`); None if the file has none. Raises `FormatError`."""
-    node = root.optional("post_processor")
-    steps = [] if node is None else node.children("processors") if node.value.get("type") == "Sequence" else [node]
     found: list[tuple[tuple[str, str, int], ...]] = []
-    for step in steps:
+    for step in _steps(root):
         kind = step.get("type", str)
         if kind in ("RobertaProcessing", "BertProcessing"):
             first, last = (("token", _named_pair(step, key, tokens), 0) for key in ("cls", "sep"))
@@ -113,10 +124,20 @@ def write(model: BpeModel) -> dict[str, Any] | None:
             kept is not None
             and read(root, ids_of) == (prefix, suffix)
             and read_pair(root, ids_of) == model.pair_template
+            and read_trims(root) == model.offset_trims
         ):
             return dict(kept)
-    if not prefix and not suffix and model.pair_template is None:
-        return None
+    steps: list[dict[str, Any]] = [
+        {"type": "ByteLevel", "add_prefix_space": spares, "trim_offsets": True, "use_regex": True}
+        for spares in model.offset_trims
+    ]
+    if prefix or suffix or model.pair_template is not None:
+        steps.append(_written_template(model, prefix, suffix))
+    return {"type": "Sequence", "processors": steps} if len(steps) > 1 else steps[0] if steps else None
+
+
+def _written_template(model: BpeModel, prefix: Side, suffix: Side) -> dict[str, Any]:
+    ids_of = {**model.added_tokens, **model.special_tokens}
 
     def written(pieces: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
         kinds = {"token": "SpecialToken", "text": "Sequence"}
