@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -99,10 +100,11 @@ class ByteFile:
         while size > 0 and (got := self.readinto(buffer[: min(size, len(buffer))])):
             size -= got
 
-    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[memoryview]:
-        """The bytes in order, block by block. A block is overwritten when the next one is read."""
-        buffer = memoryview(bytearray(size))
-        while count := self.readinto(buffer):
+    def blocks(self, size: int = BLOCK_BYTES, buffers: int = 1) -> Generator[memoryview, None, None]:
+        """The bytes in order, block by block. A block is overwritten when as many more are read as there are `buffers`."""
+        for buffer in cycle([memoryview(bytearray(size)) for _ in range(buffers)]):
+            if not (count := self.readinto(buffer)):
+                return
             yield buffer[:count]
 
     def __enter__(self) -> ByteFile:

@@ -74,7 +74,7 @@ def parquet_tables(
         held.append(batch)
         held_bytes += batch.nbytes
         del batch
-        if held_bytes >= size:
+        if 2 * held_bytes >= size:  # a batch of about that size stays alone, or its texts would be copied
             yield _one_table(held)
             held_bytes = 0
     if held:

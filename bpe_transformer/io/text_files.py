@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, AnyStr
@@ -68,7 +68,7 @@ def without_end(line: AnyStr) -> AnyStr:
 
 def normalize_blocks(
     blocks: Iterable[Any], normalize: Callable[[str], str], begins: Callable[[str], bool], path: Path
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """The text of all blocks normalised to one of Unicode's forms, the same as if it were normalised at once.
 
     It is cut before a character that `begins` something new: no form joins or reorders it with what stands before it. Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -139,7 +139,7 @@ def invalid_utf8_message(name: object, byte: int, position: int, line: int | Non
     return f"{name} is not UTF-8: byte 0x{byte:02x} at {where}; {remedy}"
 
 
-def replace_invalid(blocks: Iterable[Any], stats: ReadStats) -> Iterator[Any]:
+def replace_invalid(blocks: Iterable[Any], stats: ReadStats) -> Generator[Any, None, None]:
     """The same bytes with U+FFFD for what is not UTF-8, exactly where Python's "replace" puts it; counted in `stats`."""
     decoder = _ReplacingDecoder()
 

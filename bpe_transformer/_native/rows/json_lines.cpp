@@ -9,27 +9,34 @@ namespace bpe {
 namespace {
 
 // Reads one line after another.
-class LineReader : private JsonReader {
+class LineReader : private BasicJsonReader<true> {
  public:
-  LineReader(const std::vector<std::string>& columns, RowTexts& texts)
-      : JsonReader({}), columns_(columns), texts_(texts), found_(columns.size()) {}
+  LineReader(std::string_view lines, const std::vector<std::string>& columns, RowTexts& texts)
+      : BasicJsonReader(lines), columns_(columns), texts_(texts), found_(columns.size()) {}
 
-  bool read(std::string_view line) {
-    begin(line);
+  bool read() {
+    for (; p_ < end_; ++texts_.lines) {
+      if (!line()) return false;
+      p_ += p_ < end_;
+    }
+    return true;
+  }
+
+ private:
+  bool at_end_of_line() {
     skip_space();
-    if (p_ == end_) return true;
+    return p_ == end_ || *p_ == '\n';
+  }
+  bool line() {
+    if (at_end_of_line()) return true;
     std::fill(found_.begin(), found_.end(), Text{nullptr, 0});
-    if (!object([&](std::string_view key) { return member(key); })) return false;
-    skip_space();
-    if (p_ != end_) return false;
+    if (!object([&](std::string_view key) { return member(key); }) || !at_end_of_line()) return false;
     for (const Text& text : found_) {
       if (text.data) texts_.texts.push_back(text);
       else texts_.missing.push_back(texts_.lines);
     }
     return true;
   }
-
- private:
   // The value of a key, kept if it is a wanted text.
   bool member(std::string_view key) {
     if (columns_.empty()) {
@@ -60,13 +67,7 @@ class LineReader : private JsonReader {
 
 bool read_json_texts(std::string_view lines, const std::vector<std::string>& columns, RowTexts& texts) {
   texts.found.resize(columns.size());
-  LineReader reader(columns, texts);
-  for (; !lines.empty(); ++texts.lines) {
-    const size_t end = std::min(lines.find('\n'), lines.size());
-    if (!reader.read(lines.substr(0, end))) return false;
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-  }
-  return true;
+  return LineReader(lines, columns, texts).read();
 }
 
 }  // namespace bpe

@@ -9,13 +9,35 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "text/append_utf8.hpp"
 
 namespace bpe {
 
-// Where the first byte in [p, end) is that is '"', '\\' or below a space; end if none is.
-inline const char* end_of_plain(const char* p, const char* end) {
+// Where the first byte in [p, end) is that is '"', '\\' or below a space; end if none is. With `out`, the bytes before
+// it are copied to where that points, and it is moved behind them; as many bytes as are left to read may be
+// overwritten.
+template <bool kCopies = false>
+inline const char* end_of_plain(const char* p, const char* end, [[maybe_unused]] uint8_t** out = nullptr) {
+  [[maybe_unused]] const char* const begin = p;
+#ifdef __SSE2__
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), control = _mm_set1_epi8(0x1F);
+    if constexpr (kCopies) _mm_storeu_si128(reinterpret_cast<__m128i*>(*out + (p - begin)), bytes);
+    const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes);
+    const __m128i is_mark =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    if (const int found = _mm_movemask_epi8(_mm_or_si128(is_control, is_mark))) {
+      p += __builtin_ctz(static_cast<unsigned>(found));
+      if constexpr (kCopies) *out += p - begin;
+      return p;
+    }
+  }
+#else
+  // eight at a time
   constexpr uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
   const auto zeros = [](uint64_t word) { return (word - ones) & ~word & high; };
   for (; end - p >= 8; p += 8) {
@@ -25,18 +47,25 @@ inline const char* end_of_plain(const char* p, const char* end) {
     const uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\') | control;
     if (found == 0) continue;
     if constexpr (std::endian::native == std::endian::little)  // carries mark none wrongly but those after the first
-      return p + (std::countr_zero(found) >> 3);
+      p += std::countr_zero(found) >> 3;
     break;
   }
+#endif
   while (p < end && *p != '"' && *p != '\\' && static_cast<uint8_t>(*p) >= 0x20) ++p;
+  if constexpr (kCopies) {
+    const auto size = static_cast<size_t>(p - begin);
+    std::memcpy(*out, begin, size);
+    *out += size;
+  }
   return p;
 }
 
 // A place in UTF-8 that holds JSON. Every method returns false for what it does not take, and leaves the place anywhere
-// then.
-class JsonReader {
+// then. `kByLine`: ends of lines are no white space.
+template <bool kByLine>
+class BasicJsonReader {
  public:
-  explicit JsonReader(std::string_view json) { begin(json); }
+  explicit BasicJsonReader(std::string_view json) { begin(json); }
 
  protected:
   void begin(std::string_view json) {
@@ -44,7 +73,7 @@ class JsonReader {
     end_ = json.data() + json.size();
   }
   void skip_space() {
-    while (p_ < end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r' || *p_ == '\n')) ++p_;
+    while (p_ < end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r' || (!kByLine && *p_ == '\n'))) ++p_;
   }
   bool take(char c) {
     skip_space();
@@ -91,9 +120,13 @@ class JsonReader {
   bool string(Bytes* out) {
     if (!take('"')) return false;
     while (true) {
-      const char* const begin = p_;
-      p_ = end_of_plain(p_, end_);
-      if (out) out->append(begin, p_);
+      if constexpr (requires { out->end_for_copies(); }) {
+        p_ = end_of_plain<true>(p_, end_, out->end_for_copies());
+      } else {
+        const char* const begin = p_;
+        p_ = end_of_plain(p_, end_);
+        if (out) out->append(begin, p_);
+      }
       if (p_ == end_ || static_cast<uint8_t>(*p_) < 0x20) return false;
       if (*p_++ == '"') return true;
       if (!escape(out)) return false;
@@ -193,5 +226,7 @@ class JsonReader {
 
   std::vector<std::string_view> keys_;  // of the object that is read
 };
+
+using JsonReader = BasicJsonReader<false>;
 
 }  // namespace bpe

@@ -28,6 +28,7 @@ struct RowTexts {
     end += to - from;
   }
   void push_back(uint8_t byte) { *end++ = byte; }
+  uint8_t** end_for_copies() { return &end; }  // see end_of_plain
 };
 
 // How the rows of a file are written, and which of their fields are wanted.

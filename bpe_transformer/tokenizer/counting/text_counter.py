@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -161,10 +161,11 @@ class TextCounter(WordTables):
 
     def _add_rows(self, texts: Iterator[str], report: Callable[[], None] | None = None) -> None:
         """Counts the texts of rows, which are read ahead."""
-        for batch in read_ahead(_batches(texts), size=lambda texts: len(texts[0])):
-            self._add_batch(batch)
-            if report:
-                report()
+        with closing(read_ahead(_batches(texts), size=lambda texts: len(texts[0]))) as batches:
+            for batch in batches:
+                self._add_batch(batch)
+                if report:
+                    report()
 
     def add_stream(
         self,
@@ -276,7 +277,8 @@ class TextCounter(WordTables):
             raise ConfigError('documents="" separates nothing; choose "file", "line" or the text between two documents')
         split = self.pretokenizer
         by_block = split.normalizer is None or split.normalization is not None
-        blocks: Iterator[Any] = file.blocks(self._block)
+        is_packed = compression(file.path) is not None
+        blocks: Generator[Any, None, None] = file.blocks(self._block, buffers=3 if is_packed else 1)
         if errors == "replace":
             blocks = replace_invalid(blocks, stats)
         in_steps = by_block and can_cut(split.splitter)
@@ -289,14 +291,16 @@ class TextCounter(WordTables):
         if split.normalization:
             begins = partial(begins_segment, split.normalization)
             blocks = normalize_blocks(blocks, split.normalize, begins, file.path)
-        if compression(file.path) or split.normalization:
-            blocks = read_ahead(bytes(block) for block in blocks)
+            blocks = read_ahead(blocks)
+        elif is_packed:  # one block is counted, one waits, one is unpacked
+            blocks = read_ahead(blocks, depth=1)
         stream = _core.DocumentStream(self._native, split.splitter, separator)
         try:
-            for block in blocks:
-                stream.add(block)
-                if report:
-                    report(file.position)
+            with closing(blocks):
+                for block in blocks:
+                    stream.add(block)
+                    if report:
+                        report(file.position)
             stream.finish()
         except _core.InvalidUtf8 as problem:
             _, position, byte = problem.args
@@ -313,11 +317,13 @@ class TextCounter(WordTables):
                 _check_columns(str(path), columns, names)
             chosen = columns if columns is not None else _text_columns(str(path), file.schema_arrow)
             done, rows, size = 0, max(file.metadata.num_rows, 1), path.stat().st_size
-            for table in read_ahead(parquet_tables(path, file, min(_TABLE_BYTES, self._block), chosen)):
-                self._add_table(table, chosen, stats, are_utf8=True)
-                done += table.num_rows
-                if report:
-                    report(size * done // rows)
+            tables = read_ahead(parquet_tables(path, file, min(_TABLE_BYTES, self._block), chosen))
+            with closing(tables):
+                for table in tables:
+                    self._add_table(table, chosen, stats, are_utf8=True)
+                    done += table.num_rows
+                    if report:
+                        report(size * done // rows)
 
     def _add_table(
         self,

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from bpe_transformer.errors import CorpusError, EncodingError, SpecialTokenError
-from bpe_transformer.io import ErrorsOrKeep, lock_output
+from bpe_transformer.io import ErrorsOrKeep, lock_output, read_ahead
 from bpe_transformer.ledger import Ledger, Stage, StageRecorder
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.encoding.encodings import Encodings
@@ -146,12 +146,14 @@ class FileUnits:
             pieces: list[Piece] = self.units[unit]
             try:
                 at = progress.state
-                for group in self._texts.groups(pieces, at.piece, at.position):
-                    encodings = self._encode(group)
-                    with remedy_added(folder):
-                        progress.append(group, encodings, self._frame)
-                    if report is not None:
-                        report(group.done)
+                groups = self._texts.groups(pieces, at.piece, at.position)
+                with closing(read_ahead(groups, depth=1, size=lambda group: group.num_bytes)) as ahead:
+                    for group in ahead:
+                        encodings = self._encode(group)
+                        with remedy_added(folder):
+                            progress.append(group, encodings, self._frame)
+                        if report is not None:
+                            report(group.done)
             except BaseException:
                 progress.save_if_possible()
                 raise

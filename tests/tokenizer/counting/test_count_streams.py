@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpe_transformer import PretokenCounter, PretokenCounts, Pretokenizer, _core
 from bpe_transformer.errors import ConfigError, CorpusError, InvalidUtf8Error
+from bpe_transformer.io import Errors
 from bpe_transformer.tokenizer.splitting import patterns
 
 # what stands at the borders of the patterns: contractions, marks, numbers, white space of all kinds, and other alphabets
@@ -157,3 +161,21 @@ def test_bad_bytes_name_file_and_place_in_every_way_of_reading(tmp_path: Path) -
                 PretokenCounts.from_files(file, split, documents=documents)
     with pytest.raises(CorpusError, match="not a file"):
         PretokenCounter().add_file(tmp_path)
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+@pytest.mark.parametrize("packed", [gzip.compress, lambda data: bytes(pa.Codec("zstd").compress(data, asbytes=True))])
+def test_blocks_that_are_unpacked_ahead_stay_in_order(
+    packed: Callable[[bytes], bytes], errors: Errors, tmp_path: Path
+) -> None:
+    data = b"".join(b"low%d lower\r\n" % (number % 97) * (number % 5) for number in range(400))
+    suffix = "gz" if packed is gzip.compress else "zst"
+    (tmp_path / "a.txt").write_bytes(data)
+    (tmp_path / f"a.txt.{suffix}").write_bytes(packed(data[:1000]) + packed(data[1000:]))  # of several frames
+    counters = []
+    for name in ("a.txt", f"a.txt.{suffix}"):
+        counter = PretokenCounter("gpt2", 2)
+        counter._block = 64
+        counter.add_file(tmp_path / name, documents="line", errors=errors)
+        counters.append((dict(counter.counts().items()), counter.num_documents, counter.num_bytes))
+    assert counters[0] == counters[1]
