@@ -62,7 +62,7 @@ def test_ctrl_c_in_an_expression_that_python_matches_ends_all_threads(mixed: Tok
     text, started = TEXT[:2_000_000], time.process_time()
     with interrupted_after(0.2), pytest.raises(KeyboardInterrupt):
         tok.encode_batch([text, text], num_threads=2)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 2  # a second of each thread
 
 
 def test_a_handler_that_raises_nothing_changes_nothing(mixed: Tokenizer) -> None:
