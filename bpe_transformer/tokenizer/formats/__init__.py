@@ -120,6 +120,7 @@ def load(
     try:
         with garbage_collection_paused():
             module, model = _read(file, pattern, special_tokens)
+            of_file = model
             if file.name in SAVED_FILES or module.NAME == TOKENIZER_FILE:
                 neighbours = role_files.read(file.parent)
                 if neighbours.fields:
@@ -131,7 +132,9 @@ def load(
         if verify:
             from bpe_transformer.tokenizer.formats import probe
 
-            probe.verify_read(codec, module, file.parent if module.NAME in DIRECTORIES else file)
+            # the tokenizers package reads no neighbours
+            alone = accept(of_file) if module.NAME == TOKENIZER_FILE and of_file is not model else codec
+            probe.verify_read(alone, module, file.parent if module.NAME in DIRECTORIES else file)
     except FormatError as cause:
         said = str(cause) if str(file) in str(cause) else f"{file}: {cause}"
         raise FormatError(said if ";" in said else f"{said}; get the file anew, or name another") from cause

@@ -67,6 +67,7 @@ class Neighbours:
 
     - `special`, `added`: ids of added tokens by their texts; `flags` with which they are found (see `special_tokens.FLAGS`).
     - `generation`: ids of roles in generation_config.json, for those that no other file names.
+    - `names`: tokens that are said to be special, some of them without an id.
     - `fields`: what else tokenizer_config.json holds, which is kept and written back.
     """
 
@@ -75,6 +76,7 @@ class Neighbours:
     added: Mapping[str, int] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generation: Mapping[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -109,6 +111,12 @@ class Neighbours:
                     kept = tuple(flag for flag in kept if flag != "normalized")
                 if kept:
                     flags[text] = kept
+        for text in self.names:  # tokens of the vocabulary that its own file does not call special
+            if text in special or text in added or len(text) < 2:
+                continue
+            same = model.id_of.get(text.encode())
+            if same is not None and not merged[same]:
+                special[text] = same
         text_of = {id: text for text, id in special.items()}
         roles = self.roles.over(Roles(**{r: text_of[id] for r, id in self.generation.items() if id in text_of}))
         framing = {}
@@ -170,7 +178,8 @@ def read(folder: Path) -> Neighbours:
             raise FormatError(
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
             ) from None
-    return Neighbours(roles, special, added, flags, _generation_ids(_object(folder / GENERATION_FILE)), others)
+    generation = _generation_ids(_object(folder / GENERATION_FILE))
+    return Neighbours(roles, special, added, flags, generation, tuple(sorted(names - {""})), others)
 
 
 def _entries(folder: Path, decoder: Any) -> Iterator[tuple[str, int, Mapping[str, Any]]]:

@@ -77,6 +77,8 @@ def test_added_tokens_and_roles_are_read(folder: Path, plain: Tokenizer) -> None
         first + 1, *low, first + 2, *lower, first + 4,
     ]  # fmt: skip
     assert tok.pattern == "qwen2"
+    file = folder if (folder / "vocab.json").is_file() else folder / "tokenizer.json"
+    assert Tokenizer.from_file(file, verify=True).digest == tok.digest, "as import reads it"
 
 
 def test_they_are_written_back(folder: Path, tmp_path: Path) -> None:
@@ -123,6 +125,22 @@ def test_a_space_before_the_text_and_tokens_around_it(folder: Path) -> None:
     assert tok.encode("low", add_bos=True, add_eos=True) == [start, *tok.encode(" low"), end]
     write(folder, tokenizer_config={"bos_token": "<|im_start|>", "add_bos_token": True})
     assert Tokenizer.load(folder).encode("low", add_bos=True)[0] == start
+
+
+@pytest.mark.parametrize("role", [{"pad_token": "<pad>"}, {"additional_special_tokens": [{"content": "<pad>"}]}])
+@pytest.mark.parametrize("file", ["tokenizer_config", "special_tokens_map"])
+def test_a_token_of_the_vocabulary_that_neighbours_call_special(
+    plain: Tokenizer, tmp_path: Path, file: str, role: dict[str, Any]
+) -> None:
+    model = replace(plain.model, tokens=(*plain.model.tokens, b"<pad>"))
+    Tokenizer(model).export(tmp_path / "tokenizer.json")
+    assert Tokenizer.load(tmp_path).special_tokens == {}
+    write(tmp_path, **{file: role})
+    tok = Tokenizer.from_file(tmp_path / "tokenizer.json", verify=True)
+    assert tok.special_tokens == {"<pad>": plain.vocab_size}
+    assert tok.encode("low<pad>", allowed_special="all") == [*plain.encode("low"), plain.vocab_size]
+    tok.save(tmp_path / "saved")
+    assert Tokenizer.load(tmp_path / "saved").digest == tok.digest
 
 
 def test_what_contradicts_the_vocabulary_is_left_out(folder: Path, plain: Tokenizer) -> None:
