@@ -133,10 +133,10 @@ void Encoder::encode_pretoken(std::string_view pretoken, WordCache& cache, IdBuf
 #define BPE_FOR_AVX2
 #endif
 
-template <class Grammar>
+template <class Grammar, bool kGaps>
 BPE_FOR_AVX2 void Encoder::encode_words_avx2(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out,
                                              const uint8_t*& at) const {
-  encode_words<Grammar>(pattern, text, cache, out, at);
+  encode_words<Grammar, kGaps>(pattern, text, cache, out, at);
 }
 
 // Binary data makes very many words that never come again, and in most of them nothing merges: they are just their
@@ -171,7 +171,7 @@ BPE_FOR_AVX2 void Encoder::encode_words_avx2(const Pattern& pattern, Text text, 
 
 // Encodes a text whose words are its pre-tokens, a block at a time. Sets `at` to each pre-token that is not in the
 // cache, for errors.
-template <class Grammar>
+template <class Grammar, bool kGaps>
 void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out,
                            const uint8_t*& at) const {
   constexpr size_t kBlock = WordBlock::kMax;
@@ -182,7 +182,9 @@ void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, 
   WordBlock words;
   const LookUpWords look_up = look_up_words();
   words.borders[0] = text.data;
-  const bool may_be_bytes = alphabet_.bytes && whole_words_.empty() && !merger_.undoes();
+  words.starts = words.borders;
+  if constexpr (kGaps) words.starts = splitter.starts();
+  const bool may_be_bytes = !kGaps && alphabet_.bytes && whole_words_.empty() && !merger_.undoes();
   bool mostly_bytes = false;
   Checkpoint* const checkpoint = Checkpoint::current();
   for (size_t n; (n = splitter.next(words.borders + 1)); words.borders[0] = words.borders[n]) {
@@ -209,7 +211,7 @@ void Encoder::encode_words(const Pattern& pattern, Text text, WordCache& cache, 
       } else if (key.low < kBlock && take(cache.large.find(words.long_keys[key.low], words.long_hashes[key.low]))) {
         continue;
       }
-      at = words.borders[i];
+      at = words.starts[i];
       ++num_new;
       const auto from = static_cast<size_t>(to - out.data());
       out.resize(from);
@@ -230,7 +232,7 @@ void Encoder::encode_plain(const Pattern& pattern, Text text, WordCache& cache, 
   const uint8_t* const end = text.data + text.size;
   const uint8_t* at = text.data;
   try {
-    if (alphabet_.marks_end || !pattern.keeps_all) {
+    if (alphabet_.marks_end && !alphabet_.some_bytes) {  // white space around words is left out
       each_pretoken(pattern, text.data, end, end, [&](const uint8_t* from, const uint8_t* to) {
         at = from;
         encode_pretoken(std::string_view(reinterpret_cast<const char*>(from), static_cast<size_t>(to - from)), cache,
@@ -239,6 +241,8 @@ void Encoder::encode_plain(const Pattern& pattern, Text text, WordCache& cache, 
     } else {
       const bool avx2 = simd::level() != simd::Level::kPlain;
       with_grammar(pattern, [&]<class Grammar>() {
+        if constexpr (requires(const scan::Splitter<Grammar>& splitter) { splitter.starts(); })
+          if (!pattern.keeps_all) return encode_words<Grammar, true>(pattern, text, cache, out, at);
         if (avx2) encode_words_avx2<Grammar>(pattern, text, cache, out, at);
         else encode_words<Grammar>(pattern, text, cache, out, at);
       });

@@ -81,9 +81,9 @@ class Encoder {
   void encode_on_miss(std::string_view word, WordCache& cache, IdBuffer& out) const;
   void encode_parts(std::string_view word, size_t stop, WordCache& cache, IdBuffer& out) const;
   size_t encode_mostly_bytes(const uint8_t* const* borders, size_t n, IdBuffer& out) const;
-  template <class Grammar>
+  template <class Grammar, bool kGaps = false>
   void encode_words(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
-  template <class Grammar>
+  template <class Grammar, bool kGaps = false>
   void encode_words_avx2(const Pattern& pattern, Text text, WordCache& cache, IdBuffer& out, const uint8_t*& at) const;
 
   Merger merger_;

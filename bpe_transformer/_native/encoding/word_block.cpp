@@ -22,7 +22,7 @@ template <class Keys>
   size_t num_long = 0;
   for (size_t i = 0; i < n; ++i) {
     const std::string_view word = words.word(i);
-    const auto readable = static_cast<size_t>(end - words.borders[i]);
+    const auto readable = static_cast<size_t>(end - words.starts[i]);
     if (word.size() <= ShortKey::kMaxBytes) [[likely]] {
       const ShortKey key = Keys::short_key(word, readable);
       words.keys[i] = key;

@@ -14,13 +14,14 @@ struct WordBlock {
   static constexpr size_t kMax = 384;     // words
   static constexpr uint64_t kIsLong = 1;  // as `high`, which neither a short word nor a free entry has
 
-  const uint8_t* borders[kMax + 1];
+  const uint8_t* borders[kMax + 1];  // where words end, from the second on
+  const uint8_t* const* starts;      // where they begin: `borders`, unless there is text between them
   ShortKey keys[kMax];  // of a longer word: its place in long_keys, kMax for one that is too long for them, and kIsLong
   LongKey long_keys[kMax];
   uint64_t hashes[kMax], long_hashes[kMax];
 
   std::string_view word(size_t i) const {
-    return {reinterpret_cast<const char*>(borders[i]), static_cast<size_t>(borders[i + 1] - borders[i])};
+    return {reinterpret_cast<const char*>(starts[i]), static_cast<size_t>(borders[i + 1] - starts[i])};
   }
 };
 

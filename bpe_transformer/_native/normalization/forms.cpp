@@ -38,7 +38,17 @@ class Tables {
   uint8_t combining_class(uint32_t c) const { return combining_[c]; }
   // In a form: kBegins if a segment may begin with a character, kStable if it stays alone.
   uint8_t flags(Form form, uint32_t c) const { return flags_[c] >> (2 * static_cast<unsigned>(form)) & 3; }
-  static constexpr uint8_t kBegins = 1, kStable = 2;
+  static constexpr uint8_t kBegins = 1, kStable = 2, kBoth = kBegins | kStable;
+
+  // The place behind the characters of three bytes from p on that all begin segments and stay alone, in blocks where
+  // all do.
+  const uint8_t* after_stable(Form form, const uint8_t* p, const uint8_t* end) const {
+    const unsigned shift = static_cast<unsigned>(form);
+    while (end - p >= 3 && (p[0] & 0xF0) == 0xE0 && unicode::continues(p[1]) && unicode::continues(p[2]) &&
+           (stable_blocks_[size_t{p[0] & 0x0Fu} << 6 | (p[1] & 0x3F)] >> shift & 1))
+      p += 3;
+    return p;
+  }
 
   void decompose(Form form, uint32_t c, CodePointString& out) const {
     if (c - kSyllable < kSyllables) {
@@ -94,6 +104,7 @@ class Tables {
   void add_flags(Form form, const std::vector<bool>& joins);
 
   std::vector<uint8_t> combining_, flags_;
+  std::array<uint8_t, 1024> stable_blocks_{};   // of 64 code points of three bytes: in which forms all are kBoth
   std::array<std::vector<uint16_t>, 2> place_;  // in texts_, canonical and compatible; 0 for none
   std::vector<std::span<const uint32_t>> texts_;
   std::unordered_map<uint64_t, uint32_t> compositions_;
@@ -152,6 +163,12 @@ void Tables::add_flags(Form form, const std::vector<bool>& joins) {
     }
     flags_[c] |= static_cast<uint8_t>(flags << shift);
   }
+  for (uint32_t block = 0x800 >> 6; block < stable_blocks_.size(); ++block) {
+    const uint32_t first = block << 6;
+    bool all = first < 0xD800 || first > 0xDFFF;  // no surrogates
+    for (uint32_t c = first; c < first + 64; ++c) all &= this->flags(form, c) == kBoth;
+    if (all) stable_blocks_[block] |= static_cast<uint8_t>(1u << static_cast<unsigned>(form));
+  }
 }
 
 // The place behind ASCII from p on; may stop early.
@@ -200,20 +217,22 @@ bool begins_segment(Form form, uint32_t code_point) {
 }
 
 size_t first_change(Form form, Text text, size_t from) {
-  constexpr uint8_t kBoth = Tables::kBegins | Tables::kStable;
   const Tables& tables = Tables::get();
   const uint8_t* const end = text.data + text.size;
   const uint8_t* segment = text.data + from;
   for (const uint8_t* p = segment; p < end;) {
-    const uint8_t* const after = after_ascii(p, end);
-    if (after > p) {
+    if (const uint8_t* const after = after_ascii(p, end); after > p) {
       p = after, segment = after - 1;
+      continue;
+    }
+    if (const uint8_t* const after = tables.after_stable(form, p, end); after > p) {
+      p = after, segment = after - 3;
       continue;
     }
     const unicode::Symbol symbol = unicode::decode(p, end);
     const uint8_t flags = flags_of(tables, form, symbol);
     if (flags & Tables::kBegins) segment = symbol.code_point == unicode::kInvalid ? p + 1 : p;
-    if (flags != kBoth) return static_cast<size_t>(segment - text.data);
+    if (flags != Tables::kBoth) return static_cast<size_t>(segment - text.data);
     p += symbol.length;
   }
   return text.size;

@@ -14,6 +14,7 @@
 #include "normalization/alignment.hpp"
 #include "normalization/charsmap.hpp"
 #include "normalization/forms.hpp"
+#include "splitting/compiled/split_sequence.hpp"
 #include "text/text.hpp"
 
 namespace bpe {
@@ -47,6 +48,8 @@ Step lowercase_step();
 Step prepend_step(std::string content);
 // Each match is replaced. An empty one right after another does not count.
 Step replace_step(FindMatches matches, std::string content);
+// The same for the matches of a compiled stage, which has to outlive the step.
+Step replace_step(const compiled::Stage& stage, std::string content);
 // SentencePiece's normalisation, and that of the `tokenizers` package with the same map: Charsmap::by_graphemes.
 // The map has to outlive the step.
 Step charsmap_step(const Charsmap& map);

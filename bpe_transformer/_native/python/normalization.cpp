@@ -89,20 +89,6 @@ bpe::FindMatches matches_of(nb::callable function) {
   };
 }
 
-// The matches of a compiled expression, which has to live as long.
-bpe::FindMatches matches_of(const bpe::compiled::Automaton& automaton) {
-  return [&automaton](bpe::Text text, const bpe::FoundMatch& found) {
-    const uint8_t* const end = text.data + text.size;
-    const uint8_t* at = text.data;
-    bpe::compiled::Match match{end, end};
-    for (bool advance = false; automaton.find(text.data, at, end, advance, match); at = match.to) {
-      bpe::pass_checkpoint();
-      advance = match.from == match.to;
-      found(match.from, match.to);
-    }
-  };
-}
-
 bpe::Step to_step(const nb::tuple& step) {
   const std::string_view kind = view_of(step[0]);
   if (kind == "form") return bpe::form_step(static_cast<Form>(nb::cast<int>(step[1])));
@@ -112,7 +98,7 @@ bpe::Step to_step(const nb::tuple& step) {
   if (kind == "graphemes") return bpe::graphemes_step(*nb::cast<const bpe::Charsmap*>(step[1]));
   const bpe::compiled::SplitSequence* compiled = nullptr;
   if (nb::try_cast(step[1], compiled, false) && compiled)
-    return bpe::replace_step(matches_of(compiled->stages()[0].automaton), to_string(step[2]));
+    return bpe::replace_step(compiled->stages()[0], to_string(step[2]));
   return bpe::replace_step(matches_of(nb::cast<nb::callable>(step[1])), to_string(step[2]));
 }
 

@@ -105,7 +105,7 @@ class Splitter<Compiled> {
 
   size_t next(const uint8_t** ends) { return sequence_.next(kBlock, starts_, ends); }
   // The starts of the pre-tokens of the last call, for patterns that do not keep all.
-  const uint8_t* start(size_t i) const { return starts_[i]; }
+  const uint8_t* const* starts() const { return starts_; }
 
  private:
   compiled::SequenceSplitter sequence_;
@@ -132,14 +132,16 @@ class Splitter<Custom> {
   size_t next(const uint8_t** ends) {
     given_ = at_;
     at_ = std::min(given_ + kBlock, pretokens_.size());
-    for (size_t i = given_; i < at_; ++i) ends[i - given_] = pretokens_[i].second;
+    for (size_t i = given_; i < at_; ++i)
+      starts_[i - given_] = pretokens_[i].first, ends[i - given_] = pretokens_[i].second;
     return at_ - given_;
   }
-  const uint8_t* start(size_t i) const { return pretokens_[given_ + i].first; }
+  const uint8_t* const* starts() const { return starts_; }
 
  private:
   std::vector<std::pair<const uint8_t*, const uint8_t*>> pretokens_;
   size_t given_ = 0, at_ = 0;
+  const uint8_t* starts_[kBlock];
 };
 
 // Calls emit(start, end) for each.
@@ -152,8 +154,8 @@ inline void each(const Pattern& pattern, const uint8_t* begin, const uint8_t* st
   while (const size_t n = splitter.next(ends)) {
     pass_checkpoint();
     for (size_t i = 0; i < n; from = ends[i++]) {
-      if constexpr (requires { splitter.start(i); })
-        if (!pattern.keeps_all) from = splitter.start(i);
+      if constexpr (requires { splitter.starts(); })
+        if (!pattern.keeps_all) from = splitter.starts()[i];
       emit(from, ends[i]);
     }
   }

@@ -29,6 +29,9 @@ SEQUENCES = {
     "tekken": (TEKKEN,),
     "CLIP": (patterns.keeping(patterns.CLIP_WORDS),),
     "BERT": (patterns.dropping(r"\s+"), r"[!-/:-@\[-`{-~\p{P}]"),
+    "at white space": (patterns.dropping(r"\s+"),),
+    "at spaces, then words": (patterns.dropping(" "), "gpt2"),
+    "words, then numbers": (patterns.keeping(r"[\w]+|[^\w\s]+"), r"\p{N}"),
     "superword": ("superword",),
     "merged with the next": (r"(?:X|\d)(?:(?!X|\d)[\s\S])*+|(?:(?!X|\d)[\s\S])++",),
     "merged with the one before": (r"(?:(?!\s)[\s\S])*+\s|(?:(?!\s)[\s\S])++", r"\p{Lu}"),
@@ -81,6 +84,27 @@ def test_sequences_in_use_split_as_regex_does(name: str) -> None:
     scanner = compiled(chain)
     for text in texts(random.Random(name), 150, 12 if "groups" in name else 60):
         assert _core.split(scanner, text) == by_regex(chain, text), text
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_long_texts_which_are_split_at_several_places_at_once(name: str) -> None:
+    chain, draw = tuple(map(patterns.canonical, SEQUENCES[name])), random.Random(name)
+    scanner = compiled(chain)
+    for _ in range(4):
+        some = draw.sample(CHARACTERS, draw.choice((3, 12, 60)))
+        words = ["".join(draw.choices(some, k=draw.randint(1, 9))) for _ in range(50)]
+        text = "".join(
+            draw.choice((*words, " ", " the", "\n", "  ", "can't", "ABC", "12", "漢字")) for _ in range(1200)
+        )
+        data = text.encode()
+        if draw.random() < 0.5:
+            damaged = bytearray(data)
+            for _ in range(40):
+                damaged[draw.randrange(len(data))] = draw.choice(b"\x80\xff\xe3 a")
+            data = bytes(damaged)
+        length = draw.choice((len(data), 5000, 2100, 700))
+        text = data[:length].decode("utf-8", "surrogateescape")
+        assert _core.split(scanner, data[:length]) == by_regex(chain, text)
 
 
 @pytest.mark.parametrize("name", ["DeepSeek", "CLIP", "before capitals", "o200k"])

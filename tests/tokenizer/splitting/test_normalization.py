@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import pytest
+import regex
 import unicodedata2
 from click.testing import CliRunner
 
@@ -157,6 +158,23 @@ def test_maps_take_the_longest_entry_and_squeeze_spaces(entries: dict[str, str],
         assert (normalized.decode(), starts.tolist(), ends.tolist()) == (expected, begins.tolist(), stops.tolist()), (
             text
         )
+
+
+def test_lower_case_and_runs_are_the_same_in_blocks_and_with_places() -> None:
+    draw = random.Random(9)
+    cased = [c for c in EVERYTHING if c.lower() != c]
+    steps: list[tuple[str, ...]] = [("lowercase",), ("replace", r"\s+", " "), ("replace", r"[^a-z]+", "é")]
+    for step in steps:
+        normalizer = normalizers.NormalizerSequence([step])
+        for _ in range(150):
+            some = [*draw.sample(cased, 3), *draw.sample(EVERYTHING, 3), *"aB \n\u3000한글é"][draw.choice((0, 6, 9)) :]
+            text = "".join(draw.choice(some) * draw.choice((1, 1, 1, 2, 9)) for _ in range(draw.randrange(90)))
+            data = text.encode() if draw.random() < 0.7 else text.encode()[1:]
+            found = normalizer.core.normalize(data)
+            assert found == normalizer.core.normalize_aligned(data)[0]
+            if step[0] == "replace":
+                decoded = data.decode("utf-8", "surrogateescape")
+                assert found.decode("utf-8", "surrogateescape") == regex.sub(step[1], step[2], decoded)
 
 
 def test_a_digest_stands_for_the_version_of_unicode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,24 +17,30 @@ Automaton::Automaton(const Program& program, bool of_names)
   find_cuts();
 }
 
-// The end of the match that begins at p, in the state of a start; null if there is none.
-const uint8_t* Automaton::match_at(const uint8_t* p, const uint8_t* end, uint32_t state) const {
+// Finds the match that begins at p, in the state of a start; false if there is none.
+bool Automaton::match_at(const uint8_t* p, const uint8_t* end, uint32_t state, Match& match) const {
   const uint32_t* const table = transitions_.data();
-  const uint8_t* last = nullptr;
-  while (p < end) {
+  const uint8_t *const from = p, *last = nullptr;
+  uint32_t how = 0;
+  const auto ends = [&](uint32_t to, const uint8_t* at) {
+    last = to & kMatch ? at : last;
+    how = to & kMatch ? to : how;
+  };
+  while (p < end && state) {
     size_t length = 0;
     const uint32_t to = table[state + classes_.at(p, end, length)];
-    last = to & kMatch ? p : last;
+    ends(to, p);
     state = to & kState;
-    if (!state) return last;
     p += length;
     if (to & kLetters) {
       const uint8_t* const after = scan::ascii_letters(p, end);
-      if (after > p && (table[state + classes_.of('a')] & kMatch)) last = after - 1;
+      if (after > p) ends(table[state + classes_.of('a')], after - 1);
       p = after;
     }
   }
-  return table[state + classes_.edge()] & kMatch ? p : last;
+  if (state) ends(table[state + classes_.edge()], p);
+  if (last) match = {from, last, (how & kDrop) != 0};
+  return last != nullptr;
 }
 
 // The first place from p on where a match may begin, or the end.
@@ -47,10 +53,7 @@ const uint8_t* Automaton::next_begin(const uint8_t* p, const uint8_t* end) const
 bool Automaton::find(const uint8_t* begin, const uint8_t* at, const uint8_t* end, bool advance, Match& match) const {
   for (const uint8_t* p = at;; advance = false) {
     if (!may_be_empty_) p = next_begin(p, end);
-    if (const uint8_t* const to = match_at(p, end, start_at(begin, p, advance))) {
-      match = {p, to};
-      return true;
-    }
+    if (match_at(p, end, start_at(begin, p, advance), match)) return true;
     if (p == end) return false;
     pass_checkpoint();
     size_t length = 0;
@@ -107,7 +110,7 @@ void Automaton::find_beginnings() {
 // the text.
 bool Automaton::stays_apart(uint32_t state, uint32_t after) const {
   const uint32_t to = transitions_[state + after], at_end = transitions_[state + classes_.edge()];
-  return !(to & kState) && (to & kMatch) == (at_end & kMatch);
+  return !(to & kState) && (to & (kMatch | kDrop)) == (at_end & (kMatch | kDrop));
 }
 
 void Automaton::find_cuts() {

@@ -17,6 +17,7 @@ namespace bpe::compiled {
 struct Match {
   const uint8_t* from;
   const uint8_t* to;
+  bool drops = false;  // it is no part of any pre-token
 };
 
 class Automaton {
@@ -38,6 +39,8 @@ class Automaton {
   // Whether it finds no match in any text of these characters alone.
   bool finds_nothing_in(const CodePoints& alphabet) const;
   bool may_be_empty() const { return may_be_empty_; }
+  // Whether a match may begin with a character whose first byte this is.
+  bool may_begin(uint8_t byte) const { return may_begin_[byte]; }
   bool looks_back() const { return looks_back_; }
 
   const Classes& classes() const { return classes_; }
@@ -49,9 +52,10 @@ class Automaton {
   // A transition: the place of the next state's row in the table, 0 for the state without threads, and these bits.
   static constexpr uint32_t kMatch = 1u << 31;    // a match ends before the character
   static constexpr uint32_t kLetters = 1u << 30;  // the next state stays the same over ASCII letters
-  static constexpr uint32_t kState = kLetters - 1;
+  static constexpr uint32_t kDrop = 1u << 29;     // that match is dropped
+  static constexpr uint32_t kState = kDrop - 1;
 
-  const uint8_t* match_at(const uint8_t* p, const uint8_t* end, uint32_t state) const;
+  bool match_at(const uint8_t* p, const uint8_t* end, uint32_t state, Match& match) const;
   const uint8_t* next_begin(const uint8_t* p, const uint8_t* end) const;
   uint32_t start_at(const uint8_t* begin, const uint8_t* p, bool advance) const {
     return starts_[advance][looks_back_ ? before_[classes_.before(begin, p)] : 0];

@@ -36,9 +36,9 @@ uint32_t Determinizer::row_of(const State& state) {
   return found->second;
 }
 
-// Follows the threads of a state as far as they take no character, before one of class `after`. Sets takers_; whether a
-// match ends here, which cuts off the threads after it.
-bool Determinizer::follow(const State& state, uint32_t after) {
+// Follows the threads of a state as far as they take no character, before one of class `after`. Sets takers_; tells
+// the match that ends here, which cuts off the threads after it, as in a transition.
+uint32_t Determinizer::follow(const State& state, uint32_t after) {
   const uint32_t before = class_of_what_is_before_[state[0] >> 1];
   const bool advances = state[0] & 1;
   takers_.clear();
@@ -53,7 +53,7 @@ bool Determinizer::follow(const State& state, uint32_t after) {
     const Instruction& one = program_.instructions[at];
     switch (one.op) {
       case Op::kMatch:
-        if (!advances) return true;
+        if (!advances) return Automaton::kMatch | (at == Program::kDropped ? Automaton::kDrop : 0);
         break;
       case Op::kSet: takers_.push_back(at); break;
       case Op::kBefore:
@@ -68,11 +68,11 @@ bool Determinizer::follow(const State& state, uint32_t after) {
         break;
     }
   }
-  return false;
+  return 0;
 }
 
 uint32_t Determinizer::transition(const State& state, uint32_t number) {
-  const bool matches = follow(state, number);
+  const uint32_t match = follow(state, number);
   State next{automaton_.before_[number] << 1};
   ++searches_;
   for (const uint32_t at : takers_) {
@@ -81,7 +81,7 @@ uint32_t Determinizer::transition(const State& state, uint32_t number) {
     seen_[one.next] = searches_;
     next.push_back(one.next);
   }
-  return row_of(next) | (matches ? Automaton::kMatch : 0);
+  return row_of(next) | match;
 }
 
 void Determinizer::run() {

@@ -24,7 +24,7 @@ class Determinizer {
   bool holds(const Instruction& one, uint32_t number) const;
   void distinguish_before();
   uint32_t row_of(const State& state);
-  bool follow(const State& state, uint32_t after);
+  uint32_t follow(const State& state, uint32_t after);
   uint32_t transition(const State& state, uint32_t number);
 
   const Program& program_;

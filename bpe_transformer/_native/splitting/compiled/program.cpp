@@ -5,11 +5,16 @@ namespace bpe::compiled {
 using Op = Instruction::Op;
 
 Program::Program(const std::vector<Part>& parts) {
-  add(Op::kMatch, 0, 0, 0);
+  add(Op::kMatch, 0, 0, 0);  // kKept
+  add(Op::kMatch, 0, 0, 0);  // kDropped
   std::vector<uint32_t> starts;
   for (const Part& part : parts) {
     part_ = static_cast<uint32_t>(starts.size());
-    starts.push_back(compile(*part.pattern, 0));
+    starts.push_back(compile(*part.pattern, part.drops ? kDropped : kKept));
+    if (part.skips) {
+      const uint32_t any = add(Op::kSet, set_number(Neighbours::of(CodePoints::all())), kDropped, 0);
+      starts.back() = add(Op::kSplit, 0, starts.back(), any);
+    }
     alphabets.push_back(part.alphabet);
     set_number(Neighbours::of(part.alphabet));  // so that its classes are apart from others
   }

@@ -22,10 +22,13 @@ struct Instruction {
 struct Part {
   const Node* pattern;
   CodePoints alphabet = CodePoints::all();
+  bool drops = false;  // its matches are no part of pre-tokens
+  bool skips = false;  // nor is any character at which none begins
 };
 
 struct Program {
-  std::vector<Instruction> instructions;  // the first is kMatch
+  static constexpr uint32_t kKept = 0, kDropped = 1;  // the instructions kMatch
+  std::vector<Instruction> instructions;
   std::vector<Neighbours> sets;
   uint32_t start = 0;
   bool looks_back = false;

@@ -10,17 +10,9 @@ void SplitSequence::add(std::string_view expression, bool has_nested_sets, const
   Automaton automaton(Program(pattern), behavior.of_names);
   if (behavior.joins != Behavior::Joins::kNothing && automaton.may_be_empty())
     throw Unsupported("empty matches that join the text beside them");
+  keeps_all_ &= behavior.keeps == Behavior::Keeps::kAll;
   stages_.push_back({std::move(pattern), std::move(automaton), behavior});
 }
-
-namespace {
-
-bool is_run(const Node& pattern) {
-  return pattern.kind == Node::Kind::kRepeat && pattern.children[0].is_set() && pattern.least == 1 &&
-         pattern.most == Node::kUnbounded && pattern.is_greedy;
-}
-
-}  // namespace
 
 // Whether a stage takes all characters of a set, wherever they are, and no others, and later ones leave its matches as
 // they are.
@@ -39,26 +31,37 @@ bool SplitSequence::is_alone(size_t stage, const CodePoints& taken) const {
 
 // The parts of a program that does the work of all stages, of characters that are edges of the text to each other.
 // Empty if there are none: each stage but the last has to be alone, or to set runs of some characters apart from
-// others.
+// others, or to drop such characters.
 std::vector<Part> SplitSequence::parts() const {
   std::vector<Part> found;
   std::vector<CodePoints> runs;
   CodePoints rest = CodePoints::all();
+  static const Node everything{Node::Kind::kRepeat, {}, {Node::of_set(CodePoints::all())}, 1, Node::kUnbounded};
+  const Node* last = &everything;
   for (size_t i = 0; i < stages_.size(); ++i) {
     const Program program(stages_[i].pattern);
-    if (stages_[i].does.of_names || stages_[i].does.joins != Stage::Joins::kNothing) return {};
+    const Behavior& does = stages_[i].does;
+    if (does.of_names || does.joins != Stage::Joins::kNothing) return {};
     if (stages_[i].automaton.may_be_empty() || program.marks_final_newline || program.looks_back) return {};
-    if (i + 1 == stages_.size()) break;
+    const bool drops = does.keeps == Stage::Keeps::kBetween;
+    if (does.keeps == Stage::Keeps::kMatches) return {};
+    if (i + 1 == stages_.size() && !drops) {
+      last = &stages_[i].pattern;
+      break;
+    }
     const CodePoints taken = program.taken();
     for (const CodePoints& run : runs)
       if (!(run & taken).empty()) return {};
-    if (is_alone(i, taken)) found.push_back({&stages_[i].pattern, taken & rest});
-    else if (is_run(stages_[i].pattern)) runs.push_back(taken & rest);
+    if (drops && (stages_[i].pattern.is_run() || stages_[i].pattern.is_set()))
+      found.push_back({&stages_[i].pattern, taken & rest, true});
+    else if (drops) return {};
+    else if (is_alone(i, taken)) found.push_back({&stages_[i].pattern, taken & rest});
+    else if (stages_[i].pattern.is_run()) runs.push_back(taken & rest);
     else return {};
     rest = rest & ~taken;
   }
   runs.push_back(rest);
-  for (const CodePoints& run : runs) found.push_back({&stages_.back().pattern, run});
+  for (const CodePoints& run : runs) found.push_back({last, run});
   return found;
 }
 
@@ -68,7 +71,7 @@ void SplitSequence::merge() {
   try {
     std::vector<Stage> merged;
     merged.push_back({{}, Automaton(Program(all)), {}});
-    merged[0].stream.prepare(merged[0].automaton);
+    merged[0].stream.prepare(merged[0].automaton, merged[0].automaton);
     if (merged[0].stream.is_ready()) stages_ = std::move(merged);
   } catch (const Unsupported&) {  // too many states: one after another, then
     return;
@@ -76,13 +79,17 @@ void SplitSequence::merge() {
 }
 
 void SplitSequence::finish() {
-  if (!keeps_all() || stages_.empty()) return;
-  if (stages_.size() > 1) merge();
-  else if (stages_[0].does.joins == Stage::Joins::kNothing) stages_[0].stream.prepare(stages_[0].automaton);
-}
-
-bool SplitSequence::keeps_all() const {
-  return std::all_of(stages_.begin(), stages_.end(), [](const Stage& s) { return s.does.keeps == Stage::Keeps::kAll; });
+  Stage& stage = stages_.at(0);
+  if (stages_.size() > 1 || stage.does.keeps == Stage::Keeps::kBetween) return merge();
+  if (stage.does.joins != Stage::Joins::kNothing) return;
+  if (stage.does.keeps == Stage::Keeps::kAll) stage.stream.prepare(stage.automaton, stage.automaton);
+  if (stage.does.keeps != Stage::Keeps::kMatches) return;
+  try {
+    const std::vector<Part> part{{.pattern = &stage.pattern, .skips = true}};
+    stage.stream.prepare(stage.automaton, Automaton(Program(part), stage.does.of_names));
+  } catch (const Unsupported&) {
+    return;
+  }
 }
 
 bool SplitSequence::is_cut(uint32_t before, uint32_t after) const {
@@ -168,7 +175,7 @@ bool SequenceSplitter::take_joined(const Stage& stage, Cursor& cursor, Match& sp
 }
 
 size_t SequenceSplitter::next(size_t most, const uint8_t** starts, const uint8_t** ends) {
-  if (streams_) return stages_[0].stream.next(stages_[0].automaton, first_.end, most, ends, place_);
+  if (stream_) return stream_->next(most, keeps_all_ ? nullptr : starts, ends);
   size_t n = 0;
   Match span{nullptr, nullptr};
   while (n < most) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ class SplitSequence {
   void finish();
 
   const std::vector<Stage>& stages() const { return stages_; }
-  bool keeps_all() const;
+  bool keeps_all() const { return keeps_all_; }
   // Whether a text can always be cut between two code points without changing its pre-tokens. Errs on the side of no.
   bool is_cut(uint32_t before, uint32_t after) const;
   // Whether some texts can be cut.
@@ -51,15 +52,17 @@ class SplitSequence {
   void merge();
 
   std::vector<Stage> stages_;
+  bool keeps_all_ = true;
 };
 
 // The pre-tokens of a text, one after another.
 class SequenceSplitter {
  public:
   SequenceSplitter(const SplitSequence& sequence, const uint8_t* begin, const uint8_t* end)
-      : stages_(sequence.stages()), streams_(stages_.size() == 1 && stages_[0].stream.is_ready()), first_(begin, end) {
+      : stages_(sequence.stages()), keeps_all_(sequence.keeps_all()), first_(begin, end) {
     if (stages_.size() > 1) later_.resize(stages_.size() - 1);
-    place_ = Stream::Place(begin);
+    if (stages_.size() == 1 && stages_[0].stream.is_ready())
+      stream_.emplace(stages_[0].stream, stages_[0].automaton, begin, end);
   }
 
   // Writes up to `most` pre-tokens; returns how many, 0 after the last. `starts` only where they do not add up to the
@@ -83,8 +86,8 @@ class SequenceSplitter {
   Cursor& cursor(size_t level) { return level ? later_[level - 1] : first_; }
 
   const std::vector<Stage>& stages_;
-  const bool streams_;
-  Stream::Place place_{nullptr};
+  const bool keeps_all_;
+  std::optional<StreamSplitter> stream_;
   Cursor first_;               // of the first stage
   std::vector<Cursor> later_;  // of those after it
   size_t level_ = 0;

@@ -46,6 +46,10 @@ struct Node {
 
   static Node of_set(CodePoints code_points) { return {Kind::kSet, Neighbours::of(std::move(code_points)), {}}; }
   bool is_set() const { return kind == Kind::kSet; }
+  // Whether it is a set, at least once and as often as possible.
+  bool is_run() const {
+    return kind == Kind::kRepeat && children[0].is_set() && least == 1 && most == kUnbounded && is_greedy;
+  }
   // Whether it can match without taking a character.
   bool may_be_empty() const;
 };
