@@ -331,8 +331,10 @@ def base_symbols(model: BpeModel, word: bytes) -> list[Id]:
     symbols = [bytes([byte]) for byte in word] if by_byte else [c.encode() for c in word.decode()]
     base = {model.tokens[id]: id for id in model.base_ids if id not in model.word_ends and id not in model.fallback_ids}
     ending = {model.tokens[id].removesuffix((model.end_of_word or "").encode()): id for id in model.word_ends}
-    if model.space_mark is not None and model.space_mark.encode() in base:
-        base[b" "] = base[model.space_mark.encode()]
+    if model.space_mark is not None:
+        base.pop(b" ", None)
+        if model.space_mark.encode() in base:
+            base[b" "] = base[model.space_mark.encode()]
     found: list[Id] = []
     at, after_unknown = 0, False
     for place, symbol in enumerate(symbols):

@@ -291,8 +291,10 @@ class BpeModel:
             if len(inner) == 256 and not marks_end:
                 return _core.Alphabet.of_bytes([inner[byte] for byte in range(256)])
             return _core.Alphabet.of_some_bytes(inner, last, marks_end, unknown, self.fuse_unk)
-        if self.space_mark is not None and ord(self.space_mark) in inner:
-            inner[ord(" ")] = inner[ord(self.space_mark)]
+        if self.space_mark is not None:  # a space is looked up as its mark, so that a token " " is never reached
+            inner.pop(ord(" "), None)
+            if ord(self.space_mark) in inner:
+                inner[ord(" ")] = inner[ord(self.space_mark)]
         return _core.Alphabet.of_characters(inner, last, marks_end, unknown, list(self.fallback_ids), self.fuse_unk)
 
     def whole_tokens(self) -> list[tuple[bytes, int]]:
@@ -305,6 +307,8 @@ class BpeModel:
             kept = {*self.special_tokens.values(), *self.added_tokens.values()}
             fallback = set(self.fallback_ids)  # their text is <0x0A>, not the byte
             texts = [self.tokens[id] if id in fallback else text for id, text in enumerate(self.decoded_bytes)]
+            if self.space_mark is not None:  # spaces are looked up as their mark, so that no text reaches these
+                texts = [b"" if b" " in token else text for token, text in zip(self.tokens, texts, strict=False)]
             whole = [(text, id) for id, text in enumerate(texts) if text and id not in kept]
         if self.pretokenizer.protected:
             whole += [(text.encode(), id) for text, id in self.added_tokens.items()]

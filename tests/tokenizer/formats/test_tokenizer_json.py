@@ -328,3 +328,19 @@ def test_flags_of_two_tokens_in_one_text(first: dict[str, bool], second: dict[st
     theirs, ours = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")), Tokenizer.load(tmp_path)
     for text in ("lower", "low er", "lower low", "erlow", "er low", "lower er"):
         assert ours.encode(text) == theirs.encode(text).ids, text
+
+
+@pytest.mark.parametrize("ignore_merges", [False, True])
+@pytest.mark.parametrize("tokens", [" |▁| a|▁a|a b", "▁| |▁a| a|a b", " | a|a b", "▁|a b"])
+def test_a_token_with_a_space_is_never_found_where_spaces_are_replaced(
+    tokens: str, ignore_merges: bool, tmp_path: Path
+) -> None:
+    vocab = {token: id for id, token in enumerate(("<unk>", "a", "b", *tokens.split("|")))}
+    tok = tokenizers.Tokenizer(
+        models.BPE(vocab, [("▁", "a")] if "▁a" in vocab else [], unk_token="<unk>", ignore_merges=ignore_merges)
+    )
+    tok.normalizer = normalizers.Replace(" ", "▁")
+    tok.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.load(tmp_path / "tokenizer.json")
+    for text in (" ", "▁", " a", "▁a", "a b", " b", "a  b"):
+        assert ours.encode(text) == tok.encode(text).ids, text
