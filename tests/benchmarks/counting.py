@@ -69,6 +69,7 @@ def growth(path: Path, folder: Path, sizes: list[int], runs: int, vocab_size: in
 
 ALONE = """
 import json, sys, time
+import pyarrow
 from bpe_transformer.io import ByteFile
 start = time.perf_counter(), time.process_time()
 with ByteFile(sys.argv[1]) as file:
@@ -127,7 +128,7 @@ def sources(path: Path, folder: Path, runs: int, threads: int) -> None:
     with gzip.open(whole["txt.gz"], "wb", 6) as packed:
         packed.write(text.encode())
     whole["txt.zst"].write_bytes(pa.Codec("zstd").compress(text.encode(), asbytes=True))
-    print(f"{path.name}: sources, counted only, {threads} threads; seconds by the clock (of processor time)")
+    print(f"{path.name}: sources, counted only, threads: {threads}; seconds by the clock (of processor time)")
 
     def show(name: str, file: Path, **options: Any) -> tuple[float, float]:
         wall, processor, _, _, peak, words, total = run(runs, file, threads=threads, **options)
@@ -135,7 +136,7 @@ def sources(path: Path, folder: Path, runs: int, threads: int) -> None:
         beside = f"  unpacking alone {alone[0]:.2f} ({alone[1]:.2f})" if alone else ""
         speed = len(text.encode()) / 1e6 / processor
         print(
-            f"  {name:24} {wall:6.2f} ({processor:5.2f})  {speed:4.0f} MB/s a core  peak {peak:5.0f} MiB{beside}",
+            f"  {name:34} {wall:6.2f} ({processor:5.2f})  {speed:4.0f} MB/s a core  peak {peak:5.0f} MiB{beside}",
             flush=True,
         )
         return words, total
