@@ -40,11 +40,11 @@ def test_each_text_is_split_by_itself(pattern: str, texts: list[str], between: l
     rows = (bytes(buffer), np.array(starts, np.int64), np.array(stops, np.int64))
     if backwards:
         rows = (rows[0], rows[1][::-1].copy(), rows[2][::-1].copy())
-    number = patterns.scanner_number(pattern)
-    assert number is not None
+    grammar = patterns.scanner_number(pattern)
+    assert grammar is not None
     for are_utf8 in (False, True):
         counter = PretokenCounter("gpt2", 1)
-        counter._native.add_rows(number, [rows], are_utf8)
+        counter._native.add_rows(grammar, [rows], are_utf8)
         expected = Counter(word.encode() for text in texts for word in patterns.split(pattern, text))
         assert dict(counter._native.take().items()) == expected
         assert counter.num_bytes == sum(len(text.encode()) for text in texts)
