@@ -52,11 +52,10 @@ std::vector<Part> SplitSequence::parts() const {
     const CodePoints taken = program.taken();
     for (const CodePoints& run : runs)
       if (!(run & taken).empty()) return {};
-    if (drops && (stages_[i].pattern.is_run() || stages_[i].pattern.is_set()))
-      found.push_back({&stages_[i].pattern, taken & rest, true});
-    else if (drops) return {};
-    else if (is_alone(i, taken)) found.push_back({&stages_[i].pattern, taken & rest});
-    else if (stages_[i].pattern.is_run()) runs.push_back(taken & rest);
+    const Node& pattern = stages_[i].pattern;
+    const bool takes_all = drops ? pattern.is_run() || pattern.is_set() : is_alone(i, taken);
+    if (takes_all) found.push_back({&pattern, taken & rest, drops});
+    else if (!drops && pattern.is_run()) runs.push_back(taken & rest);
     else return {};
     rest = rest & ~taken;
   }
