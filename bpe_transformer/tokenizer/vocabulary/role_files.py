@@ -23,6 +23,7 @@ CHAT_TEMPLATE_FILE = "chat_template.jinja"  # where transformers 5 keeps what is
 _CLASS = "PreTrainedTokenizerFast"  # of transformers, which reads any tokenizer.json
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
 _OF_ROLES = frozenset(f"{role.name}_token" for role in fields(Roles))
+_ORDER = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")  # of transformers
 
 
 def write(roles: Roles, folder: Path, other_fields: Mapping[str, Any], tokens: Mapping[str, int]) -> None:
@@ -67,7 +68,7 @@ class Neighbours:
 
     - `special`, `added`: ids of added tokens by their texts; `flags` with which they are found (see `special_tokens.FLAGS`).
     - `generation`: ids of roles in generation_config.json, for those that no other file names.
-    - `names`: tokens that are said to be special, some of them without an id.
+    - `names`: tokens that are said to be special, some of them without an id, in the order in which transformers adds them.
     - `fields`: what else tokenizer_config.json holds, which is kept and written back.
     """
 
@@ -106,17 +107,19 @@ class Neighbours:
                 tokens += [b""] * (id + 1 - len(tokens))
                 tokens[id] = text.encode()
                 (special if is_special else added)[text] = id
-                kept = self.flags.get(text, ())
-                if model.pretokenizer.normalizer is None:
-                    kept = tuple(flag for flag in kept if flag != "normalized")
-                if kept:
+                if kept := self._flags_for(text, model):
                     flags[text] = kept
-        for text in self.names:  # tokens of the vocabulary that its own file does not call special
-            if text in special or text in added or len(text) < 2:
+        for text in self.names:
+            if text in special or text in added:
                 continue
             same = model.id_of.get(text.encode())
-            if same is not None and not merged[same]:
-                special[text] = same
+            if same is not None and not merged[same] and len(text) > 1:
+                special[text] = same  # a token of the vocabulary that its own file does not call special
+            elif same is None and is_of_model and not model.undone:
+                special[text] = len(tokens)  # as transformers numbers what no file does
+                tokens.append(text.encode())
+            if text in special and (kept := self._flags_for(text, model)):
+                flags[text] = kept
         text_of = {id: text for text, id in special.items()}
         roles = self.roles.over(Roles(**{r: text_of[id] for r, id in self.generation.items() if id in text_of}))
         framing = {}
@@ -136,6 +139,10 @@ class Neighbours:
             **framing,
         )
 
+    def _flags_for(self, text: str, model: BpeModel) -> tuple[str, ...]:
+        has_normalizer = model.pretokenizer.normalizer is not None
+        return tuple(flag for flag in self.flags.get(text, ()) if flag != "normalized" or has_normalizer)
+
     def is_of(self, model: BpeModel) -> bool:
         """Whether the tokens that the folder names have the ids of the model, where it has them."""
         ids = {**model.special_tokens, **model.added_tokens}
@@ -150,6 +157,7 @@ def read(folder: Path) -> Neighbours:
     """
     roles = Roles()
     others: dict[str, Any] = {}
+    of_roles: dict[str, Any] = {}
     listed: list[Any] = []  # of tokens that are special
     for name in (CONFIG_FILE, MAP_FILE):
         data = _object(folder / name)
@@ -161,16 +169,18 @@ def read(folder: Path) -> Neighbours:
         if not isinstance(more, list):
             raise FormatError(f"{folder / name}: additional_special_tokens is {shown(more)}, not a list of tokens")
         listed += more
+        of_roles = {**{name: data[name] for name in _ORDER if data.get(name)}, **of_roles}
         others = {**{key: value for key, value in data.items() if key not in _OF_ROLES}, **others}
-    names = {_text(token) for token in listed} | {token for _, token in roles}
+    tokens = [*(of_roles[name] for name in _ORDER if name in of_roles), *listed]
+    flags = {_text(token): _flags(token) for token in reversed(tokens) if isinstance(token, Mapping)}
+    names = dict.fromkeys(filter(None, map(_text, tokens)))
     special: dict[str, int] = {}
     added: dict[str, int] = {}
-    flags: dict[str, tuple[str, ...]] = {}
     for text, id, entry in _entries(folder, others.get("added_tokens_decoder")):
         is_special = entry.get("special", False) is True or text in names
         (special if is_special else added)[text] = id
-        if found := tuple(flag for flag in _FLAGS if entry.get(flag) is True):
-            flags[text] = found
+        if entry:
+            flags[text] = _flags(entry)
     if (folder / CHAT_TEMPLATE_FILE).is_file():
         try:
             others["chat_template"] = read_limited(folder / CHAT_TEMPLATE_FILE, SETTINGS.bytes).decode()
@@ -179,7 +189,7 @@ def read(folder: Path) -> Neighbours:
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
             ) from None
     generation = _generation_ids(_object(folder / GENERATION_FILE))
-    return Neighbours(roles, special, added, flags, generation, tuple(sorted(names - {""})), others)
+    return Neighbours(roles, special, added, flags, generation, tuple(names), others)
 
 
 def _entries(folder: Path, decoder: Any) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
@@ -213,6 +223,10 @@ def _generation_ids(data: Mapping[str, Any]) -> dict[str, int]:
 def _text(token: object) -> str:
     text = token.get("content") if isinstance(token, Mapping) else token
     return text if isinstance(text, str) else ""
+
+
+def _flags(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(flag for flag in _FLAGS if entry.get(flag) is True)
 
 
 def _object(path: Path) -> dict[str, Any]:

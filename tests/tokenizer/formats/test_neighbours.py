@@ -143,6 +143,39 @@ def test_a_token_of_the_vocabulary_that_neighbours_call_special(
     assert Tokenizer.load(tmp_path / "saved").digest == tok.digest
 
 
+_WITHOUT_IDS = {
+    "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
+    "mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "special": True},
+    "bos_token": "<|im_end|>",
+    "pad_token": "<pad>",
+}
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config", "special_tokens_map"])
+def test_special_tokens_without_an_id_get_the_next_ones(plain: Tokenizer, tmp_path: Path, file: str) -> None:
+    plain.export(tmp_path / "tokenizer.json")
+    write(tmp_path, **{file: _WITHOUT_IDS})
+    tok, first = Tokenizer.from_file(tmp_path / "tokenizer.json", verify=True), plain.vocab_size
+    names = ["<|im_end|>", "<pad>", "<mask>", "<|im_start|>"]  # as transformers orders roles
+    assert tok.special_tokens == {name: first + i for i, name in enumerate(names)}
+    ids = tok.encode("<|im_start|>low <mask><|im_end|>", allowed_special="all")
+    assert ids == [first + 3, *plain.encode("low"), first + 2, first]
+    tok.save(tmp_path / "saved")
+    assert Tokenizer.load(tmp_path / "saved").digest == tok.digest
+    transformers = pytest.importorskip("transformers")
+    write(tmp_path, tokenizer_config={**_WITHOUT_IDS, "tokenizer_class": "PreTrainedTokenizerFast"})
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert {name: theirs.convert_tokens_to_ids(name) for name in names} == tok.special_tokens
+    assert theirs("<|im_start|>low <mask><|im_end|>", add_special_tokens=False)["input_ids"] == ids
+
+
+def test_vocab_and_merges_get_special_tokens_without_an_id_too(tmp_path: Path) -> None:
+    plain = learn_bpe(PretokenCounts.from_words({"low": 5}, "gpt2"), 259)
+    plain.export(tmp_path, "gpt2")
+    write(tmp_path, tokenizer_config={}, special_tokens_map=_WITHOUT_IDS)
+    assert Tokenizer.load(tmp_path).encode("<|im_start|>", allowed_special="all") == [plain.vocab_size + 3]
+
+
 def test_what_contradicts_the_vocabulary_is_left_out(folder: Path, plain: Tokenizer) -> None:
     last = plain.vocab_size - 1
     write(folder, added_tokens={"<other>": last, "<far>": 10**9})
