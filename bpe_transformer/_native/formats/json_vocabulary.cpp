@@ -1,8 +1,7 @@
 #include "formats/json_vocabulary.hpp"
 
-#include <algorithm>
+#include <utility>
 
-#include "formats/token_table.hpp"
 #include "rows/json_reader.hpp"
 
 namespace bpe {
@@ -23,9 +22,25 @@ class VocabularyReader : private JsonReader {
         static_cast<size_t>(end_ - begin_ - (vocab_.end - vocab_.begin) - (merges_.end - merges_.begin) + 4));
     found.rest.append(begin_, first.begin).append(in_order ? "{}" : "[]");
     found.rest.append(first.end, second.begin).append(in_order ? "[]" : "{}").append(second.end, end_);
-    if (in_order) return true;
-    p_ = merges_.begin;
-    return read_merges(found);
+    return number(named_, found);
+  }
+
+  bool read_only_names(JsonVocabulary& found) {
+    if (!read_names(found)) return false;
+    skip_space();
+    return p_ == end_;
+  }
+  // Adds merges, whose names have to be among those of `found`.
+  static bool number(const NamedMerges& merges, JsonVocabulary& found) {
+    std::vector<std::string_view> tokens;
+    tokens.reserve(found.names.size());
+    for (size_t i = 0; i < found.names.size(); ++i) tokens.push_back(found.names[i]);
+    std::optional<NumberedMerges> numbered = bpe::numbered(merges, tokens);
+    if (!numbered) return false;
+    found.merges = std::move(*numbered);
+    for (auto* column : {&found.merges.left, &found.merges.right, &found.merges.merged})
+      for (uint32_t& number : *column) number = found.ids[number];
+    return true;
   }
 
  private:
@@ -42,7 +57,7 @@ class VocabularyReader : private JsonReader {
       return each_member([&](std::string_view inner) {
         if (inner == "vocab") return next_is('{') && read_span(vocab_, [&] { return read_names(found); });
         if (inner != "merges") return value(2);
-        return next_is('[') && read_span(merges_, [&] { return vocab_.end ? read_merges(found) : value(2); });
+        return next_is('[') && read_span(merges_, [&] { return read_merges(); });
       });
     });
     skip_space();
@@ -69,12 +84,13 @@ class VocabularyReader : private JsonReader {
 
   bool read_names(JsonVocabulary& found) {
     if (!take('{') || take('}')) return false;
-    found.names.reserve(static_cast<size_t>(end_ - p_) / 4);
+    std::string& names = found.names.bytes;
+    names.reserve(static_cast<size_t>(end_ - p_) / 4);
     do {
-      const size_t start = found.names.size();
+      const size_t start = names.size();
       uint32_t id = 0;
-      if (!string(&found.names) || found.names.size() == start || !take(':') || !read_id(id)) return false;
-      found.ends.push_back(found.names.size());
+      if (!string(&names) || names.size() == start || !take(':') || !read_id(id)) return false;
+      found.names.ends.push_back(names.size());
       found.ids.push_back(id);
     } while (take(','));
     return take('}');
@@ -87,46 +103,24 @@ class VocabularyReader : private JsonReader {
     return digits > 0 && (digits == 1 || p_[-digits] != '0') && (next_is(',') || next_is('}'));
   }
 
-  bool read_merges(JsonVocabulary& found) {
-    TokenTable table(found.ends.size());
-    size_t start = 0;
-    for (const size_t end : found.ends) {
-      if (!table.add(std::string_view(found.names).substr(start, end - start))) return false;
-      start = end;
-    }
+  bool read_merges() {
     if (!take('[')) return false;
     if (take(']')) return true;
-    std::vector<bool> is_made(found.ids.size());
-    std::string names;
-    const std::string_view all = found.names;
-    const auto is_token = [&](size_t number, std::string_view name) {
-      if (number >= found.ends.size()) return false;
-      const size_t begin = number ? found.ends[number - 1] : 0;
-      return all.substr(begin, found.ends[number] - begin) == name;
-    };
-    uint32_t merged = TokenTable::kNone;
+    named_.names.reserve(static_cast<size_t>(end_ - p_) / 2);
     do {
-      names.clear();
       size_t middle = 0;
-      if (!read_pair(names, middle)) return false;
-      const std::string_view both = names;
-      const uint32_t left = table.find(both.substr(0, middle)), right = table.find(both.substr(middle));
-      // mostly what the next merge makes is the next token
-      merged = is_token(size_t{merged} + 1, both) ? merged + 1 : table.find(both);
-      if (std::max({left, right, merged}) == TokenTable::kNone) return false;
-      found.left.push_back(found.ids[left]);
-      found.right.push_back(found.ids[right]);
-      found.merged_ids.push_back(found.ids[merged]);
-      found.makes_twice |= is_made[merged];
-      is_made[merged] = true;
+      if (!read_pair(named_.names, middle)) return false;
+      named_.middles.push_back(middle);
+      named_.ends.push_back(named_.names.size());
     } while (take(','));
     return take(']');
   }
-  // The names of a merge, one after the other, and where the second begins: ["a", "b"] or "a b".
+  // Appends the names of a merge, and finds where the second begins: ["a", "b"] or "a b".
   bool read_pair(std::string& names, size_t& middle) {
     if (next_is('"')) {
+      const size_t start = names.size();
       if (!string(&names)) return false;
-      middle = names.find(' ');
+      middle = names.find(' ', start);
       if (middle == names.npos || names.rfind(' ') != middle) return false;
       names.erase(middle, 1);
       return true;
@@ -138,6 +132,7 @@ class VocabularyReader : private JsonReader {
 
   const char* const begin_;
   Span vocab_, merges_;
+  NamedMerges named_;
 };
 
 }  // namespace
@@ -145,6 +140,14 @@ class VocabularyReader : private JsonReader {
 std::optional<JsonVocabulary> read_json_vocabulary(std::string_view document) {
   JsonVocabulary found;
   if (!VocabularyReader(document).read(found)) return std::nullopt;
+  return found;
+}
+
+std::optional<JsonVocabulary> read_gpt2_vocabulary(std::string_view vocab, std::string_view merges) {
+  JsonVocabulary found;
+  if (!VocabularyReader(vocab).read_only_names(found)) return std::nullopt;
+  const std::optional<NamedMerges> named = read_merge_lines(merges, "#version");
+  if (!named || !VocabularyReader::number(*named, found)) return std::nullopt;
   return found;
 }
 

@@ -158,6 +158,22 @@ class BaseTokens {
   std::unordered_map<std::string_view, uint32_t> longer_;
 };
 
+// Puts the ranks in the order of their tokens' lengths, those of one length in their own: most are short.
+void sort_by_length(const std::vector<uint32_t>& lengths, std::vector<uint32_t>& order) {
+  constexpr uint32_t kLong = 64;
+  std::array<uint32_t, kLong + 1> starts{};
+  for (const uint32_t length : lengths)
+    if (length < kLong) ++starts[length + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  auto last = order.begin() + starts[kLong];  // of the long ones
+  const auto first_long = last;
+  for (uint32_t rank = 0; rank < lengths.size(); ++rank) {
+    if (lengths[rank] < kLong) order[starts[lengths[rank]]++] = rank;
+    else *last++ = rank;
+  }
+  std::stable_sort(first_long, order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] < lengths[b]; });
+}
+
 }  // namespace
 
 RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool characters) {
@@ -167,8 +183,7 @@ RecoveredMerges recover_merges(const std::vector<std::string_view>& tokens, bool
     lengths[rank] = base.length(tokens[rank]);
     if (lengths[rank] == 1) base.add(tokens[rank], rank);
   }
-  std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] < lengths[b]; });
+  sort_by_length(lengths, order);
 
   Rules rules(tokens.size());
   std::vector<uint64_t> pairs(tokens.size(), UINT64_MAX);

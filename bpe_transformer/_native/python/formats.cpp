@@ -1,4 +1,7 @@
 // Files of vocabularies for Python.
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+
 #include <optional>
 
 #include "formats/json_vocabulary.hpp"
@@ -33,6 +36,28 @@ nb::object read_rank_lines(const nb::bytes& data) {
   return nb::make_tuple(tokens, to_array(std::move(found->ranks)));
 }
 
+// The same of lines of a mark, a rank and tokens; see formats/rank_lines.hpp.
+nb::object read_rank_words(const nb::bytes& text) {
+  std::optional<bpe::RankLines> found = bpe::read_rank_words(view_of(text));
+  if (!found) return nb::none();
+  const nb::list tokens = parts_of(found->bytes, found->ends, PyBytes_FromStringAndSize);
+  return nb::make_tuple(tokens, to_array(std::move(found->ranks)));
+}
+
+// (rest, tokens, ranks) of a `tekken.json` in its usual form, else None; see formats/rank_lines.hpp.
+nb::object read_tekken(const nb::bytes& document) {
+  std::optional<bpe::TekkenTokens> found;
+  {
+    const bpe::Text text = text_of(document);
+    const nb::gil_scoped_release release;
+    if (bpe::unicode::valid_prefix(text.data, text.size) == text.size)
+      found = bpe::read_tekken({reinterpret_cast<const char*>(text.data), text.size});
+  }
+  if (!found) return nb::none();
+  const nb::list tokens = parts_of(found->tokens.bytes, found->tokens.ends, PyBytes_FromStringAndSize);
+  return nb::make_tuple(to_bytes(found->rest), tokens, to_array(std::move(found->tokens.ranks)));
+}
+
 // (left, right, merged ids, unreachable, incomplete), all ranks; see formats/recover_merges.hpp.
 nb::tuple recover_merges(const nb::list& tokens, bool characters) {
   const std::vector<std::string_view> views = views_of(tokens);
@@ -46,6 +71,14 @@ nb::tuple recover_merges(const nb::list& tokens, bool characters) {
                         to_array(std::move(found.incomplete)));
 }
 
+nb::object to_vocabulary(std::optional<bpe::JsonVocabulary>&& found) {
+  if (!found) return nb::none();
+  bpe::NumberedMerges& merges = found->merges;
+  return nb::make_tuple(to_bytes(found->rest), nb::cast(std::move(found->names)), to_array(std::move(found->ids)),
+                        to_array(std::move(merges.left)), to_array(std::move(merges.right)),
+                        to_array(std::move(merges.merged)), merges.makes_twice);
+}
+
 // (rest, names, ids, left, right, merged ids, makes_twice) of a `tokenizer.json` in its usual form, else None; see
 // formats/json_vocabulary.hpp.
 nb::object read_json_vocabulary(const nb::bytes& document) {
@@ -56,10 +89,36 @@ nb::object read_json_vocabulary(const nb::bytes& document) {
     if (bpe::unicode::valid_prefix(text.data, text.size) == text.size)
       found = bpe::read_json_vocabulary({reinterpret_cast<const char*>(text.data), text.size});
   }
+  return to_vocabulary(std::move(found));
+}
+
+// The same of GPT-2's two files; the rest is empty.
+nb::object read_gpt2_vocabulary(const nb::bytes& vocab, const nb::bytes& merges) {
+  std::optional<bpe::JsonVocabulary> found;
+  {
+    const bpe::Text names = text_of(vocab), lines = text_of(merges);
+    const nb::gil_scoped_release release;
+    const auto valid = [](bpe::Text text) { return bpe::unicode::valid_prefix(text.data, text.size) == text.size; };
+    if (valid(names) && valid(lines))
+      found = bpe::read_gpt2_vocabulary({reinterpret_cast<const char*>(names.data), names.size},
+                                        {reinterpret_cast<const char*>(lines.data), lines.size});
+  }
+  return to_vocabulary(std::move(found));
+}
+
+// (left, right, merged, makes_twice) of lines of merges, as numbers of names of UTF-8 that are all different; None if a
+// line is not two of them, of which the names and what they make are among `names`. See formats/named_merges.hpp.
+nb::object read_merge_lines(const nb::bytes& lines, const nb::list& names, std::string_view header) {
+  std::optional<bpe::NumberedMerges> found;
+  const std::optional<bpe::NamedMerges> named = bpe::read_merge_lines(view_of(lines), header);
+  try {
+    if (named) found = bpe::numbered(*named, views_of(names));
+  } catch (nb::python_error& error) {  // a name with half a surrogate pair
+    if (!error.matches(PyExc_UnicodeEncodeError)) throw;
+  }
   if (!found) return nb::none();
-  const nb::list names = parts_of(found->names, found->ends, PyUnicode_FromStringAndSize);
-  return nb::make_tuple(to_bytes(found->rest), names, to_array(std::move(found->ids)), to_array(std::move(found->left)),
-                        to_array(std::move(found->right)), to_array(std::move(found->merged_ids)), found->makes_twice);
+  return nb::make_tuple(to_array(std::move(found->left)), to_array(std::move(found->right)),
+                        to_array(std::move(found->merged)), found->makes_twice);
 }
 
 // (rest, texts, scores, kinds) of a SentencePiece model with pieces in their usual form, else None; see
@@ -76,6 +135,43 @@ nb::object read_pieces(const nb::bytes& file) {
   for (const std::string_view text : found->texts) texts.append(to_bytes(text));
   return nb::make_tuple(to_bytes(found->rest), texts, to_array(std::move(found->scores)),
                         to_array(std::move(found->kinds)));
+}
+
+// The tokens with `mark` replaced by a space, but those of `kept`; what holds no mark is the same object.
+nb::list with_spaces(const nb::list& tokens, std::string_view mark, const std::vector<size_t>& kept) {
+  nb::list spaced = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(tokens.size())));
+  std::vector<bool> is_kept(tokens.size());
+  for (const size_t id : kept)
+    if (id < is_kept.size()) is_kept[id] = true;
+  std::string text;
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const nb::handle token = tokens[id];
+    const std::string_view bytes = view_of(token);
+    size_t at = is_kept[id] ? bytes.npos : bytes.find(mark), done = 0;
+    PyObject* item = nullptr;
+    if (at == bytes.npos) {
+      item = token.inc_ref().ptr();
+    } else {
+      text.clear();
+      for (; at != bytes.npos; done = at + mark.size(), at = bytes.find(mark, done))
+        text.append(bytes.substr(done, at - done)).push_back(' ');
+      text.append(bytes.substr(done));
+      item = to_bytes(text).release().ptr();
+    }
+    PyList_SET_ITEM(spaced.ptr(), static_cast<Py_ssize_t>(id), item);
+  }
+  return spaced;
+}
+
+// Whether one of these tokens holds `mark` after something else.
+bool holds_mark_inside(const nb::list& tokens, const Input<uint32_t>& ids, std::string_view mark) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids.data()[i] >= tokens.size()) throw nb::index_error();
+    std::string_view token = view_of(tokens[ids.data()[i]]);
+    while (token.starts_with(mark)) token.remove_prefix(mark.size());
+    if (token.find(mark) != token.npos) return true;
+  }
+  return false;
 }
 
 // The bytes that each name stands for by `byte_of`, which has the byte of every character or -1; None if a name has a
@@ -99,12 +195,60 @@ nb::object tokens_of_names(const nb::list& names, const Input<int16_t>& byte_of)
   return parts_of(bytes, ends, PyBytes_FromStringAndSize);
 }
 
+// The same of the names of a file; the tokens of numbers in `others`, which is in order, are the names themselves.
+nb::object tokens_of(const bpe::Names& names, const Input<int16_t>& byte_of, const std::vector<size_t>& others) {
+  std::string bytes;
+  std::vector<size_t> ends;
+  bytes.reserve(names.bytes.size());
+  ends.reserve(names.size());
+  auto other = others.begin();
+  for (size_t number = 0; number < names.size(); ++number) {
+    const std::string_view name = names[number];
+    if (other != others.end() && *other == number) {
+      bytes.append(name);
+      ++other;
+    } else {
+      const auto* p = reinterpret_cast<const uint8_t*>(name.data());
+      for (const auto* const end = p + name.size(); p < end;) {
+        const bpe::unicode::Symbol symbol = bpe::unicode::decode(p, end);
+        if (symbol.code_point >= byte_of.size() || byte_of.data()[symbol.code_point] < 0) return nb::none();
+        bytes.push_back(static_cast<char>(byte_of.data()[symbol.code_point]));
+        p += symbol.length;
+      }
+    }
+    ends.push_back(bytes.size());
+  }
+  return parts_of(bytes, ends, PyBytes_FromStringAndSize);
+}
+
+nb::list all_names(const bpe::Names& names) { return parts_of(names.bytes, names.ends, PyUnicode_FromStringAndSize); }
+
+nb::object iterator_of(const bpe::Names& names) { return nb::iter(all_names(names)); }
+
+nb::str name_of(const bpe::Names& names, size_t number) {
+  if (number >= names.size()) throw nb::index_error();
+  const std::string_view name = names[number];
+  return nb::str(name.data(), name.size());
+}
+
 }  // namespace
 
 void bind_formats(nb::module_& m) {
+  nb::class_<bpe::Names>(m, "Names")
+      .def("__len__", &bpe::Names::size)
+      .def("__getitem__", &name_of, "number"_a)
+      .def("as_list", &all_names)
+      .def("__iter__", &iterator_of)
+      .def("tokens", &tokens_of, "byte_of"_a, "others"_a);
   m.def("read_rank_lines", &read_rank_lines, "data"_a);
+  m.def("read_rank_words", &read_rank_words, "text"_a);
+  m.def("read_tekken", &read_tekken, "document"_a);
   m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a);
   m.def("read_json_vocabulary", &read_json_vocabulary, "document"_a);
+  m.def("read_gpt2_vocabulary", &read_gpt2_vocabulary, "vocab"_a, "merges"_a);
+  m.def("read_merge_lines", &read_merge_lines, "lines"_a, "names"_a, "header"_a);
   m.def("read_pieces", &read_pieces, "file"_a);
+  m.def("with_spaces", &with_spaces, "tokens"_a, "mark"_a, "kept"_a);
+  m.def("holds_mark_inside", &holds_mark_inside, "tokens"_a, "ids"_a, "mark"_a);
   m.def("tokens_of_names", &tokens_of_names, "names"_a, "byte_of"_a);
 }

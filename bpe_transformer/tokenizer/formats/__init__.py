@@ -215,6 +215,10 @@ def _read_json(file: Path) -> tuple[ModuleType, BpeModel]:
         return tokenizer_json, tokenizer_json.from_json(parse_json(vocabulary.rest), vocabulary)
     from bpe_transformer.tokenizer.formats import ranks_json, tekken
 
+    if (found := tekken.read_tokens(data)) is not None:
+        document = parse_json(found[0])
+        if tekken.recognises_document(document):
+            return tekken, tekken.from_json(document, found[1])
     text = as_text(data, file)
     if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         raise FormatError("not JSON, nor another format of tokenizers; name a tokenizer's file or folder")

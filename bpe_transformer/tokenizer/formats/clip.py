@@ -13,8 +13,11 @@ from functools import partial
 from io import BufferedReader
 from itertools import islice
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.formats import gpt2
+from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 
@@ -30,19 +33,32 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     try:
         with BufferedReader(gzip.open(path)) if _is_packed(path) else open(path, "rb") as file:  # type: ignore[arg-type]
             lines = list(islice(iter(partial(file.readline, _LONGEST_LINE), b""), _NUM_MERGES + 1))
-        pairs = list(map(str.split, map(bytes.decode, lines[1:])))
+        text = b"".join(lines[1:]).decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:
         raise FormatError(f"the file is cut off or damaged ({cause}); get it anew") from cause
+    symbols = [byte_level.CHAR_OF_BYTE[byte] for byte in byte_level.gpt2_byte_order()]
+    base = [*symbols, *(name + gpt2.END_OF_WORD for name in symbols)]
+    names = [*base, *text.replace(" ", "").removesuffix("\n").split("\n"), *_SPECIAL]
+    found = _core.read_merge_lines(text.encode(), names, "")
+    if found is not None and len(found[0]) == _NUM_MERGES == len(lines) - 1 and not found[3]:
+        ids = {name: id for id, name in enumerate(names)}
+        return gpt2.model_of(ids, np.stack(found[:3]), special_tokens={name: ids[name] for name in _SPECIAL})
+    return _read_slowly(lines, base)
+
+
+def _read_slowly(lines: list[bytes], base: list[str]) -> BpeModel:
+    """The same of any lines. Raises `FormatError` with the one that is wrong."""
+    pairs = list(map(str.split, map(bytes.decode, lines[1:])))
     if len(pairs) < _NUM_MERGES or set(map(len, pairs)) != {2}:
         number = next((number for number, pair in enumerate(pairs, 2) if len(pair) != 2), len(lines) + 1)
         line = lines[number - 1] if number <= len(lines) else b""
         raise FormatError(f"line {number} is {line[:60]!r}, not two names; the file has {_NUM_MERGES:,} merges")
-    symbols = [byte_level.CHAR_OF_BYTE[byte] for byte in byte_level.gpt2_byte_order()]
-    names = [*symbols, *(name + gpt2.END_OF_WORD for name in symbols), *map("".join, pairs), *_SPECIAL]
+    names = [*base, *map("".join, pairs), *_SPECIAL]
     ids = {name: id for id, name in enumerate(names)}
     if len(ids) < len(names):
         raise FormatError("two merges make one token; check the file")
-    return gpt2.model_of(ids, pairs, special_tokens={name: ids[name] for name in _SPECIAL})
+    columns = columns_of(pairs, ids, "the file")
+    return gpt2.model_of(ids, columns, special_tokens={name: ids[name] for name in _SPECIAL})
 
 
 def _is_packed(path: str | os.PathLike[str]) -> bool:

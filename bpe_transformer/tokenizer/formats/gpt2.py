@@ -10,14 +10,22 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import parse_json
-from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, VOCAB_FILE, check_ids, read_text, refuse_facts
-from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.lazy import NDArray, np
+from bpe_transformer.tokenizer.formats.checks import (
+    MERGES_FILE,
+    VOCAB_FILE,
+    check_ids,
+    read_bytes,
+    read_text,
+    refuse_facts,
+)
+from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
 from bpe_transformer.tokenizer.splitting import byte_level, patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
@@ -42,11 +50,11 @@ def read(
     special_tokens: Mapping[str, int] | None = None,
 ) -> BpeModel:
     """See `Tokenizer.from_gpt2`."""
-    ids, pairs = contents(vocab, merges)
+    ids, columns = _columns_and_ids(vocab, merges)
     beside = role_files.read(Path(vocab).parent)
     if pattern is None and special_tokens is None:
         pattern = _BY_CLASS.get(beside.tokenizer_class)
-    model = model_of(ids, pairs, pattern, special_tokens, Path(vocab).name, Path(merges).name)
+    model = model_of(ids, columns, pattern, special_tokens, Path(vocab).name)
     if special_tokens is not None:
         return model
     model = beside.over(model)
@@ -60,24 +68,24 @@ def read(
 
 def model_of(
     ids: Mapping[str, int],
-    pairs: list[list[str]],
+    columns: Columns,
     pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
     place: str = VOCAB_FILE,
-    merges_place: str = MERGES_FILE,
 ) -> BpeModel:
-    """The model of ids by name and merges as pairs of names, found in files of the names given. Raises `FormatError`."""
-    mark, by_byte = _kind(ids, pairs)
-    left, right, merged_ids = columns_of(pairs, ids, merges_place)
+    """The model of ids by name, which were checked, and the merges, found in a file of the name given. Raises `FormatError`."""
+    left, right, merged_ids = columns
+    names = _names_by_id(ids)
+    mark, by_byte = _kind(ids, [names[id] for id in np.unique(columns[:2]).tolist()])
     specials = special_tokens
     if specials is None:
-        specials = _specials(ids, set(merged_ids.tolist()), mark, by_byte)
-    if wrong := next((name for name, id in specials.items() if ids.get(name, id) != id), None):
+        specials = _specials(ids, names, merged_ids, mark, by_byte)
+    elif wrong := next((name for name, id in specials.items() if ids.get(name, id) != id), None):
         raise FormatError(f"special token {wrong!r} has id {ids[wrong]} in {place}, not {specials[wrong]}")
-    everything = {**ids, **specials}
-    names = [""] * check_ids(everything, place)
-    for name, id in everything.items():
-        names[id] = name
+    elif not specials.keys() <= ids.keys():
+        everything = {**ids, **specials}
+        check_ids(everything, place)
+        names = _names_by_id(everything)
     if pattern is None:
         pattern = ("gpt2" if mark is None else CLIP) if by_byte else "whitespace"
     return BpeModel(
@@ -93,6 +101,29 @@ def model_of(
     )
 
 
+def _names_by_id(ids: Mapping[str, int]) -> list[str]:
+    if list(ids.values()) == list(range(len(ids))):
+        return list(ids)
+    names = [""] * (max(ids.values()) + 1)
+    for name, id in ids.items():
+        names[id] = name
+    return names
+
+
+def _columns_and_ids(
+    vocab: str | os.PathLike[str], merges: str | os.PathLike[str]
+) -> tuple[Mapping[str, int], Columns]:
+    """(ids by name, merges) of the files. Raises `FormatError`."""
+    found = _core.read_gpt2_vocabulary(read_bytes(vocab), read_bytes(merges))
+    if found is not None and np.array_equal(found[2], np.arange(len(found[1]))):
+        _, names, _, left, right, merged_ids, makes_twice = found
+        columns = np.stack([left, right, merged_ids])
+        ids = dict(zip(names.as_list(), range(len(names)), strict=True))
+        return ids, without_repeats(columns, last_wins=True) if makes_twice else columns
+    all_ids, pairs = contents(vocab, merges)
+    return all_ids, columns_of(pairs, all_ids, Path(merges).name)
+
+
 def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> tuple[dict[str, int], list[list[str]]]:
     """(ids by name, merges as pairs of names), as the files hold them. Raises `FormatError`."""
     place = Path(vocab).name
@@ -103,22 +134,27 @@ def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> t
     return ids, _pairs(read_text(merges), Path(merges).name)
 
 
-def _kind(ids: Mapping[str, Any], pairs: list[list[str]]) -> tuple[str | None, bool]:
-    """(the end-of-word mark or None, whether names stand for bytes)."""
+def _kind(ids: Mapping[str, Any], sides: list[str]) -> tuple[str | None, bool]:
+    """(the end-of-word mark or None, whether names stand for bytes), where merges have these sides."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     mark = END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
     if mark is None:
         return None, True
-    stand_ins = byte_level.is_name("".join(chain.from_iterable(pairs)))
+    stand_ins = byte_level.is_name("".join(sides))
     return mark, stand_ins and ids.keys() >= set(byte_level.CHAR_OF_BYTE.values())
 
 
-def _specials(ids: Mapping[str, Any], merged: set[int], mark: str | None, by_byte: bool) -> dict[str, int]:
+def _specials(
+    ids: Mapping[str, int], names: list[str], merged_ids: NDArray[np.uint32], mark: str | None, by_byte: bool
+) -> dict[str, int]:
     """The special tokens: names that no merge makes and that are not base symbols, such as <|endoftext|> and <s>."""
     symbols = set(byte_level.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
     if mark is not None:
         symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}
-    return {name: id for name, id in ids.items() if name and id not in merged and name not in symbols}
+    is_merged = np.zeros(len(names), np.bool_)
+    is_merged[merged_ids] = True
+    unmerged = map(names.__getitem__, np.flatnonzero(~is_merged).tolist())
+    return {name: ids[name] for name in unmerged if name and name not in symbols}
 
 
 def _pairs(text: str, place: str) -> list[list[str]]:

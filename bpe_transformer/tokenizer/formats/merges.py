@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeAlias
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy import NDArray, np
 
-Columns = NDArray[np.uint32]  # (3, N): left, right, merged_ids
+Columns: TypeAlias = "NDArray[np.uint32]"  # (3, N): left, right, merged_ids
 
 
 def columns_of(

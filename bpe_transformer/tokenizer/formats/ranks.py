@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.formats.checks import check_ids, largest_id
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel

@@ -13,16 +13,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeAlias
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.formats.checks import read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.protobuf import BYTES, FIXED32, VARINT, blob, fields, single, varint
-from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import SPACE_MARK, any_mark_inside
+from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import SPACE_MARK
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
@@ -82,7 +80,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     squeeze, charsmap = contents.squeeze, base64.b64encode(contents.charsmap).decode() or None
     # in normalised text every space is "▁": a piece with a space itself is kept from normalisation, and never found
     added = {text: id for text, id in by_kind[USER_DEFINED].items() if " " not in text}
-    space_inside = any_mark_inside([*map(bytes.decode, map(pieces.texts.__getitem__, merged_ids.tolist()))])
+    space_inside = _core.holds_mark_inside(pieces.texts, merged_ids, SPACE_MARK)
     control_names = {id: name for name, id in by_kind[CONTROL].items()}
     split = Pretokenizer("none" if space_inside else "metaspace", charsmap=charsmap, squeeze_spaces=squeeze)
     defined = tuple(by_kind[USER_DEFINED])
@@ -229,7 +227,7 @@ def _check(contents: _Contents) -> None:
         raise FormatError(f"no piece is {SPACE_MARK!r}, which stands for a space; train the model on text with spaces")
 
 
-_Columns = NDArray[np.uint32]  # (3, N): left id, right id, merged id
+_Columns: TypeAlias = "NDArray[np.uint32]"  # (3, N): left id, right id, merged id
 
 
 def _recovered(pieces: _Pieces) -> _Columns:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.formats.checks import check_ids, read_text, refuse_facts
-from bpe_transformer.tokenizer.formats.merges import columns_of
+from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.undone_merges import check_undone, undone_ids
@@ -47,12 +50,14 @@ def read(
     listed = _vocabulary(vocabulary) if vocabulary is not None and not isinstance(vocabulary, Mapping) else vocabulary
     ids = dict(listed or {})
     specials = dict(special_tokens or {})
-    characters = {char for pair in pairs for symbol in pair for char in symbol.removesuffix(END_OF_WORD)}
+    sides = [*chain.from_iterable(pairs)]
+    # one symbol on each line, so that the mark is at the end of one wherever it is at the end of a line
+    characters = {*"\n".join([*sides, ""]).replace(END_OF_WORD + "\n", "\n")} - {"\n"}
     characters.update(char for token in ids for char in token.removesuffix(END_OF_WORD) if token not in specials)
     characters.update(char for text in alphabet for char in text)
     base = [*sorted(characters), *(char + END_OF_WORD for char in sorted(characters))]
     unknown = [unk_token] if unk_token is not None and unk_token not in specials else []
-    symbols = [symbol for pair in pairs for symbol in (*pair, "".join(pair))]
+    symbols = chain.from_iterable(zip(sides[::2], sides[1::2], map("".join, pairs), strict=True))
     next_id = max([*ids.values(), *specials.values()], default=-1) + 1
     for symbol in dict.fromkeys([*base, *unknown, *symbols]) if listed is None or vocabulary is not listed else ():
         if symbol not in ids and symbol not in specials:
@@ -69,15 +74,15 @@ def _model(
     pairs: list[list[str]], place: str, ids: dict[str, int], specials: dict[str, int], unk_token: str | None
 ) -> BpeModel:
     size = check_ids({**ids, **specials}, place)
-    left, right, merged_ids = columns_of(pairs, ids, place, last_wins=False)
+    left, right, merged_ids = _columns(pairs, ids, place)
     names = [""] * size
     for name, id in {**ids, **specials}.items():
         names[id] = name
-    for id in merged_ids.tolist():
-        if len(names[id].removesuffix(END_OF_WORD)) < 2:
-            raise FormatError(
-                f"{place}: merges make {names[id]!r}; codes before version 0.2 are not supported, learn them again"
-            )
+    made = [names[id] for id in merged_ids.tolist()]
+    if wrong := next((name for name in made if len(name.removesuffix(END_OF_WORD)) < 2), None):
+        raise FormatError(
+            f"{place}: merges make {wrong!r}; codes before version 0.2 are not supported, learn them again"
+        )
     try:
         tokens = tuple(name.encode() for name in names)
     except UnicodeEncodeError as cause:
@@ -93,6 +98,14 @@ def _model(
         unk_token=unk_token,
         end_of_word=END_OF_WORD,
     )
+
+
+def _columns(pairs: list[list[str]], ids: Mapping[str, int], place: str) -> Columns:
+    found = _core.read_merge_lines("\n".join(map(" ".join, pairs)).encode(errors="replace"), list(ids), "")
+    if found is None:
+        return columns_of(pairs, ids, place, last_wins=False)
+    columns = np.fromiter(ids.values(), np.uint32, len(ids))[np.stack(found[:3])]
+    return without_repeats(columns, last_wins=False)
 
 
 def _read_with_threshold(
@@ -133,7 +146,7 @@ def _pairs(text: str, place: str) -> list[list[str]]:
             "which subword-nmt writes since 2017: learn them again"
         )
     pairs = [line.strip("\r\n ").split(" ") for line in lines[1:]]
-    for number, pair in enumerate(pairs, 2):
+    for number, pair in enumerate(pairs, 2) if {*map(len, pairs)} - {2} or not all(chain.from_iterable(pairs)) else ():
         if len(pair) != 2 or not all(pair):
             raise FormatError(
                 f"{place}: line {number} is {' '.join(pair)[:60]!r}, not two symbols with a space between them"

@@ -6,8 +6,10 @@ import base64
 import binascii
 from typing import Any
 
+from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.formats import ranks
 from bpe_transformer.tokenizer.formats.checks import largest_id
 from bpe_transformer.tokenizer.splitting.patterns import literally
@@ -28,24 +30,40 @@ def recognises_document(document: Any) -> bool:
     return isinstance(document, dict) and {"config", "vocab"} <= document.keys() and "model" not in document
 
 
-def from_json(document: Any) -> BpeModel:
-    """The model in the content of a `tekken.json`. Raises `FormatError` with the place in the file."""
+def read_tokens(data: bytes) -> tuple[bytes, list[bytes]] | None:
+    """(the document without `vocab`, its tokens by rank) of a file in its usual form; None for any other."""
+    found = _core.read_tekken(data) if b'"token_bytes"' in data else None
+    if found is None:
+        return None
+    rest, tokens, numbers = found
+    return (rest, tokens) if np.array_equal(numbers, np.arange(len(numbers))) else None
+
+
+def from_json(document: Any, tokens: list[bytes] | None = None) -> BpeModel:
+    """The model in the content of a `tekken.json`, with the tokens if they were taken out of it.
+
+    Raises `FormatError` with the place in the file.
+    """
     root = Node(document)
     config = root.child("config")
     size, num_special = (config.get(key, int) for key in ("default_vocab_size", "default_num_special_tokens"))
-    entries = root.get("vocab", list)
+    entries: list[Any] = root.get("vocab", list) if tokens is None else tokens
     num_ranks = size - num_special
     if not 0 <= num_special <= largest_id(len(entries)) or not 0 < num_ranks <= len(entries):
         raise FormatError(
             f"config claims {size} tokens with {num_special} special ones, and vocab has {len(entries)}; check the file"
         )
     special = _special_tokens(root, num_special)
+    pretokenizer = Pretokenizer(literally(config.get("pattern", str)))
+    if tokens is not None and len(set(tokens[:num_ranks])) == num_ranks:
+        columns = ranks.RankColumns(tokens[:num_ranks], np.arange(num_special, size, dtype=np.uint32))
+        return ranks.model_of(columns, pretokenizer, special)
     found: dict[bytes, int] = {}
     for rank, entry in enumerate(entries[:num_ranks]):
-        token = _token(entry, rank)
+        token = _token(entry, rank) if tokens is None else tokens[rank]
         if found.setdefault(token, rank + num_special) != rank + num_special:
             raise FormatError(f"vocab[{rank}] is the token {token!r} a second time; check the file")
-    return ranks.model_of(found, Pretokenizer(literally(config.get("pattern", str))), special)
+    return ranks.model_of(found, pretokenizer, special)
 
 
 def _token(entry: Any, rank: int) -> bytes:

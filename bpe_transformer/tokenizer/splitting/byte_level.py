@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cache
+from typing import TypeAlias
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.lazy import NDArray, np
+
+Names: TypeAlias = "list[str] | _core.Names"  # as they are, or still in the core's memory
 
 
 def gpt2_byte_order() -> list[int]:
@@ -53,11 +56,15 @@ def _byte_of_code_point() -> NDArray[np.int16]:
     return table
 
 
-def tokens_by_id(names: Sequence[str], outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
+def tokens_by_id(names: Names, outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:
     """The tokens of the names of all ids; names of ids in `outside` are plain text, not byte-level. Raises `FormatError`."""
     try:
         if not byte_level:
             return tuple(map(str.encode, names))
+        if not isinstance(names, list):
+            found = names.tokens(_byte_of_code_point(), sorted(outside))
+            if found is not None:
+                return tuple(found)
         inside = list(names)
         for id in outside:
             inside[id] = ""

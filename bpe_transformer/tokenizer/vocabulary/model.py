@@ -175,17 +175,10 @@ class BpeModel:
         """By id below `vocab_size`, the bytes that a token stands for in text: marks of a word's end or a space are one."""
         decoded = list(self.tokens)
         if self.end_of_word is not None:
-            decoded = [self._unmarked(t) + b" " if id in self.word_ends else t for id, t in enumerate(decoded)]
+            ends, mark = self.word_ends, self.end_of_word.encode()
+            decoded = [token.removesuffix(mark) + b" " if id in ends else token for id, token in enumerate(decoded)]
         if self.space_mark is not None:
-            mark = self.space_mark.encode()
-            kept = set(self.special_tokens.values())
-            if self.unit == "char":  # text, in which the byte FF never is
-                spaced = b"\xff".join(decoded).replace(mark, b" ").split(b"\xff")
-            else:
-                spaced = [token.replace(mark, b" ") for token in decoded]
-            for id in kept:
-                spaced[id] = decoded[id]
-            decoded = spaced
+            decoded = _core.with_spaces(decoded, self.space_mark, list(self.special_tokens.values()))
         for byte, id in enumerate(self.fallback_ids):
             decoded[id] = bytes([byte])
         return decoded[: self.vocab_size]
@@ -279,12 +272,13 @@ class BpeModel:
         inner: dict[int, int] = {}
         last: dict[int, int] = {}
         fallback = set(self.fallback_ids)
+        word_ends, by_byte = self.word_ends, self.unit == "byte"
         for id in self.base_ids:
-            ends = id in self.word_ends
+            ends = id in word_ends
             symbol = self._unmarked(self.tokens[id]) if ends else self.tokens[id]
-            symbols = list(symbol) if self.unit == "byte" else list(map(ord, symbol.decode()))
-            if id not in fallback and len(symbols) == 1:
-                (last if ends else inner)[symbols[0]] = id
+            text = symbol if by_byte else symbol.decode()
+            if len(text) == 1 and id not in fallback:
+                (last if ends else inner)[ord(text)] = id
         unknown = -1 if self.unk_token is None else self.special_tokens[self.unk_token]
         marks_end = self.end_of_word is not None
         if self.unit == "byte":

@@ -16,12 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
+from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS, overlapping
 from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
@@ -39,6 +37,7 @@ from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
 
 NAME = "tokenizer.json"
+Names = byte_level.Names
 _VERSION = "1.0"
 # of tokenizer_config.json, what `as_transformers` passes on
 _CALL_SETTINGS = ("chat_template", "model_max_length", "padding_side", "truncation_side", "model_input_names")
@@ -191,21 +190,26 @@ class Vocabulary:
     """The names, their ids and the merges of a file, (3, N), taken out of it; `rest` is the file with none of them."""
 
     rest: bytes
-    names: list[str]
+    all_names: _core.Names
     id_of_each: NDArray[np.uint32]
     merges: Columns
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names in the order of the file."""
+        return self.all_names.as_list()
 
     @cached_property
     def ids(self) -> dict[str, int]:
         """The ids by name."""
         return dict(zip(self.names, self.id_of_each.tolist(), strict=True))
 
-    def names_by_id(self, added: Mapping[str, int]) -> list[str] | None:
-        """The name of every id, if they stand in that order and the added tokens are among them; else None."""
-        size = len(self.names)
-        if any(not 0 <= id < size or self.names[id] != text for text, id in added.items()):
-            return None
-        return list(self.names) if np.array_equal(self.id_of_each, np.arange(size)) else None
+    def in_order(self, added: Mapping[str, int]) -> bool:
+        """Whether the names stand in the order of their ids, and the added tokens are among them."""
+        names, size = self.all_names, len(self.all_names)
+        if any(not 0 <= id < size or names[id] != text for text, id in added.items()):
+            return False
+        return bool(np.array_equal(self.id_of_each, np.arange(size)))
 
     def pairs(self) -> list[list[str]]:
         """The merges as pairs of names."""
@@ -254,6 +258,8 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     if by_byte and byte_fallback and lacks_symbols:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
+    if isinstance(names, _core.Names) and (splitting.marks_spaces or end_of_word is not None):
+        names = names.as_list()
     merged = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
     prefix, suffix = template.read(root, {**added, **specials})
     model = BpeModel(
@@ -344,10 +350,10 @@ def _ids_by_name(body: Node, vocabulary: Vocabulary | None) -> dict[str, Any]:
     return found
 
 
-def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, int]) -> list[str]:
+def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, int]) -> Names:
     """The name of every id, empty for ids without a token."""
-    if vocabulary is not None and (in_order := vocabulary.names_by_id(added)) is not None:
-        return in_order
+    if vocabulary is not None and vocabulary.in_order(added):
+        return vocabulary.all_names
     vocab = _ids_by_name(body, vocabulary)
     for text, id in added.items():
         if vocab.get(text, id) != id:
@@ -387,8 +393,10 @@ def _lacks_bytes(body: Node, vocabulary: Vocabulary | None, end_of_word: str | N
     names = set(byte_level.CHAR_OF_BYTE.values())
     if end_of_word is not None:
         names |= {name + end_of_word for name in names}
-    if vocabulary is not None and names <= set(vocabulary.names[: 2 * len(names)]):
-        return False  # as in most: they come first
+    if vocabulary is not None:
+        first = range(min(2 * len(names), len(vocabulary.all_names)))
+        if names <= set(map(vocabulary.all_names.__getitem__, first)):
+            return False  # as in most: they come first
     return not names <= _ids_by_name(body, vocabulary).keys()
 
 
@@ -466,7 +474,7 @@ def with_facts(model: BpeModel, fields: dict[str, Any]) -> BpeModel:
 # --- checks ------------------------------------------------------------------------------------------------------------
 
 
-def _check_base(model: BpeModel, names: list[str]) -> None:
+def _check_base(model: BpeModel, names: Names) -> None:
     base = {model.tokens[id] for id in model.base_ids}
     if model.byte_fallback and (missing := [byte for byte in range(256) if fallback_token(byte) not in base]):
         raise FormatError(f"model.byte_fallback is set, but {fallback_token(missing[0]).decode()!r} has no id")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -42,14 +42,14 @@ class Splitting:
     words_alone: bool = False  # white space between words is dropped before added tokens could be found in it
     spaceless: bool = False  # pre-tokens neither begin nor end with white space
 
-    def pretokenizer(self, merged: list[str], names: list[str], ignore_merges: bool) -> Pretokenizer:
+    def pretokenizer(self, merged: list[str], names: Iterable[str], ignore_merges: bool) -> Pretokenizer:
         """The pre-tokenizer of the file. `merged` are the names of merged tokens, `names` those of all tokens.
 
         Where no token goes across a space mark, a faster pattern gives the same ids.
         """
         splits = list(self.splits)
         if self.marks_spaces:
-            joined = names if ignore_merges else merged
+            joined = list(names) if ignore_merges else merged
             inside = any_mark_inside(joined)
             runs = any(SPACE_MARK * 2 in name for name in joined)
             if not splits:

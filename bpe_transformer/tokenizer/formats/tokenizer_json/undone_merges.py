@@ -8,6 +8,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
+from bpe_transformer.tokenizer.splitting.byte_level import Names
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.undone_merges import check_undone
 
@@ -22,7 +23,7 @@ def added_to(document: dict[str, Any], model: BpeModel, names: Sequence[str]) ->
     return {**document, "model": {**document["model"], "type": TYPE, KEY: table}}
 
 
-def with_undone(model: BpeModel, body: Node, names: Sequence[str]) -> BpeModel:
+def with_undone(model: BpeModel, body: Node, names: Names) -> BpeModel:
     """The model with the table in the file, if its type has one. Raises `FormatError`."""
     is_undone = body.get("type", str, PLAIN) == TYPE
     if (KEY in body.value) != is_undone:
