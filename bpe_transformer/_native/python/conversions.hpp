@@ -85,6 +85,17 @@ Array<T> to_array(std::vector<T>&& values) {
   return Array<T>(kept->data(), {kept->size()}, owner);
 }
 
+// The same as a memoryview, for which NumPy is not imported.
+template <class T>
+using View = nb::ndarray<nb::memview, T, nb::ndim<1>>;
+template <class T>
+View<T> to_view(std::vector<T>&& values) {
+  values.reserve(1);  // a view has no null pointer
+  auto* const kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return View<T>(kept->data(), {kept->size()}, owner);
+}
+
 inline Array<uint32_t> to_array(bpe::IdBuffer&& ids) {
   auto* const kept = new bpe::IdBuffer(std::move(ids));
   nb::capsule owner(kept, [](void* p) noexcept {

@@ -33,7 +33,7 @@ nb::object read_rank_lines(const nb::bytes& data) {
   std::optional<bpe::RankLines> found = bpe::read_rank_lines(view_of(data));
   if (!found) return nb::none();
   const nb::list tokens = parts_of(found->bytes, found->ends, PyBytes_FromStringAndSize);
-  return nb::make_tuple(tokens, to_array(std::move(found->ranks)));
+  return nb::make_tuple(tokens, to_view(std::move(found->ranks)));
 }
 
 // The same of lines of a mark, a rank and tokens; see formats/rank_lines.hpp.
@@ -41,7 +41,7 @@ nb::object read_rank_words(const nb::bytes& text) {
   std::optional<bpe::RankLines> found = bpe::read_rank_words(view_of(text));
   if (!found) return nb::none();
   const nb::list tokens = parts_of(found->bytes, found->ends, PyBytes_FromStringAndSize);
-  return nb::make_tuple(tokens, to_array(std::move(found->ranks)));
+  return nb::make_tuple(tokens, to_view(std::move(found->ranks)));
 }
 
 // (rest, tokens, ranks) of a `tekken.json` in its usual form, else None; see formats/rank_lines.hpp.
@@ -55,28 +55,31 @@ nb::object read_tekken(const nb::bytes& document) {
   }
   if (!found) return nb::none();
   const nb::list tokens = parts_of(found->tokens.bytes, found->tokens.ends, PyBytes_FromStringAndSize);
-  return nb::make_tuple(to_bytes(found->rest), tokens, to_array(std::move(found->tokens.ranks)));
+  return nb::make_tuple(to_bytes(found->rest), tokens, to_view(std::move(found->tokens.ranks)));
 }
 
-// (left, right, merged ids, unreachable, incomplete), all ranks; see formats/recover_merges.hpp.
-nb::tuple recover_merges(const nb::list& tokens, bool characters) {
+// (left, right, merged ids, unreachable, incomplete), all ranks, the first three plus `first`; see
+// formats/recover_merges.hpp.
+nb::tuple recover_merges(const nb::list& tokens, bool characters, uint32_t first) {
   const std::vector<std::string_view> views = views_of(tokens);
   bpe::RecoveredMerges found;
   {
     const LongCall call(SIZE_MAX);
     found = bpe::recover_merges(views, characters);
+    for (auto* column : {&found.left, &found.right, &found.merged_ids})
+      for (uint32_t& rank : *column) rank += first;
   }
-  return nb::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
-                        to_array(std::move(found.merged_ids)), to_array(std::move(found.unreachable)),
-                        to_array(std::move(found.incomplete)));
+  return nb::make_tuple(to_view(std::move(found.left)), to_view(std::move(found.right)),
+                        to_view(std::move(found.merged_ids)), to_view(std::move(found.unreachable)),
+                        to_view(std::move(found.incomplete)));
 }
 
 nb::object to_vocabulary(std::optional<bpe::JsonVocabulary>&& found) {
   if (!found) return nb::none();
   bpe::NumberedMerges& merges = found->merges;
-  return nb::make_tuple(to_bytes(found->rest), nb::cast(std::move(found->names)), to_array(std::move(found->ids)),
-                        to_array(std::move(merges.left)), to_array(std::move(merges.right)),
-                        to_array(std::move(merges.merged)), merges.makes_twice);
+  return nb::make_tuple(to_bytes(found->rest), nb::cast(std::move(found->names)), to_view(std::move(found->ids)),
+                        to_view(std::move(merges.left)), to_view(std::move(merges.right)),
+                        to_view(std::move(merges.merged)), merges.makes_twice);
 }
 
 // (rest, names, ids, left, right, merged ids, makes_twice) of a `tokenizer.json` in its usual form, else None; see
@@ -117,8 +120,8 @@ nb::object read_merge_lines(const nb::bytes& lines, const nb::list& names, std::
     if (!error.matches(PyExc_UnicodeEncodeError)) throw;
   }
   if (!found) return nb::none();
-  return nb::make_tuple(to_array(std::move(found->left)), to_array(std::move(found->right)),
-                        to_array(std::move(found->merged)), found->makes_twice);
+  return nb::make_tuple(to_view(std::move(found->left)), to_view(std::move(found->right)),
+                        to_view(std::move(found->merged)), found->makes_twice);
 }
 
 // (rest, texts, scores, kinds) of a SentencePiece model with pieces in their usual form, else None; see
@@ -135,6 +138,28 @@ nb::object read_pieces(const nb::bytes& file) {
   for (const std::string_view text : found->texts) texts.append(to_bytes(text));
   return nb::make_tuple(to_bytes(found->rest), texts, to_array(std::move(found->scores)),
                         to_array(std::move(found->kinds)));
+}
+
+// Whether every number is the one before it and one.
+bool counts_up(const Input<uint32_t>& numbers) {
+  for (size_t i = 1; i < numbers.size(); ++i)
+    if (numbers.data()[i] != numbers.data()[i - 1] + 1) return false;
+  return true;
+}
+
+// The numbers below `size` that are in neither of two lists.
+nb::list others_than(size_t size, const Input<uint32_t>& some, const std::vector<size_t>& more) {
+  std::vector<bool> is_there(size);
+  const auto add = [&](size_t number) {
+    if (number >= size) throw nb::index_error();
+    is_there[number] = true;
+  };
+  for (size_t i = 0; i < some.size(); ++i) add(some.data()[i]);
+  for (const size_t number : more) add(number);
+  nb::list others;
+  for (size_t number = 0; number < size; ++number)
+    if (!is_there[number]) others.append(number);
+  return others;
 }
 
 // The tokens with `mark` replaced by a space, but those of `kept`; what holds no mark is the same object.
@@ -243,11 +268,13 @@ void bind_formats(nb::module_& m) {
   m.def("read_rank_lines", &read_rank_lines, "data"_a);
   m.def("read_rank_words", &read_rank_words, "text"_a);
   m.def("read_tekken", &read_tekken, "document"_a);
-  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a);
+  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a, "first"_a = 0);
   m.def("read_json_vocabulary", &read_json_vocabulary, "document"_a);
   m.def("read_gpt2_vocabulary", &read_gpt2_vocabulary, "vocab"_a, "merges"_a);
   m.def("read_merge_lines", &read_merge_lines, "lines"_a, "names"_a, "header"_a);
   m.def("read_pieces", &read_pieces, "file"_a);
+  m.def("counts_up", &counts_up, "numbers"_a);
+  m.def("others_than", &others_than, "size"_a, "some"_a, "more"_a);
   m.def("with_spaces", &with_spaces, "tokens"_a, "mark"_a, "kept"_a);
   m.def("holds_mark_inside", &holds_mark_inside, "tokens"_a, "ids"_a, "mark"_a);
   m.def("tokens_of_names", &tokens_of_names, "names"_a, "byte_of"_a);

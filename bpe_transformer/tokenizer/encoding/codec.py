@@ -35,9 +35,7 @@ class Codec:
         self.splitter = model.pretokenizer.splitter
         self.encoder = _core.Encoder(
             model.alphabet(),
-            model.left,
-            model.right,
-            model.merged_ids,
+            *model.columns,
             sought_tokens(model),  # in the order of `policy`
             model.whole_tokens(),
             get_args(PrefixSpace).index(model.prefix_space),

@@ -19,13 +19,20 @@ class RankColumns:
     """Distinct tokens and their ranks, (N,), as they were read; the ranks are not checked yet."""
 
     tokens: list[bytes]
-    ranks: NDArray[np.uint32]
+    ranks: NDArray[np.uint32] | range
 
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @classmethod
+    def of(cls, tokens: list[bytes], ranks: memoryview) -> RankColumns:
+        if tokens and _core.counts_up(ranks):
+            return cls(tokens, range(ranks[0], ranks[0] + len(tokens)))
+        return cls(tokens, np.asarray(ranks))
+
     def as_pairs(self) -> list[tuple[bytes, int]]:
-        return list(zip(self.tokens, self.ranks.tolist(), strict=True))
+        ranks = self.ranks if isinstance(self.ranks, range) else self.ranks.tolist()
+        return list(zip(self.tokens, ranks, strict=True))
 
 
 Ranks = Mapping[bytes, int] | Iterable[tuple[bytes, int]] | RankColumns
@@ -43,38 +50,36 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
         missing = next(byte for byte in range(256) if bytes([byte]) not in present)
         raise FormatError(f"byte 0x{missing:02x} has no rank; a vocabulary of ranks needs all 256 bytes")
     tokens = [b""] * size
-    if len(names) and int(id_of_rank[-1]) == len(names) - 1:
-        tokens[: len(names)] = names
+    if isinstance(id_of_rank, range):
+        tokens[id_of_rank.start : id_of_rank.stop] = names
     else:
         for token, rank in zip(names, id_of_rank.tolist(), strict=True):
             tokens[rank] = token
     for text, id in special_tokens.items():
         tokens[id] = text.encode()
-    left, right, merged, unreachable, _ = _core.recover_merges(names, False)
+    in_order = isinstance(id_of_rank, range)
+    *columns, unreachable, _ = _core.recover_merges(names, False, id_of_rank.start if in_order else 0)
+    left, right, merged = columns if in_order else (id_of_rank[np.asarray(column)] for column in columns)
     return BpeModel(
         unit="byte",
         pretokenizer=pretokenizer,
         tokens=tuple(tokens),
-        left=id_of_rank[left],
-        right=id_of_rank[right],
-        merged_ids=id_of_rank[merged],
+        left=left,
+        right=right,
+        merged_ids=merged,
         special_tokens=dict(special_tokens),
         ignore_merges=len(unreachable) > 0,
     )
 
 
-def _by_rank(ranks: Ranks, special_tokens: Mapping[str, int]) -> tuple[list[bytes], NDArray[np.uint32], int]:
+def _by_rank(ranks: Ranks, special_tokens: Mapping[str, int]) -> tuple[list[bytes], NDArray[np.uint32] | range, int]:
     """(tokens by rank, their ranks, vocab_size), checked; columns in order are checked as they are. Raises `FormatError`."""
     if isinstance(ranks, RankColumns):
-        ids, last = ranks.ranks, max(special_tokens.values(), default=0)
-        in_order = len(ids) > 0 and bool((ids[1:] > ids[:-1]).all())
-        distinct = set(special_tokens.values())
-        named = np.array(sorted(distinct), np.int64)
-        apart = (
-            len(distinct) == len(special_tokens)
-            and not (np.searchsorted(ids, named, "right") - np.searchsorted(ids, named)).any()
-        )
-        largest = max(int(ids[-1]), last) if in_order else 0
+        ids, distinct = ranks.ranks, set(special_tokens.values())
+        in_order = isinstance(ids, range) or (len(ids) > 0 and bool((ids[1:] > ids[:-1]).all()))
+        taken = filter(ids.__contains__, distinct) if isinstance(ids, range) else distinct.intersection(ids.tolist())
+        apart = len(distinct) == len(special_tokens) and not any(True for _ in taken)
+        largest = max([int(ids[-1]), *distinct]) if in_order else 0
         if in_order and apart and min(distinct, default=0) >= 0 and largest <= largest_id(len(ids) + len(distinct)):
             return ranks.tokens, ids, largest + 1
         ranks = ranks.as_pairs()  # to say what is wrong, or to bring them in order

@@ -37,7 +37,7 @@ def _ranks(text: str) -> ranks.Ranks:
     """Lines of a mark, the rank of the first token, and tokens in base64, whose ranks follow each other."""
     read = _core.read_rank_words(text.encode(errors="replace"))
     if read is not None and len(set(read[0])) == len(read[0]):
-        return ranks.RankColumns(*read)
+        return ranks.RankColumns.of(*read)
     return _ranks_by_line(text)
 
 

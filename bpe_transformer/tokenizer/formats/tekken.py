@@ -9,7 +9,6 @@ from typing import Any
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
-from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.formats import ranks
 from bpe_transformer.tokenizer.formats.checks import largest_id
 from bpe_transformer.tokenizer.splitting.patterns import literally
@@ -36,7 +35,7 @@ def read_tokens(data: bytes) -> tuple[bytes, list[bytes]] | None:
     if found is None:
         return None
     rest, tokens, numbers = found
-    return (rest, tokens) if np.array_equal(numbers, np.arange(len(numbers))) else None
+    return (rest, tokens) if tokens and numbers[0] == 0 and _core.counts_up(numbers) else None
 
 
 def from_json(document: Any, tokens: list[bytes] | None = None) -> BpeModel:
@@ -56,8 +55,7 @@ def from_json(document: Any, tokens: list[bytes] | None = None) -> BpeModel:
     special = _special_tokens(root, num_special)
     pretokenizer = Pretokenizer(literally(config.get("pattern", str)))
     if tokens is not None and len(set(tokens[:num_ranks])) == num_ranks:
-        columns = ranks.RankColumns(tokens[:num_ranks], np.arange(num_special, size, dtype=np.uint32))
-        return ranks.model_of(columns, pretokenizer, special)
+        return ranks.model_of(ranks.RankColumns(tokens[:num_ranks], range(num_special, size)), pretokenizer, special)
     found: dict[bytes, int] = {}
     for rank, entry in enumerate(entries[:num_ranks]):
         token = _token(entry, rank) if tokens is None else tokens[rank]

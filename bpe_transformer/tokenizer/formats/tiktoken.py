@@ -83,7 +83,7 @@ def read(
     if lines is None or len(set(lines[0])) < len(lines[0]):
         found: dict[bytes, int] | ranks.RankColumns = parse(data)  # slower, and says what is wrong
     else:
-        found = ranks.RankColumns(*lines)
+        found = ranks.RankColumns.of(*lines)
     candidates = _PUBLIC.get(Path(path).stem, ())
     known = next((public for public in candidates if public.num_ranks == len(found)), None)
     if pattern is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TypeAlias
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
-from bpe_transformer.lazy import NDArray, np
 
 Names: TypeAlias = "list[str] | _core.Names"  # as they are, or still in the core's memory
 
@@ -49,11 +49,9 @@ def tokens_of(names: Sequence[str]) -> list[bytes]:
 
 
 @cache
-def _byte_of_code_point() -> NDArray[np.int16]:
+def _byte_of_code_point() -> array[int]:
     """The byte that each code point stands for, -1 for none."""
-    table = np.full(max(_BYTE_OF_CHAR) + 1, -1, np.int16)
-    table[list(_BYTE_OF_CHAR)] = list(_BYTE_OF_CHAR.values())
-    return table
+    return array("h", (_BYTE_OF_CHAR.get(code_point, -1) for code_point in range(max(_BYTE_OF_CHAR) + 1)))
 
 
 def tokens_by_id(names: Names, outside: Collection[int], byte_level: bool, place: str) -> tuple[bytes, ...]:

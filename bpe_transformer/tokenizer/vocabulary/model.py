@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, TypeAlias
@@ -19,6 +19,7 @@ PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_no
 Ids: TypeAlias = "NDArray[np.uint32]"
 # Unicode's White_Space, and "Ġ", by which the names of bytes write a space
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000Ġ" + "".join(map(chr, range(0x2000, 0x200B)))
+Column: TypeAlias = "NDArray[np.uint32] | memoryview"
 _FIRST_UNICODE = "18.0.0"  # the version of Unicode that digests stand for where they do not say one
 
 
@@ -86,6 +87,16 @@ class BpeModel:
         return reduced(self, **({} if unmerged is None else {"tokens": unmerged}))
 
     @property
+    def columns(self) -> tuple[Column, Column, Column]:
+        """`left`, `right` and `merged_ids` as they were given: NumPy's arrays, or views of the core's memory."""
+        left, right, merged_ids = (vars(self)[name] for name in _COLUMNS)
+        return left, right, merged_ids
+
+    def with_fields(self, **changes: Any) -> BpeModel:
+        """The model with other values of some fields, as `dataclasses.replace`; the columns are handed on as they are."""
+        return BpeModel(**{**{field.name: vars(self)[field.name] for field in fields(self)}, **changes})
+
+    @property
     def pattern(self) -> str:
         """The split pattern, by name if it has one."""
         return self.pretokenizer.pattern
@@ -111,17 +122,12 @@ class BpeModel:
 
         A special or added token that is a byte, such as "!", is a base token too if no other stands for that byte.
         """
-        is_base = np.ones(len(self.tokens), np.bool_)
-        is_base[self.merged_ids] = False
+        unmerged = [id for id in _core.others_than(len(self.tokens), self.columns[2], []) if self.tokens[id]]
         named = {*self.special_tokens.values(), *self.added_tokens.values()}
-        if self.unit == "byte":
-            bytes_named = {id for id in named if len(self.tokens[id]) == 1 and is_base[id]}
-            known = (
-                {self.tokens[id] for id in np.flatnonzero(is_base).tolist() if id not in named} if bytes_named else ()
-            )
-            named -= {id for id in bytes_named if self.tokens[id] not in known}
-        is_base[list(named)] = False
-        return [id for id in np.flatnonzero(is_base).tolist() if self.tokens[id]]
+        if self.unit == "byte" and (bytes_named := [id for id in unmerged if id in named and len(self.tokens[id]) == 1]):
+            known = {self.tokens[id] for id in unmerged if id not in named}
+            named.difference_update(id for id in bytes_named if self.tokens[id] not in known)
+        return [id for id in unmerged if id not in named]
 
     @cached_property
     def fallback_ids(self) -> tuple[int, ...]:
@@ -342,6 +348,30 @@ class BpeModel:
         for column in (self.left, self.right, self.merged_ids):
             digest.update(column.astype("<u4").tobytes())
         return digest.hexdigest()
+
+
+class _Column:
+    """A column of merges: a view of the core's memory becomes an array when it is first looked at, since to import NumPy
+    takes longer than to load most vocabularies.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: BpeModel, _: type[BpeModel]) -> Ids:
+        values = vars(model)
+        if isinstance(values[self.name], memoryview):
+            values[self.name] = np.asarray(values[self.name])
+        column: Ids = values[self.name]
+        return column
+
+    def __set__(self, model: BpeModel, column: Column) -> None:
+        vars(model)[self.name] = column
+
+
+_COLUMNS = ("left", "right", "merged_ids")
+for _name in _COLUMNS:
+    setattr(BpeModel, _name, _Column(_name))
 
 
 def fallback_token(byte: int) -> bytes:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import ENTRIES, SETTINGS, read_limited, read_within, shown
-from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.roles import NO_ROLES, Roles
 
@@ -91,8 +90,8 @@ class Neighbours:
         What contradicts the model, such as a token with an id that another one has, is of another vocabulary and left out.
         """
         special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
-        tokens, merged = list(model.tokens), np.zeros(len(model.tokens), np.bool_)
-        merged[model.merged_ids] = True
+        tokens = list(model.tokens)
+        merged = set(memoryview(model.columns[2]).tolist()) if self.special or self.added else set()
         limit = 4 * len(tokens) + 65_536 if not model.undone else -1  # undone ids are the last
         is_of_model = self.is_of(model)
         for is_special, named in ((True, self.special), (False, self.added)):
@@ -102,7 +101,7 @@ class Neighbours:
                         added[text] = special.pop(text)
                     continue
                 known = id < len(tokens) and tokens[id]
-                if id > limit or (id < len(merged) and merged[id]) or (known and known != text.encode()):
+                if id > limit or id in merged or (known and known != text.encode()):
                     continue
                 tokens += [b""] * (id + 1 - len(tokens))
                 tokens[id] = text.encode()
@@ -128,8 +127,7 @@ class Neighbours:
             if getattr(model, name) is None and token in special and self.fields.get(f"add_{name}") is True:
                 framing[name] = token
         fields = {key: value for key, value in self.fields.items() if key != "tokenizer_class"}
-        return replace(
-            model,
+        return model.with_fields(
             tokens=tuple(tokens),
             special_tokens=special,
             added_tokens=added,

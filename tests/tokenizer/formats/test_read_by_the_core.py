@@ -134,7 +134,7 @@ def test_tokens_that_are_chosen_to_meet_in_the_core_s_table_are_left_to_the_slow
     """With 700 names the table has 2,048 slots; all of these belong into 64 of them."""
 
     def slot(name: str) -> int:
-        product = (len(name) ^ 0x9E3779B97F4A7C15) * (int.from_bytes(name.encode(), "little") ^ 0xD6E8FEB86659FD93)
+        product = (int.from_bytes(name.encode(), "little") ^ 0x9E3779B97F4A7C15) * (len(name) ^ 0xD6E8FEB86659FD93)
         return ((product ^ product >> 64) >> 32) & 2047
 
     def document(names: list[str]) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
-from bpe_transformer.lazy import NDArray, np
+from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS, overlapping
 from bpe_transformer.tokenizer.formats.checks import as_text, check_ids, read_bytes, refuse_facts
 from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
@@ -34,7 +34,7 @@ from bpe_transformer.tokenizer.formats.tokenizer_json.normalizers import (
 from bpe_transformer.tokenizer.formats.tokenizer_json.splitting import Splitting
 from bpe_transformer.tokenizer.splitting import byte_level
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
-from bpe_transformer.tokenizer.vocabulary.model import BpeModel, fallback_token
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Column, fallback_token
 
 NAME = "tokenizer.json"
 Names = byte_level.Names
@@ -187,12 +187,17 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names, their ids and the merges of a file, (3, N), taken out of it; `rest` is the file with none of them."""
+    """The names, their ids and the columns of merges of a file, taken out of it; `rest` is the file with none of them."""
 
     rest: bytes
     all_names: _core.Names
-    id_of_each: NDArray[np.uint32]
-    merges: Columns
+    id_of_each: memoryview
+    columns: tuple[Column, Column, Column]
+
+    @cached_property
+    def merges(self) -> Columns:
+        """The merges, (3, N)."""
+        return np.stack(self.columns)
 
     @cached_property
     def names(self) -> list[str]:
@@ -209,7 +214,7 @@ class Vocabulary:
         names, size = self.all_names, len(self.all_names)
         if any(not 0 <= id < size or names[id] != text for text, id in added.items()):
             return False
-        return bool(np.array_equal(self.id_of_each, np.arange(size)))
+        return size > 0 and self.id_of_each[0] == 0 and _core.counts_up(self.id_of_each)
 
     def pairs(self) -> list[list[str]]:
         """The merges as pairs of names."""
@@ -223,8 +228,11 @@ def read_vocabulary(data: bytes) -> Vocabulary | None:
     if found is None:
         return None
     rest, names, ids, left, right, merged_ids, makes_twice = found
-    merges = np.stack([left, right, merged_ids])
-    return Vocabulary(rest, names, ids, without_repeats(merges, last_wins=True) if makes_twice else merges)
+    columns: tuple[Column, Column, Column] = left, right, merged_ids
+    if makes_twice:
+        first, second, both = without_repeats(np.stack(columns), last_wins=True)
+        columns = first, second, both
+    return Vocabulary(rest, names, ids, columns)
 
 
 def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
@@ -368,13 +376,16 @@ def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, 
     return names
 
 
-def _columns(body: Node, vocabulary: Vocabulary | None, end_of_word: str | None) -> Columns:
-    """The merges, (3, N)."""
+def _columns(body: Node, vocabulary: Vocabulary | None, end_of_word: str | None) -> tuple[Column, Column, Column]:
+    """The columns of the merges."""
     if vocabulary is None:
-        return columns_of(_pairs(body.get("merges", list), end_of_word), body.value["vocab"], "model.merges")
-    if end_of_word is not None and len(end_of_word) > 1 and end_of_word in vocabulary.ids:
-        return columns_of(_pairs(vocabulary.pairs(), end_of_word), vocabulary.ids, "model.merges")
-    return vocabulary.merges
+        found = columns_of(_pairs(body.get("merges", list), end_of_word), body.value["vocab"], "model.merges")
+    elif end_of_word is not None and len(end_of_word) > 1 and end_of_word in vocabulary.ids:
+        found = columns_of(_pairs(vocabulary.pairs(), end_of_word), vocabulary.ids, "model.merges")
+    else:
+        return vocabulary.columns
+    left, right, merged_ids = found
+    return left, right, merged_ids
 
 
 def _pairs(merges: list[Any], end_of_word: str | None) -> list[Any]:
