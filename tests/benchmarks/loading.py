@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -150,9 +151,12 @@ def mistral_common(pattern: str, text: str) -> Callable[[Path], list[int]]:
 
 
 def open_clip(pattern: str, text: str) -> Callable[[Path], list[int]]:
-    from open_clip.tokenizer import SimpleTokenizer
-
-    return lambda path: SimpleTokenizer(os.fspath(path)).encode(text)  # type: ignore[no-any-return]
+    spec = find_spec("open_clip")  # its folder: to import all of it takes torchvision
+    if spec is None or spec.origin is None:
+        raise SystemExit("open_clip is not installed")
+    file = Path(spec.origin).with_name("tokenizer.py")
+    module: Any = SourceFileLoader("open_clip_tokenizer", os.fspath(file)).load_module()
+    return lambda path: module.SimpleTokenizer(os.fspath(path)).encode(text)  # type: ignore[no-any-return]
 
 
 def subword_nmt(pattern: str, text: str) -> Callable[[Path], list[int]]:

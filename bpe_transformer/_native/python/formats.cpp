@@ -268,7 +268,7 @@ void bind_formats(nb::module_& m) {
   m.def("read_rank_lines", &read_rank_lines, "data"_a);
   m.def("read_rank_words", &read_rank_words, "text"_a);
   m.def("read_tekken", &read_tekken, "document"_a);
-  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a, "first"_a = 0);
+  m.def("recover_merges", &recover_merges, "tokens"_a, "characters"_a, "first"_a);
   m.def("read_json_vocabulary", &read_json_vocabulary, "document"_a);
   m.def("read_gpt2_vocabulary", &read_gpt2_vocabulary, "vocab"_a, "merges"_a);
   m.def("read_merge_lines", &read_merge_lines, "lines"_a, "names"_a, "header"_a);

@@ -15,7 +15,6 @@ from itertools import islice
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
-from bpe_transformer.lazy import np
 from bpe_transformer.tokenizer.formats import gpt2
 from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level
@@ -42,7 +41,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     found = _core.read_merge_lines(text.encode(), names, "")
     if found is not None and len(found[0]) == _NUM_MERGES == len(lines) - 1 and not found[3]:
         ids = {name: id for id, name in enumerate(names)}
-        return gpt2.model_of(ids, np.stack(found[:3]), special_tokens={name: ids[name] for name in _SPECIAL})
+        return gpt2.model_of(ids, found[:3], special_tokens={name: ids[name] for name in _SPECIAL})
     return _read_slowly(lines, base)
 
 
@@ -57,8 +56,8 @@ def _read_slowly(lines: list[bytes], base: list[str]) -> BpeModel:
     ids = {name: id for id, name in enumerate(names)}
     if len(ids) < len(names):
         raise FormatError("two merges make one token; check the file")
-    columns = columns_of(pairs, ids, "the file")
-    return gpt2.model_of(ids, columns, special_tokens={name: ids[name] for name in _SPECIAL})
+    left, right, merged_ids = columns_of(pairs, ids, "the file")
+    return gpt2.model_of(ids, (left, right, merged_ids), special_tokens={name: ids[name] for name in _SPECIAL})
 
 
 def _is_packed(path: str | os.PathLike[str]) -> bool:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import parse_json
-from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.formats.checks import (
     MERGES_FILE,
     VOCAB_FILE,
@@ -25,11 +25,11 @@ from bpe_transformer.tokenizer.formats.checks import (
     read_text,
     refuse_facts,
 )
-from bpe_transformer.tokenizer.formats.merges import Columns, columns_of, without_repeats
+from bpe_transformer.tokenizer.formats.merges import columns_of
 from bpe_transformer.tokenizer.splitting import byte_level, patterns
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary import role_files
-from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Column
 
 NAME = "gpt2"
 _HEADER = "#version: 0.2"
@@ -38,9 +38,13 @@ _UNKNOWN = ("<unk>", "[UNK]")
 # how classes of transformers split that are not GPT-2's, and those that put `cls` and `sep` around a text
 _BY_CLASS = {"Qwen2Tokenizer": Pretokenizer("qwen2", normalization="NFC")}
 _FRAMED = ("RobertaTokenizer", "BartTokenizer", "LongformerTokenizer")
-CLIP = Pretokenizer(
-    rewriting=(("NFC",), ("replace", r"\s+", " "), ("lowercase",)), pattern=patterns.keeping(patterns.CLIP_WORDS)
-)
+
+
+@cache
+def clip_pretokenizer() -> Pretokenizer:
+    """How CLIP splits."""
+    rewriting = (("NFC",), ("replace", r"\s+", " "), ("lowercase",))
+    return Pretokenizer(patterns.keeping(patterns.CLIP_WORDS), rewriting=rewriting)
 
 
 def read(
@@ -68,7 +72,7 @@ def read(
 
 def model_of(
     ids: Mapping[str, int],
-    columns: Columns,
+    columns: tuple[Column, Column, Column],
     pattern: str | Pretokenizer | None = None,
     special_tokens: Mapping[str, int] | None = None,
     place: str = VOCAB_FILE,
@@ -76,7 +80,8 @@ def model_of(
     """The model of ids by name, which were checked, and the merges, found in a file of the name given. Raises `FormatError`."""
     left, right, merged_ids = columns
     names = _names_by_id(ids)
-    mark, by_byte = _kind(ids, [names[id] for id in np.unique(columns[:2]).tolist()])
+    mark = _mark(ids)
+    by_byte = mark is None or _is_by_byte(ids, {names[id] for id in (*left.tolist(), *right.tolist())})
     specials = special_tokens
     if specials is None:
         specials = _specials(ids, names, merged_ids, mark, by_byte)
@@ -87,7 +92,7 @@ def model_of(
         check_ids(everything, place)
         names = _names_by_id(everything)
     if pattern is None:
-        pattern = ("gpt2" if mark is None else CLIP) if by_byte else "whitespace"
+        pattern = ("gpt2" if mark is None else clip_pretokenizer()) if by_byte else "whitespace"
     return BpeModel(
         unit="byte" if by_byte else "char",
         pretokenizer=Pretokenizer.of(pattern),
@@ -112,16 +117,15 @@ def _names_by_id(ids: Mapping[str, int]) -> list[str]:
 
 def _columns_and_ids(
     vocab: str | os.PathLike[str], merges: str | os.PathLike[str]
-) -> tuple[Mapping[str, int], Columns]:
+) -> tuple[Mapping[str, int], tuple[Column, Column, Column]]:
     """(ids by name, merges) of the files. Raises `FormatError`."""
     found = _core.read_gpt2_vocabulary(read_bytes(vocab), read_bytes(merges))
-    if found is not None and np.array_equal(found[2], np.arange(len(found[1]))):
-        _, names, _, left, right, merged_ids, makes_twice = found
-        columns = np.stack([left, right, merged_ids])
-        ids = dict(zip(names.as_list(), range(len(names)), strict=True))
-        return ids, without_repeats(columns, last_wins=True) if makes_twice else columns
-    all_ids, pairs = contents(vocab, merges)
-    return all_ids, columns_of(pairs, all_ids, Path(merges).name)
+    if found is not None and found[2][0] == 0 and _core.counts_up(found[2]) and not found[6]:
+        _, names, _, left, right, merged_ids, _ = found
+        return dict(zip(names.as_list(), range(len(names)), strict=True)), (left, right, merged_ids)
+    ids, pairs = contents(vocab, merges)
+    first, second, both = columns_of(pairs, ids, Path(merges).name)
+    return ids, (first, second, both)
 
 
 def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> tuple[dict[str, int], list[list[str]]]:
@@ -134,26 +138,25 @@ def contents(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> t
     return ids, _pairs(read_text(merges), Path(merges).name)
 
 
-def _kind(ids: Mapping[str, Any], sides: list[str]) -> tuple[str | None, bool]:
-    """(the end-of-word mark or None, whether names stand for bytes), where merges have these sides."""
+def _mark(ids: Mapping[str, Any]) -> str | None:
+    """The end-of-word mark, if the names have one."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    mark = END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
-    if mark is None:
-        return None, True
-    stand_ins = byte_level.is_name("".join(sides))
-    return mark, stand_ins and ids.keys() >= set(byte_level.CHAR_OF_BYTE.values())
+    return END_OF_WORD if sum(letter + END_OF_WORD in ids for letter in letters) > len(letters) / 2 else None
+
+
+def _is_by_byte(ids: Mapping[str, Any], sides: Iterable[str]) -> bool:
+    """Whether names stand for bytes, where merges have these sides."""
+    return byte_level.is_name("".join(sides)) and ids.keys() >= set(byte_level.CHAR_OF_BYTE.values())
 
 
 def _specials(
-    ids: Mapping[str, int], names: list[str], merged_ids: NDArray[np.uint32], mark: str | None, by_byte: bool
+    ids: Mapping[str, int], names: list[str], merged_ids: Column, mark: str | None, by_byte: bool
 ) -> dict[str, int]:
     """The special tokens: names that no merge makes and that are not base symbols, such as <|endoftext|> and <s>."""
     symbols = set(byte_level.CHAR_OF_BYTE.values()) if by_byte else {name for name in ids if len(name) == 1}
     if mark is not None:
         symbols |= {name for name in ids if name.endswith(mark) and len(name) == len(mark) + 1}
-    is_merged = np.zeros(len(names), np.bool_)
-    is_merged[merged_ids] = True
-    unmerged = map(names.__getitem__, np.flatnonzero(~is_merged).tolist())
+    unmerged = map(names.__getitem__, _core.others_than(len(names), merged_ids, []))
     return {name: ids[name] for name in unmerged if name and name not in symbols}
 
 
@@ -181,7 +184,7 @@ def write(model: BpeModel, directory: str | os.PathLike[str]) -> None:
     refuse_facts(model, "vocab.json with merges.txt", holds, "export to tokenizer.json")
     split, marked = model.pretokenizer, model.end_of_word == END_OF_WORD
     if model.unit == "byte":
-        required, required_name = (CLIP, "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
+        required, required_name = (clip_pretokenizer(), "CLIP's") if marked else (Pretokenizer("gpt2"), "'gpt2'")
     else:
         required, required_name = Pretokenizer("whitespace"), "'whitespace'"
     if not marked and (model.unit == "char" or model.end_of_word is not None):

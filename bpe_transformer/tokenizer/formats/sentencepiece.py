@@ -235,7 +235,7 @@ def _recovered(pieces: _Pieces) -> _Columns:
     normal = np.flatnonzero(pieces.kinds == NORMAL)
     id_of_rank = normal[np.argsort(-pieces.scores[normal], kind="stable")].astype(np.uint32)
     texts = [pieces.texts[id] for id in id_of_rank.tolist()]
-    left, right, merged, _, incomplete = _core.recover_merges(texts, True)
+    left, right, merged, _, incomplete = _core.recover_merges(texts, True, 0)
     if len(incomplete):
         text = texts[int(incomplete[0])].decode()
         raise FormatError(f"the piece {text!r} has a character that is not a piece by itself, which is not supported")

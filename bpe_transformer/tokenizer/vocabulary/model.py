@@ -199,7 +199,7 @@ class BpeModel:
             return frozenset()
         mark = self.end_of_word.encode()
         ends = {id for id in self.base_ids if self.tokens[id].endswith(mark) and len(self.tokens[id]) > len(mark)}
-        for right, merged in zip(self.right.tolist(), self.merged_ids.tolist(), strict=True):
+        for right, merged in zip(*(column.tolist() for column in self.columns[1:]), strict=True):
             if right in ends:
                 ends.add(merged)
         return frozenset(ends)

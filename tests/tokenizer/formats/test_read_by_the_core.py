@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from bpe_transformer import PretokenCounts, Tokenizer, _core, learn_bpe
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import parse_json
-from bpe_transformer.tokenizer.formats import sentencepiece, tokenizer_json
+from bpe_transformer.tokenizer.formats import clip, gpt2, ranks, ranks_json, sentencepiece, tekken, tokenizer_json
 from bpe_transformer.tokenizer.formats.protobuf import blob, single, varint
 from bpe_transformer.tokenizer.vocabulary.trace import MergeTrace
 
@@ -146,3 +147,82 @@ def test_tokens_that_are_chosen_to_meet_in_the_core_s_table_are_left_to_the_slow
     assert tokenizer_json.read_vocabulary(ordinary.encode()) is not None
     assert tokenizer_json.read_vocabulary(chosen.encode()) is None
     assert len(tokenizer_json.from_json(parse_json(chosen)).tokens) == 700
+
+
+GPT2_LINES = ["#version: 0.2", "a b", "ab a", "é b", "a b 3", "a  b", "", "a b\r", "x y"]
+
+
+@given(
+    st.permutations(["a", "b", "é", "ab", "aba", "éb", "<s>"]),
+    st.lists(st.sampled_from(GPT2_LINES), max_size=4),
+    st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_two_files_of_gpt2_are_read_as_without_the_core(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], lines: list[str], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("gpt2")
+    vocab = json.dumps({name: id for id, name in enumerate(names)}, ensure_ascii=data.draw(st.booleans()))
+    at = data.draw(st.sampled_from([None, *range(len(vocab))]))
+    vocab = vocab if at is None else vocab[:at] + data.draw(st.text('{}",:e0a 1', max_size=2)) + vocab[at + 1 :]
+    (folder / "vocab.json").write_text(vocab, encoding="utf-8")
+    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8", newline="")
+    files = folder / "vocab.json", folder / "merges.txt"
+    by_core = found(lambda: gpt2.read(*files))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_core, "read_gpt2_vocabulary", lambda vocab, merges: None)
+        assert by_core == found(lambda: gpt2.read(*files))
+
+
+@given(
+    st.lists(
+        st.sampled_from(["! 0 YQ== Yg==", "! 2 Yw==", "!  3 ZA==", "! 0 YQ", "! YQ==", "! 9", "", "! 4 YQ==\ud800"])
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_ranks_in_json_are_read_as_without_the_core(lines: list[str]) -> None:
+    def pairs(read: Any) -> Any:
+        try:
+            ranks_read = read("\n".join(lines))
+        except FormatError as problem:
+            return str(problem)
+        return ranks_read.as_pairs() if isinstance(ranks_read, ranks.RankColumns) else [*ranks_read.items()]
+
+    assert pairs(ranks_json._ranks) == pairs(ranks_json._ranks_by_line)
+
+
+BYTES = [
+    {"rank": byte, "token_bytes": base64.b64encode(bytes([byte])).decode(), "token_str": None} for byte in range(256)
+]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{}, {"rank": 257}, {"rank": True}, {"token_bytes": "YQ"}, {"token_bytes": "YQ=="}, {"token_bytes": ""}, {"x": 1}],
+)
+def test_a_tekken_json_is_read_as_without_the_core(tmp_path: Path, entry: dict[str, Any]) -> None:
+    last = {"rank": 256, "token_bytes": "YWI=", "token_str": "ab"} | entry
+    config = {"pattern": r"\S+|\s+", "default_vocab_size": 260, "default_num_special_tokens": 3}
+    document = {"config": config, "vocab": [*BYTES, last], "version": 1}
+    file = tmp_path / "tekken.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    slowly = found(lambda: tekken.from_json(document))
+    assert slowly in found(lambda: Tokenizer.from_file(file).model)
+    assert (tekken.read_tokens(file.read_bytes()) is not None) == (entry in ({}, {"token_bytes": "YQ=="}))
+
+
+def test_clip_s_merges_are_read_as_without_the_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip, "_NUM_MERGES", 3)
+    file = tmp_path / "bpe_simple_vocab_16e6.txt"
+    for lines in (
+        ["a b", "ab c</w>", "x y"],
+        ["a b", "ab\tc</w>", "x y"],
+        ["a b", "a b", "x y"],
+        ["a b", "abc"],
+        ["a bc", "x y", "y z"],
+    ):
+        file.write_text("\n".join(['"bpe_simple_vocab_16e6.txt#version: 0.2', *lines, "z z"]), encoding="utf-8")
+        by_core = found(lambda: clip.read(file))
+        with monkeypatch.context() as patch:
+            patch.setattr(_core, "read_merge_lines", lambda lines, names, header: None)
+            assert by_core == found(lambda: clip.read(file))
