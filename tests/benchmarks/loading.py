@@ -145,7 +145,7 @@ def sentencepiece(pattern: str, text: str) -> Callable[[Path], list[int]]:
 
 
 def mistral_common(pattern: str, text: str) -> Callable[[Path], list[int]]:
-    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer  # type: ignore[import-not-found,unused-ignore]
 
     return lambda path: Tekkenizer.from_file(path).encode(text, bos=False, eos=False)  # type: ignore[no-any-return]
 

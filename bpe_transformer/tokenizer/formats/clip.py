@@ -30,7 +30,7 @@ _LONGEST_LINE = 1000  # bytes
 def read(path: str | os.PathLike[str]) -> BpeModel:
     """The model of the file's merges. Raises `FormatError` with the line."""
     try:
-        with BufferedReader(gzip.open(path)) if _is_packed(path) else open(path, "rb") as file:  # type: ignore[arg-type]
+        with BufferedReader(gzip.open(path)) if _is_packed(path) else open(path, "rb") as file:
             lines = list(islice(iter(partial(file.readline, _LONGEST_LINE), b""), _NUM_MERGES + 1))
         text = b"".join(lines[1:]).decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:

@@ -11,7 +11,7 @@ from bpe_transformer.errors import FormatError
 from bpe_transformer.lazy import NDArray, np
 from bpe_transformer.tokenizer.formats.checks import check_ids, largest_id
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
-from bpe_transformer.tokenizer.vocabulary.model import BpeModel
+from bpe_transformer.tokenizer.vocabulary.model import BpeModel, Column
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
             tokens[rank] = token
     for text, id in special_tokens.items():
         tokens[id] = text.encode()
-    in_order = isinstance(id_of_rank, range)
-    *columns, unreachable, _ = _core.recover_merges(names, False, id_of_rank.start if in_order else 0)
-    left, right, merged = columns if in_order else (id_of_rank[np.asarray(column)] for column in columns)
+    first = id_of_rank.start if isinstance(id_of_rank, range) else 0
+    *columns, unreachable, _ = _core.recover_merges(names, False, first)
+    left, right, merged = (_ids_of(column, id_of_rank) for column in columns)
     return BpeModel(
         unit="byte",
         pretokenizer=pretokenizer,
@@ -70,6 +70,11 @@ def model_of(ranks: Ranks, pretokenizer: Pretokenizer, special_tokens: Mapping[s
         special_tokens=dict(special_tokens),
         ignore_merges=len(unreachable) > 0,
     )
+
+
+def _ids_of(ranks: memoryview, id_of_rank: NDArray[np.uint32] | range) -> Column:
+    """The ids of ranks; those of a range are ids already."""
+    return ranks if isinstance(id_of_rank, range) else id_of_rank[np.asarray(ranks)]
 
 
 def _by_rank(ranks: Ranks, special_tokens: Mapping[str, int]) -> tuple[list[bytes], NDArray[np.uint32] | range, int]:

@@ -239,7 +239,7 @@ def _recovered(pieces: _Pieces) -> _Columns:
     if len(incomplete):
         text = texts[int(incomplete[0])].decode()
         raise FormatError(f"the piece {text!r} has a character that is not a piece by itself, which is not supported")
-    columns = id_of_rank[np.stack([left, right, merged])]
+    columns: _Columns = id_of_rank[np.stack([left, right, merged])]
     scores = pieces.scores[columns[2]]
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1], True])  # of merges with one score
     several = np.flatnonzero(np.diff(starts) > 1)

@@ -19,7 +19,7 @@ PrefixSpace = Literal["never", "first", "always", "first_if_none", "always_if_no
 Ids: TypeAlias = "NDArray[np.uint32]"
 # Unicode's White_Space, and "Ġ", by which the names of bytes write a space
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000Ġ" + "".join(map(chr, range(0x2000, 0x200B)))
-Column: TypeAlias = "NDArray[np.uint32] | memoryview"
+Column: TypeAlias = Any  # `Ids`, or a memoryview of the core's memory, which becomes that when it is first looked at
 _FIRST_UNICODE = "18.0.0"  # the version of Unicode that digests stand for where they do not say one
 
 
