@@ -124,7 +124,9 @@ class BpeModel:
         """
         unmerged = [id for id in _core.others_than(len(self.tokens), self.columns[2], []) if self.tokens[id]]
         named = {*self.special_tokens.values(), *self.added_tokens.values()}
-        if self.unit == "byte" and (bytes_named := [id for id in unmerged if id in named and len(self.tokens[id]) == 1]):
+        if self.unit == "byte" and (
+            bytes_named := [id for id in unmerged if id in named and len(self.tokens[id]) == 1]
+        ):
             known = {self.tokens[id] for id in unmerged if id not in named}
             named.difference_update(id for id in bytes_named if self.tokens[id] not in known)
         return [id for id in unmerged if id not in named]
