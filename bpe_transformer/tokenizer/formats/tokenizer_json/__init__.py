@@ -7,13 +7,13 @@ from bpe_transformer.tokenizer.formats.tokenizer_json.file import (
     normalizer_facts,
     read,
     read_back,
-    read_vocabulary,
     to_json,
     token_names,
     transformers_tokenizer,
     with_facts,
     write,
 )
+from bpe_transformer.tokenizer.formats.tokenizer_json.vocabulary import read_vocabulary
 
 __all__ = [
     "NAME",
