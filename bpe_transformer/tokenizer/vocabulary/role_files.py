@@ -91,7 +91,7 @@ class Neighbours:
         """
         special, added, flags = dict(model.special_tokens), dict(model.added_tokens), dict(model.token_flags)
         tokens = list(model.tokens)
-        merged = set(memoryview(model.columns[2]).tolist()) if self.special or self.added else set()
+        merged = set(model.columns[2].tolist()) if self.special or self.added or self.names else set()
         limit = 4 * len(tokens) + 65_536 if not model.undone else -1  # undone ids are the last
         is_of_model = self.is_of(model)
         for is_special, named in ((True, self.special), (False, self.added)):
@@ -112,7 +112,7 @@ class Neighbours:
             if text in special or text in added:
                 continue
             same = model.id_of.get(text.encode())
-            if same is not None and not merged[same] and len(text) > 1:
+            if same is not None and same not in merged and len(text) > 1:
                 special[text] = same  # a token of the vocabulary that its own file does not call special
             elif same is None and is_of_model and not model.undone:
                 special[text] = len(tokens)  # as transformers numbers what no file does
