@@ -200,7 +200,7 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     end_of_word = body.get("end_of_word_suffix", str, "") or None
     splitting, flags = _read_splitting(root, end_of_word)
     specials, added, _ = _read_added(root)
-    names = _names_by_id(body, vocabulary, {**specials, **added})
+    names = _names_by_id(body, vocabulary, {**specials, **added}, splitting.marks_spaces or end_of_word is not None)
     columns = _columns(body, vocabulary, end_of_word)
     by_byte = splitting.unit == "byte"
     if by_byte:
@@ -215,8 +215,6 @@ def from_json(document: Any, vocabulary: Vocabulary | None = None) -> BpeModel:
     if by_byte and byte_fallback and lacks_symbols:
         raise FormatError("model.byte_fallback is set, but bytes have no token in model.vocab; set it to false")
     ignore_merges = body.get("ignore_merges", bool, False)
-    if isinstance(names, _core.Names) and (splitting.marks_spaces or end_of_word is not None):
-        names = names.as_list()
     merged = [names[id] for id in columns[2].tolist()] if splitting.marks_spaces else []
     prefix, suffix = template.read(root, {**added, **specials})
     model = BpeModel(
@@ -307,10 +305,10 @@ def _ids_by_name(body: Node, vocabulary: Vocabulary | None) -> dict[str, Any]:
     return found
 
 
-def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, int]) -> Names:
-    """The name of every id, empty for ids without a token."""
+def _names_by_id(body: Node, vocabulary: Vocabulary | None, added: Mapping[str, int], as_list: bool) -> Names:
+    """The name of every id, empty for ids without a token; unless `as_list`, they may still be in the core's memory."""
     if vocabulary is not None and vocabulary.in_order(added):
-        return vocabulary.all_names
+        return vocabulary.names if as_list else vocabulary.all_names
     vocab = _ids_by_name(body, vocabulary)
     for text, id in added.items():
         if vocab.get(text, id) != id:
