@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, parse_json
 from bpe_transformer.tokenizer.encoding.special_tokens import FLAGS, overlapping
