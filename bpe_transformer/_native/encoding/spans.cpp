@@ -71,7 +71,8 @@ void pretoken_spans(const Encoder& encoder, std::string_view pretoken, int64_t s
 void plain_spans(const Encoder& encoder, const Pattern& pattern, Text text, const uint32_t* widths, WordCache& cache,
                  IdBuffer& out, std::vector<int64_t>& spans) {
   const Alphabet& alphabet = encoder.alphabet();
-  if (!alphabet.marks_end && !alphabet.fuse_unknown && pattern.keeps_all) {  // every byte belongs to one symbol
+  const bool add_up = !alphabet.marks_end && !alphabet.fuse_unknown && !encoder.merger().merges_fallback();
+  if (add_up && pattern.keeps_all) {  // every byte belongs to one symbol
     const size_t from = out.size();
     encoder.encode_plain(pattern, text, cache, out);
     if (add_spans(alphabet, text, widths, out.data() + from, out.size() - from, spans)) return;

@@ -50,6 +50,13 @@ bool well_ordered(const Alphabet& alphabet, const std::vector<Merge>& merges, si
   return true;
 }
 
+bool merges_bytes_of_fallback(const Alphabet& alphabet, const std::vector<Merge>& merges, size_t num_ids) {
+  std::vector<bool> is_byte(num_ids);
+  for (const uint32_t id : alphabet.fallback)
+    if (id != kNoId) is_byte[id] = true;
+  return std::ranges::any_of(merges, [&](const Merge& merge) { return is_byte[merge.left] || is_byte[merge.right]; });
+}
+
 }  // namespace
 
 Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges, Undone undone)
@@ -60,7 +67,8 @@ Merger::Merger(Alphabet alphabet, const std::vector<Merge>& merges, Undone undon
       borders_(well_ordered(alphabet_, merges, num_ids_) ? Borders(merges, num_ids_) : Borders()),
       joins_(alphabet_, merges, num_ids_),
       symbols_(alphabet_, ranks_, merged_ids_, merges, num_ids_, borders_.known()),
-      undone_(std::move(undone)) {
+      undone_(std::move(undone)),
+      merges_fallback_(merges_bytes_of_fallback(alphabet_, merges, num_ids_)) {
   if (!alphabet_.bytes) return;
   for (size_t pair = 0; pair < byte_pairs_.size(); ++pair)
     byte_pairs_[pair] = ranks_.of(alphabet_.id_of_byte[pair >> 8], alphabet_.id_of_byte[pair & 255]) != kNoId;

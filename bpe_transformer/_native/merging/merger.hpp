@@ -49,6 +49,8 @@ class Merger {
   // Whether ids are replaced when all merges of a word are done: see `undone`.
   bool undoes() const { return !undone_.empty(); }
   const Undone& undone() const { return undone_; }
+  // Whether a token may hold bytes of a character that has no id.
+  bool merges_fallback() const { return merges_fallback_; }
 
   // Appends the ids of a word. Throws UnknownCharacter.
   void encode(std::string_view word, IdBuffer& out) const;
@@ -66,6 +68,7 @@ class Merger {
   const Joins joins_;
   const Symbols symbols_;
   const Undone undone_;
+  const bool merges_fallback_;
   std::bitset<65536> byte_pairs_;
   mutable std::atomic<const Claims*> claims_{nullptr};  // computed when they pay
   mutable std::atomic<size_t> long_bytes_{0};

@@ -219,12 +219,22 @@ class BpeModel:
 
     @cached_property
     def widths(self) -> Ids:
-        """By id, the number of base symbols (bytes or characters) in a token."""
+        """By id, the number of base symbols (bytes or characters) in a token.
+
+        One that is merged from the bytes of fallback has as many symbols as they do, since its name is theirs.
+        """
         widths = np.ones(len(self.tokens), np.uint32)
         symbols = {*range(len(self.tokens))} - {*self.special_tokens.values(), *self.fallback_ids}
         for id in symbols:
             token = self._unmarked(self.tokens[id]) if id in self.word_ends else self.tokens[id]
             widths[id] = len(token) if self.unit == "byte" else len(token.decode("utf-8", "replace"))
+        of_bytes = set(self.fallback_ids)
+        if of_bytes:
+            columns = (column.tolist() for column in (self.left, self.right, self.merged_ids))
+            for left, right, merged in zip(*columns, strict=True):
+                if left in of_bytes or right in of_bytes:
+                    of_bytes.add(merged)
+                    widths[merged] = widths[left] + widths[right]
         return widths
 
     @cached_property

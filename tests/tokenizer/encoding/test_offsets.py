@@ -263,6 +263,23 @@ def test_byte_fallback_and_space_marks(pattern: str) -> None:
     assert in_characters.tolist() == [[0, 3], [3, 7], [7, 8], [8, 9], [8, 9], [8, 9], [9, 12]]
 
 
+def test_merged_bytes_of_fallback() -> None:
+    byte = [1 + byte for byte in "한".encode()]  # ED 95 9C
+    model = with_fallback().model
+    tok = with_fallback(
+        tokens=(*model.tokens, b"<0xED><0x95>", b"l<0xED><0x95>"),
+        left=np.array([*model.left, byte[0], 258], np.uint32),
+        right=np.array([*model.right, byte[1], 264], np.uint32),
+        merged_ids=np.array([*model.merged_ids, 264, 265], np.uint32),
+    )
+    for text, wanted in (("한글", b"\xed\x95"), ("l한low 한", b"l\xed\x95"), ("low한", b"low")):
+        ids, spans = tok.encode_offsets(text)
+        parts = [text.encode()[start:end] for start, end in spans]
+        assert b"".join(parts) == text.encode()
+        assert parts[0] == wanted
+        assert ids == tok.encode(text)
+
+
 @pytest.mark.parametrize("pattern", ["metaspace", "[ ▁]+[^ ▁]*|[^ ▁]+|x(?!x)"])
 @pytest.mark.parametrize("prefix", ["first", "always"])
 def test_a_space_that_was_put_before_the_text(pattern: str, prefix: str) -> None:
