@@ -91,7 +91,8 @@ def with_options(message: str) -> str:
     )  # both are named: errors="…" (--errors …)
     message = re.sub(r"(--[a-z-]+(?: [A-Z]+)?) \([a-z_]+=(?:[^()]|\([^()]*\))*\)", r"\1", message)
     message = re.sub(rf"(?<![\w./=-])([a-z]+(?:_[a-z0-9]+)*)=({_VALUE})", _assignment, message)
-    return re.sub(r"(?<![\w./'\"-])([a-z]+(?:_[a-z0-9]+)+)(?![\w./'\"(=-])", _bare, message)
+    # what stands directly after the name of a JSON file, or has an index, is a field of the file
+    return re.sub(r"(?<![\w./'\"-])(?<!\.json: )([a-z]+(?:_[a-z0-9]+)+)(?![\w./'\"(=\[-])", _bare, message)
 
 
 def _assignment(found: re.Match[str]) -> str:

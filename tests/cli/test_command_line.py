@@ -168,6 +168,8 @@ def test_every_option_that_messages_name_exists() -> None:
         ("(x) with --from DIR (source_dir=…)", "(x) with --from DIR"),
         ("my_file.txt and runs/max_len=3/x stay", "my_file.txt and runs/max_len=3/x stay"),
         ("prefix_space='first', a space", "prefix space 'first', a space"),
+        ("a/x.json: special_tokens is [], not an object", "a/x.json: special_tokens is [], not an object"),
+        ("x: special_tokens[0] is 5", "x: special_tokens[0] is 5"),
     ],
 )
 def test_names_of_options(said: str, shown: str) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
 from bpe_transformer.io import garbage_collection_paused, parse_json
@@ -189,7 +189,7 @@ def _read(
     recognition.refuse(head, file.name)
     given: dict[str, Any] = {"pattern": pattern, "special_tokens": special_tokens}
     given = {name: value for name, value in given.items() if value is not None}
-    if recognition.is_ranks(head):
+    if recognition.is_ranks(head, file.name):
         from bpe_transformer.tokenizer.formats import tiktoken
 
         return tiktoken, tiktoken.read(file, pattern, special_tokens)
@@ -206,6 +206,16 @@ def _read(
     return _read_json(file)
 
 
+def _other_value(text: str) -> NoReturn:
+    """Raises `FormatError` for text that is JSON but neither an object nor a list, or that is none."""
+    remedy = "name a tokenizer's file or folder"
+    try:
+        parse_json(text)
+    except FormatError:
+        raise FormatError(f"not JSON, nor another format of tokenizers; {remedy}") from None
+    raise FormatError(f"the JSON document is {text.strip()[:60]}, not an object; {remedy}")
+
+
 def _read_json(file: Path) -> tuple[ModuleType, BpeModel]:
     """The format and the model of a JSON document."""
     from bpe_transformer.tokenizer.formats import tokenizer_json
@@ -220,9 +230,7 @@ def _read_json(file: Path) -> tuple[ModuleType, BpeModel]:
         if tekken.recognises_document(document):
             return tekken, tekken.from_json(document, found[1])
     text = as_text(data, file)
-    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
-        raise FormatError("not JSON, nor another format of tokenizers; name a tokenizer's file or folder")
-    document = parse_json(text)
+    document = parse_json(text) if text.lstrip().startswith(("{", "[")) else _other_value(text)
     for module in (tekken, ranks_json):
         if module.recognises_document(document):
             return module, module.from_json(document)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bpe_transformer.errors import FormatError
+from bpe_transformer.errors import FormatError, PatternError
 from bpe_transformer.io import other_kind, read_limited, shown
 from bpe_transformer.tokenizer.encoding.codec import Codec
+from bpe_transformer.tokenizer.formats import recognition
 from bpe_transformer.tokenizer.splitting import patterns
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
 from bpe_transformer.tokenizer.vocabulary.undone_merges import refuse_undone
 
-VOCAB_FILE, MERGES_FILE = "vocab.json", "merges.txt"  # GPT-2's two
+VOCAB_FILE, MERGES_FILE = "vocab.json", recognition.MERGES_FILE  # GPT-2's two
 PROBE_TEXT = (
     "The quick brown fox's 12345 jumps;  it'll\tcost $3.50!\r\n\n  다람쥐 헌 쳇바퀴에 타고파 3마리, naïve Ünïcödé — "
     "日本語 русский العربية 👩‍👩‍👧 ½ \u3000x_y(z)\n"
@@ -30,9 +32,9 @@ def escaped(text: str) -> str:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of a file. Raises `FormatError`."""
+    """The content of a file, without a byte order mark of UTF-8. Raises `FormatError`."""
     try:
-        return read_limited(path, _MAX_BYTES, streams=True)
+        return read_limited(path, _MAX_BYTES, streams=True).removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}; give a file of a tokenizer") from cause
     except FormatError as problem:
@@ -53,6 +55,16 @@ def as_text(data: bytes, path: str | os.PathLike[str]) -> str:
         kind = other_kind(path)
         what = f"is no tokenizer: it is {kind}" if kind else f"is not UTF-8: byte {cause.start}"
         raise FormatError(f"{path} {what}; {'give the tokenizer' if kind else 'check the file'}") from cause
+
+
+def check_expression(expression: str, place: str) -> None:
+    """Raises `FormatError`, with the place in the file, for an expression that does not compile."""
+    if expression in patterns.PATTERNS or expression in patterns.PATTERNS.values():
+        return
+    try:
+        patterns.compiled_expression(expression)
+    except PatternError as cause:
+        raise FormatError(f"{place} {str(cause).removeprefix('pattern=')} in the file") from cause
 
 
 def accept(model: BpeModel) -> Codec:
@@ -100,7 +112,10 @@ def check_ids(names: Mapping[Any, Any], place: str) -> int:
     limit = largest_id(len(names))
     if min(ids) < 0 or max(ids) > limit:
         name, id = next((name, id) for name, id in names.items() if not 0 <= id <= limit)
-        raise FormatError(f"{place}: the id of {shown(name)} is {id}; {len(names)} tokens may have ids 0 to {limit}")
+        raise FormatError(
+            f"{place}: the id of {shown(name)} is {shown(id)}; {len(names)} tokens may have ids 0 to {limit}; "
+            "correct the id, or get the file anew"
+        )
     if len(set(ids)) < len(names):
         owner: dict[int, Any] = {}
         name, id = next((name, id) for name, id in names.items() if owner.setdefault(id, name) != name)

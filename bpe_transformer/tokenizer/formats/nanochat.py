@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.tokenizer.formats import ranks, tiktoken
-from bpe_transformer.tokenizer.formats.checks import read_bytes
+from bpe_transformer.tokenizer.formats.checks import check_expression, read_bytes
 from bpe_transformer.tokenizer.splitting.patterns import literally
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -33,6 +33,7 @@ def read(path: str | os.PathLike[str]) -> BpeModel:
     for name in special:
         if not isinstance(name, str) or not name:
             raise FormatError(f"the special token {name!r} is not text")
+    check_expression(literally(pattern), "pat_str")
     return ranks.model_of(found, Pretokenizer(literally(pattern)), special)
 
 

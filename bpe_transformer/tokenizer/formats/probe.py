@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from bpe_transformer.errors import EncodingError, FormatError
 from bpe_transformer.tokenizer.encoding.codec import Codec
-from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, PROBE_TEXT, VOCAB_FILE
+from bpe_transformer.tokenizer.formats.checks import MERGES_FILE, PROBE_TEXT, VOCAB_FILE, read_bytes
 from bpe_transformer.tokenizer.splitting import patterns
 
 
@@ -103,7 +104,7 @@ def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], expected: Mapping
 
     text = next(iter(expected))
     try:
-        theirs = tokenizers.Tokenizer.from_file(os.fspath(path))
+        theirs = tokenizers.Tokenizer.from_buffer(read_bytes(path))  # from_file takes no byte order mark
         theirs.no_truncation()  # settings of a call
         theirs.no_padding()
         if getattr(theirs.model, "dropout", None) is not None:
@@ -113,9 +114,9 @@ def _by_tokenizers(codec: Codec, path: str | os.PathLike[str], expected: Mapping
     except BaseException as cause:  # the package raises plain Exception, and panics, which are not Exceptions
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise
-        raise FormatError(
-            f"the tokenizers package does not read this vocabulary: {cause}; use a pattern that both engines know"
-        ) from cause
+        # the place in the document is told of what is not of the format, not of an expression
+        remedy = "correct the file" if " at line " in str(cause) else "use a pattern that both engines know"
+        raise FormatError(f"the tokenizers package does not read this vocabulary: {cause}; {remedy}") from cause
     # ids may be equal by chance where few merges exist, so the boundaries of pre-tokens are compared as well
     model = codec.model
     # a prefix space shifts the boundaries, byte splits may lie inside characters, and marks are not split one by one here
@@ -213,8 +214,11 @@ def _by_byte_level(codec: Codec, path: str | os.PathLike[str], expected: Mapping
     (text,) = expected
     model = codec.model
     files = [os.path.join(path, name) for name in (VOCAB_FILE, MERGES_FILE)]
-    if model.end_of_word is None:
+    if model.end_of_word is None and not any(map(_has_mark, files)):
         theirs = tokenizers.ByteLevelBPETokenizer(*files)
+    elif model.end_of_word is None:
+        vocab, merges = gpt2.contents(*files)
+        theirs = tokenizers.ByteLevelBPETokenizer(vocab, [(left, right) for left, right in merges])
     else:
         theirs = tokenizers.Tokenizer.from_str(tokenizer_json.dump(model))
         options = {"end_of_word_suffix": model.end_of_word, "unk_token": model.unk_token}
@@ -222,6 +226,12 @@ def _by_byte_level(codec: Codec, path: str | os.PathLike[str], expected: Mapping
         theirs.model = tokenizers.models.BPE(vocab, [(left, right) for left, right in merges], **options)
     if theirs.encode(text).ids != expected[text]:
         raise FormatError("the tokenizers package gives other ids for these files; please report this")
+
+
+def _has_mark(path: str) -> bool:
+    """Whether a file begins with a byte order mark, which the package does not take."""
+    with open(path, "rb") as file:
+        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
 _PackageCheck = Callable[[Codec, "str | os.PathLike[str]", Mapping[str, list[int]]], None]

@@ -10,6 +10,7 @@ from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node, shown
 from bpe_transformer.tokenizer.formats import ranks
+from bpe_transformer.tokenizer.formats.checks import check_expression
 from bpe_transformer.tokenizer.splitting.patterns import literally
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -30,7 +31,9 @@ def from_json(document: Any) -> BpeModel:
     root = Node(document)
     special = root.get("special_tokens", dict, {})
     found = _ranks(root.get("bpe_ranks", str))
-    return ranks.model_of(found, Pretokenizer(literally(root.get("pat_str", str))), special)
+    pattern = literally(root.get("pat_str", str))
+    check_expression(pattern, "pat_str")
+    return ranks.model_of(found, Pretokenizer(pattern), special)
 
 
 def _ranks(text: str) -> ranks.Ranks:

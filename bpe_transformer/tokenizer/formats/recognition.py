@@ -10,9 +10,12 @@ import re
 
 from bpe_transformer.errors import FormatError
 
+MERGES_FILE = "merges.txt"  # GPT-2's
+
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _CLIP = b'"bpe_simple_vocab_16e6.txt#version:'
+_GPT2_SPACE = "\u0120".encode()  # stands for a space in names of bytes
 _NUMBERS = re.compile(rb"\d+ \d+\r?\n\d+ \d+\r?\n\d+ \d+\r?\n")
 
 
@@ -36,14 +39,25 @@ def _kind(head: bytes, name: str) -> str | None:
         return "a zip archive, such as a checkpoint of PyTorch; give the tokenizer's own file"
     if name == "vocab.txt" or (b"[UNK]" in head and b"\n##" in head and not start.startswith(b"{")):
         return "a vocabulary of WordPiece (BERT's), which is not byte pair encoding; use the tokenizers package"
+    if start.startswith(b"#version:") and name != MERGES_FILE and _GPT2_SPACE in start and b"</w>" not in start:
+        return f"the merges of GPT-2's format, which need their ids as well; call it {MERGES_FILE}, beside a vocab.json"
     if _NUMBERS.match(start):
         return "a model of YouTokenToMe, whose format is its own; learn a vocabulary from the text instead"
     return None
 
 
-def is_ranks(head: bytes) -> bool:
-    """Whether a file that begins with `head` can only be ranks of tiktoken: a token in base64 and a number on each line."""
-    first = head.removeprefix(_BOM).lstrip(b"\r\n").split(b"\n", 1)[0].split()
+def is_ranks(head: bytes, name: str = "") -> bool:
+    """Whether a file of this name that begins with `head` can only be ranks of tiktoken: a token in base64 and a number on
+    each line, at least on the first or on most; one that is called `.tiktoken` is read as ranks, to say which line is not."""
+    lines = head.removeprefix(_BOM).lstrip(b"\r\n").split(b"\n")
+    if name.endswith(".tiktoken") and not lines[0].startswith((b"{", b"[")) and not is_pickle(head):
+        return True
+    whole = [line for line in lines[:-1] if line.strip()]
+    return _is_rank(lines[0]) or (len(whole) > 2 and 2 * sum(map(_is_rank, whole)) > len(whole))
+
+
+def _is_rank(line: bytes) -> bool:
+    first = line.split()
     if len(first) != 2 or not first[1].isdigit():
         return False
     try:
@@ -76,5 +90,5 @@ def is_sentencepiece(head: bytes) -> bool:
 
 
 def is_subword_nmt(head: bytes) -> bool:
-    """Whether a file that begins with `head` can be codes; merges.txt of GPT-2 begins alike, without an end-of-word mark."""
-    return head.startswith(b"#version:") and b"</w>" in head
+    """Whether a file that begins with `head` can be codes. GPT-2's merges begin alike; their name tells them."""
+    return head.removeprefix(_BOM).startswith(b"#version:")

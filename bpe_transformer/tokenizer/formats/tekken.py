@@ -10,7 +10,7 @@ from bpe_transformer import _core
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
 from bpe_transformer.tokenizer.formats import ranks
-from bpe_transformer.tokenizer.formats.checks import largest_id
+from bpe_transformer.tokenizer.formats.checks import check_expression, largest_id
 from bpe_transformer.tokenizer.splitting.patterns import literally
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
 from bpe_transformer.tokenizer.vocabulary.model import BpeModel
@@ -53,7 +53,9 @@ def from_json(document: Any, tokens: list[bytes] | None = None) -> BpeModel:
             f"config claims {size} tokens with {num_special} special ones, and vocab has {len(entries)}; check the file"
         )
     special = _special_tokens(root, num_special)
-    pretokenizer = Pretokenizer(literally(config.get("pattern", str)))
+    pattern = literally(config.get("pattern", str))
+    check_expression(pattern, "config.pattern")
+    pretokenizer = Pretokenizer(pattern)
     if tokens is not None and len(set(tokens[:num_ranks])) == num_ranks:
         return ranks.model_of(ranks.RankColumns(tokens[:num_ranks], range(num_special, size)), pretokenizer, special)
     found: dict[bytes, int] = {}

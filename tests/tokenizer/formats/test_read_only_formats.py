@@ -13,7 +13,7 @@ import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
 from bpe_transformer.errors import FormatError
-from bpe_transformer.tokenizer.splitting.byte_level import CHAR_OF_BYTE, gpt2_byte_order
+from bpe_transformer.tokenizer.splitting.byte_level import CHAR_OF_BYTE, gpt2_byte_order, name_of
 from bpe_transformer.tokenizer.splitting.patterns import PATTERNS
 
 TEXT = "The lower the newest, the widest: 1,234 low prices! 다람쥐 헌 쳇바퀴에\n\n"
@@ -90,7 +90,10 @@ def test_ranks_in_json(learned: Tokenizer, tmp_path: Path) -> None:
         (ranks_json, {"bpe_ranks": "! 0 IQ== IQ=="}, "two ranks"),
         (ranks_json, {"bpe_ranks": "! 0 IQ"}, "not base64"),
         (ranks_json, {"bpe_ranks": 7}, "bpe_ranks"),
-        (ranks_json, {"special_tokens": {"<a>": 10**12}}, "ranks"),
+        (ranks_json, {"special_tokens": {"<a>": 10**12}}, "ranks.*; correct the id"),
+        (ranks_json, {"special_tokens": {"<a>": -1}}, "the id of '<a>' is -1; .*; correct the id"),
+        (ranks_json, {"pat_str": "("}, r"pat_str '\(' does not compile: .*; correct it in the file"),
+        (tekken, {"config": {"pattern": "("}}, r"config.pattern '\(' does not compile: .*; correct it in the file"),
     ],
 )  # fmt: skip
 def test_damaged_files_are_refused(
@@ -123,6 +126,32 @@ def test_clips_merges_packed_and_plain(tmp_path: Path) -> None:
             load(tmp_path, "bpe_simple_vocab_16e6.txt.gz", damaged)
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json", "tekken.json", "codes"])
+def test_a_byte_order_mark_is_no_part_of_the_text(learned: Tokenizer, tmp_path: Path, name: str) -> None:
+    names = [name_of(learned.token_bytes(id)) for id in range(learned.vocab_size)]
+    lines = [f"{names[left]} {names[right]}" for left, right in learned.merges]
+    contents = {
+        "vocab.json": json.dumps({name: id for id, name in enumerate(names)}),
+        "merges.txt": "\n".join(["#version: 0.2", *lines, ""]),
+        "tekken.json": json.dumps(tekken(learned)),
+        "codes": "#version: 0.2\ne r</w>\nt h\n",
+    }
+    learned.export(tmp_path / "tokenizer.json")
+    contents["tokenizer.json"] = (tmp_path / "tokenizer.json").read_text(encoding="utf-8")
+    digests = []
+    for mark in ("", "\ufeff"):
+        folder = tmp_path / f"folder{len(mark)}"
+        folder.mkdir()
+        for file in {name, "merges.txt"} if name == "vocab.json" else {name}:
+            (folder / file).write_text(mark + contents[file], encoding="utf-8")
+        digests.append(Tokenizer.from_file(folder / name, verify=name != "tekken.json").digest)
+    assert digests[0] == digests[1]
+
+
+def test_codes_in_which_no_merge_ends_a_word(tmp_path: Path) -> None:
+    assert load(tmp_path, "codes", b"#version: 0.2\ne r\nt h\n").merges == [(0, 2), (3, 1)]
+
+
 def test_ranks_with_a_byte_order_mark_and_an_empty_token(learned: Tokenizer, tmp_path: Path) -> None:
     lines = [base64.b64encode(learned.token_bytes(id)) + b" %d\n" % id for id in range(learned.vocab_size)]
     content = b"\xef\xbb\xbf" + b"".join(lines) + b"= 300\n"
@@ -142,6 +171,18 @@ def test_ranks_with_a_byte_order_mark_and_an_empty_token(learned: Tokenizer, tmp
         ("bpe.model", b"5 2\n9601 1\n97 2\n1 2 3\n", "YouTokenToMe"),
         ("tokenizer.json", b"", "empty file"),
         ("tokenizer.json", b" \n", "empty file"),
+        ("merges-of-gpt2.txt", "#version: 0.2\n\u0120 t\nh e\n".encode(), "merges of GPT-2.*call it merges.txt"),
+        ("null.json", b"null", "the JSON document is null, not an object; name"),
+        ("number.json", b" 5\n", "the JSON document is 5, not an object; name"),
+        ("text.json", b'"abc"', 'the JSON document is "abc", not an object; name'),
+        ("text.txt", b"some words", "not JSON, nor another format"),
+        ("codes", b"#version: 0.2\ne r\na b c d\n", "codes: line 3 is 'a b c d', not two symbols"),
+        ("codes", b"#version: 9\na b\n", "begins with '#version: 9', not '#version: 0.2'"),
+        ("a.tiktoken", b"no!base64 0\n", "line 1 is b'no!base64 0', not a token in base64 and its rank"),
+        ("a.tiktoken", b"YQ== x\n", "line 1 is b'YQ== x'"),
+        ("a.tiktoken", b"YQ==\n", "line 1 is b'YQ=='"),
+        ("ranks", b"Y 0\nYg== 1\nYw== 2\n", "line 1 is b'Y 0'"),
+        ("ranks", b"YQ== 0\nYg== 1\nYw== 2\nZA==\n", "line 4 is b'ZA=='"),
     ],
 )  # fmt: skip
 def test_other_files_are_named_as_what_they_are(tmp_path: Path, name: str, content: bytes, message: str) -> None:

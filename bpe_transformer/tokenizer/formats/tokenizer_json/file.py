@@ -254,7 +254,9 @@ def _read_splitting(root: Node, end_of_word: str | None) -> tuple[Splitting, dic
 
 def _check_kind(body: Node) -> None:
     if (kind := body.get("type", str, undone_merges.PLAIN)) not in (undone_merges.PLAIN, undone_merges.TYPE):
-        raise FormatError(f"model.type is {kind!r}; only BPE vocabularies can be loaded")
+        raise FormatError(
+            f"model.type is {kind!r}; only BPE vocabularies can be loaded; use the tokenizers package for it, or learn one"
+        )
     if prefix := body.get("continuing_subword_prefix", str, ""):
         raise FormatError(
             f"model.continuing_subword_prefix is {prefix!r}, which is not supported; export the vocabulary without it"

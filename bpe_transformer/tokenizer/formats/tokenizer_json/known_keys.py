@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.io import shown
 
 _ROOT = {
     *(
@@ -51,9 +52,51 @@ _STEPS: dict[str, set[str]] = {
 _LISTS = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers", "post_processor": "processors"}
 
 
+# of settings of a call: what their keys may hold, in words, and whether a value is that
+_Setting = tuple[str, Callable[[Any], bool]]
+_DIRECTION: _Setting = ("Left or Right", lambda value: value in ("Left", "Right"))
+_CUTS: _Setting = (
+    "LongestFirst, OnlyFirst or OnlySecond",
+    lambda value: value in ("LongestFirst", "OnlyFirst", "OnlySecond"),
+)
+_COUNT: _Setting = ("a whole number from 0 to 4294967295", lambda value: type(value) is int and 0 <= value < 1 << 32)
+_SETTINGS: dict[str, dict[str, _Setting]] = {
+    "truncation": {"max_length": _COUNT, "strategy": _CUTS, "stride": _COUNT},
+    "padding": {
+        "strategy": ('"BatchLongest" or {"Fixed": LENGTH}', lambda value: value == "BatchLongest" or _is_fixed(value)),
+        "direction": _DIRECTION,
+        "pad_id": _COUNT,
+        "pad_type_id": _COUNT,
+        "pad_token": ("text", lambda value: isinstance(value, str)),
+    },
+}
+
+
+def _is_fixed(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"Fixed"} and _COUNT[1](value["Fixed"])
+
+
+def _check_settings(document: Mapping[str, Any]) -> None:
+    for name, required in _SETTINGS.items():
+        if (found := document.get(name)) is None:
+            continue
+        if not isinstance(found, Mapping):
+            raise FormatError(f"{name} is {shown(found)}, not an object; set it to null")
+        optional = {"direction": _DIRECTION} if "direction" in found else {}
+        for key, (possible, is_possible) in {**optional, **required}.items():
+            if key not in found:
+                raise FormatError(
+                    f"{name}.{key} is missing, which is {possible}; correct the file, or set {name} to null"
+                )
+            if not is_possible(found[key]):
+                said = "null" if found[key] is None else shown(found[key])
+                raise FormatError(f"{name}.{key} is {said}, not {possible}; correct the file, or set {name} to null")
+
+
 def check(document: Mapping[str, Any]) -> None:
-    """Raises `FormatError` with the place of a key that is not known."""
+    """Raises `FormatError` with the place of a key that is not known, or of a value that no program of this format takes."""
     _check(document, _ROOT, "")
+    _check_settings(document)
     if isinstance(model := document.get("model"), Mapping):
         _check(model, _MODEL, "model")
     added = document.get("added_tokens")
@@ -71,7 +114,12 @@ def _check_step(step: object, listed: str, place: str) -> None:
     if kind == "Sequence":
         _check(step, {"type", listed}, place)
         steps = step.get(listed)
-        for number, one in enumerate(steps if isinstance(steps, list) else ()):
+        if not isinstance(steps, list):
+            found = f"is {'null' if steps is None else shown(steps)}" if listed in step else "is missing"
+            raise FormatError(
+                f"{place}.{listed} {found}, where a list of steps belongs; [] is possible, correct the file"
+            )
+        for number, one in enumerate(steps):
             _check_step(one, listed, f"{place}.{listed}[{number}]")
     elif isinstance(kind, str) and kind in _STEPS:
         _check(step, {"type", *_STEPS[kind]}, place)

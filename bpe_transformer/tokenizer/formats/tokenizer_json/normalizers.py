@@ -11,7 +11,7 @@ from typing import Any
 
 from bpe_transformer.errors import FormatError
 from bpe_transformer.io import Node
-from bpe_transformer.tokenizer.formats.checks import escaped
+from bpe_transformer.tokenizer.formats.checks import check_expression, escaped
 from bpe_transformer.tokenizer.formats.tokenizer_json import oniguruma
 from bpe_transformer.tokenizer.splitting.normalizers import NormalizerSequence
 from bpe_transformer.tokenizer.splitting.pretokenizer import Pretokenizer
@@ -48,6 +48,7 @@ def _replace(node: Node) -> list[Step]:
     if not text and not expression:
         raise FormatError(f"{pattern.place} has neither a String nor a Regex")
     found = text if text == " " else escaped(text) if text else oniguruma.to_regex(expression, pattern.place)
+    check_expression(found, f"{pattern.place}.Regex")
     return [("replace", found, _content(node, "content"))]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bpe_transformer.errors import FormatError
+from bpe_transformer.tokenizer.formats.checks import check_expression
 from bpe_transformer.tokenizer.splitting import patterns
 
 WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # `regex` and Rust add the two joiners, U+200C and U+200D
@@ -46,7 +47,9 @@ def pattern_of(expression: str, place: str) -> str:
     """The name of the known split pattern, or else the expression for `regex`. Raises `FormatError`."""
     if expression in patterns.PATTERNS.values():
         return patterns.canonical(expression)
-    return patterns.canonical(patterns.literally(to_regex(expression, place)))
+    found = patterns.literally(to_regex(expression, place))
+    check_expression(found, f"{place}.Regex")
+    return patterns.canonical(found)
 
 
 def to_regex(expression: str, place: str) -> str:
