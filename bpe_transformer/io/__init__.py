@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         decode_utf8,
         encode_utf8,
         invalid_utf8_message,
+        kind_of_data,
         other_kind,
         replace_invalid,
     )
@@ -103,6 +104,7 @@ _HOME = {
     "garbage_collection_paused": "json_files",
     "invalid_utf8_message": "utf8",
     "json_rows": "json_lines",
+    "kind_of_data": "utf8",
     "lock_output": "locks",
     "normalize_blocks": "text_files",
     "one_line": "json_files",
@@ -165,6 +167,7 @@ __all__ = [
     "garbage_collection_paused",
     "invalid_utf8_message",
     "json_rows",
+    "kind_of_data",
     "lock_output",
     "normalize_blocks",
     "one_line",

@@ -107,6 +107,12 @@ _SIGNATURES = (
     (b"PAR1", "a Parquet table"),
     (b"\x93NUMPY", "an array of NumPy"),
     (b"\x7fELF", "a program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
+    (b"MZ\x90\0", "a program"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
     (b"SQLite format 3", "an SQLite database"),
     (b"\xff\xfe", "text in UTF-16"),
     (b"\xfe\xff", "text in UTF-16"),
@@ -126,8 +132,14 @@ def other_kind(path: object) -> str | None:
             head = file.read(_LOOKED_AT)
     except (OSError, ValueError):
         return None
-    known = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
-    return known or ("binary data, with NUL bytes" if b"\0" in head else None)
+    return kind_of_data(head) or ("binary data, with NUL bytes" if b"\0" in head else None)
+
+
+def kind_of_data(head: bytes) -> str | None:
+    """What begins with `head`, where that is known not to be UTF-8 text: "a PNG image"."""
+    if head[4:9] == b"\0\0\0\0{":  # a length of 64 bits, which is small, before JSON
+        return "a model's weights (safetensors)"
+    return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 
 def invalid_utf8_message(name: object, byte: int, position: int, line: int | None = None, remedy: str = _REMEDY) -> str:

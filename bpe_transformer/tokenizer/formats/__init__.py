@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bpe_transformer.errors import BpeTransformerError, FormatError
-from bpe_transformer.io import garbage_collection_paused, parse_json
+from bpe_transformer.io import garbage_collection_paused, parse_json, shown
 from bpe_transformer.io.manifest import check_files, listed_files
 from bpe_transformer.tokenizer.encoding.codec import Codec
 from bpe_transformer.tokenizer.formats import recognition
@@ -51,6 +51,11 @@ _BY_HEAD: dict[str, Callable[[bytes], bool]] = {  # modules of what a file can o
     "nanochat": recognition.is_pickle,
     "sentencepiece": recognition.is_sentencepiece,
     "subword_nmt": recognition.is_subword_nmt,
+}
+# files beside a vocabulary, which are read with it
+_BESIDE = {
+    *(role_files.CONFIG_FILE, role_files.MAP_FILE, role_files.ADDED_FILE, role_files.GENERATION_FILE),
+    *("config.json", "preprocessor_config.json", "processor_config.json"),
 }
 _BY_SUFFIX = ("*.model", "*.tiktoken", "*.codes")
 
@@ -162,16 +167,20 @@ def locate(path: Path) -> Path:
     """The file of a tokenizer: the path itself, or the file that is found in a directory. Raises `FormatError`."""
     if not path.is_dir():
         return path
-    for name in _IN_DIRECTORY:
-        if (path / name).is_file():
-            return path / name
+    found_names = [name for name in _IN_DIRECTORY if (path / name).is_file()]
+    lone = VOCAB_FILE in found_names and not (path / MERGES_FILE).is_file()  # of another kind, or incomplete
+    if first := next((name for name in found_names if name != VOCAB_FILE or not lone), None):
+        return path / first
     for suffix in _BY_SUFFIX:
         found = sorted(path.glob(suffix))
         if len(found) > 1:
             raise FormatError(f"{path} holds {found[0].name} and {found[1].name}; name the file that is meant")
         if found:
             return found[0]
-    raise FormatError(f"{path} holds no tokenizer that is known by name ({', '.join((*_IN_DIRECTORY, *_BY_SUFFIX))})")
+    if lone or (path / MERGES_FILE).is_file():
+        return path / (VOCAB_FILE if lone else MERGES_FILE)
+    names = ", ".join((*_IN_DIRECTORY, *_BY_SUFFIX))
+    raise FormatError(f"{path} holds no tokenizer that is known by name ({names}); name its file, or another folder")
 
 
 def _read(
@@ -186,7 +195,7 @@ def _read(
             f"{file} cannot be read: {cause.strerror}; give a tokenizer.json, a file of another known format, "
             "or the directory it is in"
         ) from cause
-    recognition.refuse(head, file.name)
+    recognition.refuse(head, file)
     given: dict[str, Any] = {"pattern": pattern, "special_tokens": special_tokens}
     given = {name: value for name, value in given.items() if value is not None}
     if recognition.is_ranks(head, file.name):
@@ -196,6 +205,12 @@ def _read(
     if file.name in (VOCAB_FILE, MERGES_FILE):
         from bpe_transformer.tokenizer.formats import gpt2
 
+        other = VOCAB_FILE if file.name == MERGES_FILE else MERGES_FILE
+        if not file.with_name(other).is_file():
+            raise FormatError(
+                f"{other} is not beside it, and ids and merges are both needed; put it there, or name another"
+            )
+
         return gpt2, gpt2.read(file.with_name(VOCAB_FILE), file.with_name(MERGES_FILE), **given)
     if given:
         raise FormatError(f"this format holds {' and '.join(given)} already; leave the argument out")
@@ -203,6 +218,10 @@ def _read(
         if is_one(head):
             module = import_module(f"{__name__}.{name}")
             return module, module.read(file)
+    if file.suffix == ".model" and recognition.is_binary(head):
+        from bpe_transformer.tokenizer.formats import sentencepiece
+
+        return sentencepiece, sentencepiece.read(file)  # which says what is wrong
     return _read_json(file)
 
 
@@ -234,4 +253,23 @@ def _read_json(file: Path) -> tuple[ModuleType, BpeModel]:
     for module in (tekken, ranks_json):
         if module.recognises_document(document):
             return module, module.from_json(document)
+    if not isinstance(document, dict) or "model" not in document:
+        _refuse_document(document, file)
     return tokenizer_json, tokenizer_json.from_json(document)
+
+
+def _refuse_document(document: Any, file: Path) -> None:
+    """Raises `FormatError` for JSON that is known and is no vocabulary."""
+    if file.name in _BESIDE:
+        there = [name for name in _IN_DIRECTORY if file.with_name(name).is_file()]
+        remedy = (
+            f"give {file.with_name(there[0])}"
+            if there
+            else f"give a folder that holds {VOCAB_FILE} or {TOKENIZER_FILE} too"
+        )
+        raise FormatError(f"it only says more about a vocabulary, which is in another file; {remedy}")
+    if isinstance(document, dict) and isinstance(said := document.get("error"), str):
+        raise FormatError(
+            f"this is the error of a download ({shown(said)}), not the file; check the address and your access, then download "
+            "it again"
+        )

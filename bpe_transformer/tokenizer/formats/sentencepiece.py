@@ -122,7 +122,7 @@ def parse(data: bytes) -> _Contents:
     else:
         rest, pieces = found[0], _Pieces(*found[1:])
     contents = _Contents(pieces)
-    for number, kind, value in fields(rest, "the model"):
+    for number, kind, value in fields(rest, "the SentencePiece model"):
         if number == 2:
             _read_trainer(_bytes(value, kind, "trainer_spec"), contents)
         elif number == 3:
@@ -132,7 +132,7 @@ def parse(data: bytes) -> _Contents:
 
 def _parsed_pieces(data: bytes) -> _Pieces:
     pieces: list[tuple[bytes, float, int]] = []
-    for number, kind, value in fields(data, "the model"):
+    for number, kind, value in fields(data, "the SentencePiece model"):
         if number == 1:
             pieces.append(_piece(_bytes(value, kind, "pieces"), f"pieces[{len(pieces)}]"))
     texts, scores, kinds = ([piece[column] for piece in pieces] for column in range(3))

@@ -186,14 +186,16 @@ def read(folder: Path) -> Neighbours:
             raise FormatError(
                 f"{folder / CHAT_TEMPLATE_FILE} cannot be read ({problem}); correct or remove it"
             ) from None
-    generation = _generation_ids(_object(folder / GENERATION_FILE))
+    generation = _generation_ids(folder / GENERATION_FILE)
     return Neighbours(roles, special, added, flags, generation, tuple(names), others)
 
 
 def _entries(folder: Path, decoder: Any) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """(text, id, flags) of the tokens that tokenizer_config.json and added_tokens.json add, the first of them first."""
     seen = set()
-    for id, entry in decoder.items() if isinstance(decoder, Mapping) else ():
+    if not isinstance(decoder or {}, Mapping):
+        raise FormatError(f"{folder / CONFIG_FILE}: added_tokens_decoder is {shown(decoder)}, not an object")
+    for id, entry in decoder.items() if decoder else ():
         text = _text(entry)
         if not text or not str(id).isdecimal() or len(str(id)) > 10:
             raise FormatError(f"{folder / CONFIG_FILE}: added_tokens_decoder has the entry {id!r}: {entry!r:.60}")
@@ -206,15 +208,17 @@ def _entries(folder: Path, decoder: Any) -> Iterator[tuple[str, int, Mapping[str
             yield text, id, {}
 
 
-def _generation_ids(data: Mapping[str, Any]) -> dict[str, int]:
-    """The ids of roles in generation_config.json; of several for a role the first."""
+def _generation_ids(path: Path) -> dict[str, int]:
+    """The ids of roles in generation_config.json; of several for a role the first. Raises `FormatError`."""
+    data = _object(path)
     found = {}
     for role in ("pad", "bos", "eos"):
-        id = data.get(f"{role}_token_id")
-        if isinstance(id, list):
-            id = id[0] if id else None
-        if type(id) is int:
-            found[role] = id
+        given = data.get(key := f"{role}_token_id")
+        ids = given if isinstance(given, list) else [] if given is None else [given]
+        if not all(type(id) is int for id in ids):
+            raise FormatError(f"{path}: {key} is {shown(given)}, not an id; correct the file or remove it")
+        if ids:
+            found[role] = ids[0]
     return found
 
 

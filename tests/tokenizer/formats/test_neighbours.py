@@ -193,3 +193,37 @@ def test_damaged_neighbours_are_named(folder: Path, file: str, content: str) -> 
     (folder / f"{file}.json").write_text(content, encoding="utf-8")
     with pytest.raises(FormatError, match=f"{file}.json"):
         Tokenizer.load(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config", "added_tokens", "special_tokens_map", "generation_config"])
+def test_a_neighbour_alone_says_where_the_vocabulary_is(folder: Path, tmp_path: Path, name: str) -> None:
+    there = "tokenizer.json" if (folder / "tokenizer.json").is_file() else "vocab.json"
+    write(folder, **{name: {}})
+    with pytest.raises(FormatError, match=rf"in another file; give \S+{there}"):
+        Tokenizer.from_file(folder / f"{name}.json")
+    write(tmp_path / "alone", **{name: {}})
+    with pytest.raises(FormatError, match=r"give a folder that holds vocab.json or tokenizer.json too"):
+        Tokenizer.from_file(tmp_path / "alone" / f"{name}.json")
+
+
+@pytest.mark.parametrize("ids", [None, 3, [3, 4], []])
+def test_ids_of_generation(folder: Path, ids: Any) -> None:
+    write(folder, generation_config={"bos_token_id": ids})
+    Tokenizer.from_file(folder)
+
+
+@pytest.mark.parametrize("ids", ["q", {"a": 1}, [3, "q"], True, 0.5])
+def test_ids_of_generation_that_are_none_are_refused(folder: Path, ids: Any) -> None:
+    write(folder, generation_config={"bos_token_id": ids})
+    with pytest.raises(FormatError, match=r"generation_config.json: bos_token_id is .*, not an id; correct the file"):
+        Tokenizer.from_file(folder)
+
+
+def test_folders_without_a_whole_vocabulary(plain: Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"holds no tokenizer .*; name its file, or another folder"):
+        Tokenizer.from_file(tmp_path)
+    write(tmp_path, vocab={"a": 0})
+    with pytest.raises(FormatError, match=r"merges.txt is not beside it"):
+        Tokenizer.from_file(tmp_path)
+    plain.export(tmp_path / "ranks.tiktoken", "tiktoken")  # another kind, which is whole
+    assert Tokenizer.from_file(tmp_path, pattern="qwen2").vocab_size == plain.vocab_size

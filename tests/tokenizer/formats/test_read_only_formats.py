@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from bpe_transformer import PretokenCounts, Tokenizer, learn_bpe
@@ -172,6 +174,26 @@ def test_ranks_with_a_byte_order_mark_and_an_empty_token(learned: Tokenizer, tmp
         ("tokenizer.json", b"", "empty file"),
         ("tokenizer.json", b" \n", "empty file"),
         ("merges-of-gpt2.txt", "#version: 0.2\n\u0120 t\nh e\n".encode(), "merges of GPT-2.*call it merges.txt"),
+        ("a.json.gz", gzip.compress(b"{}" * 999), "gzip data; unpack it first"),
+        ("a.json.gz", gzip.compress(bytes(range(256)))[:-40], "gzip data that is cut off or damaged"),
+        ("bpe_simple_vocab_16e6.txt.gz", b"\x1f\x8b\x08broken", "gzip data that is cut off or damaged"),
+        ("a.json.zst", pa.compress(b"{}" * 999, codec="zstd", asbytes=True), "zstd data; unpack it first"),
+        ("a.json.zst", pa.compress(b"{}" * 999, codec="zstd", asbytes=True)[:-5], "zstd data that is cut off or damaged"),
+        ("a.safetensors", b"\x0a\0\0\0\0\0\0\0{\"a\": {}}  ", "weights .safetensors.; give the tokenizer's own file"),
+        ("a", b"\x7fELF" + bytes(60), "program; give the tokenizer's own file"),
+        ("a.parquet", b"PAR1" + bytes(20), "Parquet table; give the tokenizer's own file"),
+        ("a.pkl", pickle.dumps({"a": [1, "x"]}, 0), "pickle of protocol 0 or 1.*; give the tokenizer's own file"),
+        ("a.pkl", pickle.dumps([1], 1), "pickle of protocol 0 or 1"),
+        ("a.json", "{}".encode("utf-16"), "text in UTF-16; save it as UTF-8"),
+        ("a.model", b"\x0a\xff\xff\xff\xff\x7f", "the SentencePiece model: field 1 at byte 0 claims"),
+        ("a.model", b"\xf4\x01\xff", "the SentencePiece model: byte 0 has the wire type 4"),
+        ("a.json", b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", r"error of a download \(AccessDenied\).*; check the address"),
+        ("a.json", b"Entry not found", r"error of a download \(Entry not found\)"),
+        ("a.json", b'{"error": "Repository not found"}', r"error of a download \('Repository not found'\)"),
+        ("a.json", b"<?xml version='1.0'?><!DOCTYPE html><html>", "web page"),
+        ("a.json", b"<?xml version='1.0'?><a/>", "XML document; give the tokenizer's own file"),
+        ("vocab.json", b'{"a": 0}', "merges.txt is not beside it"),
+        ("merges.txt", b"#version: 0.2\na b\n", "vocab.json is not beside it"),
         ("null.json", b"null", "the JSON document is null, not an object; name"),
         ("number.json", b" 5\n", "the JSON document is 5, not an object; name"),
         ("text.json", b'"abc"', 'the JSON document is "abc", not an object; name'),
