@@ -123,6 +123,7 @@ void encode(const bpe::Encoder& encoder, const std::vector<bpe::Text>& texts, co
   const std::vector<uint32_t> dropped =
       to_vector(bpe::sample_batch(encoder, kPattern, texts, kPolicies, 0.1, 1, 1).ids);
   const std::vector<uint32_t> widths(4096, 1), extents(4096, bpe::kBytes | 1);
+  const bpe::SpanForm form{widths.data(), true, bpe::Trimming({}, nullptr)};
   const auto encode_all = [&] {
     check(to_vector(bpe::encode_batch(encoder, kPattern, texts, kPolicies, kThreads).ids) == ids, "ids differ");
   };
@@ -143,7 +144,7 @@ void encode(const bpe::Encoder& encoder, const std::vector<bpe::Text>& texts, co
         check(to_vector(batch.ids) == dropped, "ids with dropout differ");
       },
       [&] {
-        const auto batch = bpe::encode_spans_batch(encoder, kPattern, texts, kPolicies, widths.data(), true, kThreads);
+        const auto batch = bpe::encode_spans_batch(encoder, kPattern, texts, kPolicies, form, kThreads);
         check(to_vector(batch.ids) == ids && batch.lengths.size() == texts.size(), "ids with spans differ");
       },
       [&] { check(bpe::token_usage(encoder, words, extents, kThreads).occurrences.size() == 4096, "usage differs"); },
