@@ -167,5 +167,5 @@ def test_claims_cost_neither_time_nor_memory(work: Path, form: str, content: byt
         fuzz.attempt(work, form, content)
     except FormatError:
         raise AssertionError("attempt lets no FormatError through") from None
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 10  # sanitizers make it seven times as much
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
