@@ -44,14 +44,19 @@ nb::object read_rank_words(const nb::bytes& text) {
   return nb::make_tuple(tokens, to_view(std::move(found->ranks)));
 }
 
+// The text; nothing if it is not UTF-8.
+std::optional<std::string_view> utf8_in(bpe::Text text) {
+  if (bpe::unicode::valid_prefix(text.data, text.size) != text.size) return std::nullopt;
+  return std::string_view(reinterpret_cast<const char*>(text.data), text.size);
+}
+
 // (rest, tokens, ranks) of a `tekken.json` in its usual form, else None; see formats/rank_lines.hpp.
 nb::object read_tekken(const nb::bytes& document) {
   std::optional<bpe::TekkenTokens> found;
   {
     const bpe::Text text = text_of(document);
     const nb::gil_scoped_release release;
-    if (bpe::unicode::valid_prefix(text.data, text.size) == text.size)
-      found = bpe::read_tekken({reinterpret_cast<const char*>(text.data), text.size});
+    if (const auto utf8 = utf8_in(text)) found = bpe::read_tekken(*utf8);
   }
   if (!found) return nb::none();
   const nb::list tokens = parts_of(found->tokens.bytes, found->tokens.ends, PyBytes_FromStringAndSize);
@@ -89,8 +94,7 @@ nb::object read_json_vocabulary(const nb::bytes& document) {
   {
     const bpe::Text text = text_of(document);
     const nb::gil_scoped_release release;
-    if (bpe::unicode::valid_prefix(text.data, text.size) == text.size)
-      found = bpe::read_json_vocabulary({reinterpret_cast<const char*>(text.data), text.size});
+    if (const auto utf8 = utf8_in(text)) found = bpe::read_json_vocabulary(*utf8);
   }
   return to_vocabulary(std::move(found));
 }
@@ -101,10 +105,8 @@ nb::object read_gpt2_vocabulary(const nb::bytes& vocab, const nb::bytes& merges)
   {
     const bpe::Text names = text_of(vocab), lines = text_of(merges);
     const nb::gil_scoped_release release;
-    const auto valid = [](bpe::Text text) { return bpe::unicode::valid_prefix(text.data, text.size) == text.size; };
-    if (valid(names) && valid(lines))
-      found = bpe::read_gpt2_vocabulary({reinterpret_cast<const char*>(names.data), names.size},
-                                        {reinterpret_cast<const char*>(lines.data), lines.size});
+    const auto names_utf8 = utf8_in(names), lines_utf8 = utf8_in(lines);
+    if (names_utf8 && lines_utf8) found = bpe::read_gpt2_vocabulary(*names_utf8, *lines_utf8);
   }
   return to_vocabulary(std::move(found));
 }
