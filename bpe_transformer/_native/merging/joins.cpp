@@ -22,8 +22,8 @@ std::vector<Ends> base_ends(const Alphabet& alphabet, size_t num_ids) {
   const auto set = [&](uint32_t id, Character character) {
     if (id == kNoId) return;
     const Character known = ends[id].first;
-    if (known == ' ' && character == kBeyond) character = kSpaceMark;
-    else if (known != kNone && known != character && known != kSpaceMark) character = kAny;
+    if (character == kBeyond && (known == ' ' || known == kSpaceMark)) character = kSpaceMark;
+    else if (known != kNone && known != character) character = kAny;
     ends[id] = {character, character};
   };
   for (uint32_t c = 0; c < 0x80; ++c)

@@ -7,8 +7,8 @@
 namespace bpe::scan {
 
 // Writes the address of every byte of `window` whose bit in `starts` is set, in order, and perhaps some that have no
-// meaning after them: sixteen in all, or a multiple of eight. The most words in use have so many in 64 bytes, so that
-// no branch has to be predicted.
+// meaning after them: up to a multiple of eight. With AVX-512 at least sixteen are, as many as 64 bytes of ordinary
+// text have, so that no branch depends on how many there are.
 using ListStarts = void (*)(const uint8_t* window, uint64_t starts, const uint8_t** to);
 
 void list_starts_plain(const uint8_t* window, uint64_t starts, const uint8_t** to);
